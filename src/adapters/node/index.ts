@@ -1,0 +1,87 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { TLSSocket } from "node:tls";
+import { PsessionError } from "../../errors.ts";
+import type { Psession } from "../../psession.ts";
+import { factsOf, type RequestFacts } from "../../request/facts.ts";
+import type { Session, SessionData } from "../../session.ts";
+import { settleBeforeHead } from "./response.ts";
+
+export interface NodeOptions {
+  /**
+   * Believe `X-Forwarded-Proto` and `X-Forwarded-For`: only behind a proxy that sets them itself, as anybody
+   * can send them. Default: false.
+   */
+  trustProxy?: boolean;
+}
+
+/** The visitor's session, ready. The response is held back until it is settled. */
+export async function openSession<Data extends object = SessionData>(
+  psession: Psession<Data>,
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: NodeOptions & {
+    /** Answers in place of the handler where saving failed. Default: the bare status, 503 or 500. */
+    onError?: (error: unknown) => void;
+    /** What the framework knows better than the bare request does. */
+    facts?: Partial<Pick<RequestFacts, "secure" | "address">>;
+  } = {},
+): Promise<Session<Data>> {
+  const facts = { ...nodeFacts(request, options.trustProxy ?? false), ...options.facts };
+  const exchange = psession.exchange({ ...facts, canSetCookies: !response.headersSent });
+  const session = await exchange.open();
+  settleBeforeHead(
+    response,
+    (canSetCookies) => exchange.commit({ canSetCookies }),
+    options.onError ?? ((error) => answerError(response, error)),
+  );
+  return session;
+}
+
+type Handler<Data extends object> = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  session: Session<Data>,
+) => unknown;
+
+/**
+ * A listener for `http.createServer` whose handler gets the session: `createServer(withSession(psession, handler))`.
+ * An error of the handler or of the store answers with its status and no more.
+ */
+export function withSession<Data extends object = SessionData>(
+  psession: Psession<Data>,
+  handler: Handler<Data>,
+  options: NodeOptions = {},
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  return async (request, response) => {
+    try {
+      const session = await openSession(psession, request, response, options);
+      await handler(request, response, session);
+    } catch (error) {
+      if (response.headersSent) response.destroy();
+      else answerError(response, error);
+    }
+  };
+}
+
+export function nodeFacts(request: IncomingMessage, trustProxy: boolean): RequestFacts {
+  const { headers, socket } = request;
+  const forwarded = (name: string): string | undefined => {
+    const value = trustProxy ? headers[name] : undefined;
+    return (typeof value === "string" ? value : value?.[0])?.split(",")[0]?.trim();
+  };
+  const isEncrypted = (socket as Partial<TLSSocket>).encrypted === true;
+  return factsOf((name) => headers[name], {
+    method: request.method,
+    secure:
+      forwarded("x-forwarded-proto") === undefined ? isEncrypted : forwarded("x-forwarded-proto") === "https",
+    address: forwarded("x-forwarded-for") ?? socket.remoteAddress,
+  });
+}
+
+function answerError(response: ServerResponse, error: unknown): void {
+  const status = error instanceof PsessionError ? error.status : 500;
+  response.statusCode = status;
+  response.setHeader("Content-Type", "text/plain; charset=utf-8");
+  response.setHeader("Cache-Control", "no-store");
+  response.end(status === 503 ? "Service unavailable, please try again.\n" : "Something went wrong.\n");
+}

@@ -1,0 +1,91 @@
+import { PsessionError } from "../errors.ts";
+
+export type DataRecord = Record<string, unknown>;
+
+/** Turns session data into the text that the store keeps, and back. */
+export interface Codec {
+  encode(data: DataRecord): string;
+  decode(text: string): DataRecord;
+}
+
+/** Keys that reach an object's prototype; refused at every depth. */
+const FORBIDDEN_KEYS = new Set(["__proto__", "constructor", "prototype"]);
+const MAYBE_FORBIDDEN = /"(?:__proto__|constructor|prototype)"|\\u/;
+const DEEPEST = 64;
+
+export const jsonCodec: Codec = {
+  encode(data) {
+    try {
+      return JSON.stringify(data);
+    } catch (cause) {
+      throw new PsessionError(
+        "invalid_data",
+        "Session data cannot be written as JSON (circular, or a BigInt).",
+        {
+          cause,
+        },
+      );
+    }
+  },
+  decode(text) {
+    let data: unknown;
+    try {
+      data = JSON.parse(text);
+    } catch (cause) {
+      throw new PsessionError("invalid_data", "A stored session holds data that is not JSON.", { cause });
+    }
+    if (typeof data !== "object" || data === null || Array.isArray(data)) {
+      throw new PsessionError("invalid_data", "A stored session holds data that is not an object.");
+    }
+    if (MAYBE_FORBIDDEN.test(text)) assertStorable(data);
+    return data as DataRecord;
+  },
+};
+
+export function refuseKey(key: string): void {
+  if (FORBIDDEN_KEYS.has(key)) {
+    throw new PsessionError("invalid_data", `"${key}" cannot be a key of session data.`);
+  }
+}
+
+/** Refuses what would come back as something else, or reach a prototype; names the place. */
+export function assertStorable(value: unknown, path = "data", depth = 0): void {
+  if (value === null || value === undefined) return;
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return;
+    case "number":
+      if (Number.isFinite(value)) return;
+      throw notStorable(path, String(value));
+    case "object":
+      break;
+    default:
+      throw notStorable(path, `a ${typeof value}`);
+  }
+  if (depth > DEEPEST) {
+    throw new PsessionError("invalid_data", `Session data is nested deeper than ${DEEPEST} levels.`);
+  }
+  if (Array.isArray(value)) {
+    value.forEach((item, index) => {
+      assertStorable(item, `${path}[${index}]`, depth + 1);
+    });
+    return;
+  }
+  if ("toJSON" in value && typeof value.toJSON === "function") return;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) {
+    throw notStorable(path, `a ${value.constructor?.name ?? "class instance"}`);
+  }
+  for (const [key, item] of Object.entries(value)) {
+    refuseKey(key);
+    assertStorable(item, `${path}.${key}`, depth + 1);
+  }
+}
+
+function notStorable(path: string, what: string): PsessionError {
+  return new PsessionError(
+    "invalid_data",
+    `session.${path} is ${what}, which would not come back as it was.`,
+  );
+}

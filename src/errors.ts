@@ -1,0 +1,35 @@
+/** Stable identifiers of everything psession throws. They are API: renaming one is a breaking change. */
+export type PsessionErrorCode =
+  | "invalid_options"
+  | "invalid_data"
+  | "data_too_large"
+  | "not_signed_in"
+  | "invalid_user_id"
+  | "session_destroyed"
+  | "headers_already_sent"
+  | "insecure_transport"
+  | "store_unavailable"
+  | "store_not_migrated"
+  | "store_conflict"
+  | "cookie_too_large"
+  | "closed";
+
+export interface PsessionErrorOptions {
+  cause?: unknown;
+  /** HTTP status a framework may answer with. */
+  status?: number;
+}
+
+/** A fault: something is wrong with the configuration, the data or the store. Outcomes are values instead. */
+export class PsessionError extends Error {
+  readonly code: PsessionErrorCode;
+  /** HTTP status that fits: 503 where the store failed, 500 otherwise. Express and others read it. */
+  readonly status: number;
+
+  constructor(code: PsessionErrorCode, message: string, options: PsessionErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "PsessionError";
+    this.code = code;
+    this.status = options.status ?? (code === "store_unavailable" ? 503 : 500);
+  }
+}

@@ -1,0 +1,147 @@
+import { channel } from "node:diagnostics_channel";
+import type { Level, RevocationReason, UserId } from "./stores/store.ts";
+
+interface Facts {
+  /** Epoch milliseconds, by psession's clock. */
+  readonly at: number;
+}
+
+/** Facts of a request; they say where something happened and hold no secret. */
+export interface RequestOrigin {
+  readonly address: string | undefined;
+  readonly userAgent: string | undefined;
+}
+
+interface OfSession extends Facts {
+  readonly sessionId: string;
+  readonly userId: UserId | undefined;
+}
+
+interface OfLogin extends Facts {
+  readonly handle: string;
+  readonly userId: UserId;
+}
+
+/** Everything psession tells. Names and fields are API. */
+export interface PsessionEvents {
+  /** A session row was stored for the first time. */
+  created: OfSession;
+  login: OfSession & {
+    readonly handle: string;
+    readonly remembered: boolean;
+    readonly request: RequestOrigin;
+  };
+  /** A credential was proved again within a session. */
+  reauthenticated: OfSession & { readonly level: Level };
+  logout: OfSession;
+  /** A remember cookie brought a browser back. */
+  restored: OfLogin & {
+    readonly sessionId: string;
+    readonly generation: number;
+    readonly request: RequestOrigin;
+  };
+  /** As `restored`, from a token whose successor nobody confirmed: a lost response, or two holders. Count these. */
+  recovered: OfLogin & {
+    readonly sessionId: string;
+    readonly generation: number;
+    readonly request: RequestOrigin;
+  };
+  /** A parallel request was given the successor that another one had made. */
+  converged: OfLogin;
+  /** A request was served without cookies, its token being early or late. */
+  accepted: OfLogin;
+  /** A token that had been given up was presented. The login and its session are ended. */
+  theft: OfLogin & {
+    readonly generation: number;
+    readonly presentedGeneration: number;
+    /** Who presented it, and where the login was last used. Either of the two may be the thief. */
+    readonly request: RequestOrigin;
+    readonly lastUsed: RequestOrigin & { readonly at: number };
+    readonly endedLogins: number;
+  };
+  /** A session's secret was exchanged. */
+  rotated: OfSession;
+  /** The current token of a login is known to be on the browser's disk. */
+  confirmed: OfLogin;
+  revoked: Facts & {
+    readonly userId: UserId | undefined;
+    readonly handle: string;
+    readonly reason: RevocationReason;
+  };
+  /** A cookie past its deadline was presented. */
+  expired: Facts & { readonly handle: string; readonly userId: UserId | undefined };
+  pruned: Facts & { readonly sessions: number; readonly logins: number };
+  /** A save met a newer version and was merged onto it. */
+  mergeRetried: OfSession & { readonly attempt: number };
+  /** Two requests changed the same key; the later save won. */
+  mergeConflict: OfSession & { readonly keys: readonly string[] };
+  /** Changes that could not be kept: the session was ended or given to somebody else meanwhile. */
+  saveDiscarded: OfSession & { readonly why: "ended" | "taken_over" | "replaced" };
+  /** A row was written by a clock that is further ahead than servers may differ. */
+  clockSkew: Facts & { readonly handle: string };
+  /** A remember cookie is newer than its row: the store lost writes. */
+  generationAhead: OfLogin & { readonly generation: number; readonly presentedGeneration: number };
+  /** Two cookies of one name came along: refused and cleared. */
+  duplicateCookies: Facts & { readonly name: string };
+  /** A request over plain http got no session, because cookies are Secure. Usually an untrusted proxy. */
+  insecureTransport: Facts;
+  storeUnavailable: Facts & { readonly error: unknown };
+}
+
+export type EventName = keyof PsessionEvents;
+export type PsessionEvent = { [K in EventName]: { readonly type: K } & PsessionEvents[K] }[EventName];
+type Listener<K extends EventName> = (
+  event: { readonly type: K } & PsessionEvents[K],
+) => void | Promise<void>;
+
+const channels = new Map<string, ReturnType<typeof channel>>();
+
+/** Tells events to listeners and to `node:diagnostics_channel` ("psession:<type>"). */
+export class Events {
+  readonly #listeners = new Map<EventName | "*", Set<Listener<EventName>>>();
+
+  /** Returns the function that ends the subscription. `*` hears everything. */
+  on<K extends EventName>(type: K, listener: Listener<K>): () => void;
+  on(type: "*", listener: (event: PsessionEvent) => void | Promise<void>): () => void;
+  on(type: EventName | "*", listener: unknown): () => void {
+    const set = this.#listeners.get(type) ?? new Set();
+    this.#listeners.set(type, set);
+    const entry = listener as Listener<EventName>;
+    set.add(entry);
+    return () => set.delete(entry);
+  }
+
+  emit<K extends EventName>(type: K, facts: PsessionEvents[K]): void {
+    const event = { type, ...facts } as { type: K } & PsessionEvents[K];
+    const diagnostics = channelOf(type);
+    if (diagnostics.hasSubscribers) diagnostics.publish(event);
+    for (const listeners of [this.#listeners.get(type), this.#listeners.get("*")]) {
+      if (listeners === undefined) continue;
+      for (const listener of listeners) tell(listener as Listener<K>, event);
+    }
+  }
+}
+
+function channelOf(type: string): ReturnType<typeof channel> {
+  let found = channels.get(type);
+  if (found === undefined) {
+    found = channel(`psession:${type}`);
+    channels.set(type, found);
+  }
+  return found;
+}
+
+/** A listener that fails must not fail the request that it was told about. */
+function tell<E>(listener: (event: E) => void | Promise<void>, event: E): void {
+  try {
+    const result = listener(event);
+    if (result instanceof Promise) result.catch(warn);
+  } catch (error) {
+    warn(error);
+  }
+}
+
+function warn(error: unknown): void {
+  const reason = error instanceof Error ? error.message : String(error);
+  process.emitWarning(`A psession event listener failed: ${reason}`, { code: "PSESSION_LISTENER" });
+}

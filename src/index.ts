@@ -1,0 +1,16 @@
+export type { Clock } from "./clock.ts";
+export type { Codec, DataRecord } from "./data/codec.ts";
+export type { Device } from "./devices.ts";
+export type { Duration } from "./duration.ts";
+export { PsessionError, type PsessionErrorCode } from "./errors.ts";
+export type { EventName, PsessionEvent, PsessionEvents, RequestOrigin } from "./events.ts";
+export { serializeCookie } from "./http/cookies.ts";
+export { isSameOrigin, type OriginOptions } from "./http/origin.ts";
+export { dangerouslyAllowInsecureHttp, type PsessionOptions } from "./options.ts";
+export { createPsession, type Psession } from "./psession.ts";
+export type { Exchange, Settlement } from "./request/exchange.ts";
+export { factsOf, type RequestFacts, type Transport } from "./request/facts.ts";
+export type { Outcome } from "./request/state.ts";
+export type { Carry, Freshness, LoginOptions, Session, SessionData } from "./session.ts";
+export { memoryStore } from "./stores/memory/index.ts";
+export type * from "./stores/store.ts";

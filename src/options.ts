@@ -1,0 +1,324 @@
+import * as v from "valibot";
+import { type Clock, systemClock } from "./clock.ts";
+import { type Codec, jsonCodec } from "./data/codec.ts";
+import { type Duration, parseDuration } from "./duration.ts";
+import { PsessionError } from "./errors.ts";
+import { type CookieDefinition, MAX_AGE_LIMIT_SECONDS } from "./http/cookies.ts";
+import { type ProtocolTimes, protocolTimes } from "./remember/times.ts";
+import { KeyRing } from "./secrets.ts";
+import type { Store } from "./stores/store.ts";
+
+/**
+ * Danger. As an option's key it makes cookies that travel over plain http, where everybody on the way can
+ * read them: for http://localhost while developing. Refused where NODE_ENV is "production".
+ */
+export const dangerouslyAllowInsecureHttp: unique symbol = Symbol("psession.dangerouslyAllowInsecureHttp");
+
+/** What `createPsession` takes. Durations are milliseconds or text such as "30d"; docs/options.md has every default. */
+export interface PsessionOptions {
+  /** Where sessions are kept. */
+  store: Store;
+  /** Secrets of at least 32 bytes: the first signs, all verify. Put a new one in front to rotate. */
+  keys: readonly (string | Uint8Array)[];
+  session?: {
+    /** A session ends this long after its last use. */
+    idle?: Duration;
+    /** A session ends this long after the sign-in, whatever its use. */
+    absolute?: Duration;
+    /** How often, at most, a session that is only read is marked as used. */
+    touchEvery?: Duration;
+    /** Exchange the secret of a session of this age; false never does. */
+    rotateEvery?: Duration | false;
+    /** The most bytes of encoded data that one session may hold. */
+    maxBytes?: number;
+    codec?: Codec;
+  };
+  remember?: {
+    /** A remembered login ends when its browser has not come for this long. */
+    idle?: Duration;
+    /** A remembered login ends this long after the sign-in, whatever its use. */
+    absolute?: Duration;
+    /** What a stolen token ends: this login, or everything the user has. */
+    onTheft?: "login" | "user";
+    /** How long an ended login is still known as ended. */
+    tombstone?: Duration;
+  };
+  cookies?: {
+    /** Name of the session cookie. */
+    session?: string;
+    /** Name of the remember cookie. */
+    remember?: string;
+    sameSite?: "lax" | "strict" | "none";
+    path?: string;
+    domain?: string;
+    /** Keep cookies apart per embedding site (CHIPS); needs sameSite "none". */
+    partitioned?: boolean;
+    /** Send `Cache-Control: no-store` with every cookie. */
+    noStore?: boolean;
+  };
+  /** Deletes rows past their deadline from time to time; false leaves that to `psession.prune()`. */
+  prune?:
+    | false
+    | {
+        every?: Duration;
+        /** Rows per statement. */
+        chunk?: number;
+      };
+  clock?: Clock;
+  [dangerouslyAllowInsecureHttp]?: true;
+}
+
+/** Checked options with every default filled in. */
+export interface Settings {
+  readonly store: Store;
+  readonly keys: KeyRing;
+  readonly clock: Clock;
+  readonly times: ProtocolTimes;
+  readonly codec: Codec;
+  readonly session: {
+    readonly idle: number;
+    readonly absolute: number;
+    readonly touchEvery: number;
+    readonly rotateEvery: number | undefined;
+    readonly maxBytes: number;
+  };
+  readonly remember: {
+    readonly idle: number;
+    readonly absolute: number;
+    readonly onTheft: "login" | "user";
+    readonly tombstone: number;
+  };
+  readonly cookies: {
+    readonly session: CookieDefinition;
+    readonly remember: CookieDefinition;
+    readonly noStore: boolean;
+  };
+  readonly prune: { readonly every: number; readonly chunk: number } | undefined;
+}
+
+const DAY = 86_400_000;
+const SHORTEST_KEY_BYTES = 32;
+const STORE_METHODS = [
+  "findSession",
+  "findRemembered",
+  "apply",
+  "touch",
+  "end",
+  "list",
+  "prune",
+  "claimPrune",
+  "close",
+] as const;
+
+const duration = (fallback: Duration) =>
+  v.optional(
+    v.pipe(
+      v.custom<Duration>(
+        (value) => (parseDuration(value) ?? 0) > 0,
+        'must be a positive duration, such as 60000 or "15m"',
+      ),
+      v.transform((value) => parseDuration(value) ?? 0),
+    ),
+    fallback,
+  );
+
+const cookieName = v.optional(
+  v.pipe(
+    v.string("must be text"),
+    v.regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, "is not a cookie name (RFC 6265 section 4.1.1)"),
+  ),
+);
+
+const count = (fallback: number, most: number) =>
+  v.optional(
+    v.pipe(
+      v.number("must be a number"),
+      v.integer("must be a whole number"),
+      v.minValue(1, "must be at least 1"),
+      v.maxValue(most, `must be at most ${most}`),
+    ),
+    fallback,
+  );
+
+const key = v.pipe(
+  v.union([v.string(), v.instance(Uint8Array)], "must be text or bytes"),
+  v.check(
+    (value) => Buffer.byteLength(value) >= SHORTEST_KEY_BYTES,
+    `must have at least ${SHORTEST_KEY_BYTES} bytes`,
+  ),
+  v.check((value) => new Set<string | number>(value).size >= 8, "is too regular to be random"),
+);
+
+const schema = v.strictObject({
+  store: v.custom<Store>(isStore, "must be a store, such as memoryStore() or sqliteStore({ path })"),
+  keys: v.pipe(v.array(key, "must be a list of secrets"), v.minLength(1, "must hold at least one secret")),
+  session: v.optional(
+    v.strictObject({
+      idle: duration("2h"),
+      absolute: duration("1d"),
+      touchEvery: duration("1m"),
+      rotateEvery: v.optional(
+        v.union([v.literal(false), duration("1h")], "must be a positive duration or false"),
+        false,
+      ),
+      maxBytes: count(65_536, 16 * 1024 * 1024),
+      codec: v.optional(
+        v.custom<Codec>(
+          (value) => hasFunctions(value, ["encode", "decode"]),
+          "must be a codec: an object with encode and decode",
+        ),
+        jsonCodec,
+      ),
+    }),
+    {},
+  ),
+  remember: v.optional(
+    v.strictObject({
+      idle: duration("14d"),
+      absolute: duration("30d"),
+      onTheft: v.optional(v.picklist(["login", "user"], 'must be "login" or "user"'), "login"),
+      tombstone: duration("1d"),
+    }),
+    {},
+  ),
+  cookies: v.optional(
+    v.strictObject({
+      session: cookieName,
+      remember: cookieName,
+      sameSite: v.optional(v.picklist(["lax", "strict", "none"], 'must be "lax", "strict" or "none"'), "lax"),
+      path: v.optional(
+        v.pipe(
+          v.string("must be text"),
+          v.regex(/^\/[!-:<-~]*$/, "must start with / and hold no space or semicolon"),
+        ),
+        "/",
+      ),
+      domain: v.optional(
+        v.pipe(
+          v.string("must be text"),
+          v.regex(
+            /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i,
+            "is not a domain name",
+          ),
+        ),
+      ),
+      partitioned: v.optional(v.boolean("must be true or false"), false),
+      noStore: v.optional(v.boolean("must be true or false"), true),
+    }),
+    {},
+  ),
+  prune: v.optional(
+    v.union(
+      [v.literal(false), v.strictObject({ every: duration("15m"), chunk: count(1000, 100_000) })],
+      "must be false or { every, chunk }",
+    ),
+    {},
+  ),
+  clock: v.optional(
+    v.custom<Clock>((value) => hasFunctions(value, ["now"]), "must be an object with now()"),
+    systemClock,
+  ),
+});
+
+/** Checks options and completes them. Throws `invalid_options` with everything that is wrong. */
+export function resolveOptions(options: PsessionOptions): Settings {
+  const parsed = v.safeParse(schema, options);
+  if (!parsed.success) throw invalid(parsed.issues.map(describe));
+  const given = parsed.output;
+  const insecure = options[dangerouslyAllowInsecureHttp] === true;
+  const faults: string[] = [];
+  const require = (holds: boolean, fault: string) => {
+    if (!holds) faults.push(fault);
+  };
+
+  const { session, remember, cookies } = given;
+  const rotateEvery = session.rotateEvery === false ? undefined : session.rotateEvery;
+  require(session.idle <= session.absolute, "session.idle must not be longer than session.absolute");
+  require(session.touchEvery * 2 <= session.idle, "session.touchEvery must be at most half of session.idle");
+  require(rotateEvery === undefined ||
+    rotateEvery >= protocolTimes.settle, `session.rotateEvery must be at least ${protocolTimes.settle} ms`);
+  require(remember.idle <= remember.absolute, "remember.idle must not be longer than remember.absolute");
+  require(remember.absolute <=
+    MAX_AGE_LIMIT_SECONDS *
+      1000, "remember.absolute must be at most 400 days, as browsers keep no cookie longer");
+  require(remember.tombstone >=
+    10 * protocolTimes.settle, `remember.tombstone must be at least ${10 * protocolTimes.settle} ms`);
+  require(remember.tombstone <= 366 * DAY, "remember.tombstone must be at most a year");
+  require(!insecure ||
+    process.env["NODE_ENV"] !== "production", "dangerouslyAllowInsecureHttp is refused in production");
+  require(!(insecure && cookies.sameSite === "none"), 'cookies.sameSite "none" needs https');
+  require(!cookies.partitioned ||
+    cookies.sameSite === "none", 'cookies.partitioned needs cookies.sameSite "none"');
+  require(cookies.sameSite !== "none" ||
+    cookies.partitioned, 'cookies.sameSite "none" needs cookies.partitioned, or any site may use the session');
+
+  const prefix = insecure
+    ? ""
+    : cookies.domain === undefined && cookies.path === "/"
+      ? "__Host-"
+      : "__Secure-";
+  const define = (name: string): CookieDefinition => ({
+    name,
+    path: cookies.path,
+    domain: cookies.domain,
+    secure: !insecure,
+    sameSite: cookies.sameSite,
+    partitioned: cookies.partitioned,
+  });
+  const definitions = {
+    session: define(cookies.session ?? `${prefix}psession`),
+    remember: define(cookies.remember ?? `${prefix}psession-remember`),
+  };
+  for (const [option, { name, path, domain, secure }] of Object.entries(definitions)) {
+    const lower = name.toLowerCase();
+    const isHost = lower.startsWith("__host-");
+    require(!isHost ||
+      (secure &&
+        path === "/" &&
+        domain === undefined), `cookies.${option}: a __Host- cookie needs https, path "/" and no domain`);
+    require(!lower.startsWith("__secure-") || secure, `cookies.${option}: a __Secure- cookie needs https`);
+    require(isHost === name.startsWith("__Host-"), `cookies.${option}: write the prefix as __Host-`);
+  }
+  require(definitions.session.name !==
+    definitions.remember.name, "cookies.session and cookies.remember must differ");
+  if (faults.length > 0) throw invalid(faults);
+
+  return {
+    store: given.store,
+    keys: new KeyRing(given.keys as [string | Uint8Array]),
+    clock: given.clock,
+    times: protocolTimes,
+    codec: session.codec,
+    session: { ...session, rotateEvery },
+    remember,
+    cookies: { ...definitions, noStore: cookies.noStore },
+    prune: given.prune === false ? undefined : given.prune,
+  };
+}
+
+function describe(issue: v.BaseIssue<unknown>): string {
+  const path = v.getDotPath(issue) ?? "options";
+  if (issue.type === "strict_object") {
+    if (issue.expected === "never") return `${path} is no option`;
+    if (issue.received === "undefined") return `${path} is missing`;
+    return `${path} must be an object`;
+  }
+  return `${path} ${issue.message}`;
+}
+
+function invalid(faults: readonly string[]): PsessionError {
+  return new PsessionError(
+    "invalid_options",
+    `psession cannot start:\n${faults.map((fault) => `- ${fault}`).join("\n")}`,
+  );
+}
+
+function isStore(value: unknown): value is Store {
+  return hasFunctions(value, STORE_METHODS);
+}
+
+function hasFunctions(value: unknown, names: readonly string[]): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const object = value as Record<string, unknown>;
+  return names.every((name) => typeof object[name] === "function");
+}

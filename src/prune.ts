@@ -1,0 +1,65 @@
+import type { Core } from "./request/state.ts";
+import type { PruneResult } from "./stores/store.ts";
+
+/**
+ * Deletes rows past their deadline, from time to time and in chunks, so that nothing waits for it. Processes
+ * that share a store take turns: one of them per interval. The timer never holds the process open.
+ */
+export class Pruner {
+  readonly #core: Core;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<unknown> | undefined;
+  #isStopped = false;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  start(): void {
+    const { prune } = this.#core.settings;
+    if (prune === undefined || this.#isStopped) return;
+    // Jittered, so that processes that were started together do not come together.
+    const delay = prune.every * (0.5 + Math.random() / 2);
+    this.#timer = setTimeout(() => {
+      this.#running = this.turn().finally(() => this.start());
+    }, delay);
+    this.#timer.unref();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  /** One turn of the timer: prunes unless another process did so within the interval. */
+  async turn(): Promise<PruneResult | undefined> {
+    const { store, clock, prune } = this.#core.settings;
+    if (prune === undefined) return undefined;
+    try {
+      if (!(await store.claimPrune(clock.now(), prune.every))) return undefined;
+      return await this.prune();
+    } catch (error) {
+      this.#core.events.emit("storeUnavailable", { at: clock.now(), error });
+      return undefined;
+    }
+  }
+
+  async prune(): Promise<PruneResult> {
+    const { store, clock } = this.#core.settings;
+    const chunk = this.#core.settings.prune?.chunk ?? 1000;
+    const now = clock.now();
+    let sessions = 0;
+    let logins = 0;
+    while (true) {
+      const deleted = await store.prune(now, chunk);
+      sessions += deleted.sessions;
+      logins += deleted.logins;
+      if (this.#isStopped || (deleted.sessions < chunk && deleted.logins < chunk)) break;
+      // Lets waiting requests through between two chunks.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (sessions + logins > 0) this.#core.events.emit("pruned", { at: now, sessions, logins });
+    return { sessions, logins };
+  }
+}

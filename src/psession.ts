@@ -1,0 +1,102 @@
+import { type Device, endDevices, listDevices } from "./devices.ts";
+import { PsessionError } from "./errors.ts";
+import { type EventName, Events, type PsessionEvent, type PsessionEvents } from "./events.ts";
+import { type PsessionOptions, resolveOptions } from "./options.ts";
+import { Pruner } from "./prune.ts";
+import { Exchange } from "./request/exchange.ts";
+import type { RequestFacts } from "./request/facts.ts";
+import type { Core } from "./request/state.ts";
+import type { Session, SessionData } from "./session.ts";
+import type { PruneResult, RevocationReason, UserId } from "./stores/store.ts";
+import { assertUserId } from "./user-id.ts";
+
+/** The service that an application holds: one per process, handed to the adapter of its framework. */
+export class Psession<Data extends object = SessionData> {
+  readonly #core: Core;
+  readonly #pruner: Pruner;
+  #isClosed = false;
+
+  constructor(core: Core) {
+    this.#core = core;
+    this.#pruner = new Pruner(core);
+    this.#pruner.start();
+  }
+
+  /** Begins one request. For adapters; handlers get the session from their framework. */
+  exchange(facts: RequestFacts): Exchange<Data> {
+    if (this.#isClosed)
+      throw new PsessionError("closed", "This psession was closed; it takes no more requests.");
+    return new Exchange<Data>(this.#core, facts);
+  }
+
+  /** The user's devices, the latest first; `current` marks the one that asks. */
+  devices(userId: UserId, current?: Session<Data>): Promise<Device[]> {
+    return listDevices(this.#core, userId, current);
+  }
+
+  /**
+   * Ends a device by its handle, whoever it belongs to: for administration. Routes of users take
+   * `session.revoke`, which ends none but their own. False where there is no such device.
+   */
+  async revoke(handle: string, reason: RevocationReason = "revoked"): Promise<boolean> {
+    return (await endDevices(this.#core, { handle }, reason)) > 0;
+  }
+
+  /** Ends every device of the session's user but this one; says how many. */
+  revokeOthers(session: Session<Data>): Promise<number> {
+    return session.revokeOthers();
+  }
+
+  /** Ends everything a user has, whatever is on its way; says how many devices. */
+  revokeUser(userId: UserId, reason: RevocationReason = "revoked"): Promise<number> {
+    assertUserId(userId);
+    return endDevices(this.#core, { userId }, reason);
+  }
+
+  /**
+   * To be called when a password or another factor was changed: ends every device (ASVS 7.4.3). `keep` stays
+   * signed in, with new secrets, as a copy of its cookies may be why the password was changed.
+   */
+  async passwordChanged(userId: UserId, options: { keep?: Session<Data> } = {}): Promise<number> {
+    assertUserId(userId);
+    const { keep } = options;
+    if (keep !== undefined && keep.userId !== userId) {
+      throw new PsessionError("not_signed_in", "passwordChanged: keep must be a session of this user.", {
+        status: 403,
+      });
+    }
+    const ended = await endDevices(this.#core, { userId, except: keep?.id }, "password_changed");
+    await keep?.renew();
+    return ended;
+  }
+
+  /** Hears an event; returns the function that stops it. `*` hears everything. */
+  on<K extends EventName>(
+    type: K,
+    listener: (event: { readonly type: K } & PsessionEvents[K]) => void | Promise<void>,
+  ): () => void;
+  on(type: "*", listener: (event: PsessionEvent) => void | Promise<void>): () => void;
+  on(type: EventName | "*", listener: unknown): () => void {
+    return this.#core.events.on(type as "*", listener as (event: PsessionEvent) => void);
+  }
+
+  /** Deletes rows past their deadline now, in chunks. Happens by itself unless `prune` is false. */
+  prune(): Promise<PruneResult> {
+    return this.#pruner.prune();
+  }
+
+  /** Stops pruning and releases the store. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#pruner.stop();
+    await this.#core.settings.store.close();
+  }
+}
+
+/**
+ * Makes the service. Options are checked at once, and everything that is wrong with them is named in one
+ * error (`invalid_options`).
+ */
+export function createPsession<Data extends object = SessionData>(options: PsessionOptions): Psession<Data> {
+  return new Psession<Data>({ settings: resolveOptions(options), events: new Events() });
+}

@@ -1,0 +1,162 @@
+import { type Digest, sameDigest } from "../secrets.ts";
+import type { RememberedRow, SessionRow } from "../stores/store.ts";
+import type { ProtocolTimes } from "./times.ts";
+
+/**
+ * The decisions of the protocol: pure functions over what a row says, what was presented, and the clock.
+ * docs/protocol.md explains the rules; the numbers below are the rule numbers there.
+ */
+
+/** What a session cookie with a valid MAC is worth. */
+export type SessionStanding =
+  /** Rule a: serve. */
+  | "live"
+  /** Rule b: replaced by a rotation a moment ago: serve, read and write, set no cookies. */
+  | "late"
+  /** Rule c: replaced a moment ago: a newer cookie may be on its way, so nothing is served, saved or set. */
+  | "replaced"
+  /** Replaced long ago, past a deadline, or no such row: as if no cookie had come. */
+  | "dead"
+  /** Written by a clock that is ahead of ours: refuse, change nothing. */
+  | "future";
+
+export function decideSession(
+  row: SessionRow | undefined,
+  presented: Digest,
+  now: number,
+  times: ProtocolTimes,
+): SessionStanding {
+  if (row === undefined) return "dead";
+  const isCurrent = sameDigest(presented, row.secret);
+  const isPrevious = sameDigest(presented, row.previousSecret);
+  if (row.secretAt > now + times.skew || row.lastSeenAt > now + times.skew) return "future";
+  const isLate = now - row.secretAt <= times.grace;
+  if (!isCurrent && !(isPrevious && isLate)) return isLate ? "replaced" : "dead";
+  if (now > row.idleDeadline || now > row.absoluteDeadline) return "dead";
+  return isCurrent ? "live" : "late";
+}
+
+/** What a remember cookie with a valid MAC is worth. */
+export type RememberDecision =
+  /** Rule 1: the current token of a browser that surely has it: give it a successor. */
+  | { readonly kind: "rotate" }
+  /** Rules 2, 3b, 4: honest but early or late: serve the login's session, set no cookies. */
+  | { readonly kind: "accept" }
+  /** Rule 3a: a parallel request of the one that rotated: give it the same successor, write nothing. */
+  | { readonly kind: "converge" }
+  /** Rule 3c: the response was lost, or two hold the cookie: supersede the unconfirmed successor. */
+  | { readonly kind: "recover" }
+  /** Rule 5: a token that was given up: end the login. */
+  | { readonly kind: "theft" }
+  /** Rule e: anonymous. `clear` where the cookie can go without hurting a newer one on its way. */
+  | { readonly kind: "ended"; readonly why: "unknown" | "expired" | "revoked"; readonly clear: boolean }
+  /** Rule f: the store forgot rotations (a restored backup): anonymous, no alarm. */
+  | { readonly kind: "ahead" }
+  /** Written by a clock that is ahead of ours: refuse, change nothing. */
+  | { readonly kind: "future" };
+
+export interface PresentedToken {
+  readonly generation: number;
+  readonly token: Digest;
+}
+
+const ROTATE = { kind: "rotate" } as const;
+const ACCEPT = { kind: "accept" } as const;
+const CONVERGE = { kind: "converge" } as const;
+const RECOVER = { kind: "recover" } as const;
+const THEFT = { kind: "theft" } as const;
+const AHEAD = { kind: "ahead" } as const;
+const FUTURE = { kind: "future" } as const;
+
+export function decideRemember(
+  row: RememberedRow | undefined,
+  presented: PresentedToken,
+  now: number,
+  times: ProtocolTimes,
+): RememberDecision {
+  const ended = decideEnded(row, now, times);
+  if (ended !== undefined || row === undefined)
+    return ended ?? { kind: "ended", why: "unknown", clear: true };
+  if (isFuture(row, now, times)) return FUTURE;
+  if (presented.generation > row.generation) return AHEAD;
+
+  const age = now - row.rotatedAt;
+  const isConfirmed = row.confirmedAt !== undefined;
+  if (sameDigest(presented.token, row.token)) {
+    return isConfirmed || age > times.settle ? ROTATE : ACCEPT;
+  }
+  if (!isConfirmed && sameDigest(presented.token, row.previous)) {
+    if (age <= times.converge) return CONVERGE;
+    return age <= times.mid ? ACCEPT : RECOVER;
+  }
+  if (isLateSuperseded(row, presented.token, now, times)) return ACCEPT;
+  return THEFT;
+}
+
+/**
+ * The second decision, of a commit whose rotation was overtaken after the open. The request was honest when
+ * it was opened, so nothing here alarms, and nobody is ever given an older cookie than the row's.
+ */
+export function decideOvertaken(
+  row: RememberedRow | undefined,
+  presented: PresentedToken,
+  now: number,
+  times: ProtocolTimes,
+): Extract<RememberDecision, { kind: "converge" | "accept" | "ended" }> {
+  const ended = decideEnded(row, now, times);
+  if (ended !== undefined || row === undefined)
+    return ended ?? { kind: "ended", why: "unknown", clear: false };
+  const canConverge =
+    row.confirmedAt === undefined &&
+    sameDigest(presented.token, row.previous) &&
+    now - row.rotatedAt <= times.converge;
+  return canConverge ? CONVERGE : ACCEPT;
+}
+
+/**
+ * Rule a, second half: a live session also presents the login's token. It is confirmed only once no request
+ * that still carries the predecessor can be honest, and the browser's disk has the cookie too.
+ */
+export function mayConfirm(session: SessionRow, now: number): boolean {
+  return session.confirmFrom !== undefined && now > session.confirmFrom;
+}
+
+/**
+ * A request that presented a replaced secret of this very session must not put a new secret over a newer
+ * one that may be on its way: whatever it would be given, it is only accepted.
+ */
+export function withoutOverwriting(
+  decision: RememberDecision,
+  presentedReplacedSecret: boolean,
+): RememberDecision {
+  if (!presentedReplacedSecret) return decision;
+  return decision.kind === "rotate" || decision.kind === "recover" ? ACCEPT : decision;
+}
+
+function decideEnded(
+  row: RememberedRow | undefined,
+  now: number,
+  times: ProtocolTimes,
+): Extract<RememberDecision, { kind: "ended" }> | undefined {
+  if (row === undefined) return { kind: "ended", why: "unknown", clear: true };
+  const quiet = times.delivery + times.transit;
+  if (row.revokedAt !== undefined) {
+    return { kind: "ended", why: "revoked", clear: now - row.revokedAt > quiet };
+  }
+  const deadline = Math.min(row.idleDeadline, row.absoluteDeadline);
+  if (now > deadline) return { kind: "ended", why: "expired", clear: now - deadline > quiet };
+  return undefined;
+}
+
+function isFuture(row: RememberedRow, now: number, times: ProtocolTimes): boolean {
+  const newest = Math.max(row.rotatedAt, row.confirmedAt ?? 0, row.supersededAt ?? 0, row.lastUsedAt);
+  return newest > now + times.skew;
+}
+
+function isLateSuperseded(row: RememberedRow, token: Digest, now: number, times: ProtocolTimes): boolean {
+  return (
+    row.supersededAt !== undefined &&
+    now - row.supersededAt <= times.late &&
+    sameDigest(token, row.superseded)
+  );
+}

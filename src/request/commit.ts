@@ -1,0 +1,152 @@
+import { PsessionError } from "../errors.ts";
+import { decideOvertaken } from "../remember/decide.ts";
+import { newId } from "../secrets.ts";
+import type { SessionRow } from "../stores/store.ts";
+import { type Plan, planCommit } from "./plan.ts";
+import { identityOf, type RememberedStanding, type RequestState, type Standing } from "./state.ts";
+
+/** Two hundred writers of one session all get their turn; more is a fault that should be seen. */
+const MOST_ATTEMPTS = 256;
+
+/**
+ * Performs what the request decided and changed, in one transaction. Returns undefined at once where nothing
+ * needs the store, so that an untouched session costs a response nothing.
+ */
+export function commitRequest(state: RequestState): Promise<void> | undefined {
+  const plan = planCommit(state, state.core.settings.clock.now());
+  if (plan.change === undefined && plan.touch === undefined) {
+    finish(state, plan);
+    return undefined;
+  }
+  return perform(state, plan);
+}
+
+async function perform(state: RequestState, first: Plan): Promise<void> {
+  const { store, clock } = state.core.settings;
+  let plan = first;
+  for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
+    if (plan.change === undefined) {
+      if (plan.touch !== undefined) await touch(state, plan);
+      return finish(state, plan);
+    }
+    const result = await store.apply(plan.change);
+    if (result.done) return finish(state, plan);
+    await reconcile(state, result.lost, attempt);
+    plan = planCommit(state, clock.now());
+  }
+  throw new PsessionError(
+    "store_conflict",
+    `A session was changed by others ${MOST_ATTEMPTS} times while it was being saved; the change was given up.`,
+  );
+}
+
+/** That a session was used is worth a write, but not an error page where the write fails. */
+async function touch(state: RequestState, plan: Plan): Promise<void> {
+  if (plan.touch === undefined) return;
+  try {
+    await state.core.settings.store.touch([plan.touch]);
+  } catch (error) {
+    state.core.events.emit("storeUnavailable", { at: state.core.settings.clock.now(), error });
+  }
+}
+
+function finish(state: RequestState, plan: Plan): void {
+  const { change, standing } = plan;
+  const session = change?.insert ?? ("session" in standing ? standing.session : undefined);
+  state.standing = standing;
+  state.intent = { kind: "keep" };
+  if (session !== undefined) state.data.committed(session.data);
+  else if (standing.kind === "none") state.newId = newId();
+  else if (standing.kind === "detached") state.data.reset();
+  for (const instruction of plan.cookies) state.cookies.set(instruction.definition.name, instruction);
+  for (const [type, facts] of plan.events) state.core.events.emit(type, facts);
+}
+
+/** A condition no longer held: reads again, in a new transaction, and decides where the request stands now. */
+async function reconcile(state: RequestState, lost: string, attempt: number): Promise<void> {
+  const { standing } = state;
+  if (standing.kind === "remembered") return reconcileRemembered(state, standing, attempt);
+  if (standing.kind === "live" || standing.kind === "late") return reconcileSession(state, standing, attempt);
+  if (lost !== "exists")
+    throw new PsessionError("store_conflict", `The store reported ${lost} for a new session.`);
+  // 128 random bits do not collide: somebody else's row has this id only if the store is wrong. Draw again.
+  state.newId = newId();
+}
+
+async function reconcileRemembered(
+  state: RequestState,
+  standing: RememberedStanding,
+  attempt: number,
+): Promise<void> {
+  const { store, clock, times } = state.core.settings;
+  const { cookie, token } = standing.presented;
+  const found = await store.findRemembered(standing.login.id);
+  const now = clock.now();
+  const decision = decideOvertaken(found?.login, { generation: cookie.generation, token }, now, times);
+  if (found === undefined || decision.kind === "ended") return lose(state, standing.session, "ended");
+  const isOvertaken = found.login.generation !== standing.login.generation;
+  rebase(state, found.session, attempt);
+  state.standing = {
+    ...standing,
+    effect: isOvertaken ? decision.kind : standing.effect,
+    login: found.login,
+    session: found.session,
+  };
+}
+
+async function reconcileSession(
+  state: RequestState,
+  standing: Standing & { kind: "live" | "late" },
+  attempt: number,
+): Promise<void> {
+  const { session: before } = standing;
+  const row = await state.core.settings.store.findSession(before.id);
+  if (row === undefined) return lose(state, before, "ended");
+  // The row is somebody else's now, or another sign-in's: nothing of ours may be mixed into it.
+  if (row.userId !== before.userId || row.rememberedId !== before.rememberedId)
+    return lose(state, before, "taken_over");
+  const { intent } = state;
+  if (intent.kind !== "login" || intent.carriesAll) rebase(state, row, attempt);
+  const isReplaced = Buffer.compare(row.secret, before.secret) !== 0;
+  // A parallel request of this browser exchanged the secret already: doing it again would kill what it was given.
+  const isRaised = row.level === "login" && (row.authenticatedAt ?? 0) > (before.authenticatedAt ?? 0);
+  if (isReplaced && (intent.kind === "regenerate" || (intent.kind === "reauthenticate" && isRaised))) {
+    state.intent = { kind: "keep" };
+  }
+  state.standing = { kind: isReplaced ? "late" : standing.kind, session: row };
+}
+
+/** The row went away under the request. A sign-in gets a row of its own; anything else is given up. */
+function lose(state: RequestState, row: SessionRow | undefined, why: "ended" | "taken_over"): void {
+  const { core, intent } = state;
+  if (intent.kind === "login") {
+    state.standing = { kind: "none" };
+    state.newId = newId();
+    return;
+  }
+  if (intent.kind === "logout") {
+    state.standing = { kind: "none" };
+    return;
+  }
+  const { userId } = identityOf(state);
+  const hasChanges = state.data.changed() !== undefined;
+  state.standing = { kind: "detached", why };
+  state.intent = { kind: "keep" };
+  state.data.reset();
+  if (!hasChanges) return;
+  core.events.emit("saveDiscarded", {
+    at: core.settings.clock.now(),
+    sessionId: row?.id ?? state.newId,
+    userId,
+    why,
+  });
+}
+
+function rebase(state: RequestState, row: SessionRow | undefined, attempt: number): void {
+  if (row === undefined) return;
+  const { events, settings } = state.core;
+  const facts = { at: settings.clock.now(), sessionId: row.id, userId: row.userId };
+  const keys = state.rerun === undefined ? state.data.rebase(row.data) : state.rerun(row.data);
+  events.emit("mergeRetried", { ...facts, attempt });
+  if (keys.length > 0) events.emit("mergeConflict", { ...facts, keys });
+}

@@ -1,0 +1,256 @@
+import { EMPTY_DATA, SessionData } from "../data/session-data.ts";
+import {
+  type CookieInstruction,
+  clearCookie,
+  type Presented,
+  type RememberCookie,
+  readRememberCookie,
+  readSessionCookie,
+  type SessionCookie,
+} from "../http/cookies.ts";
+import {
+  decideRemember,
+  decideSession,
+  type SessionStanding,
+  withoutOverwriting,
+} from "../remember/decide.ts";
+import { digest, newId } from "../secrets.ts";
+import type { Remembered, SessionRow } from "../stores/store.ts";
+import type { RequestFacts } from "./facts.ts";
+import { tombstoneUntil } from "./rows.ts";
+import {
+  type Core,
+  type Outcome,
+  type PresentedRemember,
+  type RequestState,
+  type Standing,
+  sessionOf,
+} from "./state.ts";
+
+interface Opened {
+  readonly standing: Standing;
+  readonly outcome: Outcome;
+  readonly clear?: readonly CookieInstruction[];
+}
+
+/** Reads the rows and decides the case. Nothing is changed here but for a theft, which is acted on at once. */
+export async function openRequest(core: Core, facts: RequestFacts): Promise<RequestState> {
+  const { settings, events } = core;
+  const { cookies, keys, clock } = settings;
+  if (cookies.session.secure && !facts.secure) return openInsecure(core, facts);
+
+  const sessionCookie = readSessionCookie(facts.cookie, cookies.session.name, keys);
+  const rememberCookie = readRememberCookie(facts.cookie, cookies.remember.name, keys);
+  const duplicates: CookieInstruction[] = [];
+  for (const [presented, definition] of [
+    [sessionCookie, cookies.session],
+    [rememberCookie, cookies.remember],
+  ] as const) {
+    if (presented.kind !== "duplicate") continue;
+    events.emit("duplicateCookies", { at: clock.now(), name: definition.name });
+    duplicates.push(clearCookie(definition));
+  }
+
+  const bySession = await openSession(core, sessionCookie);
+  // An anonymous session does not hide a remember cookie: it may have been made by a response that a sign-in
+  // overtook, and the visitor would stay signed out.
+  const hasUser = sessionOf(bySession.opened.standing)?.userId !== undefined;
+  const byRemember =
+    rememberCookie.kind === "valid" && !hasUser && bySession.standing !== "future"
+      ? await openRemembered(core, facts, rememberCookie.cookie, bySession)
+      : undefined;
+  const opened = choose(bySession.opened, byRemember, sessionCookie, rememberCookie);
+
+  return newState(core, facts, rememberCookie, opened, [...duplicates, ...(byRemember?.clear ?? [])]);
+}
+
+interface OpenedSession {
+  readonly opened: Opened;
+  readonly row: SessionRow | undefined;
+  readonly standing: SessionStanding;
+}
+
+async function openSession(core: Core, presented: Presented<SessionCookie>): Promise<OpenedSession> {
+  if (presented.kind !== "valid") {
+    const outcome = presented.kind === "absent" ? "none" : presented.kind;
+    return { opened: { standing: { kind: "none" }, outcome }, row: undefined, standing: "dead" };
+  }
+  const { settings, events } = core;
+  const row = await settings.store.findSession(presented.cookie.id);
+  const now = settings.clock.now();
+  const standing = decideSession(row, digest(presented.cookie.secret), now, settings.times);
+  const opened = ((): Opened => {
+    switch (standing) {
+      case "live":
+      case "late":
+        // Both stand on a row: without one they are not decided.
+        return row === undefined
+          ? { standing: { kind: "none" }, outcome: "unknown" }
+          : { standing: { kind: standing, session: row }, outcome: "live" };
+      case "replaced":
+        return { standing: { kind: "detached", why: "replaced" }, outcome: "replaced" };
+      case "future":
+        events.emit("clockSkew", { at: now, handle: presented.cookie.id });
+        return { standing: { kind: "detached", why: "skew" }, outcome: "skew" };
+      case "dead":
+        if (row === undefined) return { standing: { kind: "none" }, outcome: "unknown" };
+        events.emit("expired", { at: now, handle: row.rememberedId ?? row.id, userId: row.userId });
+        return { standing: { kind: "none" }, outcome: "expired" };
+    }
+  })();
+  return { opened, row, standing };
+}
+
+async function openRemembered(
+  core: Core,
+  facts: RequestFacts,
+  cookie: RememberCookie,
+  bySession: OpenedSession,
+): Promise<Opened> {
+  const { settings, events } = core;
+  const { store, times, clock, cookies } = settings;
+  const found = await store.findRemembered(cookie.id);
+  const presented: PresentedRemember = { cookie, token: digest(cookie.token) };
+  const now = clock.now();
+  const presentedReplacedSecret =
+    bySession.standing === "replaced" &&
+    bySession.row !== undefined &&
+    bySession.row.id === found?.session?.id;
+  const decision = withoutOverwriting(
+    decideRemember(found?.login, { generation: cookie.generation, token: presented.token }, now, times),
+    presentedReplacedSecret,
+  );
+
+  const none = (outcome: Outcome, clears = false): Opened => ({
+    standing: { kind: "none" },
+    outcome,
+    clear: clears && facts.navigation ? [clearCookie(cookies.remember)] : [],
+  });
+  if (decision.kind === "ended" || found === undefined) {
+    const { why, clear } = decision.kind === "ended" ? decision : ({ why: "unknown", clear: true } as const);
+    if (why === "expired" && found !== undefined) {
+      events.emit("expired", { at: now, handle: found.login.id, userId: found.login.userId });
+    }
+    return none(why, clear);
+  }
+  const { login, session } = found;
+  switch (decision.kind) {
+    case "theft":
+      await endStolen(core, facts, found, cookie, now);
+      return none("theft");
+    case "ahead":
+      events.emit("generationAhead", {
+        at: now,
+        handle: login.id,
+        userId: login.userId,
+        generation: login.generation,
+        presentedGeneration: cookie.generation,
+      });
+      return none("ahead", true);
+    case "future":
+      events.emit("clockSkew", { at: now, handle: login.id });
+      return { standing: { kind: "detached", why: "skew" }, outcome: "skew" };
+    default: {
+      const effect = facts.canSetCookies ? decision.kind : "accept";
+      return {
+        standing: { kind: "remembered", effect, login, session, presented },
+        outcome: outcomeOf(effect),
+      };
+    }
+  }
+}
+
+/** The remember cookie counts where it brings a user back; otherwise the session cookie's standing stays. */
+function choose(
+  bySession: Opened,
+  byRemember: Opened | undefined,
+  sessionCookie: Presented<SessionCookie>,
+  rememberCookie: Presented<RememberCookie>,
+): Opened {
+  if (byRemember === undefined) {
+    const isOdd = rememberCookie.kind === "malformed" || rememberCookie.kind === "duplicate";
+    return isOdd && bySession.outcome === "none" ? { ...bySession, outcome: rememberCookie.kind } : bySession;
+  }
+  if (byRemember.standing.kind === "remembered") return byRemember;
+  // With a dead session cookie, what became of the remembered login is the better answer.
+  if (bySession.standing.kind === "none" || sessionCookie.kind !== "valid") return byRemember;
+  return { ...bySession, outcome: byRemember.outcome };
+}
+
+async function endStolen(
+  core: Core,
+  facts: RequestFacts,
+  { login, session }: Remembered,
+  cookie: RememberCookie,
+  now: number,
+): Promise<void> {
+  const { settings, events } = core;
+  const whom = settings.remember.onTheft === "user" ? { userId: login.userId } : { handle: login.id };
+  const ended = await settings.store.end({
+    ...whom,
+    reason: "theft",
+    at: now,
+    pruneAfter: tombstoneUntil(now, settings),
+  });
+  // Of several requests that notice at once, the one that ended it tells.
+  if (!ended.some((device) => device.rememberedId === login.id)) return;
+  events.emit("theft", {
+    at: now,
+    handle: login.id,
+    userId: login.userId,
+    generation: login.generation,
+    presentedGeneration: cookie.generation,
+    request: { address: facts.address, userAgent: facts.userAgent },
+    lastUsed: { at: login.lastUsedAt, address: session?.address, userAgent: session?.userAgent },
+    endedLogins: ended.length,
+  });
+}
+
+let warnedOfTransport = false;
+
+/** Secure cookies over plain http: usually a proxy that nobody trusted. Silence here has cost people days. */
+function openInsecure(core: Core, facts: RequestFacts): RequestState {
+  core.events.emit("insecureTransport", { at: core.settings.clock.now() });
+  if (!warnedOfTransport) {
+    warnedOfTransport = true;
+    process.emitWarning(
+      "A request came over plain http, so it has no session: psession's cookies are Secure. Behind a proxy " +
+        "that speaks https, trust it (Express: app.set('trust proxy', 1)).",
+      { code: "PSESSION_INSECURE_TRANSPORT" },
+    );
+  }
+  const opened: Opened = { standing: { kind: "detached", why: "insecure" }, outcome: "insecure" };
+  return newState(core, facts, { kind: "absent" }, opened, []);
+}
+
+function newState(
+  core: Core,
+  facts: RequestFacts,
+  rememberCookie: Presented<RememberCookie>,
+  opened: Opened,
+  clear: readonly CookieInstruction[],
+): RequestState {
+  const { codec, session } = core.settings;
+  const state: RequestState = {
+    core,
+    facts,
+    rememberCookie,
+    outcome: opened.outcome,
+    standing: opened.standing,
+    data: new SessionData(codec, session.maxBytes, sessionOf(opened.standing)?.data ?? EMPTY_DATA),
+    intent: { kind: "keep" },
+    newId: newId(),
+    destroyed: false,
+    canSetCookies: facts.canSetCookies,
+    rerun: undefined,
+    cookies: new Map(),
+  };
+  for (const instruction of clear) state.cookies.set(instruction.definition.name, instruction);
+  return state;
+}
+
+function outcomeOf(effect: "rotate" | "recover" | "converge" | "accept"): Outcome {
+  return ({ rotate: "restored", recover: "recovered", converge: "converged", accept: "accepted" } as const)[
+    effect
+  ];
+}

@@ -1,0 +1,93 @@
+import type { Settings } from "../options.ts";
+import { digest, newSalt, type Secret } from "../secrets.ts";
+import type { RememberedRow, RememberedUse, SessionRow, UserId } from "../stores/store.ts";
+import type { RequestFacts } from "./facts.ts";
+
+const HOUR = 3_600_000;
+
+/** Rounded up to the hour, so that touches of one hour leave the column, and with it the index, as it is. */
+const coarse = (time: number): number => Math.ceil(time / HOUR) * HOUR;
+
+export function tombstoneUntil(now: number, settings: Settings): number {
+  return coarse(now + settings.remember.tombstone);
+}
+
+/** When a session's row is garbage: a remembered login brings its data back as long as the login lives. */
+export function sessionPruneAfter(now: number, isRemembered: boolean, settings: Settings): number {
+  const idle = now + settings.session.idle;
+  return coarse(isRemembered ? Math.max(idle, now + settings.remember.idle) : idle);
+}
+
+export function sessionDeadlines(now: number, settings: Settings, notAfter = Number.POSITIVE_INFINITY) {
+  return {
+    lastSeenAt: now,
+    idleDeadline: now + settings.session.idle,
+    absoluteDeadline: Math.min(now + settings.session.absolute, notAfter),
+  };
+}
+
+export interface NewSession {
+  readonly id: string;
+  readonly secret: Secret;
+  readonly data: string;
+  readonly now: number;
+  readonly identity: Pick<
+    SessionRow,
+    "userId" | "level" | "authenticatedAt" | "rememberedId" | "confirmFrom"
+  >;
+  /** Where the session came from, for the device list. */
+  readonly facts: RequestFacts;
+  readonly notAfter?: number | undefined;
+}
+
+export function newSessionRow(session: NewSession, settings: Settings): SessionRow {
+  const { now, facts, identity } = session;
+  return {
+    id: session.id,
+    secret: digest(session.secret),
+    secretAt: now,
+    previousSecret: undefined,
+    ...identity,
+    data: session.data,
+    version: 1,
+    createdAt: now,
+    ...sessionDeadlines(now, settings, session.notAfter),
+    userAgent: facts.userAgent,
+    address: facts.address,
+    pruneAfter: sessionPruneAfter(now, identity.rememberedId !== undefined, settings),
+  };
+}
+
+export function newRememberedRow(
+  login: { id: string; userId: UserId; token: Secret; now: number; until: number | undefined },
+  settings: Settings,
+): RememberedRow {
+  const { now } = login;
+  return {
+    id: login.id,
+    userId: login.userId,
+    token: digest(login.token),
+    previous: undefined,
+    superseded: undefined,
+    supersededAt: undefined,
+    salt: newSalt(),
+    keyId: settings.keys.currentKeyId,
+    generation: 0,
+    rotatedAt: now,
+    confirmedAt: undefined,
+    createdAt: now,
+    absoluteDeadline: login.until ?? now + settings.remember.absolute,
+    revokedAt: undefined,
+    revokedReason: undefined,
+    ...rememberedUse(now, settings),
+  };
+}
+
+/** What any use of a remembered login writes: its idle deadline moves, the absolute one never does. */
+export function rememberedUse(
+  now: number,
+  settings: Settings,
+): Pick<RememberedUse, "lastUsedAt" | "idleDeadline" | "pruneAfter"> {
+  const idleDeadline = now + settings.remember.idle;
+  return { lastUsedAt: now, idleDeadline, pruneAfter: coarse(idleDeadline) };
+}

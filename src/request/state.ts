@@ -1,0 +1,147 @@
+import type { SessionData } from "../data/session-data.ts";
+import type { Events } from "../events.ts";
+import type { CookieInstruction, Presented, RememberCookie } from "../http/cookies.ts";
+import type { Settings } from "../options.ts";
+import type { Digest } from "../secrets.ts";
+import type { Level, RememberedRow, SessionRow, UserId } from "../stores/store.ts";
+import type { RequestFacts } from "./facts.ts";
+
+export interface Core {
+  readonly settings: Settings;
+  readonly events: Events;
+}
+
+export interface PresentedRemember {
+  readonly cookie: RememberCookie;
+  readonly token: Digest;
+}
+
+/** What the rows said about this request. Set at open; a commit that was overtaken sets it anew. */
+export type Standing =
+  /** No session; one may be made. */
+  | { readonly kind: "none" }
+  /** Nothing may be saved and no cookie set, except by a sign-in. */
+  | { readonly kind: "detached"; readonly why: "replaced" | "ended" | "taken_over" | "skew" | "insecure" }
+  | { readonly kind: "live" | "late"; readonly session: SessionRow }
+  | RememberedStanding;
+
+export interface RememberedStanding {
+  readonly kind: "remembered";
+  readonly effect: "rotate" | "recover" | "converge" | "accept";
+  readonly login: RememberedRow;
+  /** Undefined where the login's row was lost. */
+  readonly session: SessionRow | undefined;
+  readonly presented: PresentedRemember;
+}
+
+/** What the handler asked for beyond changing data. */
+export type Intent =
+  | { readonly kind: "keep" }
+  | { readonly kind: "regenerate" }
+  | { readonly kind: "reauthenticate" }
+  | LoginIntent
+  | { readonly kind: "logout" };
+
+export interface LoginIntent {
+  readonly kind: "login";
+  readonly userId: UserId;
+  readonly level: Level;
+  /** Undefined: at the commit. */
+  readonly authenticatedAt: number | undefined;
+  /** The remembered login to be made; `until` keeps an absolute deadline that runs already. */
+  readonly remember: { readonly id: string; readonly until: number | undefined } | undefined;
+  /** The whole present data is carried, so changes of parallel requests are too. */
+  readonly carriesAll: boolean;
+  /** New secrets for the same sign-in, rather than another sign-in. */
+  readonly isRenewal: boolean;
+}
+
+/** What became of the cookies that a request presented. For handlers and logs; answers to visitors do not differ. */
+export type Outcome =
+  | "none"
+  | "live"
+  | "restored"
+  | "recovered"
+  | "converged"
+  | "accepted"
+  | "theft"
+  | "expired"
+  | "revoked"
+  | "unknown"
+  | "replaced"
+  | "malformed"
+  | "duplicate"
+  | "ahead"
+  | "skew"
+  | "insecure";
+
+/** One request, from open to commit. */
+export interface RequestState {
+  readonly core: Core;
+  readonly facts: RequestFacts;
+  readonly rememberCookie: Presented<RememberCookie>;
+  readonly outcome: Outcome;
+  readonly data: SessionData;
+  standing: Standing;
+  intent: Intent;
+  /** The row id of a session that is yet to be stored. */
+  newId: string;
+  destroyed: boolean;
+  /** False once the head of the response has left, or where it never could carry cookies. */
+  canSetCookies: boolean;
+  /** While `update` runs: puts its change onto fresh data and returns the keys that both sides changed. */
+  rerun: ((fresh: string) => string[]) | undefined;
+  /** Cookies to be sent, by name: the last instruction wins. */
+  readonly cookies: Map<string, CookieInstruction>;
+}
+
+export const sessionOf = (standing: Standing): SessionRow | undefined =>
+  "session" in standing ? standing.session : undefined;
+
+/** Who the visitor is, by the rows and by what the handler asked for since. */
+export interface Identity {
+  readonly userId: UserId | undefined;
+  readonly level: Level;
+  readonly authenticatedAt: number | undefined;
+  readonly rememberedId: string | undefined;
+}
+
+const ANONYMOUS: Identity = {
+  userId: undefined,
+  level: "anonymous",
+  authenticatedAt: undefined,
+  rememberedId: undefined,
+};
+
+export function identityOf(state: RequestState): Identity {
+  const { intent, standing, core } = state;
+  if (intent.kind === "logout") return ANONYMOUS;
+  if (intent.kind === "login") {
+    return {
+      userId: intent.userId,
+      level: intent.level,
+      authenticatedAt: intent.authenticatedAt ?? core.settings.clock.now(),
+      rememberedId: intent.remember?.id,
+    };
+  }
+  const standingIdentity = identityOfStanding(standing);
+  if (intent.kind !== "reauthenticate") return standingIdentity;
+  return { ...standingIdentity, level: "login", authenticatedAt: core.settings.clock.now() };
+}
+
+function identityOfStanding(standing: Standing): Identity {
+  if (standing.kind === "remembered") {
+    const { login, session } = standing;
+    return {
+      userId: login.userId,
+      // A remember cookie is no authentication, whatever the session had reached (NIST SP 800-63B 5.1).
+      level: "remembered",
+      authenticatedAt: session?.authenticatedAt ?? login.createdAt,
+      rememberedId: login.id,
+    };
+  }
+  const row = sessionOf(standing);
+  if (row?.userId === undefined) return ANONYMOUS;
+  const { userId, level, authenticatedAt, rememberedId } = row;
+  return { userId, level, authenticatedAt, rememberedId };
+}

@@ -1,0 +1,113 @@
+import { createHmac, hash, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto";
+
+/** Row ids are 128 random bits: immutable, safe to show, worthless as a credential. */
+export const ID_LENGTH = 22;
+/** Secrets and tokens are 256 random bits (ASVS 7.2.3 asks for 128). */
+export const SECRET_LENGTH = 43;
+/** MACs are truncated to 128 bits (RFC 2104 section 5). */
+export const MAC_LENGTH = 22;
+
+/** A secret or token in the clear. It leaves the process only inside a cookie. */
+export type Secret = Buffer;
+/** SHA-256 of a secret or token: all that a store ever has. */
+export type Digest = Uint8Array;
+
+export const newId = (): string => randomBytes(16).toString("base64url");
+export const newSecret = (): Secret => randomBytes(32);
+export const newSalt = (): Uint8Array => randomBytes(16);
+
+export function digest(secret: Uint8Array): Digest {
+  return hash("sha256", secret, "buffer");
+}
+
+/** Constant-time comparison; digests all have one length (ASVS 11.2.4). */
+export function sameDigest(a: Digest, b: Digest | undefined): boolean {
+  return b !== undefined && a.length === b.length && timingSafeEqual(a, b);
+}
+
+export type CookiePurpose = "session" | "remember";
+
+interface DerivedKey {
+  /** Names the key in a remembered login's row without saying anything about it. */
+  readonly id: string;
+  readonly macs: Record<CookiePurpose, Buffer>;
+  readonly successor: Buffer;
+}
+
+/** What a successor is derived from, besides the key and the presented token. */
+export interface Derivation {
+  readonly id: string;
+  readonly generation: number;
+  readonly salt: Uint8Array;
+}
+
+/**
+ * The application's keys: the first one signs and derives, every one verifies, so that keys can be
+ * exchanged without logging anybody out. Uses of a key are separated with HKDF (RFC 5869).
+ */
+export class KeyRing {
+  readonly #keys: readonly [DerivedKey, ...DerivedKey[]];
+
+  constructor(keys: readonly [Uint8Array | string, ...(Uint8Array | string)[]]) {
+    const [first, ...older] = keys;
+    this.#keys = [deriveKey(first), ...older.map(deriveKey)];
+  }
+
+  get currentKeyId(): string {
+    return this.#keys[0].id;
+  }
+
+  /** The MAC that a cookie of this purpose carries over everything before it. */
+  sign(purpose: CookiePurpose, text: string): string {
+    return mac(this.#keys[0].macs[purpose], text);
+  }
+
+  verify(purpose: CookiePurpose, text: string, presented: string): boolean {
+    const given = Buffer.from(presented, "latin1");
+    for (const key of this.#keys) {
+      const expected = Buffer.from(mac(key.macs[purpose], text), "latin1");
+      if (given.length === expected.length && timingSafeEqual(given, expected)) return true;
+    }
+    return false;
+  }
+
+  /**
+   * The successor of a presented token. Everyone who presents the same predecessor arrives at the same
+   * value although the store holds neither: the key alone yields nothing without a live cookie, and a
+   * dump of the store with an old cookie yields nothing without the key.
+   */
+  derive(
+    purpose: CookiePurpose,
+    presented: Secret,
+    from: Derivation,
+    keyId = this.currentKeyId,
+  ): Secret | undefined {
+    const key = this.#keys.find((candidate) => candidate.id === keyId);
+    if (key === undefined) return undefined;
+    const generation = Buffer.alloc(8);
+    generation.writeBigUInt64BE(BigInt(from.generation));
+    const perToken = createHmac("sha256", key.successor).update(presented).digest();
+    return createHmac("sha256", perToken)
+      .update(purpose)
+      .update("\0")
+      .update(from.id)
+      .update(generation)
+      .update(from.salt)
+      .digest();
+  }
+}
+
+function deriveKey(key: Uint8Array | string): DerivedKey {
+  const input = typeof key === "string" ? Buffer.from(key, "utf8") : key;
+  const expand = (info: string, length = 32) =>
+    Buffer.from(hkdfSync("sha256", input, "psession", `psession/1/${info}`, length));
+  return {
+    id: expand("key-id", 6).toString("base64url"),
+    macs: { session: expand("mac/session"), remember: expand("mac/remember") },
+    successor: expand("successor"),
+  };
+}
+
+function mac(key: Buffer, text: string): string {
+  return createHmac("sha256", key).update(text).digest().subarray(0, 16).toString("base64url");
+}

@@ -1,0 +1,319 @@
+import { inspect } from "node:util";
+import type { DataRecord } from "./data/codec.ts";
+import { getPath, removePath, setPath } from "./data/paths.ts";
+import { type Device, endDevices, listDevices } from "./devices.ts";
+import { type Duration, parseDuration } from "./duration.ts";
+import { PsessionError } from "./errors.ts";
+import { commitRequest } from "./request/commit.ts";
+import { identityOf, type Outcome, type RequestState, sessionOf } from "./request/state.ts";
+import { newId } from "./secrets.ts";
+import type { Level, UserId } from "./stores/store.ts";
+import { assertUserId } from "./user-id.ts";
+
+/**
+ * The application's session data, typed by declaration merging:
+ * `declare module "psession" { interface SessionData { cart: string[] } }`.
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: applications merge their keys into it.
+export interface SessionData {}
+
+/** What of the present data a sign-in keeps: everything, some keys, nothing, or what the function returns. */
+export type Carry<Data> =
+  | "all"
+  | "none"
+  | readonly (keyof Data & string)[]
+  | ((present: Partial<Data>, previous: Partial<Data> | undefined) => Partial<Data>);
+
+export interface LoginOptions<Data> {
+  /** Make a remembered login: this browser stays signed in after it was closed. */
+  remember?: boolean;
+  /**
+   * What is kept of the data gathered before. The function also gets the data of the user's latest other
+   * session. Default: "all", but "none" where another user was signed in.
+   */
+  carry?: Carry<Data>;
+}
+
+export interface Freshness {
+  /** How long ago a credential may have been proved. */
+  within: Duration;
+}
+
+/** The visitor's session, as handlers see it. Changes are saved together when the response begins. */
+export class Session<Data extends object = SessionData> {
+  readonly #state: RequestState;
+
+  /** @internal */
+  constructor(state: RequestState) {
+    this.#state = state;
+  }
+
+  /** The row's id: stays the same for the session's life, safe to show, worthless as a credential. */
+  get id(): string {
+    return sessionOf(this.#state.standing)?.id ?? this.#state.newId;
+  }
+
+  /** What device lists show and `revoke` takes: the remembered login's id, or the session's. */
+  get handle(): string {
+    return identityOf(this.#state).rememberedId ?? this.id;
+  }
+
+  get userId(): UserId | undefined {
+    return identityOf(this.#state).userId;
+  }
+
+  get isSignedIn(): boolean {
+    return this.userId !== undefined;
+  }
+
+  get level(): Level {
+    return identityOf(this.#state).level;
+  }
+
+  /** True where a remember cookie brought the user back and no credential was proved since. */
+  get isPersistent(): boolean {
+    return this.level === "remembered";
+  }
+
+  /** When a credential was last proved, in epoch milliseconds. A restore does not change it. */
+  get authenticatedAt(): number | undefined {
+    return identityOf(this.#state).authenticatedAt;
+  }
+
+  /** True until the session is stored, which its first change brings about. */
+  get isNew(): boolean {
+    return sessionOf(this.#state.standing) === undefined;
+  }
+
+  /** What became of the cookies that came along. Tell visitors no more than whether they are signed in. */
+  get outcome(): Outcome {
+    return this.#state.outcome;
+  }
+
+  /** The data. Change it in place, however deep: differences are found when the response begins. */
+  get data(): Partial<Data> {
+    this.#assertUsable();
+    return this.#state.data.value as Partial<Data>;
+  }
+
+  /** One value by key or dot path ("address.city"); undefined where there is none. */
+  get<K extends keyof Data & string>(key: K): Data[K] | undefined;
+  get(path: string): unknown;
+  get(path: string): unknown {
+    return getPath(this.#record, path);
+  }
+
+  /** Sets one value by key or dot path, making the objects on the way, or several values at once. */
+  set<K extends keyof Data & string>(key: K, value: Data[K]): void;
+  set(path: string, value: unknown): void;
+  set(values: Partial<Data>): void;
+  set(target: string | Partial<Data>, value?: unknown): void {
+    const values = typeof target === "string" ? { [target]: value } : target;
+    for (const [path, item] of Object.entries(values)) setPath(this.#record, path, item);
+  }
+
+  has(path: string): boolean {
+    return getPath(this.#record, path) !== undefined;
+  }
+
+  /** Adds to the end of a list, which is made where it is missing. */
+  push(path: string, ...items: unknown[]): void {
+    const list = getPath(this.#record, path);
+    if (list === undefined) setPath(this.#record, path, items);
+    else if (Array.isArray(list)) list.push(...items);
+    else throw new PsessionError("invalid_data", `"${path}" holds something that is no list.`);
+  }
+
+  remove(...paths: string[]): void {
+    for (const path of paths) removePath(this.#record, path);
+  }
+
+  /**
+   * Reads, changes and writes the data as one step that no other request can get between. `change` is run
+   * again where somebody was faster, so it must do nothing else. The change is stored when this returns.
+   */
+  async update<R>(change: (data: Partial<Data>) => R): Promise<R> {
+    this.#assertUsable();
+    const state = this.#state;
+    const { codec } = state.core.settings;
+    const copy = () => codec.decode(codec.encode(state.data.value));
+    let own = copy();
+    let result = change(state.data.value as Partial<Data>);
+    state.rerun = (fresh) => {
+      state.data.replace(own);
+      const conflicts = state.data.rebase(fresh);
+      own = copy();
+      result = change(state.data.value as Partial<Data>);
+      return conflicts;
+    };
+    try {
+      await commitRequest(state);
+    } finally {
+      state.rerun = undefined;
+    }
+    return result;
+  }
+
+  /** Stores everything now instead of when the response begins, and throws here if that fails. */
+  async save(): Promise<void> {
+    this.#assertUsable();
+    await commitRequest(this.#state);
+  }
+
+  /**
+   * Signs a user in whose credentials the application has just checked. The session gets a new secret, so
+   * that one planted before is worthless (OWASP SESS-03), and a remembered login that this browser had ends.
+   */
+  async login(userId: UserId, options: LoginOptions<Data> = {}): Promise<void> {
+    this.#assertUsable();
+    assertUserId(userId);
+    const before = this.userId;
+    const isOtherUser = before !== undefined && before !== userId;
+    const carry = options.carry ?? (isOtherUser ? "none" : "all");
+    await this.#carry(userId, carry);
+    this.#state.intent = {
+      kind: "login",
+      userId,
+      level: "login",
+      authenticatedAt: undefined,
+      remember: options.remember === true ? { id: newId(), until: undefined } : undefined,
+      carriesAll: carry === "all",
+      isRenewal: false,
+    };
+  }
+
+  /** The user proved a credential again: level `login`, a new `authenticatedAt`, a new secret. */
+  async reauthenticate(): Promise<void> {
+    this.#assertSignedIn();
+    if (this.#state.intent.kind !== "login") this.#state.intent = { kind: "reauthenticate" };
+  }
+
+  /** Exchanges the secret and keeps everything else. Requests on their way with the old one are still served. */
+  async regenerate(): Promise<void> {
+    this.#assertUsable();
+    if (this.#state.intent.kind === "keep") this.#state.intent = { kind: "regenerate" };
+  }
+
+  /**
+   * New secrets for the session and its remembered login, at the same level and with the same deadlines:
+   * copies of the cookies become worthless, as after a changed password.
+   */
+  async renew(): Promise<void> {
+    const userId = this.#assertSignedIn();
+    const state = this.#state;
+    if (state.intent.kind === "login") return;
+    const { level, authenticatedAt, rememberedId } = identityOf(state);
+    const login =
+      rememberedId === undefined ? undefined : await state.core.settings.store.findRemembered(rememberedId);
+    state.intent = {
+      kind: "login",
+      userId,
+      level,
+      authenticatedAt,
+      remember: login === undefined ? undefined : { id: newId(), until: login.login.absoluteDeadline },
+      carriesAll: true,
+      isRenewal: true,
+    };
+  }
+
+  /** Ends session and remembered login, clears the cookies. What is set afterwards goes to a new, anonymous session. */
+  async logout(): Promise<void> {
+    this.#assertUsable();
+    this.#state.intent = { kind: "logout" };
+    this.#state.data.reset();
+  }
+
+  /** As `logout`, and the session cannot be used in this request any more. */
+  async destroy(): Promise<void> {
+    await this.logout();
+    this.#state.destroyed = true;
+  }
+
+  /** True where a credential was proved that recently. A restored session is never fresh. */
+  isFresh({ within }: Freshness): boolean {
+    const limit = parseDuration(within);
+    if (limit === undefined) {
+      throw new PsessionError(
+        "invalid_options",
+        'isFresh: within must be a duration, such as 600000 or "10m".',
+      );
+    }
+    const { level, authenticatedAt } = identityOf(this.#state);
+    const now = this.#state.core.settings.clock.now();
+    return level === "login" && authenticatedAt !== undefined && now - authenticatedAt <= limit;
+  }
+
+  /** The user's devices: every remembered login and live session, this one marked. */
+  async devices(): Promise<Device[]> {
+    return listDevices(this.#state.core, this.#assertSignedIn(), this);
+  }
+
+  /** Ends one of this user's devices. False where the user has no such device. */
+  async revoke(handle: string): Promise<boolean> {
+    const userId = this.#assertSignedIn();
+    if (handle === this.handle || handle === this.id) {
+      await this.logout();
+      return true;
+    }
+    return (await endDevices(this.#state.core, { handle, userId }, "revoked")) > 0;
+  }
+
+  /** Ends all other devices of this user; says how many. */
+  async revokeOthers(): Promise<number> {
+    return endDevices(this.#state.core, { userId: this.#assertSignedIn(), except: this.id }, "revoked");
+  }
+
+  toJSON(): object {
+    const { userId, level, authenticatedAt } = identityOf(this.#state);
+    return { id: this.id, handle: this.handle, userId, level, authenticatedAt, isNew: this.isNew };
+  }
+
+  [inspect.custom](): string {
+    return `Session ${inspect(this.toJSON())}`;
+  }
+
+  get #record(): DataRecord {
+    return this.data as DataRecord;
+  }
+
+  async #carry(userId: UserId, carry: Carry<Data>): Promise<void> {
+    if (carry === "all") return;
+    const { data } = this.#state;
+    if (carry === "none") return data.replace({});
+    if (typeof carry !== "function") {
+      const kept = carry.filter((key) => Object.hasOwn(data.value, key));
+      return data.replace(Object.fromEntries(kept.map((key) => [key, data.value[key]])));
+    }
+    const { store, codec } = this.#state.core.settings;
+    const sessions = (await store.list(userId)).flatMap(({ session }) => session ?? []);
+    const previous = sessions
+      .filter(({ id }) => id !== this.id)
+      .sort((a, b) => b.lastSeenAt - a.lastSeenAt)[0];
+    const merged = carry(
+      data.value as Partial<Data>,
+      previous === undefined ? undefined : (codec.decode(previous.data) as Partial<Data>),
+    );
+    data.replace(merged as DataRecord);
+  }
+
+  #assertUsable(): void {
+    if (!this.#state.destroyed) return;
+    throw new PsessionError(
+      "session_destroyed",
+      "This session was destroyed; the next request begins a new one.",
+    );
+  }
+
+  #assertSignedIn(): UserId {
+    this.#assertUsable();
+    const { userId } = this;
+    if (userId === undefined) {
+      throw new PsessionError(
+        "not_signed_in",
+        "Nobody is signed in: call login() first, or guard the route.",
+        { status: 401 },
+      );
+    }
+    return userId;
+  }
+}

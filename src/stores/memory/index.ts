@@ -1,0 +1,238 @@
+import { sameDigest } from "../../secrets.ts";
+import type {
+  Change,
+  ChangeResult,
+  Ended,
+  EndSelector,
+  PruneResult,
+  Remembered,
+  RememberedRow,
+  RememberedUse,
+  SessionRow,
+  Store,
+  Touch,
+  UserEntry,
+  UserId,
+} from "../store.ts";
+
+/**
+ * Sessions in this process's memory: for tests and for trying things out. They end with the process, and a
+ * second process does not see them.
+ */
+export function memoryStore(): Store {
+  return new MemoryStore();
+}
+
+type Lost = Extract<ChangeResult, { done: false }>["lost"];
+
+class MemoryStore implements Store {
+  readonly name = "memory";
+  readonly #sessions = new Map<string, SessionRow>();
+  readonly #logins = new Map<string, RememberedRow>();
+  /** Login id to session id: a login has one session row. */
+  readonly #sessionOfLogin = new Map<string, string>();
+  #prunedAt: number | undefined;
+
+  async findSession(id: string): Promise<SessionRow | undefined> {
+    return this.#sessions.get(id);
+  }
+
+  async findRemembered(id: string): Promise<Remembered | undefined> {
+    const login = this.#logins.get(id);
+    return login === undefined ? undefined : { login, session: this.#sessionOf(id) };
+  }
+
+  async apply(change: Change): Promise<ChangeResult> {
+    const lost = this.#check(change);
+    if (lost !== undefined) return { done: false, lost };
+    const { rotate, remember, insert, update, use, end } = change;
+    if (rotate !== undefined) {
+      this.#changeLogin(rotate.id, (login) => ({
+        ...login,
+        ...rotate.set,
+        generation: rotate.generation + 1,
+        confirmedAt: undefined,
+      }));
+    }
+    if (remember !== undefined) this.#logins.set(remember.id, remember);
+    if (insert !== undefined) this.#putSession(insert);
+    if (update !== undefined) {
+      this.#changeSession(update.id, (row) => ({
+        ...row,
+        ...update.set,
+        version: update.version === undefined ? row.version : update.version + 1,
+      }));
+    }
+    if (use !== undefined) this.#use(use);
+    const spared = insert?.id ?? update?.id;
+    const ended = (end ?? []).flatMap((ending) => {
+      if (ending.token !== undefined && !this.#holds(ending.rememberedId, ending.token)) return [];
+      const matches = this.#entries().filter(
+        ({ session, login }) =>
+          (session !== undefined && session.id === ending.sessionId) ||
+          (login !== undefined && login.id === ending.rememberedId),
+      );
+      return this.#end(matches, ending, spared);
+    });
+    return { done: true, ended };
+  }
+
+  async touch(touches: readonly Touch[]): Promise<void> {
+    for (const { sessionId, lastSeenAt, idleDeadline, pruneAfter, remembered } of touches) {
+      this.#changeSession(sessionId, (row) => ({
+        ...row,
+        lastSeenAt,
+        idleDeadline: idleDeadline ?? row.idleDeadline,
+        pruneAfter,
+      }));
+      if (remembered !== undefined) this.#use(remembered);
+    }
+  }
+
+  async end(selector: EndSelector): Promise<readonly Ended[]> {
+    const { handle, userId, except } = selector;
+    if (handle === undefined && userId === undefined) return [];
+    const matches = this.#entries().filter(
+      ({ session, login }) =>
+        (userId === undefined || (session?.userId ?? login?.userId) === userId) &&
+        (handle === undefined || session?.id === handle || login?.id === handle) &&
+        (except === undefined || session?.id !== except),
+    );
+    return this.#end(matches, selector, undefined);
+  }
+
+  async list(userId: UserId): Promise<readonly UserEntry[]> {
+    return this.#entries().filter(({ session, login }) => (session?.userId ?? login?.userId) === userId);
+  }
+
+  async prune(now: number, limit: number): Promise<PruneResult> {
+    const deadSessions = [...this.#sessions.values()].filter((row) => row.pruneAfter < now).slice(0, limit);
+    const deadLogins = [...this.#logins.values()].filter((row) => row.pruneAfter < now).slice(0, limit);
+    for (const row of deadSessions) this.#dropSession(row);
+    for (const row of deadLogins) this.#logins.delete(row.id);
+    return { sessions: deadSessions.length, logins: deadLogins.length };
+  }
+
+  async claimPrune(now: number, interval: number): Promise<boolean> {
+    const last = this.#prunedAt;
+    if (last !== undefined && now - last < interval && last <= now + interval) return false;
+    this.#prunedAt = now;
+    return true;
+  }
+
+  async close(): Promise<void> {}
+
+  /** The first condition of a change that does not hold. */
+  #check({ rotate, hold, remember, insert, update }: Change): Lost | undefined {
+    for (const guard of [rotate, hold]) {
+      if (guard === undefined) continue;
+      const login = this.#logins.get(guard.id);
+      if (login === undefined || login.revokedAt !== undefined || login.generation !== guard.generation)
+        return "rotation";
+    }
+    if (remember !== undefined && this.#logins.has(remember.id)) return "exists";
+    if (insert !== undefined) {
+      const hasLoginsSession =
+        insert.rememberedId !== undefined && this.#sessionOfLogin.has(insert.rememberedId);
+      if (this.#sessions.has(insert.id) || hasLoginsSession) return "exists";
+    }
+    if (update !== undefined) {
+      const row = this.#sessions.get(update.id);
+      if (row === undefined) return "missing";
+      if (update.version !== undefined && row.version !== update.version) return "stale";
+      const rememberedId = update.set.rememberedId;
+      const owner = rememberedId === undefined ? undefined : this.#sessionOfLogin.get(rememberedId);
+      if (owner !== undefined && owner !== update.id) return "exists";
+    }
+    return undefined;
+  }
+
+  /** Live logins with their sessions, and sessions without a login. */
+  #entries(): UserEntry[] {
+    const entries: UserEntry[] = [];
+    for (const session of this.#sessions.values()) {
+      const login = session.rememberedId === undefined ? undefined : this.#logins.get(session.rememberedId);
+      entries.push({ session, login: login?.revokedAt === undefined ? login : undefined });
+    }
+    for (const login of this.#logins.values()) {
+      if (login.revokedAt === undefined && !this.#sessionOfLogin.has(login.id))
+        entries.push({ session: undefined, login });
+    }
+    return entries;
+  }
+
+  #end(
+    entries: readonly UserEntry[],
+    { reason, at, pruneAfter }: Pick<EndSelector, "reason" | "at" | "pruneAfter">,
+    spared: string | undefined,
+  ): Ended[] {
+    return entries.map(({ session, login }) => {
+      if (session !== undefined && session.id !== spared) this.#dropSession(session);
+      if (login !== undefined) {
+        this.#changeLogin(login.id, (row) => ({
+          ...row,
+          generation: row.generation + 1,
+          revokedAt: at,
+          revokedReason: reason,
+          pruneAfter,
+        }));
+      }
+      return { sessionId: session?.id, rememberedId: login?.id, userId: session?.userId ?? login?.userId };
+    });
+  }
+
+  #use({ id, lastUsedAt, idleDeadline, pruneAfter, confirm }: RememberedUse): void {
+    const login = this.#logins.get(id);
+    if (login === undefined || login.revokedAt !== undefined) return;
+    const confirms =
+      confirm !== undefined &&
+      login.confirmedAt === undefined &&
+      login.generation === confirm.generation &&
+      sameDigest(login.token, confirm.token);
+    this.#logins.set(id, {
+      ...login,
+      lastUsedAt,
+      idleDeadline,
+      pruneAfter,
+      confirmedAt: confirms ? confirm.at : login.confirmedAt,
+    });
+    const session = this.#sessionOf(id);
+    if (confirms && session !== undefined)
+      this.#sessions.set(session.id, { ...session, confirmFrom: undefined });
+  }
+
+  #holds(loginId: string | undefined, token: Uint8Array): boolean {
+    const login = loginId === undefined ? undefined : this.#logins.get(loginId);
+    return (
+      login !== undefined &&
+      [login.token, login.previous, login.superseded].some((held) => sameDigest(token, held))
+    );
+  }
+
+  #sessionOf(loginId: string): SessionRow | undefined {
+    const id = this.#sessionOfLogin.get(loginId);
+    return id === undefined ? undefined : this.#sessions.get(id);
+  }
+
+  #putSession(row: SessionRow): void {
+    const before = this.#sessions.get(row.id);
+    if (before?.rememberedId !== undefined) this.#sessionOfLogin.delete(before.rememberedId);
+    this.#sessions.set(row.id, row);
+    if (row.rememberedId !== undefined) this.#sessionOfLogin.set(row.rememberedId, row.id);
+  }
+
+  #dropSession(row: SessionRow): void {
+    this.#sessions.delete(row.id);
+    if (row.rememberedId !== undefined) this.#sessionOfLogin.delete(row.rememberedId);
+  }
+
+  #changeSession(id: string, change: (row: SessionRow) => SessionRow): void {
+    const row = this.#sessions.get(id);
+    if (row !== undefined) this.#putSession(change(row));
+  }
+
+  #changeLogin(id: string, change: (row: RememberedRow) => RememberedRow): void {
+    const row = this.#logins.get(id);
+    if (row !== undefined) this.#logins.set(id, change(row));
+  }
+}

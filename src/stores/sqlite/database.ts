@@ -1,0 +1,79 @@
+import type { RawRow, SqlValue } from "../sql/statements.ts";
+
+/** The shape we use of a SQLite driver: `node:sqlite`, better-sqlite3 and libsql all have it. */
+export interface SqliteDatabase {
+  exec(sql: string): unknown;
+  prepare(sql: string): SqliteStatement;
+  close(): unknown;
+}
+
+export interface SqliteStatement {
+  get(...values: SqlValue[]): unknown;
+  all(...values: SqlValue[]): unknown[];
+  run(...values: SqlValue[]): { changes: number | bigint };
+}
+
+/** Prepares every statement once, and runs transactions that nothing can get between. */
+export class SqliteSession {
+  readonly #database: SqliteDatabase;
+  readonly #statements = new Map<string, SqliteStatement>();
+
+  constructor(database: SqliteDatabase) {
+    this.#database = database;
+  }
+
+  get(sql: string, ...values: SqlValue[]): RawRow | undefined {
+    return (this.#prepared(sql).get(...values) ?? undefined) as RawRow | undefined;
+  }
+
+  all(sql: string, ...values: SqlValue[]): RawRow[] {
+    return this.#prepared(sql).all(...values) as RawRow[];
+  }
+
+  /** Runs a statement and says how many rows it changed. */
+  run(sql: string, ...values: SqlValue[]): number {
+    return Number(this.#prepared(sql).run(...values).changes);
+  }
+
+  exec(sql: string): void {
+    this.#database.exec(sql);
+  }
+
+  /**
+   * `BEGIN IMMEDIATE` takes the write lock at once: a transaction that began by reading could not get it
+   * later without failing. The work is synchronous, as an await would let other requests into it.
+   */
+  transaction<T>(work: () => T): T {
+    this.exec("BEGIN IMMEDIATE");
+    try {
+      const result = work();
+      this.exec("COMMIT");
+      return result;
+    } catch (error) {
+      this.#rollback();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.#database.close();
+  }
+
+  #rollback(): void {
+    try {
+      this.exec("ROLLBACK");
+    } catch {
+      // SQLite has rolled back by itself already, as it does when the disk is full.
+    }
+  }
+
+  #prepared(sql: string): SqliteStatement {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}

@@ -1,0 +1,232 @@
+import type { Digest } from "../secrets.ts";
+
+/** Whatever the application calls its users. Compared strictly: 7 and "7" are two users. */
+export type UserId = string | number;
+
+/** How sure we are of the visitor. `remembered` came back by cookie, `login` proved a credential. */
+export type Level = "anonymous" | "remembered" | "login";
+
+/** All times are epoch milliseconds. */
+export interface SessionRow {
+  /** 128 random bits; never changes, whatever happens to the secret. */
+  readonly id: string;
+  readonly secret: Digest;
+  /** When the current secret was made. */
+  readonly secretAt: number;
+  /** The secret that a rotation or `regenerate` replaced; undefined where the old one gets nothing. */
+  readonly previousSecret: Digest | undefined;
+  /** The remembered login this session belongs to. Unique: a login has one session row. */
+  readonly rememberedId: string | undefined;
+  readonly userId: UserId | undefined;
+  readonly level: Level;
+  /** When a credential was last proved. */
+  readonly authenticatedAt: number | undefined;
+  /** From when on a request with the login's current token confirms it; undefined once that has happened. */
+  readonly confirmFrom: number | undefined;
+  /** Encoded session data. */
+  readonly data: string;
+  /** Counts changes of data and identity; every save is conditional on it. */
+  readonly version: number;
+  readonly createdAt: number;
+  readonly lastSeenAt: number;
+  readonly idleDeadline: number;
+  readonly absoluteDeadline: number;
+  readonly userAgent: string | undefined;
+  readonly address: string | undefined;
+  /** The row is garbage after this. Coarse, so that touches rarely change it and no index moves. */
+  readonly pruneAfter: number;
+}
+
+export interface RememberedRow {
+  readonly id: string;
+  readonly userId: UserId;
+  readonly token: Digest;
+  /** The predecessor of `token`, until a rotation replaces it. */
+  readonly previous: Digest | undefined;
+  /** A successor that was replaced before anybody confirmed it. */
+  readonly superseded: Digest | undefined;
+  readonly supersededAt: number | undefined;
+  /** Part of the derivation of the current token; new at every rotation. */
+  readonly salt: Uint8Array;
+  readonly keyId: string;
+  /** Counts rotations; a revocation raises it too. Every change is conditional on it. */
+  readonly generation: number;
+  readonly rotatedAt: number;
+  /** When we became sure that the browser has the current token and keeps it. */
+  readonly confirmedAt: number | undefined;
+  readonly createdAt: number;
+  readonly lastUsedAt: number;
+  readonly idleDeadline: number;
+  /** Runs from the full login and never moves. */
+  readonly absoluteDeadline: number;
+  readonly revokedAt: number | undefined;
+  readonly revokedReason: RevocationReason | undefined;
+  readonly pruneAfter: number;
+}
+
+/** Why a login or session was ended. `replaced`: the same browser signed in again. */
+export type RevocationReason =
+  | "logout"
+  | "replaced"
+  | "revoked"
+  | "theft"
+  | "password_changed"
+  | (string & Record<never, never>);
+
+export interface Remembered {
+  readonly login: RememberedRow;
+  /** The login's session row, unless it was lost. */
+  readonly session: SessionRow | undefined;
+}
+
+/** The columns that a rotation writes, besides raising `generation` and clearing `confirmedAt`. */
+export type Rotation = Pick<
+  RememberedRow,
+  | "token"
+  | "previous"
+  | "superseded"
+  | "supersededAt"
+  | "salt"
+  | "keyId"
+  | "rotatedAt"
+  | "lastUsedAt"
+  | "idleDeadline"
+  | "pruneAfter"
+>;
+
+/** A session being used; nothing that a save or a rotation could conflict with. */
+export interface Touch {
+  readonly sessionId: string;
+  readonly lastSeenAt: number;
+  /** Undefined keeps the session's own: an accepted request must not revive an idle secret. */
+  readonly idleDeadline: number | undefined;
+  readonly pruneAfter: number;
+  readonly remembered: RememberedUse | undefined;
+}
+
+/** The use of a remembered login: extends its idle deadline and, where `confirm` fits, confirms its token. */
+export interface RememberedUse {
+  readonly id: string;
+  readonly lastUsedAt: number;
+  readonly idleDeadline: number;
+  readonly pruneAfter: number;
+  /**
+   * Takes effect only on an unrevoked, unconfirmed login of exactly this generation and current token;
+   * then it also clears the session's `confirmFrom`.
+   */
+  readonly confirm: { readonly generation: number; readonly token: Digest; readonly at: number } | undefined;
+}
+
+/** A session or login to end inside a change. Ending what is not there is no failure. */
+export interface Ending {
+  readonly sessionId?: string | undefined;
+  readonly rememberedId?: string | undefined;
+  /** With it the login ends only if this digest is its current, previous or superseded token. */
+  readonly token?: Digest | undefined;
+  readonly reason: RevocationReason;
+  readonly at: number;
+  /** Until when the tombstone is kept. */
+  readonly pruneAfter: number;
+}
+
+export interface SessionUpdate {
+  readonly id: string;
+  /** The version that must still be there. Undefined: written whatever the version is, and it is kept. */
+  readonly version: number | undefined;
+  readonly set: Partial<Omit<SessionRow, "id" | "version" | "createdAt">>;
+}
+
+/** Everything a request changes, performed together or not at all. */
+export interface Change {
+  /** Only if the login is unrevoked and its generation still this one; afterwards it is one higher. */
+  readonly rotate?: { readonly id: string; readonly generation: number; readonly set: Rotation } | undefined;
+  /** Only if the login is unrevoked and of this generation; changes nothing in it. */
+  readonly hold?: { readonly id: string; readonly generation: number } | undefined;
+  readonly remember?: RememberedRow | undefined;
+  readonly insert?: SessionRow | undefined;
+  readonly update?: SessionUpdate | undefined;
+  readonly use?: RememberedUse | undefined;
+  readonly end?: readonly Ending[] | undefined;
+}
+
+/**
+ * `lost` names the condition that no longer held; then nothing at all was changed.
+ * rotation: revoked or another generation. exists: an insert would have replaced a row (id or remembered
+ * login). stale: another version. missing: the row is gone, and a save never brings it back.
+ */
+export type ChangeResult =
+  | { readonly done: true; readonly ended: readonly Ended[] }
+  | { readonly done: false; readonly lost: "rotation" | "exists" | "stale" | "missing" };
+
+/** Which sessions and logins to end. `except` names a session that stays, together with its login. */
+export interface EndSelector {
+  /** A session's or a login's id; one ends the other. */
+  readonly handle?: string | undefined;
+  readonly userId?: UserId | undefined;
+  readonly except?: string | undefined;
+  readonly reason: RevocationReason;
+  readonly at: number;
+  readonly pruneAfter: number;
+}
+
+export interface Ended {
+  readonly sessionId: string | undefined;
+  readonly rememberedId: string | undefined;
+  readonly userId: UserId | undefined;
+}
+
+/** A place where sessions and remembered logins are kept. */
+export interface Store {
+  /** For messages, such as "memory" or "sqlite". */
+  readonly name: string;
+
+  /**
+   * The row of this id, whatever its deadlines say. Missing gives undefined; throws only if the system
+   * failed (`store_unavailable`). Reads what is newest: never from a replica.
+   */
+  findSession(id: string): Promise<SessionRow | undefined>;
+
+  /** The login of this id, tombstones included, with its session row. One round trip. */
+  findRemembered(id: string): Promise<Remembered | undefined>;
+
+  /**
+   * Performs a change atomically: in the order rotate or hold, remember, insert or update, use, end, with `end`
+   * sparing the row that was just inserted or updated. A conditional part that fails undoes everything.
+   * Insert is never replace. A deadlock or serialization failure is retried here or reported as lost.
+   */
+  apply(change: Change): Promise<ChangeResult>;
+
+  /** Records uses of sessions. Rows that are gone are skipped; versions do not change. */
+  touch(touches: readonly Touch[]): Promise<void>;
+
+  /**
+   * Ends everything selected, atomically against rotations and saves in flight: logins get a tombstone and
+   * a higher generation, sessions are deleted. Says what was ended; repeating it ends nothing more.
+   */
+  end(selector: EndSelector): Promise<readonly Ended[]>;
+
+  /** A user's sessions and unrevoked logins, whatever their deadlines say, in no order. */
+  list(userId: UserId): Promise<readonly UserEntry[]>;
+
+  /** Deletes up to `limit` rows of each kind whose `pruneAfter` lies before `now`; says how many went. */
+  prune(now: number, limit: number): Promise<PruneResult>;
+
+  /**
+   * True for exactly one caller per interval, across all processes that share the store. A claim dated after
+   * `now + interval` (a clock that was wrong) does not block.
+   */
+  claimPrune(now: number, interval: number): Promise<boolean>;
+
+  /** Releases what the store itself opened. */
+  close(): Promise<void>;
+}
+
+/** One device of a user: a session, a remembered login, or both together. */
+export type UserEntry =
+  | { readonly session: SessionRow; readonly login: RememberedRow | undefined }
+  | { readonly session: undefined; readonly login: RememberedRow };
+
+export interface PruneResult {
+  readonly sessions: number;
+  readonly logins: number;
+}
