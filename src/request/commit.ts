@@ -109,7 +109,10 @@ async function reconcileSession(
   if (intent.kind !== "login" || intent.carriesAll) rebase(state, row, attempt);
   const isReplaced = Buffer.compare(row.secret, before.secret) !== 0;
   // A parallel request of this browser exchanged the secret already: doing it again would kill what it was given.
-  const isRaised = row.level === "login" && (row.authenticatedAt ?? 0) > (before.authenticatedAt ?? 0);
+  const isRaised =
+    row.level === "login" &&
+    row.previousSecret === undefined &&
+    (row.authenticatedAt ?? 0) >= (before.authenticatedAt ?? 0);
   if (isReplaced && (intent.kind === "regenerate" || (intent.kind === "reauthenticate" && isRaised))) {
     state.intent = { kind: "keep" };
   }

@@ -62,7 +62,8 @@ const READERS: Record<Column["kind"], (value: unknown) => unknown> = {
   text: same,
   data: same,
   user: same,
-  digest: same,
+  // libsql gives an ArrayBuffer for the rows of `all`.
+  digest: (value) => (value instanceof ArrayBuffer ? new Uint8Array(value) : value),
   // BIGINT arrives as text from some drivers, as bigint from others.
   time: Number,
   count: Number,

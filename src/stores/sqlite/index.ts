@@ -49,8 +49,8 @@ const L = loginsTable.name;
 const FIND_SESSION = `SELECT * FROM ${S} WHERE id = ?`;
 const JOINED = `SELECT ${selectList(loginsTable, "l")}, ${selectList(sessionsTable, "s")}`;
 const FIND_REMEMBERED = `${JOINED} FROM ${L} l LEFT JOIN ${S} s ON s.remembered_id = l.id WHERE l.id = ?`;
-const OF_USER = `${JOINED} FROM ${S} s LEFT JOIN ${L} l ON l.id = s.remembered_id AND l.revoked_at IS NULL WHERE s.user_id = ?1
-  UNION ALL ${JOINED} FROM ${L} l LEFT JOIN ${S} s ON s.remembered_id = l.id WHERE l.user_id = ?1 AND l.revoked_at IS NULL AND s.id IS NULL`;
+const OF_USER = `${JOINED} FROM ${S} s LEFT JOIN ${L} l ON l.id = s.remembered_id AND l.revoked_at IS NULL WHERE s.user_id = ?
+  UNION ALL ${JOINED} FROM ${L} l LEFT JOIN ${S} s ON s.remembered_id = l.id WHERE l.user_id = ? AND l.revoked_at IS NULL AND s.id IS NULL`;
 const INSERT_SESSION = insertInto(sessionsTable);
 const INSERT_LOGIN = insertInto(loginsTable);
 const TOUCH = `UPDATE ${S} SET last_seen_at = ?, idle_deadline = COALESCE(?, idle_deadline), prune_after = ? WHERE id = ?`;
@@ -58,11 +58,12 @@ const USE = `UPDATE ${L} SET last_used_at = ?, idle_deadline = ?, prune_after = 
 const CONFIRM = `UPDATE ${L} SET confirmed_at = ? WHERE id = ? AND generation = ? AND token = ? AND confirmed_at IS NULL AND revoked_at IS NULL`;
 const CONFIRMED = `UPDATE ${S} SET confirm_from = NULL WHERE remembered_id = ?`;
 const REVOKE = `UPDATE ${L} SET revoked_at = ?, revoked_reason = ?, prune_after = ?, generation = generation + 1 WHERE id = ? AND revoked_at IS NULL`;
-const HELD = `SELECT 1 AS held FROM ${L} WHERE id = ?1 AND revoked_at IS NULL AND (token = ?2 OR previous = ?2 OR superseded = ?2)`;
+const HELD = `SELECT 1 AS held FROM ${L} WHERE id = ? AND revoked_at IS NULL AND ? IN (token, previous, superseded)`;
 const HOLD = `SELECT 1 AS held FROM ${L} WHERE id = ? AND generation = ? AND revoked_at IS NULL`;
 const DELETE_SESSION = `DELETE FROM ${S} WHERE id = ?`;
-const CLAIM = `INSERT INTO ${META_TABLE} (name, value, at) VALUES ('prune', '', ?1)
-  ON CONFLICT (name) DO UPDATE SET at = ?1 WHERE at <= ?1 - ?2 OR at > ?1 + ?2`;
+// A new claim and one that replaces another both count as one changed row; one that comes too early as none.
+const CLAIM = `INSERT INTO ${META_TABLE} (name, value, at) VALUES ('prune', '', ?)
+  ON CONFLICT (name) DO UPDATE SET at = excluded.at WHERE at <= excluded.at - ? OR at > excluded.at + ?`;
 
 const readSession = rowReader<SessionRow>(sessionsTable);
 const readJoinedSession = rowReader<SessionRow>(sessionsTable, "s");
@@ -219,7 +220,7 @@ class SqliteStore implements Store {
   }
 
   async claimPrune(now: number, interval: number): Promise<boolean> {
-    return this.#retrying(() => this.#db.run(CLAIM, now, interval) === 1);
+    return this.#retrying(() => this.#db.run(CLAIM, now, interval, interval) === 1);
   }
 
   async close(): Promise<void> {
@@ -305,7 +306,7 @@ class SqliteStore implements Store {
   }
 
   #ofUser(userId: UserId): UserEntry[] {
-    return this.#db.all(OF_USER, userId).flatMap(toEntry);
+    return this.#db.all(OF_USER, userId, userId).flatMap(toEntry);
   }
 
   #ofHandle(handle: string): UserEntry[] {

@@ -1,0 +1,1 @@
+export { type ContractCase, type StoreFixture, storeContract } from "./store-contract.ts";

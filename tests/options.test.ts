@@ -1,0 +1,156 @@
+import { afterEach, expect, test, vi } from "vitest";
+import {
+  createPsession,
+  dangerouslyAllowInsecureHttp,
+  memoryStore,
+  type PsessionOptions,
+} from "../src/index.ts";
+import { resolveOptions } from "../src/options.ts";
+import { KEY } from "./support/app.ts";
+
+const given = (options: object = {}) =>
+  ({ store: memoryStore(), keys: [KEY], ...options }) as PsessionOptions;
+
+function faultsOf(options: object): string {
+  try {
+    resolveOptions(options as PsessionOptions);
+  } catch (error) {
+    expect(error).toMatchObject({ code: "invalid_options" });
+    return (error as Error).message;
+  }
+  return "";
+}
+
+afterEach(() => vi.unstubAllEnvs());
+
+test("everything that is wrong is named at once", () => {
+  const message = faultsOf({
+    store: {},
+    keys: ["short"],
+    unknown: 1,
+    session: { idle: "soon", colour: "red", touchEvery: -1 },
+    remember: { onTheft: "nobody" },
+    cookies: { path: "x;y", domain: "a b", sameSite: "sometimes", session: "a=b" },
+    prune: { every: 0 },
+    clock: 5,
+  });
+  for (const path of [
+    "store must be a store",
+    "keys.0 must have at least 32 bytes",
+    "unknown is no option",
+    "session.idle must be",
+    "session.colour is no option",
+    "session.touchEvery must be",
+    'remember.onTheft must be "login" or "user"',
+    "cookies.path must start with /",
+    "cookies.domain is not a domain",
+    'cookies.sameSite must be "lax"',
+    "cookies.session is not a cookie name",
+    "prune must be",
+    "clock must be",
+  ]) {
+    expect(message).toContain(`- ${path}`);
+  }
+});
+
+test("missing store and keys are named", () => {
+  const message = faultsOf({});
+  expect(message).toContain("store is missing");
+  expect(message).toContain("keys is missing");
+  expect(faultsOf(given({ keys: [] }))).toContain("at least one");
+});
+
+test("keys that nobody drew at random are refused", () => {
+  expect(faultsOf(given({ keys: ["a".repeat(64)] }))).toContain("too regular");
+  expect(faultsOf(given({ keys: [KEY, "x"] }))).toContain("keys.1");
+});
+
+test("options that contradict each other are refused", () => {
+  const cases: [object, string][] = [
+    [{ session: { idle: "2d", absolute: "1d" } }, "session.idle must not be longer"],
+    [{ session: { idle: "1m" } }, "session.touchEvery must be at most half"],
+    [{ session: { rotateEvery: "1m" } }, "session.rotateEvery must be at least 120000"],
+    [{ remember: { idle: "31d" } }, "remember.idle must not be longer"],
+    [{ remember: { idle: "1d", absolute: "401d" } }, "400 days"],
+    [{ remember: { tombstone: "1m" } }, "remember.tombstone must be at least"],
+    [{ cookies: { sameSite: "none" } }, "needs cookies.partitioned"],
+    [{ cookies: { partitioned: true } }, 'needs cookies.sameSite "none"'],
+    [{ cookies: { session: "__Host-a", path: "/app" } }, "a __Host- cookie needs"],
+    [{ cookies: { remember: "__host-a" } }, "write the prefix as __Host-"],
+    [{ cookies: { session: "a", remember: "a" } }, "must differ"],
+    [{ [dangerouslyAllowInsecureHttp]: true, cookies: { session: "__Secure-a" } }, "needs https"],
+  ];
+  for (const [options, fault] of cases) expect(faultsOf(given(options))).toContain(fault);
+});
+
+test("plain http is refused in production", () => {
+  const insecure = given({ [dangerouslyAllowInsecureHttp]: true });
+  expect(resolveOptions(insecure).cookies.session).toMatchObject({ name: "psession", secure: false });
+  vi.stubEnv("NODE_ENV", "production");
+  expect(faultsOf(insecure)).toContain("refused in production");
+});
+
+test("defaults are as documented", () => {
+  const { session, remember, cookies, prune } = resolveOptions(given());
+  const day = 86_400_000;
+  expect(session).toMatchObject({ idle: 7_200_000, absolute: day, touchEvery: 60_000, maxBytes: 65_536 });
+  expect(session.rotateEvery).toBeUndefined();
+  expect(remember).toEqual({ idle: 14 * day, absolute: 30 * day, onTheft: "login", tombstone: day });
+  expect(cookies.session).toEqual({
+    name: "__Host-psession",
+    path: "/",
+    domain: undefined,
+    secure: true,
+    sameSite: "lax",
+    partitioned: false,
+  });
+  expect(cookies.remember.name).toBe("__Host-psession-remember");
+  expect(prune).toEqual({ every: 900_000, chunk: 1000 });
+});
+
+test("every option takes effect away from its default", () => {
+  const settings = resolveOptions(
+    given({
+      session: { idle: 1_000_000, absolute: "2h", touchEvery: "30s", rotateEvery: "10m", maxBytes: 99 },
+      remember: { idle: "2d", absolute: "3d", onTheft: "user", tombstone: "2h" },
+      cookies: {
+        session: "sid",
+        remember: "rid",
+        sameSite: "strict",
+        path: "/app",
+        domain: "a.example",
+        noStore: false,
+      },
+      prune: { every: "1h", chunk: 7 },
+    }),
+  );
+  expect(settings.session).toMatchObject({ idle: 1_000_000, absolute: 7_200_000, touchEvery: 30_000 });
+  expect(settings.session).toMatchObject({ rotateEvery: 600_000, maxBytes: 99 });
+  expect(settings.remember).toMatchObject({ idle: 172_800_000, absolute: 259_200_000, onTheft: "user" });
+  expect(settings.remember.tombstone).toBe(7_200_000);
+  expect(settings.cookies.session).toMatchObject({
+    name: "sid",
+    sameSite: "strict",
+    path: "/app",
+    domain: "a.example",
+  });
+  expect(settings.cookies).toMatchObject({ remember: { name: "rid" }, noStore: false });
+  expect(settings.prune).toEqual({ every: 3_600_000, chunk: 7 });
+  expect(resolveOptions(given({ prune: false })).prune).toBeUndefined();
+  const embedded = resolveOptions(given({ cookies: { sameSite: "none", partitioned: true } }));
+  expect(embedded.cookies.session).toMatchObject({ sameSite: "none", partitioned: true, secure: true });
+  expect(resolveOptions(given({ cookies: { domain: "a.example" } })).cookies.session.name).toBe(
+    "__Secure-psession",
+  );
+});
+
+test("no error repeats a key", () => {
+  const secret = "tooshort-but-secret";
+  expect(faultsOf(given({ keys: [secret] }))).not.toContain(secret);
+});
+
+test("a closed psession takes no more requests", async () => {
+  const psession = createPsession(given());
+  await psession.close();
+  expect(() => psession.exchange({} as never)).toThrow(expect.objectContaining({ code: "closed" }));
+});

@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import { digest, KeyRing, newId, newSalt, newSecret, sameDigest } from "../src/secrets.ts";
+import { KEY, OLDER_KEY } from "./support/app.ts";
+
+test("a hundred thousand ids and secrets are all different", () => {
+  const seen = new Set<string>();
+  for (let index = 0; index < 100_000; index++) seen.add(newId());
+  expect(seen.size).toBe(100_000);
+  expect(newId()).toMatch(/^[A-Za-z0-9_-]{22}$/);
+  expect(newSecret()).toHaveLength(32);
+});
+
+test("digests compare by content and tolerate what is missing", () => {
+  const secret = newSecret();
+  expect(sameDigest(digest(secret), new Uint8Array(digest(secret)))).toBe(true);
+  expect(sameDigest(digest(secret), digest(newSecret()))).toBe(false);
+  expect(sameDigest(digest(secret), undefined)).toBe(false);
+  expect(sameDigest(digest(secret), new Uint8Array(3))).toBe(false);
+});
+
+test("a MAC holds for its purpose, its text and the keys of the ring only", () => {
+  const ring = new KeyRing([KEY]);
+  const mac = ring.sign("session", "text");
+  expect(ring.verify("session", "text", mac)).toBe(true);
+  expect(ring.verify("remember", "text", mac)).toBe(false);
+  expect(ring.verify("session", "other", mac)).toBe(false);
+  expect(ring.verify("session", "text", `${mac.slice(0, -1)}A`)).toBe(mac.endsWith("A"));
+  expect(ring.verify("session", "text", "")).toBe(false);
+  expect(new KeyRing([OLDER_KEY]).verify("session", "text", mac)).toBe(false);
+  expect(new KeyRing([OLDER_KEY, KEY]).verify("session", "text", mac)).toBe(true);
+  expect(new KeyRing([OLDER_KEY, KEY]).sign("session", "text")).not.toBe(mac);
+});
+
+test("the same predecessor leads to the same successor, and every ingredient counts", () => {
+  const ring = new KeyRing([KEY]);
+  const token = newSecret();
+  const from = { id: newId(), generation: 3, salt: newSalt() };
+  const successor = ring.derive("remember", token, from);
+  expect(new KeyRing([OLDER_KEY, KEY]).derive("remember", token, from, ring.currentKeyId)).toEqual(successor);
+  const others = [
+    ring.derive("session", token, from),
+    ring.derive("remember", newSecret(), from),
+    ring.derive("remember", token, { ...from, id: newId() }),
+    ring.derive("remember", token, { ...from, generation: 4 }),
+    ring.derive("remember", token, { ...from, salt: newSalt() }),
+    new KeyRing([OLDER_KEY]).derive("remember", token, from),
+  ];
+  const all = [successor, ...others].map((value) => value?.toString("hex"));
+  expect(new Set(all).size).toBe(all.length);
+  expect(ring.derive("remember", token, from, "unknown")).toBeUndefined();
+});
