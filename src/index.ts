@@ -1,5 +1,7 @@
 export type { Clock } from "./clock.ts";
 export type { Codec, DataRecord } from "./data/codec.ts";
+// As a star, or merging declarations into "psession" would not reach it.
+export type * from "./data/typing.ts";
 export type { Device } from "./devices.ts";
 export type { Duration } from "./duration.ts";
 export { PsessionError, type PsessionErrorCode } from "./errors.ts";
@@ -11,6 +13,6 @@ export { createPsession, type Psession } from "./psession.ts";
 export type { Exchange, Settlement } from "./request/exchange.ts";
 export { factsOf, type RequestFacts, type Transport } from "./request/facts.ts";
 export type { Outcome } from "./request/state.ts";
-export type { Carry, Freshness, LoginOptions, Session, SessionData } from "./session.ts";
+export type { Carry, Freshness, LoginOptions, Session } from "./session.ts";
 export { memoryStore } from "./stores/memory/index.ts";
 export type * from "./stores/store.ts";

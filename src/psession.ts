@@ -1,3 +1,4 @@
+import type { SessionData } from "./data/typing.ts";
 import { type Device, endDevices, listDevices } from "./devices.ts";
 import { PsessionError } from "./errors.ts";
 import { type EventName, Events, type PsessionEvent, type PsessionEvents } from "./events.ts";
@@ -6,7 +7,7 @@ import { Pruner } from "./prune.ts";
 import { Exchange } from "./request/exchange.ts";
 import type { RequestFacts } from "./request/facts.ts";
 import type { Core } from "./request/state.ts";
-import type { Session, SessionData } from "./session.ts";
+import type { Session } from "./session.ts";
 import type { PruneResult, RevocationReason, UserId } from "./stores/store.ts";
 import { assertUserId } from "./user-id.ts";
 

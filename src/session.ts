@@ -1,6 +1,7 @@
 import { inspect } from "node:util";
 import type { DataRecord } from "./data/codec.ts";
 import { getPath, removePath, setPath } from "./data/paths.ts";
+import type { SessionData } from "./data/typing.ts";
 import { type Device, endDevices, listDevices } from "./devices.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { PsessionError } from "./errors.ts";
@@ -9,13 +10,6 @@ import { identityOf, type Outcome, type RequestState, sessionOf } from "./reques
 import { newId } from "./secrets.ts";
 import type { Level, UserId } from "./stores/store.ts";
 import { assertUserId } from "./user-id.ts";
-
-/**
- * The application's session data, typed by declaration merging:
- * `declare module "psession" { interface SessionData { cart: string[] } }`.
- */
-// biome-ignore lint/suspicious/noEmptyInterface: applications merge their keys into it.
-export interface SessionData {}
 
 /** What of the present data a sign-in keeps: everything, some keys, nothing, or what the function returns. */
 export type Carry<Data> =

@@ -9,7 +9,11 @@ export interface CountedStore {
 /** Records every call of a store, which is what a request costs. */
 export function counted(store: Store): CountedStore {
   const calls: string[] = [];
-  return { store: intercepted(store, (name, call) => (calls.push(name), call())), calls };
+  const count: Interceptor = (name, call) => {
+    calls.push(name);
+    return call();
+  };
+  return { store: intercepted(store, count), calls };
 }
 
 type Interceptor = (

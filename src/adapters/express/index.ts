@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { SessionData } from "../../data/typing.ts";
 import type { Duration } from "../../duration.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { Psession } from "../../psession.ts";
-import type { Session, SessionData } from "../../session.ts";
+import type { Session } from "../../session.ts";
 import { openSession } from "../node/index.ts";
 
 declare global {
@@ -19,9 +20,7 @@ interface ExpressRequest extends IncomingMessage {
   readonly secure?: boolean;
   readonly ip?: string | undefined;
   readonly protocol?: string;
-  readonly host?: string;
-  readonly originalUrl?: string;
-  get?(name: string): string | undefined;
+  readonly hostname?: string;
   accepts?(...types: string[]): string | false;
 }
 
@@ -71,10 +70,18 @@ export function requireFresh(options: GuardOptions & { within: Duration }): Expr
 export function originCheck(options: OriginOptions = {}): ExpressMiddleware {
   return (request, response, next) => {
     const header = (name: string) => request.headers[name];
-    const origin = `${request.protocol ?? "http"}://${request.host ?? request.headers.host ?? ""}`;
-    if (isSameOrigin({ method: request.method, header, origin }, options)) return next();
+    if (isSameOrigin({ method: request.method, header, origin: originOf(request) }, options)) return next();
     refuse(response, 403, "cross_site", "This request came from another site.");
   };
+}
+
+/** Scheme, host and port as the visitor sees them; a proxy's word counts as far as Express trusts it. */
+function originOf({ protocol = "http", hostname, headers }: ExpressRequest): string {
+  const { host = "" } = headers;
+  const isForwarded = hostname !== undefined && host.replace(/:\d+$/, "") !== hostname;
+  const forwarded = headers["x-forwarded-host"];
+  const visible = isForwarded && typeof forwarded === "string" ? forwarded.split(",")[0]?.trim() : host;
+  return `${protocol}://${visible}`;
 }
 
 function guard(

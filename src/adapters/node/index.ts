@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { TLSSocket } from "node:tls";
+import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
 import type { Psession } from "../../psession.ts";
 import { factsOf, type RequestFacts } from "../../request/facts.ts";
-import type { Session, SessionData } from "../../session.ts";
+import type { Session } from "../../session.ts";
 import { settleBeforeHead } from "./response.ts";
 
 export interface NodeOptions {

@@ -19,6 +19,7 @@ export function settleBeforeHead(
   const { writeHead, write, end, flushHeaders } = response;
   const waiting: (() => void)[] = [];
   let phase: "open" | "settling" | "settled" | "failed" = "open";
+  const isHeadGone = response.headersSent;
   let isEnding = false;
   /** A write was held back, so its caller waits for the event. */
   let owesDrain = false;
@@ -36,10 +37,14 @@ export function settleBeforeHead(
   };
 
   const abandon = (error: unknown) => {
+    if (isHeadGone) {
+      // Nothing can be taken back: the answer goes on, and the fault is told where faults are read.
+      warnOfLoss(error);
+      return proceed({ setCookie: [], noStore: false });
+    }
     phase = "failed";
     showState(response, undefined);
     waiting.length = 0;
-    if (response.headersSent) return void response.destroy();
     // The handler's answer said that something was done which was not: none of it may leave.
     for (const name of response.getHeaderNames()) response.removeHeader(name);
     response.statusCode = 500;
@@ -50,7 +55,7 @@ export function settleBeforeHead(
   const begin = () => {
     phase = "settling";
     try {
-      const settled = settle(!response.headersSent);
+      const settled = settle(!isHeadGone);
       if (!(settled instanceof Promise)) return proceed(settled);
       // Code that runs on sees a response that has begun, as it would without us.
       showState(response, { headersSent: () => true, writableEnded: () => isEnding });
@@ -100,28 +105,31 @@ export function settleBeforeHead(
     const finish = () => void Reflect.apply(end, response, args);
     const isRepeated = isEnding;
     isEnding = true;
-    if (phase === "settled" && !isRepeated) settleLate(settle, finish);
-    else if (passes()) finish();
-    else if (!isRepeated) whenSettled(finish);
+    if (phase === "failed" || (isRepeated && passes())) finish();
+    else if (isRepeated) return response;
+    else if (phase === "open") whenSettled(finish);
+    // The head left, or waits to leave, with what had changed by then.
+    else whenSettled(() => settleLate(settle, finish));
     return response;
   }) as ServerResponse["end"];
 }
 
 /** Changes made while the body was being written are saved before it ends. */
 function settleLate(settle: Settle, finish: () => void): void {
-  const warn = (error: unknown) => {
-    const reason = error instanceof Error ? error.message : String(error);
-    process.emitWarning(`Changes to a session after its response had begun were not saved: ${reason}`, {
-      code: "PSESSION_LATE_SAVE",
-    });
-  };
   try {
     const settled = settle(false);
-    if (settled instanceof Promise) return void settled.catch(warn).finally(finish);
+    if (settled instanceof Promise) return void settled.catch(warnOfLoss).finally(finish);
   } catch (error) {
-    warn(error);
+    warnOfLoss(error);
   }
   finish();
+}
+
+function warnOfLoss(error: unknown): void {
+  const reason = error instanceof Error ? error.message : String(error);
+  process.emitWarning(`Changes to a session after its response had begun were not saved: ${reason}`, {
+    code: "PSESSION_LATE_SAVE",
+  });
 }
 
 function showState(
