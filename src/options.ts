@@ -296,6 +296,39 @@ export function resolveOptions(options: PsessionOptions): Settings {
   };
 }
 
+/**
+ * Every option by its path, with the default that the code fills in; undefined where there is none or where it
+ * is no plain value. For the check that the documentation says the same.
+ *
+ * @internal
+ */
+export function optionDefaults(): Map<string, string | undefined> {
+  const found = new Map<string, string | undefined>();
+  const visit = (entries: Record<string, unknown>, path: string) => {
+    for (const [name, entry] of Object.entries(entries)) {
+      const { wrapped, default: fallback } = entry as { wrapped?: Nested; default?: unknown };
+      const inner = nestedIn(wrapped);
+      const isPlain = ["string", "number", "boolean"].includes(typeof fallback);
+      if (inner === undefined) found.set(path + name, isPlain ? JSON.stringify(fallback) : undefined);
+      else visit(inner, `${path}${name}.`);
+    }
+  };
+  visit(schema.entries, "");
+  return found;
+}
+
+interface Nested {
+  readonly entries?: Record<string, unknown>;
+  readonly options?: readonly Nested[];
+}
+
+/** The entries of an object, or of the alternative that is one. */
+function nestedIn(wrapped: Nested | undefined): Record<string, unknown> | undefined {
+  if (wrapped?.entries !== undefined) return wrapped.entries;
+  const alternatives = Array.isArray(wrapped?.options) ? (wrapped.options as readonly Nested[]) : [];
+  return alternatives.map((option) => option.entries).find((entries) => entries !== undefined);
+}
+
 function describe(issue: v.BaseIssue<unknown>): string {
   const path = v.getDotPath(issue) ?? "options";
   if (issue.type === "strict_object") {

@@ -1,0 +1,67 @@
+/**
+ * What a consumer gets: publint, are-the-types-wrong, the tarball's file list, and that docs/options.md names
+ * every option of the code, no other, with its default.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { optionDefaults } from "../src/options.ts";
+
+const faults: string[] = [];
+const folder = mkdtempSync(join(tmpdir(), "psession-pack-"));
+try {
+  run("npm", ["pack", "--silent", "--ignore-scripts", "--pack-destination", folder]);
+  const tarball = join(folder, readdirSync(folder)[0] ?? "");
+  run("publint", ["run", tarball, "--strict"]);
+  run("attw", [tarball, "--profile", "esm-only"]);
+  checkFiles(tarball);
+  checkOptions();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+for (const fault of faults) console.error(`- ${fault}`);
+if (faults.length > 0) process.exit(1);
+console.log("The package is as it should be.");
+
+function run(command: string, values: readonly string[]): void {
+  try {
+    execFileSync(command, values, { encoding: "utf8", stdio: "pipe" });
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout?: string; stderr?: string };
+    faults.push(`${command} ${values[0]}: ${stdout ?? ""}${stderr ?? error}`);
+  }
+}
+
+/** Compiled code, its types, and texts for people; no sources, tests, data or keys. */
+function checkFiles(tarball: string): void {
+  const files = execFileSync("tar", ["-tzf", tarball], { encoding: "utf8" }).trim().split("\n");
+  const isExpected =
+    /^package\/(package\.json|README\.md|LICENSE|docs\/[\w/.-]+\.(md|png|svg)|dist\/[\w/-]+\.(js|d\.ts))$/;
+  for (const file of files) if (!isExpected.test(file)) faults.push(`the tarball has ${file}`);
+  const { exports } = JSON.parse(readFileSync("package.json", "utf8")) as {
+    exports: Record<string, string | { types: string; default: string }>;
+  };
+  for (const target of Object.values(exports)) {
+    for (const path of typeof target === "string" ? [target] : Object.values(target)) {
+      const file = join("package", path);
+      if (!files.includes(file)) faults.push(`the tarball lacks ${file}`);
+    }
+  }
+}
+
+/** Rows of the table in docs/options.md: | `name` | default | meaning |. */
+function checkOptions(): void {
+  const rows = readFileSync("docs/options.md", "utf8").matchAll(/^\| `([\w.[\]]+)` \| (.*?) \|/gm);
+  const documented = new Map(Array.from(rows, ([, name = "", value = ""]) => [name, value]));
+  const defaults = optionDefaults();
+  for (const [name, value] of defaults) {
+    const written = documented.get(name);
+    if (written === undefined) faults.push(`docs/options.md lacks ${name}`);
+    else if (value !== undefined && written !== `\`${value}\``) {
+      faults.push(`docs/options.md says ${written} for ${name}, the code \`${value}\``);
+    }
+  }
+  for (const name of documented.keys())
+    if (!defaults.has(name)) faults.push(`docs/options.md has ${name}, the code has not`);
+}
