@@ -115,10 +115,11 @@ export function decideOvertaken(
 
 /**
  * Rule a, second half: a live session also presents the login's token. It is confirmed only once no request
- * that still carries the predecessor can be honest, and the browser's disk has the cookie too.
+ * that still carries the predecessor can be honest, and the browser's disk has the cookie too. What counts is
+ * when the request came: a browser may have crashed, and lost the cookie, while its handler ran.
  */
-export function mayConfirm(session: SessionRow, now: number): boolean {
-  return session.confirmFrom !== undefined && now > session.confirmFrom;
+export function mayConfirm(session: SessionRow, openedAt: number): boolean {
+  return session.confirmFrom !== undefined && openedAt > session.confirmFrom;
 }
 
 /**

@@ -37,7 +37,8 @@ interface Opened {
 export async function openRequest(core: Core, facts: RequestFacts): Promise<RequestState> {
   const { settings, events } = core;
   const { cookies, keys, clock } = settings;
-  if (cookies.session.secure && !facts.secure) return openInsecure(core, facts);
+  const openedAt = clock.now();
+  if (cookies.session.secure && !facts.secure) return openInsecure(core, facts, openedAt);
 
   const sessionCookie = readSessionCookie(facts.cookie, cookies.session.name, keys);
   const rememberCookie = readRememberCookie(facts.cookie, cookies.remember.name, keys);
@@ -61,7 +62,10 @@ export async function openRequest(core: Core, facts: RequestFacts): Promise<Requ
       : undefined;
   const opened = choose(bySession.opened, byRemember, sessionCookie, rememberCookie);
 
-  return newState(core, facts, rememberCookie, opened, [...duplicates, ...(byRemember?.clear ?? [])]);
+  return newState(core, facts, openedAt, rememberCookie, opened, [
+    ...duplicates,
+    ...(byRemember?.clear ?? []),
+  ]);
 }
 
 interface OpenedSession {
@@ -209,8 +213,8 @@ async function endStolen(
 let warnedOfTransport = false;
 
 /** Secure cookies over plain http: usually a proxy that nobody trusted. Silence here has cost people days. */
-function openInsecure(core: Core, facts: RequestFacts): RequestState {
-  core.events.emit("insecureTransport", { at: core.settings.clock.now() });
+function openInsecure(core: Core, facts: RequestFacts, openedAt: number): RequestState {
+  core.events.emit("insecureTransport", { at: openedAt });
   if (!warnedOfTransport) {
     warnedOfTransport = true;
     process.emitWarning(
@@ -220,12 +224,13 @@ function openInsecure(core: Core, facts: RequestFacts): RequestState {
     );
   }
   const opened: Opened = { standing: { kind: "detached", why: "insecure" }, outcome: "insecure" };
-  return newState(core, facts, { kind: "absent" }, opened, []);
+  return newState(core, facts, openedAt, { kind: "absent" }, opened, []);
 }
 
 function newState(
   core: Core,
   facts: RequestFacts,
+  openedAt: number,
   rememberCookie: Presented<RememberCookie>,
   opened: Opened,
   clear: readonly CookieInstruction[],
@@ -236,6 +241,7 @@ function newState(
     facts,
     rememberCookie,
     outcome: opened.outcome,
+    openedAt,
     standing: opened.standing,
     data: new SessionData(codec, session.maxBytes, sessionOf(opened.standing)?.data ?? EMPTY_DATA),
     intent: { kind: "keep" },

@@ -245,8 +245,7 @@ function planAccepted(state: RequestState, standing: RememberedStanding, now: nu
   const { login, session } = standing;
   const raises = state.intent.kind === "reauthenticate";
   const data = state.data.changed();
-  const successor =
-    state.canSetCookies && standing.effect === "converge" ? convergence(state, standing) : undefined;
+  const successor = state.canSetCookies ? convergence(state, standing, now) : undefined;
   const cookies = successor === undefined ? [] : [rememberCookie(state, login, successor.token, now)];
   const facts = { at: now, handle: login.id, userId: login.userId };
   const events = [successor === undefined ? told("accepted", facts) : told("converged", facts)];
@@ -443,13 +442,19 @@ function writeSession(
   return { session: insert, insert };
 }
 
-/** The successor that another request made from the same token, checked against the row before it is sent. */
+/**
+ * The successor that another request made from the same token, checked against the row before it is sent. A
+ * handler may have taken long: past the window the successor may be superseded by now, and nobody is to be
+ * given an older cookie.
+ */
 function convergence(
   state: RequestState,
   standing: RememberedStanding,
+  now: number,
 ): { token: Secret; secret: Secret | undefined } | undefined {
-  const { login, session, presented } = standing;
-  const { keys } = state.core.settings;
+  const { login, session, presented, effect } = standing;
+  const { keys, times } = state.core.settings;
+  if (effect !== "converge" || now - login.rotatedAt > times.converge) return undefined;
   const token = keys.derive("remember", presented.cookie.token, login, login.keyId);
   if (token === undefined || !sameDigest(digest(token), login.token)) return undefined;
   const secret = keys.derive("session", presented.cookie.token, login, login.keyId);
@@ -471,9 +476,11 @@ function derived(
 
 function useOf(state: RequestState, row: SessionRow, now: number): RememberedUse | undefined {
   if (row.rememberedId === undefined) return undefined;
-  const { rememberCookie, core } = state;
+  const { rememberCookie, core, openedAt } = state;
   const confirms =
-    rememberCookie.kind === "valid" && rememberCookie.cookie.id === row.rememberedId && mayConfirm(row, now);
+    rememberCookie.kind === "valid" &&
+    rememberCookie.cookie.id === row.rememberedId &&
+    mayConfirm(row, openedAt);
   return {
     id: row.rememberedId,
     ...rememberedUse(now, core.settings),

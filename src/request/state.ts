@@ -81,6 +81,8 @@ export interface RequestState {
   readonly facts: RequestFacts;
   readonly rememberCookie: Presented<RememberCookie>;
   readonly outcome: Outcome;
+  /** When the request came. What it proves, it proved then, however long its handler takes. */
+  readonly openedAt: number;
   readonly data: SessionData;
   standing: Standing;
   intent: Intent;

@@ -112,6 +112,30 @@ describe.each(Object.entries(stores))("remembered logins on %s", (_, makeStore) 
     expect(app.told()).not.toContain("theft");
   });
 
+  test("a handler that outlives a crash of the browser does not confirm what the browser lost", async () => {
+    const { app, browser } = await setUp();
+    const onDisk = browser.copyJar();
+    await browser.visit();
+    const slow = await browser.open();
+    browser.jar = onDisk;
+    app.clock.advance(3 * MINUTE);
+    slow.session.set("name", "slow");
+    await slow.answer({ lost: true });
+    expect(app.told()).not.toContain("confirmed");
+    expect((await browser.visit()).session).toMatchObject({ userId: "ada", outcome: "recovered" });
+  });
+
+  test("a parallel request whose handler is slow is not given a successor that was superseded", async () => {
+    const { app, browser } = await setUp();
+    const jar = browser.copyJar();
+    await browser.visit(undefined, { lost: true });
+    const slow = await browser.open({ jar });
+    app.clock.advance(3 * MINUTE);
+    expect((await browser.visit()).session.outcome).toBe("recovered");
+    expect(await slow.answer()).toEqual([]);
+    expect((await browser.visit()).session).toMatchObject({ userId: "ada", outcome: "live" });
+  });
+
   test("a thief who comes after the browser is noticed, and everything of that login ends", async () => {
     const { app, browser } = await setUp();
     const stolen = browser.copyJar();
