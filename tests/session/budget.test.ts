@@ -34,7 +34,8 @@ describe.each<[string, () => Store]>([
     const { cost, browser } = await setUp();
     for (const name of [SESSION, REMEMBER]) {
       const value = browser.jar.get(name)?.value ?? "";
-      for (const forged of [value.slice(0, -1), `A${value.slice(1)}`, "", "x".repeat(9000)]) {
+      const other = value.startsWith("A") ? "B" : "A";
+      for (const forged of [value.slice(0, -1), other + value.slice(1), "", "x".repeat(9000)]) {
         const jar = new Map([[name, { value: forged, isTransient: true }]]);
         expect(await cost(undefined, { jar })).toEqual([]);
       }
