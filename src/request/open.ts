@@ -98,6 +98,9 @@ async function openSession(core: Core, presented: Presented<SessionCookie>): Pro
         return { standing: { kind: "detached", why: "skew" }, outcome: "skew" };
       case "dead":
         if (row === undefined) return { standing: { kind: "none" }, outcome: "unknown" };
+        if (now <= Math.min(row.idleDeadline, row.absoluteDeadline)) {
+          return { standing: { kind: "none" }, outcome: "replaced" };
+        }
         events.emit("expired", { at: now, handle: row.rememberedId ?? row.id, userId: row.userId });
         return { standing: { kind: "none" }, outcome: "expired" };
     }

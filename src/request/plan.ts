@@ -503,7 +503,7 @@ function isRotationDue(state: RequestState, row: SessionRow, now: number): boole
 }
 
 function updated(row: SessionRow, update: SessionUpdate): SessionRow {
-  return { ...row, ...update.set, version: update.version === undefined ? row.version : update.version + 1 };
+  return { ...row, ...update.set, version: row.version + 1 };
 }
 
 const confirmed = (use: RememberedUse | undefined) =>

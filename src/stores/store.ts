@@ -131,7 +131,7 @@ export interface Ending {
 
 export interface SessionUpdate {
   readonly id: string;
-  /** The version that must still be there. Undefined: written whatever the version is, and it is kept. */
+  /** The version that must still be there; undefined: whichever is. It is raised in either case. */
   readonly version: number | undefined;
   readonly set: Partial<Omit<SessionRow, "id" | "version" | "createdAt">>;
 }

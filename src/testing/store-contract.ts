@@ -120,15 +120,16 @@ const CASES: Record<string, Body> = {
     assert.equal(found?.version, 2);
   },
 
-  "an update without a version leaves the version alone": async (store) => {
+  "an update without a version is written whatever the version is, and raises it": async (store) => {
     const row = sessionRow();
     await done(store.apply({ insert: row }));
     await done(
       store.apply({ update: { id: row.id, version: undefined, set: { secret: digestOf("next") } } }),
     );
     const found = await store.findSession(row.id);
-    assert.equal(found?.version, 1);
+    assert.equal(found?.version, 2);
     assert.deepEqual(plain(found?.secret), plain(digestOf("next")));
+    await lost("stale", store.apply({ update: { id: row.id, version: 1, set: { data: '{"late":1}' } } }));
   },
 
   "an update can set a field to undefined": async (store) => {

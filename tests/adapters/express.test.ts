@@ -210,17 +210,23 @@ describe.each(versions)("%s", (_, makeExpress) => {
   });
 
   test("data that cannot be stored is an error instead of the handler's answer", async () => {
-    const { client } = await start((routes) => {
+    const secure: express5.RequestHandler = (_request, response, next) => {
+      response.setHeader("x-frame-options", "DENY");
+      next();
+    };
+    const define: Define = (routes) => {
       routes.get("/map", (request, response) => {
         sessionOf(request).set("bad", new Map());
         response.setHeader("x-handler", "1");
         response.send("saved!");
       });
-    });
+    };
+    const { client } = await start(define, {}, (routes) => void routes.use(secure));
     const answer = await client.get("/map");
     expect(answer.status).toBe(500);
     expect(answer.json).toEqual({ code: "invalid_data" });
     expect(answer.headers.get("x-handler")).toBeNull();
+    expect(answer.headers.get("x-frame-options")).toBe("DENY");
     expect(answer.setCookie).toEqual([]);
   });
 

@@ -20,6 +20,8 @@ export function settleBeforeHead(
   const waiting: (() => void)[] = [];
   let phase: "open" | "settling" | "settled" | "failed" = "open";
   const isHeadGone = response.headersSent;
+  /** What stood before the handler, such as security headers, belongs to an error's answer as well. */
+  const headersBefore = response.getHeaders();
   let isEnding = false;
   /** A write was held back, so its caller waits for the event. */
   let owesDrain = false;
@@ -47,6 +49,8 @@ export function settleBeforeHead(
     waiting.length = 0;
     // The handler's answer said that something was done which was not: none of it may leave.
     for (const name of response.getHeaderNames()) response.removeHeader(name);
+    for (const [name, value] of Object.entries(headersBefore))
+      if (value !== undefined) response.setHeader(name, value);
     response.statusCode = 500;
     response.statusMessage = "";
     fail(error);

@@ -60,7 +60,7 @@ class MemoryStore implements Store {
       this.#changeSession(update.id, (row) => ({
         ...row,
         ...update.set,
-        version: update.version === undefined ? row.version : update.version + 1,
+        version: row.version + 1,
       }));
     }
     if (use !== undefined) this.#use(use);

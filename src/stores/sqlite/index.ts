@@ -270,17 +270,12 @@ class SqliteStore implements Store {
     if (update === undefined) return;
     const { sql, values } = assignments(sessionsTable, update.set);
     const { id, version } = update;
-    const changed =
+    const write = `UPDATE ${S} SET ${sql}, version = version + 1 WHERE id = ?`;
+    const changed = this.#unique(() =>
       version === undefined
-        ? this.#unique(() => this.#db.run(`UPDATE ${S} SET ${sql} WHERE id = ?`, ...values, id))
-        : this.#unique(() =>
-            this.#db.run(
-              `UPDATE ${S} SET ${sql}, version = version + 1 WHERE id = ? AND version = ?`,
-              ...values,
-              id,
-              version,
-            ),
-          );
+        ? this.#db.run(write, ...values, id)
+        : this.#db.run(`${write} AND version = ?`, ...values, id, version),
+    );
     if (changed > 0) return;
     throw new LostCondition(this.#db.get(FIND_SESSION, id) === undefined ? "missing" : "stale");
   }

@@ -1,0 +1,95 @@
+import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
+import express, { type Express } from "express";
+import { createPsession, dangerouslyAllowInsecureHttp, type Psession } from "psession";
+import { originCheck, sessions } from "psession/express";
+import { sqliteStore } from "psession/sqlite";
+import { DemoClock } from "./clock.ts";
+import { Credentials } from "./credentials.ts";
+import { answerError, notFound } from "./errors.ts";
+import { EventLog } from "./event-log.ts";
+import { openFolder } from "./folder.ts";
+import { noStore, securityHeaders } from "./headers.ts";
+import type { Parts } from "./parts.ts";
+import { accountRoutes } from "./routes/account.ts";
+import { billingRoutes } from "./routes/billing.ts";
+import { deviceRoutes } from "./routes/devices.ts";
+import { homeRoutes } from "./routes/home.ts";
+import { labRoutes } from "./routes/lab.ts";
+import { passwordRoutes } from "./routes/password.ts";
+import { Users } from "./users.ts";
+
+declare module "psession" {
+  interface SessionData {
+    cart: string[];
+    /** A sentence for the next page, shown once. */
+    notice: string;
+  }
+}
+
+export interface DemoOptions {
+  /** Where the database and the key are kept. */
+  dir: string;
+  /** Hears of errors that are the demo's fault. Default: console.error. */
+  log?: (error: unknown) => void;
+}
+
+export interface Demo {
+  readonly app: Express;
+  readonly psession: Psession;
+  readonly clock: DemoClock;
+  close(): Promise<void>;
+}
+
+const PUBLIC_DIR = fileURLToPath(new URL("./public/", import.meta.url));
+const BODY_LIMIT = "16kb";
+
+export function createDemo({ dir, log = console.error }: DemoOptions): Demo {
+  const folder = openFolder(dir);
+  const store = sqliteStore({ path: folder.database });
+  // The same file by a connection of our own: psession's tables and ours do not know each other.
+  const database = new DatabaseSync(folder.database, { timeout: 1000 });
+  const clock = new DemoClock(database);
+  const psession = createPsession({
+    store,
+    keys: [folder.key],
+    clock,
+    // For http://localhost only. Without it cookies are Secure and carry the __Host- prefix.
+    [dangerouslyAllowInsecureHttp]: true,
+  });
+  const users = new Users(database);
+  const parts: Parts = {
+    psession,
+    clock,
+    users,
+    credentials: new Credentials(users, clock),
+    events: new EventLog(psession),
+  };
+  return {
+    app: buildApp(parts, log),
+    psession,
+    clock,
+    async close() {
+      await psession.close();
+      database.close();
+    },
+  };
+}
+
+function buildApp(parts: Parts, log: (error: unknown) => void): Express {
+  const app = express();
+  app.disable("x-powered-by");
+  app.use(securityHeaders);
+  app.use("/assets", express.static(PUBLIC_DIR, { index: false }));
+  app.use(noStore);
+  app.use(originCheck());
+  app.use(express.urlencoded({ extended: false, limit: BODY_LIMIT }), express.json({ limit: BODY_LIMIT }));
+  // Before the sessions: watching the lab must not count as a visit.
+  app.use(labRoutes(parts));
+  app.use(sessions(parts.psession));
+  app.use(homeRoutes(parts), accountRoutes(parts), passwordRoutes(parts));
+  app.use(deviceRoutes(parts), billingRoutes(parts));
+  app.use(notFound);
+  app.use(answerError(parts, log));
+  return app;
+}

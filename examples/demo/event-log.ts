@@ -1,0 +1,88 @@
+import type { EventName, Psession, PsessionEvent, UserId } from "psession";
+
+export interface LoggedEvent {
+  /** Counts up, so that a page knows what it has shown already. */
+  readonly id: number;
+  readonly type: EventName;
+  readonly at: number;
+  readonly text: string;
+}
+
+const MOST_EVENTS = 200;
+
+/** The latest events of psession as sentences, the newest first. */
+export class EventLog {
+  #events: LoggedEvent[] = [];
+  #lastId = 0;
+
+  constructor(psession: Psession) {
+    psession.on("*", (event) => this.#add(event));
+  }
+
+  latest(): readonly LoggedEvent[] {
+    return this.#events;
+  }
+
+  #add(event: PsessionEvent): void {
+    this.#lastId += 1;
+    const entry = { id: this.#lastId, type: event.type, at: event.at, text: describe(event) };
+    this.#events = [entry, ...this.#events].slice(0, MOST_EVENTS);
+  }
+}
+
+function describe(event: PsessionEvent): string {
+  switch (event.type) {
+    case "created":
+      return `A new session was stored for ${who(event.userId)}.`;
+    case "login":
+      return `${Who(event.userId)} signed in${event.remembered ? " and is remembered" : ""}.`;
+    case "reauthenticated":
+      return `${Who(event.userId)} confirmed the password: level ${event.level}.`;
+    case "logout":
+      return `${Who(event.userId)} signed out.`;
+    case "restored":
+      return `The remember cookie brought ${who(event.userId)} back; the browser got cookie number ${event.generation}.`;
+    case "recovered":
+      return `${Who(event.userId)} came with the previous remember cookie, as if the last answer was lost; it got number ${event.generation}.`;
+    case "converged":
+      return `A parallel request of ${who(event.userId)} got the same new cookies.`;
+    case "accepted":
+      return `A request of ${who(event.userId)} was served; its cookies stay as they are.`;
+    case "theft":
+      return `Theft: somebody used the old remember cookie number ${event.presentedGeneration} of ${who(event.userId)}, whose browser has number ${event.generation}. Ended: ${event.endedLogins}.`;
+    case "rotated":
+      return `The session of ${who(event.userId)} got a new secret.`;
+    case "confirmed":
+      return `The browser of ${who(event.userId)} surely has its latest remember cookie: older ones now count as stolen.`;
+    case "revoked":
+      return `A device of ${who(event.userId)} was signed out (${event.reason.replaceAll("_", " ")}).`;
+    case "expired":
+      return `${Who(event.userId)} came with a cookie past its time.`;
+    case "pruned":
+      return `Tidied up: ${event.sessions} sessions and ${event.logins} remembered logins were deleted.`;
+    case "mergeRetried":
+      return `Two requests of ${who(event.userId)} saved at once: the changes were merged.`;
+    case "mergeConflict":
+      return `Two requests of ${who(event.userId)} changed ${event.keys.join(", ")} at once: the later save won.`;
+    case "saveDiscarded":
+      return `A change of ${who(event.userId)} was dropped, as its session was ${event.why.replaceAll("_", " ")}.`;
+    case "clockSkew":
+      return "A row was written by a clock that is ahead of this one.";
+    case "generationAhead":
+      return `${Who(event.userId)} has remember cookie number ${event.presentedGeneration}, but the store knows ${event.generation} only.`;
+    case "duplicateCookies":
+      return `Two cookies named ${event.name} came along: both were refused.`;
+    case "insecureTransport":
+      return "A request came over plain http and got no session.";
+    case "storeUnavailable":
+      return "The store did not answer.";
+  }
+}
+
+const who = (userId: UserId | undefined): string =>
+  userId === undefined ? "an anonymous visitor" : `user ${userId}`;
+
+function Who(userId: UserId | undefined): string {
+  const text = who(userId);
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

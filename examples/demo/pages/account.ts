@@ -1,0 +1,79 @@
+import { type Html, html } from "../html.ts";
+import type { LastLogin } from "../last-login.ts";
+import type { Frame } from "../visitor.ts";
+import { page, problemNote } from "./layout.ts";
+
+export interface SignInModel extends LastLogin {
+  readonly next: string;
+  readonly problem?: string | undefined;
+}
+
+export function loginPage(frame: Frame | undefined, model: SignInModel): Html {
+  const { next } = model;
+  const body = html`${problemNote(model.problem)}
+<form method="post" action="/login" class="card form">
+${emailField(model.email)}
+${passwordField("password", "Password", "current-password")}
+${rememberBox(model.remember)}
+<input type="hidden" name="next" value="${next}">
+<button>Sign in</button>
+</form>
+<p>No account yet? <a href="/register?next=${encodeURIComponent(next)}">Register</a></p>`;
+  return page(frame, { title: "Sign in" }, body);
+}
+
+export function registerPage(frame: Frame | undefined, model: SignInModel): Html {
+  const { next } = model;
+  const body = html`${problemNote(model.problem)}
+<form method="post" action="/register" class="card form">
+${emailField(model.email)}
+${passwordField("password", "Password", "new-password")}
+${rememberBox(model.remember)}
+<input type="hidden" name="next" value="${next}">
+<button>Register</button>
+<p class="hint">Nothing is sent to the address; any will do. What you enter stays in the demo's folder on this computer.</p>
+</form>
+<p>Registered already? <a href="/login?next=${encodeURIComponent(next)}">Sign in</a></p>`;
+  return page(frame, { title: "Register" }, body);
+}
+
+export function confirmPage(frame: Frame | undefined, model: { next: string; problem?: string }): Html {
+  const body = html`${problemNote(model.problem)}
+<form method="post" action="/confirm" class="card form">
+<p>What comes next needs to know that it is you, <strong>${frame?.email}</strong>, and not somebody at your computer.</p>
+${passwordField("password", "Password", "current-password")}
+<input type="hidden" name="next" value="${model.next}">
+<button>Confirm</button>
+</form>`;
+  return page(frame, { title: "Confirm your password" }, body);
+}
+
+export function passwordPage(frame: Frame | undefined, model: { problem?: string }): Html {
+  const body = html`${problemNote(model.problem)}
+<form method="post" action="/password" class="card form">
+<p>All your other devices will be signed out. This browser stays signed in, with new cookies.</p>
+${passwordField("current", "Current password", "current-password")}
+${passwordField("next", "New password", "new-password")}
+<button>Change password</button>
+</form>`;
+  return page(frame, { title: "Change password" }, body);
+}
+
+function emailField(email: string): Html {
+  return html`<label for="email">Email</label>
+<input id="email" name="email" type="email" required maxlength="254" autocomplete="username" value="${email}">`;
+}
+
+function passwordField(name: string, label: string, autocomplete: "current-password" | "new-password"): Html {
+  const isNew = autocomplete === "new-password";
+  return html`<label for="${name}">${label}</label>
+<input id="${name}" name="${name}" type="password" required maxlength="256" autocomplete="${autocomplete}"${
+    isNew ? html` minlength="8" aria-describedby="${name}-hint"` : undefined
+  }>
+${isNew ? html`<p class="hint" id="${name}-hint">At least 8 characters.</p>` : undefined}`;
+}
+
+function rememberBox(isChecked: boolean): Html {
+  return html`<label class="check"><input type="checkbox" name="remember"${isChecked ? html` checked` : undefined}>
+<span>Remember me on this browser <span class="hint">Stay signed in after it was closed, for up to 30 days.</span></span></label>`;
+}

@@ -1,0 +1,14 @@
+import type { Psession } from "psession";
+import type { DemoClock } from "./clock.ts";
+import type { Credentials } from "./credentials.ts";
+import type { EventLog } from "./event-log.ts";
+import type { Users } from "./users.ts";
+
+/** What the routes work with. */
+export interface Parts {
+  readonly psession: Psession;
+  readonly clock: DemoClock;
+  readonly users: Users;
+  readonly credentials: Credentials;
+  readonly events: EventLog;
+}

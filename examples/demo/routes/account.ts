@@ -1,0 +1,78 @@
+import { type Request, type Response, Router } from "express";
+import { done, prefersJson, sendPage } from "../answer.ts";
+import { showAgain } from "../errors.ts";
+import { localPath, readCheckbox, readEmail, readNewPassword, readNext, readPassword } from "../input.ts";
+import { keepLastLogin, readLastLogin } from "../last-login.ts";
+import { loginPage, registerPage, type SignInModel } from "../pages/account.ts";
+import type { Parts } from "../parts.ts";
+import { hashPassword } from "../passwords.ts";
+import { Refusal } from "../refusal.ts";
+import type { User } from "../users.ts";
+import { describeVisitor, frameOf } from "../visitor.ts";
+
+/** Register, sign in, sign out. */
+export function accountRoutes({ users, credentials, clock }: Parts): Router {
+  const router = Router();
+
+  const register = (request: Request, problem?: string) =>
+    registerPage(frameOf(request, users), formModel(request, problem));
+  const login = (request: Request, problem?: string) =>
+    loginPage(frameOf(request, users), formModel(request, problem));
+
+  const signIn = async (request: Request, response: Response, user: User, remember: boolean) => {
+    // The cart of an anonymous visitor comes along: that is what login does unless it is told otherwise.
+    await request.session.login(user.id, { remember });
+    keepLastLogin(response, { email: user.email, remember });
+    done(request, response, { data: describeVisitor(request, users), goTo: readNext(request) });
+  };
+
+  router.get("/register", (request, response) => sendPage(response, register(request)));
+
+  router.post(
+    "/register",
+    async (request: Request, response: Response) => {
+      const email = readEmail(request);
+      const password = readNewPassword(request, "password");
+      const remember = readCheckbox(request, "remember");
+      const user = users.create(email, await hashPassword(password), clock.now());
+      if (user === undefined)
+        throw new Refusal(409, "email_taken", "There is an account with this email already.");
+      if (prefersJson(request)) response.status(201);
+      await signIn(request, response, user, remember);
+    },
+    showAgain(register),
+  );
+
+  router.get("/login", (request, response) => sendPage(response, login(request)));
+
+  router.post(
+    "/login",
+    async (request: Request, response: Response) => {
+      const email = readEmail(request);
+      const password = readPassword(request, "password");
+      const remember = readCheckbox(request, "remember");
+      const user = await credentials.check(email, password);
+      await signIn(request, response, user, remember);
+    },
+    showAgain(login),
+  );
+
+  router.post("/logout", async (request: Request, response: Response) => {
+    await request.session.logout();
+    done(request, response, { data: describeVisitor(request, users), goTo: "/" });
+  });
+
+  return router;
+}
+
+/** What was just sent, or else what the browser kept of the last login. Never a password. */
+function formModel(request: Request, problem: string | undefined): SignInModel {
+  if (problem === undefined) return { ...readLastLogin(request), next: localPath(request.query["next"]) };
+  const { email, remember } = (request.body ?? {}) as Record<string, unknown>;
+  return {
+    email: typeof email === "string" ? email : "",
+    remember: remember === "on",
+    next: readNext(request),
+    problem,
+  };
+}

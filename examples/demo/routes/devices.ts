@@ -1,0 +1,36 @@
+import { Router } from "express";
+import { requireLogin } from "psession/express";
+import { done, prefersJson, sendPage } from "../answer.ts";
+import { devicesPage } from "../pages/devices.ts";
+import type { Parts } from "../parts.ts";
+import { Refusal } from "../refusal.ts";
+import { frameOf } from "../visitor.ts";
+
+/** Where the user is signed in, and signing out there. */
+export function deviceRoutes({ users }: Parts): Router {
+  const router = Router();
+  router.use("/devices", requireLogin({ redirectTo: "/login?next=/devices" }));
+
+  router.get("/devices", async (request, response) => {
+    const devices = await request.session.devices();
+    if (prefersJson(request)) response.json({ devices });
+    else sendPage(response, devicesPage(frameOf(request, users), devices));
+  });
+
+  router.post("/devices/revoke-others", async (request, response) => {
+    const ended = await request.session.revokeOthers();
+    request.session.set("notice", `Devices signed out: ${ended}.`);
+    done(request, response, { data: { ended }, goTo: "/devices" });
+  });
+
+  router.post("/devices/:handle/revoke", async (request, response) => {
+    const { session } = request;
+    // The session's own method ends this user's devices only, whatever handle is sent.
+    const isEnded = await session.revoke(request.params.handle);
+    if (!isEnded) throw new Refusal(404, "not_found", "You have no such device.");
+    // Who ends the device at hand is signed out now.
+    done(request, response, { data: { ended: 1 }, goTo: session.isSignedIn ? "/devices" : "/" });
+  });
+
+  return router;
+}

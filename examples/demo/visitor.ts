@@ -1,0 +1,49 @@
+import type { Request } from "express";
+import type { Level } from "psession";
+import { Refusal } from "./refusal.ts";
+import type { User, Users } from "./users.ts";
+
+/** What the frame of every page shows of the visitor. */
+export interface Frame {
+  readonly level: Level;
+  readonly email: string | undefined;
+  readonly notice: string | undefined;
+}
+
+/** Undefined where the request was refused before it got a session. */
+export function frameOf(request: Request, users: Users): Frame | undefined {
+  const session = request.session as Request["session"] | undefined;
+  if (session === undefined) return undefined;
+  return { level: session.level, email: userOf(request, users)?.email, notice: takeNotice(request) };
+}
+
+export function userOf({ session }: Request, users: Users): User | undefined {
+  return session.userId === undefined ? undefined : users.find(session.userId);
+}
+
+/** The user of a route behind `requireLogin`. An account may have gone while its session lived on. */
+export function signedInUser(request: Request, users: Users): User {
+  const user = userOf(request, users);
+  if (user === undefined) throw new Refusal(401, "login_required", "Please sign in first.");
+  return user;
+}
+
+/** The visitor as scripts see it. Only reads, so that asking stores no session. */
+export function describeVisitor(request: Request, users: Users) {
+  const { session } = request;
+  return {
+    userId: session.userId ?? null,
+    email: userOf(request, users)?.email ?? null,
+    level: session.level,
+    isPersistent: session.isPersistent,
+    authenticatedAt: session.authenticatedAt ?? null,
+    handle: session.handle,
+    cart: session.get("cart") ?? [],
+  };
+}
+
+function takeNotice({ session }: Request): string | undefined {
+  const notice = session.get("notice");
+  if (notice !== undefined) session.remove("notice");
+  return notice;
+}

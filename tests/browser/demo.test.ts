@@ -1,0 +1,183 @@
+import { join } from "node:path";
+import type { BrowserContext, Page } from "playwright-core";
+import { afterEach, describe, expect, test } from "vitest";
+import { isChromiumMissing, launch } from "../support/chromium.ts";
+import { type RunningDemo, startDemo } from "../support/demo.ts";
+import { temporaryFolder } from "../support/temp.ts";
+
+const ADA = { email: "ada@example.test", password: "correct horse battery" };
+
+const running: BrowserContext[] = [];
+
+afterEach(async () => {
+  for (const context of running.splice(0)) await context.close();
+});
+
+/** A person at one computer: a profile folder, and the browser that runs on it. */
+class Person {
+  readonly demo: RunningDemo;
+  readonly profile = join(temporaryFolder(), "profile");
+  #context: BrowserContext | undefined;
+
+  constructor(demo: RunningDemo) {
+    this.demo = demo;
+  }
+
+  async context(): Promise<BrowserContext> {
+    if (this.#context === undefined) {
+      this.#context = await launch(this.profile);
+      running.push(this.#context);
+    }
+    return this.#context;
+  }
+
+  async tab(path: string): Promise<Page> {
+    const page = await (await this.context()).newPage();
+    await page.goto(this.demo.url + path);
+    return page;
+  }
+
+  /** Closes every window; the next tab opens the browser again, on the same profile. */
+  async closeBrowser(): Promise<void> {
+    const context = await this.context();
+    running.splice(running.indexOf(context), 1);
+    this.#context = undefined;
+    await context.close();
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came.
+  async me(): Promise<any> {
+    const page = await this.tab("/me");
+    const text = await page.locator("body").textContent();
+    await page.close();
+    return JSON.parse(text ?? "");
+  }
+
+  async submit(path: string, fields: Record<string, string>, remember = false): Promise<Page> {
+    const page = await this.tab(path);
+    const form = page.locator("main form").filter({ has: page.locator("input[type=password]") });
+    for (const [name, value] of Object.entries(fields)) await form.locator(`[name=${name}]`).fill(value);
+    if (remember) await form.locator("[name=remember]").check();
+    await Promise.all([page.waitForURL((url) => url.pathname !== path), form.locator("button").click()]);
+    return page;
+  }
+}
+
+describe.skipIf(isChromiumMissing())("in Chromium", () => {
+  const events = async (demo: RunningDemo) => {
+    const { events } = (await demo.client().get("/lab/events", { accept: "application/json" })).json;
+    return (events as { type: string }[]).map(({ type }) => type);
+  };
+
+  test("without the tick, closing the browser signs out; with it the user and the cart come back", async () => {
+    const demo = await startDemo();
+    const ada = new Person(demo);
+    await ada.submit("/register", ADA);
+    expect(await ada.me()).toMatchObject({ email: ADA.email, level: "login" });
+    await ada.closeBrowser();
+    expect(await ada.me()).toMatchObject({ email: null });
+
+    const login = await ada.tab("/login");
+    expect(await login.locator("[name=email]").inputValue()).toBe(ADA.email);
+    const home = await ada.submit("/login", ADA, true);
+    await home.locator("[name=item]").fill("green tea");
+    await home.locator("form[action='/cart'] button").click();
+    await home.getByText("green tea").first().waitFor();
+    await ada.closeBrowser();
+    demo.clock.advance(30 * 60_000);
+    expect(await ada.me()).toMatchObject({
+      email: ADA.email,
+      level: "remembered",
+      isPersistent: true,
+      cart: ["green tea"],
+    });
+    await ada.closeBrowser();
+    demo.clock.advance(24 * 3_600_000);
+    expect(await ada.me()).toMatchObject({ email: ADA.email, cart: ["green tea"] });
+    demo.clock.advance(31 * 24 * 3_600_000);
+    expect(await ada.me()).toMatchObject({ email: null });
+    expect(demo.logged).toEqual([]);
+  });
+
+  test("ten tabs restored at once are all signed in, by one rotation", async () => {
+    const demo = await startDemo();
+    const ada = new Person(demo);
+    await ada.submit("/register", ADA, true);
+    await ada.closeBrowser();
+    demo.clock.advance(3_600_000);
+    const context = await ada.context();
+    const pages = await Promise.all(Array.from({ length: 10 }, () => context.newPage()));
+    await Promise.all(pages.map((page) => page.goto(`${demo.url}/me`)));
+    for (const page of pages)
+      expect(JSON.parse((await page.locator("body").textContent()) ?? "").email).toBe(ADA.email);
+    const told = await events(demo);
+    expect(told.filter((type) => type === "restored")).toHaveLength(1);
+    expect(told).not.toContain("theft");
+    await ada.closeBrowser();
+    demo.clock.advance(3_600_000);
+    expect(await ada.me()).toMatchObject({ email: ADA.email });
+  });
+
+  test("a thief with copied cookies is shut out, and the victim is told", async () => {
+    const demo = await startDemo();
+    const ada = new Person(demo);
+    await ada.submit("/register", ADA, true);
+    const stolen = (await (await ada.context()).cookies()).filter(({ expires }) => expires > 0);
+    await ada.closeBrowser();
+    demo.clock.advance(3_600_000);
+    await ada.me();
+    demo.clock.advance(600_000);
+    await ada.me();
+    const thief = new Person(demo);
+    await (await thief.context()).addCookies(stolen);
+    expect(await thief.me()).toMatchObject({ email: null });
+    expect(await events(demo)).toContain("theft");
+    expect(await ada.me()).toMatchObject({ email: null });
+  });
+
+  test("a device is ended from another one", async () => {
+    const demo = await startDemo();
+    const [laptop, phone] = [new Person(demo), new Person(demo)];
+    await laptop.submit("/register", ADA, true);
+    await phone.submit("/login", ADA, true);
+    const devices = await phone.tab("/devices");
+    expect(await devices.getByText(/Chrom\w+ on Linux/i).count()).toBeGreaterThanOrEqual(2);
+    await devices.locator("form[action*='revoke-others'] button").click();
+    await devices.waitForLoadState();
+    expect(await laptop.me()).toMatchObject({ email: null });
+    expect(await phone.me()).toMatchObject({ email: ADA.email });
+  });
+
+  test("billing asks a remembered visitor for the password, and lets a fresh login in", async () => {
+    const demo = await startDemo();
+    const ada = new Person(demo);
+    await ada.submit("/register", ADA, true);
+    expect(new URL((await ada.tab("/billing")).url()).pathname).toBe("/billing");
+    await ada.closeBrowser();
+    demo.clock.advance(3_600_000);
+    const confirm = await ada.tab("/billing");
+    expect(new URL(confirm.url()).pathname).toBe("/confirm");
+    await confirm.locator("[name=password]").fill(ADA.password);
+    await confirm.locator("main form button").first().click();
+    await confirm.waitForURL("**/billing");
+    expect(await ada.me()).toMatchObject({ level: "login", isPersistent: false });
+  });
+
+  test("the lab shows the story: the browser closed, ten tabs, the thief, the events", async () => {
+    const demo = await startDemo();
+    const ada = new Person(demo);
+    await ada.submit("/register", ADA, true);
+    const lab = await ada.tab("/lab");
+    await lab.getByRole("button", { name: "Jump 30 minutes ahead" }).click();
+    await lab.getByText("The clock was moved ahead.").waitFor();
+    await lab.getByRole("button", { name: "Close the browser", exact: true }).click();
+    await lab.getByText("Your browser was closed").waitFor();
+    await lab.getByRole("button", { name: "A thief copies my cookies" }).click();
+    await lab.getByText(/The thief copied/).waitFor();
+    await lab.getByRole("button", { name: "Open ten tabs at once" }).click();
+    await lab.locator("[data-tab-list] li").nth(9).waitFor();
+    expect(await lab.locator("[data-tab-list]").textContent()).toContain("remembered");
+    await lab.locator(".event.restored").first().waitFor();
+    expect(await lab.getByText("part of the demo only").count()).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,49 @@
+import crypto, { createHash } from "node:crypto";
+import { syncBuiltinESMExports } from "node:module";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+
+/** The real code, from the repository's sources or from a mutated copy of them. */
+export interface Library {
+  readonly openRequest: typeof import("../../src/request/open.ts").openRequest;
+  readonly commitRequest: typeof import("../../src/request/commit.ts").commitRequest;
+  readonly Session: typeof import("../../src/session.ts").Session;
+  readonly Events: typeof import("../../src/events.ts").Events;
+  readonly resolveOptions: typeof import("../../src/options.ts").resolveOptions;
+  readonly deriveTimes: typeof import("../../src/remember/times.ts").deriveTimes;
+  readonly decide: typeof import("../../src/remember/decide.ts");
+  readonly memoryStore: typeof import("../../src/stores/memory/index.ts").memoryStore;
+  readonly digest: typeof import("../../src/secrets.ts").digest;
+}
+
+export const SOURCES = resolve(import.meta.dirname, "../../src");
+
+export async function loadLibrary(sources = SOURCES): Promise<Library> {
+  const load = (path: string) => import(pathToFileURL(join(sources, path)).href);
+  return {
+    ...(await load("request/open.ts")),
+    ...(await load("request/commit.ts")),
+    ...(await load("session.ts")),
+    ...(await load("events.ts")),
+    ...(await load("options.ts")),
+    ...(await load("remember/times.ts")),
+    ...(await load("stores/memory/index.ts")),
+    ...(await load("secrets.ts")),
+    decide: await load("remember/decide.ts"),
+  } as Library;
+}
+
+let seed = "";
+let drawn = 0;
+
+/** From now on "random" bytes follow from this seed, so that a request can be run again from its beginning. */
+export function seedRandomness(next: string): void {
+  seed = next;
+  drawn = 0;
+}
+
+crypto.randomBytes = ((size: number) => {
+  drawn++;
+  return createHash("sha512").update(`${seed}/${drawn}`).digest().subarray(0, size);
+}) as typeof crypto.randomBytes;
+syncBuiltinESMExports();

@@ -1,0 +1,36 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { onTestFinished } from "vitest";
+import { createDemo, type Demo } from "../../examples/demo/app.ts";
+import { closed, HttpClient, listening } from "./http.ts";
+import { temporaryFolder } from "./temp.ts";
+
+export interface RunningDemo extends Demo {
+  /** http://localhost:<port> */
+  readonly url: string;
+  readonly dir: string;
+  /** What the demo logged as its own fault. */
+  readonly logged: unknown[];
+  client(): HttpClient;
+}
+
+/** The demo on a free port with a folder of its own, until the test ends. */
+export async function startDemo(dir = temporaryFolder()): Promise<RunningDemo> {
+  const logged: unknown[] = [];
+  const demo = createDemo({ dir, log: (error) => void logged.push(error) });
+  const server = createServer(demo.app);
+  await listening(server);
+  onTestFinished(async () => {
+    await closed(server);
+    await demo.close();
+  });
+  const url = `http://localhost:${(server.address() as AddressInfo).port}`;
+  return {
+    ...demo,
+    close: () => demo.close(),
+    url,
+    dir,
+    logged,
+    client: () => new HttpClient(url.replace("localhost", "127.0.0.1")),
+  };
+}
