@@ -6,6 +6,7 @@ export type PsessionErrorCode =
   | "not_signed_in"
   | "invalid_user_id"
   | "session_destroyed"
+  | "session_ended"
   | "headers_already_sent"
   | "insecure_transport"
   | "store_unavailable"

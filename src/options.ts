@@ -97,6 +97,8 @@ export interface Settings {
 }
 
 const DAY = 86_400_000;
+/** Node's timers go no further. */
+const LONGEST_TIMER = 24 * DAY;
 const SHORTEST_KEY_BYTES = 32;
 const STORE_METHODS = [
   "findSession",
@@ -231,7 +233,7 @@ export function resolveOptions(options: PsessionOptions): Settings {
     if (!holds) faults.push(fault);
   };
 
-  const { session, remember, cookies } = given;
+  const { session, remember, cookies, prune } = given;
   const rotateEvery = session.rotateEvery === false ? undefined : session.rotateEvery;
   require(session.idle <= session.absolute, "session.idle must not be longer than session.absolute");
   require(session.touchEvery * 2 <= session.idle, "session.touchEvery must be at most half of session.idle");
@@ -244,6 +246,7 @@ export function resolveOptions(options: PsessionOptions): Settings {
   require(remember.tombstone >=
     10 * protocolTimes.settle, `remember.tombstone must be at least ${10 * protocolTimes.settle} ms`);
   require(remember.tombstone <= 366 * DAY, "remember.tombstone must be at most a year");
+  require(prune === false || prune.every <= LONGEST_TIMER, "prune.every must be at most 24 days");
   require(!insecure ||
     process.env["NODE_ENV"] !== "production", "dangerouslyAllowInsecureHttp is refused in production");
   require(!(insecure && cookies.sameSite === "none"), 'cookies.sameSite "none" needs https');
@@ -286,13 +289,14 @@ export function resolveOptions(options: PsessionOptions): Settings {
   return {
     store: given.store,
     keys: new KeyRing(given.keys as [string | Uint8Array]),
-    clock: given.clock,
+    // Stores keep whole milliseconds.
+    clock: { now: () => Math.trunc(given.clock.now()) },
     times: protocolTimes,
     codec: session.codec,
     session: { ...session, rotateEvery },
     remember,
     cookies: { ...definitions, noStore: cookies.noStore },
-    prune: given.prune === false ? undefined : given.prune,
+    prune: prune === false ? undefined : prune,
   };
 }
 

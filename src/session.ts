@@ -5,8 +5,14 @@ import type { SessionData } from "./data/typing.ts";
 import { type Device, endDevices, listDevices } from "./devices.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { PsessionError } from "./errors.ts";
-import { commitRequest } from "./request/commit.ts";
-import { identityOf, type Outcome, type RequestState, sessionOf } from "./request/state.ts";
+import { commitRequest, inTurn } from "./request/commit.ts";
+import {
+  identityOf,
+  identityOfStanding,
+  type Outcome,
+  type RequestState,
+  sessionOf,
+} from "./request/state.ts";
 import { newId } from "./secrets.ts";
 import type { Level, UserId } from "./stores/store.ts";
 import { assertUserId } from "./user-id.ts";
@@ -124,34 +130,60 @@ export class Session<Data extends object = SessionData> {
 
   /**
    * Reads, changes and writes the data as one step that no other request can get between. `change` is run
-   * again where somebody was faster, so it must do nothing else. The change is stored when this returns.
+   * again where somebody was faster, so it must do nothing else, and return at once. The change is stored when
+   * this returns; if it throws, nothing was changed (`session_ended` where the session is no more).
    */
   async update<R>(change: (data: Partial<Data>) => R): Promise<R> {
     this.#assertUsable();
     const state = this.#state;
     const { codec } = state.core.settings;
-    const copy = () => codec.decode(codec.encode(state.data.value));
-    let own = copy();
-    let result = change(state.data.value as Partial<Data>);
-    state.rerun = (fresh) => {
-      state.data.replace(own);
-      const conflicts = state.data.rebase(fresh);
-      own = copy();
-      result = change(state.data.value as Partial<Data>);
-      return conflicts;
-    };
-    try {
-      await commitRequest(state);
-    } finally {
-      state.rerun = undefined;
-    }
-    return result;
+    return inTurn(state, async () => {
+      const copy = () => codec.decode(codec.encode(state.data.value));
+      const apply = () => {
+        const result = change(state.data.value as Partial<Data>);
+        if (!(result instanceof Promise)) return result;
+        throw new PsessionError(
+          "invalid_data",
+          "update takes a function that returns at once, not a promise.",
+        );
+      };
+      let own = copy();
+      try {
+        let result = apply();
+        state.rerun = (fresh) => {
+          state.data.replace(own);
+          const conflicts = state.data.rebase(fresh);
+          own = copy();
+          result = apply();
+          return conflicts;
+        };
+        await this.#store();
+        return result;
+      } catch (error) {
+        if (state.standing.kind !== "detached") state.data.replace(own);
+        throw error;
+      } finally {
+        state.rerun = undefined;
+      }
+    });
   }
 
-  /** Stores everything now instead of when the response begins, and throws here if that fails. */
+  /**
+   * Stores data, sign-in or logout now instead of when the response begins, and throws here if that fails:
+   * then a sign-in is taken back. Secrets are exchanged with the response all the same, which brings them.
+   */
   async save(): Promise<void> {
     this.#assertUsable();
-    await commitRequest(this.#state);
+    const state = this.#state;
+    await inTurn(state, async () => {
+      try {
+        await this.#store();
+      } catch (error) {
+        // The handler will answer that this failed; the commit must not do it after all.
+        if (state.intent.kind !== "logout") state.intent = { kind: "keep" };
+        throw error;
+      }
+    });
   }
 
   /**
@@ -161,17 +193,20 @@ export class Session<Data extends object = SessionData> {
   async login(userId: UserId, options: LoginOptions<Data> = {}): Promise<void> {
     this.#assertUsable();
     assertUserId(userId);
-    const before = this.userId;
+    const state = this.#state;
+    // By the row, not by what the handler asked for since: after logout() the data of another user is still there.
+    const before = identityOfStanding(state.standing).userId;
     const isOtherUser = before !== undefined && before !== userId;
-    const carry = options.carry ?? (isOtherUser ? "none" : "all");
+    const carry = options.carry ?? (isOtherUser && state.intent.kind !== "logout" ? "none" : "all");
+    const carriesAll = carry === "all" && !isOtherUser && state.intent.kind !== "logout";
     await this.#carry(userId, carry);
-    this.#state.intent = {
+    state.intent = {
       kind: "login",
       userId,
       level: "login",
       authenticatedAt: undefined,
       remember: options.remember === true ? { id: newId(), until: undefined } : undefined,
-      carriesAll: carry === "all",
+      carriesAll,
       isRenewal: false,
     };
   }
@@ -179,7 +214,9 @@ export class Session<Data extends object = SessionData> {
   /** The user proved a credential again: level `login`, a new `authenticatedAt`, a new secret. */
   async reauthenticate(): Promise<void> {
     this.#assertSignedIn();
-    if (this.#state.intent.kind !== "login") this.#state.intent = { kind: "reauthenticate" };
+    const { intent } = this.#state;
+    if (intent.kind !== "login") this.#state.intent = { kind: "reauthenticate" };
+    else if (intent.isRenewal) this.#state.intent = { ...intent, level: "login", authenticatedAt: undefined };
   }
 
   /** Exchanges the secret and keeps everything else. Requests on their way with the old one are still served. */
@@ -288,6 +325,18 @@ export class Session<Data extends object = SessionData> {
       previous === undefined ? undefined : (codec.decode(previous.data) as Partial<Data>),
     );
     data.replace(merged as DataRecord);
+  }
+
+  async #store(): Promise<void> {
+    const state = this.#state;
+    state.hasDiscarded = false;
+    await commitRequest(state, { isFinal: false });
+    if (!state.hasDiscarded) return;
+    throw new PsessionError(
+      "session_ended",
+      "The session was ended or taken over by another sign-in meanwhile; the change was not stored.",
+      { status: 409 },
+    );
   }
 
   #assertUsable(): void {

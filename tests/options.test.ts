@@ -73,6 +73,7 @@ test("options that contradict each other are refused", () => {
     [{ remember: { idle: "31d" } }, "remember.idle must not be longer"],
     [{ remember: { idle: "1d", absolute: "401d" } }, "400 days"],
     [{ remember: { tombstone: "1m" } }, "remember.tombstone must be at least"],
+    [{ prune: { every: "25d" } }, "prune.every must be at most 24 days"],
     [{ cookies: { sameSite: "none" } }, "needs cookies.partitioned"],
     [{ cookies: { partitioned: true } }, 'needs cookies.sameSite "none"'],
     [{ cookies: { session: "__Host-a", path: "/app" } }, "a __Host- cookie needs"],

@@ -15,17 +15,19 @@ const DEEPEST = 64;
 
 export const jsonCodec: Codec = {
   encode(data) {
+    let text: string;
     try {
-      return JSON.stringify(data);
+      text = JSON.stringify(data);
     } catch (cause) {
       throw new PsessionError(
         "invalid_data",
         "Session data cannot be written as JSON (circular, or a BigInt).",
-        {
-          cause,
-        },
+        { cause },
       );
     }
+    // A toJSON may return what nobody could have set; it would lock the session when it is read.
+    if (MAYBE_FORBIDDEN.test(text)) assertStorable(JSON.parse(text));
+    return text;
   },
   decode(text) {
     let data: unknown;

@@ -28,6 +28,9 @@ export function setPath(data: DataRecord, path: string, value: unknown): void {
       throw new PsessionError("invalid_data", `"${path}" leads through a value that is no object.`);
     }
   }
+  if (Array.isArray(at) && !(/^\d+$/.test(last) && Number(last) <= at.length)) {
+    throw new PsessionError("invalid_data", `"${path}" names no place in a list of ${at.length}.`);
+  }
   at[last] = value;
 }
 

@@ -1,5 +1,5 @@
 import { PsessionError } from "../errors.ts";
-import { assertStorable, type Codec, type DataRecord } from "./codec.ts";
+import { assertStorable, type Codec, type DataRecord, refuseKey } from "./codec.ts";
 
 export const EMPTY_DATA = "{}";
 
@@ -28,9 +28,10 @@ export class SessionData {
   /** Puts other content into the same object, as handlers may hold a reference to it. */
   replace(next: DataRecord): void {
     const value = this.value;
-    const copy = { ...next };
+    const entries = Object.entries(next);
+    for (const [key] of entries) refuseKey(key);
     for (const key of Object.keys(value)) delete value[key];
-    Object.assign(value, copy);
+    for (const [key, item] of entries) value[key] = item;
   }
 
   /** Forgets everything: what follows belongs to a new session. */

@@ -8,20 +8,41 @@ import { identityOf, type RememberedStanding, type RequestState, type Standing }
 /** Two hundred writers of one session all get their turn; more is a fault that should be seen. */
 const MOST_ATTEMPTS = 256;
 
+export interface CommitOptions {
+  /**
+   * The response is about to leave. Before that no secret is exchanged: its cookie would wait for the response,
+   * and the windows of the protocol run from the exchange.
+   */
+  readonly isFinal: boolean;
+}
+
 /**
  * Performs what the request decided and changed, in one transaction. Returns undefined at once where nothing
  * needs the store, so that an untouched session costs a response nothing.
  */
-export function commitRequest(state: RequestState): Promise<void> | undefined {
-  const plan = planCommit(state, state.core.settings.clock.now());
+export function commitRequest(state: RequestState, { isFinal }: CommitOptions): Promise<void> | undefined {
+  const plan = planCommit(state, state.core.settings.clock.now(), isFinal);
   if (plan.change === undefined && plan.touch === undefined) {
     finish(state, plan);
     return undefined;
   }
-  return perform(state, plan);
+  return perform(state, plan, isFinal);
 }
 
-async function perform(state: RequestState, first: Plan): Promise<void> {
+/** Runs `work` when whatever the request has under way at the store is done, successful or not. */
+export function inTurn<T>(state: RequestState, work: () => T | Promise<T>): Promise<T> {
+  const before = state.turn;
+  const mine = before === undefined ? Promise.resolve(work()) : before.then(work, work);
+  const settled = mine
+    .catch(() => {})
+    .finally(() => {
+      if (state.turn === settled) state.turn = undefined;
+    });
+  state.turn = settled;
+  return mine;
+}
+
+async function perform(state: RequestState, first: Plan, isFinal: boolean): Promise<void> {
   const { store, clock } = state.core.settings;
   let plan = first;
   for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
@@ -32,7 +53,7 @@ async function perform(state: RequestState, first: Plan): Promise<void> {
     const result = await store.apply(plan.change);
     if (result.done) return finish(state, plan);
     await reconcile(state, result.lost, attempt);
-    plan = planCommit(state, clock.now());
+    plan = planCommit(state, clock.now(), isFinal);
   }
   throw new PsessionError(
     "store_conflict",
@@ -54,10 +75,14 @@ function finish(state: RequestState, plan: Plan): void {
   const { change, standing } = plan;
   const session = change?.insert ?? ("session" in standing ? standing.session : undefined);
   state.standing = standing;
-  state.intent = { kind: "keep" };
+  if (!plan.isIntentPending) state.intent = { kind: "keep" };
+  if (change?.insert !== undefined) state.newId = newId();
   if (session !== undefined) state.data.committed(session.data);
   else if (standing.kind === "none") state.newId = newId();
-  else if (standing.kind === "detached") state.data.reset();
+  else if (standing.kind === "detached") {
+    state.hasDiscarded ||= state.data.changed() !== undefined;
+    state.data.reset();
+  }
   for (const instruction of plan.cookies) state.cookies.set(instruction.definition.name, instruction);
   for (const [type, facts] of plan.events) state.core.events.emit(type, facts);
 }
@@ -122,7 +147,8 @@ async function reconcileSession(
 /** The row went away under the request. A sign-in gets a row of its own; anything else is given up. */
 function lose(state: RequestState, row: SessionRow | undefined, why: "ended" | "taken_over"): void {
   const { core, intent } = state;
-  if (intent.kind === "login") {
+  // A renewal proves nothing: were it given a row of its own, it would undo the revocation that took the row.
+  if (intent.kind === "login" && !intent.isRenewal) {
     state.standing = { kind: "none" };
     state.newId = newId();
     return;
@@ -136,6 +162,7 @@ function lose(state: RequestState, row: SessionRow | undefined, why: "ended" | "
   state.standing = { kind: "detached", why };
   state.intent = { kind: "keep" };
   state.data.reset();
+  state.hasDiscarded ||= hasChanges || intent.kind !== "keep";
   if (!hasChanges) return;
   core.events.emit("saveDiscarded", {
     at: core.settings.clock.now(),

@@ -1,6 +1,6 @@
 import { serializeCookie } from "../http/cookies.ts";
 import { Session } from "../session.ts";
-import { commitRequest } from "./commit.ts";
+import { commitRequest, inTurn } from "./commit.ts";
 import type { RequestFacts } from "./facts.ts";
 import { openRequest } from "./open.ts";
 import type { Core, RequestState } from "./state.ts";
@@ -48,15 +48,21 @@ export class Exchange<Data extends object = object> {
       return this.#opening === undefined ? NOTHING : this.#opening.then(() => this.commit(options));
     }
     if (options.canSetCookies === false) state.canSetCookies = false;
+    // A save that the handler did not wait for comes first.
+    if (state.turn !== undefined) return inTurn(state, () => this.#commit(state));
+    const settled = this.#commit(state);
+    return settled instanceof Promise ? inTurn(state, () => settled) : settled;
+  }
+
+  #commit(state: RequestState): Settlement | Promise<Settlement> {
     try {
       if (this.#isSettled && !isChanged(state)) return NOTHING;
-      const working = commitRequest(state);
-      return working === undefined
-        ? this.#settle(state)
-        : working.then(
-            () => this.#settle(state),
-            (error: unknown) => this.#fail(error),
-          );
+      const working = commitRequest(state, { isFinal: true });
+      if (working === undefined) return this.#settle(state);
+      return working.then(
+        () => this.#settle(state),
+        (error: unknown) => this.#fail(error),
+      );
     } catch (error) {
       return this.#fail(error);
     }
@@ -73,15 +79,19 @@ export class Exchange<Data extends object = object> {
   }
 
   #settle(state: RequestState): Settlement {
-    const { canSetCookies } = state;
+    const { canSetCookies, cookies, stale, openedAt } = state;
+    const { clock, times } = this.#core.settings;
     this.#isSettled = true;
     // What follows this settlement comes too late for the head.
     state.canSetCookies = false;
-    if (state.cookies.size === 0 || !canSetCookies) return NOTHING;
-    return {
-      setCookie: Array.from(state.cookies.values(), serializeCookie),
-      noStore: this.#core.settings.cookies.noStore,
-    };
+    if (!canSetCookies) return NOTHING;
+    // While a handler took its time, the browser may have been given a newer cookie of this name.
+    const isQuick = clock.now() - openedAt <= times.skew;
+    const cleared = isQuick ? stale.filter(({ definition }) => !cookies.has(definition.name)) : [];
+    const all = [...cleared, ...cookies.values()];
+    return all.length === 0
+      ? NOTHING
+      : { setCookie: all.map(serializeCookie), noStore: this.#core.settings.cookies.noStore };
   }
 
   #fail(error: unknown): never {

@@ -239,7 +239,7 @@ function newState(
   clear: readonly CookieInstruction[],
 ): RequestState {
   const { codec, session } = core.settings;
-  const state: RequestState = {
+  return {
     core,
     facts,
     rememberCookie,
@@ -251,11 +251,12 @@ function newState(
     newId: newId(),
     destroyed: false,
     canSetCookies: facts.canSetCookies,
+    stale: clear,
+    hasDiscarded: false,
+    turn: undefined,
     rerun: undefined,
     cookies: new Map(),
   };
-  for (const instruction of clear) state.cookies.set(instruction.definition.name, instruction);
-  return state;
 }
 
 function outcomeOf(effect: "rotate" | "recover" | "converge" | "accept"): Outcome {

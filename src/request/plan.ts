@@ -39,32 +39,33 @@ export type Told = { [K in EventName]: readonly [K, PsessionEvents[K]] }[EventNa
 
 /** The effects of one commit: what the store is asked to do, and what follows if it does. */
 export interface Plan {
-  readonly change?: Change;
+  readonly change?: Change | undefined;
   readonly touch?: Touch;
   readonly cookies: readonly CookieInstruction[];
   readonly events: readonly Told[];
   /** How the request stands once the change is done. */
   readonly standing: Standing;
+  /** What the handler asked for waits for the response. */
+  readonly isIntentPending?: boolean;
 }
 
-/** Decides the effects of a commit. Asks nothing and changes nothing; only secrets and ids are drawn here. */
-export function planCommit(state: RequestState, now: number): Plan {
+/**
+ * Decides the effects of a commit. Asks nothing and changes nothing; only secrets and ids are drawn here.
+ * Unless it is the final one, no secret is exchanged but by a sign-in.
+ */
+export function planCommit(state: RequestState, now: number, isFinal: boolean): Plan {
   const { intent } = state;
-  switch (intent.kind) {
-    case "login":
-      assertDeliverable(state, "sign in");
-      return planLogin(state, intent, now);
-    case "logout":
-      return planLogout(state, now);
-    case "reauthenticate":
-      assertDeliverable(state, "raise the level");
-      return planKeep(state, now);
-    default:
-      return planKeep(state, now);
+  if (intent.kind === "login" && (isFinal || !intent.isRenewal)) {
+    assertDeliverable(state, "sign in");
+    return planLogin(state, intent, now);
   }
+  if (intent.kind === "logout") return planLogout(state, now);
+  if (intent.kind === "reauthenticate") assertDeliverable(state, "raise the level");
+  const plan = planKeep(state, now, isFinal);
+  return isFinal || intent.kind === "keep" ? plan : { ...plan, isIntentPending: true };
 }
 
-function planKeep(state: RequestState, now: number): Plan {
+function planKeep(state: RequestState, now: number, isFinal: boolean): Plan {
   const { standing } = state;
   switch (standing.kind) {
     case "none":
@@ -73,9 +74,9 @@ function planKeep(state: RequestState, now: number): Plan {
       return planDetached(state, standing, now);
     case "live":
     case "late":
-      return planSave(state, standing, now);
+      return planSave(state, standing, now, isFinal);
     case "remembered":
-      return planRemembered(state, standing, now);
+      return planRemembered(state, standing, now, isFinal);
   }
 }
 
@@ -114,14 +115,20 @@ function planDetached(state: RequestState, standing: Standing & { kind: "detache
   };
 }
 
-function planSave(state: RequestState, standing: Standing & { kind: "live" | "late" }, now: number): Plan {
+function planSave(
+  state: RequestState,
+  standing: Standing & { kind: "live" | "late" },
+  now: number,
+  isFinal: boolean,
+): Plan {
   const { settings } = state.core;
   const row = standing.session;
   const data = state.data.changed();
   const isLive = standing.kind === "live";
-  const raises = state.intent.kind === "reauthenticate";
+  const raises = isFinal && state.intent.kind === "reauthenticate";
   const regenerates =
     isLive &&
+    isFinal &&
     state.canSetCookies &&
     !raises &&
     (state.intent.kind === "regenerate" || isRotationDue(state, row, now));
@@ -172,11 +179,16 @@ function planSave(state: RequestState, standing: Standing & { kind: "live" | "la
   };
 }
 
-function planRemembered(state: RequestState, standing: RememberedStanding, now: number): Plan {
+function planRemembered(
+  state: RequestState,
+  standing: RememberedStanding,
+  now: number,
+  isFinal: boolean,
+): Plan {
   const { effect } = standing;
-  if (state.canSetCookies && (effect === "rotate" || effect === "recover"))
-    return planRotation(state, standing, now);
-  return planAccepted(state, standing, now);
+  const rotates = effect === "rotate" || effect === "recover";
+  if (isFinal && rotates && state.canSetCookies) return planRotation(state, standing, now);
+  return planAccepted(state, standing, now, isFinal);
 }
 
 /** Rules 1 and 3c: the login gets a successor, its session row the secret that belongs to it. */
@@ -240,15 +252,21 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
 }
 
 /** Rules 2, 3a, 3b and 4: the login's session serves as it is; 3a repeats the successor to the browser. */
-function planAccepted(state: RequestState, standing: RememberedStanding, now: number): Plan {
+function planAccepted(
+  state: RequestState,
+  standing: RememberedStanding,
+  now: number,
+  isFinal: boolean,
+): Plan {
   const { settings } = state.core;
   const { login, session } = standing;
-  const raises = state.intent.kind === "reauthenticate";
+  const raises = isFinal && state.intent.kind === "reauthenticate";
   const data = state.data.changed();
-  const successor = state.canSetCookies ? convergence(state, standing, now) : undefined;
+  const successor = isFinal && state.canSetCookies ? convergence(state, standing, now) : undefined;
   const cookies = successor === undefined ? [] : [rememberCookie(state, login, successor.token, now)];
   const facts = { at: now, handle: login.id, userId: login.userId };
-  const events = [successor === undefined ? told("accepted", facts) : told("converged", facts)];
+  const events: Told[] = [];
+  if (isFinal) events.push(successor === undefined ? told("accepted", facts) : told("converged", facts));
   const use: RememberedUse = { id: login.id, ...rememberedUse(now, settings), confirm: undefined };
 
   if (data === undefined && !raises) {
@@ -288,7 +306,7 @@ function planAccepted(state: RequestState, standing: RememberedStanding, now: nu
   return {
     // An insert has no row to be conditional on: it holds on to the login, or a revoked one would get a session.
     change: {
-      ...(write.insert === undefined ? {} : { hold: { id: login.id, generation: login.generation } }),
+      ...(write.insert === undefined ? {} : { hold: heldBy(login) }),
       ...write,
       use,
     },
@@ -331,9 +349,14 @@ function planLogin(state: RequestState, intent: LoginIntent, now: number): Plan 
   const { id, version, createdAt, ...set } = fresh;
   const update = base === undefined ? undefined : { id, version: base.version, set };
   const session = update === undefined || base === undefined ? fresh : updated(base, update);
-  const clearsRemember = login === undefined && hasRememberCookie(state);
+  const clearsRemember =
+    login === undefined && (hasRememberCookie(state) || base?.rememberedId !== undefined);
   return {
     change: {
+      // A renewal is no proof of anything: it takes effect only while what it renews is alive.
+      ...(intent.isRenewal && state.standing.kind === "remembered"
+        ? { hold: heldBy(state.standing.login) }
+        : {}),
       remember: login,
       ...(update === undefined ? { insert: fresh } : { update }),
       end: endings(state, "replaced", now, undefined),
@@ -363,28 +386,21 @@ function planLogin(state: RequestState, intent: LoginIntent, now: number): Plan 
 }
 
 function planLogout(state: RequestState, now: number): Plan {
-  const { settings } = state.core;
+  // Who presents a replaced secret gets nothing, not even an end of what replaced it.
+  if (state.standing.kind === "detached") return planDetached(state, state.standing, now);
+  const { session, remember } = state.core.settings.cookies;
   const base = sessionOf(state.standing);
-  const data = state.destroyed ? undefined : state.data.changed();
-  const cookies = [clearCookie(settings.cookies.session), clearCookie(settings.cookies.remember)];
-  const end = endings(state, "logout", now, base?.id);
+  const end = endings(state, "logout", now, base);
   const events: Told[] = [];
   if (base !== undefined) events.push(["logout", { at: now, sessionId: base.id, userId: base.userId }]);
-  if (data === undefined || state.standing.kind === "detached" || !state.canSetCookies) {
-    return {
-      ...(end.length === 0 ? {} : { change: { end } }),
-      cookies: state.standing.kind === "detached" && state.standing.why === "insecure" ? [] : cookies,
-      events,
-      standing: { kind: "none" },
-    };
-  }
-  // Something was put into the session after leaving, such as a farewell: a new anonymous session holds it.
-  const created = planCreate(state, now);
+  // Something put into the session after leaving, such as a farewell, is held by a new, anonymous session.
+  const hasFarewell = !state.destroyed && state.canSetCookies && state.data.changed() !== undefined;
+  const created = hasFarewell ? planCreate(state, now) : nothing({ kind: "none" });
   return {
-    ...created,
-    change: { ...created.change, end },
-    cookies: [...cookies.slice(1), ...created.cookies],
+    change: end.length === 0 ? created.change : { ...created.change, end },
+    cookies: [clearCookie(session), clearCookie(remember), ...created.cookies],
     events: [...events, ...created.events],
+    standing: created.standing,
   };
 }
 
@@ -392,12 +408,19 @@ function planLogout(state: RequestState, now: number): Plan {
  * The login of the session at hand and the one of the remember cookie. The latter only by a token that is or
  * was just valid: with an old one anybody could end somebody else's login.
  */
-function endings(state: RequestState, reason: string, now: number, sessionId: string | undefined): Ending[] {
+function endings(
+  state: RequestState,
+  reason: string,
+  now: number,
+  session: SessionRow | undefined,
+): Ending[] {
   const { standing, rememberCookie } = state;
   const at = { reason, at: now, pruneAfter: tombstoneUntil(now, state.core.settings) };
   const own = standing.kind === "remembered" ? standing.login.id : sessionOf(standing)?.rememberedId;
   const list: Ending[] = [];
-  if (sessionId !== undefined || own !== undefined) list.push({ sessionId, rememberedId: own, ...at });
+  if (session !== undefined || own !== undefined) {
+    list.push({ sessionId: session?.id, userId: session?.userId, rememberedId: own, ...at });
+  }
   if (rememberCookie.kind === "valid" && rememberCookie.cookie.id !== own) {
     const { id, token } = rememberCookie.cookie;
     list.push({ rememberedId: id, token: digest(token), ...at });
@@ -462,6 +485,8 @@ function convergence(
     secret !== undefined && session !== undefined && sameDigest(digest(secret), session.secret);
   return { token, secret: isCurrent ? secret : undefined };
 }
+
+const heldBy = ({ id, generation }: RememberedRow) => ({ id, generation });
 
 function derived(
   state: RequestState,

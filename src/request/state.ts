@@ -91,6 +91,12 @@ export interface RequestState {
   destroyed: boolean;
   /** False once the head of the response has left, or where it never could carry cookies. */
   canSetCookies: boolean;
+  /** Cookies that are of no use any more, to be cleared if the answer does not take long. */
+  readonly stale: readonly CookieInstruction[];
+  /** Changes were given up since this was last looked at. */
+  hasDiscarded: boolean;
+  /** The commit, save or update that is under way: one at a time, or they would overwrite each other. */
+  turn: Promise<unknown> | undefined;
   /** While `update` runs: puts its change onto fresh data and returns the keys that both sides changed. */
   rerun: ((fresh: string) => string[]) | undefined;
   /** Cookies to be sent, by name: the last instruction wins. */
@@ -131,7 +137,7 @@ export function identityOf(state: RequestState): Identity {
   return { ...standingIdentity, level: "login", authenticatedAt: core.settings.clock.now() };
 }
 
-function identityOfStanding(standing: Standing): Identity {
+export function identityOfStanding(standing: Standing): Identity {
   if (standing.kind === "remembered") {
     const { login, session } = standing;
     return {

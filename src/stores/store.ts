@@ -120,6 +120,8 @@ export interface RememberedUse {
 /** A session or login to end inside a change. Ending what is not there is no failure. */
 export interface Ending {
   readonly sessionId?: string | undefined;
+  /** Whose that session must be for it to end: somebody may have signed in on the row meanwhile. */
+  readonly userId?: UserId | undefined;
   readonly rememberedId?: string | undefined;
   /** With it the login ends only if this digest is its current, previous or superseded token. */
   readonly token?: Digest | undefined;

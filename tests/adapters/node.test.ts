@@ -1,10 +1,11 @@
 import { once } from "node:events";
-import { createServer, request as httpRequest } from "node:http";
+import { createServer, request as httpRequest, type ServerResponse } from "node:http";
 import { connect } from "node:net";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { openSession, withSession } from "../../src/adapters/node/index.ts";
 import { memoryStore, PsessionError } from "../../src/index.ts";
-import { overHttp, REMEMBER, SESSION, testApp } from "../support/app.ts";
+import { overHttp, REMEMBER, SESSION, type TestSession, testApp } from "../support/app.ts";
+import { HOUR, MINUTE } from "../support/clock.ts";
 import { HttpClient, serve } from "../support/http.ts";
 import { intercepted } from "../support/stores.ts";
 
@@ -105,6 +106,162 @@ describe("withSession", () => {
     expect(answers[0]).toContain("tea");
     expect(answers[1]).toContain("ada");
   });
+});
+
+describe("what handlers do wrong", () => {
+  const answers = async (handle: (response: ServerResponse, session: TestSession) => unknown) => {
+    const warnings: string[] = [];
+    const listen = (warning: Error & { code?: string }) => warnings.push(warning.code ?? "");
+    process.on("warning", listen);
+    onTestFinished(() => void process.off("warning", listen));
+    const app = testApp(overHttp);
+    const base = await serve(
+      withSession(app.psession, async (request, response, session) => {
+        if (request.url === "/data") return response.end(JSON.stringify(session.data));
+        session.set("count", 1);
+        return handle(response, session);
+      }),
+    );
+    const client = new HttpClient(base);
+    const answer = await client.get("/");
+    const { text: data } = await client.get("/data");
+    return { answer, data, warnings };
+  };
+
+  test("a status, a message or a chunk that Node refuses is refused where it is given", async () => {
+    const wrong: ((response: ServerResponse) => unknown)[] = [
+      (response) => {
+        response.statusCode = 1000;
+        response.end();
+      },
+      (response) => {
+        response.statusMessage = "a\nb";
+        response.end();
+      },
+      (response) => response.end(42 as never),
+      (response) => response.write({} as never),
+      (response) => response.writeHead(200, { "x\n": "1" }),
+    ];
+    for (const handle of wrong) {
+      const { answer, data } = await answers(handle);
+      expect([answer.status, answer.text]).toEqual([500, "Something went wrong.\n"]);
+      expect(data).toBe('{"count":1}');
+    }
+  });
+
+  test("of two answers the first one stands, whole", async () => {
+    const { answer, warnings } = await answers((response) => {
+      response.setHeader("content-length", 5);
+      response.end("hello");
+      response.statusCode = 404;
+      response.setHeader("content-length", 27);
+      response.end("a much longer second answer");
+    });
+    expect([answer.status, answer.text, answer.setCookie.length]).toEqual([200, "hello", 1]);
+    expect(warnings).toContain("PSESSION_SECOND_ANSWER");
+  });
+
+  test("headers that come after the head are refused, as Node refuses them", async () => {
+    const { answer } = await answers((response) => {
+      response.writeHead(201);
+      expect(response.headersSent).toBe(true);
+      expect(() => response.setHeader("x-late", "1")).toThrow(
+        expect.objectContaining({ code: "ERR_HTTP_HEADERS_SENT" }),
+      );
+      expect(() => response.writeHead(200)).toThrow(
+        expect.objectContaining({ code: "ERR_HTTP_HEADERS_SENT" }),
+      );
+      response.write("begun ");
+      expect(() => response.removeHeader("date")).toThrow(
+        expect.objectContaining({ code: "ERR_HTTP_HEADERS_SENT" }),
+      );
+      response.end("done");
+    });
+    expect([answer.status, answer.text, answer.headers.get("x-late")]).toEqual([201, "begun done", null]);
+  });
+
+  test("an error after the answer leaves the answer as it is", async () => {
+    const { answer, warnings } = await answers((response) => {
+      response.end("fine");
+      throw new Error("late");
+    });
+    expect([answer.status, answer.text]).toEqual([200, "fine"]);
+    expect(warnings).toContain("PSESSION_HANDLER");
+  });
+
+  test("an error page is not cut to the length of the answer that it replaces", async () => {
+    const { answer } = await answers((response) => {
+      response.setHeader("content-length", 500);
+      response.setHeader("content-encoding", "gzip");
+      throw new Error("broken");
+    });
+    expect([answer.status, answer.text]).toEqual([500, "Something went wrong.\n"]);
+  });
+
+  test("a save that fails while the handler goes on writing ends the answer, and nothing of the handler's leaves", async () => {
+    const { answer, warnings } = await answers(async (response, session) => {
+      session.set("bad", new Map());
+      response.writeHead(200);
+      response.write("secret ");
+      await new Promise(setImmediate);
+      response.write("more ");
+      await new Promise(setImmediate);
+      response.end("end");
+    });
+    expect([answer.status, answer.text]).toEqual([500, ""]);
+    expect(warnings).toContain("PSESSION_LATE_SAVE");
+  });
+
+  test("data that grows too large is an error page, not the end of the process", async () => {
+    const { answer, data } = await answers((response, session) => {
+      session.set("name", "x".repeat(100_000));
+      response.writeHead(200);
+      response.end("saved");
+    });
+    expect([answer.status, data]).toEqual([500, "{}"]);
+  });
+
+  test("callbacks of write and end are called, also where they come twice", async () => {
+    const called: string[] = [];
+    await answers((response) => {
+      response.write("a", () => called.push("write"));
+      response.end("b", () => called.push("end"));
+      response.end(() => called.push("again"));
+    });
+    expect(called.sort()).toEqual(["again", "end", "write"]);
+  });
+});
+
+test("writeHead alone sends nothing: the secret is exchanged when the head leaves", async () => {
+  const app = testApp(overHttp);
+  const browser = { jar: new Map() as HttpClient["jar"] };
+  let release = () => {};
+  const slow = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const base = await serve(
+    withSession(app.psession, async (request, response, session) => {
+      if (request.url === "/login") await session.login("ada", { remember: true });
+      response.writeHead(200);
+      if (request.url === "/slow") await slow;
+      response.end(session.level);
+    }),
+  );
+  const client = new HttpClient(base);
+  await client.get("/login");
+  client.restart();
+  app.clock.advance(HOUR);
+  browser.jar = new Map(client.jar);
+  const first = client.request("/slow", { jar: browser.jar });
+  await new Promise((resolve) => setImmediate(resolve));
+  app.clock.advance(2 * MINUTE);
+  expect((await client.request("/", { jar: browser.jar })).text).toBe("remembered");
+  release();
+  await first;
+  app.clock.advance(HOUR);
+  client.restart();
+  expect((await client.get("/")).text).toBe("remembered");
+  expect(app.told()).not.toContain("theft");
 });
 
 test("a response whose head has left can still save, but signs nobody in", async () => {

@@ -112,6 +112,15 @@ describe("paths", () => {
     expect(() => getPath({}, "a..b")).toThrow("no path");
   });
 
+  test("name places in lists only", () => {
+    const data = { list: ["a"] };
+    setPath(data, "list.1", "b");
+    expect(data.list).toEqual(["a", "b"]);
+    for (const path of ["list.length", "list.3", "list.name", "list.-1"]) {
+      expect(() => setPath(data, path, 1)).toThrow("no place in a list");
+    }
+  });
+
   test("remove what they lead to, and leave alone what is not there", () => {
     const data = { a: { b: 1, c: 2 }, list: ["x", "y", "z"] };
     removePath(data, "a.b");

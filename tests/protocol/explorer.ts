@@ -109,7 +109,13 @@ async function firstWorld(runner: Runner): Promise<World> {
     loot: [],
     thefts: 0,
     nextId: 1,
-    ghost: { generations: new Map(), written: new Map(), hasEnded: false, isReplaced: false, isThiefAbout: false },
+    ghost: {
+      generations: new Map(),
+      written: new Map(),
+      hasEnded: false,
+      isReplaced: false,
+      isThiefAbout: false,
+    },
   };
   return { ...world, ghost: remembered(world, { label: "sign-in", world }) };
 }

@@ -327,7 +327,8 @@ export async function probe(
 
 const hasReplaced = (before: World, after: World): boolean =>
   [...after.rows.logins.values()].some(
-    ({ id, revokedReason }) => revokedReason === "replaced" && before.rows.logins.get(id)?.revokedReason === undefined,
+    ({ id, revokedReason }) =>
+      revokedReason === "replaced" && before.rows.logins.get(id)?.revokedReason === undefined,
   );
 
 /** Whether the last call of a step stored the data of its request. */

@@ -112,8 +112,8 @@ export class Runner {
     await this.#handle(request, state);
     if (request.commitAt === undefined) return { kind: "handling", state, events: this.#told };
     this.#now = request.commitAt + request.skew;
-    await this.library.commitRequest(state);
-    return { kind: "answering", cookies: [...state.cookies.values()], events: this.#told };
+    await this.library.commitRequest(state, { isFinal: true });
+    return { kind: "answering", cookies: [...state.stale, ...state.cookies.values()], events: this.#told };
   }
 
   async #handle({ handler, slot, id }: Running, state: RequestState): Promise<void> {

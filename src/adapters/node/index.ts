@@ -58,7 +58,9 @@ export function withSession<Data extends object = SessionData>(
       const session = await openSession(psession, request, response, options);
       await handler(request, response, session);
     } catch (error) {
-      if (response.headersSent) response.destroy();
+      // An answer that was given stands, whatever the handler did afterwards.
+      if (response.writableEnded) warnOf(error);
+      else if (response.headersSent) response.destroy();
       else answerError(response, error);
     }
   };
@@ -79,9 +81,19 @@ export function nodeFacts(request: IncomingMessage, trustProxy: boolean): Reques
   });
 }
 
+const DESCRIBES_CONTENT = /^(content-(?!security)|transfer-encoding$|etag$|last-modified$|location$)/;
+
+function warnOf(error: unknown): void {
+  const reason = error instanceof Error ? error.message : String(error);
+  process.emitWarning(`A handler failed after it had answered: ${reason}`, { code: "PSESSION_HANDLER" });
+}
+
 function answerError(response: ServerResponse, error: unknown): void {
   const status = error instanceof PsessionError ? error.status : 500;
+  // Lengths and encodings of the handler's answer would cut or garble this one.
+  for (const name of response.getHeaderNames()) if (DESCRIBES_CONTENT.test(name)) response.removeHeader(name);
   response.statusCode = status;
+  response.statusMessage = "";
   response.setHeader("Content-Type", "text/plain; charset=utf-8");
   response.setHeader("Cache-Control", "no-store");
   response.end(status === 503 ? "Service unavailable, please try again.\n" : "Something went wrong.\n");

@@ -5,152 +5,296 @@ type Settle = (canSetCookies: boolean) => Settlement | Promise<Settlement>;
 type HeadersArgument =
   | OutgoingHttpHeaders
   | readonly (OutgoingHttpHeader | readonly [string, OutgoingHttpHeader])[];
+type Method = (...values: unknown[]) => unknown;
+
+const HEADER_METHODS = ["setHeader", "appendHeader", "removeHeader", "setHeaders"] as const;
+const NOTHING: Settlement = { setCookie: [], noStore: false };
 
 /**
- * Holds a response back until the session is settled: whatever first makes the head leave (`writeHead`,
- * `write`, `end`, `flushHeaders`) waits for the commit, so that a redirect can never outrun the save.
- * `fail` answers in place of the handler where the commit failed.
+ * Holds a response back until the session is settled: what first makes the head leave (`write`, `end`,
+ * `flushHeaders`) waits for the commit, so that a redirect can never outrun the save. `fail` answers in place
+ * of the handler where the commit failed. To the handler everything looks as it would without us: what Node
+ * refuses after the head is refused, and errors of wrong use are thrown where they are made.
  */
 export function settleBeforeHead(
   response: ServerResponse,
   settle: Settle,
   fail: (error: unknown) => void,
 ): void {
-  const { writeHead, write, end, flushHeaders } = response;
-  const waiting: (() => void)[] = [];
-  let phase: "open" | "settling" | "settled" | "failed" = "open";
-  const isHeadGone = response.headersSent;
+  new HeldResponse(response, settle, fail).hold();
+}
+
+type Phase =
+  /** Nothing that makes a head has been called. */
+  | "open"
+  /** `writeHead` was called: the head is fixed, but leaves only with the first byte of the body. */
+  | "headed"
+  /** The commit is under way; calls wait. */
+  | "settling"
+  /** Calls pass. */
+  | "settled"
+  /** The commit failed and somebody else answers; calls pass until that answer has ended. */
+  | "failed"
+  /** The commit failed while the handler was still writing; we have answered, and calls lead nowhere. */
+  | "silenced";
+
+class HeldResponse {
+  readonly #response: ServerResponse;
+  readonly #settle: Settle;
+  readonly #fail: (error: unknown) => void;
+  readonly #original: Pick<ServerResponse, "writeHead" | "write" | "end" | "flushHeaders">;
   /** What stood before the handler, such as security headers, belongs to an error's answer as well. */
-  const headersBefore = response.getHeaders();
-  let isEnding = false;
+  readonly #headersBefore: OutgoingHttpHeaders;
+  readonly #isHeadGone: boolean;
+  readonly #waiting: (() => void)[] = [];
+  readonly #patchedByOthers = new Map<string, PropertyDescriptor>();
+  #phase: Phase = "open";
+  #isEnding = false;
   /** A write was held back, so its caller waits for the event. */
-  let owesDrain = false;
+  #owesDrain = false;
 
-  const passes = () => phase === "settled" || phase === "failed";
+  constructor(response: ServerResponse, settle: Settle, fail: (error: unknown) => void) {
+    this.#response = response;
+    this.#settle = settle;
+    this.#fail = fail;
+    const { writeHead, write, end, flushHeaders } = response;
+    this.#original = { writeHead, write, end, flushHeaders };
+    this.#headersBefore = response.getHeaders();
+    this.#isHeadGone = response.headersSent;
+  }
 
-  const proceed = (settlement: Settlement) => {
-    phase = "settled";
-    showState(response, undefined);
-    const { setCookie, noStore } = settlement;
-    if (setCookie.length > 0) response.appendHeader("Set-Cookie", setCookie);
-    if (noStore) response.setHeader("Cache-Control", "no-store");
-    for (const call of waiting.splice(0)) call();
-    if (owesDrain && !isEnding) response.emit("drain");
-  };
+  /** Others may patch the same methods, before us or after: ours stay in place, and let calls pass in the end. */
+  hold(): void {
+    const response = this.#response;
+    response.writeHead = ((...values) => this.#writeHead(values)) as ServerResponse["writeHead"];
+    response.write = ((...values: unknown[]) => this.#write(values)) as ServerResponse["write"];
+    response.end = ((...values: unknown[]) => this.#end(values)) as ServerResponse["end"];
+    response.flushHeaders = () => this.#flushHeaders();
+  }
 
-  const abandon = (error: unknown) => {
-    if (isHeadGone) {
-      // Nothing can be taken back: the answer goes on, and the fault is told where faults are read.
-      warnOfLoss(error);
-      return proceed({ setCookie: [], noStore: false });
-    }
-    phase = "failed";
-    showState(response, undefined);
-    waiting.length = 0;
-    // The handler's answer said that something was done which was not: none of it may leave.
-    for (const name of response.getHeaderNames()) response.removeHeader(name);
-    for (const [name, value] of Object.entries(headersBefore))
-      if (value !== undefined) response.setHeader(name, value);
-    response.statusCode = 500;
-    response.statusMessage = "";
-    fail(error);
-  };
-
-  const begin = () => {
-    phase = "settling";
-    try {
-      const settled = settle(!isHeadGone);
-      if (!(settled instanceof Promise)) return proceed(settled);
-      // Code that runs on sees a response that has begun, as it would without us.
-      showState(response, { headersSent: () => true, writableEnded: () => isEnding });
-      settled.then(proceed, abandon);
-    } catch (error) {
-      abandon(error);
-    }
-  };
-
-  /** Runs `call` once the head may leave: at once, where the store has nothing to do. */
-  const whenSettled = (call: () => void): void => {
-    if (phase === "open") begin();
-    if (phase === "settled") call();
-    else if (phase === "settling") waiting.push(call);
-  };
-
-  // Others may have patched these methods too, before us or after, so ours stay in place and let calls pass.
-  response.writeHead = function (this: ServerResponse, status: number, ...rest: unknown[]): ServerResponse {
-    if (passes()) return Reflect.apply(writeHead, response, [status, ...rest]) as ServerResponse;
-    if (phase === "settling") throw headersSent();
+  #writeHead([status, ...rest]: unknown[]): ServerResponse {
+    const response = this.#response;
+    if (this.#passes()) return this.#call("writeHead", [status, ...rest]) as ServerResponse;
+    if (this.#phase === "silenced") return response;
+    if (this.#phase !== "open") throw headersSent("write");
     const [first, second] = rest;
     const headers = (typeof first === "string" ? second : (first ?? second)) as HeadersArgument | undefined;
     // Headers given to writeHead replace those that were set before, our cookies among them; set, they add up.
     if (headers !== undefined) setHeaders(response, headers);
-    response.statusCode = status;
+    response.statusCode = status as number;
     if (typeof first === "string") response.statusMessage = first;
-    whenSettled(() => Reflect.apply(writeHead, response, [status]));
+    this.#fixHead();
     return response;
-  } as ServerResponse["writeHead"];
+  }
 
-  response.flushHeaders = () => {
-    if (passes()) flushHeaders.call(response);
-    else whenSettled(() => flushHeaders.call(response));
-  };
+  #flushHeaders(): void {
+    if (this.#phase !== "silenced") this.#whenSettled(() => this.#call("flushHeaders", []));
+  }
 
-  response.write = ((...args: unknown[]): boolean => {
-    if (passes()) return Reflect.apply(write, response, args) as boolean;
+  #write(values: unknown[]): boolean {
+    if (this.#phase === "silenced" || this.#isOver()) return this.#swallow(values, true);
+    if (this.#passes()) return this.#call("write", values) as boolean;
+    assertChunk(values[0], false);
+    this.#assertHead();
     let isWritable = false;
-    whenSettled(() => {
-      isWritable = Reflect.apply(write, response, args) as boolean;
+    this.#whenSettled(() => {
+      isWritable = this.#call("write", values) as boolean;
     });
-    owesDrain ||= !passes();
+    this.#owesDrain ||= this.#phase === "settling";
     return isWritable;
-  }) as ServerResponse["write"];
+  }
 
-  response.end = ((...args: unknown[]): ServerResponse => {
-    const finish = () => void Reflect.apply(end, response, args);
-    const isRepeated = isEnding;
-    isEnding = true;
-    if (phase === "failed" || (isRepeated && passes())) finish();
-    else if (isRepeated) return response;
-    else if (phase === "open") whenSettled(finish);
-    // The head left, or waits to leave, with what had changed by then.
-    else whenSettled(() => settleLate(settle, finish));
+  #end(values: unknown[]): ServerResponse {
+    const response = this.#response;
+    if (this.#phase === "silenced" || this.#isOver()) return this.#swallow(values, response);
+    const finish = () => void this.#call("end", values);
+    if (this.#phase === "failed" || (this.#isEnding && this.#phase === "settled")) {
+      finish();
+      return response;
+    }
+    if (this.#isEnding) return this.#swallow(values, response);
+    assertChunk(values[0], true);
+    this.#assertHead();
+    const isFirst = this.#phase === "open" || this.#phase === "headed";
+    this.#isEnding = true;
+    // Where the head left, or waits to leave, later changes are saved before the body ends.
+    this.#whenSettled(isFirst ? finish : () => this.#settleLate(finish));
     return response;
-  }) as ServerResponse["end"];
+  }
+
+  /** Runs `call` once the head may leave: at once, where the store has nothing to do. */
+  #whenSettled(call: () => void): void {
+    if (this.#phase === "open" || this.#phase === "headed") this.#begin();
+    if (this.#passes()) call();
+    else if (this.#phase === "settling") this.#waiting.push(call);
+  }
+
+  #begin(): void {
+    const { statusCode, statusMessage } = this.#response;
+    let settled: Settlement | Promise<Settlement>;
+    try {
+      settled = this.#settle(!this.#isHeadGone);
+    } catch (error) {
+      // Told later, as by a store that answers: the handler that is running ends first.
+      settled = Promise.reject(error);
+    }
+    if (!(settled instanceof Promise)) return this.#proceed(settled);
+    this.#fixHead();
+    this.#phase = "settling";
+    settled.then(
+      (settlement) => this.#resume(() => this.#proceed(settlement, { statusCode, statusMessage })),
+      (error: unknown) => this.#resume(() => this.#abandon(error)),
+    );
+  }
+
+  #proceed(
+    { setCookie, noStore }: Settlement,
+    head?: Pick<ServerResponse, "statusCode" | "statusMessage">,
+  ): void {
+    const response = this.#response;
+    this.#freeHead();
+    this.#phase = "settled";
+    if (head !== undefined && !this.#isHeadGone) Object.assign(response, head);
+    if (setCookie.length > 0) response.appendHeader("Set-Cookie", setCookie);
+    if (noStore) response.setHeader("Cache-Control", "no-store");
+    for (const call of this.#waiting.splice(0)) call();
+    if (this.#owesDrain && !this.#isEnding) response.emit("drain");
+  }
+
+  /** The handler's answer said that something was done which was not: none of it may leave. */
+  #abandon(error: unknown): void {
+    const response = this.#response;
+    if (this.#isHeadGone) {
+      // Nothing can be taken back: the answer goes on, and the fault is told where faults are read.
+      warnOfLoss(error);
+      return this.#proceed(NOTHING);
+    }
+    this.#waiting.length = 0;
+    this.#freeHead();
+    for (const name of response.getHeaderNames()) response.removeHeader(name);
+    setHeaders(response, this.#headersBefore);
+    response.statusMessage = "";
+    if (this.#isEnding) {
+      response.statusCode = 500;
+      this.#phase = "failed";
+      return this.#fail(error);
+    }
+    // The handler goes on writing. An error page of the framework's would be mixed with what it writes.
+    warnOfLoss(error);
+    response.statusCode = statusOf(error);
+    response.setHeader("Cache-Control", "no-store");
+    this.#phase = "settled";
+    this.#call("end", []);
+    this.#phase = "silenced";
+    response.emit("drain");
+  }
+
+  /** Nobody waits for what happens here: a throw must not become an unhandled rejection. */
+  #resume(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#response.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #settleLate(finish: () => void): void {
+    try {
+      const settled = this.#settle(false);
+      if (settled instanceof Promise) {
+        settled.catch(warnOfLoss).then(() => this.#resume(finish));
+        return;
+      }
+    } catch (error) {
+      warnOfLoss(error);
+    }
+    finish();
+  }
+
+  #assertHead(): void {
+    const { statusCode, statusMessage } = this.#response;
+    const isToCome = this.#phase === "open" || this.#phase === "headed";
+    if (isToCome && !this.#isHeadGone) assertStatus(statusCode, statusMessage);
+  }
+
+  /** From here on the head looks sent: Node would refuse to change it, and so do we. */
+  #fixHead(): void {
+    const response = this.#response;
+    if (this.#phase !== "open") return;
+    this.#phase = "headed";
+    if (this.#isHeadGone) return;
+    Object.defineProperty(response, "headersSent", { configurable: true, get: () => true });
+    Object.defineProperty(response, "writableEnded", { configurable: true, get: () => this.#isEnding });
+    for (const name of HEADER_METHODS) {
+      const own = Object.getOwnPropertyDescriptor(response, name);
+      if (own !== undefined) this.#patchedByOthers.set(name, own);
+      const refuse = () => {
+        // A handler that answers twice: its first answer stands, as it does where nothing holds it back.
+        if (this.#isEnding) return void warnOfSecondAnswer();
+        throw headersSent(name === "removeHeader" ? "remove" : "set");
+      };
+      Object.defineProperty(response, name, { configurable: true, writable: true, value: refuse });
+    }
+  }
+
+  #freeHead(): void {
+    for (const name of ["headersSent", "writableEnded", ...HEADER_METHODS]) {
+      Reflect.deleteProperty(this.#response, name);
+    }
+    for (const [name, own] of this.#patchedByOthers) Object.defineProperty(this.#response, name, own);
+    this.#patchedByOthers.clear();
+  }
+
+  #passes(): boolean {
+    return this.#phase === "settled" || this.#phase === "failed";
+  }
+
+  /** Somebody else's answer has ended; what the old handler still says must not break it. */
+  #isOver(): boolean {
+    return this.#phase === "failed" && this.#response.writableEnded;
+  }
+
+  #swallow<T>(values: readonly unknown[], result: T): T {
+    const callback = values.findLast((value) => typeof value === "function") as Method | undefined;
+    const error = Object.assign(new Error("The response has ended already"), {
+      code: "ERR_STREAM_ALREADY_FINISHED",
+    });
+    if (callback !== undefined) process.nextTick(callback, error);
+    return result;
+  }
+
+  #call(name: "writeHead" | "write" | "end" | "flushHeaders", values: readonly unknown[]): unknown {
+    return Reflect.apply(this.#original[name] as Method, this.#response, values);
+  }
 }
 
-/** Changes made while the body was being written are saved before it ends. */
-function settleLate(settle: Settle, finish: () => void): void {
-  try {
-    const settled = settle(false);
-    if (settled instanceof Promise) return void settled.catch(warnOfLoss).finally(finish);
-  } catch (error) {
-    warnOfLoss(error);
-  }
-  finish();
+function statusOf(error: unknown): number {
+  const status = error instanceof Error && "status" in error ? error.status : undefined;
+  return typeof status === "number" && status >= 400 && status <= 599 ? status : 500;
+}
+
+function warnOfSecondAnswer(): void {
+  process.emitWarning(
+    "A handler changed the headers of a response that it had ended already; they stay as they were.",
+    {
+      code: "PSESSION_SECOND_ANSWER",
+    },
+  );
 }
 
 function warnOfLoss(error: unknown): void {
   const reason = error instanceof Error ? error.message : String(error);
-  process.emitWarning(`Changes to a session after its response had begun were not saved: ${reason}`, {
+  process.emitWarning(`A session could not be saved while its response was being written: ${reason}`, {
     code: "PSESSION_LATE_SAVE",
   });
-}
-
-function showState(
-  response: ServerResponse,
-  state: Record<"headersSent" | "writableEnded", () => boolean> | undefined,
-) {
-  for (const name of ["headersSent", "writableEnded"] as const) {
-    if (state === undefined) Reflect.deleteProperty(response, name);
-    else Object.defineProperty(response, name, { configurable: true, get: state[name] });
-  }
 }
 
 /** What `writeHead` takes: an object, a flat list of names and values, or a list of pairs. */
 function setHeaders(response: ServerResponse, headers: HeadersArgument): void {
   if (!isList(headers)) {
-    for (const [name, value] of Object.entries(headers))
+    for (const [name, value] of Object.entries(headers)) {
       if (value !== undefined) response.setHeader(name, value);
+    }
     return;
   }
   const seen = new Set<string>();
@@ -176,7 +320,28 @@ function pairsOf(headers: readonly unknown[]): [string, string | string[]][] {
   return pairs;
 }
 
-function headersSent(): Error {
-  const error = new Error("Cannot write headers after they are sent to the client");
+/** Node's own refusals, made while the caller still runs rather than when its call is carried out. */
+function assertChunk(chunk: unknown, isOptional: boolean): void {
+  const isMissing = chunk === undefined || chunk === null || typeof chunk === "function";
+  if (typeof chunk === "string" || chunk instanceof Uint8Array || (isOptional && isMissing)) return;
+  const error = new TypeError(
+    'The "chunk" argument must be of type string or an instance of Buffer or Uint8Array.',
+  );
+  throw Object.assign(error, { code: "ERR_INVALID_ARG_TYPE" });
+}
+
+function assertStatus(statusCode: unknown, statusMessage: unknown): void {
+  if (!Number.isInteger(statusCode) || (statusCode as number) < 100 || (statusCode as number) > 999) {
+    throw Object.assign(new RangeError(`Invalid status code: ${statusCode}`), {
+      code: "ERR_HTTP_INVALID_STATUS_CODE",
+    });
+  }
+  if (typeof statusMessage === "string" && /[^\t\x20-\x7e\x80-\xff]/.test(statusMessage)) {
+    throw Object.assign(new TypeError("Invalid character in statusMessage"), { code: "ERR_INVALID_CHAR" });
+  }
+}
+
+function headersSent(what: string): Error {
+  const error = new Error(`Cannot ${what} headers after they are sent to the client`);
   return Object.assign(error, { code: "ERR_HTTP_HEADERS_SENT" });
 }

@@ -69,7 +69,7 @@ class MemoryStore implements Store {
       if (ending.token !== undefined && !this.#holds(ending.rememberedId, ending.token)) return [];
       const matches = this.#entries().filter(
         ({ session, login }) =>
-          (session !== undefined && session.id === ending.sessionId) ||
+          (session !== undefined && session.id === ending.sessionId && session.userId === ending.userId) ||
           (login !== undefined && login.id === ending.rememberedId),
       );
       return this.#end(matches, ending, spared);

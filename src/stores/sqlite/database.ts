@@ -5,6 +5,10 @@ export interface SqliteDatabase {
   exec(sql: string): unknown;
   prepare(sql: string): SqliteStatement;
   close(): unknown;
+  /** A transaction is open: so in `node:sqlite` … */
+  readonly isTransaction?: boolean;
+  /** … and so in better-sqlite3 and libsql. */
+  readonly inTransaction?: boolean;
 }
 
 export interface SqliteStatement {
@@ -20,6 +24,10 @@ export class SqliteSession {
 
   constructor(database: SqliteDatabase) {
     this.#database = database;
+  }
+
+  get isInTransaction(): boolean {
+    return this.#database.isTransaction ?? this.#database.inTransaction ?? false;
   }
 
   get(sql: string, ...values: SqlValue[]): RawRow | undefined {

@@ -235,6 +235,7 @@ class SqliteStore implements Store {
       remember === undefined &&
       use === undefined &&
       end === undefined;
+    this.#assertNoTransaction();
     if (isSingle) {
       // One statement is a transaction by itself.
       this.#writeSession(insert, update);
@@ -305,24 +306,20 @@ class SqliteStore implements Store {
   }
 
   #ofHandle(handle: string): UserEntry[] {
-    return this.#ofEnding({ sessionId: handle, rememberedId: handle });
+    const raw = this.#db.get(FIND_SESSION, handle);
+    const session = raw === undefined ? undefined : readSession(raw);
+    const loginId = session === undefined ? handle : session.rememberedId;
+    const joined = loginId === undefined ? undefined : this.#db.get(FIND_REMEMBERED, loginId);
+    if (joined !== undefined) return toEntry(joined);
+    return session === undefined ? [] : [{ session, login: undefined }];
   }
 
-  #ofEnding({
-    sessionId,
-    rememberedId,
-    token,
-  }: Pick<Ending, "sessionId" | "rememberedId" | "token">): UserEntry[] {
+  #ofEnding({ sessionId, userId, rememberedId, token }: Ending): UserEntry[] {
     if (token !== undefined && this.#db.get(HELD, rememberedId ?? "", token) === undefined) return [];
-    const entries: UserEntry[] = [];
-    const session = sessionId === undefined ? undefined : this.#db.get(FIND_SESSION, sessionId);
-    const row = session === undefined ? undefined : readSession(session);
-    const loginId = row?.rememberedId ?? rememberedId;
-    const joined = loginId === undefined ? undefined : this.#db.get(FIND_REMEMBERED, loginId);
-    if (joined !== undefined) entries.push(...toEntry(joined));
-    if (row !== undefined && !entries.some((entry) => entry.session?.id === row.id))
-      entries.push({ session: row, login: undefined });
-    return entries;
+    const bySession = sessionId === undefined ? [] : this.#ofHandle(sessionId);
+    const own = bySession.filter(({ session, login }) => (session?.userId ?? login?.userId) === userId);
+    const isOwn = own.some(({ login }) => login?.id === rememberedId);
+    return rememberedId === undefined || isOwn ? own : [...own, ...this.#ofHandle(rememberedId)];
   }
 
   #end(
@@ -353,6 +350,15 @@ class SqliteStore implements Store {
         }
       }
     });
+  }
+
+  /** Refuses to write inside somebody else's transaction: its rollback would take our writes along. */
+  #assertNoTransaction(): void {
+    if (!this.#db.isInTransaction) return;
+    throw new PsessionError(
+      "store_unavailable",
+      "The SQLite database is inside a transaction of the application, which sessions cannot share: end it first, or give psession a connection of its own.",
+    );
   }
 
   /** Tries again while another connection holds the write lock, without blocking this process. */
