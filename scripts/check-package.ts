@@ -52,7 +52,7 @@ function checkFiles(tarball: string): void {
 
 /** Rows of the table in docs/options.md: | `name` | default | meaning |. */
 function checkOptions(): void {
-  const rows = readFileSync("docs/options.md", "utf8").matchAll(/^\| `([\w.[\]]+)` \| (.*?) \|/gm);
+  const rows = readFileSync("docs/options.md", "utf8").matchAll(/^\| `([\w.[\]]+)` *\| (.*?) *\|/gm);
   const documented = new Map(Array.from(rows, ([, name = "", value = ""]) => [name, value]));
   const defaults = optionDefaults();
   for (const [name, value] of defaults) {
