@@ -123,15 +123,18 @@ export function mayConfirm(session: SessionRow, openedAt: number): boolean {
 }
 
 /**
- * A request that presented a replaced secret of this very session must not put a new secret over a newer
- * one that may be on its way: whatever it would be given, it is only accepted.
+ * A session whose secret was exchanged a moment ago, by a confirmed password or a regeneration, keeps it: the
+ * answer that brings it may still be on its way, and whoever comes without it may have been sent before. Such
+ * a request is only accepted.
  */
-export function withoutOverwriting(
-  decision: RememberDecision,
-  presentedReplacedSecret: boolean,
-): RememberDecision {
-  if (!presentedReplacedSecret) return decision;
-  return decision.kind === "rotate" || decision.kind === "recover" ? ACCEPT : decision;
+export function withoutOverwriting<D extends { readonly kind: string }>(
+  decision: D,
+  session: SessionRow | undefined,
+  now: number,
+  times: ProtocolTimes,
+): D | typeof ACCEPT {
+  const exchanges = decision.kind === "rotate" || decision.kind === "recover";
+  return exchanges && session !== undefined && now - session.secretAt <= times.grace ? ACCEPT : decision;
 }
 
 function decideEnded(

@@ -1,5 +1,6 @@
 import { PsessionError } from "../errors.ts";
-import { decideOvertaken } from "../remember/decide.ts";
+import { decideOvertaken, withoutOverwriting } from "../remember/decide.ts";
+import type { ProtocolTimes } from "../remember/times.ts";
 import { newId } from "../secrets.ts";
 import type { SessionRow } from "../stores/store.ts";
 import { type Plan, planCommit } from "./plan.ts";
@@ -113,10 +114,20 @@ async function reconcileRemembered(
   rebase(state, found.session, attempt);
   state.standing = {
     ...standing,
-    effect: isOvertaken ? decision.kind : standing.effect,
+    effect: isOvertaken ? decision.kind : keptEffect(standing.effect, found.session, now, times),
     login: found.login,
     session: found.session,
   };
+}
+
+/** The swap is still to be had, but perhaps not the session: its secret may have been exchanged meanwhile. */
+function keptEffect(
+  kind: RememberedStanding["effect"],
+  session: SessionRow | undefined,
+  now: number,
+  times: ProtocolTimes,
+): RememberedStanding["effect"] {
+  return withoutOverwriting({ kind }, session, now, times).kind;
 }
 
 async function reconcileSession(

@@ -58,7 +58,7 @@ export async function openRequest(core: Core, facts: RequestFacts): Promise<Requ
   const hasUser = sessionOf(bySession.opened.standing)?.userId !== undefined;
   const byRemember =
     rememberCookie.kind === "valid" && !hasUser && bySession.standing !== "future"
-      ? await openRemembered(core, facts, rememberCookie.cookie, bySession)
+      ? await openRemembered(core, facts, rememberCookie.cookie)
       : undefined;
   const opened = choose(bySession.opened, byRemember, sessionCookie, rememberCookie);
 
@@ -108,24 +108,17 @@ async function openSession(core: Core, presented: Presented<SessionCookie>): Pro
   return { opened, row, standing };
 }
 
-async function openRemembered(
-  core: Core,
-  facts: RequestFacts,
-  cookie: RememberCookie,
-  bySession: OpenedSession,
-): Promise<Opened> {
+async function openRemembered(core: Core, facts: RequestFacts, cookie: RememberCookie): Promise<Opened> {
   const { settings, events } = core;
   const { store, times, clock, cookies } = settings;
   const found = await store.findRemembered(cookie.id);
   const presented: PresentedRemember = { cookie, token: digest(cookie.token) };
   const now = clock.now();
-  const presentedReplacedSecret =
-    bySession.standing === "replaced" &&
-    bySession.row !== undefined &&
-    bySession.row.id === found?.session?.id;
   const decision = withoutOverwriting(
     decideRemember(found?.login, { generation: cookie.generation, token: presented.token }, now, times),
-    presentedReplacedSecret,
+    found?.session,
+    now,
+    times,
   );
 
   const none = (outcome: Outcome, clears = false): Opened => ({

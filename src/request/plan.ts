@@ -227,7 +227,7 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
     pruneAfter: sessionPruneAfter(now, true, settings),
     ...(data === undefined ? {} : { data }),
   };
-  const { session, ...write } = writeSession(state, standing, set, data !== undefined || raises, secret, now);
+  const { session, ...write } = writeSession(state, standing, set, secret, now);
   return {
     change: { rotate: { id: login.id, generation: login.generation, set: rotation }, ...write },
     cookies: [
@@ -294,7 +294,7 @@ function planAccepted(
       ? { secret: digest(secret), secretAt: now, ...raisedSession(state, now) }
       : {}),
   };
-  const { session: saved, ...write } = writeSession(state, standing, set, true, secret ?? newSecret(), now);
+  const { session: saved, ...write } = writeSession(state, standing, set, secret ?? newSecret(), now);
   if (raises && secret !== undefined) {
     cookies.push(sessionCookie(state, saved.id, secret));
     events.push(
@@ -433,13 +433,12 @@ function writeSession(
   state: RequestState,
   standing: RememberedStanding,
   set: SessionUpdate["set"],
-  isConditional: boolean,
   secret: Secret,
   now: number,
 ): { session: SessionRow; update?: SessionUpdate; insert?: SessionRow } {
   const { login, session } = standing;
   if (session !== undefined) {
-    const update = { id: session.id, version: isConditional ? session.version : undefined, set };
+    const update = { id: session.id, version: session.version, set };
     return { session: updated(session, update), update };
   }
   const { userId, level, authenticatedAt } = identityOf(state);

@@ -133,8 +133,8 @@ export interface Ending {
 
 export interface SessionUpdate {
   readonly id: string;
-  /** The version that must still be there; undefined: whichever is. It is raised in either case. */
-  readonly version: number | undefined;
+  /** The version that must still be there; afterwards it is one higher. */
+  readonly version: number;
   readonly set: Partial<Omit<SessionRow, "id" | "version" | "createdAt">>;
 }
 

@@ -17,7 +17,7 @@ export function canonical(world: World, oldest: number): string {
     scribe.jar(world.jar),
     scribe.jar(world.disk),
     scribe.age(world.dirtySince),
-    `${world.thefts} ${world.ghost.hasEnded} ${world.ghost.isReplaced} ${world.ghost.isThiefAbout}`,
+    `${world.thefts} ${world.ghost.hasEnded} ${world.ghost.isReplaced} ${world.ghost.isThiefAbout} ${world.ghost.isSetBack}`,
     ...world.travellers.map((traveller) => scribe.traveller(traveller)).sort(),
     ...[...new Set(world.loot.map((jar) => scribe.jar(jar)))].sort(),
   ];

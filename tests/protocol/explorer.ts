@@ -24,6 +24,11 @@ export interface Exploration {
   readonly violation: (Violation & { readonly story: readonly string[] }) | undefined;
 }
 
+interface Parent {
+  readonly from: string | undefined;
+  readonly label: string;
+}
+
 interface Found {
   readonly world: World;
   readonly key: string;
@@ -33,13 +38,12 @@ interface Found {
 export async function explore(library: Library, bounds: Bounds, limits: Limits): Promise<Exploration> {
   const runner = new Runner(library, library.deriveTimes(bounds.times));
   const oldest = runner.settings.times.settle + runner.settings.times.mid + 2;
-  const first = await firstWorld(runner);
-  const firstKey = canonical(first, oldest);
-  const parents = new Map<string, { readonly from: string; readonly label: string } | undefined>([
-    [firstKey, undefined],
-  ]);
-  let ways = new Map<string, bigint>([[firstKey, 1n]]);
-  let frontier: Found[] = [{ world: first, key: firstKey }];
+  const first = (await firstWorlds(runner)).map((world) => ({ world, key: canonical(world, oldest) }));
+  const parents = new Map<string, Parent>(
+    first.map(({ key }, index) => [key, { from: undefined, label: BEGINNINGS[index] ?? "" }]),
+  );
+  let ways = new Map<string, bigint>(first.map(({ key }) => [key, 1n]));
+  let frontier: Found[] = first;
   /** Worlds that differ only in what is on its way hold the same promises. */
   const checked = new Set<string>();
   let steps = 0;
@@ -92,39 +96,64 @@ export async function explore(library: Library, bounds: Bounds, limits: Limits):
 /** Once everything has ended, answers on their way must be worthless too. */
 const keptFor = ({ ghost, travellers }: World): World["travellers"] => (ghost.hasEnded ? travellers : []);
 
-/** Ada has just signed in with the tick; her browser has the cookies, in memory and on disk. */
-async function firstWorld(runner: Runner): Promise<World> {
-  const now = 1_000_000;
-  const nothing = { sessions: new Map(), logins: new Map() };
-  const jar = { session: undefined, remember: undefined };
-  const signIn = await probe(nothing, jar, now, runner, "login");
-  const cookies = received(jar, signIn.cookies);
+/** Where exploring begins, so that no scene spends its depth on getting there. */
+const BEGINNINGS = [
+  "Ada has just signed in, with the tick",
+  "Ada signed in with the tick and closed her browser, a long time ago",
+  "Ada's browser was closed, and has just come back",
+  "Ada's browser was closed, and came back a long time ago",
+];
+
+async function firstWorlds(runner: Runner): Promise<World[]> {
+  const start = 1_000_000;
+  const pause = runner.settings.times.settle + 1;
+  const nobody = { session: undefined, remember: undefined };
+  const signIn = await probe({ sessions: new Map(), logins: new Map() }, nobody, start, runner, "login");
+  const jar = received(nobody, signIn.cookies);
+  const closed = { ...jar, session: undefined };
+  const restore = await probe(signIn.rows, closed, start + pause, runner);
+  const back = received(closed, restore.cookies);
+  const signedIn = worldAt(start, signIn.rows, jar);
+  const restored = worldAt(start + pause, restore.rows, back, signedIn.ghost);
+  return [
+    signedIn,
+    worldAt(start + pause, signIn.rows, closed),
+    restored,
+    worldAt(start + 2 * pause, restore.rows, back, signedIn.ghost),
+  ];
+}
+
+function worldAt(now: number, rows: World["rows"], jar: World["jar"], before?: World["ghost"]): World {
+  const ghost = before ?? {
+    generations: new Map(),
+    written: new Map(),
+    hasEnded: false,
+    isReplaced: false,
+    isThiefAbout: false,
+    isSetBack: false,
+  };
   const world: World = {
     now,
-    rows: signIn.rows,
-    jar: cookies,
-    disk: cookies,
+    rows,
+    jar,
+    disk: jar,
     dirtySince: undefined,
     travellers: [],
     loot: [],
     thefts: 0,
+    backup: rows,
     nextId: 1,
-    ghost: {
-      generations: new Map(),
-      written: new Map(),
-      hasEnded: false,
-      isReplaced: false,
-      isThiefAbout: false,
-    },
+    ghost,
   };
-  return { ...world, ghost: remembered(world, { label: "sign-in", world }) };
+  return { ...world, ghost: remembered(world, { label: "the beginning", world }) };
 }
 
-function storyOf(
-  parents: ReadonlyMap<string, { readonly from: string; readonly label: string } | undefined>,
-  key: string,
-): string[] {
+function storyOf(parents: ReadonlyMap<string, Parent>, key: string): string[] {
   const story: string[] = [];
-  for (let at = parents.get(key); at !== undefined; at = parents.get(at.from)) story.unshift(at.label);
+  let at = parents.get(key);
+  while (at !== undefined) {
+    story.unshift(at.label);
+    at = at.from === undefined ? undefined : parents.get(at.from);
+  }
   return story;
 }

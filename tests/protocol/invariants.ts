@@ -48,6 +48,8 @@ export function checkStep(before: World, step: Step, runner: Runner): Violation[
     ...checkAlarms(before, step),
     ...checkOpening(before, step, runner),
     ...checkSuccessors(step),
+    ...checkSessionCookies(step, runner),
+    ...checkClearing(before, step),
     ...checkLiveSession(before, step, runner),
   ];
 }
@@ -64,6 +66,7 @@ export async function checkComing(world: World, runner: Runner): Promise<Violati
 
 /** I2 and I7: generations only grow, one token each, and a revocation stays. */
 function checkGenerations(before: World, after: World): Violation[] {
+  if (after.ghost.isSetBack) return [];
   const found: Violation[] = [];
   for (const row of after.rows.logins.values()) {
     const old = before.rows.logins.get(row.id);
@@ -84,13 +87,45 @@ function checkGenerations(before: World, after: World): Violation[] {
   return found;
 }
 
-/** I4: no alarm where there is no thief. */
-function checkAlarms(before: World, { moved }: Step): Violation[] {
-  if (moved === undefined || before.ghost.isThiefAbout) return [];
+/** I4 and I5: no alarm where there is no thief, and none that leaves the login alive. */
+function checkAlarms(before: World, { world, moved }: Step): Violation[] {
+  if (moved === undefined) return [];
   const news = moved.progress.events.slice(moved.before.toldEvents);
-  return news.includes("theft")
-    ? [{ invariant: "I4", what: "theft was noticed although there is no thief" }]
-    : [];
+  if (!news.includes("theft")) return [];
+  if (!before.ghost.isThiefAbout) {
+    return [{ invariant: "I4", what: "theft was noticed although there is no thief" }];
+  }
+  const isAlive = [...world.rows.logins.values()].every(({ revokedAt }) => revokedAt === undefined);
+  return isAlive ? [{ invariant: "I5", what: "theft was noticed, and the login goes on" }] : [];
+}
+
+/** I9: a session cookie works when it is sent, and who only presented a token gets no login by it. */
+function checkSessionCookies({ world, moved }: Step, runner: Runner): Violation[] {
+  if (moved?.progress.kind !== "answering") return [];
+  const { handler } = moved.before.running;
+  const sent = received({ session: undefined, remember: undefined }, moved.progress.cookies).session;
+  if (sent === undefined) return [];
+  const [id = ""] = sent.split(".");
+  const row = world.rows.sessions.get(id);
+  const digest = Buffer.from(secretDigest(sent), "hex");
+  // An answer that only repeats what a parallel request made may be overtaken by a third one.
+  const isOwn = moved.call?.name === "apply";
+  const worth = runner.library.decide.decideSession(row, digest, world.now, runner.settings.times);
+  const works = worth === "live" || worth === "future";
+  if (isOwn && !works) return [{ invariant: "I9", what: "a session cookie was sent that does not work" }];
+  const isGift = handler === "read" && row?.level === "login" && works;
+  return isGift ? [{ invariant: "I3", what: "who confirmed nothing was sent a session of level login" }] : [];
+}
+
+/** I12: an answer does not clear a remember cookie that is newer than the one its request came with. */
+function checkClearing(before: World, { world }: Step): Violation[] {
+  const { remember } = before.jar;
+  const { hasEnded, isSetBack } = world.ghost;
+  if (remember === undefined || world.jar.remember !== undefined || hasEnded || isSetBack) return [];
+  const [id = ""] = remember.split(".");
+  const login = world.rows.logins.get(id);
+  const isAlive = login !== undefined && login.revokedAt === undefined;
+  return isAlive ? [{ invariant: "I12", what: "an answer cleared the cookie of a login that is alive" }] : [];
 }
 
 /** I1 and I4: who is let in, and that the browser is. */
@@ -100,13 +135,15 @@ function checkOpening(before: World, { moved }: Step, runner: Runner): Violation
   const { standing } = moved.progress.state;
   const isServed = standing.kind === "remembered" || standing.kind === "live" || standing.kind === "late";
   if (!isServed) {
-    const { isThiefAbout, hasEnded, isReplaced } = before.ghost;
-    const mayBeNobody = owner === "thief" || isThiefAbout || hasEnded || isReplaced;
+    const { isThiefAbout, hasEnded, isReplaced, isSetBack } = before.ghost;
+    const mayBeNobody = owner === "thief" || isThiefAbout || hasEnded || isReplaced || isSetBack;
     const isBrowsers = running.cookies.remember !== undefined;
     if (mayBeNobody || !isBrowsers) return [];
     return [{ invariant: "I4", what: `the browser's request ${running.id} was answered as nobody` }];
   }
   if (standing.kind !== "remembered" || running.cookies.remember === undefined) return [];
+  // A renewal reads once more in its handler: the token was let in before this step.
+  if (running.handler === "renew") return [];
   const now = before.now + (moved.before.stage.kind === "sent" ? 0 : running.skew);
   const row = before.rows.logins.get(standing.login.id);
   const allowed = row === undefined ? [] : liveTokens(row, now, runner);
@@ -129,7 +166,7 @@ function liveTokens(row: RememberedRow, now: number, runner: Runner): string[] {
 
 /** I3: a successor goes only to who presented its predecessor, and nobody is sent an older cookie. */
 function checkSuccessors({ world, moved }: Step): Violation[] {
-  if (moved?.progress.kind !== "answering") return [];
+  if (moved?.progress.kind !== "answering" || world.ghost.isSetBack) return [];
   const { running } = moved.before;
   const sent = received({ session: undefined, remember: undefined }, moved.progress.cookies).remember;
   if (sent === undefined || running.handler === "login" || running.handler === "renew") return [];
@@ -151,8 +188,10 @@ function checkSuccessors({ world, moved }: Step): Violation[] {
   if (row !== undefined && row.revokedAt === undefined && Number(generation) < row.generation) {
     found.push({ invariant: "I3", what: "an older cookie was sent than the row's" });
   }
-  if (row?.revokedAt !== undefined)
+  // Repeating what a parallel request made asks nobody: such a cookie may be dead, and does no harm.
+  if (row?.revokedAt !== undefined && moved.call !== undefined) {
     found.push({ invariant: "I7", what: "a cookie of a revoked login was sent" });
+  }
   return found;
 }
 
@@ -212,6 +251,7 @@ function checkRows({ rows, ghost }: World): Violation[] {
 
 /** I5 and I6: tokens that were given up alarm, for as long as the login lives. */
 function checkOldTokens({ now, rows, ghost }: World, runner: Runner): Violation[] {
+  if (ghost.isSetBack) return [];
   const { times } = runner.settings;
   const found: Violation[] = [];
   for (const row of rows.logins.values()) {
@@ -237,7 +277,7 @@ function checkOldTokens({ now, rows, ghost }: World, runner: Runner): Violation[
 
 /** I11: what a request saved stays saved. */
 function checkWrites({ rows, ghost }: World): Violation[] {
-  if (ghost.isThiefAbout || ghost.hasEnded || ghost.isReplaced) return [];
+  if (ghost.isThiefAbout || ghost.hasEnded || ghost.isReplaced || ghost.isSetBack) return [];
   const [session] = rows.sessions.values();
   const data = session === undefined ? {} : (JSON.parse(session.data) as Record<string, number>);
   for (const [slot, id] of ghost.written) {
@@ -248,7 +288,8 @@ function checkWrites({ rows, ghost }: World): Violation[] {
 
 /** I4: with everything on its way lost, the browser comes back signed in, now and later, also from its disk. */
 async function checkReturn(world: World, runner: Runner): Promise<Violation[]> {
-  if (world.ghost.isThiefAbout || world.ghost.hasEnded || world.ghost.isReplaced) return [];
+  if (world.ghost.isThiefAbout || world.ghost.hasEnded || world.ghost.isReplaced || world.ghost.isSetBack)
+    return [];
   const later = world.now + runner.settings.times.settle + runner.settings.times.mid;
   const onDisk: Jar = { ...world.disk, session: undefined };
   for (const [jar, now, what] of [

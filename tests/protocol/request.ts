@@ -113,7 +113,13 @@ export class Runner {
     if (request.commitAt === undefined) return { kind: "handling", state, events: this.#told };
     this.#now = request.commitAt + request.skew;
     await this.library.commitRequest(state, { isFinal: true });
-    return { kind: "answering", cookies: [...state.stale, ...state.cookies.values()], events: this.#told };
+    return { kind: "answering", cookies: this.#cookiesOf(state), events: this.#told };
+  }
+
+  /** As the exchange does it: dead cookies are cleared by quick answers only. */
+  #cookiesOf({ stale, cookies, openedAt }: RequestState): CookieInstruction[] {
+    const isQuick = this.#now - openedAt <= this.settings.times.skew;
+    return [...(isQuick ? stale : []), ...cookies.values()];
   }
 
   async #handle({ handler, slot, id }: Running, state: RequestState): Promise<void> {

@@ -28,6 +28,8 @@ export interface Bounds {
   readonly thefts: number;
   /** An administrator revokes the login at any moment. */
   readonly revokes: boolean;
+  /** The store is set back to a backup, once. */
+  readonly backups: boolean;
 }
 
 type Owner = "browser" | "thief";
@@ -55,6 +57,7 @@ export interface World {
   readonly travellers: readonly Traveller[];
   readonly loot: readonly Jar[];
   readonly thefts: number;
+  readonly backup: Rows;
   readonly nextId: number;
   /** What must hold later, remembered from what happened. */
   readonly ghost: Ghost;
@@ -69,6 +72,8 @@ export interface Ghost {
   /** Another sign-in replaced the login; a browser that does not get its answer has to sign in again. */
   readonly isReplaced: boolean;
   readonly isThiefAbout: boolean;
+  /** The store lost writes: it may be behind what the browser has, and know nothing of what was saved. */
+  readonly isSetBack: boolean;
 }
 
 export interface Step {
@@ -176,6 +181,12 @@ export async function stepsOf(world: World, bounds: Bounds, runner: Runner): Pro
     const value = { userId: "ada", reason: "revoked", at: world.now, pruneAfter: world.now };
     const { rows } = await perform(runner.library, world.rows, { name: "end", values: [value] });
     add("the user is revoked everywhere", { rows, ghost: { ...world.ghost, hasEnded: true } });
+  }
+  if (bounds.backups && !world.ghost.isSetBack && world.travellers.length === 0) {
+    add("the store is set back to its backup", {
+      rows: world.backup,
+      ghost: { ...world.ghost, isSetBack: true },
+    });
   }
   return steps;
 }

@@ -142,10 +142,14 @@ test("a token is confirmed strictly after its time", () => {
   expect(mayConfirm(sessionRow(), T0 + 1)).toBe(false);
 });
 
-test("a request with a replaced secret is never given new cookies", () => {
+test("a session whose secret was exchanged a moment ago keeps it", () => {
+  const session = sessionRow({ secretAt: T0 });
   for (const kind of ["rotate", "recover"] as const) {
-    expect(withoutOverwriting({ kind }, true).kind).toBe("accept");
-    expect(withoutOverwriting({ kind }, false).kind).toBe(kind);
+    expect(withoutOverwriting({ kind }, session, T0 + t.grace, t).kind).toBe("accept");
+    expect(withoutOverwriting({ kind }, session, T0 + t.grace + 1, t).kind).toBe(kind);
+    expect(withoutOverwriting({ kind }, undefined, T0, t).kind).toBe(kind);
   }
-  expect(withoutOverwriting({ kind: "theft" }, true).kind).toBe("theft");
+  for (const kind of ["theft", "converge", "accept"]) {
+    expect(withoutOverwriting({ kind }, session, T0, t).kind).toBe(kind);
+  }
 });

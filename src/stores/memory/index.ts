@@ -60,7 +60,7 @@ class MemoryStore implements Store {
       this.#changeSession(update.id, (row) => ({
         ...row,
         ...update.set,
-        version: row.version + 1,
+        version: update.version + 1,
       }));
     }
     if (use !== undefined) this.#use(use);
@@ -139,7 +139,7 @@ class MemoryStore implements Store {
     if (update !== undefined) {
       const row = this.#sessions.get(update.id);
       if (row === undefined) return "missing";
-      if (update.version !== undefined && row.version !== update.version) return "stale";
+      if (row.version !== update.version) return "stale";
       const rememberedId = update.set.rememberedId;
       const owner = rememberedId === undefined ? undefined : this.#sessionOfLogin.get(rememberedId);
       if (owner !== undefined && owner !== update.id) return "exists";

@@ -271,12 +271,8 @@ class SqliteStore implements Store {
     if (update === undefined) return;
     const { sql, values } = assignments(sessionsTable, update.set);
     const { id, version } = update;
-    const write = `UPDATE ${S} SET ${sql}, version = version + 1 WHERE id = ?`;
-    const changed = this.#unique(() =>
-      version === undefined
-        ? this.#db.run(write, ...values, id)
-        : this.#db.run(`${write} AND version = ?`, ...values, id, version),
-    );
+    const write = `UPDATE ${S} SET ${sql}, version = version + 1 WHERE id = ? AND version = ?`;
+    const changed = this.#unique(() => this.#db.run(write, ...values, id, version));
     if (changed > 0) return;
     throw new LostCondition(this.#db.get(FIND_SESSION, id) === undefined ? "missing" : "stale");
   }

@@ -1,0 +1,267 @@
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { explore } from "./explorer.ts";
+import { type Library, loadLibrary, SOURCES } from "./library.ts";
+import { scenes } from "./scenes.ts";
+import { spaceVisits } from "./visits.ts";
+
+/** One way to get the protocol wrong: `find` stands in `file` exactly once. */
+interface Mutant {
+  readonly name: string;
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+export interface Killed {
+  readonly name: string;
+  /** The scene and the promise that noticed; undefined: the mutant lives. */
+  readonly killedBy: string | undefined;
+  readonly story: readonly string[];
+}
+
+const decide = "remember/decide.ts";
+const times = "remember/times.ts";
+const plan = "request/plan.ts";
+const commit = "request/commit.ts";
+const open = "request/open.ts";
+const memory = "stores/memory/index.ts";
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: "strict rotation: the previous token alarms at once",
+    file: decide,
+    find: "if (!isConfirmed && sameDigest(presented.token, row.previous)) {",
+    replace: "if (false) {",
+  },
+  {
+    name: "a time window alone: after it the previous token alarms",
+    file: decide,
+    find: "return age <= times.mid ? ACCEPT : RECOVER;",
+    replace: "return age <= times.mid ? ACCEPT : THEFT;",
+  },
+  {
+    name: "the previous token is accepted for ever",
+    file: decide,
+    find: "return age <= times.mid ? ACCEPT : RECOVER;",
+    replace: "return ACCEPT;",
+  },
+  {
+    name: "the previous token is accepted although the current one is confirmed",
+    file: decide,
+    find: "if (!isConfirmed && sameDigest(presented.token, row.previous)) {",
+    replace: "if (sameDigest(presented.token, row.previous)) {",
+  },
+  {
+    name: "superseded one tick early",
+    file: decide,
+    find: "return age <= times.mid ? ACCEPT : RECOVER;",
+    replace: "return age < times.mid ? ACCEPT : RECOVER;",
+  },
+  {
+    name: "the current token rotates however young",
+    file: decide,
+    find: "return isConfirmed || age > times.settle ? ROTATE : ACCEPT;",
+    replace: "return ROTATE;",
+  },
+  {
+    name: "a superseded token alarms at once",
+    file: decide,
+    find: "now - row.supersededAt <= times.late &&",
+    replace: "false &&",
+  },
+  {
+    name: "confirmed at first sight",
+    file: decide,
+    find: "session.confirmFrom !== undefined && openedAt > session.confirmFrom",
+    replace: "session.confirmFrom !== undefined",
+  },
+  {
+    name: "confirmed one tick early",
+    file: decide,
+    find: "openedAt > session.confirmFrom",
+    replace: "openedAt >= session.confirmFrom",
+  },
+  {
+    name: "confirmed by when the handler ends",
+    file: plan,
+    find: "mayConfirm(row, openedAt)",
+    replace: "mayConfirm(row, now)",
+  },
+  {
+    name: "confirmed without looking at the token",
+    file: memory,
+    find: "sameDigest(login.token, confirm.token)",
+    replace: "true",
+  },
+  {
+    name: "no compare-and-swap on the generation",
+    file: memory,
+    find: "login.generation !== guard.generation",
+    replace: "false",
+  },
+  {
+    name: "no allowance for clocks that differ",
+    file: times,
+    find: "base.converge + base.delivery + base.transit + 2 * base.skew",
+    replace: "base.converge + base.delivery + base.transit",
+  },
+  {
+    name: "no grace for a replaced session secret",
+    file: times,
+    find: "grace: base.delivery + base.transit + base.skew",
+    replace: "grace: -1",
+  },
+  {
+    name: "a grace of one way only",
+    file: times,
+    find: "grace: base.delivery + base.transit + base.skew",
+    replace: "grace: base.transit + base.skew - 1",
+  },
+  {
+    name: "the session is not re-keyed by a restore",
+    file: plan,
+    find: "    secret: digest(secret),\n    secretAt: now,\n    previousSecret: undefined,\n    level: identity.level,",
+    replace: "    level: identity.level,",
+  },
+  {
+    name: "the session of a superseded token is left alive",
+    file: plan,
+    find: "    secret: digest(secret),\n    secretAt: now,\n    previousSecret: undefined,\n    level: identity.level,",
+    replace:
+      "    ...(effect === 'recover' ? {} : { secret: digest(secret), secretAt: now }),\n    level: identity.level,",
+  },
+  {
+    name: "theft leaves the session alive",
+    file: memory,
+    find: "if (session !== undefined && session.id !== spared) this.#dropSession(session);",
+    replace: "if (session !== undefined && reason !== 'theft') this.#dropSession(session);",
+  },
+  {
+    name: "theft is told, and nothing is ended",
+    file: open,
+    find: "if (!ended.some((device) => device.rememberedId === login.id)) return;",
+    replace: "settings.store.apply({ remember: undefined });",
+  },
+  {
+    name: "a revocation is not looked at",
+    file: decide,
+    find: "if (row.revokedAt !== undefined) {",
+    replace: "if (false) {",
+  },
+  {
+    name: "a revoked login is answered as an unknown one",
+    file: decide,
+    find: 'return { kind: "ended", why: "revoked", clear: now - row.revokedAt > quiet };',
+    replace: 'return { kind: "ended", why: "unknown", clear: true };',
+  },
+  {
+    name: "rotation moves the absolute deadline",
+    file: plan,
+    find: "const rotation: Rotation = {",
+    replace: "const rotation: any = {\n    absoluteDeadline: now + settings.remember.absolute,",
+  },
+  {
+    name: "a generation ahead is taken for theft",
+    file: decide,
+    find: "return AHEAD;",
+    replace: "return THEFT;",
+  },
+  {
+    name: "who loses the swap sends its own, older cookie",
+    file: commit,
+    find: "if (result.done) return finish(state, plan);",
+    replace: 'if (result.done || result.lost === "rotation") return finish(state, plan);',
+  },
+  {
+    name: "converging without looking at the clock again",
+    file: plan,
+    find: 'if (effect !== "converge" || now - login.rotatedAt > times.converge) return undefined;',
+    replace: 'if (effect !== "converge") return undefined;',
+  },
+  {
+    name: "a rotation takes a session whose secret was exchanged just before it came",
+    file: open,
+    find: "found?.session,\n    now,",
+    replace: "undefined,\n    now,",
+  },
+  {
+    name: "a rotation takes a session whose secret was exchanged while its handler ran",
+    file: commit,
+    find: "keptEffect(standing.effect, found.session, now, times)",
+    replace: "standing.effect",
+  },
+  {
+    name: "a confirmed password leads to a secret that the old token derives",
+    file: plan,
+    find: 'const secret = raises ? newSecret() : derived(state, "session", presented.cookie.token, derivation);',
+    replace: 'const secret = derived(state, "session", presented.cookie.token, derivation);',
+  },
+  {
+    name: "logout leaves the remembered login",
+    file: plan,
+    find: 'const own = standing.kind === "remembered" ? standing.login.id : sessionOf(standing)?.rememberedId;',
+    replace: 'const own = reason === "logout" ? undefined : sessionOf(standing)?.rememberedId;',
+  },
+  {
+    name: "a renewal in flight gets a row of its own",
+    file: commit,
+    find: 'if (intent.kind === "login" && !intent.isRenewal) {',
+    replace: 'if (intent.kind === "login") {',
+  },
+  {
+    name: "a save is not conditional on the version",
+    file: memory,
+    find: 'if (row.version !== update.version) return "stale";',
+    replace: "",
+  },
+];
+
+const STATES = 60_000;
+const FOLDER = resolve(SOURCES, "../.tmp/mutants");
+
+export async function killMutants(print: (text: string) => void): Promise<Killed[]> {
+  const results: Killed[] = [];
+  const width = Math.max(...mutants.map(({ name }) => name.length));
+  for (const [index, mutant] of mutants.entries()) {
+    const killed = await kill(mutant, index);
+    results.push(killed);
+    print(`${mutant.name.padEnd(width)}  ${killed.killedBy ?? "ALIVE"}`);
+  }
+  rmSync(FOLDER, { recursive: true, force: true });
+  return results;
+}
+
+async function kill(mutant: Mutant, index: number): Promise<Killed> {
+  const library = await mutated(mutant, String(index));
+  // The scenes that end first are tried first: most mutants die early in one of them.
+  for (const states of [4000, STATES]) {
+    for (const bounds of scenes) {
+      const { violation } = await explore(library, bounds, { states, depth: Number.POSITIVE_INFINITY });
+      if (violation === undefined) continue;
+      const { invariant, what, story } = violation;
+      return { name: mutant.name, killedBy: `${invariant} in "${bounds.name}": ${what}`, story };
+    }
+    const { violations } = await spaceVisits(library);
+    const [first] = violations;
+    if (first !== undefined) return { name: mutant.name, killedBy: first, story: [] };
+  }
+  return { name: mutant.name, killedBy: undefined, story: [] };
+}
+
+/** A copy of the sources with one place changed. A place that is not there exactly once is a stale mutant. */
+async function mutated({ name, file, find, replace }: Mutant, folder: string): Promise<Library> {
+  const copy = join(FOLDER, folder);
+  rmSync(copy, { recursive: true, force: true });
+  mkdirSync(FOLDER, { recursive: true });
+  cpSync(SOURCES, copy, { recursive: true });
+  const path = join(copy, file);
+  const source = readFileSync(path, "utf8");
+  const places = source.split(find).length - 1;
+  if (places !== 1) throw new Error(`mutant "${name}": its place is ${places} times in ${file}`);
+  writeFileSync(
+    path,
+    source.replace(find, () => replace),
+  );
+  return loadLibrary(copy);
+}
