@@ -2,7 +2,7 @@ import { canonical } from "./canonical.ts";
 import { checkComing, checkStep, checkWorld, probe, remembered, type Violation } from "./invariants.ts";
 import type { Library } from "./library.ts";
 import { Runner } from "./request.ts";
-import { type Bounds, received, stepsOf, type World } from "./world.ts";
+import { type Bounds, received, type Step, stepsOf, type World } from "./world.ts";
 
 export interface Limits {
   /** Stop after so many different worlds. */
@@ -66,7 +66,7 @@ export async function explore(library: Library, bounds: Bounds, limits: Limits):
     for (const { world, key } of frontier) {
       for (const step of await stepsOf(world, bounds, runner)) {
         steps++;
-        const after: World = { ...step.world, ghost: remembered(world, step) };
+        const after = followed(world, step);
         const told = checkStep(world, { ...step, world: after }, runner);
         const id = canonical(after, oldest);
         const isNew = !parents.has(id);
@@ -91,6 +91,64 @@ export async function explore(library: Library, bounds: Bounds, limits: Limits):
     depth++;
   }
   return result(true);
+}
+
+export interface Wandering {
+  readonly walks: number;
+  readonly steps: number;
+  readonly violation: Exploration["violation"];
+}
+
+/**
+ * Walks at random, much further than can be explored in full. At every world on the way all that could happen
+ * next is done and checked; then one of it is gone on with.
+ */
+export async function wander(
+  library: Library,
+  bounds: Bounds,
+  { walks, length, seed }: { walks: number; length: number; seed: number },
+): Promise<Wandering> {
+  const runner = new Runner(library, library.deriveTimes(bounds.times));
+  const beginnings = await firstWorlds(runner);
+  const random = generator(seed);
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+  let steps = 0;
+  for (let walk = 1; walk <= walks; walk++) {
+    const index = Math.floor(random() * beginnings.length);
+    let world = beginnings[index] as World;
+    const story = [BEGINNINGS[index] ?? ""];
+    for (let at = 0; at < length; at++) {
+      const next: { after: World; label: string }[] = [];
+      for (const step of await stepsOf(world, bounds, runner)) {
+        steps++;
+        const after = followed(world, step);
+        const told = [...checkStep(world, { ...step, world: after }, runner), ...checkWorld(after, runner)];
+        const [violation] = told;
+        if (violation !== undefined)
+          return { walks: walk, steps, violation: { ...violation, story: [...story, step.label] } };
+        next.push({ after, label: step.label });
+      }
+      const { after, label } = pick(next);
+      story.push(label);
+      world = after;
+      const [violation] = await checkComing(world, runner);
+      if (violation !== undefined) return { walks: walk, steps, violation: { ...violation, story } };
+    }
+  }
+  return { walks, steps, violation: undefined };
+}
+
+const followed = (before: World, step: Step): World => ({ ...step.world, ghost: remembered(before, step) });
+
+/** A small generator of numbers from 0 to 1 (mulberry32), so that a walk can be walked again. */
+function generator(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
 }
 
 /** Once everything has ended, answers on their way must be worthless too. */

@@ -3,12 +3,13 @@
  *
  *   npm run explore                         every scene, deep
  *   npm run explore -- --states 40000       so many worlds a scene
+ *   npm run explore -- --walks 200          so many random walks a scene
  *   npm run explore -- --scene "a thief"    one scene
  *   npm run explore -- --mutants            breaks the code in every named way, and shows who notices
  *   npm run explore -- --json               results as JSON, on the last line
  */
 import { parseArgs } from "node:util";
-import { type Exploration, explore } from "./explorer.ts";
+import { type Exploration, explore, wander } from "./explorer.ts";
 import { loadLibrary } from "./library.ts";
 import { killMutants } from "./mutants.ts";
 import { scenes } from "./scenes.ts";
@@ -17,6 +18,7 @@ import { spaceVisits, visitsReport } from "./visits.ts";
 const { values } = parseArgs({
   options: {
     states: { type: "string", default: "600000" },
+    walks: { type: "string", default: "2000" },
     scene: { type: "string" },
     mutants: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
@@ -33,11 +35,18 @@ async function showScenes(): Promise<void> {
   if (chosen.length === 0)
     throw new Error(`no scene is called "${values.scene}": ${scenes.map(({ name }) => name).join(", ")}`);
   const results: Exploration[] = [];
+  let walked = 0;
   for (const bounds of chosen) {
     const result = await explore(library, bounds, { states, depth: Number.POSITIVE_INFINITY });
     results.push(result);
     print(reportOf(result));
     if (result.violation !== undefined) break;
+    const walk = await wander(library, bounds, { walks: Number(values.walks), length: 40, seed: 1 });
+    walked += walk.steps;
+    if (walk.violation === undefined) continue;
+    results.push({ ...result, violation: walk.violation });
+    print(reportOf({ ...result, violation: walk.violation }));
+    break;
   }
   const visits = await spaceVisits(library);
   print(visitsReport(visits));
@@ -47,11 +56,12 @@ async function showScenes(): Promise<void> {
     states: results.reduce((sum, result) => sum + result.states, 0),
     steps: results.reduce((sum, result) => sum + result.steps, 0),
     schedules: String(results.reduce((sum, result) => sum + result.schedules, 0n)),
+    walked,
     visits: visits.visits,
     failed,
   };
   print(
-    `${total.states} worlds, ${total.steps} steps, ${total.schedules} schedules, ${total.visits} spaced visits, ${failed} violations`,
+    `${total.states} worlds, ${total.steps} steps, ${total.schedules} schedules, ${walked} steps of random walks, ${total.visits} spaced visits, ${failed} violations`,
   );
   if (values.json) console.log(JSON.stringify(total));
   process.exitCode = failed === 0 ? 0 : 1;

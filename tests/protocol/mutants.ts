@@ -1,9 +1,10 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { explore } from "./explorer.ts";
+import { type Exploration, explore, wander } from "./explorer.ts";
 import { type Library, loadLibrary, SOURCES } from "./library.ts";
 import { scenes } from "./scenes.ts";
 import { spaceVisits } from "./visits.ts";
+import type { Bounds } from "./world.ts";
 
 /** One way to get the protocol wrong: `find` stands in `file` exactly once. */
 interface Mutant {
@@ -116,7 +117,7 @@ export const mutants: readonly Mutant[] = [
     name: "a grace of one way only",
     file: times,
     find: "grace: base.delivery + base.transit + base.skew",
-    replace: "grace: base.transit + base.skew - 1",
+    replace: "grace: base.transit",
   },
   {
     name: "the session is not re-keyed by a restore",
@@ -217,7 +218,10 @@ export const mutants: readonly Mutant[] = [
   },
 ];
 
-const STATES = 60_000;
+/** Small explorations first, as most mutants die early; then long walks, then large explorations. */
+const EARLY = { states: 3000, depth: Number.POSITIVE_INFINITY };
+const LATE = { states: 60_000, depth: Number.POSITIVE_INFINITY };
+const WALKS = { walks: 400, length: 40, seed: 7 };
 const FOLDER = resolve(SOURCES, "../.tmp/mutants");
 
 export async function killMutants(print: (text: string) => void): Promise<Killed[]> {
@@ -234,19 +238,30 @@ export async function killMutants(print: (text: string) => void): Promise<Killed
 
 async function kill(mutant: Mutant, index: number): Promise<Killed> {
   const library = await mutated(mutant, String(index));
-  // The scenes that end first are tried first: most mutants die early in one of them.
-  for (const states of [4000, STATES]) {
+  const violation = await firstViolation(library);
+  return { name: mutant.name, killedBy: violation?.by, story: violation?.story ?? [] };
+}
+
+async function firstViolation(
+  library: Library,
+): Promise<{ by: string; story: readonly string[] } | undefined> {
+  const attempts: ((bounds: Bounds) => Promise<Exploration["violation"]>)[] = [
+    async (bounds) => (await explore(library, bounds, EARLY)).violation,
+    async (bounds) => (await wander(library, bounds, WALKS)).violation,
+    async (bounds) => (await explore(library, bounds, LATE)).violation,
+  ];
+  for (const [index, attempt] of attempts.entries()) {
     for (const bounds of scenes) {
-      const { violation } = await explore(library, bounds, { states, depth: Number.POSITIVE_INFINITY });
+      const violation = await attempt(bounds);
       if (violation === undefined) continue;
       const { invariant, what, story } = violation;
-      return { name: mutant.name, killedBy: `${invariant} in "${bounds.name}": ${what}`, story };
+      return { by: `${invariant} in "${bounds.name}": ${what}`, story };
     }
-    const { violations } = await spaceVisits(library);
-    const [first] = violations;
-    if (first !== undefined) return { name: mutant.name, killedBy: first, story: [] };
+    if (index > 0) continue;
+    const [fault] = (await spaceVisits(library)).violations;
+    if (fault !== undefined) return { by: fault, story: [] };
   }
-  return { name: mutant.name, killedBy: undefined, story: [] };
+  return undefined;
 }
 
 /** A copy of the sources with one place changed. A place that is not there exactly once is a stale mutant. */

@@ -23,6 +23,13 @@ export const scenes: readonly Bounds[] = [
   { ...base, name: "session cookies that survive a crash", endings: ["crash", "crash and restore its tabs"] },
   { ...base, name: "three tabs", parallel: 3, endings: ["close"] },
   { ...base, name: "confirming the password", handlers: ["read", "reauthenticate"], endings: ["close"] },
+  {
+    ...base,
+    name: "confirming the password in one tab",
+    parallel: 1,
+    handlers: ["read", "reauthenticate"],
+    endings: ["close", "crash"],
+  },
   { ...base, name: "regenerating the secret", handlers: ["read", "regenerate"], endings: ["close"] },
   { ...base, name: "signing in again", handlers: ["read", "login"], endings: ["close"] },
   {

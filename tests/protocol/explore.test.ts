@@ -1,0 +1,33 @@
+import { execFile } from "node:child_process";
+import { resolve } from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+
+/**
+ * The exploration runs in processes of its own: it seeds the randomness of the whole process, and two of them
+ * use two cores. `npm run explore` goes deeper.
+ */
+const run = promisify(execFile);
+const MAIN = resolve(import.meta.dirname, "main.ts");
+const MINUTES = 60_000;
+
+async function explore(...options: string[]) {
+  const { stdout } = await run(process.execPath, [MAIN, "--json", ...options], { maxBuffer: 1 << 26 });
+  const lines = stdout.trim().split("\n");
+  console.log(lines.slice(0, -1).join("\n"));
+  return JSON.parse(lines.at(-1) ?? "");
+}
+
+describe.concurrent("exploration of the real code", () => {
+  test("finds no schedule that breaks a promise", { timeout: 10 * MINUTES }, async () => {
+    const total = await explore("--states", "30000");
+    expect(total).toMatchObject({ failed: 0, scenes: 14 });
+    expect(total.states).toBeGreaterThan(300_000);
+  });
+
+  test("kills every mutant", { timeout: 10 * MINUTES }, async () => {
+    const results = (await explore("--mutants")) as { name: string; killedBy?: string }[];
+    expect(results.length).toBeGreaterThanOrEqual(15);
+    expect(results.filter(({ killedBy }) => killedBy === undefined)).toEqual([]);
+  });
+});
