@@ -204,7 +204,7 @@ export class Session<Data extends object = SessionData> {
       kind: "login",
       userId,
       level: "login",
-      authenticatedAt: undefined,
+      authenticatedAt: state.core.settings.clock.now(),
       remember: options.remember === true ? { id: newId(), until: undefined } : undefined,
       carriesAll,
       isRenewal: false,
@@ -214,9 +214,10 @@ export class Session<Data extends object = SessionData> {
   /** The user proved a credential again: level `login`, a new `authenticatedAt`, a new secret. */
   async reauthenticate(): Promise<void> {
     this.#assertSignedIn();
-    const { intent } = this.#state;
-    if (intent.kind !== "login") this.#state.intent = { kind: "reauthenticate" };
-    else if (intent.isRenewal) this.#state.intent = { ...intent, level: "login", authenticatedAt: undefined };
+    const { intent, core } = this.#state;
+    const at = core.settings.clock.now();
+    if (intent.kind !== "login") this.#state.intent = { kind: "reauthenticate", at };
+    else if (intent.isRenewal) this.#state.intent = { ...intent, level: "login", authenticatedAt: at };
   }
 
   /** Exchanges the secret and keeps everything else. Requests on their way with the old one are still served. */

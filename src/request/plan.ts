@@ -328,7 +328,7 @@ function planLogin(state: RequestState, intent: LoginIntent, now: number): Plan 
   const identity = {
     userId: intent.userId,
     level: intent.level,
-    authenticatedAt: intent.authenticatedAt ?? now,
+    authenticatedAt: intent.authenticatedAt,
     rememberedId: login?.id,
     confirmFrom: login === undefined ? undefined : now + settings.times.settle,
   };
@@ -517,7 +517,7 @@ function useOf(state: RequestState, row: SessionRow, now: number): RememberedUse
 const raisedSession = (state: RequestState, now: number) => ({
   previousSecret: undefined,
   level: "login" as const,
-  authenticatedAt: now,
+  authenticatedAt: identityOf(state).authenticatedAt,
   ...sessionDeadlines(now, state.core.settings),
 });
 

@@ -38,7 +38,7 @@ export interface RememberedStanding {
 export type Intent =
   | { readonly kind: "keep" }
   | { readonly kind: "regenerate" }
-  | { readonly kind: "reauthenticate" }
+  | { readonly kind: "reauthenticate"; readonly at: number }
   | LoginIntent
   | { readonly kind: "logout" };
 
@@ -46,7 +46,6 @@ export interface LoginIntent {
   readonly kind: "login";
   readonly userId: UserId;
   readonly level: Level;
-  /** Undefined: at the commit. */
   readonly authenticatedAt: number | undefined;
   /** The remembered login to be made; `until` keeps an absolute deadline that runs already. */
   readonly remember: { readonly id: string; readonly until: number | undefined } | undefined;
@@ -122,19 +121,19 @@ const ANONYMOUS: Identity = {
 };
 
 export function identityOf(state: RequestState): Identity {
-  const { intent, standing, core } = state;
+  const { intent, standing } = state;
   if (intent.kind === "logout") return ANONYMOUS;
   if (intent.kind === "login") {
     return {
       userId: intent.userId,
       level: intent.level,
-      authenticatedAt: intent.authenticatedAt ?? core.settings.clock.now(),
+      authenticatedAt: intent.authenticatedAt,
       rememberedId: intent.remember?.id,
     };
   }
   const standingIdentity = identityOfStanding(standing);
   if (intent.kind !== "reauthenticate") return standingIdentity;
-  return { ...standingIdentity, level: "login", authenticatedAt: core.settings.clock.now() };
+  return { ...standingIdentity, level: "login", authenticatedAt: intent.at };
 }
 
 export function identityOfStanding(standing: Standing): Identity {

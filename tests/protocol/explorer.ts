@@ -38,10 +38,9 @@ interface Found {
 export async function explore(library: Library, bounds: Bounds, limits: Limits): Promise<Exploration> {
   const runner = new Runner(library, library.deriveTimes(bounds.times));
   const oldest = runner.settings.times.settle + runner.settings.times.mid + 2;
-  const first = (await firstWorlds(runner)).map((world) => ({ world, key: canonical(world, oldest) }));
-  const parents = new Map<string, Parent>(
-    first.map(({ key }, index) => [key, { from: undefined, label: BEGINNINGS[index] ?? "" }]),
-  );
+  const beginnings = await beginningsOf(bounds, runner);
+  const first = beginnings.map(({ world, label }) => ({ world, label, key: canonical(world, oldest) }));
+  const parents = new Map<string, Parent>(first.map(({ key, label }) => [key, { from: undefined, label }]));
   let ways = new Map<string, bigint>(first.map(({ key }) => [key, 1n]));
   let frontier: Found[] = first;
   /** Worlds that differ only in what is on its way hold the same promises. */
@@ -109,14 +108,13 @@ export async function wander(
   { walks, length, seed }: { walks: number; length: number; seed: number },
 ): Promise<Wandering> {
   const runner = new Runner(library, library.deriveTimes(bounds.times));
-  const beginnings = await firstWorlds(runner);
+  const beginnings = await beginningsOf(bounds, runner);
   const random = generator(seed);
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
   let steps = 0;
   for (let walk = 1; walk <= walks; walk++) {
-    const index = Math.floor(random() * beginnings.length);
-    let world = beginnings[index] as World;
-    const story = [BEGINNINGS[index] ?? ""];
+    let { world, label } = pick(beginnings);
+    const story = [label];
     for (let at = 0; at < length; at++) {
       const next: { after: World; label: string }[] = [];
       for (const step of await stepsOf(world, bounds, runner)) {
@@ -128,9 +126,8 @@ export async function wander(
           return { walks: walk, steps, violation: { ...violation, story: [...story, step.label] } };
         next.push({ after, label: step.label });
       }
-      const { after, label } = pick(next);
+      ({ after: world, label } = pick(next));
       story.push(label);
-      world = after;
       const [violation] = await checkComing(world, runner);
       if (violation !== undefined) return { walks: walk, steps, violation: { ...violation, story } };
     }
@@ -154,15 +151,13 @@ function generator(seed: number): () => number {
 /** Once everything has ended, answers on their way must be worthless too. */
 const keptFor = ({ ghost, travellers }: World): World["travellers"] => (ghost.hasEnded ? travellers : []);
 
-/** Where exploring begins, so that no scene spends its depth on getting there. */
-const BEGINNINGS = [
-  "Ada has just signed in, with the tick",
-  "Ada signed in with the tick and closed her browser, a long time ago",
-  "Ada's browser was closed, and has just come back",
-  "Ada's browser was closed, and came back a long time ago",
-];
+interface Beginning {
+  readonly world: World;
+  readonly label: string;
+}
 
-async function firstWorlds(runner: Runner): Promise<World[]> {
+/** Where exploring begins, so that no scene spends its depth on getting there. */
+async function beginningsOf(bounds: Bounds, runner: Runner): Promise<Beginning[]> {
   const start = 1_000_000;
   const pause = runner.settings.times.settle + 1;
   const nobody = { session: undefined, remember: undefined };
@@ -172,13 +167,71 @@ async function firstWorlds(runner: Runner): Promise<World[]> {
   const restore = await probe(signIn.rows, closed, start + pause, runner);
   const back = received(closed, restore.cookies);
   const signedIn = worldAt(start, signIn.rows, jar);
-  const restored = worldAt(start + pause, restore.rows, back, signedIn.ghost);
-  return [
-    signedIn,
-    worldAt(start + pause, signIn.rows, closed),
-    restored,
-    worldAt(start + 2 * pause, restore.rows, back, signedIn.ghost),
+  const rested = worldAt(start + pause, signIn.rows, closed);
+  const sends = `the browser sends a request (${bounds.handlers[0]})`;
+  const rotated = await follow(rested, bounds, runner, [
+    sends,
+    sends,
+    "request 1 arrives",
+    "request 1 ends its handler",
+  ]);
+  const converged = await follow(rotated, bounds, runner, [
+    "the answer to request 1 is lost",
+    "a tick passes",
+    "request 2 arrives",
+    "request 2 ends its handler",
+  ]);
+  const delivered = await follow(converged, bounds, runner, [
+    "a tick passes",
+    "the answer to request 2 arrives",
+    "a tick passes",
+  ]);
+  const restoredLongAgo = worldAt(start + 2 * pause, restore.rows, back, signedIn.ghost);
+  const confirming = await follow(restoredLongAgo, bounds, runner, [
+    "the browser sends a request (reauthenticate)",
+    "request 1 arrives",
+    "request 1 ends its handler",
+  ]);
+  const all: { world: World | undefined; label: string }[] = [
+    { world: signedIn, label: "Ada has just signed in, with the tick" },
+    { world: rested, label: "Ada signed in with the tick and closed her browser, a long time ago" },
+    {
+      world: worldAt(start + pause, restore.rows, back, signedIn.ghost),
+      label: "Ada's browser was closed, and has just come back",
+    },
+    { world: restoredLongAgo, label: "Ada's browser was closed, and came back a long time ago" },
+    {
+      world: rotated,
+      label: "Ada's browser came back with two requests, 1 and 2; 1 rotated and is being answered",
+    },
+    { world: converged, label: "… the answer to 1 was lost; 2 converged a tick later and is being answered" },
+    {
+      world: delivered,
+      label: "… and its answer came a tick later, and is not on disk yet another tick later",
+    },
+    {
+      world: confirming,
+      label: "Ada's browser came back a long time ago; she has confirmed her password and is being answered",
+    },
   ];
+  return all.flatMap(({ world, label }) => (world === undefined ? [] : [{ world, label }]));
+}
+
+/** Takes the steps whose labels begin like these; undefined where a scene does not have them. */
+async function follow(
+  world: World | undefined,
+  bounds: Bounds,
+  runner: Runner,
+  labels: readonly string[],
+): Promise<World | undefined> {
+  let at = world;
+  for (const label of labels) {
+    if (at === undefined) return undefined;
+    const steps = await stepsOf(at, bounds, runner);
+    const step = steps.find((each) => each.label.startsWith(label));
+    at = step === undefined ? undefined : followed(at, step);
+  }
+  return at;
 }
 
 function worldAt(now: number, rows: World["rows"], jar: World["jar"], before?: World["ghost"]): World {

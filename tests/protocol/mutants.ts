@@ -12,6 +12,10 @@ interface Mutant {
   readonly file: string;
   readonly find: string;
   readonly replace: string;
+  /** A second change, where one alone would be caught by another guard. */
+  readonly also?: { readonly find: string; readonly replace: string };
+  /** The scene in which it dies soonest; the others are tried after it. */
+  readonly scene?: string;
 }
 
 export interface Killed {
@@ -90,16 +94,11 @@ export const mutants: readonly Mutant[] = [
     replace: "mayConfirm(row, now)",
   },
   {
-    name: "confirmed without looking at the token",
-    file: memory,
-    find: "sameDigest(login.token, confirm.token)",
-    replace: "true",
-  },
-  {
-    name: "no compare-and-swap on the generation",
+    name: "no compare-and-swap, neither on the generation nor on the session's version",
     file: memory,
     find: "login.generation !== guard.generation",
     replace: "false",
+    also: { find: 'if (row.version !== update.version) return "stale";', replace: "" },
   },
   {
     name: "no allowance for clocks that differ",
@@ -265,18 +264,18 @@ async function firstViolation(
 }
 
 /** A copy of the sources with one place changed. A place that is not there exactly once is a stale mutant. */
-async function mutated({ name, file, find, replace }: Mutant, folder: string): Promise<Library> {
+export async function mutated({ name, file, find, replace, also }: Mutant, folder: string): Promise<Library> {
   const copy = join(FOLDER, folder);
   rmSync(copy, { recursive: true, force: true });
   mkdirSync(FOLDER, { recursive: true });
   cpSync(SOURCES, copy, { recursive: true });
   const path = join(copy, file);
-  const source = readFileSync(path, "utf8");
-  const places = source.split(find).length - 1;
-  if (places !== 1) throw new Error(`mutant "${name}": its place is ${places} times in ${file}`);
-  writeFileSync(
-    path,
-    source.replace(find, () => replace),
-  );
+  let source = readFileSync(path, "utf8");
+  for (const edit of [{ find, replace }, ...(also === undefined ? [] : [also])]) {
+    const places = source.split(edit.find).length - 1;
+    if (places !== 1) throw new Error(`mutant "${name}": its place is ${places} times in ${file}`);
+    source = source.replace(edit.find, () => edit.replace);
+  }
+  writeFileSync(path, source);
   return loadLibrary(copy);
 }
