@@ -72,8 +72,9 @@ class Scribe {
     const row = "session" in standing && standing.session !== undefined ? this.session(standing.session) : "";
     const login = standing.kind === "remembered" ? `${standing.effect} ${this.login(standing.login)}` : "";
     const why = standing.kind === "detached" ? standing.why : "";
-    // Of the moment at which the request came, only whether it may confirm is of any use later.
-    const proves = standing.kind === "live" && openedAt > (standing.session.confirmFrom ?? openedAt);
+    // Of the moment at which the request came, only its side of the time to confirm is of any use later.
+    const from = standing.kind === "live" ? standing.session.confirmFrom : undefined;
+    const proves = from === undefined ? "-" : Math.sign(openedAt - from);
     return `${standing.kind} ${why} ${row} ${login} ${intent.kind} ${proves} ${sent}`;
   }
 

@@ -20,7 +20,7 @@ async function explore(...options: string[]) {
 
 describe.concurrent("exploration of the real code", () => {
   test("finds no schedule that breaks a promise", { timeout: 10 * MINUTES }, async () => {
-    const total = await explore("--states", "30000");
+    const total = await explore("--states", "25000", "--walks", "60");
     expect(total).toMatchObject({ failed: 0, scenes: 14 });
     expect(total.states).toBeGreaterThan(300_000);
   });

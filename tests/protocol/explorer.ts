@@ -157,7 +157,7 @@ interface Beginning {
 }
 
 /** Where exploring begins, so that no scene spends its depth on getting there. */
-async function beginningsOf(bounds: Bounds, runner: Runner): Promise<Beginning[]> {
+export async function beginningsOf(bounds: Bounds, runner: Runner): Promise<Beginning[]> {
   const start = 1_000_000;
   const pause = runner.settings.times.settle + 1;
   const nobody = { session: undefined, remember: undefined };
@@ -192,6 +192,12 @@ async function beginningsOf(bounds: Bounds, runner: Runner): Promise<Beginning[]
     "request 1 arrives",
     "request 1 ends its handler",
   ]);
+  const hesitating = await follow(signedIn, bounds, runner, [
+    "the browser ends (close)",
+    "the browser sends a request (reauthenticate)",
+    "request 1 arrives",
+    "a long time passes",
+  ]);
   const all: { world: World | undefined; label: string }[] = [
     { world: signedIn, label: "Ada has just signed in, with the tick" },
     { world: rested, label: "Ada signed in with the tick and closed her browser, a long time ago" },
@@ -212,6 +218,11 @@ async function beginningsOf(bounds: Bounds, runner: Runner): Promise<Beginning[]
     {
       world: confirming,
       label: "Ada's browser came back a long time ago; she has confirmed her password and is being answered",
+    },
+    {
+      world: hesitating,
+      label:
+        "Ada signed in, closed her browser, came back; request 1 confirms her password, and takes its time",
     },
   ];
   return all.flatMap(({ world, label }) => (world === undefined ? [] : [{ world, label }]));

@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Exploration, explore, wander } from "./explorer.ts";
+import { explore } from "./explorer.ts";
 import { type Library, loadLibrary, SOURCES } from "./library.ts";
 import { scenes } from "./scenes.ts";
 import { spaceVisits } from "./visits.ts";
@@ -62,18 +62,21 @@ export const mutants: readonly Mutant[] = [
     file: decide,
     find: "return age <= times.mid ? ACCEPT : RECOVER;",
     replace: "return age < times.mid ? ACCEPT : RECOVER;",
+    scene: "writers",
   },
   {
     name: "the current token rotates however young",
     file: decide,
     find: "return isConfirmed || age > times.settle ? ROTATE : ACCEPT;",
     replace: "return ROTATE;",
+    scene: "two tabs, closing and crashing",
   },
   {
     name: "a superseded token alarms at once",
     file: decide,
     find: "now - row.supersededAt <= times.late &&",
     replace: "false &&",
+    scene: "two tabs, closing and crashing",
   },
   {
     name: "confirmed at first sight",
@@ -92,6 +95,7 @@ export const mutants: readonly Mutant[] = [
     file: plan,
     find: "mayConfirm(row, openedAt)",
     replace: "mayConfirm(row, now)",
+    scene: "two tabs, closing and crashing",
   },
   {
     name: "no compare-and-swap, neither on the generation nor on the session's version",
@@ -105,18 +109,21 @@ export const mutants: readonly Mutant[] = [
     file: times,
     find: "base.converge + base.delivery + base.transit + 2 * base.skew",
     replace: "base.converge + base.delivery + base.transit",
+    scene: "servers whose clocks differ",
   },
   {
     name: "no grace for a replaced session secret",
     file: times,
     find: "grace: base.delivery + base.transit + base.skew",
     replace: "grace: -1",
+    scene: "regenerating the secret",
   },
   {
     name: "a grace of one way only",
     file: times,
     find: "grace: base.delivery + base.transit + base.skew",
     replace: "grace: base.transit",
+    scene: "confirming the password",
   },
   {
     name: "the session is not re-keyed by a restore",
@@ -140,20 +147,22 @@ export const mutants: readonly Mutant[] = [
   {
     name: "theft is told, and nothing is ended",
     file: open,
-    find: "if (!ended.some((device) => device.rememberedId === login.id)) return;",
-    replace: "settings.store.apply({ remember: undefined });",
+    find: "const ended = await settings.store.end({",
+    replace: "const ended = ((_: unknown) => [{ rememberedId: login.id }])({",
   },
   {
     name: "a revocation is not looked at",
     file: decide,
     find: "if (row.revokedAt !== undefined) {",
     replace: "if (false) {",
+    scene: "signing in again",
   },
   {
     name: "a revoked login is answered as an unknown one",
     file: decide,
     find: 'return { kind: "ended", why: "revoked", clear: now - row.revokedAt > quiet };',
     replace: 'return { kind: "ended", why: "unknown", clear: true };',
+    scene: "signing in again",
   },
   {
     name: "rotation moves the absolute deadline",
@@ -166,6 +175,7 @@ export const mutants: readonly Mutant[] = [
     file: decide,
     find: "return AHEAD;",
     replace: "return THEFT;",
+    scene: "a store set back to a backup",
   },
   {
     name: "who loses the swap sends its own, older cookie",
@@ -184,30 +194,35 @@ export const mutants: readonly Mutant[] = [
     file: open,
     find: "found?.session,\n    now,",
     replace: "undefined,\n    now,",
+    scene: "confirming the password",
   },
   {
     name: "a rotation takes a session whose secret was exchanged while its handler ran",
     file: commit,
     find: "keptEffect(standing.effect, found.session, now, times)",
     replace: "standing.effect",
+    scene: "confirming the password",
   },
   {
     name: "a confirmed password leads to a secret that the old token derives",
     file: plan,
     find: 'const secret = raises ? newSecret() : derived(state, "session", presented.cookie.token, derivation);',
     replace: 'const secret = derived(state, "session", presented.cookie.token, derivation);',
+    scene: "confirming the password",
   },
   {
     name: "logout leaves the remembered login",
     file: plan,
-    find: 'const own = standing.kind === "remembered" ? standing.login.id : sessionOf(standing)?.rememberedId;',
-    replace: 'const own = reason === "logout" ? undefined : sessionOf(standing)?.rememberedId;',
+    find: "if (session !== undefined || own !== undefined) {",
+    replace: 'if (reason !== "logout" && (session !== undefined || own !== undefined)) {',
+    scene: "logging out",
   },
   {
     name: "a renewal in flight gets a row of its own",
     file: commit,
     find: 'if (intent.kind === "login" && !intent.isRenewal) {',
     replace: 'if (intent.kind === "login") {',
+    scene: "renewing after a changed password",
   },
   {
     name: "a save is not conditional on the version",
@@ -217,10 +232,8 @@ export const mutants: readonly Mutant[] = [
   },
 ];
 
-/** Small explorations first, as most mutants die early; then long walks, then large explorations. */
-const EARLY = { states: 3000, depth: Number.POSITIVE_INFINITY };
-const LATE = { states: 60_000, depth: Number.POSITIVE_INFINITY };
-const WALKS = { walks: 400, length: 40, seed: 7 };
+/** Small explorations of every scene first, as most mutants die early. */
+const STAGES = [2500, 15_000, 60_000];
 const FOLDER = resolve(SOURCES, "../.tmp/mutants");
 
 export async function killMutants(print: (text: string) => void): Promise<Killed[]> {
@@ -237,28 +250,37 @@ export async function killMutants(print: (text: string) => void): Promise<Killed
 
 async function kill(mutant: Mutant, index: number): Promise<Killed> {
   const library = await mutated(mutant, String(index));
-  const violation = await firstViolation(library);
+  const hinted = scenes.filter(({ name }) => name === mutant.scene);
+  const violation =
+    (await firstViolation(library, hinted, STAGES.at(-1) ?? 0)) ?? (await firstViolationAnywhere(library));
   return { name: mutant.name, killedBy: violation?.by, story: violation?.story ?? [] };
+}
+
+interface Found {
+  readonly by: string;
+  readonly story: readonly string[];
+}
+
+async function firstViolationAnywhere(library: Library): Promise<Found | undefined> {
+  for (const states of STAGES) {
+    const found = await firstViolation(library, scenes, states);
+    if (found !== undefined) return found;
+    const [fault] = states === STAGES[0] ? (await spaceVisits(library)).violations : [];
+    if (fault !== undefined) return { by: fault, story: [] };
+  }
+  return undefined;
 }
 
 async function firstViolation(
   library: Library,
-): Promise<{ by: string; story: readonly string[] } | undefined> {
-  const attempts: ((bounds: Bounds) => Promise<Exploration["violation"]>)[] = [
-    async (bounds) => (await explore(library, bounds, EARLY)).violation,
-    async (bounds) => (await wander(library, bounds, WALKS)).violation,
-    async (bounds) => (await explore(library, bounds, LATE)).violation,
-  ];
-  for (const [index, attempt] of attempts.entries()) {
-    for (const bounds of scenes) {
-      const violation = await attempt(bounds);
-      if (violation === undefined) continue;
-      const { invariant, what, story } = violation;
-      return { by: `${invariant} in "${bounds.name}": ${what}`, story };
-    }
-    if (index > 0) continue;
-    const [fault] = (await spaceVisits(library)).violations;
-    if (fault !== undefined) return { by: fault, story: [] };
+  among: readonly Bounds[],
+  states: number,
+): Promise<Found | undefined> {
+  for (const bounds of among) {
+    const { violation } = await explore(library, bounds, { states, depth: Number.POSITIVE_INFINITY });
+    if (violation === undefined) continue;
+    const { invariant, what, story } = violation;
+    return { by: `${invariant} in "${bounds.name}": ${what}`, story };
   }
   return undefined;
 }
