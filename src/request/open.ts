@@ -8,14 +8,9 @@ import {
   readSessionCookie,
   type SessionCookie,
 } from "../http/cookies.ts";
-import {
-  decideRemember,
-  decideSession,
-  type SessionStanding,
-  withoutOverwriting,
-} from "../remember/decide.ts";
+import { decideRemember, decideSession, withoutOverwriting } from "../remember/decide.ts";
 import { digest, newId } from "../secrets.ts";
-import type { Remembered, SessionRow } from "../stores/store.ts";
+import type { Remembered } from "../stores/store.ts";
 import type { RequestFacts } from "./facts.ts";
 import { tombstoneUntil } from "./rows.ts";
 import {
@@ -55,12 +50,12 @@ export async function openRequest(core: Core, facts: RequestFacts): Promise<Requ
   const bySession = await openSession(core, sessionCookie);
   // An anonymous session does not hide a remember cookie: it may have been made by a response that a sign-in
   // overtook, and the visitor would stay signed out.
-  const hasUser = sessionOf(bySession.opened.standing)?.userId !== undefined;
+  const hasUser = sessionOf(bySession.standing)?.userId !== undefined;
   const byRemember =
-    rememberCookie.kind === "valid" && !hasUser && bySession.standing !== "future"
+    rememberCookie.kind === "valid" && !hasUser && bySession.outcome !== "skew"
       ? await openRemembered(core, facts, rememberCookie.cookie)
       : undefined;
-  const opened = choose(bySession.opened, byRemember, sessionCookie, rememberCookie);
+  const opened = choose(bySession, byRemember, sessionCookie, rememberCookie);
 
   return newState(core, facts, openedAt, rememberCookie, opened, [
     ...duplicates,
@@ -68,44 +63,35 @@ export async function openRequest(core: Core, facts: RequestFacts): Promise<Requ
   ]);
 }
 
-interface OpenedSession {
-  readonly opened: Opened;
-  readonly row: SessionRow | undefined;
-  readonly standing: SessionStanding;
-}
-
-async function openSession(core: Core, presented: Presented<SessionCookie>): Promise<OpenedSession> {
+async function openSession(core: Core, presented: Presented<SessionCookie>): Promise<Opened> {
   if (presented.kind !== "valid") {
     const outcome = presented.kind === "absent" ? "none" : presented.kind;
-    return { opened: { standing: { kind: "none" }, outcome }, row: undefined, standing: "dead" };
+    return { standing: { kind: "none" }, outcome };
   }
   const { settings, events } = core;
   const row = await settings.store.findSession(presented.cookie.id);
   const now = settings.clock.now();
   const standing = decideSession(row, digest(presented.cookie.secret), now, settings.times);
-  const opened = ((): Opened => {
-    switch (standing) {
-      case "live":
-      case "late":
-        // Both stand on a row: without one they are not decided.
-        return row === undefined
-          ? { standing: { kind: "none" }, outcome: "unknown" }
-          : { standing: { kind: standing, session: row }, outcome: "live" };
-      case "replaced":
-        return { standing: { kind: "detached", why: "replaced" }, outcome: "replaced" };
-      case "future":
-        events.emit("clockSkew", { at: now, handle: presented.cookie.id });
-        return { standing: { kind: "detached", why: "skew" }, outcome: "skew" };
-      case "dead":
-        if (row === undefined) return { standing: { kind: "none" }, outcome: "unknown" };
-        if (now <= Math.min(row.idleDeadline, row.absoluteDeadline)) {
-          return { standing: { kind: "none" }, outcome: "replaced" };
-        }
-        events.emit("expired", { at: now, handle: row.rememberedId ?? row.id, userId: row.userId });
-        return { standing: { kind: "none" }, outcome: "expired" };
-    }
-  })();
-  return { opened, row, standing };
+  switch (standing) {
+    case "live":
+    case "late":
+      // Both stand on a row: without one they are not decided.
+      return row === undefined
+        ? { standing: { kind: "none" }, outcome: "unknown" }
+        : { standing: { kind: standing, session: row }, outcome: "live" };
+    case "replaced":
+      return { standing: { kind: "detached", why: "replaced" }, outcome: "replaced" };
+    case "future":
+      events.emit("clockSkew", { at: now, handle: presented.cookie.id });
+      return { standing: { kind: "detached", why: "skew" }, outcome: "skew" };
+    case "dead":
+      if (row === undefined) return { standing: { kind: "none" }, outcome: "unknown" };
+      if (now <= Math.min(row.idleDeadline, row.absoluteDeadline)) {
+        return { standing: { kind: "none" }, outcome: "replaced" };
+      }
+      events.emit("expired", { at: now, handle: row.rememberedId ?? row.id, userId: row.userId });
+      return { standing: { kind: "none" }, outcome: "expired" };
+  }
 }
 
 async function openRemembered(core: Core, facts: RequestFacts, cookie: RememberCookie): Promise<Opened> {
