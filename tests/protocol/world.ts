@@ -1,6 +1,7 @@
 import type { CookieInstruction } from "../../src/http/cookies.ts";
 import type { Settings } from "../../src/options.ts";
 import type { RequestState } from "../../src/request/state.ts";
+import type { EndSelector } from "../../src/stores/store.ts";
 import {
   type Handler,
   type Jar,
@@ -178,9 +179,11 @@ export async function stepsOf(world: World, bounds: Bounds, runner: Runner): Pro
     }
   }
   if (bounds.revokes && !world.ghost.hasEnded) {
-    const value = { userId: "ada", reason: "revoked", at: world.now, pruneAfter: world.now };
-    const { rows } = await perform(runner.library, world.rows, { name: "end", values: [value] });
-    add("the user is revoked everywhere", { rows, ghost: { ...world.ghost, hasEnded: true } });
+    for (const { label, whom } of revocationsOf(world)) {
+      const value = { ...whom, reason: "revoked", at: world.now, pruneAfter: world.now };
+      const { rows } = await perform(runner.library, world.rows, { name: "end", values: [value] });
+      add(label, { rows, ghost: { ...world.ghost, hasEnded: true } });
+    }
   }
   if (bounds.backups && !world.ghost.isSetBack && world.travellers.length === 0) {
     add("the store is set back to its backup", {
@@ -189,6 +192,22 @@ export async function stepsOf(world: World, bounds: Bounds, runner: Runner): Pro
     });
   }
   return steps;
+}
+
+/** What `revokeUser`, `revoke` and, from another device, `passwordChanged` ask of the store. */
+function revocationsOf({ rows }: World): { label: string; whom: Partial<EndSelector> }[] {
+  const alive = [...rows.logins.values()].filter(({ revokedAt }) => revokedAt === undefined);
+  const byHandle = alive.map(({ id }) => ({
+    label: "the device is revoked by its handle",
+    whom: { handle: id },
+  }));
+  const elsewhere = { userId: "ada", except: "the session of another device" };
+  return [
+    { label: "the user is revoked everywhere", whom: { userId: "ada" } },
+    { label: "the password is changed on another device", whom: elsewhere },
+    // With several logins one handle would not end everything, which is what is checked after it.
+    ...(alive.length === 1 ? byHandle : []),
+  ];
 }
 
 /** One call of the store, made now, and on to the next or to the end of open or commit. */
