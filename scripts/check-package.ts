@@ -16,6 +16,7 @@ try {
   run("publint", ["run", tarball, "--strict"]);
   run("attw", [tarball, "--profile", "esm-only"]);
   checkFiles(tarball);
+  checkTypes();
   checkOptions();
 } finally {
   rmSync(folder, { recursive: true, force: true });
@@ -46,6 +47,16 @@ function checkFiles(tarball: string): void {
     for (const path of typeof target === "string" ? [target] : Object.values(target)) {
       const file = join("package", path);
       if (!files.includes(file)) faults.push(`the tarball lacks ${file}`);
+    }
+  }
+}
+
+/** Types that came from elsewhere would have to be installed by everybody who compiles against ours. */
+function checkTypes(): void {
+  for (const name of readdirSync("dist", { recursive: true, encoding: "utf8" })) {
+    if (!name.endsWith(".d.ts")) continue;
+    for (const [, from = ""] of readFileSync(join("dist", name), "utf8").matchAll(/\bfrom "([^"]+)"/g)) {
+      if (!/^(\.|node:)/.test(from)) faults.push(`dist/${name} takes types from ${from}`);
     }
   }
 }

@@ -1,11 +1,11 @@
-import ms, { type StringValue } from "ms";
+import ms from "ms";
 
 /** Milliseconds, or text such as "90s", "15m", "12h", "30d". */
-export type Duration = number | StringValue;
+export type Duration = number | `${number}${"ms" | "s" | "m" | "h" | "d" | "w"}`;
 
 /** Milliseconds, or undefined where the value is no duration. */
 export function parseDuration(value: unknown): number | undefined {
-  const parsed =
-    typeof value === "string" && value !== "" && value.length <= 100 ? ms(value as StringValue) : value;
+  const isText = typeof value === "string" && value !== "" && value.length <= 100;
+  const parsed: unknown = isText ? ms(value as Parameters<typeof ms>[0]) : value;
   return typeof parsed === "number" && Number.isSafeInteger(parsed) && parsed >= 0 ? parsed : undefined;
 }
