@@ -3,7 +3,8 @@ import { decideOvertaken, withoutOverwriting } from "../remember/decide.ts";
 import type { ProtocolTimes } from "../remember/times.ts";
 import { newId } from "../secrets.ts";
 import type { SessionRow } from "../stores/store.ts";
-import { type Plan, planCommit } from "./plan.ts";
+import { planCommit } from "./plan/index.ts";
+import type { Plan } from "./plan/parts.ts";
 import { identityOf, type RememberedStanding, type RequestState, type Standing } from "./state.ts";
 
 /** Two hundred writers of one session all get their turn; more is a fault that should be seen. */

@@ -27,7 +27,9 @@ export interface Killed {
 
 const decide = "remember/decide.ts";
 const times = "remember/times.ts";
-const plan = "request/plan.ts";
+const saving = "request/plan/save.ts";
+const restoring = "request/plan/remembered.ts";
+const signing = "request/plan/sign.ts";
 const commit = "request/commit.ts";
 const open = "request/open.ts";
 const memory = "stores/memory/index.ts";
@@ -92,7 +94,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "confirmed by when the handler ends",
-    file: plan,
+    file: saving,
     find: "mayConfirm(row, openedAt)",
     replace: "mayConfirm(row, now)",
     scene: "two tabs, closing and crashing",
@@ -127,13 +129,13 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "the session is not re-keyed by a restore",
-    file: plan,
+    file: restoring,
     find: "    secret: digest(secret),\n    secretAt: now,\n    previousSecret: undefined,\n    level: identity.level,",
     replace: "    level: identity.level,",
   },
   {
     name: "the session of a superseded token is left alive",
-    file: plan,
+    file: restoring,
     find: "    secret: digest(secret),\n    secretAt: now,\n    previousSecret: undefined,\n    level: identity.level,",
     replace:
       "    ...(effect === 'recover' ? {} : { secret: digest(secret), secretAt: now }),\n    level: identity.level,",
@@ -166,7 +168,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "rotation moves the absolute deadline",
-    file: plan,
+    file: restoring,
     find: "const rotation: Rotation = {",
     replace: "const rotation: any = {\n    absoluteDeadline: now + settings.remember.absolute,",
   },
@@ -185,7 +187,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "converging without looking at the clock again",
-    file: plan,
+    file: restoring,
     find: 'if (effect !== "converge" || now - login.rotatedAt > times.converge) return undefined;',
     replace: 'if (effect !== "converge") return undefined;',
   },
@@ -205,14 +207,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a confirmed password leads to a secret that the old token derives",
-    file: plan,
+    file: restoring,
     find: 'const secret = raises ? newSecret() : derived(state, "session", presented.cookie.token, derivation);',
     replace: 'const secret = derived(state, "session", presented.cookie.token, derivation);',
     scene: "confirming the password",
   },
   {
     name: "logout leaves the remembered login",
-    file: plan,
+    file: signing,
     find: "if (session !== undefined || own !== undefined) {",
     replace: 'if (reason !== "logout" && (session !== undefined || own !== undefined)) {',
     scene: "logging out",

@@ -1,0 +1,37 @@
+import type { RequestState } from "../state.ts";
+
+import { assertDeliverable, type Plan } from "./parts.ts";
+import { planRemembered } from "./remembered.ts";
+import { planCreate, planDetached, planSave } from "./save.ts";
+import { planLogin, planLogout } from "./sign.ts";
+
+/**
+ * Decides the effects of a commit. Asks nothing and changes nothing; only secrets and ids are drawn here.
+ * Unless it is the final one, no secret is exchanged but by a sign-in.
+ */
+export function planCommit(state: RequestState, now: number, isFinal: boolean): Plan {
+  const { intent } = state;
+  if (intent.kind === "login" && (isFinal || !intent.isRenewal)) {
+    assertDeliverable(state, "sign in");
+    return planLogin(state, intent, now);
+  }
+  if (intent.kind === "logout") return planLogout(state, now);
+  if (intent.kind === "reauthenticate") assertDeliverable(state, "raise the level");
+  const plan = planKeep(state, now, isFinal);
+  return isFinal || intent.kind === "keep" ? plan : { ...plan, isIntentPending: true };
+}
+
+function planKeep(state: RequestState, now: number, isFinal: boolean): Plan {
+  const { standing } = state;
+  switch (standing.kind) {
+    case "none":
+      return planCreate(state, now);
+    case "detached":
+      return planDetached(state, standing, now);
+    case "live":
+    case "late":
+      return planSave(state, standing, now, isFinal);
+    case "remembered":
+      return planRemembered(state, standing, now, isFinal);
+  }
+}

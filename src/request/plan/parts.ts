@@ -1,0 +1,100 @@
+import { PsessionError } from "../../errors.ts";
+import type { EventName, PsessionEvents } from "../../events.ts";
+import { type CookieInstruction, rememberCookieValue, sessionCookieValue } from "../../http/cookies.ts";
+import type { Secret } from "../../secrets.ts";
+import type {
+  Change,
+  RememberedRow,
+  RememberedUse,
+  SessionRow,
+  SessionUpdate,
+  Touch,
+} from "../../stores/store.ts";
+import { sessionDeadlines } from "../rows.ts";
+import { identityOf, type RequestState, type Standing } from "../state.ts";
+
+export type Told = { [K in EventName]: readonly [K, PsessionEvents[K]] }[EventName];
+
+/** The effects of one commit: what the store is asked to do, and what follows if it does. */
+export interface Plan {
+  readonly change?: Change | undefined;
+  readonly touch?: Touch;
+  readonly cookies: readonly CookieInstruction[];
+  readonly events: readonly Told[];
+  /** How the request stands once the change is done. */
+  readonly standing: Standing;
+  /** What the handler asked for waits for the response. */
+  readonly isIntentPending?: boolean;
+}
+
+export function updated(row: SessionRow, update: SessionUpdate): SessionRow {
+  return { ...row, ...update.set, version: row.version + 1 };
+}
+
+export const confirmed = (use: RememberedUse | undefined) =>
+  use?.confirm === undefined ? {} : { confirmFrom: undefined };
+
+export function confirmEvents(row: SessionRow, use: RememberedUse | undefined, now: number): Told[] {
+  if (use?.confirm === undefined || row.userId === undefined) return [];
+  return [["confirmed", { at: now, handle: use.id, userId: row.userId }]];
+}
+
+export const heldBy = ({ id, generation }: RememberedRow) => ({ id, generation });
+
+export const raisedSession = (state: RequestState, now: number) => ({
+  previousSecret: undefined,
+  level: "login" as const,
+  authenticatedAt: identityOf(state).authenticatedAt,
+  ...sessionDeadlines(now, state.core.settings),
+});
+
+export function sessionCookie(state: RequestState, id: string, secret: Secret): CookieInstruction {
+  const { cookies, keys } = state.core.settings;
+  return {
+    definition: cookies.session,
+    value: sessionCookieValue({ id, secret }, keys),
+    maxAgeSeconds: undefined,
+  };
+}
+
+export function rememberCookie(
+  state: RequestState,
+  login: RememberedRow,
+  token: Secret,
+  now: number,
+): CookieInstruction {
+  const { cookies, keys } = state.core.settings;
+  const { id, generation, absoluteDeadline } = login;
+  return {
+    definition: cookies.remember,
+    value: rememberCookieValue({ id, generation, token }, keys),
+    maxAgeSeconds: Math.max(1, Math.floor((absoluteDeadline - now) / 1000)),
+  };
+}
+
+export const originOf = ({ facts }: RequestState) => ({ address: facts.address, userAgent: facts.userAgent });
+
+export const nothing = (standing: Standing): Plan => ({ cookies: [], events: [], standing });
+
+export const told = <K extends EventName>(type: K, facts: PsessionEvents[K]): Told =>
+  [type, facts] as unknown as Told;
+
+export function assertDeliverable(state: RequestState, what: string): void {
+  if (state.standing.kind === "detached" && state.standing.why === "insecure") throw insecure();
+  if (!state.canSetCookies) throw undeliverable(what);
+}
+
+export function undeliverable(what: string): PsessionError {
+  return new PsessionError(
+    "headers_already_sent",
+    `Could not ${what}: this response can carry no cookies, as its head was already sent. Do it before writing.`,
+  );
+}
+
+export function insecure(): PsessionError {
+  return new PsessionError(
+    "insecure_transport",
+    "This request came over plain http, so its Secure cookies would be lost. Behind a proxy that speaks https, " +
+      "trust it (Express: app.set('trust proxy', 1)); on localhost use dangerouslyAllowInsecureHttp.",
+  );
+}

@@ -1,0 +1,221 @@
+import { digest, newSalt, newSecret, type Secret, sameDigest } from "../../secrets.ts";
+import type { RememberedUse, Rotation, SessionRow, SessionUpdate } from "../../stores/store.ts";
+import { newSessionRow, rememberedUse, sessionDeadlines, sessionPruneAfter } from "../rows.ts";
+import { identityOf, type RememberedStanding, type RequestState } from "../state.ts";
+
+import {
+  heldBy,
+  originOf,
+  type Plan,
+  raisedSession,
+  rememberCookie,
+  sessionCookie,
+  type Told,
+  told,
+  updated,
+} from "./parts.ts";
+
+export function planRemembered(
+  state: RequestState,
+  standing: RememberedStanding,
+  now: number,
+  isFinal: boolean,
+): Plan {
+  const { effect } = standing;
+  const rotates = effect === "rotate" || effect === "recover";
+  if (isFinal && rotates && state.canSetCookies) return planRotation(state, standing, now);
+  return planAccepted(state, standing, now, isFinal);
+}
+
+/** Rules 1 and 3c: the login gets a successor, its session row the secret that belongs to it. */
+function planRotation(state: RequestState, standing: RememberedStanding, now: number): Plan {
+  const { settings } = state.core;
+  const { login, presented, effect } = standing;
+  const generation = login.generation + 1;
+  const salt = newSalt();
+  const derivation = { id: login.id, generation, salt };
+  const raises = state.intent.kind === "reauthenticate";
+  const token = derived(state, "remember", presented.cookie.token, derivation);
+  // A raised session gets a secret that nobody can derive who merely holds the predecessor.
+  const secret = raises ? newSecret() : derived(state, "session", presented.cookie.token, derivation);
+  const rotation: Rotation = {
+    ...rememberedUse(now, settings),
+    token: digest(token),
+    previous: presented.token,
+    superseded: effect === "recover" ? login.token : login.superseded,
+    supersededAt: effect === "recover" ? now : login.supersededAt,
+    salt,
+    keyId: settings.keys.currentKeyId,
+    rotatedAt: now,
+  };
+  const identity = identityOf(state);
+  const data = state.data.changed();
+  const set = {
+    secret: digest(secret),
+    secretAt: now,
+    previousSecret: undefined,
+    level: identity.level,
+    authenticatedAt: identity.authenticatedAt,
+    confirmFrom: now + settings.times.settle,
+    ...sessionDeadlines(now, settings, login.absoluteDeadline),
+    userAgent: state.facts.userAgent,
+    address: state.facts.address,
+    pruneAfter: sessionPruneAfter(now, true, settings),
+    ...(data === undefined ? {} : { data }),
+  };
+  const { session, ...write } = writeSession(state, standing, set, secret, now);
+  return {
+    change: { rotate: { id: login.id, generation: login.generation, set: rotation }, ...write },
+    cookies: [
+      sessionCookie(state, session.id, secret),
+      rememberCookie(state, { ...login, generation }, token, now),
+    ],
+    events: [
+      told(effect === "recover" ? "recovered" : "restored", {
+        at: now,
+        handle: login.id,
+        userId: login.userId,
+        sessionId: session.id,
+        generation,
+        request: originOf(state),
+      }),
+      ...(raises
+        ? [told("reauthenticated", { at: now, sessionId: session.id, userId: login.userId, level: "login" })]
+        : []),
+    ],
+    standing: { kind: "live", session },
+  };
+}
+
+/** Rules 2, 3a, 3b and 4: the login's session serves as it is; 3a repeats the successor to the browser. */
+function planAccepted(
+  state: RequestState,
+  standing: RememberedStanding,
+  now: number,
+  isFinal: boolean,
+): Plan {
+  const { settings } = state.core;
+  const { login, session } = standing;
+  const raises = isFinal && state.intent.kind === "reauthenticate";
+  const data = state.data.changed();
+  const successor = isFinal && state.canSetCookies ? convergence(state, standing, now) : undefined;
+  const cookies = successor === undefined ? [] : [rememberCookie(state, login, successor.token, now)];
+  const facts = { at: now, handle: login.id, userId: login.userId };
+  const events: Told[] = [];
+  if (isFinal) events.push(successor === undefined ? told("accepted", facts) : told("converged", facts));
+  const use: RememberedUse = { id: login.id, ...rememberedUse(now, settings), confirm: undefined };
+
+  if (data === undefined && !raises) {
+    if (successor?.secret !== undefined && session !== undefined) {
+      cookies.push(sessionCookie(state, session.id, successor.secret));
+    }
+    const seen = { lastSeenAt: now, pruneAfter: sessionPruneAfter(now, true, settings) };
+    const isTouchDue = session !== undefined && now - session.lastSeenAt >= settings.session.touchEvery;
+    if (!isTouchDue) return { cookies, events, standing };
+    return {
+      touch: { sessionId: session.id, ...seen, idleDeadline: undefined, remembered: use },
+      cookies,
+      events,
+      standing: { ...standing, session: { ...session, ...seen } },
+    };
+  }
+
+  // Without a raise the secret is left alone: other requests of this browser may just have been given it.
+  const secret = raises || session === undefined ? newSecret() : undefined;
+  const set = {
+    lastSeenAt: now,
+    pruneAfter: sessionPruneAfter(now, true, settings),
+    ...(data === undefined ? {} : { data }),
+    ...(raises && secret !== undefined
+      ? { secret: digest(secret), secretAt: now, ...raisedSession(state, now) }
+      : {}),
+  };
+  const { session: saved, ...write } = writeSession(state, standing, set, secret ?? newSecret(), now);
+  if (raises && secret !== undefined) {
+    cookies.push(sessionCookie(state, saved.id, secret));
+    events.push(
+      told("reauthenticated", { at: now, sessionId: saved.id, userId: login.userId, level: "login" }),
+    );
+  } else if (successor?.secret !== undefined && session !== undefined) {
+    cookies.push(sessionCookie(state, saved.id, successor.secret));
+  }
+  return {
+    // An insert has no row to be conditional on: it holds on to the login, or a revoked one would get a session.
+    change: {
+      ...(write.insert === undefined ? {} : { hold: heldBy(login) }),
+      ...write,
+      use,
+    },
+    cookies,
+    events,
+    standing: raises ? { kind: "live", session: saved } : { ...standing, session: saved },
+  };
+}
+
+/** Updates the login's session row, or makes one where it was lost. */
+function writeSession(
+  state: RequestState,
+  standing: RememberedStanding,
+  set: SessionUpdate["set"],
+  secret: Secret,
+  now: number,
+): { session: SessionRow; update?: SessionUpdate; insert?: SessionRow } {
+  const { login, session } = standing;
+  if (session !== undefined) {
+    const update = { id: session.id, version: session.version, set };
+    return { session: updated(session, update), update };
+  }
+  const { userId, level, authenticatedAt } = identityOf(state);
+  const row = newSessionRow(
+    {
+      id: state.newId,
+      secret,
+      data: state.data.encoded(),
+      now,
+      identity: {
+        userId,
+        level,
+        authenticatedAt,
+        rememberedId: login.id,
+        confirmFrom: login.rotatedAt + state.core.settings.times.settle,
+      },
+      facts: state.facts,
+      notAfter: login.absoluteDeadline,
+    },
+    state.core.settings,
+  );
+  const insert = { ...row, ...set };
+  return { session: insert, insert };
+}
+
+/**
+ * The successor that another request made from the same token, checked against the row before it is sent. A
+ * handler may have taken long: past the window the successor may be superseded by now, and nobody is to be
+ * given an older cookie.
+ */
+function convergence(
+  state: RequestState,
+  standing: RememberedStanding,
+  now: number,
+): { token: Secret; secret: Secret | undefined } | undefined {
+  const { login, session, presented, effect } = standing;
+  const { keys, times } = state.core.settings;
+  if (effect !== "converge" || now - login.rotatedAt > times.converge) return undefined;
+  const token = keys.derive("remember", presented.cookie.token, login, login.keyId);
+  if (token === undefined || !sameDigest(digest(token), login.token)) return undefined;
+  const secret = keys.derive("session", presented.cookie.token, login, login.keyId);
+  const isCurrent =
+    secret !== undefined && session !== undefined && sameDigest(digest(secret), session.secret);
+  return { token, secret: isCurrent ? secret : undefined };
+}
+
+function derived(
+  state: RequestState,
+  purpose: "session" | "remember",
+  token: Secret,
+  from: { id: string; generation: number; salt: Uint8Array },
+): Secret {
+  const secret = state.core.settings.keys.derive(purpose, token, from);
+  if (secret === undefined) throw new Error("the current key is always in the ring");
+  return secret;
+}

@@ -1,0 +1,142 @@
+import { mayConfirm } from "../../remember/decide.ts";
+import { digest, newSecret } from "../../secrets.ts";
+import type { RememberedUse, SessionRow, SessionUpdate } from "../../stores/store.ts";
+import { newSessionRow, rememberedUse, sessionPruneAfter } from "../rows.ts";
+import type { RequestState, Standing } from "../state.ts";
+
+import {
+  confirmEvents,
+  confirmed,
+  insecure,
+  nothing,
+  type Plan,
+  raisedSession,
+  sessionCookie,
+  told,
+  undeliverable,
+  updated,
+} from "./parts.ts";
+
+/** Untouched anonymous sessions are never stored: bots leave no rows. */
+export function planCreate(state: RequestState, now: number): Plan {
+  const data = state.data.changed();
+  if (data === undefined) return nothing(state.standing);
+  if (!state.canSetCookies) throw undeliverable("store a new session");
+  const secret = newSecret();
+  const identity = {
+    userId: undefined,
+    level: "anonymous",
+    authenticatedAt: undefined,
+    rememberedId: undefined,
+    confirmFrom: undefined,
+  } as const;
+  const row = newSessionRow(
+    { id: state.newId, secret, data, now, identity, facts: state.facts },
+    state.core.settings,
+  );
+  return {
+    change: { insert: row },
+    cookies: [sessionCookie(state, row.id, secret)],
+    events: [["created", { at: now, sessionId: row.id, userId: undefined }]],
+    standing: { kind: "live", session: row },
+  };
+}
+
+export function planDetached(
+  state: RequestState,
+  standing: Standing & { kind: "detached" },
+  now: number,
+): Plan {
+  if (state.data.changed() === undefined) return nothing(standing);
+  if (standing.why === "insecure") throw insecure();
+  const why = standing.why === "skew" ? "ended" : standing.why;
+  return {
+    ...nothing(standing),
+    events: [["saveDiscarded", { at: now, sessionId: state.newId, userId: undefined, why }]],
+  };
+}
+
+export function planSave(
+  state: RequestState,
+  standing: Standing & { kind: "live" | "late" },
+  now: number,
+  isFinal: boolean,
+): Plan {
+  const { settings } = state.core;
+  const row = standing.session;
+  const data = state.data.changed();
+  const isLive = standing.kind === "live";
+  const raises = isFinal && state.intent.kind === "reauthenticate";
+  const regenerates =
+    isLive &&
+    isFinal &&
+    state.canSetCookies &&
+    !raises &&
+    (state.intent.kind === "regenerate" || isRotationDue(state, row, now));
+  const use = useOf(state, row, now);
+  const isTouchDue = now - row.lastSeenAt >= settings.session.touchEvery || use?.confirm !== undefined;
+  const fresh = {
+    lastSeenAt: now,
+    idleDeadline: now + settings.session.idle,
+    pruneAfter: sessionPruneAfter(now, row.rememberedId !== undefined, settings),
+  };
+
+  if (data === undefined && !raises && !regenerates) {
+    if (!isTouchDue) return nothing(standing);
+    return {
+      touch: { sessionId: row.id, ...fresh, remembered: use },
+      cookies: [],
+      events: confirmEvents(row, use, now),
+      standing: { kind: standing.kind, session: { ...row, ...fresh, ...confirmed(use) } },
+    };
+  }
+
+  const secret = raises || regenerates ? newSecret() : undefined;
+  const update: SessionUpdate = {
+    id: row.id,
+    version: row.version,
+    set: {
+      ...fresh,
+      ...(data === undefined ? {} : { data }),
+      ...(secret === undefined ? {} : { secret: digest(secret), secretAt: now }),
+      ...(regenerates ? { previousSecret: row.secret } : {}),
+      ...(raises ? raisedSession(state, now) : {}),
+    },
+  };
+  return {
+    change: { update, use },
+    cookies: secret === undefined ? [] : [sessionCookie(state, row.id, secret)],
+    events: [
+      ...confirmEvents(row, use, now),
+      ...(secret === undefined ? [] : [told("rotated", { at: now, sessionId: row.id, userId: row.userId })]),
+      ...(raises
+        ? [told("reauthenticated", { at: now, sessionId: row.id, userId: row.userId, level: "login" })]
+        : []),
+    ],
+    standing: {
+      kind: secret === undefined ? standing.kind : "live",
+      session: { ...updated(row, update), ...confirmed(use) },
+    },
+  };
+}
+
+function useOf(state: RequestState, row: SessionRow, now: number): RememberedUse | undefined {
+  if (row.rememberedId === undefined) return undefined;
+  const { rememberCookie, core, openedAt } = state;
+  const confirms =
+    rememberCookie.kind === "valid" &&
+    rememberCookie.cookie.id === row.rememberedId &&
+    mayConfirm(row, openedAt);
+  return {
+    id: row.rememberedId,
+    ...rememberedUse(now, core.settings),
+    confirm: confirms
+      ? { generation: rememberCookie.cookie.generation, token: digest(rememberCookie.cookie.token), at: now }
+      : undefined,
+  };
+}
+
+function isRotationDue(state: RequestState, row: SessionRow, now: number): boolean {
+  const { rotateEvery } = state.core.settings.session;
+  return rotateEvery !== undefined && !state.facts.script && now - row.secretAt >= rotateEvery;
+}

@@ -1,0 +1,132 @@
+import { clearCookie } from "../../http/cookies.ts";
+import { digest, newSecret } from "../../secrets.ts";
+import type { Ending, SessionRow } from "../../stores/store.ts";
+import { newRememberedRow, newSessionRow, tombstoneUntil } from "../rows.ts";
+import { type LoginIntent, type RequestState, sessionOf } from "../state.ts";
+
+import {
+  heldBy,
+  nothing,
+  originOf,
+  type Plan,
+  rememberCookie,
+  sessionCookie,
+  type Told,
+  told,
+  updated,
+} from "./parts.ts";
+import { planCreate, planDetached } from "./save.ts";
+
+export function planLogin(state: RequestState, intent: LoginIntent, now: number): Plan {
+  const { settings } = state.core;
+  const base = sessionOf(state.standing);
+  const secret = newSecret();
+  const token = newSecret();
+  const login =
+    intent.remember === undefined
+      ? undefined
+      : newRememberedRow({ ...intent.remember, userId: intent.userId, token, now }, settings);
+  const identity = {
+    userId: intent.userId,
+    level: intent.level,
+    authenticatedAt: intent.authenticatedAt,
+    rememberedId: login?.id,
+    confirmFrom: login === undefined ? undefined : now + settings.times.settle,
+  };
+  const data = state.data.encoded();
+  const fresh = newSessionRow(
+    {
+      id: base?.id ?? state.newId,
+      secret,
+      data,
+      now,
+      identity,
+      facts: state.facts,
+      notAfter: intent.remember?.until,
+    },
+    settings,
+  );
+  // The row of the session at hand is kept, so that late requests with the old secret are recognised as such.
+  const { id, version, createdAt, ...set } = fresh;
+  const update = base === undefined ? undefined : { id, version: base.version, set };
+  const session = update === undefined || base === undefined ? fresh : updated(base, update);
+  const clearsRemember =
+    login === undefined && (hasRememberCookie(state) || base?.rememberedId !== undefined);
+  return {
+    change: {
+      // A renewal is no proof of anything: it takes effect only while what it renews is alive.
+      ...(intent.isRenewal && state.standing.kind === "remembered"
+        ? { hold: heldBy(state.standing.login) }
+        : {}),
+      remember: login,
+      ...(update === undefined ? { insert: fresh } : { update }),
+      end: endings(state, "replaced", now, undefined),
+    },
+    cookies: [
+      sessionCookie(state, session.id, secret),
+      ...(login === undefined ? [] : [rememberCookie(state, login, token, now)]),
+      ...(clearsRemember ? [clearCookie(settings.cookies.remember)] : []),
+    ],
+    events: [
+      ...(base === undefined
+        ? [told("created", { at: now, sessionId: session.id, userId: intent.userId })]
+        : []),
+      intent.isRenewal
+        ? told("rotated", { at: now, sessionId: session.id, userId: intent.userId })
+        : told("login", {
+            at: now,
+            sessionId: session.id,
+            userId: intent.userId,
+            handle: login?.id ?? session.id,
+            remembered: login !== undefined,
+            request: originOf(state),
+          }),
+    ],
+    standing: { kind: "live", session },
+  };
+}
+
+export function planLogout(state: RequestState, now: number): Plan {
+  // Who presents a replaced secret gets nothing, not even an end of what replaced it.
+  if (state.standing.kind === "detached") return planDetached(state, state.standing, now);
+  const { session, remember } = state.core.settings.cookies;
+  const base = sessionOf(state.standing);
+  const end = endings(state, "logout", now, base);
+  const events: Told[] = [];
+  if (base !== undefined) events.push(["logout", { at: now, sessionId: base.id, userId: base.userId }]);
+  // Something put into the session after leaving, such as a farewell, is held by a new, anonymous session.
+  const hasFarewell = !state.destroyed && state.canSetCookies && state.data.changed() !== undefined;
+  const created = hasFarewell ? planCreate(state, now) : nothing({ kind: "none" });
+  return {
+    change: end.length === 0 ? created.change : { ...created.change, end },
+    cookies: [clearCookie(session), clearCookie(remember), ...created.cookies],
+    events: [...events, ...created.events],
+    standing: created.standing,
+  };
+}
+
+/**
+ * The login of the session at hand and the one of the remember cookie. The latter only by a token that is or
+ * was just valid: with an old one anybody could end somebody else's login.
+ */
+function endings(
+  state: RequestState,
+  reason: string,
+  now: number,
+  session: SessionRow | undefined,
+): Ending[] {
+  const { standing, rememberCookie } = state;
+  const at = { reason, at: now, pruneAfter: tombstoneUntil(now, state.core.settings) };
+  const own = standing.kind === "remembered" ? standing.login.id : sessionOf(standing)?.rememberedId;
+  const list: Ending[] = [];
+  if (session !== undefined || own !== undefined) {
+    list.push({ sessionId: session?.id, userId: session?.userId, rememberedId: own, ...at });
+  }
+  if (rememberCookie.kind === "valid" && rememberCookie.cookie.id !== own) {
+    const { id, token } = rememberCookie.cookie;
+    list.push({ rememberedId: id, token: digest(token), ...at });
+  }
+  return list;
+}
+
+const hasRememberCookie = (state: RequestState): boolean => state.rememberCookie.kind !== "absent";
