@@ -115,20 +115,23 @@ async function reconcileRemembered(
   rebase(state, found.session, attempt);
   state.standing = {
     ...standing,
-    effect: isOvertaken ? decision.kind : keptEffect(standing.effect, found.session, now, times),
+    effect: isOvertaken ? decision.kind : keptEffect(standing.effect, found.session, state.openedAt, times),
     login: found.login,
     session: found.session,
   };
 }
 
-/** The swap is still to be had, but perhaps not the session: its secret may have been exchanged meanwhile. */
+/**
+ * The swap is still to be had, but perhaps not the session: its secret may have been exchanged meanwhile. By
+ * when the request came, as it knows nothing of what followed, however long its handler took.
+ */
 function keptEffect(
   kind: RememberedStanding["effect"],
   session: SessionRow | undefined,
-  now: number,
+  openedAt: number,
   times: ProtocolTimes,
 ): RememberedStanding["effect"] {
-  return withoutOverwriting({ kind }, session, now, times).kind;
+  return withoutOverwriting({ kind }, session, openedAt, times).kind;
 }
 
 async function reconcileSession(

@@ -198,6 +198,13 @@ export async function beginningsOf(bounds: Bounds, runner: Runner): Promise<Begi
     "request 1 arrives",
     "a long time passes",
   ]);
+  const confirmed = await follow(hesitating, bounds, runner, [
+    "the browser sends a request (read)",
+    "request 2 arrives",
+    "request 1 ends its handler",
+    "the answer to request 1 arrives",
+    "the browser writes its cookies to disk",
+  ]);
   const all: { world: World | undefined; label: string }[] = [
     { world: signedIn, label: "Ada has just signed in, with the tick" },
     { world: rested, label: "Ada signed in with the tick and closed her browser, a long time ago" },
@@ -223,6 +230,10 @@ export async function beginningsOf(bounds: Bounds, runner: Runner): Promise<Begi
       world: hesitating,
       label:
         "Ada signed in, closed her browser, came back; request 1 confirms her password, and takes its time",
+    },
+    {
+      world: confirmed,
+      label: "… request 2, that had come before, still runs when her confirmation has arrived",
     },
   ];
   return all.flatMap(({ world, label }) => (world === undefined ? [] : [{ world, label }]));

@@ -201,8 +201,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a rotation takes a session whose secret was exchanged while its handler ran",
     file: commit,
-    find: "keptEffect(standing.effect, found.session, now, times)",
+    find: "keptEffect(standing.effect, found.session, state.openedAt, times)",
     replace: "standing.effect",
+    scene: "confirming the password",
+  },
+  {
+    name: "… or while it ran, judged by when the handler ends",
+    file: commit,
+    find: "keptEffect(standing.effect, found.session, state.openedAt, times)",
+    replace: "keptEffect(standing.effect, found.session, now, times)",
     scene: "confirming the password",
   },
   {

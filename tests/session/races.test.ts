@@ -191,6 +191,22 @@ describe.each<[string, () => Store]>([
     expect((await browser.visit()).session).toMatchObject({ userId: "ada", outcome: "live" });
   });
 
+  test("a slow request that would rotate leaves a session alone whose password was confirmed meanwhile", async () => {
+    const { app, browser } = await setUp();
+    browser.restart();
+    const confirming = await browser.open();
+    await confirming.session.reauthenticate();
+    app.clock.advance(3 * MINUTE);
+    const slow = await browser.open();
+    expect(slow.session.outcome).toBe("restored");
+    await confirming.answer();
+    app.clock.advance(10 * MINUTE);
+    slow.session.set("name", "slow");
+    expect(await slow.answer()).toEqual([]);
+    const { session } = await browser.visit();
+    expect(session).toMatchObject({ level: "login", outcome: "live", data: { name: "slow" } });
+  });
+
   test("a slow answer does not clear a remember cookie that came meanwhile", async () => {
     const { app, browser } = await setUp();
     await app.psession.revokeUser("ada");
