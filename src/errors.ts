@@ -21,6 +21,9 @@ export interface PsessionErrorOptions {
   status?: number;
 }
 
+/** What an error says, for a sentence of ours; anything can be thrown. */
+export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 /** A fault: something is wrong with the configuration, the data or the store. Outcomes are values instead. */
 export class PsessionError extends Error {
   readonly code: PsessionErrorCode;

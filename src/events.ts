@@ -1,4 +1,5 @@
 import { channel } from "node:diagnostics_channel";
+import { reasonOf } from "./errors.ts";
 import type { Level, RevocationReason, UserId } from "./stores/store.ts";
 
 interface Facts {
@@ -142,6 +143,5 @@ function tell<E>(listener: (event: E) => void | Promise<void>, event: E): void {
 }
 
 function warn(error: unknown): void {
-  const reason = error instanceof Error ? error.message : String(error);
-  process.emitWarning(`A psession event listener failed: ${reason}`, { code: "PSESSION_LISTENER" });
+  process.emitWarning(`A psession event listener failed: ${reasonOf(error)}`, { code: "PSESSION_LISTENER" });
 }

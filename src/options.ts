@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { type Clock, systemClock } from "./clock.ts";
 import { type Codec, jsonCodec } from "./data/codec.ts";
 import { type Duration, parseDuration } from "./duration.ts";
-import { PsessionError } from "./errors.ts";
+import { describeFault, invalidOptions } from "./faults.ts";
 import { type CookieDefinition, MAX_AGE_LIMIT_SECONDS } from "./http/cookies.ts";
 import { type ProtocolTimes, protocolTimes } from "./remember/times.ts";
 import { KeyRing } from "./secrets.ts";
@@ -225,7 +225,7 @@ const schema = v.strictObject({
 /** Checks options and completes them. Throws `invalid_options` with everything that is wrong. */
 export function resolveOptions(options: PsessionOptions): Settings {
   const parsed = v.safeParse(schema, options);
-  if (!parsed.success) throw invalid(parsed.issues.map(describe));
+  if (!parsed.success) throw invalidOptions("psession", parsed.issues.map(describeFault));
   const given = parsed.output;
   const insecure = options[dangerouslyAllowInsecureHttp] === true;
   const faults: string[] = [];
@@ -284,7 +284,7 @@ export function resolveOptions(options: PsessionOptions): Settings {
   }
   require(definitions.session.name !==
     definitions.remember.name, "cookies.session and cookies.remember must differ");
-  if (faults.length > 0) throw invalid(faults);
+  if (faults.length > 0) throw invalidOptions("psession", faults);
 
   return {
     store: given.store,
@@ -331,23 +331,6 @@ function nestedIn(wrapped: Nested | undefined): Record<string, unknown> | undefi
   if (wrapped?.entries !== undefined) return wrapped.entries;
   const alternatives = Array.isArray(wrapped?.options) ? (wrapped.options as readonly Nested[]) : [];
   return alternatives.map((option) => option.entries).find((entries) => entries !== undefined);
-}
-
-function describe(issue: v.BaseIssue<unknown>): string {
-  const path = v.getDotPath(issue) ?? "options";
-  if (issue.type === "strict_object") {
-    if (issue.expected === "never") return `${path} is no option`;
-    if (issue.received === "undefined") return `${path} is missing`;
-    return `${path} must be an object`;
-  }
-  return `${path} ${issue.message}`;
-}
-
-function invalid(faults: readonly string[]): PsessionError {
-  return new PsessionError(
-    "invalid_options",
-    `psession cannot start:\n${faults.map((fault) => `- ${fault}`).join("\n")}`,
-  );
 }
 
 function isStore(value: unknown): value is Store {

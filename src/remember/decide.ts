@@ -67,6 +67,7 @@ const RECOVER = { kind: "recover" } as const;
 const THEFT = { kind: "theft" } as const;
 const AHEAD = { kind: "ahead" } as const;
 const FUTURE = { kind: "future" } as const;
+const UNKNOWN = { kind: "ended", why: "unknown", clear: true } as const;
 
 export function decideRemember(
   row: RememberedRow | undefined,
@@ -74,9 +75,9 @@ export function decideRemember(
   now: number,
   times: ProtocolTimes,
 ): RememberDecision {
+  if (row === undefined) return UNKNOWN;
   const ended = decideEnded(row, now, times);
-  if (ended !== undefined || row === undefined)
-    return ended ?? { kind: "ended", why: "unknown", clear: true };
+  if (ended !== undefined) return ended;
   if (isFuture(row, now, times)) return FUTURE;
   if (presented.generation > row.generation) return AHEAD;
 
@@ -103,9 +104,9 @@ export function decideOvertaken(
   now: number,
   times: ProtocolTimes,
 ): Extract<RememberDecision, { kind: "converge" | "accept" | "ended" }> {
+  if (row === undefined) return UNKNOWN;
   const ended = decideEnded(row, now, times);
-  if (ended !== undefined || row === undefined)
-    return ended ?? { kind: "ended", why: "unknown", clear: false };
+  if (ended !== undefined) return ended;
   const canConverge =
     row.confirmedAt === undefined &&
     sameDigest(presented.token, row.previous) &&
@@ -138,11 +139,10 @@ export function withoutOverwriting<D extends { readonly kind: string }>(
 }
 
 function decideEnded(
-  row: RememberedRow | undefined,
+  row: RememberedRow,
   now: number,
   times: ProtocolTimes,
 ): Extract<RememberDecision, { kind: "ended" }> | undefined {
-  if (row === undefined) return { kind: "ended", why: "unknown", clear: true };
   const quiet = times.delivery + times.transit;
   if (row.revokedAt !== undefined) {
     return { kind: "ended", why: "revoked", clear: now - row.revokedAt > quiet };

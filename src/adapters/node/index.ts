@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { TLSSocket } from "node:tls";
 import type { SessionData } from "../../data/typing.ts";
-import { PsessionError } from "../../errors.ts";
+import { PsessionError, reasonOf } from "../../errors.ts";
 import type { Psession } from "../../psession.ts";
 import { factsOf, type RequestFacts } from "../../request/facts.ts";
 import type { Session } from "../../session.ts";
@@ -84,8 +84,9 @@ export function nodeFacts(request: IncomingMessage, trustProxy: boolean): Reques
 const DESCRIBES_CONTENT = /^(content-(?!security)|transfer-encoding$|etag$|last-modified$|location$)/;
 
 function warnOf(error: unknown): void {
-  const reason = error instanceof Error ? error.message : String(error);
-  process.emitWarning(`A handler failed after it had answered: ${reason}`, { code: "PSESSION_HANDLER" });
+  process.emitWarning(`A handler failed after it had answered: ${reasonOf(error)}`, {
+    code: "PSESSION_HANDLER",
+  });
 }
 
 function answerError(response: ServerResponse, error: unknown): void {

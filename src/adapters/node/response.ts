@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { reasonOf } from "../../errors.ts";
 import type { Settlement } from "../../request/exchange.ts";
 
 type Settle = (canSetCookies: boolean) => Settlement | Promise<Settlement>;
@@ -283,10 +284,12 @@ function warnOfSecondAnswer(): void {
 }
 
 function warnOfLoss(error: unknown): void {
-  const reason = error instanceof Error ? error.message : String(error);
-  process.emitWarning(`A session could not be saved while its response was being written: ${reason}`, {
-    code: "PSESSION_LATE_SAVE",
-  });
+  process.emitWarning(
+    `A session could not be saved while its response was being written: ${reasonOf(error)}`,
+    {
+      code: "PSESSION_LATE_SAVE",
+    },
+  );
 }
 
 /** What `writeHead` takes: an object, a flat list of names and values, or a list of pairs. */

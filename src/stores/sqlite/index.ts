@@ -1,6 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import * as v from "valibot";
-import { PsessionError } from "../../errors.ts";
+import { PsessionError, reasonOf } from "../../errors.ts";
+import { describeFault, invalidOptions } from "../../faults.ts";
 import { checksum } from "../sql/migrations.ts";
 import {
   assignments,
@@ -98,21 +99,11 @@ const optionsSchema = v.strictObject({
 /** Sessions in a SQLite file: nothing to install, and several processes may share it. */
 export function sqliteStore(options: SqliteStoreOptions): Store {
   const parsed = v.safeParse(optionsSchema, options);
-  const faults = parsed.success
-    ? []
-    : parsed.issues.map(
-        (issue) =>
-          `${v.getDotPath(issue) ?? "options"} ${issue.expected === "never" ? "is no option" : issue.message}`,
-      );
+  const faults = parsed.success ? [] : parsed.issues.map(describeFault);
   if (parsed.success && (parsed.output.path === undefined) === (parsed.output.database === undefined)) {
     faults.push("give either path or database");
   }
-  if (!parsed.success || faults.length > 0) {
-    throw new PsessionError(
-      "invalid_options",
-      `sqliteStore cannot start:\n${faults.map((fault) => `- ${fault}`).join("\n")}`,
-    );
-  }
+  if (!parsed.success || faults.length > 0) throw invalidOptions("sqliteStore", faults);
   const { path, database, migrate, lockTimeout } = parsed.output;
   const opened = database ?? open(path ?? "");
   const store = new SqliteStore(new SqliteSession(opened), lockTimeout, database === undefined);
@@ -398,7 +389,7 @@ function translated<T>(work: () => T, message?: string): T {
 
 function translate(error: unknown, message?: string): unknown {
   if (error instanceof PsessionError || error instanceof LostCondition) return error;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = reasonOf(error);
   if (/no such (table|column)/.test(reason)) {
     return new PsessionError(
       "store_not_migrated",
