@@ -1,7 +1,11 @@
 import * as v from "valibot";
 import { PsessionError } from "./errors.ts";
 
-/** One fault of given options, as a line for whoever gave them. Never repeats a value: it may be a key. */
+/**
+ * One fault of given options, as a line for whoever gave them. Never repeats a value: it may be a key.
+ *
+ * @internal
+ */
 export function describeFault(issue: v.BaseIssue<unknown>): string {
   const path = v.getDotPath(issue) ?? "options";
   if (issue.type === "strict_object") {
