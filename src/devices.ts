@@ -1,6 +1,7 @@
 import Bowser from "bowser";
 import { tombstoneUntil } from "./request/rows.ts";
 import type { Core } from "./request/state.ts";
+import { deadlineOf, lastUse } from "./stores/devices.ts";
 import type { EndSelector, Level, RevocationReason, UserEntry, UserId } from "./stores/store.ts";
 
 /** What a user sees in the list of places where they are signed in. Holds no secret. */
@@ -52,24 +53,25 @@ export async function endDevices(
 }
 
 function toDevice(
-  { session, login }: UserEntry,
+  entry: UserEntry,
   now: number,
   current: { readonly id: string; readonly handle: string } | undefined,
 ): Device {
-  const sessionEnd = session === undefined ? 0 : Math.min(session.idleDeadline, session.absoluteDeadline);
-  const loginEnd = login === undefined ? 0 : Math.min(login.idleDeadline, login.absoluteDeadline);
+  const { session, login } = entry;
+  const isSessionLive =
+    session !== undefined && Math.min(session.idleDeadline, session.absoluteDeadline) >= now;
   const handle = login?.id ?? session?.id ?? "";
   return {
     handle,
     label: deviceLabel(session?.userAgent),
-    level: session !== undefined && sessionEnd >= now ? session.level : "remembered",
+    level: isSessionLive ? session.level : "remembered",
     isRemembered: login !== undefined,
     current: current !== undefined && (handle === current.handle || session?.id === current.id),
     userAgent: session?.userAgent,
     address: session?.address,
     authenticatedAt: session?.authenticatedAt ?? login?.createdAt,
-    lastSeenAt: Math.max(session?.lastSeenAt ?? 0, login?.lastUsedAt ?? 0),
-    expiresAt: Math.max(sessionEnd, loginEnd),
+    lastSeenAt: lastUse(entry),
+    expiresAt: deadlineOf(entry),
   };
 }
 

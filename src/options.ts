@@ -109,6 +109,8 @@ const STORE_METHODS = [
   "list",
   "prune",
   "claimPrune",
+  "acquireLock",
+  "releaseLock",
   "close",
 ] as const;
 

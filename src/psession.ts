@@ -31,7 +31,8 @@ export class Psession<Data extends object = SessionData> {
   }
 
   /** The user's devices, the latest first; `current` marks the one that asks. */
-  devices(userId: UserId, current?: Session<Data>): Promise<Device[]> {
+  async devices(userId: UserId, current?: Session<Data>): Promise<Device[]> {
+    this.#assertUserId(userId);
     return listDevices(this.#core, userId, current);
   }
 
@@ -49,8 +50,8 @@ export class Psession<Data extends object = SessionData> {
   }
 
   /** Ends everything a user has, whatever is on its way; says how many devices. */
-  revokeUser(userId: UserId, reason: RevocationReason = "revoked"): Promise<number> {
-    assertUserId(userId);
+  async revokeUser(userId: UserId, reason: RevocationReason = "revoked"): Promise<number> {
+    this.#assertUserId(userId);
     return endDevices(this.#core, { userId }, reason);
   }
 
@@ -59,7 +60,7 @@ export class Psession<Data extends object = SessionData> {
    * signed in, with new secrets, as a copy of its cookies may be why the password was changed.
    */
   async passwordChanged(userId: UserId, options: { keep?: Session<Data> } = {}): Promise<number> {
-    assertUserId(userId);
+    this.#assertUserId(userId);
     const { keep } = options;
     if (keep !== undefined && keep.userId !== userId) {
       throw new PsessionError("not_signed_in", "passwordChanged: keep must be a session of this user.", {
@@ -91,6 +92,10 @@ export class Psession<Data extends object = SessionData> {
     this.#isClosed = true;
     await this.#pruner.stop();
     await this.#core.settings.store.close();
+  }
+
+  #assertUserId(userId: unknown): void {
+    assertUserId(userId, this.#core.settings.store.userIds);
   }
 }
 

@@ -8,8 +8,10 @@ import {
   timingSafeEqual,
 } from "node:crypto";
 
-/** Row ids are 128 random bits: immutable, safe to show, worthless as a credential. */
+/** Row ids: immutable, safe to show, worthless as a credential. */
 export const ID_LENGTH = 22;
+/** What the ids of a session and its remembered login have in common. */
+export const TAG_LENGTH = 6;
 /** Secrets and tokens are 256 random bits (ASVS 7.2.3 asks for 128). */
 export const SECRET_LENGTH = 43;
 /** MACs are truncated to 128 bits (RFC 2104 section 5). */
@@ -20,7 +22,11 @@ export type Secret = Buffer;
 /** SHA-256 of a secret or token: all that a store ever has. */
 export type Digest = Uint8Array;
 
+/** 128 random bits. */
 export const newId = (): string => randomBytes(16).toString("base64url");
+/** An id for what belongs to `id`: the same tag, then 96 random bits. */
+export const newSiblingId = (id: string): string => tagOf(id) + randomBytes(12).toString("base64url");
+export const tagOf = (id: string): string => id.slice(0, TAG_LENGTH);
 export const newSecret = (): Secret => randomBytes(32);
 export const newSalt = (): Uint8Array => randomBytes(16);
 

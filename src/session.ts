@@ -13,7 +13,7 @@ import {
   type RequestState,
   sessionOf,
 } from "./request/state.ts";
-import { newId } from "./secrets.ts";
+import { newSiblingId } from "./secrets.ts";
 import type { Level, UserId } from "./stores/store.ts";
 import { assertUserId } from "./user-id.ts";
 
@@ -192,8 +192,8 @@ export class Session<Data extends object = SessionData> {
    */
   async login(userId: UserId, options: LoginOptions<Data> = {}): Promise<void> {
     this.#assertUsable();
-    assertUserId(userId);
     const state = this.#state;
+    assertUserId(userId, state.core.settings.store.userIds);
     // By the row, not by what the handler asked for since: after logout() the data of another user is still there.
     const before = identityOfStanding(state.standing).userId;
     const isOtherUser = before !== undefined && before !== userId;
@@ -205,7 +205,7 @@ export class Session<Data extends object = SessionData> {
       userId,
       level: "login",
       authenticatedAt: state.core.settings.clock.now(),
-      remember: options.remember === true ? { id: newId(), until: undefined } : undefined,
+      remember: options.remember === true ? { id: newSiblingId(this.id), until: undefined } : undefined,
       carriesAll,
       isRenewal: false,
     };
@@ -242,7 +242,8 @@ export class Session<Data extends object = SessionData> {
       userId,
       level,
       authenticatedAt,
-      remember: login === undefined ? undefined : { id: newId(), until: login.login.absoluteDeadline },
+      remember:
+        login === undefined ? undefined : { id: newSiblingId(this.id), until: login.login.absoluteDeadline },
       carriesAll: true,
       isRenewal: true,
     };

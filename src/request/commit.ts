@@ -1,7 +1,7 @@
 import { PsessionError } from "../errors.ts";
 import { decideOvertaken, withoutOverwriting } from "../remember/decide.ts";
 import type { ProtocolTimes } from "../remember/times.ts";
-import { newId } from "../secrets.ts";
+import { newId, newSiblingId } from "../secrets.ts";
 import type { SessionRow } from "../stores/store.ts";
 import { planCommit } from "./plan/index.ts";
 import type { Plan } from "./plan/parts.ts";
@@ -96,8 +96,8 @@ async function reconcile(state: RequestState, lost: string, attempt: number): Pr
   if (standing.kind === "live" || standing.kind === "late") return reconcileSession(state, standing, attempt);
   if (lost !== "exists")
     throw new PsessionError("store_conflict", `The store reported ${lost} for a new session.`);
-  // 128 random bits do not collide: somebody else's row has this id only if the store is wrong. Draw again.
-  state.newId = newId();
+  // Random bits do not collide: somebody else's row has this id only if the store is wrong. Draw again.
+  state.newId = newSiblingId(state.newId);
 }
 
 async function reconcileRemembered(
@@ -165,7 +165,7 @@ function lose(state: RequestState, row: SessionRow | undefined, why: "ended" | "
   // A renewal proves nothing: were it given a row of its own, it would undo the revocation that took the row.
   if (intent.kind === "login" && !intent.isRenewal) {
     state.standing = { kind: "none" };
-    state.newId = newId();
+    state.newId = intent.remember === undefined ? newId() : newSiblingId(intent.remember.id);
     return;
   }
   if (intent.kind === "logout") {

@@ -9,7 +9,7 @@ import {
   type SessionCookie,
 } from "../http/cookies.ts";
 import { decideRemember, decideSession, withoutOverwriting } from "../remember/decide.ts";
-import { digest, newId } from "../secrets.ts";
+import { digest, newId, newSiblingId } from "../secrets.ts";
 import type { Remembered } from "../stores/store.ts";
 import type { RequestFacts } from "./facts.ts";
 import { tombstoneUntil } from "./rows.ts";
@@ -218,16 +218,18 @@ function newState(
   clear: readonly CookieInstruction[],
 ): RequestState {
   const { codec, session } = core.settings;
+  const { standing } = opened;
   return {
     core,
     facts,
     rememberCookie,
     outcome: opened.outcome,
     openedAt,
-    standing: opened.standing,
-    data: new SessionData(codec, session.maxBytes, sessionOf(opened.standing)?.data ?? EMPTY_DATA),
+    standing,
+    data: new SessionData(codec, session.maxBytes, sessionOf(standing)?.data ?? EMPTY_DATA),
     intent: { kind: "keep" },
-    newId: newId(),
+    // A login whose session row was lost gets one that belongs to it.
+    newId: standing.kind === "remembered" ? newSiblingId(standing.login.id) : newId(),
     destroyed: false,
     canSetCookies: facts.canSetCookies,
     stale: clear,

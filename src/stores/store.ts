@@ -3,12 +3,21 @@ import type { Digest } from "../secrets.ts";
 /** Whatever the application calls its users. Compared strictly: 7 and "7" are two users. */
 export type UserId = string | number;
 
+/**
+ * Which user ids a store keeps: columns have one type. `any`: both kinds, side by side. `uuid`: text in the
+ * canonical form, lower case.
+ */
+export type UserIdKind = "any" | "integer" | "text" | "uuid";
+
 /** How sure we are of the visitor. `remembered` came back by cookie, `login` proved a credential. */
 export type Level = "anonymous" | "remembered" | "login";
 
 /** All times are epoch milliseconds. */
 export interface SessionRow {
-  /** 128 random bits; never changes, whatever happens to the secret. */
+  /**
+   * Never changes, whatever happens to the secret. A session and its remembered login share the first six
+   * characters, so that a store in many parts can keep them together.
+   */
   readonly id: string;
   readonly secret: Digest;
   /** When the current secret was made. */
@@ -131,6 +140,18 @@ export interface Ending {
   readonly pruneAfter: number;
 }
 
+/** The most devices that a user may have: a device is a live session, or a remembered login with or without one. */
+export interface Cap {
+  readonly userId: UserId;
+  /** The device that the change makes is one of them. */
+  readonly most: number;
+  /** One too many: the change is lost as `full`, or the devices that were not used for longest end. */
+  readonly overflow: "refuse" | "endOldest";
+  readonly reason: RevocationReason;
+  readonly at: number;
+  readonly pruneAfter: number;
+}
+
 export interface SessionUpdate {
   readonly id: string;
   /** The version that must still be there; afterwards it is one higher. */
@@ -149,16 +170,17 @@ export interface Change {
   readonly update?: SessionUpdate | undefined;
   readonly use?: RememberedUse | undefined;
   readonly end?: readonly Ending[] | undefined;
+  readonly cap?: Cap | undefined;
 }
 
 /**
  * `lost` names the condition that no longer held; then nothing at all was changed.
  * rotation: revoked or another generation. exists: an insert would have replaced a row (id or remembered
- * login). stale: another version. missing: the row is gone, and a save never brings it back.
+ * login). stale: another version. missing: the row is gone, and a save never brings it back. full: the cap.
  */
 export type ChangeResult =
   | { readonly done: true; readonly ended: readonly Ended[] }
-  | { readonly done: false; readonly lost: "rotation" | "exists" | "stale" | "missing" };
+  | { readonly done: false; readonly lost: "rotation" | "exists" | "stale" | "missing" | "full" };
 
 /** Which sessions and logins to end. `except` names a session that stays, together with its login. */
 export interface EndSelector {
@@ -177,10 +199,21 @@ export interface Ended {
   readonly userId: UserId | undefined;
 }
 
+export interface LockRequest {
+  readonly name: string;
+  /** Who takes it; unguessable, and new for every taking. */
+  readonly owner: string;
+  readonly now: number;
+  readonly until: number;
+}
+
 /** A place where sessions and remembered logins are kept. */
 export interface Store {
   /** For messages, such as "memory" or "sqlite". */
   readonly name: string;
+
+  /** Others are refused with `invalid_user_id` before the store is asked. */
+  readonly userIds: UserIdKind;
 
   /**
    * The row of this id, whatever its deadlines say. Missing gives undefined; throws only if the system
@@ -192,9 +225,10 @@ export interface Store {
   findRemembered(id: string): Promise<Remembered | undefined>;
 
   /**
-   * Performs a change atomically: in the order rotate or hold, remember, insert or update, use, end, with `end`
-   * sparing the row that was just inserted or updated. A conditional part that fails undoes everything.
-   * Insert is never replace. A deadlock or serialization failure is retried here or reported as lost.
+   * Performs a change atomically: in the order rotate or hold, remember, insert or update, use, end, cap, with
+   * `end` and `cap` sparing the row that was just inserted or updated. A conditional part that fails undoes
+   * everything. Insert is never replace. Deadlocks and serialization failures are tried again here. The caps of
+   * parallel changes of one user count each other's devices.
    */
   apply(change: Change): Promise<ChangeResult>;
 
@@ -210,7 +244,10 @@ export interface Store {
   /** A user's sessions and unrevoked logins, whatever their deadlines say, in no order. */
   list(userId: UserId): Promise<readonly UserEntry[]>;
 
-  /** Deletes up to `limit` rows of each kind whose `pruneAfter` lies before `now`; says how many went. */
+  /**
+   * Deletes up to `limit` rows of each kind whose `pruneAfter` lies before `now`; says how many went. A store
+   * whose rows expire by themselves has nothing to do.
+   */
   prune(now: number, limit: number): Promise<PruneResult>;
 
   /**
@@ -218,6 +255,16 @@ export interface Store {
    * `now + interval` (a clock that was wrong) does not block.
    */
   claimPrune(now: number, interval: number): Promise<boolean>;
+
+  /**
+   * Takes the lock `name` until `until`, unless somebody else's time on it still runs at `now`. Gives its fence,
+   * a number that grows with every taking, or undefined. A lock is a courtesy that ends by itself: what must
+   * hold is in the conditions of `apply`.
+   */
+  acquireLock(lock: LockRequest): Promise<number | undefined>;
+
+  /** Gives a lock back; does nothing where `owner` does not hold it. */
+  releaseLock(name: string, owner: string): Promise<void>;
 
   /** Releases what the store itself opened. */
   close(): Promise<void>;

@@ -1,18 +1,18 @@
 import { createHash } from "node:crypto";
-import { newId } from "../secrets.ts";
+import { newId, newSiblingId } from "../secrets.ts";
 import type { RememberedRow, SessionRow } from "../stores/store.ts";
 
-/** A moment that rows of the contract are made at. */
-export const T0 = 1_800_000_000_000;
+/** A moment that rows of the contract are made at: far ahead, as some stores let rows expire by their own clock. */
+export const T0 = 4_000_000_000_000;
 const DAY = 86_400_000;
 
 export const digestOf = (text: string): Uint8Array =>
   new Uint8Array(createHash("sha256").update(text).digest());
 
-/** A session row with every required field, as a sign-in makes it. */
+/** A session row with every required field; its id is a sibling of its login's. */
 export function sessionRow(fields: Partial<SessionRow> = {}): SessionRow {
   return {
-    id: newId(),
+    id: fields.rememberedId === undefined ? newId() : newSiblingId(fields.rememberedId),
     secret: digestOf("secret"),
     secretAt: T0,
     previousSecret: undefined,

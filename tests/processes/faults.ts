@@ -52,12 +52,11 @@ export function mortalDatabase(database: DatabaseSync, faults: Faults): SqliteDa
 function mortalStatement(database: DatabaseSync, sql: string, faults: Faults): SqliteStatement {
   const statement = database.prepare(sql);
   return {
-    get(...values) {
-      const row = statement.get(...values);
+    all(...values) {
+      const rows = statement.all(...values);
       if (!database.isTransaction) faults.reach("reading");
-      return row;
+      return rows;
     },
-    all: (...values) => statement.all(...values),
     run(...values) {
       const result = statement.run(...values);
       if (database.isTransaction) faults.reach("midTransaction");

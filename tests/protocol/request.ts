@@ -68,8 +68,10 @@ export class Runner {
   constructor(library: Library, times: Settings["times"]) {
     this.library = library;
     const store = new Proxy({} as Store, {
-      get: (_, name) =>
-        name === "then" ? undefined : (...values: unknown[]) => this.#call(String(name), values),
+      get: (_, name) => {
+        if (name === "userIds") return "any";
+        return name === "then" ? undefined : (...values: unknown[]) => this.#call(String(name), values);
+      },
     });
     const clock = { now: () => this.#now };
     const real = library.resolveOptions({ store: library.memoryStore(), keys: [KEY], clock, prune: false });

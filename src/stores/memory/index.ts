@@ -1,9 +1,11 @@
 import { sameDigest } from "../../secrets.ts";
+import { beyondCap } from "../devices.ts";
 import type {
   Change,
   ChangeResult,
   Ended,
   EndSelector,
+  LockRequest,
   PruneResult,
   Remembered,
   RememberedRow,
@@ -27,10 +29,12 @@ type Lost = Extract<ChangeResult, { done: false }>["lost"];
 
 class MemoryStore implements Store {
   readonly name = "memory";
-  readonly #sessions = new Map<string, SessionRow>();
-  readonly #logins = new Map<string, RememberedRow>();
+  readonly userIds = "any";
+  #sessions = new Map<string, SessionRow>();
+  #logins = new Map<string, RememberedRow>();
   /** Login id to session id: a login has one session row. */
-  readonly #sessionOfLogin = new Map<string, string>();
+  #sessionOfLogin = new Map<string, string>();
+  readonly #locks = new Map<string, { owner: string; until: number; fence: number }>();
   #prunedAt: number | undefined;
 
   async findSession(id: string): Promise<SessionRow | undefined> {
@@ -45,7 +49,8 @@ class MemoryStore implements Store {
   async apply(change: Change): Promise<ChangeResult> {
     const lost = this.#check(change);
     if (lost !== undefined) return { done: false, lost };
-    const { rotate, remember, insert, update, use, end } = change;
+    const { rotate, remember, insert, update, use, end, cap } = change;
+    const undo = cap?.overflow === "refuse" ? this.#undo() : undefined;
     if (rotate !== undefined) {
       this.#changeLogin(rotate.id, (login) => ({
         ...login,
@@ -74,7 +79,13 @@ class MemoryStore implements Store {
       );
       return this.#end(matches, ending, spared);
     });
-    return { done: true, ended };
+    if (cap === undefined) return { done: true, ended };
+    const excess = beyondCap(this.#ofUser(cap.userId), cap, { sessionId: spared, loginId: remember?.id });
+    if (undo !== undefined && excess.length > 0) {
+      undo();
+      return { done: false, lost: "full" };
+    }
+    return { done: true, ended: [...ended, ...this.#end(excess, cap, spared)] };
   }
 
   async touch(touches: readonly Touch[]): Promise<void> {
@@ -102,7 +113,7 @@ class MemoryStore implements Store {
   }
 
   async list(userId: UserId): Promise<readonly UserEntry[]> {
-    return this.#entries().filter(({ session, login }) => (session?.userId ?? login?.userId) === userId);
+    return this.#ofUser(userId);
   }
 
   async prune(now: number, limit: number): Promise<PruneResult> {
@@ -110,6 +121,7 @@ class MemoryStore implements Store {
     const deadLogins = [...this.#logins.values()].filter((row) => row.pruneAfter < now).slice(0, limit);
     for (const row of deadSessions) this.#dropSession(row);
     for (const row of deadLogins) this.#logins.delete(row.id);
+    for (const [name, lock] of this.#locks) if (lock.until < now) this.#locks.delete(name);
     return { sessions: deadSessions.length, logins: deadLogins.length };
   }
 
@@ -120,7 +132,36 @@ class MemoryStore implements Store {
     return true;
   }
 
+  async acquireLock({ name, owner, now, until }: LockRequest): Promise<number | undefined> {
+    const held = this.#locks.get(name);
+    if (held !== undefined && held.owner !== "" && held.until > now) return undefined;
+    const fence = Math.max((held?.fence ?? 0) + 1, now);
+    this.#locks.set(name, { owner, until, fence });
+    return fence;
+  }
+
+  async releaseLock(name: string, owner: string): Promise<void> {
+    const held = this.#locks.get(name);
+    if (held?.owner === owner) this.#locks.set(name, { ...held, owner: "" });
+  }
+
   async close(): Promise<void> {}
+
+  /** Rows never change in place, so that the maps are all there is to bring back. */
+  #undo(): () => void {
+    const sessions = new Map(this.#sessions);
+    const logins = new Map(this.#logins);
+    const sessionOfLogin = new Map(this.#sessionOfLogin);
+    return () => {
+      this.#sessions = sessions;
+      this.#logins = logins;
+      this.#sessionOfLogin = sessionOfLogin;
+    };
+  }
+
+  #ofUser(userId: UserId): UserEntry[] {
+    return this.#entries().filter(({ session, login }) => (session?.userId ?? login?.userId) === userId);
+  }
 
   /** The first condition of a change that does not hold. */
   #check({ rotate, hold, remember, insert, update }: Change): Lost | undefined {

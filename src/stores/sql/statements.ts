@@ -1,78 +1,430 @@
-import { type Column, columnOf, type Table } from "./tables.ts";
+import { assertUserId } from "../../user-id.ts";
+import type {
+  LockRequest,
+  Remembered,
+  RememberedRow,
+  Rotation,
+  SessionRow,
+  SessionUpdate,
+  UserEntry,
+  UserId,
+} from "../store.ts";
+import { type Dialect, qualified } from "./dialect.ts";
+import { type Column, columnOf, type Schema, type Table } from "./schema.ts";
+import type { RawRow, SqlValue, Statement } from "./statement.ts";
 
-/** Values that every SQL driver takes. */
-export type SqlValue = string | number | Uint8Array | null;
+type Columns<Field extends string> = Readonly<Record<Field, string>>;
+type FieldsOf<T> = T extends Table<infer Field> ? Field : never;
 
-/** `INSERT` of a whole row; a row that exists is a conflict, never replaced. */
-export function insertInto(table: Table): string {
-  const names = table.columns.map(({ column }) => column);
-  return `INSERT INTO ${table.name} (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`;
-}
+const LONGEST_TEXT = 512;
 
-export function valuesOf<Row extends object>(table: Table<keyof Row & string>, row: Row): SqlValue[] {
-  return table.columns.map(({ field }) => toSql(row[field]));
-}
+/** Every statement of a store, made once from its tables and its dialect. */
+export class Statements {
+  readonly schema: Schema;
+  readonly dialect: Dialect;
+  /** Table names, quoted and qualified. */
+  readonly S: string;
+  readonly L: string;
+  readonly M: string;
+  readonly K: string;
+  /** Column names by field, quoted. */
+  readonly s: Columns<FieldsOf<Schema["sessions"]>>;
+  readonly l: Columns<FieldsOf<Schema["logins"]>>;
+  readonly m: Columns<FieldsOf<Schema["meta"]>>;
+  readonly k: Columns<FieldsOf<Schema["locks"]>>;
+  readonly readSession: (raw: RawRow) => SessionRow | undefined;
+  readonly readLogin: (raw: RawRow) => RememberedRow | undefined;
 
-/** The `SET` part for the fields of `set`, and their values in the same order. */
-export function assignments<Field extends string>(
-  table: Table<Field>,
-  set: { readonly [K in Field]?: unknown },
-): { sql: string; values: SqlValue[] } {
-  const parts: string[] = [];
-  const values: SqlValue[] = [];
-  for (const field in set) {
-    parts.push(`${columnOf(table, field).column} = ?`);
-    values.push(toSql(set[field]));
+  readonly #texts = new Map<string, string>();
+  readonly #joined: string;
+  readonly #sessionList: string;
+
+  constructor(schema: Schema, dialect: Dialect) {
+    this.schema = schema;
+    this.dialect = dialect;
+    this.S = qualified(dialect, schema.sessions);
+    this.L = qualified(dialect, schema.logins);
+    this.M = qualified(dialect, schema.meta);
+    this.K = qualified(dialect, schema.locks);
+    this.s = this.#columns(schema.sessions);
+    this.l = this.#columns(schema.logins);
+    this.m = this.#columns(schema.meta);
+    this.k = this.#columns(schema.locks);
+    this.#sessionList = this.selectList(schema.sessions, "s");
+    this.#joined = `SELECT ${this.selectList(schema.logins, "l")}, ${this.#sessionList}`;
+    this.readSession = this.#reader<SessionRow>(schema.sessions, "s");
+    this.readLogin = this.#reader<RememberedRow>(schema.logins, "l");
   }
-  return { sql: parts.join(", "), values };
-}
 
-/** The table's columns as `alias_column`, for a join of several tables. */
-export function selectList(table: Table, alias: string): string {
-  return table.columns.map(({ column }) => `${alias}.${column} AS ${alias}_${column}`).join(", ");
-}
+  /** A statement from a text with `?` for its values. Texts are numbered once, where a dialect numbers them. */
+  make(sql: string, values: readonly SqlValue[], returns = false): Statement {
+    return { sql: this.numbered(sql), values, returns };
+  }
 
-export type RawRow = Record<string, unknown>;
-
-/** Turns a driver's row into ours, or undefined where an outer join found none. */
-export function rowReader<Row>(
-  table: Table<keyof Row & string>,
-  alias?: string,
-): (raw: RawRow) => Row | undefined {
-  const prefix = alias === undefined ? "" : `${alias}_`;
-  const readers = table.columns.map((column) => ({
-    field: column.field,
-    name: prefix + column.column,
-    read: READERS[column.kind],
-  }));
-  const key = prefix + columnOf(table, "id" as keyof Row & string).column;
-  return (raw) => {
-    if (raw[key] === null || raw[key] === undefined) return undefined;
-    const row: Record<string, unknown> = {};
-    for (const { field, name, read } of readers) {
-      const value = raw[name];
-      row[field] = value === null || value === undefined ? undefined : read(value);
+  numbered(sql: string): string {
+    let text = this.#texts.get(sql);
+    if (text === undefined) {
+      let index = 0;
+      // Names hold no question mark: the options refuse it.
+      text = sql.replace(/\?/g, () => this.dialect.placeholder(++index));
+      this.#texts.set(sql, text);
     }
-    return row as Row;
-  };
+    return text;
+  }
+
+  findSessions(ids: readonly string[]): Statement {
+    const { S, s } = this;
+    const { sql, values } = this.dialect.isOneOf(`s.${s.id}`, ids);
+    return this.make(`SELECT ${this.#sessionList} FROM ${S} s WHERE ${sql}`, values, true);
+  }
+
+  findRemembered(id: string): Statement {
+    const { S, L, s, l } = this;
+    return this.make(
+      `${this.#joined} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE l.${l.id} = ?`,
+      [id],
+      true,
+    );
+  }
+
+  /** A user's sessions with their unrevoked logins. */
+  sessionsOf(userId: UserId, suffix = ""): Statement {
+    return this.make(`${this.#sessionsOf}${suffix}`, [this.user(userId)], true);
+  }
+
+  /** A user's unrevoked logins that have no session. */
+  lonelyLoginsOf(userId: UserId, suffix = ""): Statement {
+    return this.make(`${this.#lonelyLoginsOf}${suffix}`, [this.user(userId)], true);
+  }
+
+  devicesOf(userId: UserId): Statement {
+    const user = this.user(userId);
+    return this.make(`${this.#sessionsOf} UNION ALL ${this.#lonelyLoginsOf}`, [user, user], true);
+  }
+
+  get #sessionsOf(): string {
+    const { S, L, s, l } = this;
+    return `${this.#joined} FROM ${S} s LEFT JOIN ${L} l ON l.${l.id} = s.${s.rememberedId} AND l.${l.revokedAt} IS NULL WHERE s.${s.userId} = ?`;
+  }
+
+  get #lonelyLoginsOf(): string {
+    const { S, L, s, l } = this;
+    return `${this.#joined} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE l.${l.userId} = ? AND l.${l.revokedAt} IS NULL AND s.${s.id} IS NULL`;
+  }
+
+  insertSession(row: SessionRow): Statement {
+    return this.insert(this.schema.sessions, row);
+  }
+
+  insertLogin(row: RememberedRow): Statement {
+    return this.insert(this.schema.logins, row);
+  }
+
+  insert<Row extends object>(table: Table<keyof Row & string>, row: Row): Statement {
+    return this.make(this.insertText(table), this.valuesOf(table, row));
+  }
+
+  insertText(table: Table): string {
+    const names = table.columns.map(({ column }) => this.dialect.quote(column));
+    return `INSERT INTO ${qualified(this.dialect, table)} (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`;
+  }
+
+  updateSession({ id, version, set }: SessionUpdate): Statement {
+    const { S, s } = this;
+    const { sql, values } = this.assignments(this.schema.sessions, set);
+    return this.make(
+      `UPDATE ${S} SET ${sql}${s.version} = ${s.version} + 1 WHERE ${s.id} = ? AND ${s.version} = ?`,
+      [...values, id, version],
+    );
+  }
+
+  rotate(id: string, generation: number, set: Rotation): Statement {
+    const { L, l } = this;
+    const { sql, values } = this.assignments(this.schema.logins, set);
+    return this.make(
+      `UPDATE ${L} SET ${sql}${l.confirmedAt} = NULL, ${l.generation} = ${l.generation} + 1 WHERE ${l.id} = ? AND ${l.generation} = ? AND ${l.revokedAt} IS NULL`,
+      [...values, id, generation],
+    );
+  }
+
+  sessionExists(id: string): Statement {
+    return this.make(
+      `SELECT 1 AS found FROM ${this.S} WHERE ${this.s.id} = ?${this.dialect.newest}`,
+      [id],
+      true,
+    );
+  }
+
+  hold(id: string, generation: number): Statement {
+    const { L, l } = this;
+    return this.make(
+      `SELECT 1 AS found FROM ${L} WHERE ${l.id} = ? AND ${l.generation} = ? AND ${l.revokedAt} IS NULL${this.dialect.forUpdate}`,
+      [id, generation],
+      true,
+    );
+  }
+
+  /** Whether a token is or was just valid. */
+  holdsToken(id: string, token: Uint8Array): Statement {
+    const { L, l } = this;
+    return this.make(
+      `SELECT 1 AS found FROM ${L} WHERE ${l.id} = ? AND ${l.revokedAt} IS NULL AND ? IN (${l.token}, ${l.previous}, ${l.superseded})${this.dialect.forUpdate}`,
+      [id, token],
+      true,
+    );
+  }
+
+  revoke(id: string, at: number, reason: string, pruneAfter: number): Statement {
+    const { L, l } = this;
+    return this.make(
+      `UPDATE ${L} SET ${l.revokedAt} = ?, ${l.revokedReason} = ?, ${l.pruneAfter} = ?, ${l.generation} = ${l.generation} + 1 WHERE ${l.id} = ? AND ${l.revokedAt} IS NULL`,
+      [at, reason.slice(0, LONGEST_TEXT), pruneAfter, id],
+    );
+  }
+
+  /** Sessions as they are now, to be deleted by who has read them. */
+  sessionById(id: string): Statement {
+    return this.#sessionWhere("id", id);
+  }
+
+  sessionOfLogin(loginId: string): Statement {
+    return this.#sessionWhere("rememberedId", loginId);
+  }
+
+  #sessionWhere(field: "id" | "rememberedId", value: string): Statement {
+    const { S, s } = this;
+    return this.make(
+      `SELECT ${this.#sessionList} FROM ${S} s WHERE s.${s[field]} = ?${this.dialect.forUpdate}`,
+      [value],
+      true,
+    );
+  }
+
+  deleteSession(id: string): Statement {
+    return this.make(`DELETE FROM ${this.S} WHERE ${this.s.id} = ?`, [id]);
+  }
+
+  touch(id: string, lastSeenAt: number, idleDeadline: number | undefined, pruneAfter: number): Statement {
+    const { S, s } = this;
+    const { sql, values } = this.assignments(this.schema.sessions, {
+      lastSeenAt,
+      ...(idleDeadline === undefined ? {} : { idleDeadline }),
+    });
+    return this.make(`UPDATE ${S} SET ${sql}${s.pruneAfter} = ? WHERE ${s.id} = ?`, [
+      ...values,
+      pruneAfter,
+      id,
+    ]);
+  }
+
+  use(id: string, lastUsedAt: number, idleDeadline: number, pruneAfter: number): Statement {
+    const { L, l } = this;
+    const { sql, values } = this.assignments(this.schema.logins, { lastUsedAt, idleDeadline });
+    return this.make(
+      `UPDATE ${L} SET ${sql}${l.pruneAfter} = ? WHERE ${l.id} = ? AND ${l.revokedAt} IS NULL`,
+      [...values, pruneAfter, id],
+    );
+  }
+
+  confirm(id: string, generation: number, token: Uint8Array, at: number): Statement {
+    const { L, l } = this;
+    return this.make(
+      `UPDATE ${L} SET ${l.confirmedAt} = ? WHERE ${l.id} = ? AND ${l.generation} = ? AND ${l.token} = ? AND ${l.confirmedAt} IS NULL AND ${l.revokedAt} IS NULL`,
+      [at, id, generation, token],
+    );
+  }
+
+  confirmed(loginId: string): Statement {
+    const { S, s } = this;
+    return this.make(`UPDATE ${S} SET ${s.confirmFrom} = NULL WHERE ${s.rememberedId} = ?`, [loginId]);
+  }
+
+  /** Ids of garbage, the oldest first. The limit is a number of ours, not a value: some drivers bind no limits. */
+  garbage(table: "sessions" | "logins" | "locks", now: number, limit: number): Statement {
+    const { name, id, pruneAfter } = this.#prunable(table);
+    return this.make(
+      `SELECT ${id} AS id FROM ${name} WHERE ${pruneAfter} < ? ORDER BY ${pruneAfter} LIMIT ${Math.trunc(limit)}`,
+      [now],
+      true,
+    );
+  }
+
+  /** Deletes rows that were garbage, unless they have been used since. */
+  deleteGarbage(table: "sessions" | "logins" | "locks", now: number, ids: readonly string[]): Statement {
+    const { name, id, pruneAfter } = this.#prunable(table);
+    const { sql, values } = this.dialect.isOneOf(id, ids);
+    return this.make(`DELETE FROM ${name} WHERE ${sql} AND ${pruneAfter} < ?`, [...values, now]);
+  }
+
+  prune(table: "sessions" | "logins" | "locks", now: number, limit: number): Statement | undefined {
+    const { name, id, pruneAfter } = this.#prunable(table);
+    const sql = this.dialect.prune(name, id, pruneAfter, Math.trunc(limit));
+    return sql === undefined ? undefined : this.make(sql, [now]);
+  }
+
+  #prunable(table: "sessions" | "logins" | "locks"): { name: string; id: string; pruneAfter: string } {
+    if (table === "locks") return { name: this.K, id: this.k.name, pruneAfter: this.k.pruneAfter };
+    return table === "sessions"
+      ? { name: this.S, id: this.s.id, pruneAfter: this.s.pruneAfter }
+      : { name: this.L, id: this.l.id, pruneAfter: this.l.pruneAfter };
+  }
+
+  meta(name: string): Statement {
+    const { M, m } = this;
+    return this.make(
+      `SELECT ${m.value} AS ${this.dialect.quote("value")} FROM ${M} WHERE ${m.name} = ?`,
+      [name],
+      true,
+    );
+  }
+
+  insertMeta(name: string, value: string, at: number): Statement {
+    return this.insert(this.schema.meta, { name, value, at });
+  }
+
+  /** A new value each time, so that databases that count changed rows only see a change. */
+  claim(name: string, value: string, now: number, interval: number): Statement {
+    const { M, m } = this;
+    return this.make(
+      `UPDATE ${M} SET ${m.value} = ?, ${m.at} = ? WHERE ${m.name} = ? AND (${m.at} <= ? OR ${m.at} > ?)`,
+      [value, now, name, now - interval, now + interval],
+    );
+  }
+
+  lock(name: string): Statement {
+    const { K, k } = this;
+    const q = (alias: string) => this.dialect.quote(alias);
+    return this.make(
+      `SELECT ${k.owner} AS ${q("owner")}, ${k.fence} AS ${q("fence")}, ${k.until} AS ${q("until")} FROM ${K} WHERE ${k.name} = ?`,
+      [name],
+      true,
+    );
+  }
+
+  insertLock({ name, owner, until }: LockRequest, fence: number, pruneAfter: number): Statement {
+    return this.insert(this.schema.locks, { name, owner, fence, until, pruneAfter });
+  }
+
+  takeLock(
+    { name, owner, until }: LockRequest,
+    held: { owner: string; fence: number },
+    fence: number,
+    pruneAfter: number,
+  ): Statement {
+    const { K, k } = this;
+    return this.make(
+      `UPDATE ${K} SET ${k.owner} = ?, ${k.fence} = ?, ${k.until} = ?, ${k.pruneAfter} = ? WHERE ${k.name} = ? AND ${k.fence} = ? AND ${k.owner} = ?`,
+      [owner, fence, until, pruneAfter, name, held.fence, held.owner],
+    );
+  }
+
+  releaseLock(name: string, owner: string): Statement {
+    const { K, k } = this;
+    return this.make(`UPDATE ${K} SET ${k.owner} = '' WHERE ${k.name} = ? AND ${k.owner} = ?`, [name, owner]);
+  }
+
+  /** `column = ?, ` for every field of `set`, to be followed by more, and the values. */
+  assignments<Field extends string>(
+    table: Table<Field>,
+    set: { readonly [K in Field]?: unknown },
+  ): { sql: string; values: SqlValue[] } {
+    let sql = "";
+    const values: SqlValue[] = [];
+    for (const field in set) {
+      const column = columnOf(table, field);
+      sql += `${this.dialect.quote(column.column)} = ?, `;
+      values.push(this.value(column, set[field]));
+    }
+    return { sql, values };
+  }
+
+  valuesOf<Row extends object>(table: Table<keyof Row & string>, row: Row): SqlValue[] {
+    return table.columns.map((column) => this.value(column, row[column.field]));
+  }
+
+  value({ kind }: Column, value: unknown): SqlValue {
+    if (value === undefined || value === null) return null;
+    if (kind === "user") return this.user(value as UserId);
+    if (kind === "moment" && this.schema.timestamps === "datetime")
+      return this.dialect.moment(value as number);
+    if (kind === "text") return (value as string).slice(0, LONGEST_TEXT);
+    return value as SqlValue;
+  }
+
+  user(userId: UserId): string | number {
+    assertUserId(userId, this.schema.userIds);
+    return userId;
+  }
+
+  readRemembered(raw: RawRow | undefined): Remembered | undefined {
+    const login = raw === undefined ? undefined : this.readLogin(raw);
+    return raw === undefined || login === undefined ? undefined : { login, session: this.readSession(raw) };
+  }
+
+  /** A revoked login is no device, and a session that is left of one stands by itself. */
+  readEntry(raw: RawRow): UserEntry | undefined {
+    const joined = this.readLogin(raw);
+    const login = joined?.revokedAt === undefined ? joined : undefined;
+    const session = this.readSession(raw);
+    if (session !== undefined) return { session, login };
+    return login === undefined ? undefined : { session: undefined, login };
+  }
+
+  /** Column names are given as `alias_field`, however they are called in the table. */
+  selectList(table: Table, alias: string): string {
+    const { dialect } = this;
+    return table.columns
+      .map(({ column, field, kind }) => {
+        const name = `${alias}.${dialect.quote(column)}`;
+        const isDate = kind === "moment" && this.schema.timestamps === "datetime";
+        return `${isDate ? dialect.selectMoment(name) : name} AS ${dialect.quote(`${alias}_${field}`)}`;
+      })
+      .join(", ");
+  }
+
+  #columns<Field extends string>(table: Table<Field>): Columns<Field> {
+    const entries = table.columns.map(({ field, column }) => [field, this.dialect.quote(column)] as const);
+    return Object.fromEntries(entries) as Columns<Field>;
+  }
+
+  /** Turns a driver's row into ours, or undefined where an outer join found none. */
+  #reader<Row>(table: Table<keyof Row & string>, alias: string): (raw: RawRow) => Row | undefined {
+    const readers = table.columns.map((column) => ({
+      field: column.field,
+      name: `${alias}_${column.field}`,
+      read: this.#read(column),
+    }));
+    const key = `${alias}_id`;
+    return (raw) => {
+      if (raw[key] === null || raw[key] === undefined) return undefined;
+      const row: Record<string, unknown> = {};
+      for (const { field, name, read } of readers) {
+        const value = raw[name];
+        row[field] =
+          value === null || value === undefined ? undefined : read === undefined ? value : read(value);
+      }
+      return row as Row;
+    };
+  }
+
+  /** Undefined where a value is taken as the driver gives it. */
+  #read({ kind }: Column): ((value: unknown) => unknown) | undefined {
+    switch (kind) {
+      case "moment":
+        return this.schema.timestamps === "datetime" ? (value) => this.dialect.parseMoment(value) : Number;
+      case "time":
+      case "count":
+        // BIGINT arrives as text from some drivers, as bigint from others.
+        return Number;
+      case "user":
+        return this.schema.userIds === "integer" ? Number : undefined;
+      case "digest":
+        return readBytes;
+      default:
+        return undefined;
+    }
+  }
 }
 
-const READERS: Record<Column["kind"], (value: unknown) => unknown> = {
-  id: same,
-  text: same,
-  data: same,
-  user: same,
-  // libsql gives an ArrayBuffer for the rows of `all`.
-  digest: (value) => (value instanceof ArrayBuffer ? new Uint8Array(value) : value),
-  // BIGINT arrives as text from some drivers, as bigint from others.
-  time: Number,
-  count: Number,
-};
-
-function same(value: unknown): unknown {
-  return value;
-}
-
-function toSql(value: unknown): SqlValue {
-  return value === undefined ? null : (value as SqlValue);
-}
+/** libsql gives an ArrayBuffer for the rows of `all`. */
+const readBytes = (value: unknown): unknown => (value instanceof ArrayBuffer ? new Uint8Array(value) : value);

@@ -1,4 +1,4 @@
-import type { RawRow, SqlValue } from "../sql/statements.ts";
+import type { Answer, RawRow, SqlValue, Statement } from "../sql/statement.ts";
 
 /** The shape we use of a SQLite driver: `node:sqlite`, better-sqlite3 and libsql all have it. */
 export interface SqliteDatabase {
@@ -11,11 +11,14 @@ export interface SqliteDatabase {
   readonly inTransaction?: boolean;
 }
 
+export type SqliteValue = Exclude<SqlValue, readonly unknown[]>;
+
 export interface SqliteStatement {
-  get(...values: SqlValue[]): unknown;
-  all(...values: SqlValue[]): unknown[];
-  run(...values: SqlValue[]): { changes: number | bigint };
+  all(...values: SqliteValue[]): unknown[];
+  run(...values: SqliteValue[]): { changes: number | bigint };
 }
+
+const NO_ROWS: readonly RawRow[] = [];
 
 /** Prepares every statement once, and runs transactions that nothing can get between. */
 export class SqliteSession {
@@ -30,17 +33,10 @@ export class SqliteSession {
     return this.#database.isTransaction ?? this.#database.inTransaction ?? false;
   }
 
-  get(sql: string, ...values: SqlValue[]): RawRow | undefined {
-    return (this.#prepared(sql).get(...values) ?? undefined) as RawRow | undefined;
-  }
-
-  all(sql: string, ...values: SqlValue[]): RawRow[] {
-    return this.#prepared(sql).all(...values) as RawRow[];
-  }
-
-  /** Runs a statement and says how many rows it changed. */
-  run(sql: string, ...values: SqlValue[]): number {
-    return Number(this.#prepared(sql).run(...values).changes);
+  run({ sql, values, returns }: Statement): Answer {
+    const prepared = this.#prepared(sql);
+    if (returns) return { rows: prepared.all(...(values as SqliteValue[])) as RawRow[], count: 0 };
+    return { rows: NO_ROWS, count: Number(prepared.run(...(values as SqliteValue[])).changes) };
   }
 
   exec(sql: string): void {

@@ -1,0 +1,48 @@
+/** The shapes that are used of what an application has open to PostgreSQL. */
+
+interface PgResult {
+  readonly rows: unknown[];
+  readonly rowCount?: number | null;
+}
+
+interface PgQuery {
+  name?: string;
+  text: string;
+  values: unknown[];
+}
+
+/** A `Client` of node-postgres. Give psession one of its own: transactions of others would get mixed up with ours. */
+export interface PgClient {
+  query(query: PgQuery): Promise<PgResult>;
+}
+
+export interface PgPoolClient extends PgClient {
+  release(destroy?: boolean): void;
+}
+
+/** A `Pool` of node-postgres, or of whoever has the same methods. */
+export interface PgPool {
+  connect(): Promise<PgPoolClient>;
+}
+
+interface PostgresJsQuery extends PromiseLike<unknown[] & { readonly count: number | null }> {
+  cancel?(): void;
+}
+
+interface PostgresJsConnection {
+  unsafe(text: string, values: never[], options: { prepare: boolean }): PostgresJsQuery;
+}
+
+/** postgres.js: what `postgres(url)` gives. */
+export interface PostgresJs extends PostgresJsConnection {
+  begin(options: string, work: (connection: PostgresJsConnection) => Promise<unknown>): Promise<unknown>;
+}
+
+interface PgliteConnection {
+  query(text: string, values?: never[]): Promise<{ rows: unknown[]; affectedRows?: number }>;
+}
+
+/** PGlite: PostgreSQL in this process. */
+export interface Pglite extends PgliteConnection {
+  transaction(work: (connection: PgliteConnection) => Promise<unknown>): Promise<unknown>;
+}

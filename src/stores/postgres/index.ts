@@ -1,0 +1,81 @@
+import * as v from "valibot";
+import { describeFault, invalidOptions } from "../../faults.ts";
+import { postgresDialect } from "../sql/dialects/postgres.ts";
+import type { SqlDriver } from "../sql/driver.ts";
+import {
+  type NamingOptions,
+  namingEntries,
+  namingFaults,
+  resolveNaming,
+  userIdsEntry,
+} from "../sql/naming.ts";
+import { type ConnectionOptions, connectionEntries, hasMethods } from "../sql/options.ts";
+import { schemaOf } from "../sql/schema.ts";
+import { Statements } from "../sql/statements.ts";
+import { SqlStore } from "../sql/store.ts";
+import type { UserIdKind } from "../store.ts";
+import type { PgClient, Pglite, PgPool, PostgresJs } from "./clients.ts";
+import { PgClientDriver, PgPoolDriver } from "./pg.ts";
+import { PgliteDriver } from "./pglite.ts";
+import { PostgresJsDriver } from "./postgres-js.ts";
+
+export type { NamingOptions, TableNaming } from "../sql/naming.ts";
+export type { SqlStore } from "../sql/store.ts";
+export type { PgClient, Pglite, PgPool, PgPoolClient, PostgresJs } from "./clients.ts";
+
+/** One of `pool`, `client`, `sql` and `pglite`: what the application has open anyway. None is closed by us. */
+export interface PostgresStoreOptions extends NamingOptions, ConnectionOptions {
+  /** A `Pool` of node-postgres (`pg`). */
+  pool?: PgPool;
+  /** A connected `Client` of node-postgres that nobody else uses. */
+  client?: PgClient;
+  /** postgres.js: what `postgres(url)` gives. */
+  sql?: PostgresJs;
+  /** PGlite: PostgreSQL inside the process. */
+  pglite?: Pglite;
+  /** Prepare statements by name; false behind a PgBouncer that cannot (before 1.21). Default: true. */
+  prepare?: boolean;
+  /** What the application's user ids are. Default: "text". */
+  userIds?: Exclude<UserIdKind, "any">;
+}
+
+const CLIENTS = ["pool", "client", "sql", "pglite"] as const;
+
+const optionsSchema = v.strictObject({
+  pool: v.optional(v.custom<PgPool>((value) => hasMethods(value, ["connect"]), "must be a Pool of pg")),
+  client: v.optional(v.custom<PgClient>((value) => hasMethods(value, ["query"]), "must be a Client of pg")),
+  sql: v.optional(
+    v.custom<PostgresJs>((value) => hasMethods(value, ["unsafe", "begin"]), "must be what postgres() gives"),
+  ),
+  pglite: v.optional(
+    v.custom<Pglite>((value) => hasMethods(value, ["query", "transaction"]), "must be a PGlite"),
+  ),
+  prepare: v.optional(v.boolean("must be true or false"), true),
+  userIds: userIdsEntry,
+  ...connectionEntries,
+  ...namingEntries,
+});
+
+/** Sessions in PostgreSQL 13 or later, over the pool or client that the application has. */
+export function postgresStore(options: PostgresStoreOptions): SqlStore {
+  const parsed = v.safeParse(optionsSchema, options);
+  const faults = parsed.success ? namingFaults(parsed.output) : parsed.issues.map(describeFault);
+  const given = CLIENTS.filter((name) => options?.[name] !== undefined);
+  if (given.length !== 1) faults.push("give one of pool, client, sql and pglite");
+  if (!parsed.success || faults.length > 0) throw invalidOptions("postgresStore", faults);
+  const { timeout, migrate, userIds } = parsed.output;
+  return new SqlStore({
+    name: "postgres",
+    statements: new Statements(schemaOf(resolveNaming(parsed.output, userIds)), postgresDialect),
+    driver: driverOf(parsed.output),
+    timeout,
+    migrates: migrate,
+  });
+}
+
+function driverOf({ pool, client, sql, pglite, prepare }: v.InferOutput<typeof optionsSchema>): SqlDriver {
+  if (pool !== undefined) return new PgPoolDriver(pool, prepare);
+  if (client !== undefined) return new PgClientDriver(client, prepare);
+  if (sql !== undefined) return new PostgresJsDriver(sql, prepare);
+  return new PgliteDriver(pglite as Pglite);
+}

@@ -1,0 +1,157 @@
+import { createHash } from "node:crypto";
+import { type Deadline, NotSent, type SqlConnection, type SqlDriver } from "../sql/driver.ts";
+import type { Answer, RawRow, Statement } from "../sql/statement.ts";
+import { Turns } from "../sql/turns.ts";
+import type { PgClient, PgPool, PgPoolClient } from "./clients.ts";
+
+/** Runs of its own time: the isolation that the programs are written for, whatever the server's default is. */
+const BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
+/** Executes statements on node-postgres, prepared under a name that follows from their text. */
+class Prepared {
+  readonly #names = new Map<string, string>();
+  readonly #prepares: boolean;
+
+  constructor(prepares: boolean) {
+    this.#prepares = prepares;
+  }
+
+  async run(client: PgClient, { sql, values }: Statement): Promise<Answer> {
+    const query = { text: sql, values: values as unknown[] };
+    const result = await client.query(this.#prepares ? { name: this.#nameOf(sql), ...query } : query);
+    return { rows: result.rows as RawRow[], count: result.rowCount ?? 0 };
+  }
+
+  #nameOf(sql: string): string {
+    let name = this.#names.get(sql);
+    if (name === undefined) {
+      name = `psession_${createHash("sha256").update(sql).digest("base64url").slice(0, 16)}`;
+      this.#names.set(sql, name);
+    }
+    return name;
+  }
+}
+
+export class PgPoolDriver implements SqlDriver {
+  readonly #pool: PgPool;
+  readonly #prepared: Prepared;
+
+  constructor(pool: PgPool, prepares: boolean) {
+    this.#pool = pool;
+    this.#prepared = new Prepared(prepares);
+  }
+
+  run(statement: Statement, deadline: Deadline): Promise<Answer> {
+    return this.#withClient(deadline, (client) => this.#prepared.run(client, statement));
+  }
+
+  transaction<T>(
+    work: (connection: SqlConnection) => Promise<T>,
+    deadline: Deadline,
+    onCommit: () => void,
+  ): Promise<T> {
+    return this.#withClient(deadline, (client) => transact(client, this.#prepared, work, onCommit));
+  }
+
+  async close(): Promise<void> {}
+
+  /** A client that broke, or that somebody gave up waiting for, is destroyed: the pool makes another one. */
+  async #withClient<T>(deadline: Deadline, work: (client: PgClient) => Promise<T>): Promise<T> {
+    const client = await this.#connect();
+    let isReleased = false;
+    let isBroken = false;
+    const release = () => {
+      if (!isReleased) client.release(isBroken);
+      isReleased = true;
+    };
+    if (deadline.isOver) {
+      release();
+      throw new NotSent(new Error("The connection came too late."));
+    }
+    deadline.onOver = () => {
+      isBroken = true;
+      release();
+    };
+    const query: PgClient["query"] = async (query) => {
+      try {
+        return await client.query(query);
+      } catch (error) {
+        isBroken ||= !isOfServer(error);
+        throw error;
+      }
+    };
+    try {
+      return await work({ query });
+    } finally {
+      deadline.onOver = undefined;
+      release();
+    }
+  }
+
+  async #connect(): Promise<PgPoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      throw new NotSent(error);
+    }
+  }
+}
+
+/** One connection for everything: transactions take turns with whatever else is to be run. */
+export class PgClientDriver implements SqlDriver {
+  readonly #client: PgClient;
+  readonly #prepared: Prepared;
+  readonly #turns = new Turns();
+
+  constructor(client: PgClient, prepares: boolean) {
+    this.#client = client;
+    this.#prepared = new Prepared(prepares);
+  }
+
+  run(statement: Statement): Promise<Answer> {
+    return this.#turns.take(() => this.#prepared.run(this.#client, statement));
+  }
+
+  transaction<T>(
+    work: (connection: SqlConnection) => Promise<T>,
+    _deadline: Deadline,
+    onCommit: () => void,
+  ): Promise<T> {
+    return this.#turns.take(() => transact(this.#client, this.#prepared, work, onCommit));
+  }
+
+  async close(): Promise<void> {}
+}
+
+async function transact<T>(
+  client: PgClient,
+  prepared: Prepared,
+  work: (connection: SqlConnection) => Promise<T>,
+  onCommit: () => void,
+): Promise<T> {
+  await client.query({ text: BEGIN, values: [] });
+  let result: T;
+  try {
+    result = await work({ run: (statement) => prepared.run(client, statement) });
+  } catch (error) {
+    await rollback(client);
+    throw error;
+  }
+  onCommit();
+  await client.query({ text: "COMMIT", values: [] });
+  return result;
+}
+
+async function rollback(client: PgClient): Promise<void> {
+  try {
+    await client.query({ text: "ROLLBACK", values: [] });
+  } catch {
+    // The connection is gone, and the transaction with it.
+  }
+}
+
+/** What the server itself says has an SQLSTATE, and leaves the connection usable unless it is closing it. */
+function isOfServer(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && !/^(08|57P)/.test(code);
+}

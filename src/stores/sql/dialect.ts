@@ -1,0 +1,77 @@
+import type { Change, Touch } from "../store.ts";
+import type { Migration } from "./migrations.ts";
+import type { Column, Schema, Table } from "./schema.ts";
+import type { FaultKind, SqlValue, Statement } from "./statement.ts";
+import type { Statements } from "./statements.ts";
+
+/** What databases say differently. */
+export interface Dialect {
+  readonly name: "sqlite" | "postgres" | "mysql";
+  quote(name: string): string;
+  /** The placeholder of the value at `index`, which counts from 1. */
+  placeholder(index: number): string;
+
+  /** Ends a SELECT whose rows decide what is written: nobody changes them until the transaction ends. */
+  readonly forUpdate: string;
+  /** Ends a SELECT that must see what was committed since the transaction began. */
+  readonly newest: string;
+
+  /** The type of a column, with its collation. */
+  type(column: Column, schema: Schema): string;
+  /** Reads a `datetime` column as something that `parseMoment` takes, whatever the driver makes of dates. */
+  selectMoment(column: string): string;
+  /** Epoch milliseconds for a `datetime` column. */
+  moment(time: number): SqlValue;
+  parseMoment(value: unknown): number;
+
+  /** A condition that a column is one of `ids`; few different texts for many different lengths. */
+  isOneOf(column: string, ids: readonly string[]): { readonly sql: string; readonly values: SqlValue[] };
+  /** Deletes at most `limit` garbage rows in one statement; undefined where that would block others. */
+  prune(table: string, key: string, pruneAfter: string, limit: number): string | undefined;
+  /** Makes transactions that count one user's devices wait for each other. */
+  lockUser(statements: Statements, user: string, until: number): Statement | undefined;
+  /** A change as one statement; undefined where it takes several. */
+  applyAtOnce?(statements: Statements, change: Change): Statement | undefined;
+  /** Touches of different sessions, none of which confirms, as few statements. */
+  touchAll?(statements: Statements, touches: readonly Touch[]): Statement[];
+
+  migrations(schema: Schema): readonly Migration[];
+  /** Makes processes that migrate wait for each other, in a transaction or around one. */
+  readonly migrationLock: {
+    readonly acquire: readonly Statement[];
+    readonly release: readonly Statement[];
+    /** Whether a failed migration leaves nothing behind. */
+    readonly isTransactional: boolean;
+  };
+  classify(error: unknown): FaultKind;
+}
+
+/** A table's name, quoted, with its schema. */
+export function qualified(dialect: Pick<Dialect, "quote">, table: Table): string {
+  const own = dialect.quote(table.name);
+  return table.schema === undefined ? own : `${dialect.quote(table.schema)}.${own}`;
+}
+
+/** An error's code, number and text, wherever a driver puts them. */
+export function facets(error: unknown): { code: string; errno: number | undefined; message: string } {
+  if (typeof error !== "object" || error === null)
+    return { code: "", errno: undefined, message: String(error) };
+  const { code, errno, errcode, message, cause } = error as Record<string, unknown>;
+  const number = typeof errno === "number" ? errno : errcode;
+  // Query builders and HTTP drivers wrap what the database said.
+  if (code === undefined && number === undefined && cause !== undefined) return facets(cause);
+  return {
+    code: typeof code === "string" ? code : "",
+    errno: typeof number === "number" ? number : undefined,
+    message: typeof message === "string" ? message : "",
+  };
+}
+
+const CONNECTION_CODES =
+  /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_|ER_SOCKET|PROTOCOL_CONNECTION_LOST|PROTOCOL_SEQUENCE|CONNECTION_(CLOSED|ENDED|DESTROYED)|CONNECT_TIMEOUT)/;
+
+export const isConnectionFault = ({ code, message }: { code: string; message: string }): boolean =>
+  CONNECTION_CODES.test(code) ||
+  /connection (was )?(terminated|closed|ended|lost|destroyed)|closed state|not queryable|socket (has|was) /i.test(
+    message,
+  );

@@ -1,0 +1,183 @@
+import type { Touch } from "../../store.ts";
+import { type Dialect, facets, isConnectionFault, qualified } from "../dialect.ts";
+import { createTable, type Index, indexesOf } from "../migrations.ts";
+import { type Column, type ColumnKind, columnOf, type Schema, type Table } from "../schema.ts";
+import type { FaultKind, SqlValue, Statement } from "../statement.ts";
+import type { Statements } from "../statements.ts";
+
+const ASCII = "CHARACTER SET ascii COLLATE ascii_bin";
+/** Binary, or "Ada" and "ada" would be one user; of four bytes, or carts lose their emoji. */
+const TEXT = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+
+const TYPES: Record<Exclude<ColumnKind, "user" | "moment">, string> = {
+  id: `CHAR(22) ${ASCII}`,
+  digest: "VARBINARY(32)",
+  time: "BIGINT",
+  text: `VARCHAR(512) ${TEXT}`,
+  data: `LONGTEXT ${TEXT}`,
+  count: "BIGINT",
+};
+
+const USERS = {
+  integer: "BIGINT",
+  text: `VARCHAR(255) ${TEXT}`,
+  uuid: `CHAR(36) ${ASCII}`,
+  any: `VARCHAR(255) ${TEXT}`,
+} as const;
+
+const DAY = 86_400_000;
+const MIGRATION_LOCK = "psession/migrations";
+
+const quote = (name: string): string => `\`${name}\``;
+
+/** MySQL 8 and MariaDB: only what both say alike. */
+export const mysqlDialect: Dialect = {
+  name: "mysql",
+  quote,
+  placeholder: () => "?",
+  forUpdate: " FOR UPDATE",
+  // REPEATABLE READ goes on showing the first snapshot; locking reads show what is there.
+  newest: " FOR UPDATE",
+  type: ({ kind, field }: Column, { timestamps, userIds }: Schema) => {
+    if (kind === "moment") return timestamps === "datetime" ? "DATETIME(3)" : "BIGINT";
+    if (kind === "user") return USERS[userIds];
+    // Keys of 512 characters do not fit into every row format.
+    return kind === "text" && field === "name" ? `VARCHAR(191) ${TEXT}` : TYPES[kind];
+  },
+  // As text, or the driver would read it in a time zone of its own.
+  selectMoment: (column) => `CAST(${column} AS CHAR)`,
+  moment: (time) => new Date(time).toISOString().replace("T", " ").slice(0, -1),
+  parseMoment: (value) => Date.parse(`${String(value).replace(" ", "T")}Z`),
+  isOneOf: (column, ids) => {
+    const values = toPowerOfTwo(ids);
+    const sql = values.length === 1 ? `${column} = ?` : `${column} IN (${values.map(() => "?").join(", ")})`;
+    return { sql, values };
+  },
+  // A range that is deleted would lock the gaps around it: ids are read first, and deleted by key.
+  prune: () => undefined,
+  // Whoever comes second waits for the row until the first transaction has ended.
+  lockUser: (statements, user, until) => {
+    const { K, k } = statements;
+    return statements.make(
+      `INSERT INTO ${K} (${k.name}, ${k.owner}, ${k.fence}, ${k.until}, ${k.pruneAfter}) VALUES (?, '', 0, ?, ?) ON DUPLICATE KEY UPDATE ${k.until} = VALUES(${k.until})`,
+      [user, until, until + DAY],
+    );
+  },
+  touchAll,
+  migrations: (schema) => [
+    {
+      name: "0001-tables",
+      // MySQL cannot undo what creates a table: a migration that was interrupted begins again where it was.
+      statements: (
+        [
+          [schema.sessions, "id"],
+          [schema.logins, "id"],
+          [schema.locks, "name"],
+        ] as [Table, string][]
+      ).map(([table, key]) =>
+        createTable(mysqlDialect, schema, table, key, {
+          ifMissing: true,
+          lines: indexesOf(schema)
+            .filter((index) => index.table === table)
+            .map(indexLine),
+          suffix: " ENGINE = InnoDB",
+        }),
+      ),
+    },
+    ...(schema.createsUsers
+      ? [
+          {
+            name: "0001-users",
+            statements: [
+              createTable(mysqlDialect, schema, schema.users, "id", {
+                ifMissing: true,
+                types: {
+                  ...(schema.userIds === "integer" ? { id: "BIGINT AUTO_INCREMENT" } : {}),
+                  email: "VARCHAR(191) CHARACTER SET utf8mb4",
+                  attempts: "INT DEFAULT 0",
+                },
+                lines: [`UNIQUE KEY ${quote("email")} (${quote(columnOf(schema.users, "email").column)})`],
+                suffix: " ENGINE = InnoDB",
+              }),
+            ],
+          },
+        ]
+      : []),
+  ],
+  migrationLock: {
+    acquire: [{ sql: `SELECT GET_LOCK('${MIGRATION_LOCK}', 60) AS locked`, values: [], returns: true }],
+    release: [{ sql: `SELECT RELEASE_LOCK('${MIGRATION_LOCK}') AS released`, values: [], returns: true }],
+    isTransactional: false,
+  },
+  classify,
+};
+
+const indexLine = ({ column, name, isUnique }: Index): string =>
+  `${isUnique ? "UNIQUE " : ""}KEY ${quote(name)} (${quote(column)})`;
+
+/** One statement for the sessions and one for the logins. Their number is padded, as each text is prepared. */
+function touchAll(statements: Statements, touches: readonly Touch[]): Statement[] {
+  const { schema, l } = statements;
+  const sessions = updateAll(
+    statements,
+    schema.sessions,
+    ["lastSeenAt", "idleDeadline", "pruneAfter"],
+    touches.map((touch) => [touch.sessionId, touch.lastSeenAt, touch.idleDeadline, touch.pruneAfter]),
+  );
+  const used = touches.flatMap(({ remembered }) => remembered ?? []);
+  if (used.length === 0) return [sessions];
+  const logins = updateAll(
+    statements,
+    schema.logins,
+    ["lastUsedAt", "idleDeadline", "pruneAfter"],
+    used.map((use) => [use.id, use.lastUsedAt, use.idleDeadline, use.pruneAfter]),
+    ` AND ${l.revokedAt} IS NULL`,
+  );
+  return [sessions, logins];
+}
+
+function updateAll<Field extends string>(
+  statements: Statements,
+  table: Table<Field>,
+  fields: readonly Field[],
+  rows: readonly (readonly [id: string, ...times: (number | undefined)[]])[],
+  condition = "",
+): Statement {
+  const padded = toPowerOfTwo(rows);
+  const ids = padded.map(([id]) => id);
+  const id = quote(columnOf(table, "id" as Field).column);
+  const values: SqlValue[] = [];
+  const sets = fields.map((field, index) => {
+    const column = columnOf(table, field);
+    const name = quote(column.column);
+    for (const [id, ...times] of padded) values.push(id, statements.value(column, times[index]));
+    const cases = padded.map(() => `WHEN ? THEN COALESCE(?, ${name})`).join(" ");
+    return `${name} = CASE ${id} ${cases} ELSE ${name} END`;
+  });
+  const marks = ids.map(() => "?").join(", ");
+  return statements.make(
+    `UPDATE ${qualified(mysqlDialect, table)} SET ${sets.join(", ")} WHERE ${id} IN (${marks})${condition}`,
+    [...values, ...ids],
+  );
+}
+
+/** Few different texts, as each is prepared once: the last one is repeated. */
+function toPowerOfTwo<T>(items: readonly T[]): T[] {
+  const padded = [...items];
+  const last = padded.at(-1);
+  while (last !== undefined && (padded.length & (padded.length - 1)) !== 0) padded.push(last);
+  return padded;
+}
+
+function classify(error: unknown): FaultKind {
+  const { code, errno, message } = facets(error);
+  if (errno === 1062) return "unique";
+  // Lock wait timeout, deadlock, and MariaDB's "record has changed since last read".
+  if (errno === 1205 || errno === 1213 || errno === 1020) return "contention";
+  if (errno === 1146 || errno === 1054 || errno === 1049) return "schema";
+  if (errno === 1290 || errno === 1792 || errno === 1836) return "readonly";
+  // Shutting down, too many connections, lost or never made.
+  if (errno === 1053 || errno === 1040 || errno === 1203 || errno === 1927 || errno === 4031)
+    return "connection";
+  return isConnectionFault({ code, message }) ? "connection" : "other";
+}

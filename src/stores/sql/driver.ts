@@ -1,0 +1,81 @@
+import type { Answer, Program, Statement } from "./statement.ts";
+
+/** How long one operation of a store may take, and what to do with its connection when it is over. */
+export class Deadline {
+  /** Milliseconds by `performance.now()`. */
+  readonly at: number;
+  isOver = false;
+  /** Set by who uses a connection: it is of no use to anybody any more. */
+  onOver: (() => void) | undefined;
+
+  constructor(timeout: number) {
+    this.at = performance.now() + timeout;
+  }
+
+  expire(): void {
+    this.isOver = true;
+    this.onOver?.();
+  }
+}
+
+/** There was no connection to be had: nothing was sent, and nothing can have happened. */
+export class NotSent extends Error {
+  constructor(cause: unknown) {
+    super("no connection", { cause });
+  }
+}
+
+export interface SqlConnection {
+  run(statement: Statement): Promise<Answer>;
+}
+
+/** An application's pool or client. What it throws is whatever its driver throws, or `NotSent` with that. */
+export interface SqlDriver {
+  /** Runs one statement by itself, on whatever connection is free. */
+  run(statement: Statement, deadline: Deadline): Promise<Answer>;
+  /**
+   * Runs work on one connection, in one transaction that sees what others commit between its statements (or
+   * reads the newest where it locks). `onCommit` is called before COMMIT is sent.
+   */
+  transaction<T>(
+    work: (connection: SqlConnection) => Promise<T>,
+    deadline: Deadline,
+    onCommit: () => void,
+  ): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** Executes a program statement by statement. What a statement throws, the program may catch. */
+export async function execute<T>(
+  program: Program<T>,
+  run: (statement: Statement) => Promise<Answer>,
+): Promise<T> {
+  let step = program.next();
+  while (!step.done) {
+    let answer: Answer;
+    try {
+      answer = await run(step.value);
+    } catch (error) {
+      step = program.throw(error);
+      continue;
+    }
+    step = program.next(answer);
+  }
+  return step.value;
+}
+
+/** The same for databases that answer at once. */
+export function executeSync<T>(program: Program<T>, run: (statement: Statement) => Answer): T {
+  let step = program.next();
+  while (!step.done) {
+    let answer: Answer;
+    try {
+      answer = run(step.value);
+    } catch (error) {
+      step = program.throw(error);
+      continue;
+    }
+    step = program.next(answer);
+  }
+  return step.value;
+}

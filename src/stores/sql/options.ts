@@ -1,0 +1,35 @@
+import * as v from "valibot";
+import { type Duration, parseDuration } from "../../duration.ts";
+
+/** What stores over a connection have in common. */
+export interface ConnectionOptions {
+  /** Create or update the tables before the first use. Default: true. */
+  migrate?: boolean;
+  /**
+   * The longest that one operation may take, waiting for a connection included; after it the request fails
+   * (503). Default: "5s".
+   */
+  timeout?: Duration;
+}
+
+/** Node's timers go no further. */
+const LONGEST = 86_400_000;
+
+export const connectionEntries = {
+  migrate: v.optional(v.boolean("must be true or false"), true),
+  timeout: v.optional(
+    v.pipe(
+      v.custom<Duration>((value) => {
+        const duration = parseDuration(value) ?? 0;
+        return duration > 0 && duration <= LONGEST;
+      }, 'must be a positive duration of at most a day, such as 5000 or "5s"'),
+      v.transform((value) => parseDuration(value) ?? 0),
+    ),
+    "5s",
+  ),
+};
+
+export function hasMethods(value: unknown, names: readonly string[]): boolean {
+  if (value === null || (typeof value !== "object" && typeof value !== "function")) return false;
+  return names.every((name) => typeof (value as Record<string, unknown>)[name] === "function");
+}

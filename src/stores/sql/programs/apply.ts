@@ -1,0 +1,150 @@
+import { createHash } from "node:crypto";
+import { beyondCap } from "../../devices.ts";
+import type {
+  Cap,
+  Change,
+  ChangeResult,
+  Ended,
+  RememberedUse,
+  SessionRow,
+  Touch,
+  UserEntry,
+} from "../../store.ts";
+import { isFault, type Program, type Statement } from "../statement.ts";
+import type { Statements } from "../statements.ts";
+import { endAll, endingOf, type Targets } from "./end.ts";
+
+type Lost = Extract<ChangeResult, { done: false }>["lost"];
+
+/** Thrown inside a transaction to undo it. */
+export class LostCondition extends Error {
+  readonly lost: Lost;
+  constructor(lost: Lost) {
+    super(lost);
+    this.lost = lost;
+  }
+}
+
+/** One statement is a transaction by itself. */
+export const isSingleStatement = ({
+  rotate,
+  hold,
+  remember,
+  insert,
+  update,
+  use,
+  end,
+  cap,
+}: Change): boolean =>
+  rotate === undefined &&
+  hold === undefined &&
+  use === undefined &&
+  cap === undefined &&
+  (end === undefined || end.length === 0) &&
+  [remember, insert, update].filter((part) => part !== undefined).length === 1;
+
+/** A change, part by part, inside a transaction. Logins come before sessions everywhere, as deadlocks want it. */
+export function* applyProgram(statements: Statements, change: Change): Program<readonly Ended[]> {
+  const { rotate, hold, remember, insert, update, use, end, cap } = change;
+  if (cap !== undefined) yield* lockUser(statements, cap);
+  if (rotate !== undefined) {
+    const { count } = yield statements.rotate(rotate.id, rotate.generation, rotate.set);
+    if (count === 0) throw new LostCondition("rotation");
+  }
+  if (hold !== undefined) {
+    const { rows } = yield statements.hold(hold.id, hold.generation);
+    if (rows.length === 0) throw new LostCondition("rotation");
+  }
+  if (remember !== undefined) yield* insertRow(statements.insertLogin(remember));
+  yield* writeSession(statements, insert, update);
+  if (use !== undefined) yield* useProgram(statements, use);
+  const spared = insert?.id ?? update?.id;
+  const ended: Ended[] = [];
+  for (const ending of end ?? []) {
+    const targets = yield* endingOf(statements, ending, spared);
+    ended.push(...(yield* endAll(statements, targets, ending)));
+  }
+  if (cap === undefined) return ended;
+  const excess = yield* beyond(statements, cap, { sessionId: spared, loginId: remember?.id });
+  if (excess.length > 0 && cap.overflow === "refuse") throw new LostCondition("full");
+  const targets: Targets = {
+    logins: excess.flatMap(({ login }) => login ?? []),
+    sessions: excess.flatMap(({ session }) => session?.id ?? []),
+    isEnding: ({ id, userId }) => id !== spared && userId === cap.userId,
+  };
+  return [...ended, ...(yield* endAll(statements, targets, cap))];
+}
+
+function* writeSession(
+  statements: Statements,
+  insert: SessionRow | undefined,
+  update: Change["update"],
+): Program<void> {
+  if (insert !== undefined) yield* insertRow(statements.insertSession(insert));
+  if (update === undefined) return;
+  const { count } = yield* unique(statements.updateSession(update));
+  if (count > 0) return;
+  const { rows } = yield statements.sessionExists(update.id);
+  throw new LostCondition(rows.length === 0 ? "missing" : "stale");
+}
+
+/** A single write of a change, outside a transaction. */
+export function* writeProgram(statements: Statements, { remember, insert, update }: Change): Program<void> {
+  if (remember !== undefined) yield* insertRow(statements.insertLogin(remember));
+  yield* writeSession(statements, insert, update);
+}
+
+function* insertRow(statement: Statement): Program<void> {
+  yield* unique(statement);
+}
+
+function* unique(statement: Statement): Program<{ count: number }> {
+  try {
+    return yield statement;
+  } catch (error) {
+    if (isFault(error, "unique")) throw new LostCondition("exists");
+    throw error;
+  }
+}
+
+export function* useProgram(statements: Statements, use: RememberedUse): Program<void> {
+  const { id, lastUsedAt, idleDeadline, pruneAfter, confirm } = use;
+  yield statements.use(id, lastUsedAt, idleDeadline, pruneAfter);
+  if (confirm === undefined) return;
+  const { count } = yield statements.confirm(id, confirm.generation, confirm.token, confirm.at);
+  if (count === 1) yield statements.confirmed(id);
+}
+
+export function* touchProgram(statements: Statements, touches: readonly Touch[]): Program<void> {
+  for (const { sessionId, lastSeenAt, idleDeadline, pruneAfter, remembered } of touches) {
+    if (remembered !== undefined) yield* useProgram(statements, remembered);
+    yield statements.touch(sessionId, lastSeenAt, idleDeadline, pruneAfter);
+  }
+}
+
+/** Parallel sign-ins of one user would each count without the others. */
+function* lockUser(statements: Statements, { userId, at }: Cap): Program<void> {
+  const user = createHash("sha256")
+    .update(`${typeof userId}:${userId}`)
+    .digest("base64url");
+  const statement = statements.dialect.lockUser(statements, `cap/${user}`, at);
+  if (statement !== undefined) yield statement;
+}
+
+function* beyond(
+  statements: Statements,
+  cap: Cap,
+  spared: Parameters<typeof beyondCap>[2],
+): Program<UserEntry[]> {
+  const { newest } = statements.dialect;
+  const sessions = yield statements.sessionsOf(cap.userId, newest);
+  const logins = yield statements.lonelyLoginsOf(cap.userId, newest);
+  const entries = [...sessions.rows, ...logins.rows].flatMap((raw) => statements.readEntry(raw) ?? []);
+  return beyondCap(entries.filter(isOf(cap.userId)), cap, spared);
+}
+
+/** Collations may take more for equal than we do. */
+export const isOf =
+  (userId: unknown) =>
+  ({ session, login }: UserEntry): boolean =>
+    (session?.userId ?? login?.userId) === userId;

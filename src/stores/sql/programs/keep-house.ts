@@ -1,0 +1,56 @@
+import { randomUUID } from "node:crypto";
+import type { LockRequest } from "../../store.ts";
+import { isFault, type Program, type Statement } from "../statement.ts";
+import type { Statements } from "../statements.ts";
+
+const HOUR = 3_600_000;
+const PRUNE = "prune";
+
+/** Each statement stands by itself: the update is conditional, and of two inserts one fails. */
+export function* claimProgram(statements: Statements, now: number, interval: number): Program<boolean> {
+  const { count } = yield statements.claim(PRUNE, randomUUID(), now, interval);
+  if (count > 0) return true;
+  const { rows } = yield statements.meta(PRUNE);
+  return rows.length === 0 && (yield* inserted(statements.insertMeta(PRUNE, randomUUID(), now)));
+}
+
+export function* lockProgram(statements: Statements, request: LockRequest): Program<number | undefined> {
+  const { name, now, until } = request;
+  // Coarse, as everything that an index follows.
+  const pruneAfter = Math.ceil(until / HOUR + 1) * HOUR;
+  const { rows } = yield statements.lock(name);
+  const [row] = rows;
+  if (row === undefined) {
+    return (yield* inserted(statements.insertLock(request, now, pruneAfter))) ? now : undefined;
+  }
+  const held = { owner: String(row["owner"]), fence: Number(row["fence"]) };
+  if (held.owner !== "" && Number(row["until"]) > now) return undefined;
+  const fence = Math.max(held.fence + 1, now);
+  const { count } = yield statements.takeLock(request, held, fence, pruneAfter);
+  return count > 0 ? fence : undefined;
+}
+
+function* inserted(statement: Statement): Program<boolean> {
+  try {
+    yield statement;
+    return true;
+  } catch (error) {
+    if (isFault(error, "unique")) return false;
+    throw error;
+  }
+}
+
+/** Deletes garbage of one kind and says how many rows went. */
+export function* pruneProgram(
+  statements: Statements,
+  table: "sessions" | "logins" | "locks",
+  now: number,
+  limit: number,
+): Program<number> {
+  const atOnce = statements.prune(table, now, limit);
+  if (atOnce !== undefined) return (yield atOnce).count;
+  const { rows } = yield statements.garbage(table, now, limit);
+  const ids = rows.map((row) => String(row["id"]));
+  if (ids.length === 0) return 0;
+  return (yield statements.deleteGarbage(table, now, ids)).count;
+}

@@ -1,0 +1,126 @@
+import { PsessionError } from "../../errors.ts";
+import { Deadline, execute, NotSent, type SqlDriver } from "./driver.ts";
+import { storeError } from "./errors.ts";
+import { LostCondition } from "./programs/apply.ts";
+import { type Answer, type Program, SqlFault, type Statement } from "./statement.ts";
+import type { Statements } from "./statements.ts";
+
+/** First waits are short: who is in the way is mostly gone within a millisecond. */
+const WAITS = [1, 2, 5, 10, 20, 50];
+const MOST_ATTEMPTS = 60;
+
+export interface RunnerParts {
+  /** The store's name, for messages. */
+  readonly name: string;
+  readonly statements: Statements;
+  readonly driver: SqlDriver;
+  /** Milliseconds that one operation may take, waiting for a connection included. */
+  readonly timeout: number;
+}
+
+/**
+ * Runs programs on a driver. Tries again where somebody was in the way, and once where a connection broke before
+ * anything can have happened. In the end every fault is an error of ours, and nothing takes longer than the timeout.
+ */
+export class Runner {
+  readonly #name: string;
+  readonly #statements: Statements;
+  readonly #driver: SqlDriver;
+  readonly #timeout: number;
+
+  constructor({ name, statements, driver, timeout }: RunnerParts) {
+    this.#name = name;
+    this.#statements = statements;
+    this.#driver = driver;
+    this.#timeout = timeout;
+  }
+
+  /** One statement that changes nothing: what most requests need, and no more. */
+  read(statement: Statement): Promise<Answer> {
+    return this.#retrying(true, (deadline) => this.#driver.run(statement, deadline));
+  }
+
+  /** Statements that each stand by themselves. */
+  run<T>(make: () => Program<T>, { isRead = false } = {}): Promise<T> {
+    return this.#retrying(isRead, (deadline) =>
+      execute(make(), (statement) =>
+        this.#driver.run(statement, deadline).catch((error: unknown) => {
+          throw this.#fault(error, !isRead);
+        }),
+      ),
+    );
+  }
+
+  /** All of a program or nothing of it. */
+  transact<T>(make: () => Program<T>): Promise<T> {
+    return this.#retrying(false, async (deadline) => {
+      let isCommitting = false;
+      try {
+        return await this.#driver.transaction(
+          (connection) =>
+            execute(make(), (statement) =>
+              connection.run(statement).catch((error: unknown) => {
+                throw this.#fault(error, false);
+              }),
+            ),
+          deadline,
+          () => {
+            isCommitting = true;
+          },
+        );
+      } catch (error) {
+        throw error instanceof LostCondition ? error : this.#fault(error, isCommitting);
+      }
+    });
+  }
+
+  async #retrying<T>(isRead: boolean, work: (deadline: Deadline) => Promise<T>): Promise<T> {
+    const deadline = new Deadline(this.#timeout);
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.#within(deadline, work(deadline));
+      } catch (error) {
+        if (error instanceof LostCondition || error instanceof PsessionError) throw error;
+        const fault = this.#fault(error, !isRead);
+        const isWorthIt =
+          fault.kind === "contention" || (fault.kind === "connection" && !fault.mayBeDone && attempt === 0);
+        if (!isWorthIt || attempt >= MOST_ATTEMPTS || performance.now() >= deadline.at) {
+          throw storeError(this.#name, fault);
+        }
+        if (fault.kind === "contention") await pause(attempt);
+      }
+    }
+  }
+
+  #within<T>(deadline: Deadline, work: Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const timer = setTimeout(
+        () => {
+          deadline.expire();
+          reject(
+            new PsessionError(
+              "store_unavailable",
+              `The ${this.#name} store did not answer within ${this.#timeout} ms (option timeout).`,
+            ),
+          );
+        },
+        Math.max(0, deadline.at - performance.now()),
+      );
+      // Whatever comes after the timeout is too late to be told.
+      work.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
+  }
+
+  #fault(error: unknown, mayBeDone: boolean): SqlFault {
+    if (error instanceof SqlFault) return error;
+    const isSent = !(error instanceof NotSent);
+    const cause = isSent ? error : error.cause;
+    const kind = this.#statements.dialect.classify(cause);
+    return new SqlFault(isSent || kind !== "other" ? kind : "connection", cause, isSent && mayBeDone);
+  }
+}
+
+function pause(attempt: number): Promise<void> {
+  const wait = WAITS[Math.min(attempt, WAITS.length - 1)] ?? 50;
+  return new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random())));
+}

@@ -1,0 +1,182 @@
+import type { RememberedRow, SessionRow, UserIdKind } from "../store.ts";
+import type { ResolvedNaming, TableKey } from "./naming.ts";
+
+/** What a column holds. Each dialect has a type for each kind. */
+export type ColumnKind =
+  | "id"
+  | "digest"
+  /** Epoch milliseconds, always: times that the protocol compares. */
+  | "time"
+  /** Times that people look at: epoch milliseconds, or the database's own type. */
+  | "moment"
+  | "user"
+  | "text"
+  | "data"
+  | "count";
+
+export interface Column<Field extends string = string> {
+  readonly field: Field;
+  readonly column: string;
+  readonly kind: ColumnKind;
+  readonly nullable: boolean;
+}
+
+export interface Table<Field extends string = string> {
+  readonly schema: string | undefined;
+  readonly name: string;
+  readonly columns: readonly Column<Field>[];
+}
+
+/** Where the store keeps what processes share: which migrations ran, and when rows were last pruned. */
+export interface MetaRow {
+  readonly name: string;
+  readonly value: string;
+  readonly at: number;
+}
+
+export interface LockRow {
+  readonly name: string;
+  readonly owner: string;
+  readonly fence: number;
+  readonly until: number;
+  readonly pruneAfter: number;
+}
+
+/** The users of an application that has no table of its own for them yet. */
+export interface UserRow {
+  readonly id: unknown;
+  readonly email: string;
+  readonly password: string;
+  readonly attempts: number;
+  readonly lastSeenAt: number | undefined;
+  readonly createdAt: number;
+  readonly modifiedAt: number;
+}
+
+type Spec<Row> = {
+  readonly [K in keyof Row & string]: readonly [column: string, kind: ColumnKind, nullable?: "null"];
+};
+
+const SESSIONS: Spec<SessionRow> = {
+  id: ["id", "id"],
+  secret: ["secret", "digest"],
+  secretAt: ["secret_at", "time"],
+  previousSecret: ["previous_secret", "digest", "null"],
+  rememberedId: ["remembered_id", "id", "null"],
+  userId: ["user_id", "user", "null"],
+  level: ["level", "text"],
+  authenticatedAt: ["authenticated_at", "moment", "null"],
+  confirmFrom: ["confirm_from", "time", "null"],
+  data: ["data", "data"],
+  version: ["version", "count"],
+  createdAt: ["created_at", "moment"],
+  lastSeenAt: ["last_seen_at", "moment"],
+  idleDeadline: ["idle_deadline", "moment"],
+  absoluteDeadline: ["absolute_deadline", "moment"],
+  userAgent: ["user_agent", "text", "null"],
+  address: ["address", "text", "null"],
+  pruneAfter: ["prune_after", "time"],
+};
+
+const LOGINS: Spec<RememberedRow> = {
+  id: ["id", "id"],
+  userId: ["user_id", "user"],
+  token: ["token", "digest"],
+  previous: ["previous", "digest", "null"],
+  superseded: ["superseded", "digest", "null"],
+  supersededAt: ["superseded_at", "time", "null"],
+  salt: ["salt", "digest"],
+  keyId: ["key_id", "text"],
+  generation: ["generation", "count"],
+  rotatedAt: ["rotated_at", "time"],
+  confirmedAt: ["confirmed_at", "time", "null"],
+  createdAt: ["created_at", "moment"],
+  lastUsedAt: ["last_used_at", "moment"],
+  idleDeadline: ["idle_deadline", "moment"],
+  absoluteDeadline: ["absolute_deadline", "moment"],
+  revokedAt: ["revoked_at", "time", "null"],
+  revokedReason: ["revoked_reason", "text", "null"],
+  pruneAfter: ["prune_after", "time"],
+};
+
+const META: Spec<MetaRow> = {
+  name: ["name", "text"],
+  value: ["value", "text"],
+  at: ["at", "time"],
+};
+
+const LOCKS: Spec<LockRow> = {
+  name: ["name", "text"],
+  owner: ["owner", "text"],
+  fence: ["fence", "count"],
+  until: ["until", "time"],
+  pruneAfter: ["prune_after", "time"],
+};
+
+const USERS: Spec<UserRow> = {
+  id: ["id", "user"],
+  email: ["email", "text"],
+  password: ["password", "text"],
+  attempts: ["attempts", "count"],
+  lastSeenAt: ["last_seen_at", "moment", "null"],
+  createdAt: ["created_at", "moment"],
+  modifiedAt: ["modified_at", "moment"],
+};
+
+/** Every table's default name and its columns by field: what can be renamed. */
+export const TABLES = {
+  sessions: { name: "psession_sessions", spec: SESSIONS },
+  logins: { name: "psession_logins", spec: LOGINS },
+  meta: { name: "psession_meta", spec: META },
+  locks: { name: "psession_locks", spec: LOCKS },
+  users: { name: "users", spec: USERS },
+} as const;
+
+/** Tables as data: statements, migrations and the conversion of rows are all made from these. */
+export interface Schema {
+  readonly sessions: Table<keyof SessionRow & string>;
+  readonly logins: Table<keyof RememberedRow & string>;
+  readonly meta: Table<keyof MetaRow & string>;
+  readonly locks: Table<keyof LockRow & string>;
+  readonly users: Table<keyof UserRow & string>;
+  readonly timestamps: "integer" | "datetime";
+  readonly userIds: UserIdKind;
+  /** The users table is ours to create. */
+  readonly createsUsers: boolean;
+}
+
+export function schemaOf(naming: ResolvedNaming): Schema {
+  const table = <Key extends TableKey>(key: Key): Schema[Key] => {
+    const { name, spec } = TABLES[key];
+    const given = naming.tables[key];
+    const columns = Object.entries<readonly [string, ColumnKind, "null"?]>(spec).map(
+      ([field, [column, kind, nullable]]) => ({
+        field,
+        column: given?.columns?.[field] ?? column,
+        kind,
+        nullable: nullable !== undefined,
+      }),
+    );
+    return {
+      schema: given?.schema ?? naming.schema,
+      name: given?.name ?? name,
+      columns,
+    } as unknown as Schema[Key];
+  };
+  return {
+    sessions: table("sessions"),
+    logins: table("logins"),
+    meta: table("meta"),
+    locks: table("locks"),
+    users: table("users"),
+    timestamps: naming.timestamps,
+    userIds: naming.userIds,
+    createsUsers: naming.createsUsers,
+  };
+}
+
+export function columnOf<Field extends string>(table: Table<Field>, field: Field): Column<Field> {
+  const found = table.columns.find((column) => column.field === field);
+  if (found === undefined) throw new Error(`${table.name} has no ${field}`);
+  return found;
+}

@@ -1,0 +1,53 @@
+/** Values that every SQL driver takes; lists only where a dialect has a type for them. */
+export type SqlValue = string | number | Uint8Array | null | readonly (string | number | null)[];
+
+export interface Statement {
+  readonly sql: string;
+  readonly values: readonly SqlValue[];
+  /** It answers with rows, not with a count. */
+  readonly returns: boolean;
+}
+
+export type RawRow = Record<string, unknown>;
+
+export interface Answer {
+  readonly rows: readonly RawRow[];
+  /** How many rows a statement changed that returns none. */
+  readonly count: number;
+}
+
+/**
+ * Work on the database as a sequence of statements, whoever executes them and however: at once and
+ * synchronously in SQLite, one after another over a network elsewhere. A statement that fails throws where it
+ * was yielded.
+ */
+export type Program<T> = Generator<Statement, T, Answer>;
+
+/** What went wrong with a statement, as far as it makes a difference to what is done next. */
+export type FaultKind =
+  /** A row of this key is there already. */
+  | "unique"
+  /** Somebody was in the way: nothing was changed, and the same again may succeed. */
+  | "contention"
+  /** Tables or columns are missing. */
+  | "schema"
+  /** The server takes no writes. */
+  | "readonly"
+  /** The connection broke; whether the statement took effect is unknown. */
+  | "connection"
+  | "other";
+
+export class SqlFault extends Error {
+  readonly kind: FaultKind;
+  /** The transaction may have been committed all the same: its COMMIT was sent, or there was none to send. */
+  readonly mayBeDone: boolean;
+
+  constructor(kind: FaultKind, cause: unknown, mayBeDone = false) {
+    super("a statement failed", { cause });
+    this.kind = kind;
+    this.mayBeDone = mayBeDone;
+  }
+}
+
+export const isFault = (error: unknown, kind: FaultKind): boolean =>
+  error instanceof SqlFault && error.kind === kind;

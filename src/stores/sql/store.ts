@@ -1,0 +1,201 @@
+import { PsessionError } from "../../errors.ts";
+import { Batch } from "../batch.ts";
+import type {
+  Change,
+  ChangeResult,
+  Ended,
+  EndSelector,
+  LockRequest,
+  PruneResult,
+  Remembered,
+  SessionRow,
+  Store,
+  Touch,
+  UserEntry,
+  UserId,
+  UserIdKind,
+} from "../store.ts";
+import type { SqlDriver } from "./driver.ts";
+import { lockedMigration, missingMigrations } from "./migrations.ts";
+import {
+  applyProgram,
+  isSingleStatement,
+  LostCondition,
+  touchProgram,
+  writeProgram,
+} from "./programs/apply.ts";
+import { endProgram, ofUser } from "./programs/end.ts";
+import { claimProgram, lockProgram, pruneProgram } from "./programs/keep-house.ts";
+import { Runner, type RunnerParts } from "./runner.ts";
+import { isFault, type Program, type Statement } from "./statement.ts";
+import type { Statements } from "./statements.ts";
+import { TouchQueue } from "./touch-queue.ts";
+
+export interface SqlStoreParts extends RunnerParts {
+  /** Create or update the tables before the first use. */
+  readonly migrates: boolean;
+}
+
+/** A store whose database is reached over a connection: the programs of `sql/`, run by a driver. */
+export class SqlStore implements Store {
+  readonly name: string;
+  readonly userIds: UserIdKind;
+  readonly #statements: Statements;
+  readonly #driver: SqlDriver;
+  readonly #runner: Runner;
+  readonly #reads: Batch<string, SessionRow>;
+  readonly #touches: TouchQueue;
+  /** The tables are known to be there, or are somebody else's business. */
+  #isReady: boolean;
+  #migrating: Promise<void> | undefined;
+
+  constructor({ migrates, ...parts }: SqlStoreParts) {
+    const { name, statements, driver } = parts;
+    this.name = name;
+    this.userIds = statements.schema.userIds;
+    this.#statements = statements;
+    this.#driver = driver;
+    this.#runner = new Runner(parts);
+    this.#isReady = !migrates;
+    this.#reads = new Batch((ids) => this.#findSessions(ids));
+    this.#touches = new TouchQueue((touches) => this.#touchAll(touches));
+  }
+
+  /** Creates or updates the tables. Many processes may do so at once. */
+  async migrate(): Promise<void> {
+    this.#migrating ??= this.#migrate().finally(() => {
+      this.#migrating = undefined;
+    });
+    return this.#migrating;
+  }
+
+  findSession(id: string): Promise<SessionRow | undefined> {
+    return this.#reads.get(id);
+  }
+
+  async findRemembered(id: string): Promise<Remembered | undefined> {
+    const { rows } = await (await this.#whenReady()).read(this.#statements.findRemembered(id));
+    return this.#statements.readRemembered(rows[0]);
+  }
+
+  async apply(change: Change): Promise<ChangeResult> {
+    const statements = this.#statements;
+    try {
+      if (isSingleStatement(change)) {
+        await (await this.#whenReady()).run(() => writeProgram(statements, change));
+        return { done: true, ended: [] };
+      }
+      const atOnce = statements.dialect.applyAtOnce?.(statements, change);
+      if (atOnce !== undefined) return await (await this.#whenReady()).run(() => applied(atOnce));
+      const ended = await (await this.#whenReady()).transact(() => applyProgram(statements, change));
+      return { done: true, ended };
+    } catch (error) {
+      if (error instanceof LostCondition) return { done: false, lost: error.lost };
+      throw error;
+    }
+  }
+
+  async touch(touches: readonly Touch[]): Promise<void> {
+    await this.#touches.add(touches);
+  }
+
+  async end(selector: EndSelector): Promise<readonly Ended[]> {
+    if (selector.handle === undefined && selector.userId === undefined) return [];
+    return (await this.#whenReady()).transact(() => endProgram(this.#statements, selector));
+  }
+
+  async list(userId: UserId): Promise<readonly UserEntry[]> {
+    return (await this.#whenReady()).run(() => ofUser(this.#statements, userId), { isRead: true });
+  }
+
+  async prune(now: number, limit: number): Promise<PruneResult> {
+    const runner = await this.#whenReady();
+    const prune = (table: "sessions" | "logins" | "locks") =>
+      runner.run(() => pruneProgram(this.#statements, table, now, limit));
+    const result = { sessions: await prune("sessions"), logins: await prune("logins") };
+    await prune("locks");
+    return result;
+  }
+
+  async claimPrune(now: number, interval: number): Promise<boolean> {
+    return (await this.#whenReady()).run(() => claimProgram(this.#statements, now, interval));
+  }
+
+  async acquireLock(request: LockRequest): Promise<number | undefined> {
+    return (await this.#whenReady()).run(() => lockProgram(this.#statements, request));
+  }
+
+  async releaseLock(name: string, owner: string): Promise<void> {
+    await (await this.#whenReady()).run(() => single(this.#statements.releaseLock(name, owner)));
+  }
+
+  async close(): Promise<void> {
+    await this.#driver.close();
+  }
+
+  async #findSessions(ids: readonly string[]): Promise<ReadonlyMap<string, SessionRow>> {
+    const statements = this.#statements;
+    const { rows } = await (await this.#whenReady()).read(statements.findSessions(ids));
+    const found = new Map<string, SessionRow>();
+    for (const raw of rows) {
+      const row = statements.readSession(raw);
+      if (row !== undefined) found.set(row.id, row);
+    }
+    return found;
+  }
+
+  async #touchAll(touches: readonly Touch[]): Promise<void> {
+    const statements = this.#statements;
+    const plain = touches.filter(({ remembered }) => remembered?.confirm === undefined);
+    const confirming = touches.filter(({ remembered }) => remembered?.confirm !== undefined);
+    const atOnce = plain.length > 0 ? statements.dialect.touchAll?.(statements, plain) : [];
+    if (atOnce === undefined)
+      return (await this.#whenReady()).transact(() => touchProgram(statements, touches));
+    for (const statement of atOnce) await (await this.#whenReady()).run(() => single(statement));
+    if (confirming.length > 0)
+      await (await this.#whenReady()).transact(() => touchProgram(statements, confirming));
+  }
+
+  /** The runner, once the tables are there. A migration that failed is tried again by the next who comes. */
+  async #whenReady(): Promise<Runner> {
+    if (!this.#isReady) await this.migrate();
+    return this.#runner;
+  }
+
+  async #migrate(): Promise<void> {
+    const statements = this.#statements;
+    // Most starts have nothing to do, and need no right to create anything.
+    if (!(await this.#isMigrated())) await this.#runner.transact(() => lockedMigration(statements));
+    this.#isReady = true;
+  }
+
+  async #isMigrated(): Promise<boolean> {
+    try {
+      const missing = await this.#runner.run(() => missingMigrations(this.#statements), { isRead: true });
+      return missing.length === 0;
+    } catch (error) {
+      // The table of records is missing as well; a migration of others has no cause.
+      if (error instanceof PsessionError && error.code === "store_not_migrated" && error.cause !== undefined)
+        return false;
+      throw error;
+    }
+  }
+}
+
+function* single(statement: Statement): Program<void> {
+  yield statement;
+}
+
+/** Reads the answer of a change that was one statement. */
+function* applied(statement: Statement): Program<ChangeResult> {
+  try {
+    const { rows } = yield statement;
+    const { done, held, seen } = rows[0] ?? {};
+    if (Number(done) === 1) return { done: true, ended: [] };
+    if (Number(held) === 0) return { done: false, lost: "rotation" };
+    return { done: false, lost: Number(seen) === 0 ? "missing" : "stale" };
+  } catch (error) {
+    if (isFault(error, "unique")) return { done: false, lost: "exists" };
+    throw error;
+  }
+}

@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { newSiblingId } from "../../secrets.ts";
+import { digestOf, plain, T0 } from "../rows.ts";
+import { type Cases, done, ENDING, ids } from "./scene.ts";
+
+export const ending: Cases = {
+  "ending by either handle ends both, leaves a tombstone, and is final": async ({
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    for (const by of ["login", "session"] as const) {
+      const login = rememberedRow({ userId: ada });
+      const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
+      await done(store.apply({ remember: login, insert: session }));
+      const handle = by === "login" ? login.id : session.id;
+      const ended = [{ sessionId: session.id, rememberedId: login.id, userId: ada }];
+      assert.deepEqual(await store.end({ handle, ...ENDING }), ended);
+      assert.equal(await store.findSession(session.id), undefined);
+      const found = await store.findRemembered(login.id);
+      assert.equal(found?.session, undefined);
+      const tombstone = {
+        ...login,
+        generation: 1,
+        revokedAt: T0 + 10,
+        revokedReason: "revoked",
+        pruneAfter: T0 + 20,
+      };
+      assert.deepEqual(plain(found?.login), plain(tombstone));
+      assert.deepEqual(await store.end({ handle, ...ENDING, reason: "theft" }), []);
+      assert.equal((await store.findRemembered(login.id))?.login.revokedReason, "revoked");
+    }
+  },
+
+  "ending by user spares other users, and the session that is excepted with its login": async ({
+    store,
+    ada,
+    bob,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const mine = rememberedRow({ userId: ada });
+    const kept = sessionRow({ rememberedId: mine.id, userId: ada, level: "login" });
+    const lonely = rememberedRow({ userId: ada });
+    const plainOne = sessionRow({ userId: ada, level: "login" });
+    const foreign = sessionRow({ userId: bob, level: "login" });
+    await done(store.apply({ remember: mine, insert: kept }));
+    await done(store.apply({ remember: lonely, insert: plainOne }));
+    await done(store.apply({ insert: foreign }));
+    const ended = await store.end({ userId: ada, except: kept.id, ...ENDING });
+    assert.deepEqual(
+      new Set(ended.map(({ sessionId, rememberedId }) => rememberedId ?? sessionId)),
+      new Set([lonely.id, plainOne.id]),
+    );
+    assert.equal((await store.findRemembered(mine.id))?.login.revokedAt, undefined);
+    assert.notEqual(await store.findSession(kept.id), undefined);
+    assert.notEqual(await store.findSession(foreign.id), undefined);
+    assert.equal(await store.findSession(plainOne.id), undefined);
+    assert.deepEqual(ids(await store.list(ada)), [kept.id]);
+  },
+
+  "a handle ends nothing for a user whose device it is not": async ({ store, ada, bob, sessionRow }) => {
+    const row = sessionRow({ userId: ada, level: "login" });
+    await done(store.apply({ insert: row }));
+    assert.deepEqual(await store.end({ handle: row.id, userId: bob, ...ENDING }), []);
+    assert.notEqual(await store.findSession(row.id), undefined);
+  },
+
+  "an ending that selects nothing in particular ends nothing": async ({ store, ada, sessionRow }) => {
+    const row = sessionRow({ userId: ada, level: "login" });
+    await done(store.apply({ insert: row }));
+    assert.deepEqual(await store.end(ENDING), []);
+    assert.notEqual(await store.findSession(row.id), undefined);
+  },
+
+  "a change ends another login only by a token that is or was just valid": async ({
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    for (const [token, ends] of [
+      ["token", true],
+      ["previous", true],
+      ["superseded", true],
+      ["old", false],
+    ] as const) {
+      const login = rememberedRow({
+        previous: digestOf("previous"),
+        superseded: digestOf("superseded"),
+        supersededAt: T0,
+      });
+      const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
+      await done(store.apply({ remember: login, insert: session }));
+      const end = [{ rememberedId: login.id, token: digestOf(token), ...ENDING }];
+      const result = await store.apply({ insert: sessionRow(), end });
+      assert.equal(result.done && result.ended.length, ends ? 1 : 0, token);
+      assert.equal((await store.findRemembered(login.id))?.login.revokedAt !== undefined, ends, token);
+      assert.equal((await store.findSession(session.id)) === undefined, ends, token);
+    }
+  },
+
+  "a sign-in takes the session row along and ends the login that it belonged to": async ({
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const before = rememberedRow();
+    const session = sessionRow({ rememberedId: before.id, userId: ada, level: "remembered" });
+    await done(store.apply({ remember: before, insert: session }));
+    const next = rememberedRow({ id: newSiblingId(session.id) });
+    const set = { rememberedId: next.id, level: "login" as const };
+    await done(
+      store.apply({
+        remember: next,
+        update: { id: session.id, version: 1, set },
+        end: [{ rememberedId: before.id, ...ENDING, reason: "replaced" }],
+      }),
+    );
+    assert.equal((await store.findRemembered(before.id))?.login.revokedReason, "replaced");
+    assert.equal((await store.findRemembered(next.id))?.session?.id, session.id);
+  },
+};

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import type { LockRequest, Store } from "../../stores/store.ts";
+import { T0 } from "../rows.ts";
+import { type Cases, done, pick } from "./scene.ts";
+
+export const locks: Cases = {
+  "a lock has one owner at a time": async ({ store, all }) => {
+    const fences = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        pick(all, index).acquireLock(request("a", `owner ${index}`, T0)),
+      ),
+    );
+    const owner = fences.findIndex((fence) => fence !== undefined);
+    assert.equal(fences.filter((fence) => fence !== undefined).length, 1);
+    await store.releaseLock("a", "somebody else");
+    assert.equal(await store.acquireLock(request("a", "next", T0)), undefined);
+    await store.releaseLock("a", `owner ${owner}`);
+    assert.notEqual(await store.acquireLock(request("a", "next", T0)), undefined);
+  },
+
+  "locks of other names are not in the way": async ({ store }) => {
+    assert.notEqual(await store.acquireLock(request("a", "one", T0)), undefined);
+    assert.notEqual(await store.acquireLock(request("A", "two", T0)), undefined);
+  },
+
+  "a lock that was never given back ends by itself, and its fence tells who came later": async ({
+    store,
+  }) => {
+    const first = await store.acquireLock(request("a", "first", T0));
+    assert.equal(await store.acquireLock(request("a", "second", T0 + HOLD - 1)), undefined);
+    const second = await store.acquireLock(request("a", "second", T0 + HOLD));
+    assert.ok(first !== undefined && second !== undefined && second > first);
+    await store.releaseLock("a", "first");
+    assert.equal(await store.acquireLock(request("a", "third", T0 + HOLD)), undefined);
+    await store.releaseLock("a", "second");
+    const third = await store.acquireLock(request("a", "third", T0));
+    assert.ok(third !== undefined && third > second, "a clock that is behind gives no smaller fence");
+  },
+
+  "a counter behind a lock loses nothing": async ({ all, store, sessionRow }) => {
+    const row = sessionRow({ data: "0" });
+    await done(store.apply({ insert: row }));
+    const increment = async (from: Store, owner: string): Promise<void> => {
+      while ((await from.acquireLock(request("counter", owner, T0))) === undefined)
+        await new Promise(setImmediate);
+      const found = await from.findSession(row.id);
+      const update = {
+        id: row.id,
+        version: found?.version ?? 0,
+        set: { data: String(Number(found?.data) + 1) },
+      };
+      await done(from.apply({ update }));
+      await from.releaseLock("counter", owner);
+    };
+    await Promise.all(Array.from({ length: 8 }, (_, index) => increment(pick(all, index), `owner ${index}`)));
+    assert.equal((await store.findSession(row.id))?.data, "8");
+  },
+};
+
+const HOLD = 1000;
+
+const request = (name: string, owner: string, now: number): LockRequest => ({
+  name,
+  owner,
+  now,
+  until: now + HOLD,
+});

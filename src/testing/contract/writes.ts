@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { newId, newSiblingId } from "../../secrets.ts";
+import { digestOf, plain, T0 } from "../rows.ts";
+import { type Cases, done, ENDING, lost, rotation } from "./scene.ts";
+
+export const writes: Cases = {
+  "an insert never replaces": async ({ store, sessionRow }) => {
+    const row = sessionRow({ data: '{"kept":true}' });
+    await done(store.apply({ insert: row }));
+    await lost("exists", store.apply({ insert: { ...row, data: "{}" } }));
+    assert.equal((await store.findSession(row.id))?.data, row.data);
+  },
+
+  "a login has one session row": async ({ store, sessionRow, rememberedRow }) => {
+    const login = rememberedRow();
+    const first = sessionRow({ rememberedId: login.id });
+    await done(store.apply({ remember: login, insert: first }));
+    await lost("exists", store.apply({ insert: sessionRow({ rememberedId: login.id }) }));
+    assert.equal((await store.findRemembered(login.id))?.session?.id, first.id);
+  },
+
+  "an update needs the version that it was made from": async ({ store, sessionRow }) => {
+    const row = sessionRow();
+    await done(store.apply({ insert: row }));
+    await done(store.apply({ update: { id: row.id, version: 1, set: { data: '{"n":1}' } } }));
+    await lost("stale", store.apply({ update: { id: row.id, version: 1, set: { data: '{"n":2}' } } }));
+    const found = await store.findSession(row.id);
+    assert.equal(found?.data, '{"n":1}');
+    assert.equal(found?.version, 2);
+  },
+
+  "an update can set a field to undefined": async ({ store, sessionRow }) => {
+    const row = sessionRow({ previousSecret: digestOf("before") });
+    await done(store.apply({ insert: row }));
+    await done(store.apply({ update: { id: row.id, version: 1, set: { previousSecret: undefined } } }));
+    assert.equal((await store.findSession(row.id))?.previousSecret, undefined);
+  },
+
+  "an update never brings a row back": async ({ store, sessionRow }) => {
+    const row = sessionRow();
+    await lost("missing", store.apply({ update: { id: row.id, version: 1, set: { data: '{"back":1}' } } }));
+    assert.equal(await store.findSession(row.id), undefined);
+  },
+
+  "a rotation needs the generation that it was made from": async ({ store, rememberedRow }) => {
+    const login = rememberedRow({ confirmedAt: T0 + 1 });
+    await done(store.apply({ remember: login }));
+    const set = rotation("second");
+    await done(store.apply({ rotate: { id: login.id, generation: 0, set } }));
+    await lost("rotation", store.apply({ rotate: { id: login.id, generation: 0, set: rotation("third") } }));
+    await lost("rotation", store.apply({ rotate: { id: login.id, generation: 2, set: rotation("third") } }));
+    await lost("rotation", store.apply({ rotate: { id: newId(), generation: 0, set } }));
+    const found = await store.findRemembered(login.id);
+    const expected = { ...login, ...set, generation: 1, confirmedAt: undefined };
+    assert.deepEqual(plain(found?.login), plain(expected));
+  },
+
+  "a revoked login does not rotate": async ({ store, rememberedRow }) => {
+    const login = rememberedRow();
+    await done(store.apply({ remember: login }));
+    await store.end({ handle: login.id, ...ENDING });
+    for (const generation of [0, 1]) {
+      await lost("rotation", store.apply({ rotate: { id: login.id, generation, set: rotation("next") } }));
+    }
+  },
+
+  "what fails undoes what came before it": async ({ store, sessionRow, rememberedRow }) => {
+    const login = rememberedRow();
+    const session = sessionRow({ rememberedId: login.id });
+    await done(store.apply({ remember: login, insert: session }));
+    const before = plain(await store.findRemembered(login.id));
+    const rotate = { id: login.id, generation: 0, set: rotation("next") };
+    const set = { data: '{"half":true}' };
+    await lost("missing", store.apply({ rotate, update: { id: newSiblingId(login.id), version: 1, set } }));
+    await lost("stale", store.apply({ rotate, update: { id: session.id, version: 9, set } }));
+    await lost("exists", store.apply({ rotate, insert: sessionRow({ rememberedId: login.id }) }));
+    const other = rememberedRow({ id: newSiblingId(session.id) });
+    await lost("stale", store.apply({ remember: other, update: { id: session.id, version: 9, set } }));
+    assert.deepEqual(plain(await store.findRemembered(login.id)), before);
+    assert.equal(await store.findRemembered(other.id), undefined);
+  },
+
+  "hold lets a change through only while the login is as it was": async ({
+    store,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const login = rememberedRow();
+    await done(store.apply({ remember: login }));
+    const hold = { id: login.id, generation: 0 };
+    await lost(
+      "rotation",
+      store.apply({ hold: { ...hold, generation: 1 }, insert: sessionRow({ id: newSiblingId(login.id) }) }),
+    );
+    await done(store.apply({ hold, insert: sessionRow({ rememberedId: login.id }) }));
+    await store.end({ handle: login.id, ...ENDING });
+    const late = sessionRow({ rememberedId: login.id });
+    await lost("rotation", store.apply({ hold, insert: late }));
+    assert.equal(await store.findSession(late.id), undefined);
+  },
+
+  "a touch moves deadlines and nothing else": async ({ store, sessionRow, rememberedRow }) => {
+    const login = rememberedRow();
+    const session = sessionRow({ rememberedId: login.id, confirmFrom: T0 + 5 });
+    await done(store.apply({ remember: login, insert: session }));
+    const seen = { lastSeenAt: T0 + 9, idleDeadline: T0 + 99, pruneAfter: T0 + 999 };
+    const used = { lastUsedAt: T0 + 9, idleDeadline: T0 + 77, pruneAfter: T0 + 777 };
+    await store.touch([
+      { sessionId: newId(), ...seen, remembered: undefined },
+      { sessionId: session.id, ...seen, remembered: { id: login.id, ...used, confirm: undefined } },
+    ]);
+    const expected = { login: { ...login, ...used }, session: { ...session, ...seen } };
+    assert.deepEqual(plain(await store.findRemembered(login.id)), plain(expected));
+    await store.touch([{ sessionId: session.id, ...seen, idleDeadline: undefined, remembered: undefined }]);
+    assert.equal((await store.findSession(session.id))?.idleDeadline, seen.idleDeadline);
+  },
+
+  "a confirmation takes only on the current token and generation, once": async ({
+    store,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const login = rememberedRow({ generation: 3 });
+    const session = sessionRow({ rememberedId: login.id, confirmFrom: T0 });
+    await done(store.apply({ remember: login, insert: session }));
+    const attempt = async (generation: number, token: string, at: number) => {
+      const confirm = { generation, token: digestOf(token), at };
+      const { lastSeenAt, pruneAfter } = session;
+      const use = { id: login.id, lastUsedAt: T0, idleDeadline: T0, pruneAfter, confirm };
+      await store.touch([
+        { sessionId: session.id, lastSeenAt, idleDeadline: undefined, pruneAfter, remembered: use },
+      ]);
+      const found = await store.findRemembered(login.id);
+      return [found?.login.confirmedAt, found?.session?.confirmFrom];
+    };
+    assert.deepEqual(await attempt(3, "other", T0 + 1), [undefined, T0]);
+    assert.deepEqual(await attempt(2, "token", T0 + 2), [undefined, T0]);
+    assert.deepEqual(await attempt(3, "token", T0 + 3), [T0 + 3, undefined]);
+    assert.deepEqual(await attempt(3, "token", T0 + 4), [T0 + 3, undefined]);
+  },
+
+  "a save can confirm as well": async ({ store, sessionRow, rememberedRow }) => {
+    const login = rememberedRow();
+    const session = sessionRow({ rememberedId: login.id, confirmFrom: T0 });
+    await done(store.apply({ remember: login, insert: session }));
+    const confirm = { generation: 0, token: digestOf("token"), at: T0 + 3 };
+    const use = { id: login.id, lastUsedAt: T0, idleDeadline: T0, pruneAfter: T0, confirm };
+    await done(store.apply({ update: { id: session.id, version: 1, set: { data: '{"a":1}' } }, use }));
+    const found = await store.findRemembered(login.id);
+    assert.equal(found?.login.confirmedAt, T0 + 3);
+    assert.equal(found?.session?.confirmFrom, undefined);
+  },
+};
