@@ -1,0 +1,87 @@
+import { randomBytes } from "node:crypto";
+import mysql from "mysql2/promise";
+import { Client } from "pg";
+import { whenDone } from "./cleanup.ts";
+import { MYSQL, POSTGRES } from "./reach.ts";
+
+export interface Fresh {
+  readonly name: string;
+  /** The server's address, with this place as the one that unqualified tables are in. */
+  readonly url: string;
+  /** Removes it with everything in it. Done by itself when the test or the file is over. */
+  drop(): Promise<void>;
+}
+
+/** Fails rather than hangs on locks that a failed test left behind. */
+const LOCK_SECONDS = 15;
+
+/** A new schema on a PostgreSQL server, the one that tests share unless `url` names another. */
+export async function freshSchema(url: string = POSTGRES.url): Promise<Fresh> {
+  const name = freshName();
+  const within = new URL(url);
+  within.searchParams.set("options", `-c search_path=${name}`);
+  // libpq and what follows it do not read a plus as a space.
+  within.search = within.search.replaceAll("+", "%20");
+  await onPostgres(url, `CREATE SCHEMA ${name}`);
+  return dropping(name, within.href, () => onPostgres(url, `DROP SCHEMA IF EXISTS ${name} CASCADE`));
+}
+
+/** A new database on a MySQL or MariaDB server, the one that tests share unless `url` names another. */
+export async function freshDatabase(url: string = MYSQL.url): Promise<Fresh> {
+  const name = freshName();
+  const within = new URL(url);
+  within.pathname = `/${name}`;
+  await onMysql(url, `CREATE DATABASE ${name}`);
+  return dropping(name, within.href, () => onMysql(url, `DROP DATABASE IF EXISTS ${name}`));
+}
+
+/** A name that no other test has: tests run in parallel on one server. */
+function freshName(): string {
+  return `psession_test_${randomBytes(8).toString("hex")}`;
+}
+
+function dropping(name: string, url: string, remove: () => Promise<unknown>): Fresh {
+  let dropped: Promise<void> | undefined;
+  const drop = (): Promise<void> => {
+    dropped ??= remove().then(() => undefined);
+    return dropped;
+  };
+  whenDone(async () => {
+    try {
+      await drop();
+    } catch (error) {
+      // A server that a test has killed has nothing left to drop: its folder goes away.
+      if ((error as { code?: string }).code !== "ECONNREFUSED") throw error;
+    }
+  });
+  return { name, url, drop };
+}
+
+/** Runs one statement of PostgreSQL on a connection of its own. */
+export async function onPostgres(url: string, sql: string): Promise<Record<string, unknown>[]> {
+  const client = new Client({
+    connectionString: url,
+    connectionTimeoutMillis: LOCK_SECONDS * 1000,
+    lock_timeout: LOCK_SECONDS * 1000,
+  });
+  // A server that is killed tells idle connections so; the statement in progress rejects by itself.
+  client.on("error", () => {});
+  await client.connect();
+  try {
+    return (await client.query<Record<string, unknown>>(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Runs one statement of MySQL or MariaDB on a connection of its own. */
+export async function onMysql(url: string, sql: string): Promise<Record<string, unknown>[]> {
+  const connection = await mysql.createConnection({ uri: url, connectTimeout: LOCK_SECONDS * 1000 });
+  try {
+    await connection.query(`SET SESSION lock_wait_timeout = ${LOCK_SECONDS}`);
+    const [rows] = await connection.query(sql);
+    return Array.isArray(rows) ? (rows as Record<string, unknown>[]) : [];
+  } finally {
+    connection.destroy();
+  }
+}
