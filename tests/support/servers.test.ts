@@ -110,6 +110,21 @@ for (const { kind, need, start, client, setting } of KINDS) {
   });
 }
 
+describeWith(MARIADB_BINARIES, "a MariaDB that is read-only", () => {
+  test("is so for everybody but its administrator", async () => {
+    const server = await startMariadb({ settings: { read_only: "ON" } });
+    await server.query("CREATE TABLE t (id int)");
+    await server.query("CREATE USER app@127.0.0.1");
+    await server.query("GRANT ALL ON test.* TO app@127.0.0.1");
+    const asApp = server.url.replace("root@", "app@");
+    await expect(onMysql(asApp, "INSERT INTO t VALUES (1)")).rejects.toMatchObject({
+      code: "ER_OPTION_PREVENTS_STATEMENT",
+    });
+    await server.query("SET GLOBAL read_only = OFF");
+    await onMysql(asApp, "INSERT INTO t VALUES (1)");
+  });
+});
+
 describeWith(POSTGRES, "the PostgreSQL that tests share", () => {
   test("gives each test a schema of its own", async () => {
     const [one, two] = [await freshSchema(), await freshSchema()];

@@ -68,6 +68,7 @@ export class OwnServer {
     const { command, args, account, folder } = this.#plan;
     const [program = command, ...values] = [...dyingWithUs(), command, ...args];
     const child = spawn(program, values, { ...account, cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+    await once(child, "spawn");
     this.#child = child;
     this.#log = "";
     for (const stream of [child.stdout, child.stderr]) {
@@ -97,7 +98,7 @@ export class OwnServer {
     if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) {
       // Held, it neither reacts to the death of a child nor lets go of its number, which nobody else can get then.
       child.kill("SIGSTOP");
-      for (const pid of childrenOf(child.pid)) process.kill(pid, "SIGKILL");
+      for (const pid of childrenOf(child.pid)) killHard(pid);
       child.kill("SIGKILL");
       await this.#gone();
       await this.#plan.afterKill?.();
@@ -134,6 +135,14 @@ export class OwnServer {
 function dyingWithUs(): string[] {
   const setpriv = "/usr/bin/setpriv";
   return existsSync(setpriv) ? [setpriv, "--pdeathsig", "KILL", "--"] : [];
+}
+
+function killHard(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }
 
 /** Without /proc none: a server's children notice by themselves that it is gone. */
