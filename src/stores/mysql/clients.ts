@@ -1,0 +1,45 @@
+/** The shapes that are used of what an application has open to MySQL or MariaDB. */
+
+interface Mysql2Query {
+  sql: string;
+  values: unknown[];
+  rowsAsArray: boolean;
+  namedPlaceholders: boolean;
+}
+
+interface Mysql2Connection {
+  execute(query: Mysql2Query): Promise<[unknown, unknown]>;
+  query(sql: string): Promise<[unknown, unknown]>;
+  release(): void;
+  destroy(): void;
+}
+
+/** A pool of `mysql2/promise`. */
+export interface Mysql2Pool {
+  getConnection(): Promise<Mysql2Connection>;
+}
+
+/** A pool of `mysql2` itself, with callbacks: it has the other one inside. */
+export interface Mysql2CallbackPool {
+  promise(): Mysql2Pool;
+}
+
+interface MariadbQuery {
+  sql: string;
+  rowsAsArray: boolean;
+  namedPlaceholders: boolean;
+  metaAsArray: boolean;
+}
+
+interface MariadbConnection {
+  execute(query: MariadbQuery, values: unknown[]): Promise<unknown>;
+  query(sql: string): Promise<unknown>;
+  release(): Promise<void>;
+  destroy(): void;
+}
+
+/** A pool of the connector `mariadb`. */
+export interface MariadbPool {
+  getConnection(): Promise<MariadbConnection>;
+  activeConnections(): number;
+}

@@ -1,0 +1,58 @@
+import * as v from "valibot";
+import { describeFault, invalidOptions } from "../../faults.ts";
+import { mysqlDialect } from "../sql/dialects/mysql.ts";
+import {
+  type NamingOptions,
+  namingEntries,
+  namingFaults,
+  resolveNaming,
+  userIdsEntry,
+} from "../sql/naming.ts";
+import { type ConnectionOptions, connectionEntries, hasMethods } from "../sql/options.ts";
+import { schemaOf } from "../sql/schema.ts";
+import { Statements } from "../sql/statements.ts";
+import { SqlStore } from "../sql/store.ts";
+import type { UserIdKind } from "../store.ts";
+import type { MariadbPool, Mysql2CallbackPool, Mysql2Pool } from "./clients.ts";
+import { type Connect, MysqlDriver, mariadb, mysql2 } from "./driver.ts";
+
+export type { NamingOptions, TableNaming } from "../sql/naming.ts";
+export type { SqlStore } from "../sql/store.ts";
+export type { MariadbPool, Mysql2CallbackPool, Mysql2Pool } from "./clients.ts";
+
+export interface MysqlStoreOptions extends NamingOptions, ConnectionOptions {
+  /** A pool of `mysql2`, of `mysql2/promise` or of `mariadb`. It is not closed by us. */
+  pool: Mysql2Pool | Mysql2CallbackPool | MariadbPool;
+  /** What the application's user ids are. Default: "text". */
+  userIds?: Exclude<UserIdKind, "any">;
+}
+
+const optionsSchema = v.strictObject({
+  pool: v.custom<MysqlStoreOptions["pool"]>(
+    (value) => hasMethods(value, ["getConnection"]),
+    "must be a pool of mysql2 or mariadb",
+  ),
+  userIds: userIdsEntry,
+  ...connectionEntries,
+  ...namingEntries,
+});
+
+/** Sessions in MySQL 8 or MariaDB 10.11 or later, over the pool that the application has. */
+export function mysqlStore(options: MysqlStoreOptions): SqlStore {
+  const parsed = v.safeParse(optionsSchema, options);
+  const faults = parsed.success ? namingFaults(parsed.output) : parsed.issues.map(describeFault);
+  if (!parsed.success || faults.length > 0) throw invalidOptions("mysqlStore", faults);
+  const { pool, timeout, migrate, userIds } = parsed.output;
+  return new SqlStore({
+    name: "mysql",
+    statements: new Statements(schemaOf(resolveNaming(parsed.output, userIds)), mysqlDialect),
+    driver: new MysqlDriver(connectOf(pool)),
+    timeout,
+    migrates: migrate,
+  });
+}
+
+function connectOf(pool: MysqlStoreOptions["pool"]): Connect {
+  if ("promise" in pool && typeof pool.promise === "function") return mysql2(pool.promise());
+  return "activeConnections" in pool ? mariadb(pool) : mysql2(pool as Mysql2Pool);
+}

@@ -1,0 +1,208 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { PGlite } from "@electric-sql/pglite";
+import BetterSqlite3 from "better-sqlite3";
+import Libsql from "libsql";
+import mariadb from "mariadb";
+import mysql2 from "mysql2";
+import mysqlPromise from "mysql2/promise";
+import pg from "pg";
+import postgres from "postgres";
+import { memoryStore, type Store } from "../../src/index.ts";
+import { mysqlStore } from "../../src/stores/mysql/index.ts";
+import { postgresStore } from "../../src/stores/postgres/index.ts";
+import type { NamingOptions } from "../../src/stores/sql/naming.ts";
+import { type SqliteDatabase, sqliteStore } from "../../src/stores/sqlite/index.ts";
+import { freshDatabase, freshSchema } from "../support/servers/fresh.ts";
+import { MYSQL, type Need, POSTGRES } from "../support/servers/reach.ts";
+
+export type UserIds = "text" | "integer" | "uuid";
+
+export interface Naming extends NamingOptions {
+  userIds?: UserIds;
+}
+
+/** One empty place for sessions, and connections to it. */
+export interface Place {
+  /** A store on a connection, or a pool, of its own. */
+  connect(naming?: Naming): Promise<Store>;
+  /** Runs one statement past the library; gives its rows. */
+  sql(text: string): Promise<Record<string, unknown>[]>;
+  close(): Promise<void>;
+}
+
+/** A database and a driver. */
+export interface Backend {
+  readonly name: string;
+  readonly dialect: "sqlite" | "postgres" | "mysql";
+  readonly needs: readonly Need[];
+  /** How many connections share a place, at the most. */
+  readonly connections: number;
+  open(): Promise<Place>;
+}
+
+const POOL = 5;
+
+export const sqlBackends: readonly Backend[] = [
+  sqliteBackend("sqlite, a file of its own", (path) => new DatabaseSync(path), true),
+  sqliteBackend("node:sqlite", (path) => new DatabaseSync(path)),
+  sqliteBackend("better-sqlite3", (path) => new BetterSqlite3(path, { timeout: 0 })),
+  sqliteBackend("libsql", (path) => new Libsql(path, { timeout: 0 })),
+  postgresBackend("pg", 3, async (url) => {
+    const pool = new pg.Pool({ connectionString: url, max: POOL });
+    return { make: (naming) => postgresStore({ pool, ...naming }), close: () => pool.end() };
+  }),
+  postgresBackend("pg, one client", 1, async (url) => {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    return { make: (naming) => postgresStore({ client, ...naming }), close: () => client.end() };
+  }),
+  postgresBackend("postgres.js", 3, async (url) => {
+    const sql = postgres(url, { max: POOL, onnotice: () => {} });
+    return { make: (naming) => postgresStore({ sql, ...naming }), close: () => sql.end() };
+  }),
+  pgliteBackend(),
+  mysqlBackend("mysql2/promise", async (url) => {
+    const pool = mysqlPromise.createPool({ uri: url, connectionLimit: POOL });
+    return { make: (naming) => mysqlStore({ pool, ...naming }), close: () => pool.end() };
+  }),
+  mysqlBackend("mysql2 with callbacks", async (url) => {
+    const pool = mysql2.createPool({
+      uri: url,
+      connectionLimit: POOL,
+      rowsAsArray: true,
+      flags: ["-FOUND_ROWS"],
+    });
+    return { make: (naming) => mysqlStore({ pool, ...naming }), close: () => pool.promise().end() };
+  }),
+  mysqlBackend("mariadb", async (url) => {
+    const pool = mariadb.createPool(`${url.replace("mysql:", "mariadb:")}?connectionLimit=${POOL}`);
+    return { make: (naming) => mysqlStore({ pool, ...naming }), close: () => pool.end() };
+  }),
+];
+
+export const memoryPlace = async (): Promise<Place> => {
+  const store = memoryStore();
+  return { connect: async () => store, sql: async () => [], close: async () => {} };
+};
+
+interface Opened {
+  make(naming: Naming): Store;
+  close(): Promise<unknown>;
+}
+
+function sqliteBackend(name: string, open: (path: string) => SqliteDatabase, isByPath = false): Backend {
+  const openPlace = async (): Promise<Place> => {
+    const folder = mkdtempSync(join(tmpdir(), "psession-"));
+    const path = join(folder, "sessions.sqlite");
+    const closers: (() => unknown)[] = [];
+    // Through the same library: two copies of SQLite in one process break each other's locks.
+    const opened = () => {
+      const database = open(path);
+      closers.push(() => database.close());
+      database.exec("PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 5000");
+      return database;
+    };
+    let own: SqliteDatabase | undefined;
+    return {
+      connect: async (naming = {}) => {
+        const store = sqliteStore(isByPath ? { path, ...naming } : { database: opened(), ...naming });
+        closers.push(() => store.close());
+        return store;
+      },
+      sql: async (text) => {
+        own ??= opened();
+        const statement = own.prepare(text);
+        if (/^(SELECT|EXPLAIN|PRAGMA)/i.test(text)) return statement.all() as Record<string, unknown>[];
+        statement.run();
+        return [];
+      },
+      close: async () => {
+        for (const close of closers.reverse()) await close();
+        rmSync(folder, { recursive: true, force: true });
+      },
+    };
+  };
+  return { name, dialect: "sqlite", needs: [], connections: 3, open: openPlace };
+}
+
+function postgresBackend(name: string, connections: number, open: (url: string) => Promise<Opened>): Backend {
+  return {
+    name,
+    dialect: "postgres",
+    needs: [POSTGRES],
+    connections,
+    open: () => serverPlace(freshSchema, open, sqlOfPostgres),
+  };
+}
+
+function mysqlBackend(name: string, open: (url: string) => Promise<Opened>): Backend {
+  return {
+    name,
+    dialect: "mysql",
+    needs: [MYSQL],
+    connections: 3,
+    open: () => serverPlace(freshDatabase, open, sqlOfMysql),
+  };
+}
+
+async function serverPlace(
+  fresh: () => Promise<{ url: string; drop(): Promise<void> }>,
+  open: (url: string) => Promise<Opened>,
+  sql: (url: string, text: string) => Promise<Record<string, unknown>[]>,
+): Promise<Place> {
+  const { url, drop } = await fresh();
+  const opened: Opened[] = [];
+  return {
+    connect: async (naming = {}) => {
+      const one = await open(url);
+      opened.push(one);
+      return one.make(naming);
+    },
+    sql: (text) => sql(url, text),
+    close: async () => {
+      for (const { close } of opened) await close();
+      await drop();
+    },
+  };
+}
+
+/** One PGlite for a file of tests, as starting it takes a second; each place is a schema of its own. */
+function pgliteBackend(): Backend {
+  let shared: PGlite | undefined;
+  let places = 0;
+  const open = async (): Promise<Place> => {
+    shared ??= new PGlite();
+    const pglite = shared;
+    const schema = `place_${places++}`;
+    await pglite.exec(`CREATE SCHEMA ${schema}; SET search_path = ${schema}`);
+    return {
+      connect: async (naming = {}) => postgresStore({ pglite, ...naming }),
+      sql: async (text) => (await pglite.query<Record<string, unknown>>(text)).rows,
+      close: async () => void (await pglite.exec(`DROP SCHEMA ${schema} CASCADE`)),
+    };
+  };
+  return { name: "pglite", dialect: "postgres", needs: [], connections: 1, open };
+}
+
+async function sqlOfPostgres(url: string, text: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query(text)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+async function sqlOfMysql(url: string, text: string): Promise<Record<string, unknown>[]> {
+  const connection = await mysqlPromise.createConnection(url);
+  try {
+    const [rows] = await connection.query(text);
+    return rows as Record<string, unknown>[];
+  } finally {
+    await connection.end();
+  }
+}
