@@ -64,6 +64,11 @@ export interface PsessionOptions {
         /** Rows per statement. */
         chunk?: number;
       };
+  /**
+   * What a visitor gets while the store cannot be read: an error (503), or an anonymous session that stores
+   * nothing. Cookies are left alone either way.
+   */
+  whenUnavailable?: "refuse" | "anonymous";
   clock?: Clock;
   [dangerouslyAllowInsecureHttp]?: true;
 }
@@ -93,6 +98,7 @@ export interface Settings {
     readonly remember: CookieDefinition;
     readonly noStore: boolean;
   };
+  readonly whenUnavailable: "refuse" | "anonymous";
   readonly prune: { readonly every: number; readonly chunk: number } | undefined;
 }
 
@@ -218,6 +224,10 @@ const schema = v.strictObject({
     ),
     {},
   ),
+  whenUnavailable: v.optional(
+    v.picklist(["refuse", "anonymous"], 'must be "refuse" or "anonymous"'),
+    "refuse",
+  ),
   clock: v.optional(
     v.custom<Clock>((value) => hasFunctions(value, ["now"]), "must be an object with now()"),
     systemClock,
@@ -298,6 +308,7 @@ export function resolveOptions(options: PsessionOptions): Settings {
     session: { ...session, rotateEvery },
     remember,
     cookies: { ...definitions, noStore: cookies.noStore },
+    whenUnavailable: given.whenUnavailable,
     prune: prune === false ? undefined : prune,
   };
 }

@@ -1,4 +1,5 @@
 import { EMPTY_DATA, SessionData } from "../data/session-data.ts";
+import { PsessionError } from "../errors.ts";
 import {
   type CookieInstruction,
   clearCookie,
@@ -30,11 +31,25 @@ interface Opened {
 
 /** Reads the rows and decides the case. Nothing is changed here but for a theft, which is acted on at once. */
 export async function openRequest(core: Core, facts: RequestFacts): Promise<RequestState> {
-  const { settings, events } = core;
-  const { cookies, keys, clock } = settings;
+  const { cookies, clock, whenUnavailable } = core.settings;
   const openedAt = clock.now();
   if (cookies.session.secure && !facts.secure) return openInsecure(core, facts, openedAt);
+  try {
+    return await openStored(core, facts, openedAt);
+  } catch (error) {
+    const isOutage = error instanceof PsessionError && error.code === "store_unavailable";
+    if (!isOutage || whenUnavailable === "refuse") throw error;
+    core.events.emit("storeUnavailable", { at: clock.now(), error });
+    const standing = { kind: "detached", why: "unavailable", error } as const;
+    // A sign-in may still succeed, and then ends the login that this cookie belongs to.
+    const cookie = readRememberCookie(facts.cookie, cookies.remember.name, core.settings.keys);
+    return newState(core, facts, openedAt, cookie, { standing, outcome: "unavailable" }, []);
+  }
+}
 
+async function openStored(core: Core, facts: RequestFacts, openedAt: number): Promise<RequestState> {
+  const { settings, events } = core;
+  const { cookies, keys, clock } = settings;
   const sessionCookie = readSessionCookie(facts.cookie, cookies.session.name, keys);
   const rememberCookie = readRememberCookie(facts.cookie, cookies.remember.name, keys);
   const duplicates: CookieInstruction[] = [];

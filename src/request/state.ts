@@ -22,6 +22,8 @@ export type Standing =
   | { readonly kind: "none" }
   /** Nothing may be saved and no cookie set, except by a sign-in. */
   | { readonly kind: "detached"; readonly why: "replaced" | "ended" | "taken_over" | "skew" | "insecure" }
+  /** The rows could not be read, and the policy is to go on: as `detached`, and what must be stored fails. */
+  | { readonly kind: "detached"; readonly why: "unavailable"; readonly error: unknown }
   | { readonly kind: "live" | "late"; readonly session: SessionRow }
   | RememberedStanding;
 
@@ -72,7 +74,8 @@ export type Outcome =
   | "duplicate"
   | "ahead"
   | "skew"
-  | "insecure";
+  | "insecure"
+  | "unavailable";
 
 /** One request, from open to commit. */
 export interface RequestState {

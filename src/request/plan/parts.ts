@@ -98,3 +98,12 @@ export function insecure(): PsessionError {
       "trust it (Express: app.set('trust proxy', 1)); on localhost use dangerouslyAllowInsecureHttp.",
   );
 }
+
+/** Of a request that was let in as anonymous while the store was down. */
+export function unavailable(cause: unknown): PsessionError {
+  return new PsessionError(
+    "store_unavailable",
+    "The store could not be read, so this visitor counts as anonymous; what has to be stored cannot be.",
+    { cause },
+  );
+}

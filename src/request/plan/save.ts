@@ -13,6 +13,7 @@ import {
   raisedSession,
   sessionCookie,
   told,
+  unavailable,
   undeliverable,
   updated,
 } from "./parts.ts";
@@ -49,6 +50,7 @@ export function planDetached(
 ): Plan {
   if (state.data.changed() === undefined) return nothing(standing);
   if (standing.why === "insecure") throw insecure();
+  if (standing.why === "unavailable") throw unavailable(standing.error);
   const why = standing.why === "skew" ? "ended" : standing.why;
   return {
     ...nothing(standing),

@@ -13,6 +13,7 @@ import {
   sessionCookie,
   type Told,
   told,
+  unavailable,
   updated,
 } from "./parts.ts";
 import { planCreate, planDetached } from "./save.ts";
@@ -88,7 +89,11 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
 
 export function planLogout(state: RequestState, now: number): Plan {
   // Who presents a replaced secret gets nothing, not even an end of what replaced it.
-  if (state.standing.kind === "detached") return planDetached(state, state.standing, now);
+  if (state.standing.kind === "detached") {
+    // Nobody may believe to have left while the session lives on.
+    if (state.standing.why === "unavailable") throw unavailable(state.standing.error);
+    return planDetached(state, state.standing, now);
+  }
   const { session, remember } = state.core.settings.cookies;
   const base = sessionOf(state.standing);
   const end = endings(state, "logout", now, base);
