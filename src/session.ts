@@ -9,6 +9,7 @@ import { commitRequest, inTurn } from "./request/commit.ts";
 import {
   identityOf,
   identityOfStanding,
+  newIdOf,
   type Outcome,
   type RequestState,
   sessionOf,
@@ -50,7 +51,7 @@ export class Session<Data extends object = SessionData> {
 
   /** The row's id: stays the same for the session's life, safe to show, worthless as a credential. */
   get id(): string {
-    return sessionOf(this.#state.standing)?.id ?? this.#state.newId;
+    return sessionOf(this.#state.standing)?.id ?? newIdOf(this.#state);
   }
 
   /** What device lists show and `revoke` takes: the remembered login's id, or the session's. */

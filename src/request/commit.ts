@@ -1,11 +1,11 @@
 import { PsessionError } from "../errors.ts";
 import { decideOvertaken, withoutOverwriting } from "../remember/decide.ts";
 import type { ProtocolTimes } from "../remember/times.ts";
-import { newId, newSiblingId } from "../secrets.ts";
+import { newSiblingId } from "../secrets.ts";
 import type { SessionRow } from "../stores/store.ts";
 import { planCommit } from "./plan/index.ts";
 import type { Plan } from "./plan/parts.ts";
-import { identityOf, type RememberedStanding, type RequestState, type Standing } from "./state.ts";
+import { identityOf, newIdOf, type RememberedStanding, type RequestState, type Standing } from "./state.ts";
 
 /** Two hundred writers of one session all get their turn; more is a fault that should be seen. */
 const MOST_ATTEMPTS = 256;
@@ -78,9 +78,9 @@ function finish(state: RequestState, plan: Plan): void {
   const session = change?.insert ?? ("session" in standing ? standing.session : undefined);
   state.standing = standing;
   if (!plan.isIntentPending) state.intent = { kind: "keep" };
-  if (change?.insert !== undefined) state.newId = newId();
+  if (change?.insert !== undefined) state.drawnId = undefined;
   if (session !== undefined) state.data.committed(session.data);
-  else if (standing.kind === "none") state.newId = newId();
+  else if (standing.kind === "none") state.drawnId = undefined;
   else if (standing.kind === "detached") {
     state.hasDiscarded ||= state.data.changed() !== undefined;
     state.data.reset();
@@ -97,7 +97,7 @@ async function reconcile(state: RequestState, lost: string, attempt: number): Pr
   if (lost !== "exists")
     throw new PsessionError("store_conflict", `The store reported ${lost} for a new session.`);
   // Random bits do not collide: somebody else's row has this id only if the store is wrong. Draw again.
-  state.newId = newSiblingId(state.newId);
+  state.drawnId = newSiblingId(newIdOf(state));
 }
 
 async function reconcileRemembered(
@@ -165,7 +165,7 @@ function lose(state: RequestState, row: SessionRow | undefined, why: "ended" | "
   // A renewal proves nothing: were it given a row of its own, it would undo the revocation that took the row.
   if (intent.kind === "login" && !intent.isRenewal) {
     state.standing = { kind: "none" };
-    state.newId = intent.remember === undefined ? newId() : newSiblingId(intent.remember.id);
+    state.drawnId = intent.remember === undefined ? undefined : newSiblingId(intent.remember.id);
     return;
   }
   if (intent.kind === "logout") {
@@ -181,7 +181,7 @@ function lose(state: RequestState, row: SessionRow | undefined, why: "ended" | "
   if (!hasChanges) return;
   core.events.emit("saveDiscarded", {
     at: core.settings.clock.now(),
-    sessionId: row?.id ?? state.newId,
+    sessionId: row?.id ?? newIdOf(state),
     userId,
     why,
   });

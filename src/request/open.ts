@@ -10,7 +10,7 @@ import {
   type SessionCookie,
 } from "../http/cookies.ts";
 import { decideRemember, decideSession, withoutOverwriting } from "../remember/decide.ts";
-import { digest, newId, newSiblingId } from "../secrets.ts";
+import { digest } from "../secrets.ts";
 import type { Remembered } from "../stores/store.ts";
 import type { RequestFacts } from "./facts.ts";
 import { tombstoneUntil } from "./rows.ts";
@@ -243,8 +243,7 @@ function newState(
     standing,
     data: new SessionData(codec, session.maxBytes, sessionOf(standing)?.data ?? EMPTY_DATA),
     intent: { kind: "keep" },
-    // A login whose session row was lost gets one that belongs to it.
-    newId: standing.kind === "remembered" ? newSiblingId(standing.login.id) : newId(),
+    drawnId: undefined,
     destroyed: false,
     canSetCookies: facts.canSetCookies,
     stale: clear,

@@ -2,7 +2,7 @@ import type { SessionData } from "../data/session-data.ts";
 import type { Events } from "../events.ts";
 import type { CookieInstruction, Presented, RememberCookie } from "../http/cookies.ts";
 import type { Settings } from "../options.ts";
-import type { Digest } from "../secrets.ts";
+import { type Digest, newId, newSiblingId } from "../secrets.ts";
 import type { Level, RememberedRow, SessionRow, UserId } from "../stores/store.ts";
 import type { RequestFacts } from "./facts.ts";
 
@@ -88,8 +88,8 @@ export interface RequestState {
   readonly data: SessionData;
   standing: Standing;
   intent: Intent;
-  /** The row id of a session that is yet to be stored. */
-  newId: string;
+  /** The row id of a session that is yet to be stored; see `newIdOf`. */
+  drawnId: string | undefined;
   destroyed: boolean;
   /** False once the head of the response has left, or where it never could carry cookies. */
   canSetCookies: boolean;
@@ -103,6 +103,14 @@ export interface RequestState {
   rerun: ((fresh: string) => string[]) | undefined;
   /** Cookies to be sent, by name: the last instruction wins. */
   readonly cookies: Map<string, CookieInstruction>;
+}
+
+/** Drawn when somebody asks for it: most requests find a session, and random bytes cost more than all the rest. */
+export function newIdOf(state: RequestState): string {
+  const { standing } = state;
+  // A login whose session row was lost gets one that belongs to it.
+  state.drawnId ??= standing.kind === "remembered" ? newSiblingId(standing.login.id) : newId();
+  return state.drawnId;
 }
 
 export const sessionOf = (standing: Standing): SessionRow | undefined =>

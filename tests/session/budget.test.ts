@@ -1,15 +1,12 @@
-import { describe, expect, test } from "vitest";
-import { memoryStore, type Store } from "../../src/index.ts";
-import { sqliteStore } from "../../src/stores/sqlite/index.ts";
+import { expect, test } from "vitest";
+import { memoryStore } from "../../src/index.ts";
 import { REMEMBER, SESSION, TestBrowser, testApp } from "../support/app.ts";
 import { HOUR, MINUTE } from "../support/clock.ts";
+import { describeStores } from "../support/session-stores.ts";
 import { counted } from "../support/stores.ts";
 
 /** What a request costs, in calls of the store. Exact: a call more is a regression. */
-describe.each<[string, () => Store]>([
-  ["memory", memoryStore],
-  ["sqlite", () => sqliteStore({ path: ":memory:" })],
-])("calls of the %s store", (_, makeStore) => {
+describeStores("calls of the store", (makeStore) => {
   const setUp = async () => {
     const { store, calls } = counted(makeStore());
     const app = testApp({ store });

@@ -1,12 +1,8 @@
-import { describe, expect, test } from "vitest";
-import { memoryStore, type Store } from "../../src/index.ts";
-import { sqliteStore } from "../../src/stores/sqlite/index.ts";
+import { expect, test } from "vitest";
 import { TestBrowser, testApp } from "../support/app.ts";
+import { describeStores } from "../support/session-stores.ts";
 
-describe.each<[string, () => Store]>([
-  ["memory", memoryStore],
-  ["sqlite", () => sqliteStore({ path: ":memory:" })],
-])("parallel requests of one session on %s", (_, makeStore) => {
+describeStores("parallel requests of one session on", (makeStore) => {
   const setUp = async () => {
     const app = testApp({ store: makeStore() });
     const browser = new TestBrowser(app);

@@ -1,14 +1,12 @@
-import { describe, expect, test } from "vitest";
-import { memoryStore, PsessionError, type Store } from "../../src/index.ts";
+import { expect, test } from "vitest";
+import { PsessionError } from "../../src/index.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { REMEMBER, SESSION, TestBrowser, testApp } from "../support/app.ts";
 import { HOUR, MINUTE, SECOND } from "../support/clock.ts";
+import { describeStores } from "../support/session-stores.ts";
 import { intercepted } from "../support/stores.ts";
 
-describe.each<[string, () => Store]>([
-  ["memory", memoryStore],
-  ["sqlite", () => sqliteStore({ path: ":memory:" })],
-])("on %s", (_, makeStore) => {
+describeStores("on", (makeStore) => {
   const setUp = async (options: Parameters<typeof testApp>[0] = {}) => {
     const app = testApp({ store: makeStore(), ...options });
     const browser = new TestBrowser(app);

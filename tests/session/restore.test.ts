@@ -1,16 +1,10 @@
-import { describe, expect, test } from "vitest";
-import { memoryStore, type Store } from "../../src/index.ts";
-import { sqliteStore } from "../../src/stores/sqlite/index.ts";
+import { expect, test } from "vitest";
 import { REMEMBER, receive, SESSION, type TestApp, TestBrowser, testApp } from "../support/app.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../support/clock.ts";
+import { describeStores } from "../support/session-stores.ts";
 import { intercepted } from "../support/stores.ts";
 
-const stores: Record<string, () => Store> = {
-  memory: memoryStore,
-  sqlite: () => sqliteStore({ path: ":memory:" }),
-};
-
-describe.each(Object.entries(stores))("remembered logins on %s", (_, makeStore) => {
+describeStores("remembered logins on", (makeStore) => {
   /** A browser that signed in with the tick, put tea into the cart, was closed, and comes back an hour later. */
   const setUp = async () => {
     const app = testApp({ store: makeStore() });

@@ -1,15 +1,9 @@
-import { describe, expect, test } from "vitest";
-import { memoryStore, type Store } from "../../src/index.ts";
-import { sqliteStore } from "../../src/stores/sqlite/index.ts";
+import { expect, test } from "vitest";
 import { REMEMBER, SESSION, TestBrowser, testApp } from "../support/app.ts";
 import { DAY, HOUR, MINUTE } from "../support/clock.ts";
+import { describeStores } from "../support/session-stores.ts";
 
-const stores: Record<string, () => Store> = {
-  memory: memoryStore,
-  sqlite: () => sqliteStore({ path: ":memory:" }),
-};
-
-describe.each(Object.entries(stores))("on %s", (_, makeStore) => {
+describeStores("on", (makeStore) => {
   const setUp = () => {
     const app = testApp({ store: makeStore() });
     return { app, browser: new TestBrowser(app) };
@@ -29,7 +23,7 @@ describe.each(Object.entries(stores))("on %s", (_, makeStore) => {
 
   test("cookies are exactly as they should be", async () => {
     const { browser } = setUp();
-    const { setCookie } = await browser.visit((session) => session.login(7, { remember: true }));
+    const { setCookie } = await browser.visit((session) => session.login("7", { remember: true }));
     expect(setCookie[0]).toMatch(
       /^__Host-psession=[\w-]{22}\.[\w-]{43}\.[\w-]{22}; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
     );
@@ -82,24 +76,24 @@ describe.each(Object.entries(stores))("on %s", (_, makeStore) => {
     const { browser } = setUp();
     const fill = () => browser.visit((session) => session.set({ cart: ["tea"], name: "x", count: 1 }));
     await fill();
-    expect((await browser.visit((s) => s.login(1, { carry: ["cart"] }))).session.data).toEqual({
+    expect((await browser.visit((s) => s.login("1", { carry: ["cart"] }))).session.data).toEqual({
       cart: ["tea"],
     });
     await browser.visit((session) => session.logout());
     await fill();
-    expect((await browser.visit((s) => s.login(1, { carry: "none" }))).session.data).toEqual({});
+    expect((await browser.visit((s) => s.login("1", { carry: "none" }))).session.data).toEqual({});
   });
 
   test("a carry function gets the data of the user's latest other session", async () => {
     const { app, browser } = setUp();
     const phone = new TestBrowser(app);
     await phone.visit(async (session) => {
-      await session.login(1);
+      await session.login("1");
       session.set("cart", ["milk"]);
     });
     await browser.visit((session) => session.set("cart", ["tea"]));
     await browser.visit((session) =>
-      session.login(1, {
+      session.login("1", {
         carry: (present, previous) => ({ cart: [...(previous?.cart ?? []), ...(present.cart ?? [])] }),
       }),
     );

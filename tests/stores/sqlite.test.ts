@@ -65,37 +65,6 @@ test("ten processes that start at once on a new file make its tables once", asyn
   database.close();
 });
 
-test("two processes that restore the same login at once rotate it once", async () => {
-  const path = inFolder();
-  const app = testApp({ store: sqliteStore({ path }) });
-  const browser = new TestBrowser(app);
-  await browser.visit((session) => session.login("ada", { remember: true }));
-  browser.restart();
-  app.clock.advance(HOUR);
-  const worker = new URL("./sqlite-worker.ts", import.meta.url);
-  const cookies = JSON.stringify([...browser.jar]);
-  const children = Array.from({ length: 2 }, () =>
-    fork(worker, [path, "restore", String(app.clock.now()), cookies], {
-      stdio: ["ignore", "pipe", "inherit", "ipc"],
-    }),
-  );
-  const outputs = await Promise.all(
-    children.map(async (child) => {
-      let text = "";
-      child.stdout?.on("data", (chunk) => {
-        text += chunk;
-      });
-      await once(child, "close");
-      return JSON.parse(text) as { users: string[]; outcomes: string[]; restored: number };
-    }),
-  );
-  expect(outputs.flatMap(({ users }) => users)).toEqual(Array.from({ length: 50 }, () => "ada"));
-  expect(outputs.reduce((sum, { restored }) => sum + restored, 0)).toBe(1);
-  const [device] = await app.psession.devices("ada");
-  expect(device).toMatchObject({ isRemembered: true });
-  await app.psession.close();
-});
-
 describe("while another connection holds the write lock", () => {
   const locked = async () => {
     const path = inFolder();

@@ -1,7 +1,7 @@
 import { digest, newSalt, newSecret, type Secret, sameDigest } from "../../secrets.ts";
 import type { RememberedUse, Rotation, SessionRow, SessionUpdate } from "../../stores/store.ts";
 import { newSessionRow, rememberedUse, sessionDeadlines, sessionPruneAfter } from "../rows.ts";
-import { identityOf, type RememberedStanding, type RequestState } from "../state.ts";
+import { identityOf, newIdOf, type RememberedStanding, type RequestState } from "../state.ts";
 
 import {
   heldBy,
@@ -168,7 +168,7 @@ function writeSession(
   const { userId, level, authenticatedAt } = identityOf(state);
   const row = newSessionRow(
     {
-      id: state.newId,
+      id: newIdOf(state),
       secret,
       data: state.data.encoded(),
       now,

@@ -2,7 +2,7 @@ import { mayConfirm } from "../../remember/decide.ts";
 import { digest, newSecret } from "../../secrets.ts";
 import type { RememberedUse, SessionRow, SessionUpdate } from "../../stores/store.ts";
 import { newSessionRow, rememberedUse, sessionPruneAfter } from "../rows.ts";
-import type { RequestState, Standing } from "../state.ts";
+import { newIdOf, type RequestState, type Standing } from "../state.ts";
 
 import {
   confirmEvents,
@@ -32,7 +32,7 @@ export function planCreate(state: RequestState, now: number): Plan {
     confirmFrom: undefined,
   } as const;
   const row = newSessionRow(
-    { id: state.newId, secret, data, now, identity, facts: state.facts },
+    { id: newIdOf(state), secret, data, now, identity, facts: state.facts },
     state.core.settings,
   );
   return {
@@ -54,7 +54,7 @@ export function planDetached(
   const why = standing.why === "skew" ? "ended" : standing.why;
   return {
     ...nothing(standing),
-    events: [["saveDiscarded", { at: now, sessionId: state.newId, userId: undefined, why }]],
+    events: [["saveDiscarded", { at: now, sessionId: newIdOf(state), userId: undefined, why }]],
   };
 }
 

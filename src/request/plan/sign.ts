@@ -2,7 +2,7 @@ import { clearCookie } from "../../http/cookies.ts";
 import { digest, newSecret } from "../../secrets.ts";
 import type { Ending, SessionRow } from "../../stores/store.ts";
 import { newRememberedRow, newSessionRow, tombstoneUntil } from "../rows.ts";
-import { type LoginIntent, type RequestState, sessionOf } from "../state.ts";
+import { type LoginIntent, newIdOf, type RequestState, sessionOf } from "../state.ts";
 
 import {
   heldBy,
@@ -37,7 +37,7 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
   const data = state.data.encoded();
   const fresh = newSessionRow(
     {
-      id: base?.id ?? state.newId,
+      id: base?.id ?? newIdOf(state),
       secret,
       data,
       now,

@@ -36,6 +36,7 @@ export class Statements {
   readonly readLogin: (raw: RawRow) => RememberedRow | undefined;
 
   readonly #texts = new Map<string, string>();
+  readonly #findSessions = new Map<string, string>();
   readonly #joined: string;
   readonly #sessionList: string;
 
@@ -73,9 +74,14 @@ export class Statements {
   }
 
   findSessions(ids: readonly string[]): Statement {
-    const { S, s } = this;
-    const { sql, values } = this.dialect.isOneOf(`s.${s.id}`, ids);
-    return this.make(`SELECT ${this.#sessionList} FROM ${S} s WHERE ${sql}`, values, true);
+    const { sql: condition, values } = this.dialect.isOneOf(`s.${this.s.id}`, ids);
+    // By its short end: this is on the way of every request, and long texts take long to compare.
+    let sql = this.#findSessions.get(condition);
+    if (sql === undefined) {
+      sql = this.numbered(`SELECT ${this.#sessionList} FROM ${this.S} s WHERE ${condition}`);
+      this.#findSessions.set(condition, sql);
+    }
+    return { sql, values, returns: true };
   }
 
   findRemembered(id: string): Statement {

@@ -1,0 +1,213 @@
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { postgresStore } from "../../src/stores/postgres/index.ts";
+import { rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
+import { TestBrowser, testApp } from "../support/app.ts";
+import { HOUR, MINUTE } from "../support/clock.ts";
+import { freshSchema, onPostgres } from "../support/servers/fresh.ts";
+import { describeWith, POSTGRES } from "../support/servers/reach.ts";
+import { recorded } from "./recorded.ts";
+
+test("options are checked, all at once", () => {
+  const faults = () => postgresStore({ pool: {}, userIds: "name", timeout: "soon", colour: "red" } as never);
+  for (const fault of [
+    "pool must be a Pool of pg",
+    "userIds must be",
+    "timeout must be",
+    "colour is no option",
+  ]) {
+    expect(faults).toThrow(fault);
+  }
+  expect(() => postgresStore({})).toThrow("give one of pool, client, sql and pglite");
+});
+
+describeWith(POSTGRES, "postgres", () => {
+  let url: string;
+  let pool: pg.Pool;
+  beforeAll(async () => {
+    url = (await freshSchema()).url;
+    pool = new pg.Pool({ connectionString: url });
+  });
+  afterAll(() => pool.end());
+
+  describe("statements of a request", () => {
+    const setUp = async () => {
+      const record = recorded(pool);
+      const store = postgresStore({ pool: record.pool });
+      await store.migrate();
+      const app = testApp({ store });
+      const browser = new TestBrowser(app);
+      const cost = async (...visit: Parameters<TestBrowser["visit"]>) => {
+        record.texts.length = 0;
+        await browser.visit(...visit);
+        return record.texts.map((text) => /^\w+/.exec(text)?.[0]);
+      };
+      return { app, browser, cost };
+    };
+
+    test("a sign-in is one, with its remembered login", async () => {
+      const { cost } = await setUp();
+      expect(await cost((session) => session.login("ada", { remember: true }))).toEqual(["WITH"]);
+    });
+
+    test("a sign-in on a session that was anonymous reads it, and is one", async () => {
+      const { cost, browser } = await setUp();
+      await browser.visit((session) => session.set("cart", ["tea"]));
+      expect(await cost((session) => session.login("ada", { remember: true }))).toEqual(["SELECT", "WITH"]);
+    });
+
+    test("reading is one, a change one more, a touch one a minute", async () => {
+      const { app, cost, browser } = await setUp();
+      await browser.visit((session) => session.login("ada"));
+      expect(await cost((session) => session.data)).toEqual(["SELECT"]);
+      expect(await cost((session) => session.set("count", 1))).toEqual(["SELECT", "UPDATE"]);
+      app.clock.advance(MINUTE);
+      expect(await cost()).toEqual(["SELECT", "WITH"]);
+    });
+
+    test("a restore is a read and one statement, saved data included", async () => {
+      const { app, cost, browser } = await setUp();
+      await browser.visit((session) => session.login("ada", { remember: true }));
+      app.clock.advance(HOUR);
+      browser.restart();
+      expect(await cost((session) => session.set("count", 1))).toEqual(["SELECT", "WITH"]);
+      expect((await browser.visit()).session.data).toEqual({ count: 1 });
+    });
+
+    test("many reads of one tick are one statement, each session once", async () => {
+      const record = recorded(pool);
+      const store = postgresStore({ pool: record.pool });
+      const rows = Array.from({ length: 50 }, () => sessionRow());
+      for (const row of rows) await store.apply({ insert: row });
+      record.queries.length = 0;
+      const found = await Promise.all([...rows, ...rows].map(({ id }) => store.findSession(id)));
+      expect(found.map((row) => row?.id)).toEqual([...rows, ...rows].map(({ id }) => id));
+      expect(record.queries).toHaveLength(1);
+      expect(record.queries[0]?.values[0]).toHaveLength(50);
+    });
+
+    test("touches of requests that end together are one statement", async () => {
+      const record = recorded(pool);
+      const store = postgresStore({ pool: record.pool });
+      const rows = Array.from({ length: 30 }, () => sessionRow());
+      for (const row of rows) await store.apply({ insert: row });
+      record.texts.length = 0;
+      const seen = { lastSeenAt: T0 + 9, idleDeadline: T0 + 99, pruneAfter: T0 + 999, remembered: undefined };
+      await Promise.all(rows.map(({ id }) => store.touch([{ sessionId: id, ...seen }])));
+      expect(record.texts).toHaveLength(1);
+      expect((await store.findSession(rows[7]?.id ?? ""))?.lastSeenAt).toBe(T0 + 9);
+    });
+  });
+
+  test("touches leave the indexes alone: 20,000 of them are heap-only", async () => {
+    const { url } = await freshSchema();
+    const own = new pg.Pool({ connectionString: url });
+    const store = postgresStore({ pool: own });
+    const rows = await Promise.all(
+      Array.from({ length: 1000 }, async () => {
+        const login = rememberedRow();
+        const row = sessionRow({ rememberedId: login.id, data: JSON.stringify({ cart: "x".repeat(400) }) });
+        await store.apply({ remember: login, insert: row });
+        return { row, login };
+      }),
+    );
+    // Every session once a minute, in no order, and fifty of them in each tick.
+    for (let round = 1; round <= 20; round++) {
+      const at = T0 + round * MINUTE;
+      const shuffled = rows.map((pair, index) => ({
+        ...pair,
+        rank: (index * 7919 + round * 104_729) % 1009,
+      }));
+      shuffled.sort((a, b) => a.rank - b.rank);
+      for (let start = 0; start < shuffled.length; start += 50) {
+        await Promise.all(
+          shuffled.slice(start, start + 50).map(({ row, login }) => {
+            const used = { lastUsedAt: at, idleDeadline: at + HOUR, pruneAfter: login.pruneAfter };
+            const remembered = { id: login.id, ...used, confirm: undefined };
+            const seen = { lastSeenAt: at, idleDeadline: at + HOUR, pruneAfter: row.pruneAfter };
+            return store.touch([{ sessionId: row.id, ...seen, remembered }]);
+          }),
+        );
+      }
+    }
+    // What a connection counted is there for others when it has ended.
+    await own.end();
+    const counts = await untilCounted(url, 20_000);
+    for (const { relname, updates, hot } of counts) {
+      expect(hot / updates, relname).toBeGreaterThanOrEqual(0.95);
+    }
+    console.log(
+      counts
+        .map(({ relname, updates, hot }) => `${relname}: ${hot} of ${updates} updates heap-only`)
+        .join(", "),
+    );
+  });
+
+  test("reading, restoring, listing, ending and pruning look into an index, whatever the size of the table", async () => {
+    const { url } = await freshSchema();
+    const own = new pg.Pool({ connectionString: url });
+    const record = recorded(own);
+    const store = postgresStore({ pool: record.pool });
+    await store.migrate();
+    await fill(url, 30_000);
+    const row = sessionRow({ userId: "user 7", level: "login" });
+    await store.apply({ insert: row });
+    record.queries.length = 0;
+    await store.findSession(row.id);
+    await store.findRemembered(row.id);
+    await store.list("user 7");
+    await store.touch([
+      { sessionId: row.id, lastSeenAt: T0, idleDeadline: T0, pruneAfter: T0, remembered: undefined },
+    ]);
+    await store.end({ userId: "user 7", reason: "revoked", at: T0, pruneAfter: T0 });
+    await store.prune(T0 - HOUR, 100);
+    const statements = record.queries.filter(({ text }) => !/^(BEGIN|COMMIT)/.test(text));
+    expect(statements.length).toBeGreaterThan(6);
+    for (const { text, values } of statements) {
+      const { rows } = await own.query({ text: `EXPLAIN ${text}`, values: values as unknown[] });
+      const plan = rows.map((line) => line["QUERY PLAN"]).join("\n");
+      // The table of locks is empty, and read as a whole.
+      expect(plan.replace(/Seq Scan on psession_(locks|meta)/g, ""), text).not.toContain("Seq Scan");
+    }
+    await own.end();
+  });
+});
+
+/** Rows as sign-ins make them, without waiting for each. */
+async function fill(url: string, count: number): Promise<void> {
+  const digest = "'\\x00'::bytea";
+  await onPostgres(
+    url,
+    `INSERT INTO psession_logins SELECT 'l' || lpad(n::text, 21, '0'), 'user ' || n % 1000, ${digest}, NULL, NULL, NULL, ${digest}, 'key', 0, ${T0}, NULL, ${T0}, ${T0}, ${T0}, ${T0}, NULL, NULL, ${T0} + n FROM generate_series(1, ${count}) n`,
+  );
+  await onPostgres(
+    url,
+    `INSERT INTO psession_sessions SELECT 's' || lpad(n::text, 21, '0'), ${digest}, ${T0}, NULL, 'l' || lpad(n::text, 21, '0'), 'user ' || n % 1000, 'login', ${T0}, NULL, '{}', 1, ${T0}, ${T0}, ${T0}, ${T0}, NULL, NULL, ${T0} + n FROM generate_series(1, ${count}) n`,
+  );
+  await onPostgres(url, "ANALYZE psession_logins");
+  await onPostgres(url, "ANALYZE psession_sessions");
+}
+
+interface Counts {
+  readonly relname: string;
+  readonly updates: number;
+  readonly hot: number;
+}
+
+/** The statistics of both tables, once they are complete: ending connections hand theirs over by and by. */
+async function untilCounted(url: string, least: number): Promise<Counts[]> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const rows = await onPostgres(
+      url,
+      "SELECT relname, n_tup_upd AS updates, n_tup_hot_upd AS hot FROM pg_stat_user_tables WHERE schemaname = current_schema() AND relname IN ('psession_sessions', 'psession_logins')",
+    );
+    const counts = rows.map(({ relname, updates, hot }) => ({
+      relname: String(relname),
+      updates: Number(updates),
+      hot: Number(hot),
+    }));
+    if (counts.length === 2 && counts.every(({ updates }) => updates >= least)) return counts;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error("the statistics did not arrive");
+}

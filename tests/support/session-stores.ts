@@ -1,0 +1,56 @@
+import mysql from "mysql2/promise";
+import pg from "pg";
+import { afterAll, beforeAll, beforeEach, describe } from "vitest";
+import { memoryStore, type Store } from "../../src/index.ts";
+import { mysqlStore } from "../../src/stores/mysql/index.ts";
+import { postgresStore } from "../../src/stores/postgres/index.ts";
+import { sqliteStore } from "../../src/stores/sqlite/index.ts";
+import { freshDatabase, freshSchema, onMysql, onPostgres } from "./servers/fresh.ts";
+import { describeWith, MYSQL, type Need, POSTGRES } from "./servers/reach.ts";
+
+interface Server {
+  readonly needs: readonly Need[];
+  open(): Promise<{ makeStore: () => Store; empty: () => Promise<unknown>; close: () => Promise<unknown> }>;
+}
+
+const SERVERS: Record<string, Server> = {
+  postgres: {
+    needs: [POSTGRES],
+    open: async () => {
+      const { url } = await freshSchema();
+      const pool = new pg.Pool({ connectionString: url });
+      const empty = () => onPostgres(url, "DELETE FROM psession_sessions; DELETE FROM psession_logins");
+      return { makeStore: () => postgresStore({ pool }), empty, close: () => pool.end() };
+    },
+  },
+  mysql: {
+    needs: [MYSQL],
+    open: async () => {
+      const { url } = await freshDatabase();
+      const pool = mysql.createPool(url);
+      const empty = async () => {
+        await onMysql(url, "DELETE FROM psession_sessions");
+        await onMysql(url, "DELETE FROM psession_logins");
+      };
+      return { makeStore: () => mysqlStore({ pool }), empty, close: () => pool.end() };
+    },
+  },
+};
+
+/** Stories of sessions, on every kind of store; `makeStore` gives an empty one, or another over the same rows. */
+export function describeStores(title: string, body: (makeStore: () => Store) => void): void {
+  describe(`${title} memory`, () => body(memoryStore));
+  describe(`${title} sqlite`, () => body(() => sqliteStore({ path: ":memory:" })));
+  for (const [name, { needs, open }] of Object.entries(SERVERS)) {
+    describeWith(needs, `${title} ${name}`, () => {
+      let server: Awaited<ReturnType<Server["open"]>>;
+      beforeAll(async () => {
+        server = await open();
+        await server.makeStore().list("nobody");
+      });
+      beforeEach(() => server.empty());
+      afterAll(() => server.close());
+      body(() => server.makeStore());
+    });
+  }
+}
