@@ -10,7 +10,7 @@ const [contender = "", address = ""] = process.argv.slice(2);
 const pool = new pg.Pool({ connectionString: address, max: 10 });
 const SESSIONS = 1000;
 
-const psession = createPsession({
+const psession = createPsession<{ cart: string[]; theme: string }>({
   store: postgresStore({ pool }),
   keys: ["bench/k9Vv3Qm7sXw2Lr8TzYb4Nc6Jd1Hf5Gp0"],
   prune: false,
