@@ -12,6 +12,7 @@ export type PsessionErrorCode =
   | "store_unavailable"
   | "store_not_migrated"
   | "store_conflict"
+  | "lock_timeout"
   | "cookie_too_large"
   | "closed";
 

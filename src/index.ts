@@ -8,6 +8,7 @@ export { PsessionError, type PsessionErrorCode } from "./errors.ts";
 export type { EventName, PsessionEvent, PsessionEvents, RequestOrigin } from "./events.ts";
 export { serializeCookie } from "./http/cookies.ts";
 export { isSameOrigin, type OriginOptions } from "./http/origin.ts";
+export type { HeldLock, LockOptions } from "./locks.ts";
 export { dangerouslyAllowInsecureHttp, type PsessionOptions } from "./options.ts";
 export { createPsession, type Psession } from "./psession.ts";
 export type { Exchange, Settlement } from "./request/exchange.ts";

@@ -2,6 +2,7 @@ import type { SessionData } from "./data/typing.ts";
 import { type Device, endDevices, listDevices } from "./devices.ts";
 import { PsessionError } from "./errors.ts";
 import { type EventName, Events, type PsessionEvent, type PsessionEvents } from "./events.ts";
+import { type HeldLock, type LockOptions, Locks, resolveLock } from "./locks.ts";
 import { type PsessionOptions, resolveOptions } from "./options.ts";
 import { Pruner } from "./prune.ts";
 import { Exchange } from "./request/exchange.ts";
@@ -15,10 +16,12 @@ import { assertUserId } from "./user-id.ts";
 export class Psession<Data extends object = SessionData> {
   readonly #core: Core;
   readonly #pruner: Pruner;
+  readonly #locks: Locks;
   #isClosed = false;
 
   constructor(core: Core) {
     this.#core = core;
+    this.#locks = new Locks(core.settings.store, core.settings.clock);
     this.#pruner = new Pruner(core);
     this.#pruner.start();
   }
@@ -70,6 +73,14 @@ export class Psession<Data extends object = SessionData> {
     const ended = await endDevices(this.#core, { userId, except: keep?.id }, "password_changed");
     await keep?.renew();
     return ended;
+  }
+
+  /**
+   * A lock by name, across all processes that share the store: for what must not happen twice at a time. It ends
+   * by itself, so it keeps order and is no proof; throws `lock_timeout` where it is not to be had in time.
+   */
+  async lock(name: string, options: LockOptions = {}): Promise<HeldLock> {
+    return this.#locks.take(`app/${name}`, resolveLock(name, options));
   }
 
   /** Hears an event; returns the function that stops it. `*` hears everything. */

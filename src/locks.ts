@@ -1,0 +1,124 @@
+import { randomUUID } from "node:crypto";
+import type { Clock } from "./clock.ts";
+import { type Duration, parseDuration } from "./duration.ts";
+import { PsessionError } from "./errors.ts";
+import { invalidOptions } from "./faults.ts";
+import type { Store } from "./stores/store.ts";
+
+/** Limits of a lock, in milliseconds. */
+export interface LockTimes {
+  /** After this long others may take the lock, whatever its holder does: it may have died. */
+  readonly hold: number;
+  /** The longest to wait for it. */
+  readonly wait: number;
+}
+
+export interface LockOptions {
+  /** After this long others may take the lock, whatever its holder does: it may have died. Default: "30s". */
+  hold?: Duration;
+  /** The longest to wait for it. Default: "10s". */
+  wait?: Duration;
+}
+
+/** A lock that is held. */
+export interface HeldLock {
+  /** Grows with every taking of this name. */
+  readonly fence: number;
+  /** Gives the lock back; where the store fails, it ends by itself after `hold`. */
+  release(): Promise<void>;
+}
+
+const DAY = 86_400_000;
+const LONGEST_NAME = 128;
+
+/** Checks what an application asks for. */
+export function resolveLock(name: unknown, options: LockOptions): LockTimes {
+  const faults: string[] = [];
+  if (typeof name !== "string" || name.length === 0 || name.length > LONGEST_NAME)
+    faults.push(`name must be text of 1 to ${LONGEST_NAME} characters`);
+  const duration = (option: "hold" | "wait", fallback: number): number => {
+    const value = options[option];
+    const parsed = value === undefined ? fallback : parseDuration(value);
+    if (parsed === undefined || parsed > DAY) faults.push(`${option} must be a duration of at most a day`);
+    return parsed ?? 0;
+  };
+  const times = { hold: duration("hold", 30_000), wait: duration("wait", 10_000) };
+  if (faults.length > 0) throw invalidOptions("A lock", faults);
+  return times;
+}
+
+/** The store is asked again after waits of this many milliseconds: most locks are held for a request's time. */
+const WAITS = [2, 5, 10, 20, 50];
+
+/**
+ * Locks by name, across all processes that share a store. Within this process callers queue up first, so that the
+ * store is asked by one of them at a time, and the order in which they came is kept. No connection is held while a
+ * lock is: it is a row with an end, or a pool of connections could be used up by those who wait for one more.
+ */
+export class Locks {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  /** By name: settles when the last of the queue has given the lock back. */
+  readonly #queues = new Map<string, Promise<void>>();
+
+  constructor(store: Store, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /** Throws `lock_timeout` where it was not to be had within `wait`. */
+  async take(name: string, limits: LockTimes): Promise<HeldLock> {
+    const giveUpAt = performance.now() + limits.wait;
+    const before = this.#queues.get(name);
+    const { promise: mine, resolve: leave } = Promise.withResolvers<void>();
+    const queue = before === undefined ? mine : before.then(() => mine);
+    this.#queues.set(name, queue);
+    const done = () => {
+      leave();
+      if (this.#queues.get(name) === queue) this.#queues.delete(name);
+    };
+    try {
+      if (before !== undefined) await within(before, giveUpAt, name);
+      const owner = randomUUID();
+      const fence = await this.#acquire(name, owner, limits.hold, giveUpAt);
+      return {
+        fence,
+        release: async () => {
+          try {
+            await this.#store.releaseLock(name, owner);
+          } finally {
+            done();
+          }
+        },
+      };
+    } catch (error) {
+      done();
+      throw error;
+    }
+  }
+
+  async #acquire(name: string, owner: string, hold: number, giveUpAt: number): Promise<number> {
+    for (let attempt = 0; ; attempt++) {
+      const now = this.#clock.now();
+      const fence = await this.#store.acquireLock({ name, owner, now, until: now + hold });
+      if (fence !== undefined) return fence;
+      const wait = (WAITS[Math.min(attempt, WAITS.length - 1)] ?? 50) * (0.5 + Math.random());
+      if (performance.now() + wait >= giveUpAt) throw timedOut(name);
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+}
+
+/** Waits for those before us. Who gives up leaves the queue as it was: the next one still waits for all. */
+function within(before: Promise<void>, giveUpAt: number, name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(timedOut(name)), Math.max(0, giveUpAt - performance.now()));
+    before.then(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+const timedOut = (name: string): PsessionError =>
+  new PsessionError("lock_timeout", `The lock ${name} was held by others for too long.`, { status: 503 });
