@@ -12,6 +12,8 @@ export interface BatchOptions {
   readonly most?: number;
   /** The most loads under way at once; more calls wait and go together. Default: 2. */
   readonly inFlight?: number;
+  /** Whether a failure concerns every key alike, so that asking for each alone is of no use. */
+  readonly isOutage?: (error: unknown) => boolean;
 }
 
 /** Calls that share one load. */
@@ -34,6 +36,7 @@ export class Batch<Key extends string, Value> {
   readonly #load: Load<Key, Value>;
   readonly #most: number;
   readonly #inFlight: number;
+  readonly #isOutage: (error: unknown) => boolean;
   /** Takes more keys. */
   #open: Round<Key, Value> | undefined;
   /** Full, or collected while too many loads were under way: the oldest first. */
@@ -45,10 +48,14 @@ export class Batch<Key extends string, Value> {
     this.#sendWaiting();
   };
 
-  constructor(load: Load<Key, Value>, { most = 256, inFlight = 2 }: BatchOptions = {}) {
+  constructor(
+    load: Load<Key, Value>,
+    { most = 256, inFlight = 2, isOutage = isUnavailable }: BatchOptions = {},
+  ) {
     this.#load = load;
     this.#most = most;
     this.#inFlight = inFlight;
+    this.#isOutage = isOutage;
   }
 
   /** The value of `key`, or undefined where there is none; throws what its load threw. */
@@ -90,7 +97,7 @@ export class Batch<Key extends string, Value> {
     try {
       round.values = await this.#load(keys, round.since);
     } catch (error) {
-      if (keys.length === 1 || isUnavailable(error))
+      if (keys.length === 1 || this.#isOutage(error))
         round.failures = new Map(keys.map((key) => [key, error]));
       else await this.#runAlone(round, keys);
     }

@@ -4,7 +4,7 @@ import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
 import { HOUR, MINUTE } from "../support/clock.ts";
-import { freshSchema, onPostgres } from "../support/servers/fresh.ts";
+import { freshPostgresDatabase, freshSchema, onPostgres } from "../support/servers/fresh.ts";
 import { describeWith, POSTGRES } from "../support/servers/reach.ts";
 import { recorded } from "./recorded.ts";
 
@@ -86,6 +86,20 @@ describeWith(POSTGRES, "postgres", () => {
       expect(record.queries[0]?.values[0]).toHaveLength(50);
     });
 
+    test("an id that the database refuses fails for itself alone", async () => {
+      const store = postgresStore({ pool });
+      const [first, second] = [sessionRow(), sessionRow()];
+      for (const insert of [first, second]) await store.apply({ insert });
+      const found = await Promise.allSettled(
+        [first.id, "\u0000", second.id].map((id) => store.findSession(id)),
+      );
+      expect(found).toMatchObject([
+        { value: { id: first.id } },
+        { reason: { code: "store_unavailable" } },
+        { value: { id: second.id } },
+      ]);
+    });
+
     test("touches of requests that end together are one statement", async () => {
       const record = recorded(pool);
       const store = postgresStore({ pool: record.pool });
@@ -100,7 +114,7 @@ describeWith(POSTGRES, "postgres", () => {
   });
 
   test("touches leave the indexes alone: 20,000 of them are heap-only", async () => {
-    const { url } = await freshSchema();
+    const { url } = await freshPostgresDatabase();
     const own = new pg.Pool({ connectionString: url });
     const store = postgresStore({ pool: own });
     const rows = await Promise.all(

@@ -57,7 +57,13 @@ export class SqlStore implements Store {
     this.#driver = driver;
     this.#runner = new Runner(parts);
     this.#isReady = !migrates;
-    this.#reads = new Batch((ids) => this.#findSessions(ids));
+    this.#reads = new Batch((ids) => this.#findSessions(ids), {
+      // What the database refuses for its content may be the fault of one id.
+      isOutage: (error) => {
+        const cause = error instanceof PsessionError ? error.cause : undefined;
+        return cause === undefined || statements.dialect.classify(cause) !== "other";
+      },
+    });
     this.#touches = new TouchQueue((touches) => this.#touchAll(touches));
   }
 

@@ -26,6 +26,18 @@ export async function freshSchema(url: string = POSTGRES.url): Promise<Fresh> {
   return dropping(name, within.href, () => onPostgres(url, `DROP SCHEMA IF EXISTS ${name} CASCADE`));
 }
 
+/**
+ * A new database on a PostgreSQL server: for what the snapshots of other tests would disturb, as old versions of
+ * rows stay for as long as anybody in the same database may still look at them.
+ */
+export async function freshPostgresDatabase(url: string = POSTGRES.url): Promise<Fresh> {
+  const name = freshName();
+  const within = new URL(url);
+  within.pathname = `/${name}`;
+  await onPostgres(url, `CREATE DATABASE ${name}`);
+  return dropping(name, within.href, () => onPostgres(url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
+}
+
 /** A new database on a MySQL or MariaDB server, the one that tests share unless `url` names another. */
 export async function freshDatabase(url: string = MYSQL.url): Promise<Fresh> {
   const name = freshName();
