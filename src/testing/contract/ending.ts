@@ -46,7 +46,8 @@ export const ending: Cases = {
     const plainOne = sessionRow({ userId: ada, level: "login" });
     const foreign = sessionRow({ userId: bob, level: "login" });
     await done(store.apply({ remember: mine, insert: kept }));
-    await done(store.apply({ remember: lonely, insert: plainOne }));
+    await done(store.apply({ remember: lonely }));
+    await done(store.apply({ insert: plainOne }));
     await done(store.apply({ insert: foreign }));
     const ended = await store.end({ userId: ada, except: kept.id, ...ENDING });
     assert.deepEqual(

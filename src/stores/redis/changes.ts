@@ -1,0 +1,169 @@
+import { tagOf } from "../../secrets.ts";
+import type { Change, ChangeResult, Ended, Ending, RememberedUse, Touch, UserEntry } from "../store.ts";
+import type { Keys } from "./keys.ts";
+import {
+  decodeLogin,
+  decodeSession,
+  decodeUser,
+  encodeUser,
+  loginHead,
+  newLoginHead,
+  newSessionHead,
+  sessionHead,
+  tombstone,
+} from "./rows.ts";
+import { textOf, textsOf } from "./server.ts";
+
+/** A change as its script reads it, and the data of its session, which travels beside it. */
+export function encodeChange(change: Change): { change: Record<string, unknown>; data: string } {
+  const { rotate, hold, remember, insert, update, use, end, cap } = change;
+  const data = insert?.data ?? update?.set.data;
+  return {
+    change: {
+      rotate: rotate && {
+        id: rotate.id,
+        ge: String(rotate.generation),
+        set: { ...loginHead(rotate.set), ge: String(rotate.generation + 1), ca: null },
+      },
+      hold: hold && { id: hold.id, ge: String(hold.generation) },
+      remember: remember && { id: remember.id, head: newLoginHead(remember) },
+      insert: insert && { id: insert.id, head: newSessionHead(insert) },
+      update: update && {
+        id: update.id,
+        ve: String(update.version),
+        set: { ...sessionHead(update.set), ve: String(update.version + 1) },
+      },
+      use: use && encodeUse(use),
+      end: end?.map(encodeEnding),
+      cap: cap && {
+        user: encodeUser(cap.userId),
+        most: cap.most,
+        refuses: cap.overflow === "refuse",
+        at: String(cap.at),
+        tombstone: tombstone(cap),
+      },
+      has_data: data !== undefined,
+    },
+    data: data ?? "",
+  };
+}
+
+export function encodeTouch({ sessionId, lastSeenAt, idleDeadline, pruneAfter, remembered }: Touch) {
+  const set = { lastSeenAt, pruneAfter, ...(idleDeadline === undefined ? {} : { idleDeadline }) };
+  return { id: sessionId, set: sessionHead(set), use: remembered && encodeUse(remembered) };
+}
+
+function encodeUse({ id, lastUsedAt, idleDeadline, pruneAfter, confirm }: RememberedUse) {
+  return {
+    id,
+    set: loginHead({ lastUsedAt, idleDeadline, pruneAfter }),
+    confirm: confirm && {
+      ge: String(confirm.generation),
+      to: loginHead({ token: confirm.token })["to"],
+      at: String(confirm.at),
+    },
+  };
+}
+
+function encodeEnding(ending: Ending) {
+  const { sessionId, userId, rememberedId, token } = ending;
+  return {
+    session: sessionId,
+    us: userId === undefined ? undefined : encodeUser(userId),
+    login: rememberedId,
+    to: token && loginHead({ token })["to"],
+    tombstone: tombstone(ending),
+  };
+}
+
+/** The sessions and logins that a change names, its endings apart. */
+export function idsOf({ rotate, hold, remember, insert, update, use }: Omit<Change, "end">) {
+  const given = (ids: readonly (string | undefined)[]) => ids.filter((id) => id !== undefined);
+  return {
+    sessions: given([insert?.id, update?.id]),
+    logins: given([
+      rotate?.id,
+      hold?.id,
+      remember?.id,
+      insert?.rememberedId,
+      update?.set.rememberedId,
+      use?.id,
+    ]),
+  };
+}
+
+/** The keys of rows that a change names. */
+export function rowKeys(change: Change, keys: Keys): string[] {
+  const { sessions, logins } = idsOf(change);
+  const ends = change.end ?? [];
+  const all = new Set([
+    ...[...sessions, ...ends.flatMap(({ sessionId }) => sessionId ?? [])].map((id) => keys.session(id)),
+    ...[...logins, ...ends.flatMap(({ rememberedId }) => rememberedId ?? [])].map((id) => keys.login(id)),
+  ]);
+  return [...all];
+}
+
+/** What changes together has to lie together, or no script could reach it all in a cluster. */
+export function assertSiblings(ids: readonly string[]): void {
+  if (new Set(ids.map(tagOf)).size <= 1) return;
+  throw new Error(
+    "A session and its remembered login must begin with the same six characters (newSiblingId); these ids do not.",
+  );
+}
+
+export type Answer =
+  | ChangeResult
+  | { readonly missing: { readonly user: string; readonly deadline: number; readonly handles: string[] } };
+
+export function decodeAnswer(reply: unknown): Answer {
+  const [word, ...rest] = textsOf(reply);
+  if (word === "done") return { done: true, ended: decodeEnded(rest) };
+  if (word === "lost")
+    return { done: false, lost: rest[0] as Extract<ChangeResult, { done: false }>["lost"] };
+  const [user = "", deadline, ...handles] = rest;
+  return { missing: { user, deadline: Number(deadline), handles } };
+}
+
+/** Three words each: session, login, user; empty for none. */
+export function decodeEnded(words: readonly string[]): Ended[] {
+  const ended: Ended[] = [];
+  for (let at = 0; at < words.length; at += 3) {
+    const [session, login, user] = words.slice(at, at + 3);
+    ended.push({
+      sessionId: session || undefined,
+      rememberedId: login || undefined,
+      userId: user ? decodeUser(user) : undefined,
+    });
+  }
+  return ended;
+}
+
+export interface Listing {
+  readonly entries: UserEntry[];
+  /** Handles in the user's index that lead to nothing of the user. */
+  readonly stale: string[];
+}
+
+export function decodeListing(reply: unknown): Listing {
+  const [stale, found] = reply as [unknown, unknown];
+  const words = textsOf(found);
+  const entries: UserEntry[] = [];
+  for (let at = 0; at < words.length; at += 4) {
+    const [sessionId = "", session = "", loginId = "", login = ""] = words.slice(at, at + 4);
+    const row = loginId === "" ? undefined : decodeLogin(loginId, login);
+    if (sessionId !== "") entries.push({ session: decodeSession(sessionId, session), login: row });
+    else if (row !== undefined) entries.push({ session: undefined, login: row });
+  }
+  return { entries, stale: textsOf(stale) };
+}
+
+/** Id of a login's session and both rows; a session that names another login has moved on to that. */
+export function decodeFound(id: string, reply: unknown) {
+  if (reply === null || reply === undefined) return undefined;
+  const [login = "", sessionId = "", raw = ""] = textsOf(reply);
+  const session = raw === "" ? undefined : decodeSession(sessionId, raw);
+  return { login: decodeLogin(id, login), session: session?.rememberedId === id ? session : undefined };
+}
+
+export const asText = (reply: unknown): string | undefined =>
+  reply === null || reply === undefined ? undefined : textOf(reply);

@@ -1,0 +1,75 @@
+/** node-redis: `createClient`, `createClientPool`. */
+export interface NodeRedisClient {
+  sendCommand(args: string[], options?: NodeRedisCommandOptions): Promise<unknown>;
+}
+
+/** node-redis: `createCluster`. */
+export interface NodeRedisCluster {
+  sendCommand(
+    firstKey: string | undefined,
+    isReadonly: boolean | undefined,
+    args: string[],
+    options?: NodeRedisCommandOptions,
+  ): Promise<unknown>;
+  readonly masters: readonly unknown[];
+}
+
+export interface NodeRedisCommandOptions {
+  /** How long, in milliseconds, a command may wait to be written. */
+  timeout?: number;
+}
+
+/** ioredis and iovalkey: `Redis` and `Cluster`. */
+export interface IoRedisClient {
+  call(command: string, ...args: string[]): Promise<unknown>;
+  readonly isCluster?: boolean;
+}
+
+/** What `redisStore` takes: a client of node-redis, ioredis or iovalkey, by the shape that is used of it. */
+export type RedisClient = NodeRedisClient | NodeRedisCluster | IoRedisClient;
+
+/** One way to talk to all of them. */
+export interface Wire {
+  readonly isCluster: boolean;
+  /** Sends a command to where `key` lives: always a primary, as a replica may lag behind a logout. */
+  send(key: string, args: string[], timeout: number): Promise<unknown>;
+}
+
+export function isRedisClient(value: unknown): value is RedisClient {
+  return typeof value === "object" && value !== null && (has(value, "call") || has(value, "sendCommand"));
+}
+
+/** What speaks against a client that has the right shape. */
+export function clientFault(client: RedisClient): string | undefined {
+  if (has(client, "getSentinelNode")) {
+    return "client must not be a createSentinel of node-redis, whose commands have another shape: give a createClient that follows the primary, or an ioredis client with sentinels";
+  }
+  const options = "options" in client ? client.options : undefined;
+  if (typeof options !== "object" || options === null) return undefined;
+  // A read of a replica may bring back a session whose end was answered already.
+  if ("scaleReads" in options && options.scaleReads !== "master") {
+    return 'client must read from primaries (scaleReads: "master"): a replica may still have a session that has ended';
+  }
+  return undefined;
+}
+
+export function wireOf(client: RedisClient): Wire {
+  // ioredis has a sendCommand as well, which takes something else.
+  if ("call" in client) {
+    return {
+      isCluster: client.isCluster === true,
+      send: (_, [command = "", ...args]) => client.call(command, ...args),
+    };
+  }
+  if ("masters" in client) {
+    return {
+      isCluster: true,
+      send: (key, args, timeout) => client.sendCommand(key, false, args, { timeout }),
+    };
+  }
+  return { isCluster: false, send: (_, args, timeout) => client.sendCommand(args, { timeout }) };
+}
+
+function has<Name extends string>(value: object, name: Name): boolean {
+  return name in value && typeof (value as Record<Name, unknown>)[name] === "function";
+}

@@ -1,0 +1,230 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
+import { sameDigest, tagOf } from "../../secrets.ts";
+import { beyondCap } from "../devices.ts";
+import type { Cap, Change, ChangeResult, Ended, Ending, EndSelector, UserEntry, UserId } from "../store.ts";
+import { decodeAnswer, decodeEnded, decodeListing, encodeChange, idsOf, rowKeys } from "./changes.ts";
+import { scripts } from "./lua/index.ts";
+import { decodeUser, encodeUser, tombstone } from "./rows.ts";
+import { type Server, textsOf } from "./server.ts";
+import { Turns } from "./turns.ts";
+import type { Writer } from "./writer.ts";
+
+/** As many handles that nobody listed meanwhile are worth a look at which are stale. */
+const SWEEP_FROM = 32;
+const SWEEP_EVERY = 16;
+
+/**
+ * A cluster: a script reaches one slot, which holds a session and its login, or one user's index. What spans slots
+ * is done in an order in which a crash in between signs out rather than in: an index is written before its row,
+ * and somebody else's login ends before the rest of a change is done.
+ */
+export class ClusterWriter implements Writer {
+  readonly #server: Server;
+  readonly #turns = new Turns();
+  readonly #lockTime: number;
+
+  constructor(server: Server, timeout: number) {
+    this.#server = server;
+    // Longer than one call can take, and its last command on the way.
+    this.#lockTime = 2 * timeout;
+  }
+
+  apply(change: Change, deadline: number): Promise<ChangeResult> {
+    const { cap } = change;
+    if (cap === undefined) return this.#apply(change, deadline);
+    return this.#turns.take(encodeUser(cap.userId), () => this.#applyCapped(change, cap, deadline));
+  }
+
+  async end(selector: EndSelector, deadline: number): Promise<Ended[]> {
+    const { keys } = this.#server;
+    const { handle, userId, except } = selector;
+    const user = userId === undefined ? undefined : encodeUser(userId);
+    const order = JSON.stringify({ handle, user, except, tombstone: tombstone(selector) });
+    if (handle !== undefined) {
+      const named = [keys.session(handle), keys.login(handle)] as const;
+      return decodeEnded(textsOf(await this.#server.run(scripts.end, named, [order], deadline)));
+    }
+    const handles = await this.#handles(user ?? "", deadline);
+    const replies = await this.#perSlot([...handles.keys()], (key, ofSlot) =>
+      this.#server.run(scripts.end, [key], [order, ...ofSlot], deadline),
+    );
+    return replies.flatMap((reply) => decodeEnded(textsOf(reply)));
+  }
+
+  async list(userId: UserId, deadline: number): Promise<UserEntry[]> {
+    const user = encodeUser(userId);
+    const handles = await this.#handles(user, deadline);
+    const replies = await this.#perSlot([...handles.keys()], (key, ofSlot) =>
+      this.#server.run(scripts.list, [key], [user, ...ofSlot], deadline),
+    );
+    const listings = replies.map(decodeListing);
+    const stale = listings.flatMap((listing) =>
+      listing.stale.flatMap((handle) => [handle, handles.get(handle) ?? ""]),
+    );
+    // Tidying up is no part of the answer.
+    if (stale.length > 0)
+      await this.#server.run(scripts.forget, [this.#server.keys.user(user)], stale, deadline).catch(() => {});
+    return listings.flatMap(({ entries }) => entries);
+  }
+
+  async #apply(change: Change, deadline: number): Promise<ChangeResult> {
+    const { sessions, logins } = idsOf(change);
+    const [main] = [...sessions, ...logins];
+    const own: Ending[] = [];
+    const foreign = new Map<string, Ending[]>();
+    for (const ending of change.end ?? []) {
+      const tag = tagOf(ending.sessionId ?? ending.rememberedId ?? "");
+      if (main !== undefined && tag === tagOf(main)) own.push(ending);
+      else foreign.set(tag, [...(foreign.get(tag) ?? []), ending]);
+    }
+    // First, and whatever becomes of the rest: if the rest is lost, or this process dies, somebody is signed out
+    // whose cookie was at hand. The other way round a login that was to be replaced could live on.
+    const ended: Ended[] = [];
+    for (const end of foreign.values()) {
+      const result = await this.#inSlot({ end }, deadline);
+      if (result.done) ended.push(...result.ended);
+    }
+    if (main === undefined) return { done: true, ended };
+    const result = await this.#inSlot({ ...change, end: own, cap: undefined }, deadline);
+    return result.done ? { done: true, ended: [...ended, ...result.ended] } : result;
+  }
+
+  /** A change of one slot, after what it makes was written to the indexes of its users. */
+  async #inSlot(change: Change, deadline: number): Promise<ChangeResult> {
+    const { keys } = this.#server;
+    const [first, ...rest] = rowKeys(change, keys);
+    if (first === undefined) return { done: true, ended: [] };
+    const { change: encoded, data } = encodeChange(change);
+    const indexed: Record<string, string> = {};
+    for (const { user, deadline: until, handles } of foreseen(change)) {
+      await this.#index(user, until, handles, deadline);
+      indexed[user] = String(until);
+    }
+    while (true) {
+      const args = [JSON.stringify({ ...encoded, apart: true, indexed }), data];
+      const answer = decodeAnswer(await this.#server.run(scripts.apply, [first, ...rest], args, deadline));
+      if (!("missing" in answer)) return answer;
+      // Only the row knew whose it is, or until when its login runs.
+      const { user, deadline: until, handles } = answer.missing;
+      await this.#index(user, until, handles, deadline);
+      indexed[user] = String(until);
+    }
+  }
+
+  async #index(user: string, until: number, handles: readonly string[], deadline: number): Promise<void> {
+    const key = this.#server.keys.user(user);
+    const count = Number(await this.#server.run(scripts.index, [key], [String(until), ...handles], deadline));
+    // A list tidies up: also for users who sign in often and never look at their devices.
+    if (count > SWEEP_FROM && count % SWEEP_EVERY < 2)
+      await this.list(decodeUser(user), deadline).catch(() => {});
+  }
+
+  /**
+   * The lock makes parallel sign-ins of a user count each other. It is the server's, as clocks of processes differ,
+   * and it ends by itself: should its holder stall for longer than it may take, there is a device too many until
+   * the next sign-in.
+   */
+  async #applyCapped(change: Change, cap: Cap, deadline: number): Promise<ChangeResult> {
+    const key = this.#server.keys.cap(encodeUser(cap.userId));
+    const owner = randomBytes(16).toString("base64url");
+    await this.#lock(key, owner, deadline);
+    try {
+      const spared = { sessionId: change.insert?.id ?? change.update?.id, loginId: change.remember?.id };
+      if (cap.overflow === "refuse") {
+        const before = (await this.list(cap.userId, deadline)).filter(
+          (entry) => !isEndedBy(entry, change.end ?? []),
+        );
+        if (beyondCap(before, cap, spared).length > 0) return { done: false, lost: "full" };
+        return await this.#apply(change, deadline);
+      }
+      const result = await this.#apply(change, deadline);
+      if (!result.done) return result;
+      const excess = beyondCap(await this.list(cap.userId, deadline), cap, spared);
+      const handles = excess.flatMap(handlesOf);
+      const { reason, at, pruneAfter } = cap;
+      const order = { user: encodeUser(cap.userId), except: spared.sessionId };
+      const json = JSON.stringify({ ...order, tombstone: tombstone({ reason, at, pruneAfter }) });
+      const replies = await this.#perSlot(handles, (slotKey, ofSlot) =>
+        this.#server.run(scripts.end, [slotKey], [json, ...ofSlot], deadline),
+      );
+      return {
+        done: true,
+        ended: [...result.ended, ...replies.flatMap((reply) => decodeEnded(textsOf(reply)))],
+      };
+    } finally {
+      // A lock that cannot be given back runs out.
+      await this.#server.run(scripts.unlock, [key], [owner], deadline).catch(() => {});
+    }
+  }
+
+  async #lock(key: string, owner: string, deadline: number): Promise<void> {
+    const args = ["SET", key, owner, "NX", "PX", String(this.#lockTime)];
+    while ((await this.#server.send(key, args, deadline)) === null) await wait(2 + Math.random() * 20);
+  }
+
+  /** Handles of a user's index, with when they were added. */
+  async #handles(user: string, deadline: number): Promise<Map<string, string>> {
+    const words = textsOf(
+      await this.#server.run(scripts.readIndex, [this.#server.keys.user(user)], [], deadline),
+    );
+    const handles = new Map<string, string>();
+    for (let at = 0; at < words.length; at += 2) handles.set(words[at] ?? "", words[at + 1] ?? "");
+    return handles;
+  }
+
+  /** Runs one script per slot, all at once. Where some fail the others have done their part: again does the rest. */
+  async #perSlot(
+    handles: readonly string[],
+    run: (key: string, handles: readonly string[]) => Promise<unknown>,
+  ): Promise<unknown[]> {
+    const slots = Map.groupBy(handles, (handle) => tagOf(handle.slice(2)));
+    const results = await Promise.allSettled(
+      [...slots.values()].map((ofSlot) => run(this.#server.keys.session(ofSlot[0]?.slice(2) ?? ""), ofSlot)),
+    );
+    return results.map((result) => {
+      if (result.status === "rejected") throw result.reason;
+      return result.value;
+    });
+  }
+}
+
+interface Foreseen {
+  readonly user: string;
+  readonly deadline: number;
+  readonly handles: readonly string[];
+}
+
+/** What a change will want in the indexes of users, as far as it says so itself. */
+function foreseen({ remember, insert, update }: Change): Foreseen[] {
+  const deadline = Math.max(
+    remember?.absoluteDeadline ?? 0,
+    insert?.absoluteDeadline ?? 0,
+    update?.set.absoluteDeadline ?? 0,
+  );
+  const all = [
+    { userId: remember?.userId, handle: `l:${remember?.id}` },
+    { userId: insert?.userId, handle: `s:${insert?.id}` },
+    { userId: update?.set.userId, handle: `s:${update?.id}` },
+  ].flatMap(({ userId, handle }) => (userId === undefined ? [] : { user: encodeUser(userId), handle }));
+  return [...Map.groupBy(all, ({ user }) => user)].map(([user, ofUser]) => ({
+    user,
+    deadline,
+    handles: ofUser.map(({ handle }) => handle),
+  }));
+}
+
+/** Whether one of a change's endings will end this device, so that a cap need not count it. */
+function isEndedBy({ session, login }: UserEntry, endings: readonly Ending[]): boolean {
+  return endings.some(({ sessionId, userId, rememberedId, token }) => {
+    const isLogin = login !== undefined && login.id === rememberedId;
+    const tokens = isLogin ? [login.token, login.previous, login.superseded] : [];
+    if (token !== undefined && !tokens.some((held) => sameDigest(token, held))) return false;
+    return isLogin || (session !== undefined && session.id === sessionId && session.userId === userId);
+  });
+}
+
+const handlesOf = ({ session, login }: UserEntry): string[] => [
+  ...(session === undefined ? [] : [`s:${session.id}`]),
+  ...(login === undefined ? [] : [`l:${login.id}`]),
+];

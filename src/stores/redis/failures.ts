@@ -1,0 +1,91 @@
+import { PsessionError, reasonOf } from "../../errors.ts";
+
+/** What the first word of a server's error means for whoever runs it. */
+const SENTENCES: Readonly<Record<string, string>> = {
+  READONLY:
+    "The Redis server is a replica and takes no writes: connect psession to the primary, or to the address that follows it.",
+  LOADING: "The Redis server has just started and is still loading its data.",
+  OOM: "The Redis server has reached its maxmemory: give it more. With maxmemory-policy noeviction no session is lost meanwhile.",
+  MISCONF: "The Redis server cannot write to its disk and therefore takes no writes.",
+  NOREPLICAS: "The Redis server lacks the replicas that min-replicas-to-write asks for.",
+  MASTERDOWN: "The Redis server is a replica that has lost its primary.",
+  CLUSTERDOWN: "The Redis cluster is down or lacks a part: CLUSTER INFO on any node says more.",
+  TRYAGAIN: "The Redis cluster is moving the slot of these keys to another node.",
+  BUSY: "The Redis server is busy with a script that does not end: SCRIPT KILL ends one that has written nothing.",
+  NOAUTH: "The Redis server wants a password: give it to the client.",
+  WRONGPASS: "The Redis server refuses the client's user name or password.",
+  NOPERM:
+    "The client's user may not run psession's commands: it needs GET, MGET, EVAL, EVALSHA, and in scripts SET, DEL, PTTL, PEXPIRE, PEXPIREAT, TIME, ZADD, ZRANGE, ZCARD, ZSCORE and ZREM on keys with psession's prefix.",
+  WRONGTYPE: "A key with psession's prefix holds something else: choose a prefix of psession's own.",
+};
+
+const IN_CLUSTER =
+  "The Redis server is part of a cluster: give redisStore a cluster client (createCluster of node-redis, Cluster of ioredis).";
+for (const word of ["MOVED", "ASK", "CROSSSLOT"]) Object.assign(SENTENCES, { [word]: IN_CLUSTER });
+
+/** Whatever a driver threw, as `store_unavailable` with a sentence that says what to do. */
+export function unavailable(error: unknown): PsessionError {
+  if (error instanceof PsessionError) return error;
+  const cause = withoutArguments(error);
+  return new PsessionError("store_unavailable", sentenceOf(error, cause.message), { cause });
+}
+
+export function timedOut(timeout: number): PsessionError {
+  return new PsessionError(
+    "store_unavailable",
+    `Redis did not answer within ${timeout} ms (option timeout). It is down, stalled or cannot be reached.`,
+  );
+}
+
+export const isNoScript = (error: unknown): boolean =>
+  error instanceof Error && /^NOSCRIPT\b/.test(error.message);
+
+function sentenceOf(error: unknown, reason: string): string {
+  const known = SENTENCES[wordOf(reason)];
+  if (known !== undefined) return known;
+  if (/non local key in a cluster/.test(reason)) return IN_CLUSTER;
+  if (/undeclared key/.test(reason)) {
+    return "The server refuses scripts that derive the names of keys, as Dragonfly does by default: docs/stores/redis.md says which option allows it.";
+  }
+  if (nameOf(error) === "ClientClosedError") {
+    return "The Redis client is not connected: await client.connect() before the first request, and close it after psession.";
+  }
+  return `Redis failed: ${reason}`;
+}
+
+/** An error of a script begins with its own word only in some versions; older ones put ERR before it. */
+function wordOf(reason: string): string {
+  const words = /^(?:-?ERR )?(?:Error running script.*?: )?-?([A-Z]+)\b/.exec(reason);
+  return words?.[1] ?? "";
+}
+
+/**
+ * A copy of an error without what drivers hang onto it: ioredis keeps the arguments of the command, which hold
+ * the session's data and hashes of its secrets, and a log that prints an error prints its cause too.
+ */
+function withoutArguments(error: unknown): Error {
+  const copy = new Error(scrubbed(messageOf(error)));
+  copy.name = nameOf(error);
+  copy.stack = `${copy.name}: ${copy.message}\n${framesOf(error)}`;
+  const code = typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
+  return typeof code === "string" ? Object.assign(copy, { code }) : copy;
+}
+
+/** A refused connection to several addresses is an AggregateError, which says nothing itself. */
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === "") return error.errors.map(messageOf).join("; ");
+  return reasonOf(error);
+}
+
+/** Servers repeat the beginning of the arguments of a command that they do not know. */
+const scrubbed = (message: string): string => message.replace(/,? with args beginning with:.*$/s, "");
+
+const nameOf = (error: unknown): string => (error instanceof Error ? error.constructor.name : "Error");
+
+const framesOf = (error: unknown): string =>
+  error instanceof Error
+    ? (error.stack ?? "")
+        .split("\n")
+        .filter((line) => /^\s+at /.test(line))
+        .join("\n")
+    : "";

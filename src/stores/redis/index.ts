@@ -1,0 +1,188 @@
+import * as v from "valibot";
+import { describeFault, invalidOptions } from "../../faults.ts";
+import { assertUserId } from "../../user-id.ts";
+import { Batch } from "../batch.ts";
+import type {
+  Change,
+  ChangeResult,
+  Ended,
+  EndSelector,
+  LockRequest,
+  PruneResult,
+  Remembered,
+  SessionRow,
+  Store,
+  Touch,
+  UserEntry,
+  UserId,
+} from "../store.ts";
+import { assertSiblings, asText, decodeFound, idsOf } from "./changes.ts";
+import { clientFault, isRedisClient, type RedisClient, wireOf } from "./clients.ts";
+import { ClusterWriter } from "./cluster.ts";
+import { unavailable } from "./failures.ts";
+import { Keys } from "./keys.ts";
+import { scripts } from "./lua/index.ts";
+import { decodeSession } from "./rows.ts";
+import { Server } from "./server.ts";
+import { SingleWriter } from "./single.ts";
+import { Touches } from "./touches.ts";
+import type { Writer } from "./writer.ts";
+
+export type {
+  IoRedisClient,
+  NodeRedisClient,
+  NodeRedisCluster,
+  NodeRedisCommandOptions,
+  RedisClient,
+} from "./clients.ts";
+
+export interface RedisStoreOptions {
+  /**
+   * A connected client of node-redis (`createClient`, `createClientPool`, `createCluster`), ioredis or iovalkey
+   * (`Redis`, `Cluster`). It is not closed by us.
+   */
+  client: RedisClient;
+  /** What the names of all keys begin with. Default: "psession:". */
+  prefix?: string;
+  /** The most milliseconds that a call waits for the server, then it fails as `store_unavailable`. Default: 5000. */
+  timeout?: number;
+}
+
+const optionsSchema = v.strictObject({
+  client: v.pipe(
+    v.custom<RedisClient>(isRedisClient, "must be a client of node-redis, ioredis or iovalkey"),
+    v.rawCheck(({ dataset, addIssue }) => {
+      const fault = dataset.typed ? clientFault(dataset.value) : undefined;
+      if (fault !== undefined) addIssue({ message: fault });
+    }),
+  ),
+  prefix: v.optional(
+    v.pipe(
+      v.string("must be text"),
+      v.minLength(1, "must not be empty"),
+      v.maxLength(100, "must have at most 100 characters"),
+      // Braces would decide the slot of every key, and put a whole cluster's sessions onto one node.
+      v.regex(/^[^{}\s\p{Cc}\p{Cs}]*$/u, "must hold no braces, white space or control characters"),
+    ),
+    "psession:",
+  ),
+  timeout: v.optional(
+    v.pipe(
+      v.number("must be a number"),
+      v.integer("must be a whole number"),
+      v.minValue(1, "must be at least 1"),
+      v.maxValue(600_000, "must be at most 600000"),
+    ),
+    5000,
+  ),
+});
+
+/** Sessions in Redis or Valkey, on a single server or a cluster, through the application's own client. */
+export function redisStore(options: RedisStoreOptions): Store {
+  const parsed = v.safeParse(optionsSchema, options);
+  if (!parsed.success) throw invalidOptions("redisStore", parsed.issues.map(describeFault));
+  const { client, prefix, timeout } = parsed.output;
+  const server = new Server(wireOf(client), new Keys(prefix), timeout);
+  return new RedisStore(
+    server,
+    server.isCluster ? new ClusterWriter(server, timeout) : new SingleWriter(server),
+  );
+}
+
+class RedisStore implements Store {
+  readonly name = "redis";
+  readonly userIds = "any";
+  readonly #server: Server;
+  readonly #writer: Writer;
+  readonly #touches: Touches;
+  /** In a cluster every key may live elsewhere, and one node that stalls must not hold up reads of the others. */
+  readonly #reads: Batch<string, string> | undefined;
+
+  constructor(server: Server, writer: Writer) {
+    this.#server = server;
+    this.#writer = writer;
+    this.#touches = new Touches(server);
+    this.#reads = server.isCluster ? undefined : new Batch((ids, since) => this.#loadSessions(ids, since));
+  }
+
+  async findSession(id: string): Promise<SessionRow | undefined> {
+    const { keys } = this.#server;
+    const raw =
+      this.#reads === undefined
+        ? asText(
+            await this.#server.send(keys.session(id), ["GET", keys.session(id)], this.#server.deadline()),
+          )
+        : await this.#reads.get(id);
+    return raw === undefined ? undefined : decodeSession(id, raw);
+  }
+
+  async findRemembered(id: string): Promise<Remembered | undefined> {
+    const key = this.#server.keys.login(id);
+    return decodeFound(id, await this.#server.run(scripts.find, [key], [id], this.#server.deadline()));
+  }
+
+  async apply(change: Change): Promise<ChangeResult> {
+    const { sessions, logins } = idsOf(change);
+    assertSiblings([...sessions, ...logins]);
+    for (const { sessionId, rememberedId } of change.end ?? [])
+      if (sessionId !== undefined && rememberedId !== undefined) assertSiblings([sessionId, rememberedId]);
+    const { remember, insert, update, cap } = change;
+    for (const userId of [remember?.userId, insert?.userId, update?.set.userId, cap?.userId])
+      if (userId !== undefined) assertUserId(userId, this.userIds);
+    return this.#writer.apply(change, this.#server.deadline());
+  }
+
+  async touch(touches: readonly Touch[]): Promise<void> {
+    if (touches.length > 0) await this.#touches.add(touches);
+  }
+
+  async end(selector: EndSelector): Promise<readonly Ended[]> {
+    const { handle, userId } = selector;
+    if (handle === undefined && userId === undefined) return [];
+    if (userId !== undefined) assertUserId(userId, this.userIds);
+    return this.#writer.end(selector, this.#server.deadline());
+  }
+
+  async list(userId: UserId): Promise<readonly UserEntry[]> {
+    assertUserId(userId, this.userIds);
+    return this.#writer.list(userId, this.#server.deadline());
+  }
+
+  /** Every row has its expiry in Redis. */
+  async prune(): Promise<PruneResult> {
+    return { sessions: 0, logins: 0 };
+  }
+
+  async claimPrune(now: number, interval: number): Promise<boolean> {
+    const { prune } = this.#server.keys;
+    const args = [String(now), String(interval)];
+    return asText(await this.#server.run(scripts.claim, [prune], args, this.#server.deadline())) === "yes";
+  }
+
+  async acquireLock({ name, owner, now, until }: LockRequest): Promise<number | undefined> {
+    const key = this.#server.keys.lock(name);
+    const args = [owner, String(now), String(until)];
+    const fence = asText(await this.#server.run(scripts.acquire, [key], args, this.#server.deadline()));
+    return fence === undefined ? undefined : Number(fence);
+  }
+
+  async releaseLock(name: string, owner: string): Promise<void> {
+    const key = this.#server.keys.lock(name);
+    await this.#server.run(scripts.release, [key], [owner], this.#server.deadline());
+  }
+
+  /** The client is the application's. */
+  async close(): Promise<void> {}
+
+  async #loadSessions(ids: readonly string[], since: number): Promise<ReadonlyMap<string, string>> {
+    const names = ids.map((id) => this.#server.keys.session(id));
+    const reply = await this.#server.send(names[0] ?? "", ["MGET", ...names], this.#server.deadline(since));
+    if (!Array.isArray(reply)) throw unavailable(new Error("MGET gave no list"));
+    const found = new Map<string, string>();
+    ids.forEach((id, index) => {
+      const raw = asText(reply[index]);
+      if (raw !== undefined) found.set(id, raw);
+    });
+    return found;
+  }
+}

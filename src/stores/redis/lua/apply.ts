@@ -1,0 +1,152 @@
+/**
+ * A change. KEYS: the rows that it names, then on a single server the indexes of its users. ARGV: length of
+ * KEYS[1]'s end, the change, the data of its session. Gives "done" and what was ended, or "lost" and why, or in a
+ * cluster "index" and what must be in which index before this may be done.
+ */
+export const APPLY = `
+local change, data = cjson.decode(ARGV[2]), ARGV[3]
+local rotate, hold, remember = change.rotate, change.hold, change.remember
+local insert, update, use, cap = change.insert, change.update, change.use, change.cap
+local ended = { 'done' }
+
+-- Conditions first.
+
+local function holds(guard)
+  local row = alive(login(guard.id))
+  return row and row.head.ge == guard.ge
+end
+if rotate and not holds(rotate) or hold and not holds(hold) then return { 'lost', 'rotation' } end
+
+-- A login has one session row.
+local function is_taken(login_id, by)
+  local owner = login(login_id)
+  local found = owner and session_of(owner)
+  return found and found.id ~= by
+end
+if remember and login(remember.id) then return { 'lost', 'exists' } end
+if insert and (session(insert.id) or is_taken(insert.head.re, nil)) then return { 'lost', 'exists' } end
+local user_before
+if update then
+  local row = session(update.id)
+  if not row then return { 'lost', 'missing' } end
+  if row.head.ve ~= update.ve then return { 'lost', 'stale' } end
+  if update.set.re and update.set.re ~= cjson.null and is_taken(update.set.re, update.id) then
+    return { 'lost', 'exists' }
+  end
+  user_before = row.head.us
+end
+
+-- Effects, in memory.
+
+if rotate then set(login(rotate.id), rotate.set) end
+if remember then set(load(logins, 'l', remember.id), remember.head) end
+local written
+if insert then
+  written = load(sessions, 's', insert.id)
+  set(written, insert.head)
+elseif update then
+  written = session(update.id)
+  set(written, update.set)
+end
+if written then
+  if change.has_data then written.data = data end
+  link(written)
+end
+
+if use then use_login(use) end
+
+local spared = written and written.id
+for _, ending in ipairs(change['end'] or {}) do
+  local entries, row = {}, login(ending.login)
+  -- With an old token anybody could end somebody else's login.
+  local to = ending.to
+  local allowed = not to or row and (row.head.to == to or row.head.pv == to or row.head.su == to)
+  if allowed then
+    local found = session(ending.session)
+    if found and found.head.us == ending.us then add(entries, of_session(found)) end
+    local entry = row and of_login(row)
+    if entry then add(entries, entry) end
+  end
+  for _, entry in ipairs(entries) do finish(entry, ending.tombstone, spared, ended) end
+end
+
+-- What the indexes of users must have: a new login, and a session that has a new user or that lives longer than
+-- was said before (ix). Together with its login, as that brings it back.
+
+local needs = {}
+local function need(user, handle, deadline)
+  local of_user = needs[user] or { deadline = 0, handles = {} }
+  of_user.deadline = math.max(of_user.deadline, deadline)
+  of_user.handles[#of_user.handles + 1] = handle
+  needs[user] = of_user
+end
+if remember then need(remember.head.us, 'l:' .. remember.id, num(remember.head.ab)) end
+if written and written.head.us then
+  local head = written.head
+  if insert or head.us ~= user_before or num(head.ab) > num(head.ix) then
+    local owner = login(head.re)
+    local deadline = math.max(num(head.ab), owner and num(owner.head.ab) or 0)
+    head.ix = digits(math.ceil(deadline))
+    need(head.us, 's:' .. written.id, deadline)
+  end
+end
+if change.apart then
+  for user, of_user in pairs(needs) do
+    if num(change.indexed[user]) < of_user.deadline then
+      return { 'index', user, digits(math.ceil(of_user.deadline)), unpack(of_user.handles) }
+    end
+  end
+end
+
+-- The cap: what the change makes is one of the devices.
+
+local function last_use(entry)
+  local s, l = entry.session, entry.login
+  return math.max(s and num(s.head.ls) or 0, l and num(l.head.lu) or 0)
+end
+local function deadline_of(entry)
+  local s, l = entry.session, entry.login
+  return math.max(
+    s and math.min(num(s.head.id), num(s.head.ab)) or 0,
+    l and math.min(num(l.head.id), num(l.head.ab)) or 0
+  )
+end
+if cap then
+  local handles = redis.call('ZRANGE', base .. 'u:' .. cap.user, 0, -1)
+  for _, handle in ipairs(needs[cap.user] and needs[cap.user].handles or {}) do handles[#handles + 1] = handle end
+  local others = {}
+  for _, entry in ipairs(devices(cap.user, handles)) do
+    local is_own = entry.session and entry.session.id == spared
+      or remember and entry.login and entry.login.id == remember.id
+    if not is_own and deadline_of(entry) >= num(cap.at) then others[#others + 1] = entry end
+  end
+  local excess = math.max(0, #others + 1 - cap.most)
+  if cap.refuses and excess > 0 then return { 'lost', 'full' } end
+  table.sort(others, function(a, b) return last_use(a) < last_use(b) end)
+  for at = 1, math.min(excess, #others) do finish(others[at], cap.tombstone, spared, ended) end
+end
+
+-- Writes.
+
+if not change.apart then
+  for user, of_user in pairs(needs) do
+    local key = base .. 'u:' .. user
+    if due_for_sweep(index(key, of_user.deadline, of_user.handles)) then
+      sweep(key, user, redis.call('ZRANGE', key, 0, -1))
+    end
+  end
+end
+save()
+return ended
+`;
+
+/** Uses of sessions. KEYS: rows of one slot, or of a single server. ARGV: length of KEYS[1]'s end, the touches. */
+export const TOUCH = `
+for _, touch in ipairs(cjson.decode(ARGV[2])) do
+  local row = session(touch.id)
+  if row then set(row, touch.set) end
+  if touch.use then use_login(touch.use) end
+end
+save()
+return 'OK'
+`;

@@ -1,0 +1,42 @@
+import { createHash } from "node:crypto";
+import { APPLY, TOUCH } from "./apply.ts";
+import { ACQUIRE, CLAIM, RELEASE, UNLOCK } from "./locks.ts";
+import { ROWS } from "./rows.ts";
+import { END, FORGET, INDEX, LIST, READ_INDEX, USERS } from "./users.ts";
+
+export interface Script {
+  readonly text: string;
+  /** The name by which servers know it. */
+  readonly sha: string;
+}
+
+/**
+ * A login with its session. KEYS: the login's row. ARGV: length of the key's end, id. The session's key, in the same
+ * slot, is only known from the row. A session that names another login has moved there: the caller looks at that.
+ */
+const FIND = `
+local row = login(ARGV[2])
+if not row then return false end
+local found = row.head.si and redis.call('GET', key_of('s', row.head.si))
+return { row.raw, row.head.si or '', found or '' }
+`;
+
+export const scripts = {
+  find: script(ROWS, FIND),
+  apply: script(ROWS, USERS, APPLY),
+  touch: script(ROWS, TOUCH),
+  list: script(ROWS, USERS, LIST),
+  end: script(ROWS, USERS, END),
+  index: script(ROWS, USERS, INDEX),
+  readIndex: script(READ_INDEX),
+  forget: script(ROWS, USERS, FORGET),
+  acquire: script(ROWS, ACQUIRE),
+  release: script(RELEASE),
+  claim: script(ROWS, CLAIM),
+  unlock: script(UNLOCK),
+} as const;
+
+function script(...parts: readonly string[]): Script {
+  const text = parts.join("");
+  return { text, sha: createHash("sha1").update(text).digest("hex") };
+}

@@ -1,0 +1,34 @@
+/**
+ * Times are the caller's; only how long a key is kept is the server's matter. A day longer than the lock runs, so
+ * that the next one's fence is greater also where its taker's clock is behind.
+ */
+export const ACQUIRE = `
+local owner, now, ends = ARGV[2], num(ARGV[3]), num(ARGV[4])
+local held = redis.call('HMGET', KEYS[1], 'owner', 'ends', 'fence')
+if held[1] and held[1] ~= '' and num(held[2]) > now then return false end
+local fence = digits(math.max(num(held[3]) + 1, math.ceil(now)))
+redis.call('HSET', KEYS[1], 'owner', owner, 'ends', ARGV[4], 'fence', fence)
+redis.call('PEXPIRE', KEYS[1], digits(math.max(0, math.ceil(ends - now)) + 86400000))
+return fence
+`;
+
+/** By its owner only: a lock that ran out may be somebody else's by now. The fence stays. */
+export const RELEASE = `
+if redis.call('HGET', KEYS[1], 'owner') == ARGV[2] then redis.call('HSET', KEYS[1], 'owner', '') end
+return 'OK'
+`;
+
+/** The turn to prune. ARGV: length of the key's end, now, interval. */
+export const CLAIM = `
+local now, interval = num(ARGV[2]), num(ARGV[3])
+local last = redis.call('GET', KEYS[1])
+if last and now - num(last) < interval and num(last) <= now + interval then return 'no' end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', digits(math.ceil(interval) + 86400000))
+return 'yes'
+`;
+
+/** Gives back what SET NX took, unless it ran out and is somebody else's. */
+export const UNLOCK = `
+if redis.call('GET', KEYS[1]) == ARGV[2] then redis.call('DEL', KEYS[1]) end
+return 'OK'
+`;

@@ -1,0 +1,131 @@
+/**
+ * What the scripts share: rows are read when first asked for, changed in memory, and written at the end, so that
+ * a condition that fails has changed nothing.
+ *
+ * KEYS has the keys that are known beforehand; of those that a row names (a login its session and the other way
+ * round) the names are made here. They lie in the slot of KEYS[1], as the ids begin with the same tag. Names
+ * start from KEYS[1], not from an argument: a driver may put a prefix of its own before keys.
+ */
+export const ROWS = `
+local base = string.sub(KEYS[1], 1, #KEYS[1] - tonumber(ARGV[1]))
+local sessions, logins, order = {}, {}, {}
+
+local function key_of(kind, id)
+  return base .. '{' .. string.sub(id, 1, 6) .. '}' .. kind .. ':' .. id
+end
+
+local function load(cache, kind, id)
+  local row = cache[id]
+  if row then return row end
+  local key = key_of(kind, id)
+  local raw = redis.call('GET', key)
+  row = { id = id, key = key, raw = raw }
+  if raw and kind == 's' then
+    local newline = string.find(raw, '\\n', 1, true)
+    row.head = cjson.decode(string.sub(raw, 1, newline - 1))
+    row.data = string.sub(raw, newline + 1)
+  elseif raw then
+    row.head = cjson.decode(raw)
+  end
+  cache[id] = row
+  order[#order + 1] = row
+  return row
+end
+
+-- The row, or nil where there is none (any more).
+local function session(id)
+  local row = id and load(sessions, 's', id)
+  return row and row.head and row or nil
+end
+
+local function login(id)
+  local row = id and load(logins, 'l', id)
+  return row and row.head and row or nil
+end
+
+local function set(row, fields)
+  row.head = row.head or {}
+  for name, value in pairs(fields) do
+    if value == cjson.null then value = nil end
+    row.head[name] = value
+  end
+  row.dirty = true
+end
+
+local function num(text) return tonumber(text or 0) end
+
+-- Whole numbers up to 2^53 in full: tostring would round them to 14 digits.
+local function digits(value) return string.format('%.0f', value) end
+
+-- Every write gives the row its expiry anew: without one it would stay for ever.
+local function save()
+  for _, row in ipairs(order) do
+    if row.dirty and row.head then
+      local value = cjson.encode(row.head)
+      if row.data then value = value .. '\\n' .. row.data end
+      redis.call('SET', row.key, value, 'PXAT', digits(math.max(1, math.ceil(num(row.head.pr)))))
+    elseif row.dirty then
+      redis.call('DEL', row.key)
+    end
+  end
+end
+
+-- What a login says of its session is a hint, which outlives the session. The session's own word decides: it may
+-- have moved to another login, and then this one has none.
+local function session_of(row)
+  local found = session(row.head.si)
+  return found and found.head.re == row.id and found or nil
+end
+
+local function link(row)
+  local owner = login(row.head.re)
+  if owner and owner.head.si ~= row.id then set(owner, { si = row.id }) end
+end
+
+local function alive(row) return row and not row.head.rv and row or nil end
+
+local function use_login(use)
+  local row = alive(login(use.id))
+  if not row then return end
+  set(row, use.set)
+  local confirm = use.confirm
+  -- By token and generation: what a request saw when it came says nothing of the login that there is now.
+  if confirm and not row.head.ca and row.head.ge == confirm.ge and row.head.to == confirm.to then
+    set(row, { ca = confirm.at })
+    local found = session_of(row)
+    if found then set(found, { cf = cjson.null }) end
+  end
+end
+
+-- Devices: a session with its login unless that has ended, or a login that has no session.
+local function of_session(row) return row and { session = row, login = alive(login(row.head.re)) } end
+local function of_login(row)
+  if not alive(row) then return nil end
+  return of_session(session_of(row)) or { login = row }
+end
+
+local function user_of(entry) return entry.session and entry.session.head.us or entry.login and entry.login.head.us end
+
+local function add(entries, entry)
+  for _, other in ipairs(entries) do
+    if other.session == entry.session and other.login == entry.login then return end
+  end
+  entries[#entries + 1] = entry
+end
+
+-- Ends a device and says so in three words each: its session, its login, its user; empty for none.
+local function finish(entry, tombstone, spared, ended)
+  ended[#ended + 1] = entry.session and entry.session.id or ''
+  ended[#ended + 1] = entry.login and entry.login.id or ''
+  ended[#ended + 1] = user_of(entry) or ''
+  if entry.login then
+    -- Higher by one, so that a rotation in flight finds another generation than it read.
+    set(entry.login, { ge = digits(num(entry.login.head.ge) + 1) })
+    set(entry.login, tombstone)
+  end
+  if entry.session and entry.session.id ~= spared then
+    entry.session.head = nil
+    entry.session.dirty = true
+  end
+end
+`;

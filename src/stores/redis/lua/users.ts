@@ -1,0 +1,134 @@
+/**
+ * The index of a user: a sorted set of handles, "s:" or "l:" and the id, by the server's time of adding them. It
+ * only says where to look: a handle may be stale, and whose a row is says the row. The other way round it must
+ * not be: a row that its user's index lacks would survive a revocation. So the index is written first, and it
+ * lives a day longer than the deadlines it was told of, as the clocks of servers and applications differ.
+ */
+export const USERS = `
+local DAY = 86400000
+local SWEEP_FROM, SWEEP_EVERY = 32, 16
+
+local function clock()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- Gives the number of handles.
+local function index(key, deadline, handles)
+  local now = clock()
+  for _, handle in ipairs(handles) do redis.call('ZADD', key, digits(now), handle) end
+  local wanted = math.ceil(deadline) + DAY
+  local left = redis.call('PTTL', key)
+  if left < 0 or left < wanted - now then redis.call('PEXPIREAT', key, digits(math.max(1, wanted))) end
+  return redis.call('ZCARD', key)
+end
+
+local function of_handle(handle)
+  local id = string.sub(handle, 3)
+  if string.sub(handle, 1, 2) == 's:' then return of_session(session(id)) end
+  return of_login(login(id))
+end
+
+-- Strict: a handle of a row that belongs to somebody else by now is none of this user's.
+local function devices(user, handles)
+  local entries = {}
+  for _, handle in ipairs(handles) do
+    local entry = of_handle(handle)
+    if entry and user_of(entry) == user then add(entries, entry) end
+  end
+  return entries
+end
+
+-- A handle that leads to nothing of this user. A login's stays while the login lives: its session may be somebody
+-- else's now, and go.
+local function is_stale(user, handle)
+  local id = string.sub(handle, 3)
+  local row
+  if string.sub(handle, 1, 2) == 's:' then row = session(id) else row = alive(login(id)) end
+  return not row or row.head.us ~= user
+end
+
+-- Only where index and rows change together, as on a single server.
+local function sweep(key, user, handles)
+  for _, handle in ipairs(handles) do
+    if is_stale(user, handle) then redis.call('ZREM', key, handle) end
+  end
+end
+
+local function due_for_sweep(count) return count > SWEEP_FROM and count % SWEEP_EVERY < 2 end
+`;
+
+/** KEYS: the user's index. ARGV: length of the key's end, deadline, handles. Gives the number of handles. */
+export const INDEX = `
+local handles = {}
+for at = 3, #ARGV do handles[#handles + 1] = ARGV[at] end
+return index(KEYS[1], num(ARGV[2]), handles)
+`;
+
+/** KEYS: the user's index. Gives handle and time of adding for each, as text. */
+export const READ_INDEX = `return redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')`;
+
+/**
+ * KEYS: the user's index. ARGV: length of the key's end, then pairs of a stale handle and the time that it was read
+ * with: a handle that was added again since then is somebody's who is signing in now. An hour old at least, so
+ * that none goes whose row is still on its way.
+ */
+export const FORGET = `
+local HOUR = 3600000
+local before = clock() - HOUR
+for at = 2, #ARGV, 2 do
+  local added = redis.call('ZSCORE', KEYS[1], ARGV[at])
+  if added == ARGV[at + 1] and num(added) < before then redis.call('ZREM', KEYS[1], ARGV[at]) end
+end
+return 'OK'
+`;
+
+/**
+ * A user's devices. KEYS: the user's index, or in a cluster any row of the slot. ARGV: length of the key's end, user,
+ * handles; without handles those of the index. Gives the stale ones, then id and row of session and login for each
+ * device, empty for none.
+ */
+export const LIST = `
+local user, handles = ARGV[2], {}
+for at = 3, #ARGV do handles[#handles + 1] = ARGV[at] end
+local from_index = #handles == 0
+if from_index then handles = redis.call('ZRANGE', KEYS[1], 0, -1) end
+local stale, found = {}, {}
+for _, handle in ipairs(handles) do
+  if is_stale(user, handle) then stale[#stale + 1] = handle end
+end
+for _, entry in ipairs(devices(user, handles)) do
+  local s, l = entry.session, entry.login
+  found[#found + 1] = s and s.id or ''
+  found[#found + 1] = s and s.raw or ''
+  found[#found + 1] = l and l.id or ''
+  found[#found + 1] = l and l.raw or ''
+end
+if from_index then sweep(KEYS[1], user, handles) end
+return { stale, found }
+`;
+
+/**
+ * Ends devices. KEYS and ARGV as above, but ARGV[2] is the order: the user if one is named, the handle if one is,
+ * the session to spare, the tombstone. Gives what was ended.
+ */
+export const END = `
+local order, handles = cjson.decode(ARGV[2]), {}
+for at = 3, #ARGV do handles[#handles + 1] = ARGV[at] end
+local entries, ended = {}, {}
+if order.handle then
+  handles = { 's:' .. order.handle, 'l:' .. order.handle }
+elseif #handles == 0 then
+  handles = redis.call('ZRANGE', KEYS[1], 0, -1)
+end
+for _, handle in ipairs(handles) do
+  local entry = of_handle(handle)
+  if entry and (not order.user or user_of(entry) == order.user)
+    and not (order.except and entry.session and entry.session.id == order.except) then
+    add(entries, entry)
+  end
+end
+for _, entry in ipairs(entries) do finish(entry, order.tombstone, nil, ended) end
+save()
+return ended
+`;

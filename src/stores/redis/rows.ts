@@ -1,0 +1,133 @@
+import type { EndSelector, RememberedRow, Rotation, SessionRow, UserId } from "../store.ts";
+
+/**
+ * A row is a JSON object, its head, with two letters for each field and none for what is undefined; in a session
+ * a newline and the data follow, which scripts never look into. Every value is text, numbers too: Lua's JSON
+ * prints numbers with 14 digits, and a user id or a generation may have 16.
+ */
+export type Head = Readonly<Record<string, string>>;
+/** Fields to write; null removes one. */
+export type HeadChange = Readonly<Record<string, string | null>>;
+
+interface Field<Value> {
+  readonly name: string;
+  encode(value: NonNullable<Value>): string;
+  decode(text: string): Value;
+}
+
+type Fields<Row, Hidden extends keyof Row = never> = {
+  readonly [K in Exclude<keyof Row, Hidden>]-?: Field<Row[K]>;
+};
+
+const text = <T extends string | undefined>(name: string): Field<T> => ({
+  name,
+  // JSON of Lua refuses lone surrogates, which a client may have put into its own description.
+  encode: (value) => value.toWellFormed(),
+  decode: (value) => value as T,
+});
+
+const number = (name: string): Field<number> => ({ name, encode: String, decode: Number });
+
+const bytes = (name: string): Field<Uint8Array> => ({
+  name,
+  encode: (value) => Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64url"),
+  decode: (value) => Buffer.from(value, "base64url"),
+});
+
+/** 7 and "7" are two users, so the kind goes with the value. */
+export const encodeUser = (userId: UserId): string =>
+  typeof userId === "number" ? `n${userId}` : `s${userId}`;
+export const decodeUser = (value: string): UserId =>
+  value.startsWith("n") ? Number(value.slice(1)) : value.slice(1);
+
+const user: Field<UserId> = { name: "us", encode: encodeUser, decode: decodeUser };
+
+/** Scripts know these names: `lua/rows.ts`. The id is in the key, the data after the head. */
+const SESSION: Fields<SessionRow, "id" | "data"> = {
+  secret: bytes("se"),
+  secretAt: number("sa"),
+  previousSecret: bytes("ps"),
+  rememberedId: text("re"),
+  userId: user,
+  level: text("le"),
+  authenticatedAt: number("au"),
+  confirmFrom: number("cf"),
+  version: number("ve"),
+  createdAt: number("cr"),
+  lastSeenAt: number("ls"),
+  idleDeadline: number("id"),
+  absoluteDeadline: number("ab"),
+  userAgent: text("ua"),
+  address: text("ad"),
+  pruneAfter: number("pr"),
+};
+
+/** Besides, scripts keep the id of the login's session as `si`, and in a session until when it is indexed as `ix`. */
+const LOGIN: Fields<RememberedRow, "id"> = {
+  userId: user,
+  token: bytes("to"),
+  previous: bytes("pv"),
+  superseded: bytes("su"),
+  supersededAt: number("sw"),
+  salt: bytes("sl"),
+  keyId: text("ke"),
+  generation: number("ge"),
+  rotatedAt: number("ro"),
+  confirmedAt: number("ca"),
+  createdAt: number("cr"),
+  lastUsedAt: number("lu"),
+  idleDeadline: number("id"),
+  absoluteDeadline: number("ab"),
+  revokedAt: number("rv"),
+  revokedReason: text("rr"),
+  pruneAfter: number("pr"),
+};
+
+export function decodeSession(id: string, raw: string): SessionRow {
+  const end = raw.indexOf("\n");
+  const data = raw.slice(end + 1);
+  return { id, ...decode<Omit<SessionRow, "id" | "data">>(SESSION, parsed(raw.slice(0, end))), data };
+}
+
+export function decodeLogin(id: string, raw: string): RememberedRow {
+  return { id, ...decode<Omit<RememberedRow, "id">>(LOGIN, parsed(raw)) };
+}
+
+/** Of a whole row: what is undefined is left out. */
+export const newSessionHead = (row: SessionRow): HeadChange => withoutNull(sessionHead(row));
+export const newLoginHead = (row: RememberedRow): HeadChange => withoutNull(loginHead(row));
+
+/** Of the fields that are set: undefined means that the value goes. */
+export const sessionHead = (fields: Partial<SessionRow>): HeadChange => encode(SESSION, fields);
+export const loginHead = (fields: Partial<RememberedRow> | Rotation): HeadChange => encode(LOGIN, fields);
+
+/** What ending a login writes, besides raising its generation. */
+export const tombstone = ({ reason, at, pruneAfter }: Pick<EndSelector, "reason" | "at" | "pruneAfter">) =>
+  loginHead({ revokedAt: at, revokedReason: reason, pruneAfter });
+
+const withoutNull = (head: HeadChange): HeadChange =>
+  Object.fromEntries(Object.entries(head).filter(([, value]) => value !== null));
+
+const parsed = (raw: string): Head => JSON.parse(raw) as Head;
+
+type AnyFields = Readonly<Record<string, Field<unknown>>>;
+
+function decode<Row>(fields: Fields<Row>, head: Head): Row {
+  const row: Record<string, unknown> = {};
+  for (const key in fields) {
+    const field = (fields as AnyFields)[key];
+    const value = field === undefined ? undefined : head[field.name];
+    row[key] = value === undefined ? undefined : field?.decode(value);
+  }
+  return row as Row;
+}
+
+function encode(fields: object, row: object): HeadChange {
+  const head: Record<string, string | null> = {};
+  for (const [key, value] of Object.entries(row)) {
+    const field = (fields as AnyFields)[key];
+    if (field === undefined) continue;
+    head[field.name] = value === undefined || value === null ? null : field.encode(value);
+  }
+  return head;
+}

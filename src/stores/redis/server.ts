@@ -1,0 +1,72 @@
+import type { Wire } from "./clients.ts";
+import { isNoScript, timedOut, unavailable } from "./failures.ts";
+import type { Keys } from "./keys.ts";
+import type { Script } from "./lua/index.ts";
+
+/** Sends commands and scripts, and turns whatever goes wrong into `store_unavailable`. */
+export class Server {
+  readonly keys: Keys;
+  readonly isCluster: boolean;
+  readonly #wire: Wire;
+  readonly #timeout: number;
+
+  constructor(wire: Wire, keys: Keys, timeout: number) {
+    this.keys = keys;
+    this.isCluster = wire.isCluster;
+    this.#wire = wire;
+    this.#timeout = timeout;
+  }
+
+  /** Until when one call of the store may take, however many commands it sends. */
+  deadline(since = performance.now()): number {
+    return since + this.#timeout;
+  }
+
+  /** Sends a command to where `key` lives. */
+  send(key: string, args: string[], deadline: number): Promise<unknown> {
+    const left = Math.ceil(deadline - performance.now());
+    if (left <= 0) return Promise.reject(timedOut(this.#timeout));
+    return new Promise((resolve, reject) => {
+      // The command itself goes on, and what becomes of it later is nobody's matter: it is handled all the same.
+      const timer = setTimeout(() => reject(timedOut(this.#timeout)), left);
+      const failed = (error: unknown) => {
+        clearTimeout(timer);
+        reject(isNoScript(error) ? error : unavailable(error));
+      };
+      try {
+        this.#wire.send(key, args, left).then((reply) => {
+          clearTimeout(timer);
+          resolve(reply);
+        }, failed);
+      } catch (error) {
+        failed(error);
+      }
+    });
+  }
+
+  /** Runs a script by its name; a server that does not know it yet, or no more, is sent its text. */
+  async run(script: Script, keys: readonly [string, ...string[]], args: readonly string[], deadline: number) {
+    const [key] = keys;
+    const rest = [String(keys.length), ...keys, this.keys.endOf(key), ...args];
+    try {
+      return await this.send(key, ["EVALSHA", script.sha, ...rest], deadline);
+    } catch (error) {
+      if (!isNoScript(error)) throw error;
+    }
+    try {
+      return await this.send(key, ["EVAL", script.text, ...rest], deadline);
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+}
+
+/** A reply that is a list of texts; anything else is no reply to our scripts. */
+export function textsOf(reply: unknown): string[] {
+  if (!Array.isArray(reply))
+    throw unavailable(new Error("the reply has another shape than its script gives"));
+  return reply.map(textOf);
+}
+
+/** Clients may be set up to give bytes. */
+export const textOf = (value: unknown): string => (typeof value === "string" ? value : String(value));
