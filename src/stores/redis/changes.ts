@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { tagOf } from "../../secrets.ts";
 import type { Change, ChangeResult, Ended, Ending, RememberedUse, Touch, UserEntry } from "../store.ts";
 import type { Keys } from "./keys.ts";
@@ -43,6 +44,7 @@ export function encodeChange(change: Change): { change: Record<string, unknown>;
         tombstone: tombstone(cap),
       },
       has_data: data !== undefined,
+      by: randomBytes(9).toString("base64url"),
     },
     data: data ?? "",
   };

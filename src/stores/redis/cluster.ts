@@ -3,7 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { sameDigest, tagOf } from "../../secrets.ts";
 import { beyondCap } from "../devices.ts";
 import type { Cap, Change, ChangeResult, Ended, Ending, EndSelector, UserEntry, UserId } from "../store.ts";
-import { decodeAnswer, decodeEnded, decodeListing, encodeChange, idsOf, rowKeys } from "./changes.ts";
+import { asText, decodeAnswer, decodeEnded, decodeListing, encodeChange, idsOf, rowKeys } from "./changes.ts";
 import { scripts } from "./lua/index.ts";
 import { decodeUser, encodeUser, tombstone } from "./rows.ts";
 import { type Server, textsOf } from "./server.ts";
@@ -159,8 +159,8 @@ export class ClusterWriter implements Writer {
   }
 
   async #lock(key: string, owner: string, deadline: number): Promise<void> {
-    const args = ["SET", key, owner, "NX", "PX", String(this.#lockTime)];
-    while ((await this.#server.send(key, args, deadline)) === null) await wait(2 + Math.random() * 20);
+    const take = () => this.#server.run(scripts.lock, [key], [owner, String(this.#lockTime)], deadline);
+    while (asText(await take()) !== "yes") await wait(2 + Math.random() * 20);
   }
 
   /** Handles of a user's index, with when they were added. */

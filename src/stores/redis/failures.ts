@@ -20,7 +20,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
 };
 
 const IN_CLUSTER =
-  "The Redis server is part of a cluster: give redisStore a cluster client (createCluster of node-redis, Cluster of ioredis).";
+  "The Redis server is part of a cluster and has not these keys: give redisStore a cluster client (createCluster of node-redis, Cluster of ioredis). If it is one, the cluster's nodes do not agree about who has what.";
 for (const word of ["MOVED", "ASK", "CROSSSLOT"]) Object.assign(SENTENCES, { [word]: IN_CLUSTER });
 
 /** Whatever a driver threw, as `store_unavailable` with a sentence that says what to do. */
@@ -43,7 +43,7 @@ export const isNoScript = (error: unknown): boolean =>
 function sentenceOf(error: unknown, reason: string): string {
   const known = SENTENCES[wordOf(reason)];
   if (known !== undefined) return known;
-  if (/non local key in a cluster/.test(reason)) return IN_CLUSTER;
+  if (/non local key in a cluster|Too many Cluster redirections/i.test(reason)) return IN_CLUSTER;
   if (/undeclared key/.test(reason)) {
     return "The server refuses scripts that derive the names of keys, as Dragonfly does by default: docs/stores/redis.md says which option allows it.";
   }
@@ -53,10 +53,10 @@ function sentenceOf(error: unknown, reason: string): string {
   return `Redis failed: ${reason}`;
 }
 
-/** An error of a script begins with its own word only in some versions; older ones put ERR before it. */
+/** Before Redis 7 the errors of scripts begin otherwise, and the word comes later with a dash before it. */
 function wordOf(reason: string): string {
-  const words = /^(?:-?ERR )?(?:Error running script.*?: )?-?([A-Z]+)\b/.exec(reason);
-  return words?.[1] ?? "";
+  const inScript = /^(?:ERR )?Error running script.*? -([A-Z]+)\b/.exec(reason);
+  return (inScript ?? /^([A-Z]+)\b/.exec(reason))?.[1] ?? "";
 }
 
 /**

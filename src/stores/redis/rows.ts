@@ -62,7 +62,10 @@ const SESSION: Fields<SessionRow, "id" | "data"> = {
   pruneAfter: number("pr"),
 };
 
-/** Besides, scripts keep the id of the login's session as `si`, and in a session until when it is indexed as `ix`. */
+/**
+ * Besides, scripts keep the id of a login's session as `si`, until when a session is indexed as `ix`, and in both
+ * which call wrote last as `by`.
+ */
 const LOGIN: Fields<RememberedRow, "id"> = {
   userId: user,
   token: bytes("to"),

@@ -9,6 +9,12 @@ local rotate, hold, remember = change.rotate, change.hold, change.remember
 local insert, update, use, cap = change.insert, change.update, change.use, change.cap
 local ended = { 'done' }
 
+-- ioredis sends a command again when its connection broke before the answer came: what this very call has done
+-- is done, not lost to somebody else. "by" is new for every call.
+local first = rotate and login(rotate.id) or remember and login(remember.id)
+  or insert and session(insert.id) or update and session(update.id)
+if first and first.head.by == change.by then return ended end
+
 -- Conditions first.
 
 local function holds(guard)
@@ -47,6 +53,9 @@ if insert then
 elseif update then
   written = session(update.id)
   set(written, update.set)
+end
+for _, row in ipairs({ rotate and login(rotate.id) or remember and login(remember.id) or written, written }) do
+  row.head.by = change.by
 end
 if written then
   if change.has_data then written.data = data end

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { APPLY, TOUCH } from "./apply.ts";
-import { ACQUIRE, CLAIM, RELEASE, UNLOCK } from "./locks.ts";
+import { ACQUIRE, CLAIM, LOCK, RELEASE, UNLOCK } from "./locks.ts";
 import { ROWS } from "./rows.ts";
 import { END, FORGET, INDEX, LIST, READ_INDEX, USERS } from "./users.ts";
 
@@ -33,6 +33,7 @@ export const scripts = {
   acquire: script(ROWS, ACQUIRE),
   release: script(RELEASE),
   claim: script(ROWS, CLAIM),
+  lock: script(LOCK),
   unlock: script(UNLOCK),
 } as const;
 

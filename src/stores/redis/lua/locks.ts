@@ -5,6 +5,8 @@
 export const ACQUIRE = `
 local owner, now, ends = ARGV[2], num(ARGV[3]), num(ARGV[4])
 local held = redis.call('HMGET', KEYS[1], 'owner', 'ends', 'fence')
+-- The same taking, sent again by a driver whose connection broke before the answer came.
+if held[1] == owner and num(held[2]) > now then return held[3] end
 if held[1] and held[1] ~= '' and num(held[2]) > now then return false end
 local fence = digits(math.max(num(held[3]) + 1, math.ceil(now)))
 redis.call('HSET', KEYS[1], 'owner', owner, 'ends', ARGV[4], 'fence', fence)
@@ -27,7 +29,13 @@ redis.call('SET', KEYS[1], ARGV[2], 'PX', digits(math.ceil(interval) + 86400000)
 return 'yes'
 `;
 
-/** Gives back what SET NX took, unless it ran out and is somebody else's. */
+/** A lock by the server's clock. ARGV: length of the key's end, owner, how long. */
+export const LOCK = `
+if redis.call('GET', KEYS[1]) == ARGV[2] then return 'yes' end
+return redis.call('SET', KEYS[1], ARGV[2], 'NX', 'PX', ARGV[3]) and 'yes' or 'no'
+`;
+
+/** Gives it back, unless it ran out and is somebody else's. */
 export const UNLOCK = `
 if redis.call('GET', KEYS[1]) == ARGV[2] then redis.call('DEL', KEYS[1]) end
 return 'OK'
