@@ -13,7 +13,7 @@ import {
   sessionHead,
   tombstone,
 } from "./rows.ts";
-import { textOf, textsOf } from "./server.ts";
+import { listOf, textOf, textsOf } from "./server.ts";
 
 /** A change as its script reads it, and the data of its session, which travels beside it. */
 export function encodeChange(change: Change): { change: Record<string, unknown>; data: string } {
@@ -147,7 +147,7 @@ export interface Listing {
 }
 
 export function decodeListing(reply: unknown): Listing {
-  const [stale, found] = reply as [unknown, unknown];
+  const [stale, found] = listOf(reply);
   const words = textsOf(found);
   const entries: UserEntry[] = [];
   for (let at = 0; at < words.length; at += 4) {

@@ -19,11 +19,10 @@ import type {
 import { assertSiblings, asText, decodeFound, idsOf } from "./changes.ts";
 import { clientFault, isRedisClient, type RedisClient, wireOf } from "./clients.ts";
 import { ClusterWriter } from "./cluster.ts";
-import { unavailable } from "./failures.ts";
 import { Keys } from "./keys.ts";
 import { scripts } from "./lua/index.ts";
 import { decodeSession } from "./rows.ts";
-import { Server } from "./server.ts";
+import { listOf, Server } from "./server.ts";
 import { SingleWriter } from "./single.ts";
 import { Touches } from "./touches.ts";
 import type { Writer } from "./writer.ts";
@@ -177,10 +176,10 @@ class RedisStore implements Store {
   async #loadSessions(ids: readonly string[], since: number): Promise<ReadonlyMap<string, string>> {
     const names = ids.map((id) => this.#server.keys.session(id));
     const reply = await this.#server.send(names[0] ?? "", ["MGET", ...names], this.#server.deadline(since));
-    if (!Array.isArray(reply)) throw unavailable(new Error("MGET gave no list"));
+    const rows = listOf(reply);
     const found = new Map<string, string>();
     ids.forEach((id, index) => {
-      const raw = asText(reply[index]);
+      const raw = asText(rows[index]);
       if (raw !== undefined) found.set(id, raw);
     });
     return found;

@@ -1,4 +1,5 @@
 import type { EndSelector, RememberedRow, Rotation, SessionRow, UserId } from "../store.ts";
+import { unavailable } from "./failures.ts";
 
 /**
  * A row is a JSON object, its head, with two letters for each field and none for what is undefined; in a session
@@ -111,7 +112,14 @@ export const tombstone = ({ reason, at, pruneAfter }: Pick<EndSelector, "reason"
 const withoutNull = (head: HeadChange): HeadChange =>
   Object.fromEntries(Object.entries(head).filter(([, value]) => value !== null));
 
-const parsed = (raw: string): Head => JSON.parse(raw) as Head;
+/** The parser's own error would quote the row. */
+function parsed(raw: string): Head {
+  try {
+    return JSON.parse(raw) as Head;
+  } catch {
+    throw unavailable(new Error("a row is none of psession's, or damaged"));
+  }
+}
 
 type AnyFields = Readonly<Record<string, Field<unknown>>>;
 

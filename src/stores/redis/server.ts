@@ -61,12 +61,13 @@ export class Server {
   }
 }
 
-/** A reply that is a list of texts; anything else is no reply to our scripts. */
-export function textsOf(reply: unknown): string[] {
-  if (!Array.isArray(reply))
-    throw unavailable(new Error("the reply has another shape than its script gives"));
-  return reply.map(textOf);
+/** A reply that is a list; anything else is no reply to our scripts. */
+export function listOf(reply: unknown): readonly unknown[] {
+  if (!Array.isArray(reply)) throw unavailable(new Error("the reply has another shape than was asked for"));
+  return reply;
 }
+
+export const textsOf = (reply: unknown): string[] => listOf(reply).map(textOf);
 
 /** Clients may be set up to give bytes. */
 export const textOf = (value: unknown): string => (typeof value === "string" ? value : String(value));

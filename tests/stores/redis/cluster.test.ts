@@ -1,0 +1,260 @@
+import { Cluster, Redis } from "ioredis";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { newId, tagOf } from "../../../src/secrets.ts";
+import { type IoRedisClient, redisStore } from "../../../src/stores/redis/index.ts";
+import { digestOf, plain, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
+import { TestBrowser, testApp } from "../../support/app.ts";
+import { DAY, HOUR } from "../../support/clock.ts";
+import { isRedisMissing, type RedisCluster, startRedisCluster, until } from "../../support/servers/redis.ts";
+import { type Connected, keysOf, newPrefix, viaIoCluster, viaNodeCluster } from "./fixtures.ts";
+
+const isMissing = await isRedisMissing("the tests of psession on a Redis cluster");
+
+const ENDING = { reason: "replaced", at: T0, pruneAfter: T0 + DAY } as const;
+const HOUR_AND_MORE = 2 * HOUR;
+
+describe.skipIf(isMissing)("psession on a redis cluster", () => {
+  let cluster: RedisCluster;
+  let redis: Cluster;
+  let prefix: string;
+  /** Every command and its key; `fails` is asked before each. */
+  let commands: { name: string; key: string }[];
+  let fails: (name: string, key: string) => boolean;
+  const client: IoRedisClient = {
+    isCluster: true,
+    call: (name, ...args) => {
+      const key = name === "GET" ? (args[0] ?? "") : (args[2] ?? "");
+      if (fails(name, key)) return Promise.reject(new Error("connection lost"));
+      commands.push({ name, key: key.slice(prefix.length) });
+      return redis.call(name, ...args);
+    },
+  };
+
+  beforeAll(async () => {
+    cluster = await startRedisCluster();
+    redis = new Cluster(cluster.ports.map((port) => ({ host: "127.0.0.1", port })));
+    redis.on("error", () => {});
+  });
+  afterAll(async () => {
+    redis?.disconnect();
+    await cluster?.stop();
+  });
+  beforeEach(() => {
+    prefix = newPrefix();
+    commands = [];
+    fails = () => false;
+  });
+
+  const device = (userId = "ada") => {
+    const login = rememberedRow({ userId });
+    return { login, session: sessionRow({ rememberedId: login.id, userId, level: "login" }) };
+  };
+
+  describe("through either driver", () => {
+    const open: Connected[] = [];
+    afterEach(() => {
+      for (const { close } of open.splice(0)) close();
+    });
+
+    test.each(Object.entries({ ioredis: viaIoCluster, "node-redis": viaNodeCluster }))(
+      "fifty parallel requests of a browser that comes back rotate once: %s",
+      async (_, connect) => {
+        const connected = await connect(cluster.ports);
+        open.push(connected);
+        const app = testApp({ store: redisStore({ client: connected.client, prefix }) });
+        const browsers = Array.from({ length: 8 }, () => new TestBrowser(app));
+        for (const browser of browsers) {
+          await browser.visit((session) => session.login("ada", { remember: true }));
+          browser.restart();
+        }
+        app.clock.advance(HOUR);
+        for (const browser of browsers) {
+          const jar = browser.copyJar();
+          const visits = await Promise.all(
+            Array.from({ length: 50 }, () => browser.visit(undefined, { jar })),
+          );
+          expect(visits.every(({ session }) => session.userId === "ada")).toBe(true);
+        }
+        expect(app.told().filter((type) => type === "restored")).toHaveLength(8);
+        expect(app.told()).not.toContain("theft");
+        const spread = await Promise.all(cluster.nodes.map(({ url }) => keysOf(url, prefix)));
+        expect(spread.filter((keys) => keys.length > 0).length).toBeGreaterThan(1);
+        expect(await app.psession.revokeUser("ada")).toBe(8);
+        for (const browser of browsers) expect((await browser.visit()).session.isSignedIn).toBe(false);
+      },
+    );
+  });
+
+  test("a read is one command, a restore two", async () => {
+    const app = testApp({ store: redisStore({ client, prefix }) });
+    const browser = new TestBrowser(app);
+    await browser.visit((session) => session.login("ada", { remember: true }));
+    await browser.visit();
+    browser.restart();
+    app.clock.advance(HOUR);
+    await browser.visit();
+    browser.restart();
+    app.clock.advance(HOUR);
+    commands.length = 0;
+    expect((await browser.visit()).session.outcome).toBe("restored");
+    await browser.visit();
+    expect(commands.map(({ name }) => name)).toEqual(["EVALSHA", "EVALSHA", "GET"]);
+  });
+
+  describe("what a crash in between leaves", () => {
+    test("a handle that leads nowhere, never a row that the index lacks", async () => {
+      const store = redisStore({ client, prefix });
+      const { login, session } = device();
+      fails = (_, key) => key.includes("}");
+      await expect(store.apply({ remember: login, insert: session })).rejects.toMatchObject({
+        code: "store_unavailable",
+      });
+      fails = () => false;
+      expect(await redis.zcard(`${prefix}u:sada`)).toBe(2);
+      expect(await store.list("ada")).toEqual([]);
+
+      fails = (_, key) => key.includes("u:");
+      await expect(store.apply({ remember: login, insert: session })).rejects.toMatchObject({
+        code: "store_unavailable",
+      });
+      fails = () => false;
+      expect(await store.findSession(session.id)).toBeUndefined();
+      expect(await store.findRemembered(login.id)).toBeUndefined();
+    });
+
+    test("somebody else's login is ended, rather than the new one made beside it", async () => {
+      const store = redisStore({ client, prefix });
+      const foreign = device("bob");
+      await store.apply({ remember: foreign.login, insert: foreign.session });
+      const { login, session } = device();
+      const end = [{ rememberedId: foreign.login.id, token: digestOf("token"), ...ENDING }];
+      fails = (_, key) => key.includes(`{${tagOf(login.id)}}`);
+      await expect(store.apply({ remember: login, insert: session, end })).rejects.toMatchObject({
+        code: "store_unavailable",
+      });
+      fails = () => false;
+      expect((await store.findRemembered(foreign.login.id))?.login.revokedReason).toBe("replaced");
+      expect(await store.findRemembered(login.id)).toBeUndefined();
+
+      const other = device("bob");
+      await store.apply({ remember: other.login, insert: other.session });
+      fails = (_, key) => key.includes(`{${tagOf(other.login.id)}}`);
+      const again = { ...end[0], ...ENDING, rememberedId: other.login.id };
+      await expect(store.apply({ remember: login, insert: session, end: [again] })).rejects.toMatchObject({
+        code: "store_unavailable",
+      });
+      fails = () => false;
+      expect(await store.findRemembered(login.id)).toBeUndefined();
+    });
+
+    test("a revocation that reached some nodes only is told as failed, and again ends the rest", async () => {
+      const store = redisStore({ client, prefix });
+      const devices = Array.from({ length: 6 }, () => device());
+      for (const { login, session } of devices) await store.apply({ remember: login, insert: session });
+      const unreachable = tagOf(devices[0]?.login.id ?? "");
+      fails = (_, key) => key.includes(`{${unreachable}}`);
+      await expect(store.end({ userId: "ada", ...ENDING })).rejects.toMatchObject({
+        code: "store_unavailable",
+      });
+      fails = () => false;
+      expect(await store.list("ada")).toHaveLength(1);
+      expect(await store.end({ userId: "ada", ...ENDING })).toHaveLength(1);
+      expect(await store.list("ada")).toEqual([]);
+    });
+  });
+
+  test("a session whose deadline grows keeps its place in the index of its user", async () => {
+    const store = redisStore({ client, prefix });
+    const session = sessionRow({ userId: "ada", level: "login", absoluteDeadline: T0 });
+    await store.apply({ insert: session });
+    expect(await redis.call("PEXPIRETIME", `${prefix}u:sada`)).toBe(T0 + DAY);
+    const update = { id: session.id, version: 1, set: { absoluteDeadline: T0 + 9 * DAY } };
+    expect(await store.apply({ update })).toMatchObject({ done: true });
+    expect(await redis.call("PEXPIRETIME", `${prefix}u:sada`)).toBe(T0 + 10 * DAY);
+    const same = { id: session.id, version: 2, set: { absoluteDeadline: T0 + 8 * DAY } };
+    commands.length = 0;
+    expect(await store.apply({ update: same })).toMatchObject({ done: true });
+    expect(commands).toHaveLength(1);
+  });
+
+  test("a session that changes hands is found by its new user", async () => {
+    const store = redisStore({ client, prefix });
+    const session = sessionRow({ userId: "ada", level: "login" });
+    await store.apply({ insert: session });
+    await store.apply({ update: { id: session.id, version: 1, set: { userId: "bob" } } });
+    expect(await store.list("ada")).toEqual([]);
+    expect(await store.end({ userId: "ada", ...ENDING })).toEqual([]);
+    expect(await store.list("bob")).toMatchObject([{ session: { id: session.id } }]);
+  });
+
+  test("a stale handle goes when it is old: a young one may be of a row that is still on its way", async () => {
+    const store = redisStore({ client, prefix });
+    const key = `${prefix}u:sada`;
+    const now = Date.now();
+    await redis.zadd(
+      key,
+      now,
+      `s:${newId()}`,
+      now - HOUR_AND_MORE,
+      `s:${newId()}`,
+      now - HOUR_AND_MORE,
+      `l:${newId()}`,
+    );
+    const { login, session } = device();
+    await store.apply({ remember: login, insert: session });
+    await redis.zadd(key, now - HOUR_AND_MORE, `s:${session.id}`, now - HOUR_AND_MORE, `l:${login.id}`);
+    expect(await store.list("ada")).toHaveLength(1);
+    expect(await redis.zcard(key)).toBe(3);
+    expect(plain(await store.list("ada"))).toEqual(plain([{ session, login }]));
+  });
+
+  test("a user who signs in and out for years does not fill the index", async () => {
+    const store = redisStore({ client, prefix });
+    const key = `${prefix}u:sada`;
+    const old = Date.now() - HOUR_AND_MORE;
+    for (let visit = 0; visit < 200; visit++) {
+      const row = sessionRow({ userId: "ada", level: "login" });
+      await store.apply({ insert: row });
+      await store.end({ handle: row.id, ...ENDING });
+      await redis.zadd(key, "XX", old, `s:${row.id}`);
+    }
+    expect(await redis.zcard(key)).toBeLessThanOrEqual(48);
+  });
+
+  test("a client of one node only is told that it needs a cluster client", async () => {
+    const [node] = cluster.nodes;
+    const single = new Redis(node?.port ?? 0);
+    const store = redisStore({ client: single, prefix });
+    const failures = await Promise.all(
+      Array.from({ length: 20 }, () =>
+        store
+          .apply({ insert: sessionRow({ userId: "ada", level: "login" }) })
+          .catch((error) => String(error)),
+      ),
+    );
+    expect(failures).toContainEqual(expect.stringContaining("give redisStore a cluster client"));
+    single.disconnect();
+  });
+
+  test("a node that is down fails its own sessions only, until it is back", async () => {
+    const store = redisStore({ client, prefix, timeout: 400 });
+    const rows = Array.from({ length: 12 }, () => sessionRow({ data: '{"kept":true}' }));
+    for (const row of rows) await store.apply({ insert: row });
+    const [node] = cluster.nodes;
+    const there = new Set(
+      (await keysOf(node?.url ?? "", prefix)).map((key) => key.slice(key.indexOf("}s:") + 3)),
+    );
+    await node?.kill();
+    const results = await Promise.allSettled(rows.map(({ id }) => store.findSession(id)));
+    for (const [index, result] of results.entries()) {
+      if (there.has(rows[index]?.id ?? "")) {
+        expect(result).toMatchObject({ status: "rejected", reason: { code: "store_unavailable" } });
+      } else expect(result).toMatchObject({ status: "fulfilled", value: { id: rows[index]?.id } });
+    }
+    await node?.start();
+    await until("every node to be back", async () => {
+      const found = await Promise.allSettled(rows.map(({ id }) => store.findSession(id)));
+      return found.every(({ status }) => status === "fulfilled");
+    });
+  });
+});
