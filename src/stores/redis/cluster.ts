@@ -153,8 +153,9 @@ export class ClusterWriter implements Writer {
         ended: [...result.ended, ...replies.flatMap((reply) => decodeEnded(textsOf(reply)))],
       };
     } finally {
-      // A lock that cannot be given back runs out.
-      await this.#server.run(scripts.unlock, [key], [owner], deadline).catch(() => {});
+      // With a time of its own, as a call that used up its time must not keep the lock as well; should giving it
+      // back fail, it runs out.
+      this.#server.run(scripts.unlock, [key], [owner], this.#server.deadline()).catch(() => {});
     }
   }
 

@@ -15,7 +15,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
   NOAUTH: "The Redis server wants a password: give it to the client.",
   WRONGPASS: "The Redis server refuses the client's user name or password.",
   NOPERM:
-    "The client's user may not run psession's commands: it needs GET, MGET, EVAL, EVALSHA, and in scripts SET, DEL, PTTL, PEXPIRE, PEXPIREAT, TIME, ZADD, ZRANGE, ZCARD, ZSCORE and ZREM on keys with psession's prefix.",
+    "The client's user may not run psession's commands on keys with its prefix: docs/stores/redis.md lists them.",
   WRONGTYPE: "A key with psession's prefix holds something else: choose a prefix of psession's own.",
 };
 
@@ -44,6 +44,7 @@ function sentenceOf(error: unknown, reason: string): string {
   const known = SENTENCES[wordOf(reason)];
   if (known !== undefined) return known;
   if (/non local key in a cluster|Too many Cluster redirections/i.test(reason)) return IN_CLUSTER;
+  if (/user executing the script can't/i.test(reason)) return SENTENCES["NOPERM"] ?? reason;
   if (/undeclared key/.test(reason)) {
     return "The server refuses scripts that derive the names of keys, as Dragonfly does by default: docs/stores/redis.md says which option allows it.";
   }

@@ -1,9 +1,11 @@
+import { readFileSync } from "node:fs";
 import { inspect } from "node:util";
 import { Redis as IoRedis } from "ioredis";
 import { createClient } from "redis";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import { PsessionError } from "../../../src/index.ts";
 import { type RedisClient, redisStore } from "../../../src/stores/redis/index.ts";
+import { type StoreFixture, storeContract } from "../../../src/testing/index.ts";
 import { digestOf, plain, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
 import { cookieHeader, TestBrowser, testApp } from "../../support/app.ts";
 import { HOUR } from "../../support/clock.ts";
@@ -207,6 +209,37 @@ describe.skipIf(isMissing)("servers that fail", () => {
     nowhere.on("error", () => {});
     await expect(redisStore({ client: nowhere }).findSession(row.id)).rejects.toMatchObject(UNAVAILABLE);
     nowhere.disconnect();
+  });
+
+  test("a user with the rights that the documentation names can do everything, and no less will do", async () => {
+    const redis = await server();
+    const text = readFileSync(new URL("../../../docs/stores/redis.md", import.meta.url), "utf8");
+    const [command = ""] = /^ACL SETUSER .*$/m.exec(text) ?? [];
+    await redis.command(...command.split(" "));
+    const url = redis.url.replace("//", "//app:password@");
+    const client = new IoRedis(url, { enableReadyCheck: false });
+    running.push(() => client.disconnect());
+    const open = async (): Promise<StoreFixture> => ({
+      store: redisStore({ client }),
+      expires: true,
+      close: async () => void (await redis.command("FLUSHALL")),
+    });
+    for (const { run } of storeContract(open)) await run();
+    const isRefused = async () => {
+      for (const { run } of storeContract(open)) {
+        const failure = await run().catch((error: unknown) => error);
+        if (String(failure).includes("may not run psession's commands")) return true;
+      }
+      return false;
+    };
+    for (const right of command.split(" ").filter((word) => word.startsWith("+"))) {
+      // In a cluster only.
+      if (right === "+zscore") continue;
+      await redis.command("ACL", "SETUSER", "app", right.replace("+", "-"));
+      await redis.command("SCRIPT", "FLUSH");
+      expect(await isRefused(), right).toBe(true);
+      await redis.command("ACL", "SETUSER", "app", right);
+    }
   });
 
   test("a wrong password, and keys of somebody else under our prefix, are named", async () => {
