@@ -159,7 +159,10 @@ export interface SessionUpdate {
   readonly set: Partial<Omit<SessionRow, "id" | "version" | "createdAt">>;
 }
 
-/** Everything a request changes, performed together or not at all. */
+/**
+ * Everything a request changes, performed together or not at all. What it names outside `end` and `cap` is one
+ * session with its logins, whose ids are siblings: they begin with the same six characters.
+ */
 export interface Change {
   /** Only if the login is unrevoked and its generation still this one; afterwards it is one higher. */
   readonly rotate?: { readonly id: string; readonly generation: number; readonly set: Rotation } | undefined;

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { inspect } from "node:util";
 import { Redis as IoRedis } from "ioredis";
 import { createClient } from "redis";
-import { afterEach, describe, expect, onTestFinished, test } from "vitest";
+import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { PsessionError } from "../../../src/index.ts";
 import { type RedisClient, redisStore } from "../../../src/stores/redis/index.ts";
 import { type StoreFixture, storeContract } from "../../../src/testing/index.ts";
@@ -316,6 +316,19 @@ describe("errors of drivers", () => {
     expect((await caught("odd")).message).toContain("odd");
     const refused = new AggregateError([new Error("connect ECONNREFUSED ::1:6379")]);
     expect((await caught(refused)).message).toContain("ECONNREFUSED ::1:6379");
+  });
+
+  test("calls that wait behind others wait no longer than the option says", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const store = redisStore({ client: { call: () => new Promise(() => {}) }, timeout: 100 });
+    let failed = 0;
+    for (let read = 0; read < 2000; read++) store.findSession(`${read}`).catch(() => failed++);
+    await new Promise((resolve) => setImmediate(resolve));
+    await vi.advanceTimersByTimeAsync(99);
+    expect(failed).toBe(0);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(failed).toBe(2000);
   });
 
   test("a reply that is none of ours is an error, not a session", async () => {

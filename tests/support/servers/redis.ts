@@ -53,44 +53,50 @@ export async function startRedis(
   const folder = mkdtempSync(join(tmpdir(), "psession-redis-"));
   const url = `redis://127.0.0.1:${port}`;
   let child: ChildProcess | undefined;
-  const args = [
-    "--port",
-    String(port),
-    "--bind",
-    "127.0.0.1",
-    "--dir",
-    folder,
-    "--save",
-    "",
-    ...(options.args ?? []),
-  ];
+  const listening = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""];
 
+  const end = () => child?.kill("SIGKILL");
   const start = async () => {
-    child = spawn("redis-server", args, { stdio: "ignore" });
-    await until(`Redis on port ${port} to answer`, () => isReachable(url));
+    const started = spawn("redis-server", [...listening, ...(options.args ?? [])], { stdio: "ignore" });
+    child = started;
+    // By its process, as a port that was free a moment ago may be another test's now.
+    await until(`Redis on port ${port} to answer`, async () => {
+      if (started.exitCode !== null) throw new Error(`Redis on port ${port} ended at once`);
+      const info = await command("INFO", "server").catch(() => "");
+      return String(info).includes(`process_id:${started.pid}\r`);
+    });
   };
   const kill = async () => {
     if (child === undefined) return;
     const gone = once(child, "exit");
-    child.kill("SIGKILL");
+    end();
     await gone;
     child = undefined;
   };
   const command = async (...args: string[]) => {
-    const client = createClient({ url });
+    const client = createClient({ url, socket: { reconnectStrategy: false } });
     client.on("error", () => {});
-    await client.connect();
     try {
+      await client.connect();
       return await client.sendCommand(args);
     } finally {
-      client.destroy();
+      if (client.isOpen) client.destroy();
     }
   };
   const stop = async () => {
     await kill();
+    process.off("exit", end);
     rmSync(folder, { recursive: true, force: true });
   };
-  await start();
+  process.on("exit", end);
+  try {
+    await start();
+  } catch (error) {
+    if (child?.exitCode === null) await kill();
+    process.off("exit", end);
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
   return {
     port,
     url,
@@ -150,7 +156,7 @@ export async function startRedisCluster(): Promise<RedisCluster> {
 /** Nodes talk to each other on a second port: ten thousand higher unless told, which may be no port at all. */
 async function startNode(args: readonly string[]) {
   const busPort = await freePort();
-  return { ...(await startRedis({ args: [...args, "--cluster-port", String(busPort)] })), busPort };
+  return Object.assign(await startRedis({ args: [...args, "--cluster-port", String(busPort)] }), { busPort });
 }
 
 /** Asks again and again, and gives up in the end. */

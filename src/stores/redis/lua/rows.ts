@@ -106,10 +106,11 @@ end
 
 local function user_of(entry) return entry.session and entry.session.head.us or entry.login and entry.login.head.us end
 
+-- Each device once, however many handles lead to it.
 local function add(entries, entry)
-  for _, other in ipairs(entries) do
-    if other.session == entry.session and other.login == entry.login then return end
-  end
+  local key = (entry.session or entry.login).key
+  if entries[key] then return end
+  entries[key] = true
   entries[#entries + 1] = entry
 end
 
