@@ -1,5 +1,11 @@
 import { PsessionError, reasonOf } from "../../errors.ts";
 
+const IN_CLUSTER =
+  "The Redis server is part of a cluster and has not these keys: give redisStore a cluster client (createCluster of node-redis, Cluster of ioredis). If it is one, the cluster's nodes do not agree about who has what.";
+
+const NO_RIGHTS =
+  "The client's user may not run psession's commands on keys with its prefix: docs/stores/redis.md lists them.";
+
 /** What the first word of a server's error means for whoever runs it. */
 const SENTENCES: Readonly<Record<string, string>> = {
   READONLY:
@@ -14,14 +20,12 @@ const SENTENCES: Readonly<Record<string, string>> = {
   BUSY: "The Redis server is busy with a script that does not end: SCRIPT KILL ends one that has written nothing.",
   NOAUTH: "The Redis server wants a password: give it to the client.",
   WRONGPASS: "The Redis server refuses the client's user name or password.",
-  NOPERM:
-    "The client's user may not run psession's commands on keys with its prefix: docs/stores/redis.md lists them.",
+  NOPERM: NO_RIGHTS,
+  MOVED: IN_CLUSTER,
+  ASK: IN_CLUSTER,
+  CROSSSLOT: IN_CLUSTER,
   WRONGTYPE: "A key with psession's prefix holds something else: choose a prefix of psession's own.",
 };
-
-const IN_CLUSTER =
-  "The Redis server is part of a cluster and has not these keys: give redisStore a cluster client (createCluster of node-redis, Cluster of ioredis). If it is one, the cluster's nodes do not agree about who has what.";
-for (const word of ["MOVED", "ASK", "CROSSSLOT"]) Object.assign(SENTENCES, { [word]: IN_CLUSTER });
 
 /** Whatever a driver threw, as `store_unavailable` with a sentence that says what to do. */
 export function unavailable(error: unknown): PsessionError {
@@ -44,7 +48,7 @@ function sentenceOf(error: unknown, reason: string): string {
   const known = SENTENCES[wordOf(reason)];
   if (known !== undefined) return known;
   if (/non local key in a cluster|Too many Cluster redirections/i.test(reason)) return IN_CLUSTER;
-  if (/user executing the script can't/i.test(reason)) return SENTENCES["NOPERM"] ?? reason;
+  if (/user executing the script can't/i.test(reason)) return NO_RIGHTS;
   if (/undeclared key/.test(reason)) {
     return "The server refuses scripts that derive the names of keys, as Dragonfly does by default: docs/stores/redis.md says which option allows it.";
   }
