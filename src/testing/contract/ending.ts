@@ -102,6 +102,25 @@ export const ending: Cases = {
     }
   },
 
+  "a change ends a session only while it is the user's that it was": async ({
+    store,
+    ada,
+    bob,
+    sessionRow,
+  }) => {
+    const row = sessionRow({ userId: bob, level: "login" });
+    await done(store.apply({ insert: row }));
+    for (const [userId, ends] of [
+      [undefined, false],
+      [ada, false],
+      [bob, true],
+    ] as const) {
+      const result = await store.apply({ end: [{ sessionId: row.id, userId, ...ENDING }] });
+      assert.equal(result.done && result.ended.length, ends ? 1 : 0, String(userId));
+      assert.equal((await store.findSession(row.id)) === undefined, ends, String(userId));
+    }
+  },
+
   "a sign-in takes the session row along and ends the login that it belonged to": async ({
     store,
     ada,

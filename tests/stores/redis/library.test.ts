@@ -275,6 +275,7 @@ describe.skipIf(isMissing)("psession on redis", () => {
       expect(await store.list("ada")).toEqual([]);
       expect(await store.end({ userId: "ada", reason: "revoked", at: T0, pruneAfter: T0 })).toEqual([]);
       expect(await store.list("bob")).toHaveLength(1);
+      expect(await redis.call("ZCARD", `${prefix}u:sada`)).toBe(0);
       await store.apply({ update: { id: session.id, version: 2, set: { userId: "ada" } } });
       expect(await store.list("ada")).toHaveLength(1);
     });

@@ -42,3 +42,21 @@ test("a sentinel of node-redis, whose commands have another shape, is refused", 
   const sentinel = { sendCommand: async () => null, getSentinelNode: () => undefined };
   expect(() => redisStore({ client: sentinel as never })).toThrow("createSentinel");
 });
+
+test("a cluster of node-redis is asked for primaries, whatever it does with other reads", async () => {
+  const sent: unknown[][] = [];
+  const cluster = {
+    masters: [],
+    sendCommand: async (...values: unknown[]) => {
+      sent.push(values);
+      return null;
+    },
+  };
+  const store = redisStore({ client: cluster, prefix: "p:", timeout: 50 });
+  await store.findSession("abcdefghi");
+  await store.findRemembered("abcdefghi");
+  expect(sent.map(([key, isReadonly]) => [key, isReadonly])).toEqual([
+    ["p:{abcdef}s:abcdefghi", false],
+    ["p:{abcdef}l:abcdefghi", false],
+  ]);
+});
