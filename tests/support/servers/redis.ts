@@ -129,14 +129,30 @@ export async function startRedisCluster(): Promise<RedisCluster> {
     "no",
   ];
   const nodes = await Promise.all(Array.from({ length: 3 }, () => startNode(args)));
+  const stop = async () => {
+    await Promise.all(nodes.map((node) => node.stop()));
+  };
+  try {
+    await formCluster(nodes);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { ports: nodes.map(({ port }) => port), nodes, stop };
+}
+
+/** Gives each node its part of the slots, and waits until all know of all. */
+async function formCluster(nodes: readonly (RedisServer & { readonly busPort: number })[]): Promise<void> {
   const [first] = nodes;
   if (first === undefined) throw new Error("a cluster has nodes");
   for (const [index, node] of nodes.entries()) {
-    const [from, to] = [Math.ceil((SLOTS * index) / 3), Math.ceil((SLOTS * (index + 1)) / 3) - 1];
+    const share = SLOTS / nodes.length;
+    const [from, to] = [Math.ceil(share * index), Math.ceil(share * (index + 1)) - 1];
     await node.command("CLUSTER", "SET-CONFIG-EPOCH", String(index + 1));
     await node.command("CLUSTER", "ADDSLOTSRANGE", String(from), String(to));
-    if (node !== first)
+    if (node !== first) {
       await node.command("CLUSTER", "MEET", "127.0.0.1", String(first.port), String(first.busPort));
+    }
   }
   for (const node of nodes) {
     await until("the cluster to be ok", async () => {
@@ -144,13 +160,6 @@ export async function startRedisCluster(): Promise<RedisCluster> {
       return info.includes("cluster_state:ok") && info.includes(`cluster_slots_assigned:${SLOTS}`);
     });
   }
-  return {
-    ports: nodes.map(({ port }) => port),
-    nodes,
-    stop: async () => {
-      await Promise.all(nodes.map((node) => node.stop()));
-    },
-  };
 }
 
 /** Nodes talk to each other on a second port: ten thousand higher unless told, which may be no port at all. */
