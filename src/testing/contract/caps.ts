@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { newSiblingId } from "../../secrets.ts";
-import { T0 } from "../rows.ts";
+import { digestOf, T0 } from "../rows.ts";
 import { type Cases, done, ENDING, ids, lost, pick } from "./scene.ts";
 
 export const caps: Cases = {
@@ -59,6 +59,34 @@ export const caps: Cases = {
       assert.equal(result.done && result.ended.length, 1);
       assert.equal((await store.findRemembered(next.id))?.session?.id, session.id);
     },
+
+  "a cap that refuses does not count what the change ends, and counts what it fails to end": async ({
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const before = rememberedRow();
+    const session = sessionRow({ userId: ada, level: "login", rememberedId: before.id });
+    const other = rememberedRow();
+    await done(store.apply({ remember: before, insert: session }));
+    await done(store.apply({ remember: other }));
+    const next = rememberedRow({ id: newSiblingId(session.id) });
+    const attempt = (token: string) =>
+      store.apply({
+        remember: next,
+        update: { id: session.id, version: 1, set: { rememberedId: next.id } },
+        end: [
+          { rememberedId: before.id, ...ENDING },
+          { rememberedId: other.id, token: digestOf(token), ...ENDING },
+        ],
+        cap: { ...CAP, overflow: "refuse", userId: ada, most: 1 },
+      });
+    await lost("full", attempt("old"));
+    assert.equal((await store.findRemembered(before.id))?.login.revokedAt, undefined);
+    await done(attempt("token"));
+    assert.deepEqual(ids(await store.list(ada)), [session.id]);
+  },
 
   "a hundred parallel sign-ins leave exactly as many devices as the cap allows": async ({
     all,
