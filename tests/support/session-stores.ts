@@ -1,12 +1,16 @@
+import { randomBytes } from "node:crypto";
 import mysql from "mysql2/promise";
 import pg from "pg";
+import { createClient } from "redis";
 import { afterAll, beforeAll, beforeEach, describe } from "vitest";
 import { memoryStore, type Store } from "../../src/index.ts";
 import { mysqlStore } from "../../src/stores/mysql/index.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
+import { redisStore } from "../../src/stores/redis/index.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { freshDatabase, freshSchema, onMysql, onPostgres } from "./servers/fresh.ts";
 import { describeWith, MYSQL, type Need, POSTGRES } from "./servers/reach.ts";
+import { REDIS } from "./servers/redis.ts";
 
 interface Server {
   readonly needs: readonly Need[];
@@ -33,6 +37,24 @@ const SERVERS: Record<string, Server> = {
         await onMysql(url, "DELETE FROM psession_logins");
       };
       return { makeStore: () => mysqlStore({ pool }), empty, close: () => pool.end() };
+    },
+  },
+  redis: {
+    needs: [REDIS],
+    open: async () => {
+      const client = createClient({ url: REDIS.url });
+      await client.connect();
+      const prefix = `test-${randomBytes(6).toString("base64url")}:`;
+      const empty = async () => {
+        for await (const keys of client.scanIterator({ MATCH: `${prefix}*`, COUNT: 1000 })) {
+          if (keys.length > 0) await client.unlink(keys);
+        }
+      };
+      const close = async () => {
+        await empty();
+        client.destroy();
+      };
+      return { makeStore: () => redisStore({ client, prefix }), empty, close };
     },
   },
 };

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { describeFault, invalidOptions } from "../../faults.ts";
+import { type ConnectionOptions, connectionEntries, hasMethods } from "../options.ts";
 import { mysqlDialect } from "../sql/dialects/mysql.ts";
 import {
   type NamingOptions,
@@ -8,7 +9,6 @@ import {
   resolveNaming,
   userIdsEntry,
 } from "../sql/naming.ts";
-import { type ConnectionOptions, connectionEntries, hasMethods } from "../sql/options.ts";
 import { schemaOf } from "../sql/schema.ts";
 import { Statements } from "../sql/statements.ts";
 import { SqlStore } from "../sql/store.ts";

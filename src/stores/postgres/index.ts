@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { describeFault, invalidOptions } from "../../faults.ts";
+import { type ConnectionOptions, connectionEntries, hasMethods } from "../options.ts";
 import { postgresDialect } from "../sql/dialects/postgres.ts";
 import type { SqlDriver } from "../sql/driver.ts";
 import {
@@ -9,7 +10,6 @@ import {
   resolveNaming,
   userIdsEntry,
 } from "../sql/naming.ts";
-import { type ConnectionOptions, connectionEntries, hasMethods } from "../sql/options.ts";
 import { schemaOf } from "../sql/schema.ts";
 import { Statements } from "../sql/statements.ts";
 import { SqlStore } from "../sql/store.ts";

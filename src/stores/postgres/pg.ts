@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Deadline, NotSent, type SqlConnection, type SqlDriver } from "../sql/driver.ts";
 import type { Answer, RawRow, Statement } from "../sql/statement.ts";
-import { Turns } from "../sql/turns.ts";
+import { Turns } from "../turns.ts";
 import type { PgClient, PgPool, PgPoolClient } from "./clients.ts";
 
 /** Runs of its own time: the isolation that the programs are written for, whatever the server's default is. */
@@ -109,7 +109,7 @@ export class PgClientDriver implements SqlDriver {
   }
 
   run(statement: Statement): Promise<Answer> {
-    return this.#turns.take(() => this.#prepared.run(this.#client, statement));
+    return this.#turns.take("", () => this.#prepared.run(this.#client, statement));
   }
 
   transaction<T>(
@@ -117,7 +117,7 @@ export class PgClientDriver implements SqlDriver {
     _deadline: Deadline,
     onCommit: () => void,
   ): Promise<T> {
-    return this.#turns.take(() => transact(this.#client, this.#prepared, work, onCommit));
+    return this.#turns.take("", () => transact(this.#client, this.#prepared, work, onCommit));
   }
 
   async close(): Promise<void> {}

@@ -3,11 +3,11 @@ import { setTimeout as wait } from "node:timers/promises";
 import { sameDigest, tagOf } from "../../secrets.ts";
 import { beyondCap } from "../devices.ts";
 import type { Cap, Change, ChangeResult, Ended, Ending, EndSelector, UserEntry, UserId } from "../store.ts";
+import { Turns } from "../turns.ts";
 import { asText, decodeAnswer, decodeEnded, decodeListing, encodeChange, idsOf, rowKeys } from "./changes.ts";
 import { scripts } from "./lua/index.ts";
 import { decodeUser, encodeUser, tombstone } from "./rows.ts";
 import { type Server, textsOf } from "./server.ts";
-import { Turns } from "./turns.ts";
 import type { Writer } from "./writer.ts";
 
 /** As many handles that nobody listed meanwhile are worth a look at which are stale. */

@@ -1,7 +1,9 @@
 import * as v from "valibot";
+import type { Duration } from "../../duration.ts";
 import { describeFault, invalidOptions } from "../../faults.ts";
 import { assertUserId } from "../../user-id.ts";
 import { Batch } from "../batch.ts";
+import { timeoutEntry } from "../options.ts";
 import type {
   Change,
   ChangeResult,
@@ -43,8 +45,8 @@ export interface RedisStoreOptions {
   client: RedisClient;
   /** What the names of all keys begin with. Default: "psession:". */
   prefix?: string;
-  /** The most milliseconds that a call waits for the server, then it fails as `store_unavailable`. Default: 5000. */
-  timeout?: number;
+  /** The longest that a call waits for the server, then the request fails (503). Default: "5s". */
+  timeout?: Duration;
 }
 
 const optionsSchema = v.strictObject({
@@ -65,15 +67,7 @@ const optionsSchema = v.strictObject({
     ),
     "psession:",
   ),
-  timeout: v.optional(
-    v.pipe(
-      v.number("must be a number"),
-      v.integer("must be a whole number"),
-      v.minValue(1, "must be at least 1"),
-      v.maxValue(600_000, "must be at most 600000"),
-    ),
-    5000,
-  ),
+  timeout: timeoutEntry,
 });
 
 /** Sessions in Redis or Valkey, on a single server or a cluster, through the application's own client. */

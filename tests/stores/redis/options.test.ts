@@ -8,7 +8,7 @@ test("options are checked, all at once", () => {
   for (const fault of [
     "client must be a client of node-redis, ioredis or iovalkey",
     "prefix must not be empty",
-    "timeout must be at least 1",
+    "timeout must be a positive duration",
     "colour is no option",
   ]) {
     expect(faults).toThrow(fault);
@@ -22,8 +22,8 @@ test.each<[string, Partial<RedisStoreOptions>]>([
   ["prefix must hold no braces", { prefix: "{app}:" }],
   ["prefix must hold no braces, white space", { prefix: "my app:" }],
   ["prefix must have at most 100 characters", { prefix: "x".repeat(101) }],
-  ["timeout must be a whole number", { timeout: 0.5 }],
-  ["timeout must be a number", { timeout: "5s" as never }],
+  ["timeout must be a positive duration", { timeout: 0.5 }],
+  ["timeout must be a positive duration", { timeout: "soon" as never }],
 ])("%s", (fault, options) => {
   expect(() => redisStore({ client, ...options })).toThrow(fault);
 });

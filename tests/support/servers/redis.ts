@@ -5,9 +5,13 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "redis";
+import { serverNeed } from "./reach.ts";
 
 /** The server that tests share, each with a key prefix of its own. */
-export const redisUrl = (): string => process.env["PSESSION_TEST_REDIS"] ?? "redis://127.0.0.1:6379";
+export const REDIS = serverNeed("Redis", "PSESSION_TEST_REDIS", "redis://127.0.0.1:6379", async (url) => {
+  if (!(await isReachable(url))) throw new Error("no answer");
+});
+export const redisUrl = (): string => REDIS.url;
 
 /** True where tests of Redis cannot run, which a line says; in CI that is a failure instead. */
 export async function isRedisMissing(what: string): Promise<boolean> {

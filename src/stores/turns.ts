@@ -1,4 +1,4 @@
-/** Lets the calls of one name wait for each other, so that they do not fight over a lock elsewhere. */
+/** Lets asynchronous work of one name through one by one, in the order in which it came. */
 export class Turns {
   readonly #last = new Map<string, Promise<void>>();
 

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { type Duration, parseDuration } from "../../duration.ts";
+import { type Duration, parseDuration } from "../duration.ts";
 
 /** What stores over a connection have in common. */
 export interface ConnectionOptions {
@@ -15,18 +15,20 @@ export interface ConnectionOptions {
 /** Node's timers go no further. */
 const LONGEST = 86_400_000;
 
+export const timeoutEntry = v.optional(
+  v.pipe(
+    v.custom<Duration>((value) => {
+      const duration = parseDuration(value) ?? 0;
+      return duration > 0 && duration <= LONGEST;
+    }, 'must be a positive duration of at most a day, such as 5000 or "5s"'),
+    v.transform((value) => parseDuration(value) ?? 0),
+  ),
+  "5s",
+);
+
 export const connectionEntries = {
   migrate: v.optional(v.boolean("must be true or false"), true),
-  timeout: v.optional(
-    v.pipe(
-      v.custom<Duration>((value) => {
-        const duration = parseDuration(value) ?? 0;
-        return duration > 0 && duration <= LONGEST;
-      }, 'must be a positive duration of at most a day, such as 5000 or "5s"'),
-      v.transform((value) => parseDuration(value) ?? 0),
-    ),
-    "5s",
-  ),
+  timeout: timeoutEntry,
 };
 
 export function hasMethods(value: unknown, names: readonly string[]): boolean {
