@@ -90,6 +90,6 @@ test("an application's lock has limits of its own, which are checked", async () 
   await lock.release();
   await (await psession.lock("invoice 7", { hold: "1m", wait: "5s" })).release();
   await expect(psession.lock("", { hold: "soon" as never, wait: "2d" })).rejects.toThrow(
-    /name must be text[^]*hold must be[^]*wait must be/,
+    /name must be text.*\n.*hold must be.*\n.*wait must be/,
   );
 });
