@@ -15,6 +15,7 @@ export interface ConnectionOptions {
 /** Node's timers go no further. */
 const LONGEST = 86_400_000;
 
+/** @internal */
 export const timeoutEntry = v.optional(
   v.pipe(
     v.custom<Duration>((value) => {
@@ -26,6 +27,7 @@ export const timeoutEntry = v.optional(
   "5s",
 );
 
+/** @internal */
 export const connectionEntries = {
   migrate: v.optional(v.boolean("must be true or false"), true),
   timeout: timeoutEntry,
