@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, test } from "vitest";
 import { memoryStore, type Store } from "../../src/index.ts";
 import { type StoreFixture, storeContract } from "../../src/testing/index.ts";
 import { describeWith } from "../support/servers/reach.ts";
-import { type Backend, type Place, sqlBackends } from "./fixtures.ts";
+import { type Place, sqlBackends } from "./fixtures.ts";
 
 describe("store contract: memory", () => {
   const open = async (): Promise<StoreFixture> => ({ store: memoryStore(), close: async () => {} });
