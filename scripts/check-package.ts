@@ -8,6 +8,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { optionDefaults } from "../src/options.ts";
 
+/** Who compiles against these types has the package anyway: it is a peer. */
+const TYPES_FROM: Readonly<Record<string, string>> = { "stores/kysely": "kysely" };
+
 const faults: string[] = [];
 const folder = mkdtempSync(join(tmpdir(), "psession-pack-"));
 try {
@@ -50,9 +53,6 @@ function checkFiles(tarball: string): void {
     }
   }
 }
-
-/** Who compiles against these types has the package anyway: it is a peer. */
-const TYPES_FROM: Readonly<Record<string, string>> = { "stores/kysely": "kysely" };
 
 /** Types that came from elsewhere would have to be installed by everybody who compiles against ours. */
 function checkTypes(): void {

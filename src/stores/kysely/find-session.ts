@@ -5,7 +5,7 @@ import { columnOf } from "../sql/schema.ts";
 import type { Statements } from "../sql/statements.ts";
 import type { SqlStore } from "../sql/store.ts";
 import { type Lookup, partsOf, previousSession, rememberedLogin, timeOf } from "./lookup.ts";
-import { mappingRows, nameInQuery, rawColumn } from "./nodes.ts";
+import { addingColumns, nameInQuery, rawColumn } from "./nodes.ts";
 
 /** A user's session that was used last, other than the present one. For `previous` of `session.login`. */
 export interface FoundSession {
@@ -55,7 +55,7 @@ export function findSession<DB, TB extends keyof DB, O>(
   const columns = [column(previousSession(statements, user, { except: session.id, now }), PREVIOUS)];
   if (presentedHandle !== undefined)
     columns.push(column(rememberedLogin(statements, user, { id: presentedHandle, now }), REMEMBERED));
-  const extended = query.withPlugin(mappingRows((row) => withFound(statements, row))).select(columns);
+  const extended = query.withPlugin(addingColumns(columns, (row) => withFound(statements, row)));
   return extended as unknown as SelectQueryBuilder<DB, TB, O & FoundSessions>;
 }
 

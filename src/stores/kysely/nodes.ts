@@ -1,31 +1,28 @@
-import type { AliasedExpression, KyselyPlugin, SelectQueryNode } from "kysely";
+import type { KyselyPlugin, SelectionNode, SelectQueryNode } from "kysely";
 
 /**
  * What Kysely's `sql` tag makes, without asking for Kysely: text with `?` for its values. Plugins leave the text
  * as it is, so that names are those of the database.
  */
-export function rawColumn(
-  sql: string,
-  values: readonly unknown[],
-  alias: string,
-): AliasedExpression<string | null, string> {
+export function rawColumn(sql: string, values: readonly unknown[], alias: string): SelectionNode {
   const node = {
     kind: "RawNode",
     sqlFragments: sql.split("?"),
     parameters: values.map((value) => ({ kind: "ValueNode", value }) as const),
   } as const;
-  return {
-    alias,
-    expression: { expressionType: undefined, toOperationNode: () => node },
-    toOperationNode: () => ({ kind: "AliasNode", node, alias: { kind: "IdentifierNode", name: alias } }),
-  };
+  const selection = { kind: "AliasNode", node, alias: { kind: "IdentifierNode", name: alias } } as const;
+  return { kind: "SelectionNode", selection };
 }
 
 type Row = Record<string, unknown>;
 
-/** A plugin that leaves queries alone and changes rows. */
-export const mappingRows = (map: (row: Row) => Row): KyselyPlugin => ({
-  transformQuery: ({ node }) => node,
+/** A plugin that adds columns to a query, and makes of its rows what they are to be. */
+export const addingColumns = (columns: readonly SelectionNode[], map: (row: Row) => Row): KyselyPlugin => ({
+  transformQuery: ({ node }) =>
+    // At the end: MySQL takes a bare `*` as the first column only.
+    node.kind === "SelectQueryNode"
+      ? { ...node, selections: [...(node.selections ?? []), ...columns] }
+      : node,
   transformResult: async ({ result }) => ({ ...result, rows: result.rows.map(map) }),
 });
 

@@ -86,7 +86,11 @@ function unionMessage(issue: v.BaseIssue<unknown>): string {
   return path === null ? meant.message : `${path} ${meant.message}`;
 }
 
-/** For the options of a store: what can be said about its tables. */
+/**
+ * For the options of a store: what can be said about its tables.
+ *
+ * @internal
+ */
 export const namingEntries = {
   schema: v.optional(name),
   tables: v.optional(
@@ -101,6 +105,7 @@ export const namingEntries = {
   createUsers: v.optional(v.boolean("must be true or false"), false),
 };
 
+/** @internal */
 export const userIdsEntry = v.optional(
   v.picklist(["text", "integer", "uuid"], 'must be "text", "integer" or "uuid"'),
   "text",

@@ -15,6 +15,7 @@ export interface ConnectionOptions {
 /** Node's timers go no further. */
 const LONGEST = 86_400_000;
 
+/** @internal */
 export const connectionEntries = {
   migrate: v.optional(v.boolean("must be true or false"), true),
   timeout: v.optional(
