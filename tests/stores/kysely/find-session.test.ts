@@ -203,7 +203,12 @@ for (const database of databases) {
     });
 
     test("texts that a collation takes for equal are two users", async () => {
-      const users = "users (id VARCHAR(100) PRIMARY KEY, email VARCHAR(100), name VARCHAR(100))";
+      const collation = {
+        sqlite: "COLLATE NOCASE",
+        postgres: 'COLLATE "POSIX"',
+        mysql: "CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+      }[database.name];
+      const users = `users (id VARCHAR(100) ${collation} PRIMARY KEY, email VARCHAR(100), name VARCHAR(100))`;
       const { db, store, run, browser, has } = await setUp<Names>(database, { userIds: "text" }, { users });
       await run("INSERT INTO users VALUES ('ada', 'a', 'a')");
       for (const near of ["ada ", "ADA", "adá"]) await has(near);
@@ -251,7 +256,9 @@ for (const database of databases) {
         sql: `${explain} ${sql}`,
         parameters,
       });
-      expect(JSON.stringify(rows)).toContain("psession_sessions_user");
+      // MySQL also names what it could have used.
+      const used = database.name === "mysql" ? rows.map((row) => (row as { key?: unknown }).key) : rows;
+      expect(JSON.stringify(used)).toContain("psession_sessions_user");
     });
 
     test("a query without the users' table is refused", async () => {

@@ -2,9 +2,11 @@ import { join } from "node:path";
 import BetterSqlite3 from "better-sqlite3";
 import {
   type Dialect,
+  type Driver,
   DummyDriver,
   Kysely,
   MssqlQueryCompiler,
+  MysqlDialect,
   MysqlQueryCompiler,
   PostgresAdapter,
   PostgresDialect,
@@ -13,6 +15,7 @@ import {
   type QueryCompiler,
   SqliteQueryCompiler,
 } from "kysely";
+import mysql2 from "mysql2";
 import pg from "pg";
 import { describe, expect, test } from "vitest";
 import { kyselyStore, type PsessionTables } from "../../../src/stores/kysely/index.ts";
@@ -20,8 +23,8 @@ import { TABLES } from "../../../src/stores/sql/schema.ts";
 import { rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
 import { TestBrowser, testApp } from "../../support/app.ts";
 import { HOUR } from "../../support/clock.ts";
-import { freshSchema, onPostgres } from "../../support/servers/fresh.ts";
-import { describeWith, POSTGRES } from "../../support/servers/reach.ts";
+import { freshDatabase, freshSchema, onPostgres } from "../../support/servers/fresh.ts";
+import { describeWith, MYSQL, POSTGRES } from "../../support/servers/reach.ts";
 import { temporaryFolder } from "../../support/temp.ts";
 import { databases, opened, sqliteAt } from "./databases.ts";
 
@@ -131,22 +134,26 @@ test("the types of the tables name the columns that there are", () => {
   }
 });
 
-describe("a dialect without transactions", () => {
-  const withoutTransactions = (path: string): Dialect => {
-    const dialect = sqliteAt(path);
-    return {
-      createAdapter: () => dialect.createAdapter(),
-      createIntrospector: (db) => dialect.createIntrospector(db),
-      createQueryCompiler: () => dialect.createQueryCompiler(),
-      createDriver: () => {
-        const driver = dialect.createDriver();
-        driver.beginTransaction = async () => {
-          throw new Error("Transactions are not supported yet.");
-        };
-        return driver;
-      },
-    };
+/** A dialect whose driver is another one in part. */
+function altered(dialect: Dialect, change: (driver: Driver) => Partial<Driver>): Dialect {
+  return {
+    createAdapter: () => dialect.createAdapter(),
+    createIntrospector: (db) => dialect.createIntrospector(db),
+    createQueryCompiler: () => dialect.createQueryCompiler(),
+    createDriver: () => {
+      const driver = dialect.createDriver();
+      return Object.assign(driver, change(driver));
+    },
   };
+}
+
+describe("a dialect without transactions", () => {
+  const withoutTransactions = (path: string): Dialect =>
+    altered(sqliteAt(path), () => ({
+      beginTransaction: async () => {
+        throw new Error("Transactions are not supported yet.");
+      },
+    }));
 
   test("fails at the first use, saying why, and makes no table", async () => {
     const { db, run } = opened(withoutTransactions(inFile()));
@@ -167,6 +174,23 @@ describe("a dialect without transactions", () => {
     expect(await store.findRemembered(remember.id)).toBeUndefined();
     expect(await store.findSession(insert.id)).toBeUndefined();
   });
+});
+
+test("a rollback that fails does not hide why there was one", async () => {
+  const dialect = altered(sqliteAt(inFile()), (driver) => {
+    const rollback = driver.rollbackTransaction.bind(driver);
+    return {
+      rollbackTransaction: async (connection) => {
+        await rollback(connection);
+        throw new Error("cannot rollback");
+      },
+    };
+  });
+  const store = kyselyStore({ db: opened(dialect).db });
+  const row = sessionRow();
+  await store.apply({ insert: row });
+  const update = { id: row.id, version: 2, set: { data: "{}" } };
+  expect(await store.apply({ remember: rememberedRow(), update })).toEqual({ done: false, lost: "stale" });
 });
 
 describe("in SQLite", () => {
@@ -279,6 +303,23 @@ describeWith(POSTGRES, "in PostgreSQL", () => {
     // Ends when every connection has been given back.
     await db.destroy();
     expect(await onPostgres(url, "SELECT id FROM psession_sessions")).toEqual([{ id: row.id }]);
+  });
+});
+
+describeWith(MYSQL, "in MySQL", () => {
+  test("who waited too long for others to migrate does not keep others waiting", async () => {
+    const { url } = await freshDatabase();
+    const open = () =>
+      opened(new MysqlDialect({ pool: mysql2.createPool({ uri: url, connectionLimit: 1 }) }));
+    const [holder, late, next] = [open(), open(), open()];
+    await holder.run("SELECT GET_LOCK('psession/migrations', 0)");
+    const waiting = kyselyStore({ db: late.db, timeout: 300 }).migrate();
+    await expect(waiting).rejects.toMatchObject({ code: "store_unavailable" });
+    await holder.run("SELECT RELEASE_LOCK('psession/migrations')");
+    // After what is still on its way on the only connection.
+    await late.run("SELECT 1");
+    await kyselyStore({ db: next.db }).migrate();
+    expect(late.log.filter((text) => text.startsWith("CREATE"))).toEqual([]);
   });
 });
 
