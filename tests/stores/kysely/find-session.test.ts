@@ -178,22 +178,27 @@ for (const database of databases) {
       });
     });
 
-    test("users that are joined to something, whose names ours do not get in the way of", async () => {
-      const { db, store, run, browser, has } = await setUp<Tables & { s: { id: number; user_id: number } }>(
+    test("users that are joined to something, under names that ours do not get in the way of", async () => {
+      const { db, store, run, browser, has } = await setUp<Tables & { teams: { id: number; owner: number } }>(
         database,
       );
-      await run("CREATE TABLE s (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL)");
-      await run("INSERT INTO s VALUES (9, 1)");
+      await run("CREATE TABLE teams (id INTEGER PRIMARY KEY, owner INTEGER NOT NULL)");
+      await run("INSERT INTO teams VALUES (9, 1)");
       const row = await has(1);
+      await browser.visit((session) => session.login(1, { remember: true }));
       const { session } = await browser.visit();
-      const query = db.selectFrom("s").innerJoin("users as l", "l.id", "s.user_id");
-      const found = await findSession(store, query, { session }).select("s.id").execute();
-      expect(found).toMatchObject([{ id: 9, psession: { previous: { id: row.id } } }]);
+      const psession = { previous: { id: row.id }, remembered: { id: session.handle } };
+      const teams = db.selectFrom("teams");
+      const s = teams.innerJoin("users as s", "s.id", "teams.owner").select("teams.id");
+      expect(await findSession(store, s, { session }).execute()).toMatchObject([{ id: 9, psession }]);
+      const l = teams.innerJoin("users as l", "l.id", "teams.owner").select("teams.id");
+      expect(await findSession(store, l, { session }).execute()).toMatchObject([{ id: 9, psession }]);
     });
 
     test("ids that are numbers to the application, and text to psession", async () => {
-      const { db, store, browser, has } = await setUp(database, { userIds: "text" });
+      const { db, store, browser, now, has } = await setUp(database, { userIds: "text" });
       const row = await has("1");
+      await has("01", { lastSeenAt: now + 1 });
       const { session } = await browser.visit();
       const found = await findSession(store, db.selectFrom("users"), { session })
         .selectAll()

@@ -287,23 +287,32 @@ describeWith(POSTGRES, "in PostgreSQL", () => {
     expect(log[0]).toBe("start transaction isolation level read committed");
   });
 
-  test("a transaction that others held up until its time was over is undone", async () => {
-    const { db, url } = await open();
-    const store = kyselyStore({ db, timeout: 300 });
-    const row = sessionRow({ userId: "ada", level: "login" });
-    await store.apply({ insert: row });
-    const holder = new pg.Client({ connectionString: url });
-    await holder.connect();
-    await holder.query("BEGIN");
-    await holder.query("SELECT 1 FROM psession_sessions FOR UPDATE");
-    const ending = store.end({ handle: row.id, reason: "revoked", at: T0, pruneAfter: T0 });
-    await expect(ending).rejects.toMatchObject({ code: "store_unavailable" });
-    await holder.query("COMMIT");
-    await holder.end();
-    // Ends when every connection has been given back.
-    await db.destroy();
-    expect(await onPostgres(url, "SELECT id FROM psession_sessions")).toEqual([{ id: row.id }]);
-  });
+  test.each(["its first", "its last"])(
+    "a transaction that others held up at %s statement, until its time was over, is undone",
+    async (where) => {
+      const { db, url } = await open();
+      const store = kyselyStore({ db, timeout: 300 });
+      const login = rememberedRow();
+      const session = sessionRow();
+      await store.apply({ remember: login, insert: session });
+      const holder = new pg.Client({ connectionString: url });
+      await holder.connect();
+      await holder.query("BEGIN");
+      const table = where === "its first" ? "psession_logins" : "psession_sessions";
+      await holder.query(`SELECT 1 FROM ${table} FOR UPDATE`);
+      const { generation, token, idleDeadline, pruneAfter } = login;
+      const confirm = { generation, token, at: T0 + 1 };
+      const remembered = { id: login.id, lastUsedAt: T0 + 1, idleDeadline, pruneAfter, confirm };
+      const touch = { sessionId: session.id, lastSeenAt: T0 + 1, idleDeadline, pruneAfter, remembered };
+      await expect(store.touch([touch])).rejects.toMatchObject({ code: "store_unavailable" });
+      await holder.query("COMMIT");
+      await holder.end();
+      // Ends when every connection has been given back.
+      await db.destroy();
+      const [row] = await onPostgres(url, "SELECT confirmed_at, last_used_at FROM psession_logins");
+      expect(row).toEqual({ confirmed_at: null, last_used_at: String(T0) });
+    },
+  );
 });
 
 describeWith(MYSQL, "in MySQL", () => {
