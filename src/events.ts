@@ -86,6 +86,8 @@ export interface PsessionEvents {
   duplicateCookies: Facts & { readonly name: string };
   /** A request over plain http got no session, because cookies are Secure. Usually an untrusted proxy. */
   insecureTransport: Facts;
+  /** The data of a user's other session could not be decoded at a sign-in, which went on without it. */
+  previousUnreadable: Facts & { readonly userId: UserId };
   storeUnavailable: Facts & { readonly error: unknown };
 }
 

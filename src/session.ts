@@ -33,6 +33,16 @@ export interface LoginOptions<Data> {
    * session. Default: "all", but "none" where another user was signed in.
    */
   carry?: Carry<Data>;
+  /**
+   * That other session, for `carry`, where it has been read already: what `findSession` of `psession/kysely` gives.
+   * Null where there is none. Left out, it is read from the store.
+   */
+  previous?: PreviousSession | null | undefined;
+}
+
+export interface PreviousSession {
+  /** Encoded, as the store keeps it. */
+  readonly data: string;
 }
 
 export interface Freshness {
@@ -57,6 +67,20 @@ export class Session<Data extends object = SessionData> {
   /** What device lists show and `revoke` takes: the remembered login's id, or the session's. */
   get handle(): string {
     return identityOf(this.#state).rememberedId ?? this.id;
+  }
+
+  /**
+   * The id of the remembered login whose cookie this browser presents, whatever became of that login; undefined
+   * without such a cookie, or with a forged one.
+   */
+  get presentedHandle(): string | undefined {
+    const { rememberCookie } = this.#state;
+    return rememberCookie.kind === "valid" ? rememberCookie.cookie.id : undefined;
+  }
+
+  /** @internal */
+  get now(): number {
+    return this.#state.core.settings.clock.now();
   }
 
   get userId(): UserId | undefined {
@@ -200,7 +224,7 @@ export class Session<Data extends object = SessionData> {
     const isOtherUser = before !== undefined && before !== userId;
     const carry = options.carry ?? (isOtherUser && state.intent.kind !== "logout" ? "none" : "all");
     const carriesAll = carry === "all" && !isOtherUser && state.intent.kind !== "logout";
-    await this.#carry(userId, carry);
+    await this.#carry(userId, carry, options.previous);
     state.intent = {
       kind: "login",
       userId,
@@ -310,7 +334,7 @@ export class Session<Data extends object = SessionData> {
     return this.data as DataRecord;
   }
 
-  async #carry(userId: UserId, carry: Carry<Data>): Promise<void> {
+  async #carry(userId: UserId, carry: Carry<Data>, given: PreviousSession | null | undefined): Promise<void> {
     if (carry === "all") return;
     const { data } = this.#state;
     if (carry === "none") return data.replace({});
@@ -318,16 +342,30 @@ export class Session<Data extends object = SessionData> {
       const kept = carry.filter((key) => Object.hasOwn(data.value, key));
       return data.replace(Object.fromEntries(kept.map((key) => [key, data.value[key]])));
     }
-    const { store, codec } = this.#state.core.settings;
-    const sessions = (await store.list(userId)).flatMap(({ session }) => session ?? []);
-    const previous = sessions
-      .filter(({ id }) => id !== this.id)
-      .sort((a, b) => b.lastSeenAt - a.lastSeenAt)[0];
+    const previous = given === undefined ? await this.#previousOf(userId) : given;
     const merged = carry(
       data.value as Partial<Data>,
-      previous === undefined ? undefined : (codec.decode(previous.data) as Partial<Data>),
+      (previous == null ? undefined : this.#decode(userId, previous)) as Partial<Data> | undefined,
     );
     data.replace(merged as DataRecord);
+  }
+
+  async #previousOf(userId: UserId): Promise<PreviousSession | undefined> {
+    const sessions = (await this.#state.core.settings.store.list(userId)).flatMap(
+      ({ session }) => session ?? [],
+    );
+    return sessions.filter(({ id }) => id !== this.id).sort((a, b) => b.lastSeenAt - a.lastSeenAt)[0];
+  }
+
+  /** Somebody whose other session is damaged must still be able to sign in. */
+  #decode(userId: UserId, { data }: PreviousSession): DataRecord | undefined {
+    const { core } = this.#state;
+    try {
+      return this.#state.data.decode(data);
+    } catch {
+      core.events.emit("previousUnreadable", { at: core.settings.clock.now(), userId });
+      return undefined;
+    }
   }
 
   async #store(): Promise<void> {

@@ -74,6 +74,8 @@ function describe(event: PsessionEvent): string {
       return `Two cookies named ${event.name} came along: both were refused.`;
     case "insecureTransport":
       return "A request came over plain http and got no session.";
+    case "previousUnreadable":
+      return `What ${who(event.userId)} had elsewhere could not be read: signed in without it.`;
     case "storeUnavailable":
       return "The store did not answer.";
   }

@@ -21,7 +21,7 @@ export class SessionData {
   }
 
   get value(): DataRecord {
-    this.#value ??= this.#decode(this.#base);
+    this.#value ??= this.decode(this.#base);
     return this.#value;
   }
 
@@ -75,8 +75,8 @@ export class SessionData {
       this.#base = fresh;
       return [];
     }
-    const base = this.#decode(this.#base);
-    const theirs = this.#decode(fresh);
+    const base = this.decode(this.#base);
+    const theirs = this.decode(fresh);
     const ours = this.#value;
     const conflicts: string[] = [];
     for (const key of new Set([...Object.keys(base), ...Object.keys(theirs), ...Object.keys(ours)])) {
@@ -98,7 +98,8 @@ export class SessionData {
     return data[key] === undefined ? undefined : this.#codec.encode({ part: data[key] });
   }
 
-  #decode(text: string): DataRecord {
+  /** Data of this or another session. */
+  decode(text: string): DataRecord {
     // Before parsing: an oversized row must not cost the memory that parsing it takes.
     if (text.length > this.#maxBytes) {
       throw new PsessionError("data_too_large", "A stored session is larger than session.maxBytes allows.");

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { REMEMBER, SESSION, TestBrowser, testApp } from "../support/app.ts";
 import { DAY, HOUR, MINUTE } from "../support/clock.ts";
 import { describeStores } from "../support/session-stores.ts";
+import { counted } from "../support/stores.ts";
 
 describeStores("on", (makeStore) => {
   const setUp = () => {
@@ -98,6 +99,49 @@ describeStores("on", (makeStore) => {
       }),
     );
     expect((await browser.visit(({ data }) => data.cart)).result).toEqual(["milk", "tea"]);
+  });
+
+  test("a previous session that was read already is not read again, nor one that is known not to be", async () => {
+    const { store, calls } = counted(makeStore());
+    const app = testApp({ store });
+    const carted = async (previous: { data: string } | null) => {
+      const { session } = await new TestBrowser(app).visit(async (session) => {
+        session.set("cart", ["tea"]);
+        await session.login("1", {
+          previous,
+          carry: (present, previous) => ({ cart: [...(previous?.cart ?? []), ...(present.cart ?? [])] }),
+        });
+      });
+      return session.data.cart;
+    };
+    await carted(null);
+    calls.length = 0;
+    expect(await carted({ data: '{"cart":["milk"]}' })).toEqual(["milk", "tea"]);
+    expect(await carted(null)).toEqual(["tea"]);
+    expect(calls).toEqual(["apply", "apply"]);
+  });
+
+  test.each([
+    ["no JSON", "milk"],
+    ["no object", "[1]"],
+    ["a forbidden key", '{"__proto__":{"admin":true}}'],
+    ["more than a session may hold", JSON.stringify({ cart: ["x".repeat(70_000)] })],
+  ])("a previous session that holds %s hinders nobody's sign-in", async (_, data) => {
+    const store = makeStore();
+    const app = testApp({ store });
+    const { session: other } = await new TestBrowser(app).visit((session) => session.login("1"));
+    await store.apply({ update: { id: other.id, version: 1, set: { data } } });
+    for (const previous of [undefined, { data }]) {
+      const { session } = await new TestBrowser(app).visit((session) => {
+        session.set("cart", ["tea"]);
+        return session.login("1", { previous, carry: (present, previous) => ({ ...previous, ...present }) });
+      });
+      expect(session.data).toEqual({ cart: ["tea"] });
+      // What is newest is to be the damaged one again.
+      await app.psession.revoke(session.id);
+    }
+    const told = { type: "previousUnreadable", at: app.clock.now(), userId: 1 };
+    expect(app.events.filter(({ type }) => type === "previousUnreadable")).toEqual([told, told]);
   });
 
   test("another user in the same browser does not inherit data", async () => {

@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, describe, test } from "vitest";
+import { afterAll, beforeAll, describe, test, vi } from "vitest";
 import { memoryStore, type Store } from "../../src/index.ts";
 import { type StoreFixture, storeContract } from "../../src/testing/index.ts";
 import { describeWith } from "../support/servers/reach.ts";
 import { type Place, sqlBackends } from "./fixtures.ts";
+
+// Hundreds of parallel writers on one connection of PGlite, which is slow, on a machine that is busy.
+vi.setConfig({ testTimeout: 240_000 });
 
 describe("store contract: memory", () => {
   const open = async (): Promise<StoreFixture> => ({ store: memoryStore(), close: async () => {} });

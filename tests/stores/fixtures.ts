@@ -4,6 +4,17 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { PGlite } from "@electric-sql/pglite";
 import BetterSqlite3 from "better-sqlite3";
+import {
+  CamelCasePlugin,
+  DeduplicateJoinsPlugin,
+  Kysely,
+  MysqlDialect,
+  ParseJSONResultsPlugin,
+  PostgresDialect,
+  SqliteDialect,
+} from "kysely";
+import { PGliteDialect } from "kysely-pglite-dialect";
+import { Kysely as Kysely028, MysqlDialect as MysqlDialect028 } from "kysely028";
 import Libsql from "libsql";
 import mariadb from "mariadb";
 import mysql2 from "mysql2";
@@ -11,6 +22,7 @@ import mysqlPromise from "mysql2/promise";
 import pg from "pg";
 import postgres from "postgres";
 import { memoryStore, type Store } from "../../src/index.ts";
+import { kyselyStore } from "../../src/stores/kysely/index.ts";
 import { mysqlStore } from "../../src/stores/mysql/index.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import type { NamingOptions } from "../../src/stores/sql/naming.ts";
@@ -46,7 +58,11 @@ export interface Backend {
 const POOL = 5;
 
 export const sqlBackends: readonly Backend[] = [
-  sqliteBackend("sqlite, a file of its own", (path) => new DatabaseSync(path), true),
+  sqliteBackend(
+    "sqlite, a file of its own",
+    (path) => new DatabaseSync(path),
+    ({ path, naming }) => sqliteStore({ path, ...naming }),
+  ),
   sqliteBackend("node:sqlite", (path) => new DatabaseSync(path)),
   sqliteBackend("better-sqlite3", (path) => new BetterSqlite3(path, { timeout: 0 })),
   sqliteBackend("libsql", (path) => new Libsql(path, { timeout: 0 })),
@@ -63,7 +79,7 @@ export const sqlBackends: readonly Backend[] = [
     const sql = postgres(url, { max: POOL, onnotice: () => {} });
     return { make: (naming) => postgresStore({ sql, ...naming }), close: () => sql.end() };
   }),
-  pgliteBackend(),
+  pgliteBackend("pglite", (pglite, naming) => postgresStore({ pglite, ...naming })),
   mysqlBackend("mysql2/promise", async (url) => {
     const pool = mysqlPromise.createPool({ uri: url, connectionLimit: POOL });
     return { make: (naming) => mysqlStore({ pool, ...naming }), close: () => pool.end() };
@@ -81,6 +97,36 @@ export const sqlBackends: readonly Backend[] = [
     const pool = mariadb.createPool(`${url.replace("mysql:", "mariadb:")}?connectionLimit=${POOL}`);
     return { make: (naming) => mysqlStore({ pool, ...naming }), close: () => pool.end() };
   }),
+  sqliteBackend(
+    "kysely over better-sqlite3",
+    (path) => new BetterSqlite3(path, { timeout: 0 }),
+    ({ opened, naming }) => {
+      const database = opened() as BetterSqlite3.Database;
+      // Transactions take several turns of the event loop: one that blocked it would wait for itself.
+      database.pragma("busy_timeout = 0");
+      return kyselyStore({ db: new Kysely({ dialect: new SqliteDialect({ database }) }), ...naming });
+    },
+  ),
+  postgresBackend("kysely over pg, with plugins", 3, async (url) => {
+    const dialect = new PostgresDialect({ pool: new pg.Pool({ connectionString: url, max: POOL }) });
+    const plugins = [new CamelCasePlugin(), new ParseJSONResultsPlugin(), new DeduplicateJoinsPlugin()];
+    const db = new Kysely({ dialect, plugins });
+    return { make: (naming) => kyselyStore({ db, ...naming }), close: () => db.destroy() };
+  }),
+  pgliteBackend("kysely over pglite", (pglite, naming) =>
+    kyselyStore({ db: new Kysely({ dialect: new PGliteDialect(pglite) }), ...naming }),
+  ),
+  mysqlBackend("kysely 0.28 over mysql2", async (url) => {
+    const dialect = new MysqlDialect028({ pool: mysql2.createPool({ uri: url, connectionLimit: POOL }) });
+    // Classes with private parts are not of one type, even where they are the same.
+    const db = new Kysely028({ dialect }) as unknown as Kysely<unknown>;
+    return { make: (naming) => kyselyStore({ db, ...naming }), close: () => db.destroy() };
+  }),
+  mysqlBackend("kysely over mysql2", async (url) => {
+    const dialect = new MysqlDialect({ pool: mysql2.createPool({ uri: url, connectionLimit: POOL }) });
+    const db = new Kysely({ dialect });
+    return { make: (naming) => kyselyStore({ db, ...naming }), close: () => db.destroy() };
+  }),
 ];
 
 export const memoryPlace = async (): Promise<Place> => {
@@ -93,7 +139,18 @@ interface Opened {
   close(): Promise<unknown>;
 }
 
-function sqliteBackend(name: string, open: (path: string) => SqliteDatabase, isByPath = false): Backend {
+interface SqliteParts {
+  readonly path: string;
+  readonly naming: Naming;
+  /** A connection, closed with the place. */
+  opened(): SqliteDatabase;
+}
+
+function sqliteBackend(
+  name: string,
+  open: (path: string) => SqliteDatabase,
+  make = ({ opened, naming }: SqliteParts): Store => sqliteStore({ database: opened(), ...naming }),
+): Backend {
   const openPlace = async (): Promise<Place> => {
     const folder = mkdtempSync(join(tmpdir(), "psession-"));
     const path = join(folder, "sessions.sqlite");
@@ -108,7 +165,7 @@ function sqliteBackend(name: string, open: (path: string) => SqliteDatabase, isB
     let own: SqliteDatabase | undefined;
     return {
       connect: async (naming = {}) => {
-        const store = sqliteStore(isByPath ? { path, ...naming } : { database: opened(), ...naming });
+        const store = make({ path, naming, opened });
         closers.push(() => store.close());
         return store;
       },
@@ -170,7 +227,7 @@ async function serverPlace(
 }
 
 /** One PGlite for a file of tests, as starting it takes a second; each place is a schema of its own. */
-function pgliteBackend(): Backend {
+function pgliteBackend(name: string, make: (pglite: PGlite, naming: Naming) => Store): Backend {
   let shared: PGlite | undefined;
   let places = 0;
   const open = async (): Promise<Place> => {
@@ -179,12 +236,12 @@ function pgliteBackend(): Backend {
     const schema = `place_${places++}`;
     await pglite.exec(`CREATE SCHEMA ${schema}; SET search_path = ${schema}`);
     return {
-      connect: async (naming = {}) => postgresStore({ pglite, ...naming }),
+      connect: async (naming = {}) => make(pglite, naming),
       sql: async (text) => (await pglite.query<Record<string, unknown>>(text)).rows,
       close: async () => void (await pglite.exec(`DROP SCHEMA ${schema} CASCADE`)),
     };
   };
-  return { name: "pglite", dialect: "postgres", needs: [], connections: 1, open };
+  return { name, dialect: "postgres", needs: [], connections: 1, open };
 }
 
 async function sqlOfPostgres(url: string, text: string): Promise<Record<string, unknown>[]> {

@@ -40,7 +40,8 @@ export interface SqlStoreParts extends RunnerParts {
 export class SqlStore implements Store {
   readonly name: string;
   readonly userIds: UserIdKind;
-  readonly #statements: Statements;
+  /** @internal */
+  readonly statements: Statements;
   readonly #driver: SqlDriver;
   readonly #runner: Runner;
   readonly #reads: Batch<string, SessionRow>;
@@ -53,7 +54,7 @@ export class SqlStore implements Store {
     const { name, statements, driver } = parts;
     this.name = name;
     this.userIds = statements.schema.userIds;
-    this.#statements = statements;
+    this.statements = statements;
     this.#driver = driver;
     this.#runner = new Runner(parts);
     this.#isReady = !migrates;
@@ -80,12 +81,12 @@ export class SqlStore implements Store {
   }
 
   async findRemembered(id: string): Promise<Remembered | undefined> {
-    const { rows } = await (await this.#whenReady()).read(this.#statements.findRemembered(id));
-    return this.#statements.readRemembered(rows[0]);
+    const { rows } = await (await this.#whenReady()).read(this.statements.findRemembered(id));
+    return this.statements.readRemembered(rows[0]);
   }
 
   async apply(change: Change): Promise<ChangeResult> {
-    const statements = this.#statements;
+    const statements = this.statements;
     try {
       if (isSingleStatement(change)) {
         await (await this.#whenReady()).run(() => writeProgram(statements, change));
@@ -107,32 +108,32 @@ export class SqlStore implements Store {
 
   async end(selector: EndSelector): Promise<readonly Ended[]> {
     if (selector.handle === undefined && selector.userId === undefined) return [];
-    return (await this.#whenReady()).transact(() => endProgram(this.#statements, selector));
+    return (await this.#whenReady()).transact(() => endProgram(this.statements, selector));
   }
 
   async list(userId: UserId): Promise<readonly UserEntry[]> {
-    return (await this.#whenReady()).run(() => ofUser(this.#statements, userId), { isRead: true });
+    return (await this.#whenReady()).run(() => ofUser(this.statements, userId), { isRead: true });
   }
 
   async prune(now: number, limit: number): Promise<PruneResult> {
     const runner = await this.#whenReady();
     const prune = (table: "sessions" | "logins" | "locks") =>
-      runner.run(() => pruneProgram(this.#statements, table, now, limit));
+      runner.run(() => pruneProgram(this.statements, table, now, limit));
     const result = { sessions: await prune("sessions"), logins: await prune("logins") };
     await prune("locks");
     return result;
   }
 
   async claimPrune(now: number, interval: number): Promise<boolean> {
-    return (await this.#whenReady()).run(() => claimProgram(this.#statements, now, interval));
+    return (await this.#whenReady()).run(() => claimProgram(this.statements, now, interval));
   }
 
   async acquireLock(request: LockRequest): Promise<number | undefined> {
-    return (await this.#whenReady()).run(() => lockProgram(this.#statements, request));
+    return (await this.#whenReady()).run(() => lockProgram(this.statements, request));
   }
 
   async releaseLock(name: string, owner: string): Promise<void> {
-    await (await this.#whenReady()).run(() => single(this.#statements.releaseLock(name, owner)));
+    await (await this.#whenReady()).run(() => single(this.statements.releaseLock(name, owner)));
   }
 
   async close(): Promise<void> {
@@ -140,7 +141,7 @@ export class SqlStore implements Store {
   }
 
   async #findSessions(ids: readonly string[]): Promise<ReadonlyMap<string, SessionRow>> {
-    const statements = this.#statements;
+    const statements = this.statements;
     const { rows } = await (await this.#whenReady()).read(statements.findSessions(ids));
     const found = new Map<string, SessionRow>();
     for (const raw of rows) {
@@ -151,7 +152,7 @@ export class SqlStore implements Store {
   }
 
   async #touchAll(touches: readonly Touch[]): Promise<void> {
-    const statements = this.#statements;
+    const statements = this.statements;
     const plain = touches.filter(({ remembered }) => remembered?.confirm === undefined);
     const confirming = touches.filter(({ remembered }) => remembered?.confirm !== undefined);
     const atOnce = plain.length > 0 ? statements.dialect.touchAll?.(statements, plain) : [];
@@ -169,7 +170,7 @@ export class SqlStore implements Store {
   }
 
   async #migrate(): Promise<void> {
-    const statements = this.#statements;
+    const statements = this.statements;
     // Most starts have nothing to do, and need no right to create anything.
     if (!(await this.#isMigrated())) await this.#runner.transact(() => lockedMigration(statements));
     this.#isReady = true;
@@ -177,7 +178,7 @@ export class SqlStore implements Store {
 
   async #isMigrated(): Promise<boolean> {
     try {
-      const missing = await this.#runner.run(() => missingMigrations(this.#statements), { isRead: true });
+      const missing = await this.#runner.run(() => missingMigrations(this.statements), { isRead: true });
       return missing.length === 0;
     } catch (error) {
       // The table of records is missing as well; a migration of others has no cause.
