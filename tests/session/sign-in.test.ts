@@ -140,7 +140,7 @@ describeStores("on", (makeStore) => {
       // What is newest is to be the damaged one again.
       await app.psession.revoke(session.id);
     }
-    const told = { type: "previousUnreadable", at: app.clock.now(), userId: 1 };
+    const told = { type: "previousUnreadable", at: app.clock.now(), userId: "1" };
     expect(app.events.filter(({ type }) => type === "previousUnreadable")).toEqual([told, told]);
   });
 
