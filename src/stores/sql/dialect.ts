@@ -75,3 +75,11 @@ export const isConnectionFault = ({ code, message }: { code: string; message: st
   /connection (was )?(terminated|closed|ended|lost|destroyed)|closed state|not queryable|socket (has|was) /i.test(
     message,
   );
+
+/** Few different texts, as each is prepared once: the last one is repeated. */
+export function toPowerOfTwo<T>(items: readonly T[]): T[] {
+  const padded = [...items];
+  const last = padded.at(-1);
+  while (last !== undefined && (padded.length & (padded.length - 1)) !== 0) padded.push(last);
+  return padded;
+}

@@ -1,5 +1,5 @@
 import type { Touch } from "../../store.ts";
-import { type Dialect, facets, isConnectionFault, qualified } from "../dialect.ts";
+import { type Dialect, facets, isConnectionFault, qualified, toPowerOfTwo } from "../dialect.ts";
 import { createTable, type Index, indexesOf } from "../migrations.ts";
 import { type Column, type ColumnKind, columnOf, type Schema, type Table } from "../schema.ts";
 import type { FaultKind, SqlValue, Statement } from "../statement.ts";
@@ -159,14 +159,6 @@ function updateAll<Field extends string>(
     `UPDATE ${qualified(mysqlDialect, table)} SET ${sets.join(", ")} WHERE ${id} IN (${marks})${condition}`,
     [...values, ...ids],
   );
-}
-
-/** Few different texts, as each is prepared once: the last one is repeated. */
-function toPowerOfTwo<T>(items: readonly T[]): T[] {
-  const padded = [...items];
-  const last = padded.at(-1);
-  while (last !== undefined && (padded.length & (padded.length - 1)) !== 0) padded.push(last);
-  return padded;
 }
 
 function classify(error: unknown): FaultKind {
