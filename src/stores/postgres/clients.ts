@@ -16,16 +16,23 @@ export interface PgClient {
   query(query: PgQuery): Promise<PgResult>;
 }
 
-export interface PgPoolClient extends PgClient {
+interface TellsErrors {
+  on?(event: "error", listener: (error: Error) => void): unknown;
+  off?(event: "error", listener: (error: Error) => void): unknown;
+}
+
+export interface PgPoolClient extends PgClient, TellsErrors {
   release(destroy?: boolean): void;
 }
 
 /** A `Pool` of node-postgres, or of whoever has the same methods. */
-export interface PgPool {
+export interface PgPool extends TellsErrors {
   connect(): Promise<PgPoolClient>;
 }
 
 interface PostgresJsQuery extends PromiseLike<unknown[] & { readonly count: number | null }> {
+  /** Null while it waits for a connection. */
+  readonly state?: unknown;
   cancel?(): void;
 }
 

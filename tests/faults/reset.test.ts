@@ -1,0 +1,101 @@
+/** Connections are reset in the middle of transactions, and what the visitor cannot know comes out right. */
+import { expect, test } from "vitest";
+import { HOUR } from "../support/clock.ts";
+import { type Proxy, startProxy, type Trigger } from "../support/servers/proxy.ts";
+import { describeWith } from "../support/servers/reach.ts";
+import { DRIVERS, type Driver, type OpenOptions } from "./drivers.ts";
+import { allComeBack, audit, browse, loginsOf, type Site, seeded, signIn, startSite } from "./harness.ts";
+import type { Visitor } from "./visitor.ts";
+
+interface Scene {
+  readonly site: Site;
+  readonly proxy: Proxy;
+  sql(text: string): Promise<Record<string, unknown>[]>;
+}
+
+async function scene(driver: Driver, options: OpenOptions): Promise<Scene> {
+  const url = await driver.fresh(driver.shared.url);
+  const proxy = await startProxy({ port: Number(new URL(url).port) });
+  const site = await startSite(driver.open(proxy.through(url), options).store);
+  return { site, proxy, sql: (text) => driver.sql(url, text) };
+}
+
+/** The `turn`th message that is sent from now on, whatever it is. */
+function message(turn: number): Trigger {
+  let sent = 0;
+  return () => ++sent === turn;
+}
+
+const never: Trigger = () => false;
+
+interface Work {
+  readonly name: string;
+  prepare(visitor: Visitor): Promise<unknown>;
+  act(visitor: Visitor): Promise<unknown>;
+}
+
+const WORKS: readonly Work[] = [
+  { name: "a login", prepare: (visitor) => visitor.read(), act: (visitor) => visitor.login() },
+  { name: "a restore", prepare: async (visitor) => visitor.restart(), act: (visitor) => visitor.write() },
+  { name: "an increment", prepare: (visitor) => visitor.read(), act: (visitor) => visitor.increment() },
+  { name: "a logout", prepare: (visitor) => visitor.read(), act: (visitor) => visitor.logout() },
+];
+
+const MOST_MESSAGES = 60;
+
+for (const driver of DRIVERS) {
+  describeWith(driver.shared, `with ${driver.name}, a connection that is reset`, () => {
+    test.for(WORKS)("at any message of $name, before it arrives or before it is answered", async (work) => {
+      const { site, proxy, sql } = await scene(driver, { connections: 1 });
+      const seen = { resetBefore: 0, resetAfter: 0 };
+      let turn = 0;
+      for (let hasHappened = true; hasHappened; ) {
+        expect(++turn).toBeLessThan(MOST_MESSAGES);
+        hasHappened = false;
+        for (const fault of ["resetBefore", "resetAfter"] as const) {
+          const [visitor] = site.visitors(1) as [Visitor];
+          await visitor.login();
+          site.clock.advance(HOUR);
+          await work.prepare(visitor);
+          const refused = site.tally.refused;
+          const happening = proxy[fault](message(turn)).then(() => {
+            hasHappened = true;
+          });
+          await work.act(visitor);
+          // A fault that has not happened by now happens no more.
+          void proxy.resetBefore(never);
+          await Promise.race([happening, Promise.resolve()]);
+          const faults = site.tally.refused - refused;
+          expect(faults).toBeLessThan(2);
+          seen[fault] += faults;
+          await allComeBack(site, [visitor]);
+          // A sign-in that was stored but not confirmed replaced the one before it, or leaves one behind.
+          expect(await loginsOf(visitor.user, sql)).toBeLessThanOrEqual(1 + faults);
+        }
+      }
+      // Only what may have been stored, although nobody can know, is refused: the last message that changes something.
+      expect(seen.resetBefore).toBeLessThanOrEqual(2);
+      expect(seen.resetAfter).toBeLessThanOrEqual(2);
+      const refusals = `refused ${seen.resetBefore} and ${seen.resetAfter}`;
+      site.close(`reset in ${work.name}, ${driver.name}, ${turn - 1} places, ${refusals}`, await audit(sql));
+    });
+
+    test("under load, again and again", async () => {
+      const { site, proxy, sql } = await scene(driver, { connections: 6 });
+      const visitors = site.visitors(20);
+      const { random, seed } = seeded();
+      await signIn(visitors);
+      site.clock.advance(HOUR);
+      for (const visitor of visitors) visitor.restart();
+      await browse(visitors, 6, random, async () => {
+        const chance = random.next();
+        if (chance < 0.1) proxy.reset();
+        else if (chance < 0.3) void proxy.resetAfter(random.between(1, 4000));
+        else if (chance < 0.5) void proxy.resetAfter(message(random.between(1, 20)));
+      });
+      void proxy.resetBefore(never);
+      await allComeBack(site, visitors);
+      site.close(`resets, ${driver.name}, seed ${seed}`, await audit(sql));
+    });
+  });
+}
