@@ -30,9 +30,19 @@ export interface PgPool extends TellsErrors {
   connect(): Promise<PgPoolClient>;
 }
 
-interface PostgresJsQuery extends PromiseLike<unknown[] & { readonly count: number | null }> {
-  /** Null while it waits for a connection. */
-  readonly state?: unknown;
+/** The session on the server that a connection has now. */
+export interface PostgresJsServerSession {
+  readonly pid: number | null;
+}
+
+interface PostgresJsRows extends ReadonlyArray<unknown> {
+  readonly count: number | null;
+  readonly command?: string | null;
+}
+
+export interface PostgresJsQuery extends PromiseLike<PostgresJsRows> {
+  /** Null until it is sent. */
+  readonly state?: PostgresJsServerSession | null;
   cancel?(): void;
 }
 

@@ -1,6 +1,6 @@
 import { type Deadline, NotSent, type SqlConnection, type SqlDriver } from "../sql/driver.ts";
 import type { Answer, RawRow, SqlValue, Statement } from "../sql/statement.ts";
-import type { PostgresJs } from "./clients.ts";
+import type { PostgresJs, PostgresJsQuery, PostgresJsServerSession } from "./clients.ts";
 import { isOfServer } from "./of-server.ts";
 
 type Connection = Pick<PostgresJs, "unsafe">;
@@ -22,7 +22,7 @@ export class PostgresJsDriver implements SqlDriver {
       if (query.state === null) query.cancel?.();
     };
     try {
-      return answerOf(await query);
+      return await answered(query);
     } finally {
       deadline.onOver = undefined;
     }
@@ -36,19 +36,19 @@ export class PostgresJsDriver implements SqlDriver {
     return new Promise<T>((resolve, reject) => {
       let result: T | undefined;
       const transact = async (connection: Connection) => {
-        if (deadline.isOver) throw new NotSent(new Error("The connection came too late."));
         let isBroken = false;
         const run = async (statement: Statement) => {
           // Nobody waits for it any more: what it holds is better given back.
-          if (deadline.isOver) throw new Error("The transaction took too long.");
+          if (deadline.isOver) throw new NotSent(new Error("The transaction took too long."));
           try {
-            return answerOf(await this.#query(connection, statement));
+            return await answered(this.#query(connection, statement));
           } catch (error) {
             isBroken ||= !isOfServer(error);
             throw error;
           }
         };
         try {
+          await run(IN_TRANSACTION);
           result = await work({ run });
         } catch (error) {
           if (!isBroken) throw error;
@@ -65,9 +65,36 @@ export class PostgresJsDriver implements SqlDriver {
 
   async close(): Promise<void> {}
 
-  #query(connection: Connection, { sql, values }: Statement) {
+  #query(connection: Connection, { sql, values }: Statement): PostgresJsQuery {
     return connection.unsafe(sql, values.map(toDriver) as never[], { prepare: this.#prepare });
   }
+}
+
+/**
+ * Fails where there is no transaction. A BEGIN that meets a connection in the moment in which it breaks is taken
+ * for done when postgres.js has connected again.
+ */
+const IN_TRANSACTION: Statement = { sql: "SAVEPOINT psession", values: [], returns: false };
+
+/**
+ * The answer to this query and no other. What postgres.js sends over a connection in the moment in which that breaks
+ * stays with it until it has connected again, and is then given an answer that belongs to something else.
+ */
+async function answered(query: PostgresJsQuery): Promise<Answer> {
+  let state = query.state;
+  let sentTo: number | null | undefined;
+  Object.defineProperty(query, "state", {
+    get: () => state,
+    set: (session: PostgresJsServerSession) => {
+      state = session;
+      sentTo = session.pid;
+    },
+  });
+  const rows = await query;
+  if (rows.command == null || state?.pid !== sentTo) {
+    throw Object.assign(new Error("The connection was lost before the answer."), { code: "CONNECTION_CLOSED" });
+  }
+  return { rows: rows as unknown as RawRow[], count: rows.count ?? 0 };
 }
 
 /** Arrays as text: postgres.js writes them only where it has asked the server for its types (`fetch_types`). */
@@ -77,8 +104,4 @@ function toDriver(value: SqlValue): SqlValue {
     typeof item === "string" ? `"${item.replace(/["\\]/g, "\\$&")}"` : String(item),
   );
   return `{${items.join(",")}}`;
-}
-
-function answerOf(rows: unknown[] & { readonly count: number | null }): Answer {
-  return { rows: rows as RawRow[], count: rows.count ?? 0 };
 }
