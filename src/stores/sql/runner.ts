@@ -46,20 +46,20 @@ export class Runner {
     return this.#retrying(true, (deadline) => this.#driver.run(statement, deadline));
   }
 
-  /** Statements that each stand by themselves. */
-  run<T>(make: () => Program<T>, { isRead = false } = {}): Promise<T> {
-    return this.#retrying(isRead, (deadline) =>
+  /** Statements that each stand by themselves. `isRepeatable`: done twice they do what they do once. */
+  run<T>(make: () => Program<T>, { isRepeatable = false } = {}): Promise<T> {
+    return this.#retrying(isRepeatable, (deadline) =>
       execute(make(), (statement) =>
         this.#driver.run(statement, deadline).catch((error: unknown) => {
-          throw this.#fault(error, !isRead);
+          throw this.#fault(error, !isRepeatable);
         }),
       ),
     );
   }
 
   /** All of a program or nothing of it. */
-  transact<T>(make: () => Program<T>): Promise<T> {
-    return this.#retrying(false, async (deadline) => {
+  transact<T>(make: () => Program<T>, { isRepeatable = false } = {}): Promise<T> {
+    return this.#retrying(isRepeatable, async (deadline) => {
       let isCommitting = false;
       try {
         return await this.#driver.transaction(
@@ -75,19 +75,19 @@ export class Runner {
           },
         );
       } catch (error) {
-        throw error instanceof LostCondition ? error : this.#fault(error, isCommitting);
+        throw error instanceof LostCondition ? error : this.#fault(error, isCommitting && !isRepeatable);
       }
     });
   }
 
-  async #retrying<T>(isRead: boolean, work: (deadline: Deadline) => Promise<T>): Promise<T> {
+  async #retrying<T>(isRepeatable: boolean, work: (deadline: Deadline) => Promise<T>): Promise<T> {
     const deadline = new Deadline(this.#timeout);
     for (let attempt = 0; ; attempt++) {
       try {
         return await this.#within(deadline, work(deadline));
       } catch (error) {
         if (error instanceof LostCondition || error instanceof PsessionError) throw error;
-        const fault = this.#fault(error, !isRead);
+        const fault = this.#fault(error, !isRepeatable);
         const most = fault.mayBeDone && fault.kind !== "contention" ? 0 : (MOST_RETRIES[fault.kind] ?? 0);
         if (attempt < most) await pause(attempt);
         if (attempt >= most || performance.now() >= deadline.at) throw storeError(this.#name, fault);
