@@ -92,7 +92,9 @@ async function answered(query: PostgresJsQuery): Promise<Answer> {
   });
   const rows = await query;
   if (rows.command == null || state?.pid !== sentTo) {
-    throw Object.assign(new Error("The connection was lost before the answer."), { code: "CONNECTION_CLOSED" });
+    throw Object.assign(new Error("The connection was lost before the answer."), {
+      code: "CONNECTION_CLOSED",
+    });
   }
   return { rows: rows as unknown as RawRow[], count: rows.count ?? 0 };
 }

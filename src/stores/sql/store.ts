@@ -171,7 +171,8 @@ export class SqlStore implements Store {
     const atOnce = plain.length > 0 ? statements.dialect.touchAll?.(statements, plain) : [];
     if (atOnce === undefined)
       return (await this.#whenReady()).transact(() => touchProgram(statements, touches));
-    for (const statement of atOnce) await (await this.#whenReady()).run(() => single(statement), { isRepeatable: true });
+    for (const statement of atOnce)
+      await (await this.#whenReady()).run(() => single(statement), { isRepeatable: true });
     if (confirming.length > 0)
       await (await this.#whenReady()).transact(() => touchProgram(statements, confirming));
   }
@@ -191,7 +192,9 @@ export class SqlStore implements Store {
 
   async #isMigrated(): Promise<boolean> {
     try {
-      const missing = await this.#runner.run(() => missingMigrations(this.#statements), { isRepeatable: true });
+      const missing = await this.#runner.run(() => missingMigrations(this.#statements), {
+        isRepeatable: true,
+      });
       return missing.length === 0;
     } catch (error) {
       // The table of records is missing as well; a migration of others has no cause.
