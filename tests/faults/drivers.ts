@@ -85,7 +85,7 @@ const postgresJs: Driver = {
     const sql = postgres(url, {
       max: connections,
       connect_timeout: connectTimeout / 1000,
-      backoff: () => 0.1,
+      backoff: () => 0.02,
       // Nobody catches what breaks while it asks for types.
       fetch_types: false,
       onnotice: () => {},

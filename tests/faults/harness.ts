@@ -3,7 +3,7 @@ import { expect, onTestFinished, vi } from "vitest";
 import { withSession } from "../../src/adapters/node/index.ts";
 import type { Store } from "../../src/index.ts";
 import { Random } from "../processes/random.ts";
-import { overHttp, type TestApp, type TestSession, testApp } from "../support/app.ts";
+import { overHttp, type TestApp, type TestData, type TestSession, testApp } from "../support/app.ts";
 import { HOUR } from "../support/clock.ts";
 import { serve } from "../support/http.ts";
 import { type Page, type Tally, Visitor } from "./visitor.ts";
@@ -64,12 +64,16 @@ function watchProcess(): unknown[] {
   return accidents;
 }
 
+function increment(data: Partial<TestData>): void {
+  data.count = (data.count ?? 0) + 1;
+}
+
 async function handle(request: IncomingMessage, response: ServerResponse, session: TestSession) {
   const { pathname, searchParams } = new URL(request.url ?? "/", "http://localhost");
   if (pathname === "/login") await session.login(Number(searchParams.get("user")), { remember: true });
   else if (pathname === "/logout") await session.logout();
   else if (pathname === "/write") session.set(searchParams.get("key") ?? "", true);
-  else if (pathname === "/count") await session.update((data) => void (data.count = (data.count ?? 0) + 1));
+  else if (pathname === "/count") await session.update(increment);
   const { userId = null, level, outcome, data } = session;
   const keys = Object.keys(data).filter((key) => key !== "count");
   const page: Page = {
@@ -127,17 +131,16 @@ export async function signIn(visitors: readonly Visitor[]): Promise<void> {
   );
 }
 
+const PATIENCE = { timeout: 20_000, interval: 50 } as const;
+
 /** Until the site serves again, and everybody is signed in: who was left unsure signs in once more. */
 export async function recovered(visitors: readonly Visitor[]): Promise<void> {
   await Promise.all(
     visitors.map((visitor) =>
-      vi.waitFor(
-        async () => {
-          const page = await (visitor.isUnsure ? visitor.login() : visitor.write());
-          expect(page?.userId).toBe(visitor.user);
-        },
-        { timeout: 20_000, interval: 100 },
-      ),
+      vi.waitFor(async () => {
+        const page = await (visitor.isUnsure ? visitor.login() : visitor.write());
+        expect(page?.userId).toBe(visitor.user);
+      }, PATIENCE),
     ),
   );
 }
@@ -149,7 +152,8 @@ export async function allComeBack(site: Site, visitors: readonly Visitor[]): Pro
   await Promise.all(
     visitors.map(async (visitor) => {
       visitor.restart();
-      expect((await visitor.read())?.userId).toBe(visitor.user);
+      // Connections may still be broken that nobody has used since.
+      await vi.waitFor(async () => expect((await visitor.read())?.userId).toBe(visitor.user), PATIENCE);
     }),
   );
 }

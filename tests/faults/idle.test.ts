@@ -76,7 +76,6 @@ for (const { name, need, drivers, start, end } of kinds) {
           visitor.jar.clear();
           expect((await visitor.login())?.userId).toBe(visitor.user);
         },
-        (visitor) => visitor.login(),
       ];
       for (const first of firsts) {
         site.clock.advance(HOUR);

@@ -1,7 +1,7 @@
 /** Connections are reset in the middle of transactions, and what the visitor cannot know comes out right. */
 import { expect, test } from "vitest";
 import { HOUR } from "../support/clock.ts";
-import { type Proxy, startProxy, type Trigger } from "../support/servers/proxy.ts";
+import { type Proxy as FaultyProxy, startProxy, type Trigger } from "../support/servers/proxy.ts";
 import { describeWith } from "../support/servers/reach.ts";
 import { DRIVERS, type Driver, type OpenOptions } from "./drivers.ts";
 import { allComeBack, audit, browse, loginsOf, type Site, seeded, signIn, startSite } from "./harness.ts";
@@ -9,7 +9,7 @@ import type { Visitor } from "./visitor.ts";
 
 interface Scene {
   readonly site: Site;
-  readonly proxy: Proxy;
+  readonly proxy: FaultyProxy;
   sql(text: string): Promise<Record<string, unknown>[]>;
 }
 
@@ -94,13 +94,13 @@ for (const driver of DRIVERS) {
     });
 
     test("under load, again and again", async () => {
-      const { site, proxy, sql } = await scene(driver, { connections: 6 });
-      const visitors = site.visitors(20);
+      const { site, proxy, sql } = await scene(driver, { connections: 4, connectTimeout: 300 });
+      const visitors = site.visitors(16);
       const { random, seed } = seeded();
       await signIn(visitors);
       site.clock.advance(HOUR);
       for (const visitor of visitors) visitor.restart();
-      await browse(visitors, 6, random, async () => {
+      await browse(visitors, 5, random, async () => {
         const chance = random.next();
         if (chance < 0.1) proxy.reset();
         else if (chance < 0.3) void proxy.resetAfter(random.between(1, 4000));

@@ -11,7 +11,7 @@ for (const driver of DRIVERS) {
     test("is a 503 after the timeout, and everything goes on when it does", async () => {
       const url = await driver.fresh(driver.shared.url);
       const proxy = await startProxy({ port: Number(new URL(url).port) });
-      const options = { connections: 2, timeout: 300, connectTimeout: 500 };
+      const options = { connections: 2, timeout: 200, connectTimeout: 300 };
       const site = await startSite(driver.open(proxy.through(url), options).store);
       const visitors = site.visitors(20);
       await signIn(visitors);
@@ -22,9 +22,9 @@ for (const driver of DRIVERS) {
       const caught = visitors.map((visitor) => visitor.increment());
       proxy.stall();
       await Promise.all(caught);
-      for (let turn = 0; turn < 3; turn++) {
+      for (let turn = 0; turn < 2; turn++) {
         const pages = await Promise.all(
-          visitors.map((visitor) => (turn === 2 ? visitor.logout() : visitor.write())),
+          visitors.map((visitor) => (turn === 1 ? visitor.logout() : visitor.write())),
         );
         expect(pages.filter((page) => page !== undefined)).toEqual([]);
       }
@@ -38,11 +38,11 @@ for (const driver of DRIVERS) {
     test("for ever for the connections that are open: they are given up, and others are made", async () => {
       const url = await driver.fresh(driver.shared.url);
       const proxy = await startProxy({ port: Number(new URL(url).port) });
-      const options = { connections: 2, timeout: 300, connectTimeout: 500 };
+      const options = { connections: 2, timeout: 200, connectTimeout: 300 };
       const site = await startSite(driver.open(proxy.through(url), options).store);
       const visitors = site.visitors(10);
       await signIn(visitors);
-      for (let turn = 0; turn < 3; turn++) {
+      for (let turn = 0; turn < 2; turn++) {
         site.clock.advance(HOUR);
         proxy.freeze();
         await Promise.all(visitors.map((visitor) => (turn === 1 ? visitor.login() : visitor.increment())));
@@ -59,7 +59,7 @@ for (const driver of DRIVERS) {
       const url = await driver.fresh(driver.shared.url);
       const proxy = await startProxy({ port: Number(new URL(url).port) });
       const site = await startSite(
-        driver.open(proxy.through(url), { connections: 2, timeout: 300, connectTimeout: 500 }).store,
+        driver.open(proxy.through(url), { connections: 2, timeout: 200, connectTimeout: 300 }).store,
       );
       const visitors = site.visitors(6);
       await signIn(visitors);

@@ -35,7 +35,7 @@ export interface PostgresJsServerSession {
   readonly pid: number | null;
 }
 
-interface PostgresJsRows extends ReadonlyArray<unknown> {
+export interface PostgresJsRows extends ReadonlyArray<unknown> {
   readonly count: number | null;
   readonly command?: string | null;
 }

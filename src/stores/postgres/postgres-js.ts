@@ -1,6 +1,7 @@
+import { facets } from "../sql/dialect.ts";
 import { type Deadline, NotSent, type SqlConnection, type SqlDriver } from "../sql/driver.ts";
 import type { Answer, RawRow, SqlValue, Statement } from "../sql/statement.ts";
-import type { PostgresJs, PostgresJsQuery, PostgresJsServerSession } from "./clients.ts";
+import type { PostgresJs, PostgresJsQuery, PostgresJsRows, PostgresJsServerSession } from "./clients.ts";
 import { isOfServer } from "./of-server.ts";
 
 type Connection = Pick<PostgresJs, "unsafe">;
@@ -59,7 +60,10 @@ export class PostgresJsDriver implements SqlDriver {
         }
         onCommit();
       };
-      this.#sql.begin("ISOLATION LEVEL READ COMMITTED", transact).then(() => resolve(result as T), reject);
+      this.#sql.begin("ISOLATION LEVEL READ COMMITTED", transact).then(
+        () => resolve(result as T),
+        (error: unknown) => reject(isUnreachable(error) ? new NotSent(error) : error),
+      );
     });
   }
 
@@ -76,6 +80,10 @@ export class PostgresJsDriver implements SqlDriver {
  */
 const IN_TRANSACTION: Statement = { sql: "SAVEPOINT psession", values: [], returns: false };
 
+/** There was no connection to send BEGIN over; on one that exists these do not happen. */
+const isUnreachable = (error: unknown): boolean =>
+  /^(ECONNREFUSED|CONNECT_TIMEOUT|ENOTFOUND|EAI_|EHOSTUNREACH|ENETUNREACH)/.test(facets(error).code);
+
 /**
  * The answer to this query and no other. What postgres.js sends over a connection in the moment in which that breaks
  * stays with it until it has connected again, and is then given an answer that belongs to something else.
@@ -90,7 +98,12 @@ async function answered(query: PostgresJsQuery): Promise<Answer> {
       sentTo = session.pid;
     },
   });
-  const rows = await query;
+  let rows: PostgresJsRows;
+  try {
+    rows = await query;
+  } catch (error) {
+    throw state == null ? new NotSent(error) : error;
+  }
   if (rows.command == null || state?.pid !== sentTo) {
     throw Object.assign(new Error("The connection was lost before the answer."), {
       code: "CONNECTION_CLOSED",
