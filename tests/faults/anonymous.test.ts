@@ -18,6 +18,7 @@ for (const driver of DRIVERS) {
       await signIn(visitors);
       site.clock.advance(HOUR);
       for (const visitor of visitors.slice(8)) visitor.restart();
+      const before = site.tally.refused;
       const jars = visitors.map((visitor) => new Map(visitor.jar));
 
       // What is reset in the moment in which it connects, postgres.js gets over only after many attempts.
@@ -27,10 +28,10 @@ for (const driver of DRIVERS) {
         proxy.reset();
       }
       await Promise.all(visitors.map((visitor) => visitor.read()));
-      expect(site.tally).toMatchObject({ anonymous: 15, refused: 0 });
+      expect(site.tally).toMatchObject({ anonymous: 15, refused: before });
       await Promise.all(visitors.map((visitor) => visitor.write()));
       await Promise.all(visitors.map((visitor) => visitor.increment()));
-      expect(site.tally).toMatchObject({ anonymous: 15, refused: 30, withCookies: 0 });
+      expect(site.tally).toMatchObject({ anonymous: 15, refused: before + 30, withCookies: 0 });
       expect(visitors.map(({ jar }) => jar)).toEqual(jars);
 
       proxy.resume();

@@ -33,11 +33,12 @@ for (const { need, drivers, start } of kinds) {
       site.clock.advance(HOUR);
       for (const visitor of visitors) if (random.chance(0.5)) visitor.restart();
       const strike = random.between(VISITORS, VISITORS * 3);
+      let killed: Promise<void> | undefined;
       let restarted: Promise<void> | undefined;
       await browse(visitors, STEPS, random, async (done) => {
-        if (done === strike) await server.kill();
+        if (done === strike) killed = server.kill();
         // The rest meets a server that is away, and then one that comes back.
-        if (done === strike + VISITORS) restarted = server.start();
+        if (done === strike + VISITORS) restarted = killed?.then(() => server.start());
       });
       await restarted;
       await allComeBack(site, visitors);
