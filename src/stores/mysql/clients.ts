@@ -31,9 +31,11 @@ interface MariadbQuery {
   metaAsArray: boolean;
 }
 
-interface MariadbConnection {
+export interface MariadbConnection {
   execute(query: MariadbQuery, values: unknown[]): Promise<unknown>;
   query(sql: string): Promise<unknown>;
+  /** Closes the connection where no answer comes within `timeout` milliseconds. */
+  ping(timeout: number): Promise<void>;
   release(): Promise<void>;
   destroy(): void;
 }

@@ -1,6 +1,6 @@
 import { type Deadline, NotSent, type SqlConnection, type SqlDriver } from "../sql/driver.ts";
 import type { Answer, RawRow, SqlValue, Statement } from "../sql/statement.ts";
-import type { MariadbPool, Mysql2Pool } from "./clients.ts";
+import type { MariadbConnection, MariadbPool, Mysql2Pool } from "./clients.ts";
 
 /** What the two drivers have in common, once their differences are out of the way. */
 export interface MysqlConnection {
@@ -39,9 +39,23 @@ export const mariadb =
       },
       command: (sql) => connection.query(sql),
       release: () => void connection.release().catch(() => {}),
-      destroy: () => connection.destroy(),
+      destroy: () => void end(connection).catch(() => {}),
     };
   };
+
+/**
+ * While a command runs, the connector's own `destroy` has another connection kill it by its number, on whatever
+ * server that reaches now, and where nobody has the number the rejection is unhandled. A ping that gets no answer
+ * closes the socket and no more, and the pool takes back what is closed.
+ */
+async function end(connection: MariadbConnection): Promise<void> {
+  const isIdle = await connection.ping(1).then(
+    () => true,
+    () => false,
+  );
+  if (isIdle) connection.destroy();
+  else await connection.release();
+}
 
 /** Both drivers take Buffers for bytes, and other arrays of bytes for something else. */
 const toDriver = (value: SqlValue): unknown =>

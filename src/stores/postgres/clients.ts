@@ -16,16 +16,33 @@ export interface PgClient {
   query(query: PgQuery): Promise<PgResult>;
 }
 
-export interface PgPoolClient extends PgClient {
+interface TellsErrors {
+  on?(event: "error", listener: (error: Error) => void): unknown;
+  off?(event: "error", listener: (error: Error) => void): unknown;
+}
+
+export interface PgPoolClient extends PgClient, TellsErrors {
   release(destroy?: boolean): void;
 }
 
 /** A `Pool` of node-postgres, or of whoever has the same methods. */
-export interface PgPool {
+export interface PgPool extends TellsErrors {
   connect(): Promise<PgPoolClient>;
 }
 
-interface PostgresJsQuery extends PromiseLike<unknown[] & { readonly count: number | null }> {
+/** The session on the server that a connection has now. */
+export interface PostgresJsServerSession {
+  readonly pid: number | null;
+}
+
+export interface PostgresJsRows extends ReadonlyArray<unknown> {
+  readonly count: number | null;
+  readonly command?: string | null;
+}
+
+export interface PostgresJsQuery extends PromiseLike<PostgresJsRows> {
+  /** Null until it is sent. */
+  readonly state?: PostgresJsServerSession | null;
   cancel?(): void;
 }
 

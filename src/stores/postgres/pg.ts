@@ -3,6 +3,7 @@ import { type Deadline, NotSent, type SqlConnection, type SqlDriver } from "../s
 import type { Answer, RawRow, Statement } from "../sql/statement.ts";
 import { Turns } from "../turns.ts";
 import type { PgClient, PgPool, PgPoolClient } from "./clients.ts";
+import { isOfServer } from "./of-server.ts";
 
 /** Runs of its own time: the isolation that the programs are written for, whatever the server's default is. */
 const BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED";
@@ -32,6 +33,9 @@ class Prepared {
   }
 }
 
+/** Pools that have our listener: stores may share one. */
+const heard = new WeakSet<PgPool>();
+
 export class PgPoolDriver implements SqlDriver {
   readonly #pool: PgPool;
   readonly #prepared: Prepared;
@@ -39,6 +43,9 @@ export class PgPoolDriver implements SqlDriver {
   constructor(pool: PgPool, prepares: boolean) {
     this.#pool = pool;
     this.#prepared = new Prepared(prepares);
+    // An idle connection that breaks would end the process unless somebody listens; the pool has dropped it by then.
+    if (!heard.has(pool)) pool.on?.("error", ignore);
+    heard.add(pool);
   }
 
   run(statement: Statement, deadline: Deadline): Promise<Answer> {
@@ -60,9 +67,13 @@ export class PgPoolDriver implements SqlDriver {
     const client = await this.#connect();
     let isReleased = false;
     let isBroken = false;
+    // The pool listens to idle clients only. What broke ours is what its query throws.
+    client.on?.("error", ignore);
     const release = () => {
-      if (!isReleased) client.release(isBroken);
+      if (isReleased) return;
       isReleased = true;
+      client.release(isBroken);
+      client.off?.("error", ignore);
     };
     if (deadline.isOver) {
       release();
@@ -150,8 +161,4 @@ async function rollback(client: PgClient): Promise<void> {
   }
 }
 
-/** What the server itself says has an SQLSTATE, and leaves the connection usable unless it is closing it. */
-function isOfServer(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && !/^(08|57P)/.test(code);
-}
+function ignore(): void {}

@@ -1,6 +1,8 @@
-import type { Deadline, SqlConnection, SqlDriver } from "../sql/driver.ts";
-import type { Answer, RawRow, Statement } from "../sql/statement.ts";
-import type { PostgresJs } from "./clients.ts";
+import { facets } from "../sql/dialect.ts";
+import { type Deadline, NotSent, type SqlConnection, type SqlDriver } from "../sql/driver.ts";
+import type { Answer, RawRow, SqlValue, Statement } from "../sql/statement.ts";
+import type { PostgresJs, PostgresJsQuery, PostgresJsRows, PostgresJsServerSession } from "./clients.ts";
+import { isOfServer } from "./of-server.ts";
 
 type Connection = Pick<PostgresJs, "unsafe">;
 
@@ -13,29 +15,108 @@ export class PostgresJsDriver implements SqlDriver {
     this.#prepare = prepares;
   }
 
-  run(statement: Statement, deadline: Deadline): Promise<Answer> {
-    return this.#run(this.#sql, statement, deadline);
+  async run(statement: Statement, deadline: Deadline): Promise<Answer> {
+    const query = this.#query(this.#sql, statement);
+    // A query that still waits for a connection is taken out of the queue. One that is on its way is left alone:
+    // its cancellation goes over a connection of its own, and may arrive when the server does something else.
+    deadline.onOver = () => {
+      if (query.state === null) query.cancel?.();
+    };
+    try {
+      return await answered(query);
+    } finally {
+      deadline.onOver = undefined;
+    }
   }
 
-  async transaction<T>(
+  transaction<T>(
     work: (connection: SqlConnection) => Promise<T>,
     deadline: Deadline,
     onCommit: () => void,
   ): Promise<T> {
-    let result: T | undefined;
-    await this.#sql.begin("ISOLATION LEVEL READ COMMITTED", async (connection) => {
-      result = await work({ run: (statement) => this.#run(connection, statement, deadline) });
-      onCommit();
+    return new Promise<T>((resolve, reject) => {
+      let result: T | undefined;
+      const transact = async (connection: Connection) => {
+        let isBroken = false;
+        const run = async (statement: Statement) => {
+          // Nobody waits for it any more: what it holds is better given back.
+          if (deadline.isOver) throw new NotSent(new Error("The transaction took too long."));
+          try {
+            return await answered(this.#query(connection, statement));
+          } catch (error) {
+            isBroken ||= !isOfServer(error);
+            throw error;
+          }
+        };
+        try {
+          await run(IN_TRANSACTION);
+          result = await work({ run });
+        } catch (error) {
+          if (!isBroken) throw error;
+          // Told by a rejection, postgres.js would send ROLLBACK over the connection that is gone, which throws
+          // where nobody can catch it.
+          reject(error);
+          await new Promise<never>(() => {});
+        }
+        onCommit();
+      };
+      this.#sql.begin("ISOLATION LEVEL READ COMMITTED", transact).then(
+        () => resolve(result as T),
+        (error: unknown) => reject(isUnreachable(error) ? new NotSent(error) : error),
+      );
     });
-    return result as T;
   }
 
   async close(): Promise<void> {}
 
-  async #run(connection: Connection, { sql, values }: Statement, deadline: Deadline): Promise<Answer> {
-    const query = connection.unsafe(sql, values as never[], { prepare: this.#prepare });
-    deadline.onOver = () => query.cancel?.();
-    const rows = await query;
-    return { rows: rows as unknown as RawRow[], count: rows.count ?? 0 };
+  #query(connection: Connection, { sql, values }: Statement): PostgresJsQuery {
+    return connection.unsafe(sql, values.map(toDriver) as never[], { prepare: this.#prepare });
   }
+}
+
+/**
+ * Fails where there is no transaction. A BEGIN that meets a connection in the moment in which it breaks is taken
+ * for done when postgres.js has connected again.
+ */
+const IN_TRANSACTION: Statement = { sql: "SAVEPOINT psession", values: [], returns: false };
+
+/** There was no connection to send BEGIN over; on one that exists these do not happen. */
+const isUnreachable = (error: unknown): boolean =>
+  /^(ECONNREFUSED|CONNECT_TIMEOUT|ENOTFOUND|EAI_|EHOSTUNREACH|ENETUNREACH)/.test(facets(error).code);
+
+/**
+ * The answer to this query and no other. What postgres.js sends over a connection in the moment in which that breaks
+ * stays with it until it has connected again, and is then given an answer that belongs to something else.
+ */
+async function answered(query: PostgresJsQuery): Promise<Answer> {
+  let state = query.state;
+  let sentTo: number | null | undefined;
+  Object.defineProperty(query, "state", {
+    get: () => state,
+    set: (session: PostgresJsServerSession) => {
+      state = session;
+      sentTo = session.pid;
+    },
+  });
+  let rows: PostgresJsRows;
+  try {
+    rows = await query;
+  } catch (error) {
+    throw state == null ? new NotSent(error) : error;
+  }
+  if (rows.command == null || state?.pid !== sentTo) {
+    throw Object.assign(new Error("The connection was lost before the answer."), {
+      code: "CONNECTION_CLOSED",
+    });
+  }
+  return { rows: rows as unknown as RawRow[], count: rows.count ?? 0 };
+}
+
+/** Arrays as text: postgres.js writes them only where it has asked the server for its types (`fetch_types`). */
+function toDriver(value: SqlValue): SqlValue {
+  if (!Array.isArray(value)) return value;
+  const items = value.map((item: string | number | null) =>
+    typeof item === "string" ? `"${item.replace(/["\\]/g, "\\$&")}"` : String(item),
+  );
+  return `{${items.join(",")}}`;
 }

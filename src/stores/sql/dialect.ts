@@ -72,9 +72,14 @@ const CONNECTION_CODES =
 
 export const isConnectionFault = ({ code, message }: { code: string; message: string }): boolean =>
   CONNECTION_CODES.test(code) ||
-  /connection (was )?(terminated|closed|ended|lost|destroyed)|closed state|not queryable|socket (has|was) /i.test(
-    message,
-  );
+  /connection (was )?(terminated|closed|ended|lost|destroyed)|socket (has|was) /i.test(message) ||
+  REFUSED.test(message);
+
+/** What drivers say who know that a connection is broken: pg, mysql2, mariadb. */
+const REFUSED = /not queryable|closed state|Cannot execute new commands/;
+
+/** The driver knew that the connection was broken, and sent nothing. */
+export const wasRefusedByDriver = (error: unknown): boolean => REFUSED.test(facets(error).message);
 
 /** Few different texts, as each is prepared once: the last one is repeated. */
 export function toPowerOfTwo<T>(items: readonly T[]): T[] {

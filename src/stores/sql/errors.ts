@@ -4,7 +4,8 @@ import type { SqlFault } from "./statement.ts";
 const ADVICE = {
   readonly: "It takes no writes: sessions need the primary, never a replica.",
   contention: "Others held on to the same rows for too long.",
-  connection: "It could not be reached, or the connection broke.",
+  connection: "The connection broke.",
+  unreachable: "No connection was to be had.",
   unique: "A key was taken that nobody else can have.",
   other: "",
 } as const;

@@ -1,13 +1,19 @@
 import { PsessionError } from "../../errors.ts";
+import { wasRefusedByDriver } from "./dialect.ts";
 import { Deadline, execute, NotSent, type SqlDriver } from "./driver.ts";
 import { storeError } from "./errors.ts";
 import { LostCondition } from "./programs/apply.ts";
-import { type Answer, type Program, SqlFault, type Statement } from "./statement.ts";
+import { type Answer, type FaultKind, type Program, SqlFault, type Statement } from "./statement.ts";
 import type { Statements } from "./statements.ts";
 
 /** First waits are short: who is in the way is mostly gone within a millisecond. */
 const WAITS = [1, 2, 5, 10, 20, 50];
-const MOST_ATTEMPTS = 60;
+
+/**
+ * How often something is tried again. Broken: each time a connection is gone from the pool, until none is left of those
+ * that broke together and a new one is made. Unreachable: making one failed, and may do so at once for ever.
+ */
+const MOST_RETRIES: Partial<Record<FaultKind, number>> = { contention: 60, connection: 20, unreachable: 1 };
 
 export interface RunnerParts {
   /** The store's name, for messages. */
@@ -19,8 +25,8 @@ export interface RunnerParts {
 }
 
 /**
- * Runs programs on a driver. Tries again where somebody was in the way, and once where a connection broke before
- * anything can have happened. In the end every fault is an error of ours, and nothing takes longer than the timeout.
+ * Runs programs on a driver. Tries again where somebody was in the way, and where a connection broke before anything
+ * can have happened. In the end every fault is an error of ours, and nothing takes longer than the timeout.
  */
 export class Runner {
   readonly #name: string;
@@ -40,20 +46,20 @@ export class Runner {
     return this.#retrying(true, (deadline) => this.#driver.run(statement, deadline));
   }
 
-  /** Statements that each stand by themselves. */
-  run<T>(make: () => Program<T>, { isRead = false } = {}): Promise<T> {
-    return this.#retrying(isRead, (deadline) =>
+  /** Statements that each stand by themselves. `isRepeatable`: done twice they do what they do once. */
+  run<T>(make: () => Program<T>, { isRepeatable = false } = {}): Promise<T> {
+    return this.#retrying(isRepeatable, (deadline) =>
       execute(make(), (statement) =>
         this.#driver.run(statement, deadline).catch((error: unknown) => {
-          throw this.#fault(error, !isRead);
+          throw this.#fault(error, !isRepeatable);
         }),
       ),
     );
   }
 
   /** All of a program or nothing of it. */
-  transact<T>(make: () => Program<T>): Promise<T> {
-    return this.#retrying(false, async (deadline) => {
+  transact<T>(make: () => Program<T>, { isRepeatable = false } = {}): Promise<T> {
+    return this.#retrying(isRepeatable, async (deadline) => {
       let isCommitting = false;
       try {
         return await this.#driver.transaction(
@@ -69,25 +75,22 @@ export class Runner {
           },
         );
       } catch (error) {
-        throw error instanceof LostCondition ? error : this.#fault(error, isCommitting);
+        throw error instanceof LostCondition ? error : this.#fault(error, isCommitting && !isRepeatable);
       }
     });
   }
 
-  async #retrying<T>(isRead: boolean, work: (deadline: Deadline) => Promise<T>): Promise<T> {
+  async #retrying<T>(isRepeatable: boolean, work: (deadline: Deadline) => Promise<T>): Promise<T> {
     const deadline = new Deadline(this.#timeout);
     for (let attempt = 0; ; attempt++) {
       try {
         return await this.#within(deadline, work(deadline));
       } catch (error) {
         if (error instanceof LostCondition || error instanceof PsessionError) throw error;
-        const fault = this.#fault(error, !isRead);
-        const isWorthIt =
-          fault.kind === "contention" || (fault.kind === "connection" && !fault.mayBeDone && attempt === 0);
-        if (!isWorthIt || attempt >= MOST_ATTEMPTS || performance.now() >= deadline.at) {
-          throw storeError(this.#name, fault);
-        }
-        if (fault.kind === "contention") await pause(attempt);
+        const fault = this.#fault(error, !isRepeatable);
+        const most = fault.mayBeDone && fault.kind !== "contention" ? 0 : (MOST_RETRIES[fault.kind] ?? 0);
+        if (attempt < most) await pause(attempt);
+        if (attempt >= most || performance.now() >= deadline.at) throw storeError(this.#name, fault);
       }
     }
   }
@@ -113,10 +116,13 @@ export class Runner {
 
   #fault(error: unknown, mayBeDone: boolean): SqlFault {
     if (error instanceof SqlFault) return error;
-    const isSent = !(error instanceof NotSent);
-    const cause = isSent ? error : error.cause;
-    const kind = this.#statements.dialect.classify(cause);
-    return new SqlFault(isSent || kind !== "other" ? kind : "connection", cause, isSent && mayBeDone);
+    const { dialect } = this.#statements;
+    if (error instanceof NotSent) {
+      const kind = dialect.classify(error.cause);
+      const isReached = kind !== "other" && kind !== "connection";
+      return new SqlFault(isReached ? kind : "unreachable", error.cause);
+    }
+    return new SqlFault(dialect.classify(error), error, mayBeDone && !wasRefusedByDriver(error));
   }
 }
 

@@ -35,6 +35,8 @@ export type FaultKind =
   | "readonly"
   /** The connection broke; whether the statement took effect is unknown. */
   | "connection"
+  /** There was no connection to be had; nothing was sent. */
+  | "unreachable"
   | "other";
 
 export class SqlFault extends Error {

@@ -19,6 +19,7 @@ import type { SqlDriver } from "./driver.ts";
 import { lockedMigration, missingMigrations } from "./migrations.ts";
 import {
   applyProgram,
+  insertsOnly,
   isSingleStatement,
   LostCondition,
   touchProgram,
@@ -86,15 +87,34 @@ export class SqlStore implements Store {
   }
 
   async apply(change: Change): Promise<ChangeResult> {
+    const isRepeatable = insertsOnly(change);
+    let tries = 0;
+    const again = <T>(program: Program<T>): Program<T> => {
+      tries++;
+      return program;
+    };
+    const result = await this.#apply(change, isRepeatable, again);
+    // Nobody else makes rows with these ids: they are there because the first try succeeded, and its answer got lost.
+    const isThere = isRepeatable && tries > 1 && !result.done && result.lost === "exists";
+    return isThere ? { done: true, ended: [] } : result;
+  }
+
+  async #apply(
+    change: Change,
+    isRepeatable: boolean,
+    counted: <T>(program: Program<T>) => Program<T>,
+  ): Promise<ChangeResult> {
     const statements = this.statements;
+    const options = { isRepeatable };
+    const runner = await this.#whenReady();
     try {
       if (isSingleStatement(change)) {
-        await (await this.#whenReady()).run(() => writeProgram(statements, change));
+        await runner.run(() => counted(writeProgram(statements, change)), options);
         return { done: true, ended: [] };
       }
       const atOnce = statements.dialect.applyAtOnce?.(statements, change);
-      if (atOnce !== undefined) return await (await this.#whenReady()).run(() => applied(atOnce));
-      const ended = await (await this.#whenReady()).transact(() => applyProgram(statements, change));
+      if (atOnce !== undefined) return await runner.run(() => counted(applied(atOnce)), options);
+      const ended = await runner.transact(() => counted(applyProgram(statements, change)), options);
       return { done: true, ended };
     } catch (error) {
       if (error instanceof LostCondition) return { done: false, lost: error.lost };
@@ -112,7 +132,7 @@ export class SqlStore implements Store {
   }
 
   async list(userId: UserId): Promise<readonly UserEntry[]> {
-    return (await this.#whenReady()).run(() => ofUser(this.statements, userId), { isRead: true });
+    return (await this.#whenReady()).run(() => ofUser(this.statements, userId), { isRepeatable: true });
   }
 
   async prune(now: number, limit: number): Promise<PruneResult> {
@@ -158,7 +178,8 @@ export class SqlStore implements Store {
     const atOnce = plain.length > 0 ? statements.dialect.touchAll?.(statements, plain) : [];
     if (atOnce === undefined)
       return (await this.#whenReady()).transact(() => touchProgram(statements, touches));
-    for (const statement of atOnce) await (await this.#whenReady()).run(() => single(statement));
+    for (const statement of atOnce)
+      await (await this.#whenReady()).run(() => single(statement), { isRepeatable: true });
     if (confirming.length > 0)
       await (await this.#whenReady()).transact(() => touchProgram(statements, confirming));
   }
@@ -178,7 +199,9 @@ export class SqlStore implements Store {
 
   async #isMigrated(): Promise<boolean> {
     try {
-      const missing = await this.#runner.run(() => missingMigrations(this.statements), { isRead: true });
+      const missing = await this.#runner.run(() => missingMigrations(this.statements), {
+        isRepeatable: true,
+      });
       return missing.length === 0;
     } catch (error) {
       // The table of records is missing as well; a migration of others has no cause.

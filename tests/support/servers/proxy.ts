@@ -22,6 +22,10 @@ export interface Proxy {
   resume(): void;
   /** Resets every connection, at both ends. */
   reset(): void;
+  /** The connections that are open are never answered again, and the server has lost them; new ones are as usual. */
+  freeze(): void;
+  /** The connections that are open are reset when the client uses them, and the server has lost them. */
+  expire(): void;
   /** Resets the first connection over which `trigger` is sent: the server never gets it. Done when that happened. */
   resetBefore(trigger: Trigger): Promise<void>;
   /**
@@ -57,6 +61,8 @@ interface Pair {
   sent: Buffer;
   /** The server's next answer is the one to lose. */
   losesAnswer: Fault | undefined;
+  /** The server has lost it, and what the client gets for its next bytes is this. */
+  end: "silence" | "reset" | undefined;
 }
 
 class FaultyProxy implements Proxy {
@@ -108,6 +114,14 @@ class FaultyProxy implements Proxy {
     for (const pair of this.#pairs) this.#break(pair);
   }
 
+  freeze(): void {
+    this.#lose("silence");
+  }
+
+  expire(): void {
+    this.#lose("reset");
+  }
+
   resetBefore(trigger: Trigger): Promise<void> {
     return this.#arm("before", trigger, 0);
   }
@@ -147,15 +161,19 @@ class FaultyProxy implements Proxy {
     }
     const server = connect({ host: this.#host, port: this.#port, allowHalfOpen: true, noDelay: true });
     server.on("error", () => {});
-    const pair: Pair = { client, server, sent: Buffer.alloc(0), losesAnswer: undefined };
+    const pair: Pair = { client, server, sent: Buffer.alloc(0), losesAnswer: undefined, end: undefined };
     this.#pairs.add(pair);
     for (const socket of [client, server]) socket.once("close", () => this.#forget(pair));
     for (const passing of [this.#toServer(pair), this.#toClient(pair)])
-      passing.catch(() => this.#break(pair));
+      passing.catch(() => {
+        if (pair.end === undefined || pair.client.destroyed) this.#break(pair);
+      });
   }
 
   async #toServer(pair: Pair): Promise<void> {
     for await (const chunk of this.#from(pair.client)) {
+      if (pair.end === "reset") return this.#break(pair);
+      if (pair.end === "silence") continue;
       const fault = this.#faultOf(pair, chunk);
       if (fault === undefined) {
         await write(pair.server, chunk);
@@ -171,7 +189,8 @@ class FaultyProxy implements Proxy {
         return;
       }
     }
-    pair.server.end();
+    if (pair.end === undefined) pair.server.end();
+    else this.#break(pair);
   }
 
   async #toClient(pair: Pair): Promise<void> {
@@ -183,7 +202,7 @@ class FaultyProxy implements Proxy {
       }
       await write(pair.client, chunk);
     }
-    pair.client.end();
+    if (pair.end === undefined) pair.client.end();
   }
 
   /** What `socket` receives, while nothing stalls. */
@@ -202,6 +221,13 @@ class FaultyProxy implements Proxy {
     if (!fault.trigger(pair.sent)) return undefined;
     this.#fault = undefined;
     return fault;
+  }
+
+  #lose(end: "silence" | "reset"): void {
+    for (const pair of this.#pairs) {
+      pair.end = end;
+      pair.server.resetAndDestroy();
+    }
   }
 
   #forget(pair: Pair): void {

@@ -43,6 +43,12 @@ export const isSingleStatement = ({
   (end === undefined || end.length === 0) &&
   [remember, insert, update].filter((part) => part !== undefined).length === 1;
 
+/** Only rows that are new, with ids that were drawn for them: what a visitor without cookies does. */
+export const insertsOnly = ({ rotate, hold, remember, insert, update, use, end, cap }: Change): boolean =>
+  [rotate, hold, update, use, cap].every((part) => part === undefined) &&
+  (end === undefined || end.length === 0) &&
+  (insert === undefined || insert.rememberedId === remember?.id);
+
 /** A change, part by part, inside a transaction. Logins come before sessions everywhere, as deadlocks want it. */
 export function* applyProgram(statements: Statements, change: Change): Program<readonly Ended[]> {
   const { rotate, hold, remember, insert, update, use, end, cap } = change;
