@@ -40,7 +40,8 @@ const optionsSchema = v.strictObject({
 /** Sessions in MySQL 8 or MariaDB 10.11 or later, over the pool that the application has. */
 export function mysqlStore(options: MysqlStoreOptions): SqlStore {
   const parsed = v.safeParse(optionsSchema, options);
-  const faults = parsed.success ? namingFaults(parsed.output) : parsed.issues.map(describeFault);
+  const faults = (parsed.issues ?? []).map(describeFault);
+  if (parsed.typed) faults.push(...namingFaults(parsed.output));
   if (!parsed.success || faults.length > 0) throw invalidOptions("mysqlStore", faults);
   const { pool, timeout, migrate, userIds } = parsed.output;
   return new SqlStore({

@@ -59,7 +59,8 @@ const optionsSchema = v.strictObject({
 /** Sessions in PostgreSQL 13 or later, over the pool or client that the application has. */
 export function postgresStore(options: PostgresStoreOptions): SqlStore {
   const parsed = v.safeParse(optionsSchema, options);
-  const faults = parsed.success ? namingFaults(parsed.output) : parsed.issues.map(describeFault);
+  const faults = (parsed.issues ?? []).map(describeFault);
+  if (parsed.typed) faults.push(...namingFaults(parsed.output));
   const given = CLIENTS.filter((name) => options?.[name] !== undefined);
   if (given.length !== 1) faults.push("give one of pool, client, sql and pglite");
   if (!parsed.success || faults.length > 0) throw invalidOptions("postgresStore", faults);

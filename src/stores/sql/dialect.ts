@@ -38,10 +38,10 @@ export interface Dialect {
   migrations(schema: Schema): readonly Migration[];
   /** Makes processes that migrate wait for each other, in a transaction or around one. */
   readonly migrationLock: {
-    readonly acquire: readonly Statement[];
-    readonly release: readonly Statement[];
-    /** Whether a failed migration leaves nothing behind. */
-    readonly isTransactional: boolean;
+    /** Answers with 1 as `locked`. */
+    readonly acquire: Statement | undefined;
+    /** Undefined where the end of the transaction gives the lock back. */
+    readonly release: Statement | undefined;
   };
   classify(error: unknown): FaultKind;
 }

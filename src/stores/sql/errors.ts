@@ -2,6 +2,8 @@ import { PsessionError, reasonOf } from "../../errors.ts";
 import type { SqlFault } from "./statement.ts";
 
 const ADVICE = {
+  denied:
+    "The database's user lacks a right. Where it may not create tables, let one that may run what `psession schema` prints.",
   readonly: "It takes no writes: sessions need the primary, never a replica.",
   contention: "Others held on to the same rows for too long.",
   connection: "The connection broke.",
@@ -16,11 +18,18 @@ export function storeError(name: string, { kind, cause }: SqlFault): PsessionErr
   if (kind === "schema") {
     return new PsessionError(
       "store_not_migrated",
-      `The ${name} store lacks psession's tables or columns: make it with migrate: true, or run what \`psession schema\` prints.`,
+      `The ${name} store lacks psession's tables or columns: make it with migrate: true, or run what \`psession schema\` prints. If they have other names, say so (options schema and tables).`,
       { cause },
     );
   }
   const reason = reasonOf(cause).replace(/\.$/, "");
+  if (kind === "exists") {
+    return new PsessionError(
+      "store_not_migrated",
+      `The ${name} store's tables cannot be created: ${reason}. Rename or remove what is in the way, or give psession's tables other names (option tables).`,
+      { cause },
+    );
+  }
   const message = `The ${name} store failed: ${reason}. ${ADVICE[kind]}`.trim();
   return new PsessionError("store_unavailable", message, { cause });
 }

@@ -1,40 +1,106 @@
 import { createHash } from "node:crypto";
 import { PsessionError } from "../../errors.ts";
 import { type Dialect, qualified } from "./dialect.ts";
-import { columnOf, type Schema, type Table } from "./schema.ts";
-import type { Program } from "./statement.ts";
+import { columnOf, INDEXES, type Schema, type Table } from "./schema.ts";
+import { isFault, type Program, type Statement } from "./statement.ts";
 import type { Statements } from "./statements.ts";
+
+export interface Step {
+  readonly sql: string;
+  /** Where the statement passes over a table that is there already: how to tell whether it is ours. */
+  readonly made?: { readonly table: string; readonly mark: string };
+}
 
 /** One step of the schema, forward only. Once released it never changes: its checksum is recorded. */
 export interface Migration {
   readonly name: string;
-  readonly statements: readonly string[];
+  readonly steps: readonly Step[];
 }
 
-export const checksum = (migration: Migration): string =>
-  createHash("sha256").update(migration.statements.join(";\n")).digest("hex").slice(0, 16);
+export const checksum = ({ steps }: Migration): string => digest(steps.map(({ sql }) => sql).join(";\n"));
+
+const digest = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16);
 
 const recordOf = ({ name }: Migration): string => `migration/${name}`;
 
-/** One process at a time; the others find that nothing is left to do. */
-export function* lockedMigration(statements: Statements): Program<void> {
-  const { acquire, release } = statements.dialect.migrationLock;
-  for (const statement of acquire) yield statement;
+/** Asked before the lock is taken: most starts have nothing to do, and need no right to create anything. */
+export function* isMigrated(statements: Statements): Program<boolean> {
   try {
-    yield* migrateProgram(statements);
-  } finally {
-    for (const statement of release) yield statement;
+    return (yield* missingMigrations(statements)).length === 0;
+  } catch (error) {
+    if (isFault(error, "schema")) return false;
+    throw error;
+  }
+}
+
+/** One process at a time; the others find that nothing is left to do. `at` is the time to record. */
+export function* lockedMigration(statements: Statements, at: number): Program<void> {
+  const { acquire, release } = statements.dialect.migrationLock;
+  if (acquire !== undefined) {
+    const { rows } = yield acquire;
+    // MySQL answers 0 when it has waited in vain, NULL when something went wrong; PostgreSQL fails instead.
+    if (Number(rows[0]?.["locked"]) !== 1) {
+      throw new PsessionError(
+        "store_unavailable",
+        "Psession's tables could not be created or updated: another process has been at it for too long. It is tried again at the next use.",
+      );
+    }
+  }
+  try {
+    yield* migrateProgram(statements, at);
+  } catch (error) {
+    yield* given(release);
+    throw error;
+  }
+  if (release !== undefined) yield release;
+}
+
+/** Gives the lock back after a failure, which is what is to be told, and not that the connection is gone. */
+function* given(release: Statement | undefined): Program<void> {
+  try {
+    if (release !== undefined) yield release;
+  } catch {
+    // A lost connection has lost its locks.
   }
 }
 
 /** Creates the table of records, and whatever has not been recorded yet. The caller holds the lock. */
-export function* migrateProgram(statements: Statements): Program<void> {
-  const { dialect, schema } = statements;
-  yield statements.make(createTable(dialect, schema, schema.meta, "name", { ifMissing: true }), []);
-  for (const migration of yield* missingMigrations(statements)) {
-    for (const text of migration.statements) yield statements.make(text, []);
-    yield statements.insertMeta(recordOf(migration), checksum(migration), Date.now());
+function* migrateProgram(statements: Statements, at: number): Program<void> {
+  yield statements.make(metaTable(statements), []);
+  for (const migration of yield* unrecorded(statements)) {
+    for (const { sql, made } of migration.steps) {
+      yield statements.make(sql, []);
+      if (made !== undefined) yield* assertOurs(statements, made);
+    }
+    yield statements.insertMeta(recordOf(migration), checksum(migration), at);
   }
+}
+
+const metaTable = ({ dialect, schema }: Statements): string =>
+  createTable(dialect, schema, schema.meta, "name", { ifMissing: true });
+
+function* unrecorded(statements: Statements): Program<Migration[]> {
+  try {
+    return yield* missingMigrations(statements);
+  } catch (error) {
+    if (!isFault(error, "schema")) throw error;
+    const { name } = statements.schema.meta;
+    throw new PsessionError(
+      "store_not_migrated",
+      `The table ${name} is there, but with other columns than tables.meta says: change the options back, or give psession other tables.`,
+      { cause: error },
+    );
+  }
+}
+
+/** An interrupted migration of ours is gone on with; a table of somebody else is not taken for ours. */
+function* assertOurs(statements: Statements, { table, mark }: NonNullable<Step["made"]>): Program<void> {
+  const { rows } = yield statements.make(`SHOW CREATE TABLE ${table}`, [], true);
+  if (Object.values(rows[0] ?? {}).some((text) => String(text).includes(mark))) return;
+  throw new PsessionError(
+    "store_not_migrated",
+    `The table ${table} is in the way: it is not psession's, or was made with other options. Rename or remove it, or give psession's another name (option tables).`,
+  );
 }
 
 /** What is yet to be done on this database. Throws where what was done is something else. */
@@ -57,9 +123,9 @@ export function* missingMigrations(statements: Statements): Program<Migration[]>
 /** Plain SQL for teams with a migration tool of their own; records what it does, so that nothing is done twice. */
 export function schemaScript(statements: Statements): string {
   const { dialect, schema } = statements;
-  const lines = [createTable(dialect, schema, schema.meta, "name", { ifMissing: true })];
+  const lines = [metaTable(statements)];
   for (const migration of dialect.migrations(schema)) {
-    lines.push(...migration.statements);
+    lines.push(...migration.steps.map(({ sql }) => sql));
     const values = [recordOf(migration), checksum(migration)].map((text) => `'${text}'`);
     lines.push(statements.insertText(schema.meta).replace("?, ?, ?", `${values.join(", ")}, 0`));
   }
@@ -70,6 +136,8 @@ export interface TableParts {
   readonly ifMissing?: boolean;
   /** Types that differ from the dialect's own, by field. */
   readonly types?: Readonly<Record<string, string>>;
+  /** What follows a column's type: its default, or how it is generated; by field. */
+  readonly defaults?: Readonly<Record<string, string>>;
   /** Lines after the columns, such as indexes where a dialect has them inside. */
   readonly lines?: readonly string[];
   /** What follows the closing bracket. */
@@ -81,15 +149,23 @@ export function createTable<Field extends string>(
   schema: Schema,
   table: Table<Field>,
   key: Field,
-  { ifMissing = false, types = {}, lines = [], suffix = "" }: TableParts = {},
+  { ifMissing = false, types = {}, defaults = {}, lines = [], suffix = "" }: TableParts = {},
 ): string {
   const columns = table.columns.map((column) => {
-    const type = types[column.field] ?? dialect.type(column, schema);
-    return `${dialect.quote(column.column)} ${type}${column.nullable ? "" : " NOT NULL"}`;
+    const { column: name, field, nullable } = column;
+    const type = types[field] ?? dialect.type(column, schema);
+    const rest = `${nullable ? "" : " NOT NULL"}${defaults[field] ? ` ${defaults[field]}` : ""}`;
+    return `${dialect.quote(name)} ${type}${rest}`;
   });
   const primary = `PRIMARY KEY (${dialect.quote(columnOf(table, key).column)})`;
   const body = [...columns, primary, ...lines].join(",\n  ");
   return `CREATE TABLE ${ifMissing ? "IF NOT EXISTS " : ""}${qualified(dialect, table)} (\n  ${body}\n)${suffix}`;
+}
+
+/** A table that is created unless it is there, and that says in its comment that it is ours. */
+export function createMarked(sql: string, table: string): Step {
+  const mark = `psession ${digest(sql)}`;
+  return { sql: `${sql} COMMENT = '${mark}'`, made: { table, mark } };
 }
 
 export interface Index {
@@ -100,23 +176,10 @@ export interface Index {
   readonly isNullable: boolean;
 }
 
-/** The indexes of sessions and logins: none on a column that a touch changes. */
 export function indexesOf(schema: Schema): Index[] {
-  const { sessions, logins, locks } = schema;
-  const index = <F extends string>(table: Table<F>, field: F, suffix: string, isUnique = false): Index => ({
-    table,
-    column: columnOf(table, field).column,
-    name: `${table.name}_${suffix}`,
-    isUnique,
-    isNullable: columnOf(table, field).nullable,
+  return INDEXES.map(({ table: key, field, suffix, isUnique }) => {
+    const table: Table = schema[key];
+    const { column, nullable } = columnOf(table, field);
+    return { table, column, name: `${table.name}_${suffix}`, isUnique, isNullable: nullable };
   });
-  return [
-    // A remembered login has one session row; parallel restores that lost it make one, not many.
-    index(sessions, "rememberedId", "login", true),
-    index(sessions, "userId", "user"),
-    index(sessions, "pruneAfter", "prune"),
-    index(logins, "userId", "user"),
-    index(logins, "pruneAfter", "prune"),
-    index(locks, "pruneAfter", "prune"),
-  ];
 }

@@ -1,8 +1,9 @@
 import * as v from "valibot";
 import type { UserIdKind } from "../store.ts";
-import { TABLES } from "./schema.ts";
+import { INDEXES, TABLES } from "./schema.ts";
 
 export type TableKey = keyof typeof TABLES;
+export const TABLE_KEYS = Object.keys(TABLES) as TableKey[];
 export type FieldOf<Key extends TableKey> = keyof (typeof TABLES)[Key]["spec"] & string;
 
 /** Another name for a table, or for its columns: text, or an object with what differs. */
@@ -45,62 +46,73 @@ export interface ResolvedNaming {
 }
 
 /** Names end up inside statements. All are quoted; what quoting might not survive somewhere is refused. */
-const SAFE_NAME = /^[\p{L}_][\p{L}\p{N}_$ -]*$/u;
+const SAFE_NAME = /^[\p{L}_](?:[\p{L}\p{N}_$ -]*[\p{L}\p{N}_$-])?$/u;
 /** Databases cut names at 63 or 64 bytes, and indexes are called after their tables. */
 const LONGEST_NAME = 48;
+/** MySQL takes no characters beyond these, quoted or not. */
+const FIRST_PLANE = /^[\0-\uffff]*$/u;
+const SYSTEM_COLUMN = /^(tableoid|ctid|[cx]m(in|ax)|db_(row_id|trx_id|roll_ptr|mix_id)|fts_doc_id)$/i;
+const SYSTEM_TABLE = /^sqlite_/i;
 
-const name = v.pipe(
+const safeName = v.pipe(
   v.string("must be text"),
-  v.regex(SAFE_NAME, "must begin with a letter and hold letters, digits, _, $, - and spaces only"),
+  v.regex(
+    SAFE_NAME,
+    "must begin with a letter or _ and hold letters, digits, _, $, - and spaces only, with no space at its end",
+  ),
+  v.regex(FIRST_PLANE, "must hold no letters from beyond Unicode's first plane"),
   v.check((text) => Buffer.byteLength(text) <= LONGEST_NAME, `must have at most ${LONGEST_NAME} bytes`),
 );
+const notReserved = (pattern: RegExp) =>
+  v.check((text: string) => !pattern.test(text), "is a name that a database keeps for itself");
+const tableName = v.pipe(safeName, notReserved(SYSTEM_TABLE));
+const columnName = v.pipe(safeName, notReserved(SYSTEM_COLUMN));
 
-const tableNaming = (key: TableKey) =>
-  v.optional(
-    v.union(
-      [
-        v.pipe(
-          name,
-          v.transform((text): ResolvedTable => ({ name: text })),
-        ),
-        v.strictObject({
-          name: v.optional(name),
-          schema: v.optional(name),
-          columns: v.optional(
-            v.strictObject(
-              Object.fromEntries(Object.keys(TABLES[key].spec).map((field) => [field, v.optional(name)])),
-            ),
-          ),
-        }),
-      ],
-      (issue) => unionMessage(issue),
-    ),
-  );
-
-/** A union says no more than that nothing fitted; what was wrong is in the branch that was meant. */
-function unionMessage(issue: v.BaseIssue<unknown>): string {
-  const meant = issue.issues?.find(({ path }) => path !== undefined) ?? issue.issues?.[0];
-  if (meant === undefined) return "must be a name or { name, schema, columns }";
-  const path = v.getDotPath(meant as v.BaseIssue<unknown>);
-  if (meant.type === "strict_object") return `has an unknown option or column: ${path ?? ""}`;
-  return path === null ? meant.message : `${path} ${meant.message}`;
+/** An object of these options. Others are all named, where `strictObject` stops at the first. */
+function strict<Entries extends v.ObjectEntries>(
+  entries: Entries,
+): v.GenericSchema<unknown, v.InferOutput<v.ObjectSchema<Entries, undefined>>> {
+  return v.objectWithRest(entries, v.never("is no option"), "must be an object") as v.GenericSchema<
+    unknown,
+    v.InferOutput<v.ObjectSchema<Entries, undefined>>
+  >;
 }
 
-/**
- * For the options of a store: what can be said about its tables.
- *
- * @internal
- */
+const justName = v.pipe(
+  tableName,
+  v.transform((text): ResolvedTable => ({ name: text })),
+);
+const neither = v.pipe(
+  v.custom<ResolvedTable>(() => false, "must be a name, or an object with name, schema and columns"),
+);
+
+/** Picked by what was given: a union would say no more than that nothing fitted. */
+function tableNaming(key: TableKey) {
+  const fields = Object.keys(TABLES[key].spec).map((field) => [field, v.optional(columnName)] as const);
+  const parts: v.GenericSchema<unknown, ResolvedTable> = strict({
+    name: v.optional(tableName),
+    schema: v.optional(safeName),
+    columns: v.optional(strict(Object.fromEntries(fields))),
+  });
+  return v.optional(
+    v.lazy((given): v.GenericSchema<unknown, ResolvedTable> => {
+      if (typeof given === "string") return justName;
+      return typeof given === "object" && given !== null && !Array.isArray(given) ? parts : neither;
+    }),
+  );
+}
+
+const tablesEntry = strict(
+  Object.fromEntries(TABLE_KEYS.map((key) => [key, tableNaming(key)] as const)) as Record<
+    TableKey,
+    ReturnType<typeof tableNaming>
+  >,
+);
+
+/** For the options of a store: what can be said about its tables. */
 export const namingEntries = {
-  schema: v.optional(name),
-  tables: v.optional(
-    v.strictObject(
-      Object.fromEntries(
-        (Object.keys(TABLES) as TableKey[]).map((key) => [key, tableNaming(key)] as const),
-      ) as Record<TableKey, ReturnType<typeof tableNaming>>,
-    ),
-    {},
-  ),
+  schema: v.optional(safeName),
+  tables: v.optional(tablesEntry, {}),
   timestamps: v.optional(v.picklist(["integer", "datetime"], 'must be "integer" or "datetime"'), "integer"),
   createUsers: v.optional(v.boolean("must be true or false"), false),
 };
@@ -126,23 +138,30 @@ export function resolveNaming(given: Given, userIds: UserIdKind): ResolvedNaming
 /** Two tables, or two columns of one, of the same name; as most databases compare names, without case. */
 export function namingFaults(given: Given): string[] {
   const faults: string[] = [];
+  const nameOf = (key: TableKey) => given.tables[key]?.name ?? TABLES[key].name;
+  const inSchema = (key: TableKey, name: string) =>
+    folded(`${given.tables[key]?.schema ?? given.schema ?? ""}.${name}`);
   const seen = new Map<string, TableKey>();
-  for (const key of Object.keys(TABLES) as TableKey[]) {
-    const { name: fallback, spec } = TABLES[key];
-    const table = given.tables[key];
-    const full = `${table?.schema ?? given.schema ?? ""}.${table?.name ?? fallback}`.toLowerCase();
+  for (const key of TABLE_KEYS) {
+    const full = inSchema(key, nameOf(key));
     const other = seen.get(full);
     if (other !== undefined) faults.push(`tables.${key} and tables.${other} have the same name`);
     seen.set(full, key);
     const columns = new Map<string, string>();
-    for (const [field, [column]] of Object.entries<readonly [string, ...unknown[]]>(spec)) {
-      const lower = (table?.columns?.[field] ?? column).toLowerCase();
-      const twin = columns.get(lower);
-      if (twin !== undefined) {
-        faults.push(`tables.${key}.columns.${field} and ${twin} have the same name`);
-      }
-      columns.set(lower, field);
+    for (const [field, [column]] of Object.entries<readonly [string, ...unknown[]]>(TABLES[key].spec)) {
+      const name = folded(given.tables[key]?.columns?.[field] ?? column);
+      const twin = columns.get(name);
+      if (twin !== undefined) faults.push(`tables.${key}.columns.${field} and ${twin} have the same name`);
+      columns.set(name, field);
     }
+  }
+  // PostgreSQL and SQLite have one set of names for tables and indexes.
+  for (const { table, suffix } of INDEXES) {
+    const taken = seen.get(inSchema(table, `${nameOf(table)}_${suffix}`));
+    if (taken !== undefined) faults.push(`tables.${taken} has the name of an index of tables.${table}`);
   }
   return faults;
 }
+
+/** MySQL also takes letters with and without accents for the same. */
+const folded = (name: string): string => name.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();

@@ -43,12 +43,12 @@ export class Runner {
 
   /** One statement that changes nothing: what most requests need, and no more. */
   read(statement: Statement): Promise<Answer> {
-    return this.#retrying(true, (deadline) => this.#driver.run(statement, deadline));
+    return this.#retrying(true, this.#timeout, (deadline) => this.#driver.run(statement, deadline));
   }
 
   /** Statements that each stand by themselves. `isRepeatable`: done twice they do what they do once. */
   run<T>(make: () => Program<T>, { isRepeatable = false } = {}): Promise<T> {
-    return this.#retrying(isRepeatable, (deadline) =>
+    return this.#retrying(isRepeatable, this.#timeout, (deadline) =>
       execute(make(), (statement) =>
         this.#driver.run(statement, deadline).catch((error: unknown) => {
           throw this.#fault(error, !isRepeatable);
@@ -58,8 +58,11 @@ export class Runner {
   }
 
   /** All of a program or nothing of it. */
-  transact<T>(make: () => Program<T>, { isRepeatable = false } = {}): Promise<T> {
-    return this.#retrying(isRepeatable, async (deadline) => {
+  transact<T>(
+    make: () => Program<T>,
+    { isRepeatable = false, timeout = this.#timeout } = {},
+  ): Promise<T> {
+    return this.#retrying(isRepeatable, timeout, async (deadline) => {
       let isCommitting = false;
       try {
         return await this.#driver.transaction(
@@ -80,11 +83,16 @@ export class Runner {
     });
   }
 
-  async #retrying<T>(isRepeatable: boolean, work: (deadline: Deadline) => Promise<T>): Promise<T> {
-    const deadline = new Deadline(this.#timeout);
+  /** Waits for what others share no longer than for an operation; it goes on. */
+  patiently<T>(work: Promise<T>): Promise<T> {
+    return this.#within(new Deadline(this.#timeout), this.#timeout, work);
+  }
+
+  async #retrying<T>(isRepeatable: boolean, timeout: number, work: (deadline: Deadline) => Promise<T>): Promise<T> {
+    const deadline = new Deadline(timeout);
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.#within(deadline, work(deadline));
+        return await this.#within(deadline, timeout, work(deadline));
       } catch (error) {
         if (error instanceof LostCondition || error instanceof PsessionError) throw error;
         const fault = this.#fault(error, !isRepeatable);
@@ -95,7 +103,7 @@ export class Runner {
     }
   }
 
-  #within<T>(deadline: Deadline, work: Promise<T>): Promise<T> {
+  #within<T>(deadline: Deadline, timeout: number, work: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const timer = setTimeout(
         () => {
@@ -103,7 +111,7 @@ export class Runner {
           reject(
             new PsessionError(
               "store_unavailable",
-              `The ${this.#name} store did not answer within ${this.#timeout} ms (option timeout).`,
+              `The ${this.#name} store did not answer within ${timeout} ms (option timeout).`,
             ),
           );
         },

@@ -132,6 +132,17 @@ export const TABLES = {
   users: { name: "users", spec: USERS },
 } as const;
 
+/** None is on a column that a touch changes. An index is called after its table. */
+export const INDEXES = [
+  // A remembered login has one session row; parallel restores that lost it make one, not many.
+  { table: "sessions", field: "rememberedId", suffix: "login", isUnique: true },
+  { table: "sessions", field: "userId", suffix: "user", isUnique: false },
+  { table: "sessions", field: "pruneAfter", suffix: "prune", isUnique: false },
+  { table: "logins", field: "userId", suffix: "user", isUnique: false },
+  { table: "logins", field: "pruneAfter", suffix: "prune", isUnique: false },
+  { table: "locks", field: "pruneAfter", suffix: "prune", isUnique: false },
+] as const;
+
 /** Tables as data: statements, migrations and the conversion of rows are all made from these. */
 export interface Schema {
   readonly sessions: Table<keyof SessionRow & string>;

@@ -31,6 +31,10 @@ export type FaultKind =
   | "contention"
   /** Tables or columns are missing. */
   | "schema"
+  /** What is to be created is there already. */
+  | "exists"
+  /** The database's user may not do this. */
+  | "denied"
   /** The server takes no writes. */
   | "readonly"
   /** The connection broke; whether the statement took effect is unknown. */

@@ -249,7 +249,7 @@ export class Statements {
   garbage(table: "sessions" | "logins" | "locks", now: number, limit: number): Statement {
     const { name, id, pruneAfter } = this.#prunable(table);
     return this.make(
-      `SELECT ${id} AS id FROM ${name} WHERE ${pruneAfter} < ? ORDER BY ${pruneAfter} LIMIT ${Math.trunc(limit)}`,
+      `SELECT g.${id} AS id FROM ${name} g WHERE g.${pruneAfter} < ? ORDER BY g.${pruneAfter} LIMIT ${Math.trunc(limit)}`,
       [now],
       true,
     );

@@ -1,4 +1,4 @@
-import { PsessionError } from "../../errors.ts";
+import { systemClock } from "../../clock.ts";
 import { Batch } from "../batch.ts";
 import type {
   Change,
@@ -16,7 +16,7 @@ import type {
   UserIdKind,
 } from "../store.ts";
 import type { SqlDriver } from "./driver.ts";
-import { lockedMigration, missingMigrations } from "./migrations.ts";
+import { isMigrated, lockedMigration } from "./migrations.ts";
 import {
   applyProgram,
   insertsOnly,
@@ -36,6 +36,9 @@ export interface SqlStoreParts extends RunnerParts {
   /** Create or update the tables before the first use. */
   readonly migrates: boolean;
 }
+
+/** What creates or changes tables may take longer than a request, and wait for another process that does it. */
+const MIGRATION_TIMEOUT = 60_000;
 
 /** A store whose database is reached over a connection: the programs of `sql/`, run by a driver. */
 export class SqlStore implements Store {
@@ -186,29 +189,18 @@ export class SqlStore implements Store {
 
   /** The runner, once the tables are there. A migration that failed is tried again by the next who comes. */
   async #whenReady(): Promise<Runner> {
-    if (!this.#isReady) await this.migrate();
+    if (!this.#isReady) await this.#runner.patiently(this.migrate());
     return this.#runner;
   }
 
   async #migrate(): Promise<void> {
     const statements = this.statements;
-    // Most starts have nothing to do, and need no right to create anything.
-    if (!(await this.#isMigrated())) await this.#runner.transact(() => lockedMigration(statements));
-    this.#isReady = true;
-  }
-
-  async #isMigrated(): Promise<boolean> {
-    try {
-      const missing = await this.#runner.run(() => missingMigrations(this.statements), {
-        isRepeatable: true,
-      });
-      return missing.length === 0;
-    } catch (error) {
-      // The table of records is missing as well; a migration of others has no cause.
-      if (error instanceof PsessionError && error.code === "store_not_migrated" && error.cause !== undefined)
-        return false;
-      throw error;
+    const isDone = await this.#runner.run(() => isMigrated(statements), { isRepeatable: true });
+    if (!isDone) {
+      const program = () => lockedMigration(statements, systemClock.now());
+      await this.#runner.transact(program, { isRepeatable: true, timeout: MIGRATION_TIMEOUT });
     }
+    this.#isReady = true;
   }
 }
 

@@ -1,11 +1,12 @@
 import { DatabaseSync } from "node:sqlite";
 import * as v from "valibot";
+import { systemClock } from "../../clock.ts";
 import { PsessionError } from "../../errors.ts";
 import { describeFault, invalidOptions } from "../../faults.ts";
 import { sqliteDialect } from "../sql/dialects/sqlite.ts";
 import { executeSync } from "../sql/driver.ts";
 import { storeError } from "../sql/errors.ts";
-import { lockedMigration } from "../sql/migrations.ts";
+import { isMigrated, lockedMigration } from "../sql/migrations.ts";
 import { type NamingOptions, namingEntries, namingFaults, resolveNaming } from "../sql/naming.ts";
 import {
   applyProgram,
@@ -74,11 +75,11 @@ const optionsSchema = v.strictObject({
 /** Sessions in a SQLite file: nothing to install, and several processes may share it. */
 export function sqliteStore(options: SqliteStoreOptions): Store {
   const parsed = v.safeParse(optionsSchema, options);
-  const faults = parsed.success ? [] : parsed.issues.map(describeFault);
+  const faults = (parsed.issues ?? []).map(describeFault);
   if (parsed.success && (parsed.output.path === undefined) === (parsed.output.database === undefined)) {
     faults.push("give either path or database");
   }
-  if (parsed.success) faults.push(...namingFaults(parsed.output));
+  if (parsed.typed) faults.push(...namingFaults(parsed.output));
   if (!parsed.success || faults.length > 0) throw invalidOptions("sqliteStore", faults);
   const { path, database, migrate, lockTimeout, userIds } = parsed.output;
   const statements = new Statements(schemaOf(resolveNaming(parsed.output, userIds)), sqliteDialect);
@@ -118,7 +119,8 @@ class SqliteStore implements Store {
         this.#db.exec("PRAGMA journal_mode = WAL");
         this.#db.exec("PRAGMA synchronous = FULL");
       }
-      if (migrates) this.#transact(lockedMigration(this.#statements));
+      if (migrates && !this.#execute(isMigrated(this.#statements)))
+        this.#transact(lockedMigration(this.#statements, systemClock.now()));
       // From here on waiting is done between tries, as a blocked thread serves nobody.
       if (this.#isOwner) this.#db.exec("PRAGMA busy_timeout = 0");
     });

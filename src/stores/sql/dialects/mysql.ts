@@ -1,6 +1,14 @@
 import type { Touch } from "../../store.ts";
 import { type Dialect, facets, isConnectionFault, qualified, toPowerOfTwo } from "../dialect.ts";
-import { createTable, type Index, indexesOf } from "../migrations.ts";
+import {
+  createMarked,
+  createTable,
+  type Index,
+  indexesOf,
+  type Migration,
+  type Step,
+  type TableParts,
+} from "../migrations.ts";
 import { type Column, type ColumnKind, columnOf, type Schema, type Table } from "../schema.ts";
 import type { FaultKind, SqlValue, Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
@@ -25,8 +33,16 @@ const USERS = {
   any: `VARCHAR(255) ${TEXT}`,
 } as const;
 
+/** In UTC, whatever the time zone of the connection; NOW() would be in that. */
+const NOW = {
+  integer: "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(3)) DIV 1000)",
+  datetime: "(UTC_TIMESTAMP(3))",
+} as const;
+const NEW_ID = { integer: "AUTO_INCREMENT", text: "", uuid: "DEFAULT (UUID())", any: "" } as const;
+
 const DAY = 86_400_000;
 const MIGRATION_LOCK = "psession/migrations";
+const LOCK_SECONDS = 45;
 
 const quote = (name: string): string => `\`${name}\``;
 
@@ -67,50 +83,53 @@ export const mysqlDialect: Dialect = {
   migrations: (schema) => [
     {
       name: "0001-tables",
-      // MySQL cannot undo what creates a table: a migration that was interrupted begins again where it was.
-      statements: (
-        [
-          [schema.sessions, "id"],
-          [schema.logins, "id"],
-          [schema.locks, "name"],
-        ] as [Table, string][]
-      ).map(([table, key]) =>
-        createTable(mysqlDialect, schema, table, key, {
-          ifMissing: true,
-          lines: indexesOf(schema)
-            .filter((index) => index.table === table)
-            .map(indexLine),
-          suffix: " ENGINE = InnoDB",
-        }),
-      ),
+      steps: [
+        createOurs(schema, schema.sessions, "id"),
+        createOurs(schema, schema.logins, "id"),
+        createOurs(schema, schema.locks, "name"),
+      ],
     },
-    ...(schema.createsUsers
-      ? [
-          {
-            name: "0001-users",
-            statements: [
-              createTable(mysqlDialect, schema, schema.users, "id", {
-                ifMissing: true,
-                types: {
-                  ...(schema.userIds === "integer" ? { id: "BIGINT AUTO_INCREMENT" } : {}),
-                  email: "VARCHAR(191) CHARACTER SET utf8mb4",
-                  attempts: "INT DEFAULT 0",
-                },
-                lines: [`UNIQUE KEY ${quote("email")} (${quote(columnOf(schema.users, "email").column)})`],
-                suffix: " ENGINE = InnoDB",
-              }),
-            ],
-          },
-        ]
-      : []),
+    ...(schema.createsUsers ? [usersMigration(schema)] : []),
   ],
   migrationLock: {
-    acquire: [{ sql: `SELECT GET_LOCK('${MIGRATION_LOCK}', 60) AS locked`, values: [], returns: true }],
-    release: [{ sql: `SELECT RELEASE_LOCK('${MIGRATION_LOCK}') AS released`, values: [], returns: true }],
-    isTransactional: false,
+    acquire: {
+      sql: `SELECT GET_LOCK('${MIGRATION_LOCK}', ${LOCK_SECONDS}) AS locked`,
+      values: [],
+      returns: true,
+    },
+    release: { sql: `SELECT RELEASE_LOCK('${MIGRATION_LOCK}') AS released`, values: [], returns: true },
   },
   classify,
 };
+
+/** MySQL cannot undo what creates a table: a migration that was interrupted begins again where it was. */
+function createOurs<Field extends string>(
+  schema: Schema,
+  table: Table<Field>,
+  key: Field,
+  parts: TableParts = {},
+): Step {
+  const indexes = indexesOf(schema).filter((index) => index.table === table);
+  const sql = createTable(mysqlDialect, schema, table, key, {
+    ...parts,
+    ifMissing: true,
+    lines: [...indexes.map(indexLine), ...(parts.lines ?? [])],
+    suffix: " ENGINE = InnoDB",
+  });
+  return createMarked(sql, qualified(mysqlDialect, table));
+}
+
+function usersMigration(schema: Schema): Migration {
+  const { users, userIds, timestamps } = schema;
+  const email = quote(columnOf(users, "email").column);
+  const now = `DEFAULT ${NOW[timestamps]}`;
+  const step = createOurs(schema, users, "id", {
+    types: { email: `VARCHAR(191) ${TEXT}`, attempts: "INT" },
+    defaults: { id: NEW_ID[userIds], attempts: "DEFAULT 0", createdAt: now, modifiedAt: now },
+    lines: [`UNIQUE KEY ${quote("email")} (${email})`],
+  });
+  return { name: "0001-users", steps: [step] };
+}
 
 const indexLine = ({ column, name, isUnique }: Index): string =>
   `${isUnique ? "UNIQUE " : ""}KEY ${quote(name)} (${quote(column)})`;
@@ -167,6 +186,9 @@ function classify(error: unknown): FaultKind {
   // Lock wait timeout, deadlock, and MariaDB's "record has changed since last read".
   if (errno === 1205 || errno === 1213 || errno === 1020) return "contention";
   if (errno === 1146 || errno === 1054 || errno === 1049) return "schema";
+  if (errno === 1050) return "exists";
+  // Of a database, a table, a column, or a privilege of the server's.
+  if (errno === 1044 || errno === 1142 || errno === 1143 || errno === 1227) return "denied";
   if (errno === 1290 || errno === 1792 || errno === 1836) return "readonly";
   // Shutting down, too many connections, lost or never made.
   if (errno === 1053 || errno === 1040 || errno === 1203 || errno === 1927 || errno === 4031)

@@ -10,6 +10,8 @@ import type { Statements } from "../statements.ts";
  * statement began; `ok` has a row only if every condition holds, and everything that writes is joined with it.
  * The join matters: where a row was changed by somebody else after our snapshot, PostgreSQL evaluates an update
  * again on the new version, with the joined rows as they were. A subquery in its place would be run anew.
+ *
+ * Names of our own begin with a character that the options refuse: a table may be called "ok", and a column.
  */
 export function applyAtOnce(statements: Statements, change: Change): Statement | undefined {
   const { rotate, hold, remember, insert, update, use, end, cap } = change;
@@ -23,7 +25,7 @@ export function applyAtOnce(statements: Statements, change: Change): Statement |
   const parts: string[] = [];
   const values: SqlValue[] = [];
   const add = (name: string, sql: string, own: readonly SqlValue[]) => {
-    parts.push(`${name} AS MATERIALIZED (${sql})`);
+    parts.push(`"#${name}" AS MATERIALIZED (${sql})`);
     values.push(...own);
   };
   const conditions: string[] = [];
@@ -35,7 +37,7 @@ export function applyAtOnce(statements: Statements, change: Change): Statement |
       `SELECT 1 FROM ${L} WHERE ${l.id} = ? AND ${l.generation} = ? AND ${l.revokedAt} IS NULL FOR NO KEY UPDATE`,
       [held.id, held.generation],
     );
-    conditions.push("EXISTS (SELECT 1 FROM held)");
+    conditions.push('EXISTS (SELECT 1 FROM "#held")');
   }
   if (use?.confirm !== undefined) {
     const { generation, token } = use.confirm;
@@ -47,31 +49,31 @@ export function applyAtOnce(statements: Statements, change: Change): Statement |
   }
   if (update !== undefined) {
     add("seen", `SELECT ${s.version} AS version FROM ${S} WHERE ${s.id} = ? FOR NO KEY UPDATE`, [update.id]);
-    conditions.push("EXISTS (SELECT 1 FROM seen WHERE version = ?)");
+    conditions.push('EXISTS (SELECT 1 FROM "#seen" WHERE version = ?)');
   }
-  const confirms = use?.confirm === undefined ? "false" : "EXISTS (SELECT 1 FROM proof)";
+  const confirms = use?.confirm === undefined ? "false" : 'EXISTS (SELECT 1 FROM "#proof")';
   const where = conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`;
-  add("ok", `SELECT ${confirms} AS confirms${where}`, update === undefined ? [] : [update.version]);
+  add("ok", `SELECT ${confirms} AS "#confirms"${where}`, update === undefined ? [] : [update.version]);
 
   const write = (name: string, sql: string, own: readonly SqlValue[]) => {
-    parts.push(`${name} AS (${sql})`);
+    parts.push(`"#${name}" AS (${sql})`);
     values.push(...own);
   };
   if (rotate !== undefined) {
     const set = statements.assignments(schema.logins, rotate.set);
     write(
       "rotated",
-      `UPDATE ${L} SET ${set.sql}${l.confirmedAt} = NULL, ${l.generation} = ${l.generation} + 1 FROM ok WHERE ${l.id} = ?`,
+      `UPDATE ${L} SET ${set.sql}${l.confirmedAt} = NULL, ${l.generation} = ${l.generation} + 1 FROM "#ok" WHERE ${l.id} = ?`,
       [...set.values, rotate.id],
     );
   }
   if (use !== undefined) {
     const { lastUsedAt, idleDeadline, pruneAfter, confirm } = use;
     const set = statements.assignments(schema.logins, { lastUsedAt, idleDeadline, pruneAfter });
-    const confirmed = `${l.confirmedAt} = CASE WHEN ok.confirms THEN ?::bigint ELSE ${l.confirmedAt} END`;
+    const confirmed = `${l.confirmedAt} = CASE WHEN "#ok"."#confirms" THEN ?::bigint ELSE ${l.confirmedAt} END`;
     write(
       "used",
-      `UPDATE ${L} SET ${set.sql}${confirmed} FROM ok WHERE ${l.id} = ? AND ${l.revokedAt} IS NULL`,
+      `UPDATE ${L} SET ${set.sql}${confirmed} FROM "#ok" WHERE ${l.id} = ? AND ${l.revokedAt} IS NULL`,
       [...set.values, confirm?.at ?? null, use.id],
     );
   }
@@ -84,14 +86,14 @@ export function applyAtOnce(statements: Statements, change: Change): Statement |
     const from = isSet ? "?::bigint" : s.confirmFrom;
     write(
       "updated",
-      `UPDATE ${S} SET ${set.sql}${s.confirmFrom} = CASE WHEN ok.confirms THEN NULL ELSE ${from} END, ${s.version} = ${s.version} + 1 FROM ok WHERE ${s.id} = ?`,
+      `UPDATE ${S} SET ${set.sql}${s.confirmFrom} = CASE WHEN "#ok"."#confirms" THEN NULL ELSE ${from} END, ${s.version} = ${s.version} + 1 FROM "#ok" WHERE ${s.id} = ?`,
       [...set.values, ...(isSet ? [confirmFrom ?? null] : []), update.id],
     );
   }
   const answer = [
-    "(SELECT count(*) FROM ok) AS done",
-    held === undefined ? "1 AS held" : "(SELECT count(*) FROM held) AS held",
-    update === undefined ? "1 AS seen" : "(SELECT count(*) FROM seen) AS seen",
+    '(SELECT count(*) FROM "#ok") AS done',
+    held === undefined ? "1 AS held" : '(SELECT count(*) FROM "#held") AS held',
+    update === undefined ? "1 AS seen" : '(SELECT count(*) FROM "#seen") AS seen',
   ];
   return statements.make(`WITH ${parts.join(", ")} SELECT ${answer.join(", ")}`, values, true);
 }
@@ -107,5 +109,5 @@ function insertFromOk<Row extends object>(
   const casts = columns.map(
     (column) => `?::${statements.dialect.type(column, statements.schema).split(" COLLATE")[0]}`,
   );
-  return [`${text.slice(0, start)} SELECT ${casts.join(", ")} FROM ok`, statements.valuesOf(table, row)];
+  return [`${text.slice(0, start)} SELECT ${casts.join(", ")} FROM "#ok"`, statements.valuesOf(table, row)];
 }

@@ -3,19 +3,22 @@ import { type Column, columnOf } from "../schema.ts";
 import type { SqlValue, Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
 
-/** All touches as one statement, whatever their number: the text is always the same. */
+/**
+ * All touches as one statement, whatever their number: the text is always the same. Names of our own begin with a
+ * character that the options refuse in others.
+ */
 export function touchAll(statements: Statements, touches: readonly Touch[]): Statement[] {
   const { S, L, s, l, schema } = statements;
   const column = (field: "lastSeenAt" | "idleDeadline") => columnOf(schema.sessions, field);
   const used = touches.flatMap(({ remembered }) => remembered ?? []);
-  const sql = `WITH seen AS (
-  UPDATE ${S} SET ${s.lastSeenAt} = t.seen, ${s.idleDeadline} = COALESCE(t.idle, ${S}.${s.idleDeadline}), ${s.pruneAfter} = t.prune
-  FROM unnest(?::text[], ${array(statements, column("lastSeenAt"))}, ${array(statements, column("idleDeadline"))}, ?::bigint[]) AS t (id, seen, idle, prune)
-  WHERE ${S}.${s.id} = t.id
+  const sql = `WITH "#seen" AS (
+  UPDATE ${S} SET ${s.lastSeenAt} = "#t".seen, ${s.idleDeadline} = COALESCE("#t".idle, ${S}.${s.idleDeadline}), ${s.pruneAfter} = "#t".prune
+  FROM unnest(?::text[], ${array(statements, column("lastSeenAt"))}, ${array(statements, column("idleDeadline"))}, ?::bigint[]) AS "#t" (id, seen, idle, prune)
+  WHERE ${S}.${s.id} = "#t".id
 )
-UPDATE ${L} SET ${l.lastUsedAt} = t.used, ${l.idleDeadline} = t.idle, ${l.pruneAfter} = t.prune
-FROM unnest(?::text[], ${array(statements, column("lastSeenAt"))}, ${array(statements, column("idleDeadline"))}, ?::bigint[]) AS t (id, used, idle, prune)
-WHERE ${L}.${l.id} = t.id AND ${L}.${l.revokedAt} IS NULL`;
+UPDATE ${L} SET ${l.lastUsedAt} = "#t".used, ${l.idleDeadline} = "#t".idle, ${l.pruneAfter} = "#t".prune
+FROM unnest(?::text[], ${array(statements, column("lastSeenAt"))}, ${array(statements, column("idleDeadline"))}, ?::bigint[]) AS "#t" (id, used, idle, prune)
+WHERE ${L}.${l.id} = "#t".id AND ${L}.${l.revokedAt} IS NULL`;
   const moments = (times: readonly (number | undefined)[]): SqlValue =>
     times.map((time) => statements.value(column("lastSeenAt"), time) as string | number | null);
   return [
