@@ -146,7 +146,7 @@ interface SqliteParts {
   opened(): SqliteDatabase;
 }
 
-function sqliteBackend(
+export function sqliteBackend(
   name: string,
   open: (path: string) => SqliteDatabase,
   make = ({ opened, naming }: SqliteParts): Store => sqliteStore({ database: opened(), ...naming }),

@@ -1,0 +1,128 @@
+import { expect } from "vitest";
+import type { Store, UserId } from "../../../src/index.ts";
+import { digestOf, plain, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
+
+export const ADA: Record<Store["userIds"], UserId> = {
+  any: "ada",
+  text: "ada",
+  integer: 7,
+  uuid: "0f8fad5b-d9cb-469f-a165-70867728950e",
+};
+
+/** A login with its session, every field of both set, and none like another. */
+export function fullRows(userId: UserId) {
+  const login = rememberedRow({
+    userId,
+    previous: digestOf("previous"),
+    superseded: digestOf("superseded"),
+    supersededAt: T0 + 1,
+    generation: 3,
+    rotatedAt: T0 + 2,
+    createdAt: T0 + 4,
+    lastUsedAt: T0 + 5,
+    idleDeadline: T0 + 1_000_006,
+    absoluteDeadline: T0 + 1_000_007,
+    pruneAfter: T0 + 8,
+  });
+  const session = sessionRow({
+    rememberedId: login.id,
+    userId,
+    previousSecret: digestOf("previous secret"),
+    secretAt: T0 + 11,
+    level: "login",
+    authenticatedAt: T0 + 12,
+    confirmFrom: T0 + 13,
+    data: '{"cart":["ink"]}',
+    createdAt: T0 + 14,
+    lastSeenAt: T0 + 15,
+    idleDeadline: T0 + 1_000_016,
+    absoluteDeadline: T0 + 1_000_017,
+    userAgent: "Browser/1.0",
+    address: "2001:db8::1",
+    pruneAfter: T0 + 18,
+  });
+  return { login, session };
+}
+
+/** Everything that a store does, once; whatever is read back is what was written. */
+export async function exercise(store: Store): Promise<void> {
+  const userId = ADA[store.userIds];
+  const { login, session } = fullRows(userId);
+  const found = async () => plain(await store.findRemembered(login.id));
+  const done = { done: true, ended: [] };
+
+  expect(await store.apply({ remember: login, insert: session })).toEqual(done);
+  expect(await found()).toEqual(plain({ login, session }));
+  expect(plain(await store.findSession(session.id))).toEqual(plain(session));
+
+  const confirm = { generation: 3, token: login.token, at: T0 + 20 };
+  const use = { id: login.id, lastUsedAt: T0 + 21, idleDeadline: T0 + 1_000_022, pruneAfter: T0 + 23 };
+  const touch = {
+    sessionId: session.id,
+    lastSeenAt: T0 + 24,
+    idleDeadline: T0 + 1_000_025,
+    pruneAfter: T0 + 26,
+  };
+  await store.touch([{ ...touch, remembered: { ...use, confirm: undefined } }]);
+  await store.touch([{ ...touch, remembered: { ...use, confirm } }]);
+  const { sessionId: _, ...seen } = touch;
+  const touched = { ...session, ...seen, confirmFrom: undefined };
+  const used = { ...login, ...use, confirmedAt: T0 + 20 };
+  expect(await found()).toEqual(plain({ login: used, session: touched }));
+  expect(plain(await store.list(userId))).toEqual(plain([{ login: used, session: touched }]));
+
+  const set = {
+    token: digestOf("next"),
+    previous: login.token,
+    superseded: digestOf("replaced"),
+    supersededAt: T0 + 30,
+    salt: digestOf("new salt").slice(0, 16),
+    keyId: "other key",
+    rotatedAt: T0 + 31,
+    lastUsedAt: T0 + 32,
+    idleDeadline: T0 + 1_000_033,
+    pruneAfter: T0 + 34,
+  };
+  const data = { data: '{"cart":[]}', confirmFrom: T0 + 35, lastSeenAt: T0 + 36 };
+  const change = {
+    rotate: { id: login.id, generation: 3, set },
+    update: { id: session.id, version: 1, set: data },
+  };
+  expect(await store.apply(change)).toEqual(done);
+  const rotated = {
+    login: { ...used, ...set, generation: 4, confirmedAt: undefined },
+    session: { ...touched, ...data, version: 2 },
+  };
+  expect(await found()).toEqual(plain(rotated));
+  expect(await store.apply(change)).toEqual({ done: false, lost: "rotation" });
+  const hold = { id: login.id, generation: 4 };
+  const confirming = { ...use, confirm: { generation: 4, token: set.token, at: T0 + 37 } };
+  const update = { id: session.id, version: 2, set: { data: "{}" } };
+  expect(await store.apply({ hold, update })).toEqual(done);
+  expect(await store.apply({ update: { ...update, version: 3 }, use: confirming })).toEqual(done);
+  expect((await store.findSession(session.id))?.confirmFrom).toBeUndefined();
+
+  const reason = { reason: "revoked", at: T0 + 40, pruneAfter: T0 + 41 };
+  const more = sessionRow({ userId, level: "login", pruneAfter: T0 + 100 });
+  const cap = { userId, most: 1, overflow: "endOldest", ...reason } as const;
+  expect(await store.apply({ insert: more, cap })).toEqual({
+    done: true,
+    ended: [{ sessionId: session.id, rememberedId: login.id, userId }],
+  });
+  expect(await found()).toMatchObject({ login: { revokedAt: T0 + 40, revokedReason: "revoked" } });
+  expect(await store.end({ userId, ...reason })).toHaveLength(1);
+  expect(await store.list(userId)).toEqual([]);
+
+  await store.apply({ insert: sessionRow({ userId, level: "login", pruneAfter: T0 + 50 }) });
+  await store.apply({ insert: sessionRow({ userId, level: "login", pruneAfter: T0 + 60 }) });
+  expect(await store.prune(T0 + 51, 10)).toEqual({ sessions: 1, logins: 1 });
+  expect(await store.list(userId)).toHaveLength(1);
+  expect(await store.prune(T0 + 61, 10)).toEqual({ sessions: 1, logins: 0 });
+
+  const lock = { name: "a", owner: "me", now: T0, until: T0 + 9 };
+  expect(await store.acquireLock(lock)).toBe(T0);
+  expect(await store.acquireLock({ ...lock, owner: "you" })).toBeUndefined();
+  await store.releaseLock("a", "me");
+  expect(await store.acquireLock({ ...lock, owner: "you" })).toBe(T0 + 1);
+  expect([await store.claimPrune(T0, 10), await store.claimPrune(T0, 10)]).toEqual([true, false]);
+}
