@@ -36,14 +36,19 @@ export interface Dialect {
   touchAll?(statements: Statements, touches: readonly Touch[]): Statement[];
 
   migrations(schema: Schema): readonly Migration[];
-  /** Makes processes that migrate wait for each other, in a transaction or around one. */
-  readonly migrationLock: {
-    /** Answers with 1 as `locked`. */
-    readonly acquire: Statement | undefined;
-    /** Undefined where the end of the transaction gives the lock back. */
-    readonly release: Statement | undefined;
-  };
+  /**
+   * Makes processes that migrate the same tables wait for each other, and nobody else on the same server; undefined
+   * where a transaction does so by itself.
+   */
+  migrationLock(statements: Statements): MigrationLock | undefined;
   classify(error: unknown): FaultKind;
+}
+
+export interface MigrationLock {
+  /** Answers with 1 as `locked`. */
+  readonly acquire: Statement;
+  /** Undefined where the end of the transaction gives the lock back. */
+  readonly release: Statement | undefined;
 }
 
 /** A table's name, quoted, with its schema. */

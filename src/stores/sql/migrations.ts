@@ -35,9 +35,9 @@ export function* isMigrated(statements: Statements): Program<boolean> {
 
 /** One process at a time; the others find that nothing is left to do. `at` is the time to record. */
 export function* lockedMigration(statements: Statements, at: number): Program<void> {
-  const { acquire, release } = statements.dialect.migrationLock;
-  if (acquire !== undefined) {
-    const { rows } = yield acquire;
+  const lock = statements.dialect.migrationLock(statements);
+  if (lock !== undefined) {
+    const { rows } = yield lock.acquire;
     // MySQL answers 0 when it has waited in vain, NULL when something went wrong; PostgreSQL fails instead.
     if (Number(rows[0]?.["locked"]) !== 1) {
       throw new PsessionError(
@@ -49,14 +49,14 @@ export function* lockedMigration(statements: Statements, at: number): Program<vo
   try {
     yield* migrateProgram(statements, at);
   } catch (error) {
-    yield* given(release);
+    yield* givenBack(lock?.release);
     throw error;
   }
-  if (release !== undefined) yield release;
+  if (lock?.release !== undefined) yield lock.release;
 }
 
 /** Gives the lock back after a failure, which is what is to be told, and not that the connection is gone. */
-function* given(release: Statement | undefined): Program<void> {
+function* givenBack(release: Statement | undefined): Program<void> {
   try {
     if (release !== undefined) yield release;
   } catch {

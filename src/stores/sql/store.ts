@@ -1,4 +1,5 @@
 import { systemClock } from "../../clock.ts";
+import { PsessionError } from "../../errors.ts";
 import { Batch } from "../batch.ts";
 import type {
   Change,

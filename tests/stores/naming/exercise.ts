@@ -1,5 +1,6 @@
 import { expect } from "vitest";
 import type { Store, UserId } from "../../../src/index.ts";
+import { newId } from "../../../src/secrets.ts";
 import { digestOf, plain, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
 
 export const ADA: Record<Store["userIds"], UserId> = {
@@ -43,6 +44,8 @@ export function fullRows(userId: UserId) {
   });
   return { login, session };
 }
+
+let rounds = 0;
 
 /** Everything that a store does, once; whatever is read back is what was written. */
 export async function exercise(store: Store): Promise<void> {
@@ -119,10 +122,11 @@ export async function exercise(store: Store): Promise<void> {
   expect(await store.list(userId)).toHaveLength(1);
   expect(await store.prune(T0 + 61, 10)).toEqual({ sessions: 1, logins: 0 });
 
-  const lock = { name: "a", owner: "me", now: T0, until: T0 + 9 };
+  const lock = { name: newId(), owner: "me", now: T0, until: T0 + 9 };
   expect(await store.acquireLock(lock)).toBe(T0);
   expect(await store.acquireLock({ ...lock, owner: "you" })).toBeUndefined();
-  await store.releaseLock("a", "me");
+  await store.releaseLock(lock.name, "me");
   expect(await store.acquireLock({ ...lock, owner: "you" })).toBe(T0 + 1);
-  expect([await store.claimPrune(T0, 10), await store.claimPrune(T0, 10)]).toEqual([true, false]);
+  const now = T0 + 100 * ++rounds;
+  expect([await store.claimPrune(now, 10), await store.claimPrune(now, 10)]).toEqual([true, false]);
 }

@@ -41,7 +41,6 @@ const NOW = {
 const NEW_ID = { integer: "AUTO_INCREMENT", text: "", uuid: "DEFAULT (UUID())", any: "" } as const;
 
 const DAY = 86_400_000;
-const MIGRATION_LOCK = "psession/migrations";
 const LOCK_SECONDS = 45;
 
 const quote = (name: string): string => `\`${name}\``;
@@ -91,13 +90,15 @@ export const mysqlDialect: Dialect = {
     },
     ...(schema.createsUsers ? [usersMigration(schema)] : []),
   ],
-  migrationLock: {
-    acquire: {
-      sql: `SELECT GET_LOCK('${MIGRATION_LOCK}', ${LOCK_SECONDS}) AS locked`,
-      values: [],
-      returns: true,
-    },
-    release: { sql: `SELECT RELEASE_LOCK('${MIGRATION_LOCK}') AS released`, values: [], returns: true },
+  // A name for the whole server: another application's lock is not ours.
+  migrationLock: (statements) => {
+    const { schema, name } = statements.schema.meta;
+    const lock = "CONCAT('psession/', SHA1(CONCAT_WS('/', COALESCE(?, DATABASE()), ?)))";
+    const make = (sql: string) => statements.make(sql, [schema ?? null, name], true);
+    return {
+      acquire: make(`SELECT GET_LOCK(${lock}, ${LOCK_SECONDS}) AS locked`),
+      release: make(`SELECT RELEASE_LOCK(${lock}) AS released`),
+    };
   },
   classify,
 };

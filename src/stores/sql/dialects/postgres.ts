@@ -77,13 +77,18 @@ export const postgresDialect: Dialect = {
     },
     ...(schema.createsUsers ? [usersMigration(schema)] : []),
   ],
-  migrationLock: {
-    acquire: {
-      sql: "SELECT 1 AS locked FROM pg_advisory_xact_lock(7304652891)",
-      values: [],
-      returns: true,
-    },
-    release: undefined,
+  migrationLock: (statements) => {
+    const { schema, name } = statements.schema.meta;
+    const key =
+      "hashtextextended(concat_ws('/', 'psession', coalesce(?::text, current_schema()), ?::text), 0)";
+    return {
+      acquire: statements.make(
+        `SELECT 1 AS locked FROM pg_advisory_xact_lock(${key})`,
+        [schema ?? null, name],
+        true,
+      ),
+      release: undefined,
+    };
   },
   classify,
 };

@@ -63,7 +63,7 @@ export const sqliteDialect: Dialect = {
     },
     ...(schema.createsUsers ? [usersMigration(schema)] : []),
   ],
-  migrationLock: { acquire: undefined, release: undefined },
+  migrationLock: () => undefined,
   classify,
 };
 
