@@ -1,12 +1,13 @@
 /**
  * What a consumer gets: publint, are-the-types-wrong, the tarball's file list, and that docs/options.md names
- * every option of the code, no other, with its default.
+ * every option of the code, no other, with its default, and docs/stores/naming.md every column.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { optionDefaults } from "../src/options.ts";
+import { TABLES } from "../src/stores/sql/schema.ts";
 
 /** Who compiles against these types has the package anyway: it is a peer. */
 const TYPES_FROM: Readonly<Record<string, string>> = { "stores/kysely": "kysely" };
@@ -21,6 +22,7 @@ try {
   checkFiles(tarball);
   checkTypes();
   checkOptions();
+  checkColumns();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -43,9 +45,16 @@ function checkFiles(tarball: string): void {
   const isExpected =
     /^package\/(package\.json|README\.md|LICENSE|docs\/[\w/.-]+\.(md|png|svg)|dist\/[\w/-]+\.(js|d\.ts))$/;
   for (const file of files) if (!isExpected.test(file)) faults.push(`the tarball has ${file}`);
-  const { exports } = JSON.parse(readFileSync("package.json", "utf8")) as {
+  const { exports, bin } = JSON.parse(readFileSync("package.json", "utf8")) as {
     exports: Record<string, string | { types: string; default: string }>;
+    bin: Record<string, string>;
   };
+  for (const path of Object.values(bin)) {
+    if (!files.includes(join("package", path))) faults.push(`the tarball lacks ${path}`);
+    else if (!readFileSync(path, "utf8").startsWith("#!/usr/bin/env node\n")) {
+      faults.push(`${path} does not say that Node runs it`);
+    }
+  }
   for (const target of Object.values(exports)) {
     for (const path of typeof target === "string" ? [target] : Object.values(target)) {
       const file = join("package", path);
@@ -79,4 +88,21 @@ function checkOptions(): void {
   }
   for (const name of documented.keys())
     if (!defaults.has(name)) faults.push(`docs/options.md has ${name}, the code has not`);
+}
+
+/** Rows of the tables in docs/stores/naming.md: | `table.field` | `column` | type | meaning |. */
+function checkColumns(): void {
+  const page = "docs/stores/naming.md";
+  const rows = readFileSync(page, "utf8").matchAll(/^\| `(\w+\.\w+)` *\| `(\w+)` *\|/gm);
+  const documented = new Map(Array.from(rows, ([, field = "", column = ""]) => [field, column]));
+  for (const [table, { spec }] of Object.entries(TABLES)) {
+    for (const [field, [column]] of Object.entries<readonly [string, ...unknown[]]>(spec)) {
+      const name = `${table}.${field}`;
+      const written = documented.get(name);
+      if (written === undefined) faults.push(`${page} lacks ${name}`);
+      else if (written !== column) faults.push(`${page} says ${written} for ${name}, the code ${column}`);
+      documented.delete(name);
+    }
+  }
+  for (const name of documented.keys()) faults.push(`${page} has ${name}, the code has not`);
 }

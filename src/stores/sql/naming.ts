@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { describeFault } from "../../faults.ts";
 import type { UserIdKind } from "../store.ts";
 import { INDEXES, TABLES } from "./schema.ts";
 
@@ -72,11 +73,15 @@ const columnName = v.pipe(safeName, notReserved(SYSTEM_COLUMN));
 function strict<Entries extends v.ObjectEntries>(
   entries: Entries,
 ): v.GenericSchema<unknown, v.InferOutput<v.ObjectSchema<Entries, undefined>>> {
-  return v.objectWithRest(entries, v.never("is no option"), "must be an object") as v.GenericSchema<
-    unknown,
-    v.InferOutput<v.ObjectSchema<Entries, undefined>>
-  >;
+  const message = "must be an object";
+  return v.pipe(
+    v.custom<object>(isPlain, message),
+    v.objectWithRest(entries, v.never("is no option"), message),
+  ) as v.GenericSchema<unknown, v.InferOutput<v.ObjectSchema<Entries, undefined>>>;
 }
+
+const isPlain = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const justName = v.pipe(
   tableName,
@@ -97,7 +102,7 @@ function tableNaming(key: TableKey) {
   return v.optional(
     v.lazy((given): v.GenericSchema<unknown, ResolvedTable> => {
       if (typeof given === "string") return justName;
-      return typeof given === "object" && given !== null && !Array.isArray(given) ? parts : neither;
+      return isPlain(given) ? parts : neither;
     }),
   );
 }
@@ -109,7 +114,11 @@ const tablesEntry = strict(
   >,
 );
 
-/** For the options of a store: what can be said about its tables. */
+/**
+ * For the options of a store: what can be said about its tables.
+ *
+ * @internal
+ */
 export const namingEntries = {
   schema: v.optional(safeName),
   tables: v.optional(tablesEntry, {}),
@@ -122,6 +131,24 @@ export const userIdsEntry = v.optional(
   v.picklist(["text", "integer", "uuid"], 'must be "text", "integer" or "uuid"'),
   "text",
 );
+
+const namingSchema = strict(namingEntries);
+
+/** Naming options that come by themselves, as on a command line: checked, or everything that is wrong with them. */
+export function parseNaming(options: unknown): {
+  readonly faults: string[];
+  readonly naming: Given | undefined;
+} {
+  const parsed = v.safeParse(namingSchema, options);
+  const faults = (parsed.issues ?? []).map(describeFault);
+  if (parsed.typed) faults.push(...namingFaults(parsed.output));
+  return { faults, naming: parsed.success && faults.length === 0 ? parsed.output : undefined };
+}
+
+/** What is wrong with a name, if anything. */
+export function nameFault(name: string): string | undefined {
+  return v.safeParse(safeName, name).issues?.[0].message;
+}
 
 interface Given {
   readonly schema?: string | undefined;
