@@ -235,7 +235,7 @@ const LIMITED = [
     open: async () => {
       const { url, name } = await freshDatabase();
       const password = randomBytes(16).toString("base64url");
-      const user = `psession_${randomBytes(8).toString("hex")}`;
+      const user = `psession_test_${randomBytes(8).toString("hex")}`;
       // Where anonymous users exist, they come before those from anywhere.
       const accounts = ["%", "localhost"].map((host) => `'${user}'@'${host}'`);
       const forAll = async (sql: (account: string) => string) => {
