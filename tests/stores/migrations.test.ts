@@ -192,11 +192,15 @@ for (const { kind, needs, open } of KINDS) {
   });
 }
 
-test("a SQLite file that is migrated is not written to when a store is made", async () => {
+test("a SQLite file that is migrated is opened while somebody writes to it", async () => {
   const path = join(temporaryFolder(), "sessions.sqlite");
   await sqliteStore({ path }).close();
-  const database = new DatabaseSync(path, { readOnly: true });
-  onTestFinished(() => database.close());
+  const [writer, database] = [new DatabaseSync(path), new DatabaseSync(path, { timeout: 0 })];
+  onTestFinished(() => {
+    writer.close();
+    database.close();
+  });
+  writer.exec("BEGIN IMMEDIATE");
   expect(await sqliteStore({ database }).findSession("none")).toBeUndefined();
 });
 

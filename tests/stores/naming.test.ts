@@ -146,6 +146,47 @@ for (const backend of representatives) {
   });
 }
 
+/** What our own statements call things. */
+const OWN_WORDS = [
+  ...[
+    "t",
+    "s",
+    "l",
+    "g",
+    "m",
+    "k",
+    "ok",
+    "held",
+    "proof",
+    "seen",
+    "rotated",
+    "used",
+    "remembered",
+    "inserted",
+  ],
+  ...["updated", "confirms", "version", "id", "idle", "prune", "done", "found", "value", "owner", "fence"],
+];
+
+for (const backend of representatives) {
+  describeWith(backend.needs, `names that our own statements use: ${backend.name}`, () => {
+    test("are as good as any, for tables and for columns", async () => {
+      for (const [index, word] of OWN_WORDS.entries()) {
+        const after = (step: number) => OWN_WORDS[(index + step) % OWN_WORDS.length] ?? "";
+        const tables: NamingOptions["tables"] = {
+          sessions: {
+            name: word,
+            columns: { id: after(8), version: `${after(9)}2`, confirmFrom: `${after(10)}3` },
+          },
+          logins: { name: after(1), columns: { id: after(12), confirmedAt: `${after(13)}2` } },
+          locks: { name: after(2), columns: { name: `${after(14)}2` } },
+          meta: { name: after(3), columns: { name: `${after(15)}2` } },
+        };
+        await inPlace(backend, async ({ connect }) => exercise(await connect({ tables })));
+      }
+    });
+  });
+}
+
 /** Before 1970 and after 2038, at both ends of summer time in New York, and fractions that halves round wrongly. */
 const INSTANTS = [
   "1969-12-31 23:59:59.999",
