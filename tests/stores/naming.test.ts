@@ -1,9 +1,11 @@
 /** Each naming option by itself, away from its default; what dates look like to others; and names that are refused. */
 import fc from "fast-check";
+import { Kysely, PostgresDialect } from "kysely";
 import mysqlPromise from "mysql2/promise";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Store } from "../../src/index.ts";
+import { kyselyStore } from "../../src/stores/kysely/index.ts";
 import { mysqlStore } from "../../src/stores/mysql/index.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import type { NamingOptions, TableKey } from "../../src/stores/sql/naming.ts";
@@ -294,6 +296,8 @@ describe("dates in a process that is in New York", () => {
 const makers: Record<string, (naming: object) => Store> = {
   sqliteStore: (naming) => sqliteStore({ path: ":memory:", ...naming }),
   postgresStore: (naming) => postgresStore({ pool: { connect: () => Promise.reject() }, ...naming }),
+  kyselyStore: (naming) =>
+    kyselyStore({ db: new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool() }) }), ...naming }),
   mysqlStore: (naming) => mysqlStore({ pool: mysqlPromise.createPool({}), ...naming }),
 };
 

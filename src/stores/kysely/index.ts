@@ -65,9 +65,10 @@ const optionsSchema = v.strictObject({
 /** Sessions in PostgreSQL, MySQL, MariaDB or SQLite, over the Kysely that the application has. */
 export function kyselyStore<DB>(options: KyselyStoreOptions<DB>): SqlStore {
   const parsed = v.safeParse(optionsSchema, options);
-  if (!parsed.success) throw invalidOptions("kyselyStore", parsed.issues.map(describeFault));
+  const faults = (parsed.issues ?? []).map(describeFault);
+  if (parsed.typed) faults.push(...namingFaults(parsed.output));
+  if (!parsed.success) throw invalidOptions("kyselyStore", faults);
   const { db, timeout, migrate, userIds } = parsed.output;
-  const faults = namingFaults(parsed.output);
   const dialect = parsed.output.dialect === undefined ? dialectOf(db) : DIALECTS[parsed.output.dialect];
   if (typeof dialect === "string") faults.push(dialect);
   if (typeof dialect === "string" || faults.length > 0) throw invalidOptions("kyselyStore", faults);
