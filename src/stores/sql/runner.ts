@@ -58,10 +58,7 @@ export class Runner {
   }
 
   /** All of a program or nothing of it. */
-  transact<T>(
-    make: () => Program<T>,
-    { isRepeatable = false, timeout = this.#timeout } = {},
-  ): Promise<T> {
+  transact<T>(make: () => Program<T>, { isRepeatable = false, timeout = this.#timeout } = {}): Promise<T> {
     return this.#retrying(isRepeatable, timeout, async (deadline) => {
       let isCommitting = false;
       try {
@@ -88,7 +85,11 @@ export class Runner {
     return this.#within(new Deadline(this.#timeout), this.#timeout, work);
   }
 
-  async #retrying<T>(isRepeatable: boolean, timeout: number, work: (deadline: Deadline) => Promise<T>): Promise<T> {
+  async #retrying<T>(
+    isRepeatable: boolean,
+    timeout: number,
+    work: (deadline: Deadline) => Promise<T>,
+  ): Promise<T> {
     const deadline = new Deadline(timeout);
     for (let attempt = 0; ; attempt++) {
       try {
