@@ -1,4 +1,5 @@
 import pg from "pg";
+import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
@@ -111,6 +112,16 @@ describeWith(POSTGRES, "postgres", () => {
       expect(record.texts).toHaveLength(1);
       expect((await store.findSession(rows[7]?.id ?? ""))?.lastSeenAt).toBe(T0 + 9);
     });
+  });
+
+  test("postgres.js finds rows also after a statement that failed behind its first row", async () => {
+    const sql = postgres(url, { max: 1 });
+    const store = postgresStore({ sql });
+    const row = sessionRow();
+    await store.apply({ insert: row });
+    await expect(sql`SELECT 1 / (n - 2) FROM generate_series(1, 3) n`).rejects.toThrow("division by zero");
+    expect((await store.findSession(row.id))?.id).toBe(row.id);
+    await sql.end();
   });
 
   test("touches leave the indexes alone: 20,000 of them are heap-only", async () => {

@@ -109,8 +109,15 @@ async function answered(query: PostgresJsQuery): Promise<Answer> {
       code: "CONNECTION_CLOSED",
     });
   }
-  return { rows: rows as unknown as RawRow[], count: rows.count ?? 0 };
+  return { rows: compact(rows) as RawRow[], count: rows.count ?? 0 };
 }
+
+/**
+ * Rows without holes. After a statement that failed behind its first rows, as one does that is refused when it
+ * commits, postgres.js puts the rows of the next one behind as many empty places.
+ */
+const compact = (rows: PostgresJsRows): readonly unknown[] =>
+  rows.length === rows.count ? rows : rows.filter(() => true);
 
 /** Arrays as text: postgres.js writes them only where it has asked the server for its types (`fetch_types`). */
 function toDriver(value: SqlValue): SqlValue {

@@ -213,7 +213,11 @@ function* single(statement: Statement): Program<void> {
 function* applied(statement: Statement): Program<ChangeResult> {
   try {
     const { rows } = yield statement;
-    const { done, held, seen } = rows[0] ?? {};
+    const [answer] = rows;
+    // It always has a row: without one, what came is the answer to something else.
+    if (answer === undefined)
+      throw Object.assign(new Error("The answer was lost."), { code: "CONNECTION_CLOSED" });
+    const { done, held, seen } = answer;
     if (Number(done) === 1) return { done: true, ended: [] };
     if (Number(held) === 0) return { done: false, lost: "rotation" };
     return { done: false, lost: Number(seen) === 0 ? "missing" : "stale" };
