@@ -98,9 +98,12 @@ export class OwnServer {
     if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) {
       // Held, it neither reacts to the death of a child nor lets go of its number, which nobody else can get then.
       child.kill("SIGSTOP");
-      for (const pid of childrenOf(child.pid)) killHard(pid);
+      const children = childrenOf(child.pid);
+      for (const pid of children) killHard(pid);
       child.kill("SIGKILL");
       await this.#gone();
+      // A process closes its pipes a moment before it is dead.
+      while (children.some(isAlive)) await new Promise(setImmediate);
       await this.#plan.afterKill?.();
     }
     await this.#gone();
