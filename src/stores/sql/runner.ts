@@ -119,7 +119,16 @@ export class Runner {
         Math.max(0, deadline.at - performance.now()),
       );
       // Whatever comes after the timeout is too late to be told.
-      work.then(resolve, reject).finally(() => clearTimeout(timer));
+      work.then(
+        (result) => {
+          clearTimeout(timer);
+          resolve(result);
+        },
+        (error: unknown) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      );
     });
   }
 

@@ -166,7 +166,9 @@ export class SqlStore implements Store {
 
   async #findSessions(ids: readonly string[]): Promise<ReadonlyMap<string, SessionRow>> {
     const statements = this.statements;
-    const { rows } = await (await this.#whenReady()).read(statements.findSessions(ids));
+    // Every request comes by here: no turn of the event loop more than needed.
+    const runner = this.#isReady ? this.#runner : await this.#whenReady();
+    const { rows } = await runner.read(statements.findSessions(ids));
     const found = new Map<string, SessionRow>();
     for (const raw of rows) {
       const row = statements.readSession(raw);
