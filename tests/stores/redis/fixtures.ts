@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { Cluster as IoCluster, Redis as IoRedis } from "ioredis";
+import { Redis as IoRedis5 } from "ioredis5";
 import { Redis as IoValkey } from "iovalkey";
 import { createClient, createCluster } from "redis";
+import { createClient as createClient5 } from "redis5";
 import { type RedisClient, type RedisStoreOptions, redisStore } from "../../../src/stores/redis/index.ts";
 import type { StoreFixture } from "../../../src/testing/index.ts";
 
@@ -24,9 +26,20 @@ export const viaIoRedis: Connect = async (url) => quietly(new IoRedis(url, { ret
 
 export const viaIoValkey: Connect = async (url) => quietly(new IoValkey(url, { retryStrategy: () => 20 }));
 
+const viaNodeRedis5: Connect = async (url) => {
+  const client = createClient5({ url, socket: { reconnectStrategy: 20 } });
+  client.on("error", () => {});
+  await client.connect();
+  return { client, close: () => client.destroy() };
+};
+
+const viaIoRedis5: Connect = async (url) => quietly(new IoRedis5(url, { retryStrategy: () => 20 }));
+
 export const drivers: Readonly<Record<string, Connect>> = {
   "node-redis": viaNodeRedis,
+  "node-redis 5": viaNodeRedis5,
   ioredis: viaIoRedis,
+  "ioredis 5": viaIoRedis5,
   iovalkey: viaIoValkey,
 };
 
