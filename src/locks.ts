@@ -73,26 +73,28 @@ export class Locks {
     const { promise: mine, resolve: leave } = Promise.withResolvers<void>();
     const queue = before === undefined ? mine : before.then(() => mine);
     this.#queues.set(name, queue);
-    const done = () => {
-      leave();
+    void queue.then(() => {
       if (this.#queues.get(name) === queue) this.#queues.delete(name);
-    };
+    });
     try {
       if (before !== undefined) await within(before, giveUpAt, name);
       const owner = randomUUID();
       const fence = await this.#acquire(name, owner, limits.hold, giveUpAt);
+      // A holder that hangs holds up those behind it no longer than those of other processes.
+      const expiry = setTimeout(leave, limits.hold).unref();
       return {
         fence,
         release: async () => {
           try {
             await this.#store.releaseLock(name, owner);
           } finally {
-            done();
+            clearTimeout(expiry);
+            leave();
           }
         },
       };
     } catch (error) {
-      done();
+      leave();
       throw error;
     }
   }

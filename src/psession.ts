@@ -70,7 +70,7 @@ export class Psession<Data extends object = SessionData> {
         status: 403,
       });
     }
-    const ended = await endDevices(this.#core, { userId, except: keep?.id }, "password_changed");
+    const ended = await endDevices(this.#core, { userId, except: keep?.anchor }, "password_changed");
     await keep?.renew();
     return ended;
   }

@@ -83,6 +83,17 @@ export class Session<Data extends object = SessionData> {
     return this.#state.core.settings.clock.now();
   }
 
+  /**
+   * What stays when the user's other devices end: this session, or its login where that has lost its row.
+   *
+   * @internal
+   */
+  get anchor(): string {
+    const { standing } = this.#state;
+    if (standing.kind === "remembered" && standing.session === undefined) return standing.login.id;
+    return this.id;
+  }
+
   get userId(): UserId | undefined {
     return identityOf(this.#state).userId;
   }
@@ -318,7 +329,7 @@ export class Session<Data extends object = SessionData> {
 
   /** Ends all other devices of this user; says how many. */
   async revokeOthers(): Promise<number> {
-    return endDevices(this.#state.core, { userId: this.#assertSignedIn(), except: this.id }, "revoked");
+    return endDevices(this.#state.core, { userId: this.#assertSignedIn(), except: this.anchor }, "revoked");
   }
 
   toJSON(): object {

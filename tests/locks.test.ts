@@ -93,3 +93,13 @@ test("an application's lock has limits of its own, which are checked", async () 
     /name must be text.*\n.*hold must be.*\n.*wait must be/,
   );
 });
+
+test("a holder that hangs holds up its own process no longer than others", async () => {
+  const store = memoryStore();
+  const clock = new TestClock();
+  const locks = new Locks(store, clock);
+  await locks.take("cart", { hold: 20, wait: 1000 });
+  const next = locks.take("cart", { hold: 20, wait: 30_000 });
+  clock.advance(20);
+  await (await next).release();
+});

@@ -98,6 +98,10 @@ async function reconcile(state: RequestState, lost: string, attempt: number): Pr
     throw new PsessionError("store_conflict", `The store reported ${lost} for a new session.`);
   // Random bits do not collide: somebody else's row has this id only if the store is wrong. Draw again.
   state.drawnId = newSiblingId(newIdOf(state));
+  const { intent } = state;
+  if (intent.kind === "login" && intent.remember !== undefined) {
+    state.intent = { ...intent, remember: { ...intent.remember, id: newSiblingId(intent.remember.id) } };
+  }
 }
 
 async function reconcileRemembered(

@@ -42,8 +42,7 @@ export async function openRequest(core: Core, facts: RequestFacts): Promise<Requ
     core.events.emit("storeUnavailable", { at: clock.now(), error });
     const standing = { kind: "detached", why: "unavailable", error } as const;
     // A sign-in may still succeed, and then ends the login that this cookie belongs to.
-    const cookie = readRememberCookie(facts.cookie, cookies.remember.name, core.settings.keys);
-    return newState(core, facts, openedAt, cookie, { standing, outcome: "unavailable" }, []);
+    return newState(core, facts, openedAt, { kind: "absent" }, { standing, outcome: "unavailable" }, []);
   }
 }
 

@@ -109,6 +109,7 @@ export interface Touch {
   readonly lastSeenAt: number;
   /** Undefined keeps the session's own: an accepted request must not revive an idle secret. */
   readonly idleDeadline: number | undefined;
+  /** Never lowers what is there: a sign-in may have given the row a longer life meanwhile. */
   readonly pruneAfter: number;
   readonly remembered: RememberedUse | undefined;
 }
@@ -185,7 +186,8 @@ export type ChangeResult =
   | { readonly done: true; readonly ended: readonly Ended[] }
   | { readonly done: false; readonly lost: "rotation" | "exists" | "stale" | "missing" | "full" };
 
-/** Which sessions and logins to end. `except` names a session that stays, together with its login. */
+/** Which sessions and logins to end. `except` names a session or a login
+ * that stays, together with what belongs to it. */
 export interface EndSelector {
   /** A session's or a login's id; one ends the other. */
   readonly handle?: string | undefined;

@@ -254,6 +254,28 @@ describeStores("remembered logins on", (makeStore) => {
     expect((await browser.visit()).session.data).toEqual({ cart: ["tea"], count: 1 });
   });
 
+  test("ending the others spares a login whose session row was lost", async () => {
+    const store = makeStore();
+    const app = testApp({ store });
+    const browser = new TestBrowser(app);
+    await browser.visit((session) => session.login("ada", { remember: true }));
+    await new TestBrowser(app).visit((session) => session.login("ada"));
+    browser.restart();
+    app.clock.advance(HOUR);
+    const { login } = (await store.list("ada")).find(({ login }) => login !== undefined) ?? {};
+    const lost = intercepted(store, async (name, call) => {
+      const found = (await call()) as { login: unknown } | undefined;
+      return name === "findRemembered" && found !== undefined
+        ? { login: found.login, session: undefined }
+        : found;
+    });
+    const forgetful = testApp({ store: lost, clock: app.clock });
+    const visit = await new TestBrowser(forgetful).open({ jar: browser.copyJar() });
+    expect(visit.session.handle).toBe(login?.id);
+    expect(await visit.session.revokeOthers()).toBe(1);
+    expect((await store.list("ada")).map(({ login }) => login?.id)).toEqual([login?.id]);
+  });
+
   test("logging out in the request that restores works", async () => {
     const { app, browser } = await setUp();
     const captured = browser.copyJar();

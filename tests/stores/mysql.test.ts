@@ -1,10 +1,12 @@
+import { inspect } from "node:util";
+import mariadb from "mariadb";
 import mysql from "mysql2/promise";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type Mysql2Pool, mysqlStore } from "../../src/stores/mysql/index.ts";
 import { rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
 import { HOUR } from "../support/clock.ts";
-import { freshDatabase } from "../support/servers/fresh.ts";
+import { freshDatabase, onMysql } from "../support/servers/fresh.ts";
 import { describeWith, MYSQL } from "../support/servers/reach.ts";
 
 test("options are checked, all at once", () => {
@@ -97,6 +99,40 @@ describeWith(MYSQL, "mysql", () => {
     expect(queries).toHaveLength(2);
     expect(queries[0]?.values).toHaveLength(64);
     for (const { id } of rows) expect(await store.findSession(id)).toMatchObject({ lastSeenAt: T0 + 9 });
+  });
+
+  test("touches of ten thousand sessions go in lots, as a statement has a limit of values", async () => {
+    const { store, queries } = await recordedStore();
+    const row = sessionRow();
+    await store.apply({ insert: row });
+    queries.length = 0;
+    const seen = {
+      lastSeenAt: T0 + 9,
+      idleDeadline: T0 + 99,
+      pruneAfter: row.pruneAfter,
+      remembered: undefined,
+    };
+    const ids = [...Array.from({ length: 9999 }, (_, index) => `s${index}`), row.id];
+    await store.touch(ids.map((sessionId) => ({ sessionId, ...seen })));
+    expect(queries.length).toBe(Math.ceil(10_000 / 256));
+    expect(await store.findSession(row.id)).toMatchObject({ lastSeenAt: T0 + 9 });
+  });
+
+  test("an error of a driver is told without the statement and its values", async () => {
+    const { url } = await freshDatabase();
+    const pool = mariadb.createPool(url.replace("mysql:", "mariadb:"));
+    onTestFinished(() => pool.end());
+    const store = mysqlStore({ pool });
+    await store.migrate();
+    await onMysql(url, "ALTER TABLE psession_sessions MODIFY data VARCHAR(10) NOT NULL");
+    const row = sessionRow({ data: JSON.stringify({ card: "SECRET DATA" }) });
+    const error = await store.apply({ insert: row }).catch((error: unknown) => error);
+    expect(error).toMatchObject({ code: "store_unavailable", cause: { errno: 1406 } });
+    const told = inspect(error, { depth: 9, showHidden: true });
+    expect(told).toContain("Data too long");
+    expect(told).not.toContain("SECRET");
+    expect(told).not.toContain("INSERT");
+    expect(told).not.toContain(Buffer.from(row.secret).toString("hex"));
   });
 
   test("reading, restoring, listing, ending and pruning look into an index", async () => {

@@ -1,8 +1,8 @@
 import pg from "pg";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { postgresStore } from "../../src/stores/postgres/index.ts";
-import { rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
+import { type PgPool, postgresStore } from "../../src/stores/postgres/index.ts";
+import { digestOf, rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
 import { HOUR, MINUTE } from "../support/clock.ts";
 import { freshPostgresDatabase, freshSchema, onPostgres } from "../support/servers/fresh.ts";
@@ -112,6 +112,39 @@ describeWith(POSTGRES, "postgres", () => {
       expect(record.texts).toHaveLength(1);
       expect((await store.findSession(rows[7]?.id ?? ""))?.lastSeenAt).toBe(T0 + 9);
     });
+  });
+
+  test("an insert whose answer was lost is done only if the row that is there is the same", async () => {
+    const losing = (row: ReturnType<typeof sessionRow>) => {
+      let isFirst = true;
+      const once: PgPool = {
+        connect: async () => {
+          const client = await pool.connect();
+          return {
+            query: async (query) => {
+              if (!isFirst || !query.text.startsWith("INSERT")) return client.query(query);
+              isFirst = false;
+              if (row.data === "committed") await client.query(query);
+              throw Object.assign(new Error("Connection terminated unexpectedly"), { code: "ECONNRESET" });
+            },
+            release: (destroy) => client.release(destroy),
+          };
+        },
+      };
+      return postgresStore({ pool: once, migrate: false });
+    };
+    await postgresStore({ pool }).migrate();
+    const row = sessionRow({ data: "committed" });
+    expect(await losing(row).apply({ insert: row })).toEqual({ done: true, ended: [] });
+    // The same request had made a row of this id before, whose answer was lost as well, and draws another secret.
+    const other = { ...row, secret: digestOf("another"), data: "lost" };
+    expect(await losing(other).apply({ insert: other })).toEqual({ done: false, lost: "exists" });
+    // A sign-in may have been ended meanwhile: it is not made again.
+    const signedIn = sessionRow({ userId: "ada", level: "login", data: "lost" });
+    await expect(losing(signedIn).apply({ insert: signedIn })).rejects.toMatchObject({
+      code: "store_unavailable",
+    });
+    expect(await postgresStore({ pool }).findSession(signedIn.id)).toBeUndefined();
   });
 
   test("postgres.js finds rows also after a statement that failed behind its first row", async () => {

@@ -1,6 +1,6 @@
 import type { RequestState } from "../state.ts";
 
-import { assertDeliverable, type Plan } from "./parts.ts";
+import { assertDeliverable, type Plan, unavailable } from "./parts.ts";
 import { planRemembered } from "./remembered.ts";
 import { planCreate, planDetached, planSave } from "./save.ts";
 import { planLogin, planLogout } from "./sign.ts";
@@ -13,6 +13,9 @@ export function planCommit(state: RequestState, now: number, isFinal: boolean): 
   const { intent } = state;
   if (intent.kind === "login" && (isFinal || !intent.isRenewal)) {
     assertDeliverable(state, "sign in");
+    // The session that this sign-in would have to end was not read.
+    const { standing } = state;
+    if (standing.kind === "detached" && standing.why === "unavailable") throw unavailable(standing.error);
     return planLogin(state, intent, now);
   }
   if (intent.kind === "logout") return planLogout(state, now);

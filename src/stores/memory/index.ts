@@ -94,7 +94,7 @@ class MemoryStore implements Store {
         ...row,
         lastSeenAt,
         idleDeadline: idleDeadline ?? row.idleDeadline,
-        pruneAfter,
+        pruneAfter: Math.max(row.pruneAfter, pruneAfter),
       }));
       if (remembered !== undefined) this.#use(remembered);
     }
@@ -107,7 +107,7 @@ class MemoryStore implements Store {
       ({ session, login }) =>
         (userId === undefined || (session?.userId ?? login?.userId) === userId) &&
         (handle === undefined || session?.id === handle || login?.id === handle) &&
-        (except === undefined || session?.id !== except),
+        (except === undefined || (session?.id !== except && login?.id !== except)),
     );
     return this.#end(matches, selector, undefined);
   }

@@ -119,16 +119,24 @@ export class PgClientDriver implements SqlDriver {
     this.#prepared = new Prepared(prepares);
   }
 
-  run(statement: Statement): Promise<Answer> {
-    return this.#turns.take("", () => this.#prepared.run(this.#client, statement));
+  run(statement: Statement, deadline: Deadline): Promise<Answer> {
+    return this.#inTurn(deadline, () => this.#prepared.run(this.#client, statement));
   }
 
   transaction<T>(
     work: (connection: SqlConnection) => Promise<T>,
-    _deadline: Deadline,
+    deadline: Deadline,
     onCommit: () => void,
   ): Promise<T> {
-    return this.#turns.take("", () => transact(this.#client, this.#prepared, work, onCommit));
+    return this.#inTurn(deadline, () => transact(this.#client, this.#prepared, work, onCommit));
+  }
+
+  /** What waited past its deadline was told to have failed, and must not happen after all. */
+  #inTurn<T>(deadline: Deadline, work: () => Promise<T>): Promise<T> {
+    return this.#turns.take("", () => {
+      if (deadline.isOver) throw new NotSent(new Error("The connection came too late."));
+      return work();
+    });
   }
 
   async close(): Promise<void> {}

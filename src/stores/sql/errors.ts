@@ -22,14 +22,34 @@ export function storeError(name: string, { kind, cause }: SqlFault): PsessionErr
       { cause },
     );
   }
-  const reason = reasonOf(cause).replace(/\.$/, "");
+  const told = withoutValues(cause);
+  const reason = reasonOf(told).replace(/\.$/, "");
   if (kind === "exists") {
     return new PsessionError(
       "store_not_migrated",
       `The ${name} store's tables cannot be created: ${reason}. Rename or remove what is in the way, or give psession's tables other names (option tables).`,
-      { cause },
+      { cause: told },
     );
   }
   const message = `The ${name} store failed: ${reason}. ${ADVICE[kind]}`.trim();
-  return new PsessionError("store_unavailable", message, { cause });
+  return new PsessionError("store_unavailable", message, { cause: told });
+}
+
+/** What drivers hang on their errors that holds values: mariadb the whole statement, PostgreSQL the failing row. */
+const TELLING = ["sql", "sqlMessage", "detail", "where", "parameters", "query", "args"];
+
+/** A copy of a driver's error for logs: its own sentence and codes, without the statement and its values. */
+function withoutValues(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { sqlMessage } = error as { sqlMessage?: unknown };
+  const message = typeof sqlMessage === "string" ? sqlMessage : (error.message.split("\nsql: ")[0] ?? "");
+  const copy = new Error(message);
+  copy.name = error.name;
+  const frames = error.stack?.split("\n").filter((line) => line.startsWith("    at ")) ?? [];
+  copy.stack = [`${error.name}: ${message}`, ...frames].join("\n");
+  for (const [key, value] of Object.entries(error)) {
+    const isPlain = ["string", "number", "boolean"].includes(typeof value);
+    if (isPlain && !TELLING.includes(key)) Object.assign(copy, { [key]: value });
+  }
+  return copy;
 }

@@ -216,8 +216,10 @@ export class Statements {
       lastSeenAt,
       ...(idleDeadline === undefined ? {} : { idleDeadline }),
     });
-    return this.make(`UPDATE ${S} SET ${sql}${s.pruneAfter} = ? WHERE ${s.id} = ?`, [
+    const later = `CASE WHEN ${s.pruneAfter} < ? THEN ? ELSE ${s.pruneAfter} END`;
+    return this.make(`UPDATE ${S} SET ${sql}${s.pruneAfter} = ${later} WHERE ${s.id} = ?`, [
       ...values,
+      pruneAfter,
       pruneAfter,
       id,
     ]);

@@ -1,5 +1,6 @@
 import { systemClock } from "../../clock.ts";
 import { PsessionError } from "../../errors.ts";
+import { sameDigest } from "../../secrets.ts";
 import { Batch } from "../batch.ts";
 import type {
   Change,
@@ -98,9 +99,20 @@ export class SqlStore implements Store {
       return program;
     };
     const result = await this.#apply(change, isRepeatable, again);
-    // Nobody else makes rows with these ids: they are there because the first try succeeded, and its answer got lost.
-    const isThere = isRepeatable && tries > 1 && !result.done && result.lost === "exists";
-    return isThere ? { done: true, ended: [] } : result;
+    const mayBeOurs = isRepeatable && tries > 1 && !result.done && result.lost === "exists";
+    return mayBeOurs && (await this.#isThere(change)) ? { done: true, ended: [] } : result;
+  }
+
+  /** The rows of a change that was tried again are there: the first try succeeded, and its answer got lost. */
+  async #isThere({ insert, remember }: Change): Promise<boolean> {
+    const found = remember === undefined ? undefined : await this.findRemembered(remember.id);
+    const login = found?.login;
+    const isLoginOurs = login?.revokedAt === undefined && sameDigest(login?.token ?? NONE, remember?.token);
+    if (remember !== undefined && !isLoginOurs) return false;
+    if (insert === undefined) return true;
+    // By the secret: the same request may have made a row of this id before, with another one.
+    const session = remember === undefined ? await this.findSession(insert.id) : found?.session;
+    return session?.id === insert.id && sameDigest(session.secret, insert.secret);
   }
 
   async #apply(
@@ -206,6 +218,8 @@ export class SqlStore implements Store {
     this.#isReady = true;
   }
 }
+
+const NONE = new Uint8Array();
 
 function* single(statement: Statement): Program<void> {
   yield statement;

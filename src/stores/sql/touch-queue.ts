@@ -1,5 +1,7 @@
 import type { Touch } from "../store.ts";
 
+const MOST = 256;
+
 /**
  * Collects the touches of requests that end at the same time, and sends them together. While one lot is on its
  * way the next one grows: under load there are few large statements instead of many small ones.
@@ -24,15 +26,23 @@ export class TouchQueue {
     return this.#next;
   }
 
+  /** In lots: statements have a limit of values, and large ones hold their rows for long. */
+  async #flushAll(touches: readonly Touch[]): Promise<void> {
+    for (let start = 0; start < touches.length; start += MOST) {
+      await this.#flush(touches.slice(start, start + MOST));
+    }
+  }
+
   #schedule(): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       this.#start = () => {
-        const touches = [...this.#waiting.values()];
+        // In one order everywhere, as two processes that touch the same rows would otherwise lock each other out.
+        const touches = [...this.#waiting.values()].sort((a, b) => (a.sessionId < b.sessionId ? -1 : 1));
         this.#waiting = new Map();
         this.#next = undefined;
         this.#start = undefined;
         this.#isFlushing = true;
-        this.#flush(touches)
+        this.#flushAll(touches)
           .then(resolve, reject)
           .finally(() => {
             this.#isFlushing = false;

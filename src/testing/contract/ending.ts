@@ -49,6 +49,12 @@ export const ending: Cases = {
     await done(store.apply({ remember: lonely }));
     await done(store.apply({ insert: plainOne }));
     await done(store.apply({ insert: foreign }));
+    const bystander = rememberedRow({ userId: bob });
+    await done(store.apply({ remember: bystander }));
+    assert.deepEqual(
+      await store.end({ userId: bob, except: bystander.id, ...ENDING, handle: bystander.id }),
+      [],
+    );
     const ended = await store.end({ userId: ada, except: kept.id, ...ENDING });
     assert.deepEqual(
       new Set(ended.map(({ sessionId, rememberedId }) => rememberedId ?? sessionId)),

@@ -103,7 +103,7 @@ export const writes: Cases = {
     const login = rememberedRow();
     const session = sessionRow({ rememberedId: login.id, confirmFrom: T0 + 5 });
     await done(store.apply({ remember: login, insert: session }));
-    const seen = { lastSeenAt: T0 + 9, idleDeadline: T0 + 99, pruneAfter: T0 + 999 };
+    const seen = { lastSeenAt: T0 + 9, idleDeadline: T0 + 99, pruneAfter: session.pruneAfter + 999 };
     const used = { lastUsedAt: T0 + 9, idleDeadline: T0 + 77, pruneAfter: T0 + 777 };
     await store.touch([
       { sessionId: newId(), ...seen, remembered: undefined },
@@ -113,6 +113,9 @@ export const writes: Cases = {
     assert.deepEqual(plain(await store.findRemembered(login.id)), plain(expected));
     await store.touch([{ sessionId: session.id, ...seen, idleDeadline: undefined, remembered: undefined }]);
     assert.equal((await store.findSession(session.id))?.idleDeadline, seen.idleDeadline);
+    // Of a request that came before a sign-in, which gave the row a longer life.
+    await store.touch([{ sessionId: session.id, ...seen, pruneAfter: T0, remembered: undefined }]);
+    assert.equal((await store.findSession(session.id))?.pruneAfter, seen.pruneAfter);
   },
 
   "a confirmation takes only on the current token and generation, once": async ({

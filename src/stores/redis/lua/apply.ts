@@ -153,7 +153,11 @@ return ended
 export const TOUCH = `
 for _, touch in ipairs(cjson.decode(ARGV[2])) do
   local row = session(touch.id)
-  if row then set(row, touch.set) end
+  if row then
+    -- A sign-in may have given the row a longer life than this request knew of.
+    touch.set.pr = digits(math.max(num(row.head.pr), num(touch.set.pr)))
+    set(row, touch.set)
+  end
   if touch.use then use_login(touch.use) end
 end
 save()

@@ -124,7 +124,8 @@ end
 for _, handle in ipairs(handles) do
   local entry = of_handle(handle)
   if entry and (not order.user or user_of(entry) == order.user)
-    and not (order.except and entry.session and entry.session.id == order.except) then
+    and not (order.except and (entry.session and entry.session.id == order.except
+      or entry.login and entry.login.id == order.except)) then
     add(entries, entry)
   end
 end

@@ -171,7 +171,9 @@ function updateAll<Field extends string>(
     const column = columnOf(table, field);
     const name = quote(column.column);
     for (const [id, ...times] of padded) values.push(id, statements.value(column, times[index]));
-    const cases = padded.map(() => `WHEN ? THEN COALESCE(?, ${name})`).join(" ");
+    const isNeverLowered = table.columns === statements.schema.sessions.columns && field === "pruneAfter";
+    const value = `${isNeverLowered ? "GREATEST" : "COALESCE"}(?, ${name})`;
+    const cases = padded.map(() => `WHEN ? THEN ${value}`).join(" ");
     return `${name} = CASE ${id} ${cases} ELSE ${name} END`;
   });
   const marks = ids.map(() => "?").join(", ");

@@ -12,7 +12,7 @@ export function touchAll(statements: Statements, touches: readonly Touch[]): Sta
   const column = (field: "lastSeenAt" | "idleDeadline") => columnOf(schema.sessions, field);
   const used = touches.flatMap(({ remembered }) => remembered ?? []);
   const sql = `WITH "#seen" AS (
-  UPDATE ${S} SET ${s.lastSeenAt} = "#t".seen, ${s.idleDeadline} = COALESCE("#t".idle, ${S}.${s.idleDeadline}), ${s.pruneAfter} = "#t".prune
+  UPDATE ${S} SET ${s.lastSeenAt} = "#t".seen, ${s.idleDeadline} = COALESCE("#t".idle, ${S}.${s.idleDeadline}), ${s.pruneAfter} = GREATEST("#t".prune, ${S}.${s.pruneAfter})
   FROM unnest(?::text[], ${array(statements, column("lastSeenAt"))}, ${array(statements, column("idleDeadline"))}, ?::bigint[]) AS "#t" (id, seen, idle, prune)
   WHERE ${S}.${s.id} = "#t".id
 )

@@ -47,7 +47,10 @@ export const isSingleStatement = ({
 export const insertsOnly = ({ rotate, hold, remember, insert, update, use, end, cap }: Change): boolean =>
   [rotate, hold, update, use, cap].every((part) => part === undefined) &&
   (end === undefined || end.length === 0) &&
-  (insert === undefined || insert.rememberedId === remember?.id);
+  (insert === undefined || insert.rememberedId === remember?.id) &&
+  // A session that was ended after the first try leaves nothing behind, and would come back with the second one;
+  // a remembered login leaves its tombstone.
+  (insert?.userId === undefined || remember !== undefined);
 
 /** A change, part by part, inside a transaction. Logins come before sessions everywhere, as deadlocks want it. */
 export function* applyProgram(statements: Statements, change: Change): Program<readonly Ended[]> {

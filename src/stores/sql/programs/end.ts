@@ -74,12 +74,14 @@ export function* endProgram(statements: Statements, selector: EndSelector): Prog
   const matches = entries.filter(
     ({ session, login }) =>
       (handle === undefined || session?.id === handle || login?.id === handle) &&
-      (except === undefined || session?.id !== except),
+      (except === undefined || (session?.id !== except && login?.id !== except)),
   );
   const targets: Targets = {
     logins: matches.flatMap(({ login }) => login ?? []),
     sessions: matches.flatMap(({ session }) => session?.id ?? []),
-    isEnding: (session) => session.id !== except && (userId === undefined || session.userId === userId),
+    isEnding: (session) =>
+      (except === undefined || (session.id !== except && session.rememberedId !== except)) &&
+      (userId === undefined || session.userId === userId),
   };
   return yield* endAll(statements, targets, selector);
 }
