@@ -2,7 +2,7 @@ import type { CompiledQuery, Kysely } from "kysely";
 import { PsessionError, reasonOf } from "../../errors.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import { type Deadline, NotSent, type SqlConnection, type SqlDriver } from "../sql/driver.ts";
-import type { Answer, RawRow, SqlValue, Statement } from "../sql/statement.ts";
+import { type Answer, type RawRow, type Statement, toBuffer } from "../sql/statement.ts";
 
 type Executor = Pick<Kysely<unknown>, "executeQuery">;
 
@@ -91,7 +91,7 @@ export class KyselyDriver implements SqlDriver {
   }
 
   async #execute(executor: Executor, { sql, values, returns }: Statement): Promise<Answer> {
-    const parameters = this.#dialect.name === "mysql" ? values.map(toMysql) : values;
+    const parameters = this.#dialect.name === "mysql" ? values.map(toBuffer) : values;
     const { rows, numAffectedRows } = await executor.executeQuery(compiled(sql, parameters));
     return { rows: returns ? rows : [], count: Number(numAffectedRows ?? 0) };
   }
@@ -114,7 +114,3 @@ function compiled(sql: string, parameters: readonly unknown[]): CompiledQuery<Ra
   const query = { kind: "RawNode", sqlFragments: [sql], parameters: [] } as const;
   return { query, queryId: { queryId: "psession" }, sql, parameters };
 }
-
-/** mysql2 writes Buffers as bytes, and other arrays of bytes as something else. */
-const toMysql = (value: SqlValue): unknown =>
-  value instanceof Uint8Array && !Buffer.isBuffer(value) ? Buffer.from(value) : value;

@@ -1,5 +1,6 @@
-import { type Deadline, NotSent, type SqlConnection, type SqlDriver } from "../sql/driver.ts";
-import type { Answer, RawRow, SqlValue, Statement } from "../sql/statement.ts";
+import type { Deadline, SqlConnection, SqlDriver } from "../sql/driver.ts";
+import { inTransaction, type Lender, withConnection } from "../sql/lease.ts";
+import { type Answer, type RawRow, type SqlValue, type Statement, toBuffer } from "../sql/statement.ts";
 import type { MariadbConnection, MariadbPool, Mysql2Pool } from "./clients.ts";
 
 /** What the two drivers have in common, once their differences are out of the way. */
@@ -19,7 +20,7 @@ export const mysql2 =
     return {
       execute: async (sql, values) => {
         // Whatever the application's pool is set to, rows come as objects and question marks are question marks.
-        const query = { sql, values: values.map(toDriver), rowsAsArray: false, namedPlaceholders: false };
+        const query = { sql, values: values.map(toBuffer), rowsAsArray: false, namedPlaceholders: false };
         return (await connection.execute(query))[0];
       },
       command: (sql) => connection.query(sql),
@@ -35,7 +36,7 @@ export const mariadb =
     return {
       execute: (sql, values) => {
         const query = { sql, rowsAsArray: false, namedPlaceholders: false, metaAsArray: false };
-        return connection.execute(query, values.map(toDriver));
+        return connection.execute(query, values.map(toBuffer));
       },
       command: (sql) => connection.query(sql),
       release: () => void connection.release().catch(() => {}),
@@ -57,19 +58,17 @@ async function end(connection: MariadbConnection): Promise<void> {
   else await connection.release();
 }
 
-/** Both drivers take Buffers for bytes, and other arrays of bytes for something else. */
-const toDriver = (value: SqlValue): unknown =>
-  value instanceof Uint8Array && !Buffer.isBuffer(value) ? Buffer.from(value) : value;
-
 export class MysqlDriver implements SqlDriver {
-  readonly #connect: Connect;
+  readonly #lender: Lender<MysqlConnection>;
 
   constructor(connect: Connect) {
-    this.#connect = connect;
+    const giveBack = (connection: MysqlConnection, isBroken: boolean) =>
+      isBroken ? connection.destroy() : connection.release();
+    this.#lender = { connect, giveBack, isFatal };
   }
 
   run(statement: Statement, deadline: Deadline): Promise<Answer> {
-    return this.#withConnection(deadline, (connection) => run(connection, statement));
+    return withConnection(this.#lender, deadline, (connection, watch) => watch(run(connection, statement)));
   }
 
   transaction<T>(
@@ -77,86 +76,23 @@ export class MysqlDriver implements SqlDriver {
     deadline: Deadline,
     onCommit: () => void,
   ): Promise<T> {
-    return this.#withConnection(deadline, async (connection) => {
-      await connection.command("START TRANSACTION");
-      let result: T;
-      try {
-        result = await work({ run: (statement) => run(connection, statement) });
-      } catch (error) {
-        await rollback(connection);
-        throw error;
-      }
-      onCommit();
-      await connection.command("COMMIT");
-      return result;
-    });
+    return withConnection(this.#lender, deadline, (connection, watch) =>
+      inTransaction(
+        (sql) => watch(connection.command(sql)),
+        "START TRANSACTION",
+        () => work({ run: (statement) => watch(run(connection, statement)) }),
+        onCommit,
+      ),
+    );
   }
 
   async close(): Promise<void> {}
-
-  /** A connection that broke, or that somebody gave up waiting for, is destroyed: the pool makes another one. */
-  async #withConnection<T>(
-    deadline: Deadline,
-    work: (connection: MysqlConnection) => Promise<T>,
-  ): Promise<T> {
-    const connection = await this.#connected();
-    let isOver = false;
-    let isBroken = false;
-    const leave = () => {
-      if (isOver) return;
-      isOver = true;
-      if (isBroken) connection.destroy();
-      else connection.release();
-    };
-    if (deadline.isOver) {
-      leave();
-      throw new NotSent(new Error("The connection came too late."));
-    }
-    deadline.onOver = () => {
-      isBroken = true;
-      leave();
-    };
-    const watched = async <R>(call: Promise<R>): Promise<R> => {
-      try {
-        return await call;
-      } catch (error) {
-        isBroken ||= isFatal(error);
-        throw error;
-      }
-    };
-    try {
-      return await work({
-        ...connection,
-        execute: (sql, values) => watched(connection.execute(sql, values)),
-        command: (sql) => watched(connection.command(sql)),
-      });
-    } finally {
-      deadline.onOver = undefined;
-      leave();
-    }
-  }
-
-  async #connected(): Promise<MysqlConnection> {
-    try {
-      return await this.#connect();
-    } catch (error) {
-      throw new NotSent(error);
-    }
-  }
 }
 
 async function run(connection: MysqlConnection, { sql, values, returns }: Statement): Promise<Answer> {
   const result = await connection.execute(sql, values);
   if (returns) return { rows: result as RawRow[], count: 0 };
   return { rows: [], count: Number((result as { affectedRows?: number | bigint }).affectedRows ?? 0) };
-}
-
-async function rollback(connection: MysqlConnection): Promise<void> {
-  try {
-    await connection.command("ROLLBACK");
-  } catch {
-    // The connection is gone, and the transaction with it.
-  }
 }
 
 /** Both drivers say of an error whether the connection is lost with it; what has no number is none of the server's. */

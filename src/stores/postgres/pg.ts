@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Deadline, NotSent, type SqlConnection, type SqlDriver } from "../sql/driver.ts";
+import { inTransaction, type Lender, withConnection } from "../sql/lease.ts";
 import type { Answer, RawRow, Statement } from "../sql/statement.ts";
 import { Turns } from "../turns.ts";
 import type { PgClient, PgPool, PgPoolClient } from "./clients.ts";
@@ -37,12 +38,24 @@ class Prepared {
 const heard = new WeakSet<PgPool>();
 
 export class PgPoolDriver implements SqlDriver {
-  readonly #pool: PgPool;
   readonly #prepared: Prepared;
+  readonly #lender: Lender<PgPoolClient>;
 
   constructor(pool: PgPool, prepares: boolean) {
-    this.#pool = pool;
     this.#prepared = new Prepared(prepares);
+    this.#lender = {
+      connect: async () => {
+        const client = await pool.connect();
+        // The pool listens to idle clients only. What broke ours is what its query throws.
+        client.on?.("error", ignore);
+        return client;
+      },
+      giveBack: (client, isBroken) => {
+        client.release(isBroken);
+        client.off?.("error", ignore);
+      },
+      isFatal: (error) => !isOfServer(error),
+    };
     // An idle connection that breaks would end the process unless somebody listens; the pool has dropped it by then.
     if (!heard.has(pool)) pool.on?.("error", ignore);
     heard.add(pool);
@@ -62,49 +75,10 @@ export class PgPoolDriver implements SqlDriver {
 
   async close(): Promise<void> {}
 
-  /** A client that broke, or that somebody gave up waiting for, is destroyed: the pool makes another one. */
-  async #withClient<T>(deadline: Deadline, work: (client: PgClient) => Promise<T>): Promise<T> {
-    const client = await this.#connect();
-    let isReleased = false;
-    let isBroken = false;
-    // The pool listens to idle clients only. What broke ours is what its query throws.
-    client.on?.("error", ignore);
-    const release = () => {
-      if (isReleased) return;
-      isReleased = true;
-      client.release(isBroken);
-      client.off?.("error", ignore);
-    };
-    if (deadline.isOver) {
-      release();
-      throw new NotSent(new Error("The connection came too late."));
-    }
-    deadline.onOver = () => {
-      isBroken = true;
-      release();
-    };
-    const query: PgClient["query"] = async (query) => {
-      try {
-        return await client.query(query);
-      } catch (error) {
-        isBroken ||= !isOfServer(error);
-        throw error;
-      }
-    };
-    try {
-      return await work({ query });
-    } finally {
-      deadline.onOver = undefined;
-      release();
-    }
-  }
-
-  async #connect(): Promise<PgPoolClient> {
-    try {
-      return await this.#pool.connect();
-    } catch (error) {
-      throw new NotSent(error);
-    }
+  #withClient<T>(deadline: Deadline, work: (client: PgClient) => Promise<T>): Promise<T> {
+    return withConnection(this.#lender, deadline, (client, watch) =>
+      work({ query: (query) => watch(client.query(query)) }),
+    );
   }
 }
 
@@ -142,31 +116,19 @@ export class PgClientDriver implements SqlDriver {
   async close(): Promise<void> {}
 }
 
-async function transact<T>(
+function transact<T>(
   client: PgClient,
   prepared: Prepared,
   work: (connection: SqlConnection) => Promise<T>,
   onCommit: () => void,
 ): Promise<T> {
-  await client.query({ text: BEGIN, values: [] });
-  let result: T;
-  try {
-    result = await work({ run: (statement) => prepared.run(client, statement) });
-  } catch (error) {
-    await rollback(client);
-    throw error;
-  }
-  onCommit();
-  await client.query({ text: "COMMIT", values: [] });
-  return result;
-}
-
-async function rollback(client: PgClient): Promise<void> {
-  try {
-    await client.query({ text: "ROLLBACK", values: [] });
-  } catch {
-    // The connection is gone, and the transaction with it.
-  }
+  const run = (statement: Statement) => prepared.run(client, statement);
+  return inTransaction(
+    (text) => client.query({ text, values: [] }),
+    BEGIN,
+    () => work({ run }),
+    onCommit,
+  );
 }
 
 function ignore(): void {}

@@ -86,6 +86,13 @@ const REFUSED = /not queryable|closed state|Cannot execute new commands/;
 /** The driver knew that the connection was broken, and sent nothing. */
 export const wasRefusedByDriver = (error: unknown): boolean => REFUSED.test(facets(error).message);
 
+/** A column that is one of `ids`, each with a place of its own. */
+export function inPlaces(column: string, ids: readonly string[]): ReturnType<Dialect["isOneOf"]> {
+  const values = toPowerOfTwo(ids);
+  const sql = values.length === 1 ? `${column} = ?` : `${column} IN (${values.map(() => "?").join(", ")})`;
+  return { sql, values };
+}
+
 /** Few different texts, as each is prepared once: the last one is repeated. */
 export function toPowerOfTwo<T>(items: readonly T[]): T[] {
   const padded = [...items];
@@ -93,3 +100,9 @@ export function toPowerOfTwo<T>(items: readonly T[]): T[] {
   while (last !== undefined && (padded.length & (padded.length - 1)) !== 0) padded.push(last);
   return padded;
 }
+
+/** Dates as text in UTC, to the millisecond: where a database has no time zones. */
+export const utcText: Pick<Dialect, "moment" | "parseMoment"> = {
+  moment: (time) => new Date(time).toISOString().replace("T", " ").slice(0, -1),
+  parseMoment: (value) => Date.parse(`${String(value).replace(" ", "T")}Z`),
+};

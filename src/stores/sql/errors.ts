@@ -15,14 +15,14 @@ const ADVICE = {
 /** A fault of the database as an error of ours. Values of statements are in no message. */
 export function storeError(name: string, { kind, cause }: SqlFault): PsessionError {
   if (cause instanceof PsessionError) return cause;
+  const told = withoutValues(cause);
   if (kind === "schema") {
     return new PsessionError(
       "store_not_migrated",
       `The ${name} store lacks psession's tables or columns: make it with migrate: true, or run what \`psession schema\` prints. If they have other names, say so (options schema and tables).`,
-      { cause },
+      { cause: told },
     );
   }
-  const told = withoutValues(cause);
   const reason = reasonOf(told).replace(/\.$/, "");
   if (kind === "exists") {
     return new PsessionError(

@@ -162,6 +162,22 @@ export function createTable<Field extends string>(
   return `CREATE TABLE ${ifMissing ? "IF NOT EXISTS " : ""}${qualified(dialect, table)} (\n  ${body}\n)${suffix}`;
 }
 
+/** The tables of every store, and their indexes as statements of their own. */
+export function tablesMigration(
+  dialect: Dialect,
+  schema: Schema,
+  parts: TableParts,
+  createIndex: (index: Index) => string,
+): Migration {
+  const statements = [
+    createTable(dialect, schema, schema.sessions, "id", parts),
+    createTable(dialect, schema, schema.logins, "id", parts),
+    createTable(dialect, schema, schema.locks, "name", parts),
+    ...indexesOf(schema).map(createIndex),
+  ];
+  return { name: "0001-tables", steps: statements.map((sql) => ({ sql })) };
+}
+
 /** A table that is created unless it is there, and that says in its comment that it is ours. */
 export function createMarked(sql: string, table: string): Step {
   const mark = `psession ${digest(sql)}`;

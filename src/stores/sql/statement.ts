@@ -1,6 +1,10 @@
 /** Values that every SQL driver takes; lists only where a dialect has a type for them. */
 export type SqlValue = string | number | Uint8Array | null | readonly (string | number | null)[];
 
+/** Drivers of MySQL write Buffers as bytes, and other arrays of bytes as something else. */
+export const toBuffer = (value: SqlValue): SqlValue =>
+  value instanceof Uint8Array && !Buffer.isBuffer(value) ? Buffer.from(value) : value;
+
 export interface Statement {
   readonly sql: string;
   readonly values: readonly SqlValue[];

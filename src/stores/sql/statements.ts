@@ -131,8 +131,13 @@ export class Statements {
   }
 
   insertText(table: Table): string {
+    return `${this.insertInto(table)} VALUES (${table.columns.map(() => "?").join(", ")})`;
+  }
+
+  /** The beginning of an insert, to be followed by values or by a query. */
+  insertInto(table: Table): string {
     const names = table.columns.map(({ column }) => this.dialect.quote(column));
-    return `INSERT INTO ${qualified(this.dialect, table)} (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`;
+    return `INSERT INTO ${qualified(this.dialect, table)} (${names.join(", ")})`;
   }
 
   updateSession({ id, version, set }: SessionUpdate): Statement {

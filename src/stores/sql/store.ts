@@ -17,20 +17,14 @@ import type {
   UserId,
   UserIdKind,
 } from "../store.ts";
+import { insertsOnly, isSingleWrite } from "./changes.ts";
 import type { SqlDriver } from "./driver.ts";
 import { isMigrated, lockedMigration } from "./migrations.ts";
-import {
-  applyProgram,
-  insertsOnly,
-  isSingleStatement,
-  LostCondition,
-  touchProgram,
-  writeProgram,
-} from "./programs/apply.ts";
+import { applyAtOnceProgram, applyProgram, LostCondition, touchProgram } from "./programs/apply.ts";
 import { endProgram, ofUser } from "./programs/end.ts";
 import { claimProgram, lockProgram, pruneProgram } from "./programs/keep-house.ts";
 import { Runner, type RunnerParts } from "./runner.ts";
-import { isFault, type Program, type Statement } from "./statement.ts";
+import type { Program, Statement } from "./statement.ts";
 import type { Statements } from "./statements.ts";
 import { TouchQueue } from "./touch-queue.ts";
 
@@ -92,15 +86,26 @@ export class SqlStore implements Store {
   }
 
   async apply(change: Change): Promise<ChangeResult> {
-    const isRepeatable = insertsOnly(change);
+    const statements = this.statements;
+    const isSingle = isSingleWrite(change);
+    const atOnce = isSingle ? undefined : statements.dialect.applyAtOnce?.(statements, change);
+    const options = { isRepeatable: insertsOnly(change) };
     let tries = 0;
-    const again = <T>(program: Program<T>): Program<T> => {
+    const program = () => {
       tries++;
-      return program;
+      return atOnce === undefined ? applyProgram(statements, change) : applyAtOnceProgram(atOnce);
     };
-    const result = await this.#apply(change, isRepeatable, again);
-    const mayBeOurs = isRepeatable && tries > 1 && !result.done && result.lost === "exists";
-    return mayBeOurs && (await this.#isThere(change)) ? { done: true, ended: [] } : result;
+    const runner = await this.#whenReady();
+    try {
+      const isOneStatement = isSingle || atOnce !== undefined;
+      const ended = await (isOneStatement ? runner.run(program, options) : runner.transact(program, options));
+      return { done: true, ended };
+    } catch (error) {
+      if (!(error instanceof LostCondition)) throw error;
+      const { lost } = error;
+      const mayBeOurs = options.isRepeatable && tries > 1 && lost === "exists";
+      return mayBeOurs && (await this.#isThere(change)) ? { done: true, ended: [] } : { done: false, lost };
+    }
   }
 
   /** The rows of a change that was tried again are there: the first try succeeded, and its answer got lost. */
@@ -113,29 +118,6 @@ export class SqlStore implements Store {
     // By the secret: the same request may have made a row of this id before, with another one.
     const session = remember === undefined ? await this.findSession(insert.id) : found?.session;
     return session?.id === insert.id && sameDigest(session.secret, insert.secret);
-  }
-
-  async #apply(
-    change: Change,
-    isRepeatable: boolean,
-    counted: <T>(program: Program<T>) => Program<T>,
-  ): Promise<ChangeResult> {
-    const statements = this.statements;
-    const options = { isRepeatable };
-    const runner = await this.#whenReady();
-    try {
-      if (isSingleStatement(change)) {
-        await runner.run(() => counted(writeProgram(statements, change)), options);
-        return { done: true, ended: [] };
-      }
-      const atOnce = statements.dialect.applyAtOnce?.(statements, change);
-      if (atOnce !== undefined) return await runner.run(() => counted(applied(atOnce)), options);
-      const ended = await runner.transact(() => counted(applyProgram(statements, change)), options);
-      return { done: true, ended };
-    } catch (error) {
-      if (error instanceof LostCondition) return { done: false, lost: error.lost };
-      throw error;
-    }
   }
 
   async touch(touches: readonly Touch[]): Promise<void> {
@@ -193,13 +175,11 @@ export class SqlStore implements Store {
     const statements = this.statements;
     const plain = touches.filter(({ remembered }) => remembered?.confirm === undefined);
     const confirming = touches.filter(({ remembered }) => remembered?.confirm !== undefined);
+    const runner = await this.#whenReady();
     const atOnce = plain.length > 0 ? statements.dialect.touchAll?.(statements, plain) : [];
-    if (atOnce === undefined)
-      return (await this.#whenReady()).transact(() => touchProgram(statements, touches));
-    for (const statement of atOnce)
-      await (await this.#whenReady()).run(() => single(statement), { isRepeatable: true });
-    if (confirming.length > 0)
-      await (await this.#whenReady()).transact(() => touchProgram(statements, confirming));
+    if (atOnce === undefined) return runner.transact(() => touchProgram(statements, touches));
+    for (const statement of atOnce) await runner.run(() => single(statement), { isRepeatable: true });
+    if (confirming.length > 0) await runner.transact(() => touchProgram(statements, confirming));
   }
 
   /** The runner, once the tables are there. A migration that failed is tried again by the next who comes. */
@@ -223,22 +203,4 @@ const NONE = new Uint8Array();
 
 function* single(statement: Statement): Program<void> {
   yield statement;
-}
-
-/** Reads the answer of a change that was one statement. */
-function* applied(statement: Statement): Program<ChangeResult> {
-  try {
-    const { rows } = yield statement;
-    const [answer] = rows;
-    // It always has a row: without one, what came is the answer to something else.
-    if (answer === undefined)
-      throw Object.assign(new Error("The answer was lost."), { code: "CONNECTION_CLOSED" });
-    const { done, held, seen } = answer;
-    if (Number(done) === 1) return { done: true, ended: [] };
-    if (Number(held) === 0) return { done: false, lost: "rotation" };
-    return { done: false, lost: Number(seen) === 0 ? "missing" : "stale" };
-  } catch (error) {
-    if (isFault(error, "unique")) return { done: false, lost: "exists" };
-    throw error;
-  }
 }

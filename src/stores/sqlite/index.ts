@@ -3,18 +3,13 @@ import * as v from "valibot";
 import { systemClock } from "../../clock.ts";
 import { PsessionError } from "../../errors.ts";
 import { describeFault, invalidOptions } from "../../faults.ts";
+import { isSingleWrite } from "../sql/changes.ts";
 import { sqliteDialect } from "../sql/dialects/sqlite.ts";
 import { executeSync } from "../sql/driver.ts";
 import { storeError } from "../sql/errors.ts";
 import { isMigrated, lockedMigration } from "../sql/migrations.ts";
 import { type NamingOptions, namingEntries, namingFaults, resolveNaming } from "../sql/naming.ts";
-import {
-  applyProgram,
-  isSingleStatement,
-  LostCondition,
-  touchProgram,
-  writeProgram,
-} from "../sql/programs/apply.ts";
+import { applyProgram, LostCondition, touchProgram } from "../sql/programs/apply.ts";
 import { endProgram, ofUser } from "../sql/programs/end.ts";
 import { claimProgram, lockProgram, pruneProgram } from "../sql/programs/keep-house.ts";
 import { schemaOf } from "../sql/schema.ts";
@@ -142,13 +137,12 @@ class SqliteStore implements Store {
   }
 
   async apply(change: Change): Promise<ChangeResult> {
-    const isSingle = isSingleStatement(change);
+    const isSingle = isSingleWrite(change);
     try {
       return await this.#retrying(() => {
         this.#assertNoTransaction();
-        if (!isSingle) return { done: true, ended: this.#transact(applyProgram(this.#statements, change)) };
-        this.#execute(writeProgram(this.#statements, change));
-        return { done: true, ended: [] };
+        const program = applyProgram(this.#statements, change);
+        return { done: true, ended: isSingle ? this.#execute(program) : this.#transact(program) };
       });
     } catch (error) {
       if (error instanceof LostCondition) return { done: false, lost: error.lost };

@@ -1,5 +1,13 @@
 import type { Touch } from "../../store.ts";
-import { type Dialect, facets, isConnectionFault, qualified, toPowerOfTwo } from "../dialect.ts";
+import {
+  type Dialect,
+  facets,
+  inPlaces,
+  isConnectionFault,
+  qualified,
+  toPowerOfTwo,
+  utcText,
+} from "../dialect.ts";
 import {
   createMarked,
   createTable,
@@ -61,13 +69,8 @@ export const mysqlDialect: Dialect = {
   },
   // As text, or the driver would read it in a time zone of its own.
   selectMoment: (column) => `CAST(${column} AS CHAR)`,
-  moment: (time) => new Date(time).toISOString().replace("T", " ").slice(0, -1),
-  parseMoment: (value) => Date.parse(`${String(value).replace(" ", "T")}Z`),
-  isOneOf: (column, ids) => {
-    const values = toPowerOfTwo(ids);
-    const sql = values.length === 1 ? `${column} = ?` : `${column} IN (${values.map(() => "?").join(", ")})`;
-    return { sql, values };
-  },
+  ...utcText,
+  isOneOf: inPlaces,
   // A range that is deleted would lock the gaps around it: ids are read first, and deleted by key.
   prune: () => undefined,
   // Whoever comes second waits for the row until the first transaction has ended.

@@ -1,5 +1,6 @@
 import type { Change } from "../../store.ts";
-import { columnOf, type Table } from "../schema.ts";
+import { endsNothing } from "../changes.ts";
+import type { Table } from "../schema.ts";
 import type { SqlValue, Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
 
@@ -14,12 +15,11 @@ import type { Statements } from "../statements.ts";
  * Names of our own begin with a character that the options refuse: a table may be called "ok", and a column.
  */
 export function applyAtOnce(statements: Statements, change: Change): Statement | undefined {
-  const { rotate, hold, remember, insert, update, use, end, cap } = change;
-  const endsSomething = (end !== undefined && end.length > 0) || cap !== undefined;
+  const { rotate, hold, remember, insert, update, use } = change;
   // Two writes of one row do not go into one statement.
   const isTwofold = rotate !== undefined && (use !== undefined || hold !== undefined);
   const confirmsElsewhere = use?.confirm !== undefined && update === undefined;
-  if (endsSomething || isTwofold || confirmsElsewhere) return undefined;
+  if (!endsNothing(change) || isTwofold || confirmsElsewhere) return undefined;
 
   const { S, L, s, l, schema } = statements;
   const parts: string[] = [];
@@ -103,11 +103,10 @@ function insertFromOk<Row extends object>(
   table: Table<keyof Row & string>,
   row: Row,
 ): [string, SqlValue[]] {
-  const text = statements.insertText(table);
-  const start = text.indexOf(" VALUES (");
-  const columns = table.columns.map(({ field }) => columnOf(table, field));
-  const casts = columns.map(
-    (column) => `?::${statements.dialect.type(column, statements.schema).split(" COLLATE")[0]}`,
-  );
-  return [`${text.slice(0, start)} SELECT ${casts.join(", ")} FROM "#ok"`, statements.valuesOf(table, row)];
+  const types = table.columns.map((column) => statements.dialect.type(column, statements.schema));
+  const casts = types.map((type) => `?::${type.split(" COLLATE")[0]}`);
+  return [
+    `${statements.insertInto(table)} SELECT ${casts.join(", ")} FROM "#ok"`,
+    statements.valuesOf(table, row),
+  ];
 }

@@ -1,5 +1,5 @@
-import { type Dialect, facets, isConnectionFault, qualified, toPowerOfTwo } from "../dialect.ts";
-import { createTable, type Index, indexesOf, type Migration } from "../migrations.ts";
+import { type Dialect, facets, inPlaces, isConnectionFault, qualified } from "../dialect.ts";
+import { createTable, type Index, type Migration, tablesMigration } from "../migrations.ts";
 import { type Column, type ColumnKind, columnOf, type Schema } from "../schema.ts";
 import type { FaultKind } from "../statement.ts";
 import { applyAtOnce } from "./postgres-apply.ts";
@@ -48,12 +48,8 @@ export const postgresDialect: Dialect = {
   parseMoment: Number,
   // An array whose length the planner has to guess is planned anew at every execution while it is short: that
   // takes longer than the reading. Places of their own are planned once.
-  isOneOf: (column, ids) => {
-    if (ids.length > MOST_PLACES) return { sql: `${column} = ANY(?)`, values: [ids] };
-    const values = toPowerOfTwo(ids);
-    const sql = values.length === 1 ? `${column} = ?` : `${column} IN (${values.map(() => "?").join(", ")})`;
-    return { sql, values };
-  },
+  isOneOf: (column, ids) =>
+    ids.length > MOST_PLACES ? { sql: `${column} = ANY(?)`, values: [ids] } : inPlaces(column, ids),
   // Rows that are being used are left for the next time; nobody waits for anybody.
   prune: (table, key, pruneAfter, limit) =>
     `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${pruneAfter} < ? ORDER BY ${pruneAfter} LIMIT ${limit} FOR UPDATE SKIP LOCKED)`,
@@ -66,15 +62,7 @@ export const postgresDialect: Dialect = {
   applyAtOnce,
   touchAll,
   migrations: (schema) => [
-    {
-      name: "0001-tables",
-      steps: [
-        createTable(postgresDialect, schema, schema.sessions, "id", ROOMY),
-        createTable(postgresDialect, schema, schema.logins, "id", ROOMY),
-        createTable(postgresDialect, schema, schema.locks, "name", ROOMY),
-        ...indexesOf(schema).map(createIndex),
-      ].map((sql) => ({ sql })),
-    },
+    tablesMigration(postgresDialect, schema, ROOMY, createIndex),
     ...(schema.createsUsers ? [usersMigration(schema)] : []),
   ],
   migrationLock: (statements) => {

@@ -1,5 +1,5 @@
-import { type Dialect, facets } from "../dialect.ts";
-import { createTable, type Index, indexesOf, type Migration } from "../migrations.ts";
+import { type Dialect, facets, utcText } from "../dialect.ts";
+import { createTable, type Index, type Migration, tablesMigration } from "../migrations.ts";
 import { type Column, type ColumnKind, columnOf, type Schema } from "../schema.ts";
 import type { FaultKind } from "../statement.ts";
 
@@ -41,8 +41,7 @@ export const sqliteDialect: Dialect = {
   },
   // SQLite has no type for dates; this text is what its functions read and write.
   selectMoment: (column) => column,
-  moment: (time) => new Date(time).toISOString().replace("T", " ").slice(0, -1),
-  parseMoment: (value) => Date.parse(`${String(value).replace(" ", "T")}Z`),
+  ...utcText,
   isOneOf: (column, ids) =>
     ids.length === 1
       ? { sql: `${column} = ?`, values: [...ids] }
@@ -52,15 +51,7 @@ export const sqliteDialect: Dialect = {
     `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${pruneAfter} < ? ORDER BY ${pruneAfter} LIMIT ${limit})`,
   lockUser: () => undefined,
   migrations: (schema) => [
-    {
-      name: "0001-tables",
-      steps: [
-        createTable(sqliteDialect, schema, schema.sessions, "id", STRICT),
-        createTable(sqliteDialect, schema, schema.logins, "id", STRICT),
-        createTable(sqliteDialect, schema, schema.locks, "name", STRICT),
-        ...indexesOf(schema).map(createIndex),
-      ].map((sql) => ({ sql })),
-    },
+    tablesMigration(sqliteDialect, schema, STRICT, createIndex),
     ...(schema.createsUsers ? [usersMigration(schema)] : []),
   ],
   migrationLock: () => undefined,

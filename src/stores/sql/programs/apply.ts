@@ -6,13 +6,13 @@ import type {
   ChangeResult,
   Ended,
   RememberedUse,
-  SessionRow,
+  SessionUpdate,
   Touch,
   UserEntry,
 } from "../../store.ts";
-import { isFault, type Program, type Statement } from "../statement.ts";
+import { type Answer, isFault, type Program, type Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
-import { endAll, endingOf, type Targets } from "./end.ts";
+import { endAll, endingOf, isOf, type Targets } from "./end.ts";
 
 type Lost = Extract<ChangeResult, { done: false }>["lost"];
 
@@ -25,34 +25,7 @@ export class LostCondition extends Error {
   }
 }
 
-/** One statement is a transaction by itself. */
-export const isSingleStatement = ({
-  rotate,
-  hold,
-  remember,
-  insert,
-  update,
-  use,
-  end,
-  cap,
-}: Change): boolean =>
-  rotate === undefined &&
-  hold === undefined &&
-  use === undefined &&
-  cap === undefined &&
-  (end === undefined || end.length === 0) &&
-  [remember, insert, update].filter((part) => part !== undefined).length === 1;
-
-/** Only rows that are new, with ids that were drawn for them: what a visitor without cookies does. */
-export const insertsOnly = ({ rotate, hold, remember, insert, update, use, end, cap }: Change): boolean =>
-  [rotate, hold, update, use, cap].every((part) => part === undefined) &&
-  (end === undefined || end.length === 0) &&
-  (insert === undefined || insert.rememberedId === remember?.id) &&
-  // A session that was ended after the first try leaves nothing behind, and would come back with the second one;
-  // a remembered login leaves its tombstone.
-  (insert?.userId === undefined || remember !== undefined);
-
-/** A change, part by part, inside a transaction. Logins come before sessions everywhere, as deadlocks want it. */
+/** A change, part by part: inside a transaction, unless it is a single write. Logins come before sessions everywhere, as deadlocks want it. */
 export function* applyProgram(statements: Statements, change: Change): Program<readonly Ended[]> {
   const { rotate, hold, remember, insert, update, use, end, cap } = change;
   if (cap !== undefined) yield* lockUser(statements, cap);
@@ -64,8 +37,9 @@ export function* applyProgram(statements: Statements, change: Change): Program<r
     const { rows } = yield statements.hold(hold.id, hold.generation);
     if (rows.length === 0) throw new LostCondition("rotation");
   }
-  if (remember !== undefined) yield* insertRow(statements.insertLogin(remember));
-  yield* writeSession(statements, insert, update);
+  if (remember !== undefined) yield* unique(statements.insertLogin(remember));
+  if (insert !== undefined) yield* unique(statements.insertSession(insert));
+  if (update !== undefined) yield* updateProgram(statements, update);
   if (use !== undefined) yield* useProgram(statements, use);
   const spared = insert?.id ?? update?.id;
   const ended: Ended[] = [];
@@ -84,30 +58,27 @@ export function* applyProgram(statements: Statements, change: Change): Program<r
   return [...ended, ...(yield* endAll(statements, targets, cap))];
 }
 
-function* writeSession(
-  statements: Statements,
-  insert: SessionRow | undefined,
-  update: Change["update"],
-): Program<void> {
-  if (insert !== undefined) yield* insertRow(statements.insertSession(insert));
-  if (update === undefined) return;
+function* updateProgram(statements: Statements, update: SessionUpdate): Program<void> {
   const { count } = yield* unique(statements.updateSession(update));
   if (count > 0) return;
   const { rows } = yield statements.sessionExists(update.id);
   throw new LostCondition(rows.length === 0 ? "missing" : "stale");
 }
 
-/** A single write of a change, outside a transaction. */
-export function* writeProgram(statements: Statements, { remember, insert, update }: Change): Program<void> {
-  if (remember !== undefined) yield* insertRow(statements.insertLogin(remember));
-  yield* writeSession(statements, insert, update);
+/** A change that was made one statement, which answers which of its conditions held. */
+export function* applyAtOnceProgram(statement: Statement): Program<readonly Ended[]> {
+  const {
+    rows: [answer],
+  } = yield* unique(statement);
+  // It always has a row: without one, what came is the answer to something else.
+  if (answer === undefined)
+    throw Object.assign(new Error("The answer was lost."), { code: "CONNECTION_CLOSED" });
+  if (Number(answer["done"]) === 1) return [];
+  if (Number(answer["held"]) === 0) throw new LostCondition("rotation");
+  throw new LostCondition(Number(answer["seen"]) === 0 ? "missing" : "stale");
 }
 
-function* insertRow(statement: Statement): Program<void> {
-  yield* unique(statement);
-}
-
-function* unique(statement: Statement): Program<{ count: number }> {
+function* unique(statement: Statement): Program<Answer> {
   try {
     return yield statement;
   } catch (error) {
@@ -151,9 +122,3 @@ function* beyond(
   const entries = [...sessions.rows, ...logins.rows].flatMap((raw) => statements.readEntry(raw) ?? []);
   return beyondCap(entries.filter(isOf(cap.userId)), cap, spared);
 }
-
-/** Collations may take more for equal than we do. */
-export const isOf =
-  (userId: unknown) =>
-  ({ session, login }: UserEntry): boolean =>
-    (session?.userId ?? login?.userId) === userId;

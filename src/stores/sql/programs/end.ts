@@ -1,7 +1,6 @@
 import type { Ended, Ending, EndSelector, RememberedRow, SessionRow, UserEntry } from "../../store.ts";
 import type { Program } from "../statement.ts";
 import type { Statements } from "../statements.ts";
-import { isOf } from "./apply.ts";
 
 /** What is to end, by what was read without a lock. */
 export interface Targets {
@@ -123,3 +122,9 @@ function* ofHandle(statements: Statements, handle: string): Program<UserEntry[]>
   }
   return session === undefined ? [] : [{ session, login: undefined }];
 }
+
+/** Collations may take more for equal than we do. */
+export const isOf =
+  (userId: unknown) =>
+  ({ session, login }: UserEntry): boolean =>
+    (session?.userId ?? login?.userId) === userId;

@@ -1,0 +1,28 @@
+import type { Change } from "../store.ts";
+
+/** A change that ends nothing. */
+export const endsNothing = ({ end, cap }: Change): boolean =>
+  cap === undefined && (end === undefined || end.length === 0);
+
+/** One write is a transaction by itself. */
+export function isSingleWrite(change: Change): boolean {
+  const { rotate, hold, remember, insert, update, use } = change;
+  return (
+    endsNothing(change) &&
+    [rotate, hold, use].every((part) => part === undefined) &&
+    [remember, insert, update].filter((part) => part !== undefined).length === 1
+  );
+}
+
+/** Only rows that are new, with ids that were drawn for them: what a visitor without cookies does. */
+export function insertsOnly(change: Change): boolean {
+  const { rotate, hold, remember, insert, update, use } = change;
+  return (
+    endsNothing(change) &&
+    [rotate, hold, update, use].every((part) => part === undefined) &&
+    (insert === undefined || insert.rememberedId === remember?.id) &&
+    // A session that was ended after the first try leaves nothing behind, and would come back with the second
+    // one; a remembered login leaves its tombstone.
+    (insert?.userId === undefined || remember !== undefined)
+  );
+}
