@@ -14,6 +14,6 @@ export { createPsession, type Psession } from "./psession.ts";
 export type { Exchange, Settlement } from "./request/exchange.ts";
 export { factsOf, type RequestFacts, type Transport } from "./request/facts.ts";
 export type { Outcome } from "./request/state.ts";
-export type { Carry, Freshness, LoginOptions, PreviousSession, Session } from "./session.ts";
+export type { Carry, Freshness, Keep, LoginOptions, PreviousSession, Session } from "./session.ts";
 export { memoryStore } from "./stores/memory/index.ts";
 export type * from "./stores/store.ts";

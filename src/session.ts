@@ -18,11 +18,12 @@ import { newSiblingId } from "./secrets.ts";
 import type { Level, UserId } from "./stores/store.ts";
 import { assertUserId } from "./user-id.ts";
 
-/** What of the present data a sign-in keeps: everything, some keys, nothing, or what the function returns. */
+/** What of the data is kept: everything, nothing, or some keys. */
+export type Keep<Data> = "all" | "none" | readonly (keyof Data & string)[];
+
+/** What of the present data a sign-in keeps; or what the function returns. */
 export type Carry<Data> =
-  | "all"
-  | "none"
-  | readonly (keyof Data & string)[]
+  | Keep<Data>
   | ((present: Partial<Data>, previous: Partial<Data> | undefined) => Partial<Data>);
 
 export interface LoginOptions<Data> {
@@ -129,6 +130,7 @@ export class Session<Data extends object = SessionData> {
   /** The data. Change it in place, however deep: differences are found when the response begins. */
   get data(): Partial<Data> {
     this.#assertUsable();
+    this.#state.onLateUse?.();
     return this.#state.data.value as Partial<Data>;
   }
 
@@ -256,9 +258,13 @@ export class Session<Data extends object = SessionData> {
     else if (intent.isRenewal) this.#state.intent = { ...intent, level: "login", authenticatedAt: at };
   }
 
-  /** Exchanges the secret and keeps everything else. Requests on their way with the old one are still served. */
-  async regenerate(): Promise<void> {
+  /**
+   * Exchanges the secret and keeps everything else, or of the data what `keep` says. Requests on their way with
+   * the old secret are still served.
+   */
+  async regenerate({ keep = "all" }: { keep?: Keep<Data> } = {}): Promise<void> {
     this.#assertUsable();
+    this.#keep(keep);
     if (this.#state.intent.kind === "keep") this.#state.intent = { kind: "regenerate" };
   }
 
@@ -346,19 +352,21 @@ export class Session<Data extends object = SessionData> {
   }
 
   async #carry(userId: UserId, carry: Carry<Data>, given: PreviousSession | null | undefined): Promise<void> {
-    if (carry === "all") return;
+    if (typeof carry !== "function") return this.#keep(carry);
     const { data } = this.#state;
-    if (carry === "none") return data.replace({});
-    if (typeof carry !== "function") {
-      const kept = carry.filter((key) => Object.hasOwn(data.value, key));
-      return data.replace(Object.fromEntries(kept.map((key) => [key, data.value[key]])));
-    }
     const previous = given === undefined ? await this.#previousOf(userId) : given;
     const merged = carry(
       data.value as Partial<Data>,
       (previous == null ? undefined : this.#decode(userId, previous)) as Partial<Data> | undefined,
     );
     data.replace(merged as DataRecord);
+  }
+
+  #keep(keep: Keep<Data>): void {
+    if (keep === "all") return;
+    const { data } = this.#state;
+    const kept = (keep === "none" ? [] : keep).filter((key) => Object.hasOwn(data.value, key));
+    data.replace(Object.fromEntries(kept.map((key) => [key, data.value[key]])));
   }
 
   async #previousOf(userId: UserId): Promise<PreviousSession | undefined> {

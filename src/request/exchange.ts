@@ -1,5 +1,7 @@
+import { setImmediate } from "node:timers";
 import { serializeCookie } from "../http/cookies.ts";
 import { Session } from "../session.ts";
+import { warnOfLateSave } from "../warnings.ts";
 import { commitRequest, inTurn } from "./commit.ts";
 import type { RequestFacts } from "./facts.ts";
 import { openRequest } from "./open.ts";
@@ -11,6 +13,11 @@ export interface Settlement {
   readonly setCookie: readonly string[];
   /** The response must not be kept by caches: it sets cookies (ASVS 14.3.2). */
   readonly noStore: boolean;
+}
+
+export interface CommitOptions {
+  readonly canSetCookies?: boolean;
+  readonly savesLate?: boolean;
 }
 
 const NOTHING: Settlement = { setCookie: [], noStore: false };
@@ -25,6 +32,7 @@ export class Exchange<Data extends object = object> {
   #opening: Promise<Session<Data>> | undefined;
   #state: RequestState | undefined;
   #isSettled = false;
+  #savesLate = false;
 
   constructor(core: Core, facts: RequestFacts) {
     this.#core = core;
@@ -41,13 +49,16 @@ export class Exchange<Data extends object = object> {
    * Saves, rotates and settles the cookies, in at most one transaction. Call it before the head is sent;
    * `canSetCookies: false` says that it was sent already, and then nothing is done that needs a cookie.
    * Answers at once, without a promise, where the store has nothing to do.
+   * `savesLate`: for adapters that do not see the end of the body; what is changed while it streams is then
+   * saved right after.
    */
-  commit(options: { canSetCookies?: boolean } = {}): Settlement | Promise<Settlement> {
+  commit(options: CommitOptions = {}): Settlement | Promise<Settlement> {
     const state = this.#state;
     if (state === undefined) {
       return this.#opening === undefined ? NOTHING : this.#opening.then(() => this.commit(options));
     }
     if (options.canSetCookies === false) state.canSetCookies = false;
+    if (options.savesLate === true) this.#savesLate = true;
     // A save that the handler did not wait for comes first.
     if (state.turn !== undefined) return inTurn(state, () => this.#commit(state));
     const settled = this.#commit(state);
@@ -84,6 +95,7 @@ export class Exchange<Data extends object = object> {
     this.#isSettled = true;
     // What follows this settlement comes too late for the head.
     state.canSetCookies = false;
+    if (this.#savesLate) state.onLateUse ??= saveSoon(() => this.commit());
     if (!canSetCookies) return NOTHING;
     // While a handler took its time, the browser may have been given a newer cookie of this name.
     const isQuick = clock.now() - openedAt <= times.skew;
@@ -104,3 +116,20 @@ export class Exchange<Data extends object = object> {
 
 const isChanged = (state: RequestState): boolean =>
   state.intent.kind !== "keep" || state.data.changed() !== undefined;
+
+/** Saves once whoever is running now has returned, however often they use the data. */
+function saveSoon(commit: () => unknown): () => void {
+  let isWaiting = false;
+  return () => {
+    if (isWaiting) return;
+    isWaiting = true;
+    setImmediate(async () => {
+      isWaiting = false;
+      try {
+        await commit();
+      } catch (error) {
+        warnOfLateSave(error);
+      }
+    });
+  };
+}

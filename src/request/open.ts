@@ -12,6 +12,7 @@ import {
 import { decideRemember, decideSession, withoutOverwriting } from "../remember/decide.ts";
 import { digest } from "../secrets.ts";
 import type { Remembered } from "../stores/store.ts";
+import { warn } from "../warnings.ts";
 import type { RequestFacts } from "./facts.ts";
 import { tombstoneUntil } from "./rows.ts";
 import {
@@ -213,10 +214,10 @@ function openInsecure(core: Core, facts: RequestFacts, openedAt: number): Reques
   core.events.emit("insecureTransport", { at: openedAt });
   if (!warnedOfTransport) {
     warnedOfTransport = true;
-    process.emitWarning(
+    warn(
+      "PSESSION_INSECURE_TRANSPORT",
       "A request came over plain http, so it has no session: psession's cookies are Secure. Behind a proxy " +
-        "that speaks https, trust it (Express: app.set('trust proxy', 1)).",
-      { code: "PSESSION_INSECURE_TRANSPORT" },
+        "that speaks https, trust it (Express: app.set('trust proxy', 1); elsewhere trustProxy: true).",
     );
   }
   const opened: Opened = { standing: { kind: "detached", why: "insecure" }, outcome: "insecure" };
@@ -249,6 +250,7 @@ function newState(
     hasDiscarded: false,
     turn: undefined,
     rerun: undefined,
+    onLateUse: undefined,
     cookies: new Map(),
   };
 }

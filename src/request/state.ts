@@ -101,6 +101,8 @@ export interface RequestState {
   turn: Promise<unknown> | undefined;
   /** While `update` runs: puts its change onto fresh data and returns the keys that both sides changed. */
   rerun: ((fresh: string) => string[]) | undefined;
+  /** Called where the data is used after the response has begun. */
+  onLateUse: (() => void) | undefined;
   /** Cookies to be sent, by name: the last instruction wins. */
   readonly cookies: Map<string, CookieInstruction>;
 }

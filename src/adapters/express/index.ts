@@ -1,10 +1,22 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { SessionData } from "../../data/typing.ts";
-import type { Duration } from "../../duration.ts";
+import {
+  CROSS_SITE,
+  type FreshOptions,
+  freshGuard,
+  type Guard,
+  type GuardOptions,
+  levelGuard,
+  loginGuard,
+} from "../../http/guards.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { Psession } from "../../psession.ts";
 import type { Session } from "../../session.ts";
+import type { Level } from "../../stores/store.ts";
 import { openSession } from "../node/index.ts";
+import { answerRefusal } from "../node/refusal.ts";
+
+export type { FreshOptions, GuardOptions };
 
 declare global {
   namespace Express {
@@ -21,12 +33,11 @@ interface ExpressRequest extends IncomingMessage {
   readonly ip?: string | undefined;
   readonly protocol?: string;
   readonly hostname?: string;
-  accepts?(...types: string[]): string | false;
+  readonly originalUrl?: string;
 }
 
-type ExpressResponse = ServerResponse;
 type Next = (error?: unknown) => void;
-export type ExpressMiddleware = (request: ExpressRequest, response: ExpressResponse, next: Next) => void;
+export type ExpressMiddleware = (request: ExpressRequest, response: ServerResponse, next: Next) => void;
 
 /**
  * Gives every request its `req.session`. What the proxy says is believed as far as Express is told to
@@ -47,23 +58,22 @@ export function sessions<Data extends object = SessionData>(psession: Psession<D
   };
 }
 
-export interface GuardOptions {
-  /** Where browsers are sent that ask for a page. Default: they get the status, as scripts do. */
-  redirectTo?: string;
-}
-
 /** Lets signed-in users through, remembered ones included. Others: the redirect, or 401. */
 export function requireLogin(options: GuardOptions = {}): ExpressMiddleware {
-  return guard((session) => session.isSignedIn, 401, "login_required", "Please sign in first.", options);
+  return standing(loginGuard(options));
+}
+
+/** Lets visitors of at least that level through. Others: the redirect, or 403 (401 where nobody is signed in). */
+export function requireLevel(level: Level, options: GuardOptions = {}): ExpressMiddleware {
+  return standing(levelGuard(level, options));
 }
 
 /**
  * Lets users through who proved a credential that recently; remembered visitors never did. Others: the
  * redirect, or 403 (401 where nobody is signed in).
  */
-export function requireFresh(options: GuardOptions & { within: Duration }): ExpressMiddleware {
-  const isFresh = (session: Session<SessionData>) => session.isFresh(options);
-  return guard(isFresh, 403, "fresh_login_required", "Please confirm your password first.", options);
+export function requireFresh(options: FreshOptions): ExpressMiddleware {
+  return standing(freshGuard(options));
 }
 
 /** Refuses changes that another site sends in a visitor's name, with 403. Put it before all routes. */
@@ -71,7 +81,7 @@ export function originCheck(options: OriginOptions = {}): ExpressMiddleware {
   return (request, response, next) => {
     const header = (name: string) => request.headers[name];
     if (isSameOrigin({ method: request.method, header, origin: originOf(request) }, options)) return next();
-    refuse(response, 403, "cross_site", "This request came from another site.");
+    answerRefusal(response, CROSS_SITE);
   };
 }
 
@@ -84,31 +94,13 @@ function originOf({ protocol = "http", hostname, headers }: ExpressRequest): str
   return `${protocol}://${visible}`;
 }
 
-function guard(
-  holds: (session: Session<SessionData>) => boolean,
-  status: number,
-  code: string,
-  message: string,
-  { redirectTo }: GuardOptions,
-): ExpressMiddleware {
+function standing(guard: Guard): ExpressMiddleware {
   return (request, response, next) => {
     const { session } = request as ExpressRequest & { session?: Session<SessionData> };
     if (session === undefined) return next(new Error("This guard needs psession's middleware before it."));
-    if (holds(session)) return next();
-    if (redirectTo !== undefined && request.accepts?.("json", "html") === "html") {
-      response.statusCode = 303;
-      response.setHeader("Location", redirectTo);
-      response.end();
-    } else if (session.isSignedIn) {
-      refuse(response, status, code, message);
-    } else {
-      refuse(response, 401, "login_required", "Please sign in first.");
-    }
+    const header = (name: string) => request.headers[name];
+    const refusal = guard({ session, header, path: request.originalUrl ?? request.url ?? "/" });
+    if (refusal === undefined) next();
+    else answerRefusal(response, refusal);
   };
-}
-
-function refuse(response: ExpressResponse, status: number, code: string, message: string): void {
-  response.statusCode = status;
-  response.setHeader("Content-Type", "application/json; charset=utf-8");
-  response.end(JSON.stringify({ error: { code, message } }));
 }

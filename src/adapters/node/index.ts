@@ -5,6 +5,7 @@ import { PsessionError, reasonOf } from "../../errors.ts";
 import type { Psession } from "../../psession.ts";
 import { factsOf, type RequestFacts } from "../../request/facts.ts";
 import type { Session } from "../../session.ts";
+import { warn } from "../../warnings.ts";
 import { settleBeforeHead } from "./response.ts";
 
 export interface NodeOptions {
@@ -84,9 +85,7 @@ export function nodeFacts(request: IncomingMessage, trustProxy: boolean): Reques
 const DESCRIBES_CONTENT = /^(content-(?!security)|transfer-encoding$|etag$|last-modified$|location$)/;
 
 function warnOf(error: unknown): void {
-  process.emitWarning(`A handler failed after it had answered: ${reasonOf(error)}`, {
-    code: "PSESSION_HANDLER",
-  });
+  warn("PSESSION_HANDLER", `A handler failed after it had answered: ${reasonOf(error)}`);
 }
 
 function answerError(response: ServerResponse, error: unknown): void {

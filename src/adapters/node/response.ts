@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { reasonOf } from "../../errors.ts";
 import type { Settlement } from "../../request/exchange.ts";
+import { warn, warnOfLateSave } from "../../warnings.ts";
 
 type Settle = (canSetCookies: boolean) => Settlement | Promise<Settlement>;
 type HeadersArgument =
@@ -167,7 +167,7 @@ class HeldResponse {
     const response = this.#response;
     if (this.#isHeadGone) {
       // Nothing can be taken back: the answer goes on, and the fault is told where faults are read.
-      warnOfLoss(error);
+      warnOfLateSave(error);
       return this.#proceed(NOTHING);
     }
     this.#waiting.length = 0;
@@ -181,7 +181,7 @@ class HeldResponse {
       return this.#fail(error);
     }
     // The handler goes on writing. An error page of the framework's would be mixed with what it writes.
-    warnOfLoss(error);
+    warnOfLateSave(error);
     response.statusCode = statusOf(error);
     response.setHeader("Cache-Control", "no-store");
     this.#phase = "settled";
@@ -203,11 +203,11 @@ class HeldResponse {
     try {
       const settled = this.#settle(false);
       if (settled instanceof Promise) {
-        settled.catch(warnOfLoss).then(() => this.#resume(finish));
+        settled.catch(warnOfLateSave).then(() => this.#resume(finish));
         return;
       }
     } catch (error) {
-      warnOfLoss(error);
+      warnOfLateSave(error);
     }
     finish();
   }
@@ -275,20 +275,9 @@ function statusOf(error: unknown): number {
 }
 
 function warnOfSecondAnswer(): void {
-  process.emitWarning(
+  warn(
+    "PSESSION_SECOND_ANSWER",
     "A handler changed the headers of a response that it had ended already; they stay as they were.",
-    {
-      code: "PSESSION_SECOND_ANSWER",
-    },
-  );
-}
-
-function warnOfLoss(error: unknown): void {
-  process.emitWarning(
-    `A session could not be saved while its response was being written: ${reasonOf(error)}`,
-    {
-      code: "PSESSION_LATE_SAVE",
-    },
   );
 }
 

@@ -1,0 +1,120 @@
+import * as v from "valibot";
+import { type Duration, parseDuration } from "../duration.ts";
+import { describeFault, invalidOptions } from "../faults.ts";
+import type { Session } from "../session.ts";
+import type { Level } from "../stores/store.ts";
+
+export interface GuardOptions {
+  /**
+   * Where browsers are sent that ask for a page; a function gets the path and query that were asked for.
+   * Default: they get the status, as scripts do.
+   */
+  redirectTo?: string | ((path: string) => string);
+}
+
+export interface FreshOptions extends GuardOptions {
+  /** How long ago a credential may have been proved. */
+  within: Duration;
+}
+
+/** What a face has to find out about a request that stands before a guard. */
+export interface GuardedRequest {
+  // biome-ignore lint/suspicious/noExplicitAny: a guard asks nothing of the data.
+  readonly session: Pick<Session<any>, "isSignedIn" | "level" | "isFresh">;
+  readonly header: (name: string) => string | readonly string[] | undefined;
+  /** Path and query, as asked for. */
+  readonly path: string;
+}
+
+/** What a face answers; undefined lets the request through. */
+export type Refusal =
+  | { readonly status: 303; readonly location: string }
+  | { readonly status: 401 | 403; readonly body: RefusalBody };
+
+export interface RefusalBody {
+  readonly error: { readonly code: string; readonly message: string };
+}
+
+export type Guard = (request: GuardedRequest) => Refusal | undefined;
+
+/** For changes that another site sent in a visitor's name. */
+export const CROSS_SITE: Refusal & { status: 403 } = {
+  status: 403,
+  body: { error: { code: "cross_site", message: "This request came from another site." } },
+};
+
+const LEVELS = { anonymous: 0, remembered: 1, login: 2 } as const satisfies Record<Level, number>;
+
+const redirectTo = v.optional(
+  v.union(
+    [
+      v.pipe(v.string(), v.minLength(1)),
+      v.custom<(path: string) => string>((value) => typeof value === "function"),
+    ],
+    "must be a path or a function that gives one",
+  ),
+);
+const loginOptions = v.strictObject({ redirectTo });
+const freshOptions = v.strictObject({
+  redirectTo,
+  within: v.custom<Duration>(
+    (value) => (parseDuration(value) ?? 0) > 0,
+    'must be a positive duration, such as 600000 or "10m"',
+  ),
+});
+
+/** Signed in, remembered ones included. */
+export function loginGuard(options: GuardOptions = {}): Guard {
+  const { redirectTo } = checked("requireLogin", loginOptions, options);
+  return guard(({ isSignedIn }) => isSignedIn, PROVE, redirectTo);
+}
+
+/** At least that level: "login" asks remembered visitors for their password. */
+export function levelGuard(level: Level, options: GuardOptions = {}): Guard {
+  if (!Object.hasOwn(LEVELS, level)) {
+    throw invalidOptions("requireLevel", [`level must be one of ${Object.keys(LEVELS).join(", ")}`]);
+  }
+  const { redirectTo } = checked("requireLevel", loginOptions, options);
+  return guard((session) => LEVELS[session.level] >= LEVELS[level], PROVE, redirectTo);
+}
+
+/** A credential was proved that recently, which a remembered visitor never did. */
+export function freshGuard(options: FreshOptions): Guard {
+  const { redirectTo, within } = checked("requireFresh", freshOptions, options);
+  return guard((session) => session.isFresh({ within }), CONFIRM, redirectTo);
+}
+
+const SIGN_IN = { code: "login_required", message: "Please sign in first." } as const;
+const PROVE = { code: "level_required", message: "Please enter your password first." } as const;
+const CONFIRM = { code: "fresh_login_required", message: "Please confirm your password first." } as const;
+
+function guard(
+  holds: (session: GuardedRequest["session"]) => boolean,
+  refusal: RefusalBody["error"],
+  redirectTo: GuardOptions["redirectTo"],
+): Guard {
+  return ({ session, header, path }) => {
+    if (holds(session)) return undefined;
+    if (redirectTo !== undefined && wantsPage(header)) {
+      return { status: 303, location: typeof redirectTo === "string" ? redirectTo : redirectTo(path) };
+    }
+    return session.isSignedIn
+      ? { status: 403, body: { error: refusal } }
+      : { status: 401, body: { error: SIGN_IN } };
+  };
+}
+
+/** Navigations ask for HTML, and so do scripts that put pages into pages; those for data do not. */
+function wantsPage(header: GuardedRequest["header"]): boolean {
+  return String(header("accept") ?? "").includes("text/html");
+}
+
+function checked<const S extends v.GenericSchema>(
+  name: string,
+  schema: S,
+  options: unknown,
+): v.InferOutput<S> {
+  const parsed = v.safeParse(schema, options);
+  if (!parsed.success) throw invalidOptions(name, parsed.issues.map(describeFault));
+  return parsed.output;
+}

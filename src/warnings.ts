@@ -1,0 +1,12 @@
+import { reasonOf } from "./errors.ts";
+
+/** For what goes wrong where nobody can be answered any more: loudly, and never with a secret. */
+export function warn(code: `PSESSION_${string}`, message: string): void {
+  process.emitWarning(message, { code });
+}
+
+export const warnOfLateSave = (error: unknown): void =>
+  warn(
+    "PSESSION_LATE_SAVE",
+    `A session could not be saved while its response was being written: ${reasonOf(error)}`,
+  );
