@@ -28,7 +28,7 @@ export const reasonOf = (error: unknown): string => (error instanceof Error ? er
 /** A fault: something is wrong with the configuration, the data or the store. Outcomes are values instead. */
 export class PsessionError extends Error {
   readonly code: PsessionErrorCode;
-  /** HTTP status that fits: 503 where the store failed, 500 otherwise. Express and others read it. */
+  /** HTTP status that fits: 503 where the store failed, 500 otherwise. Frameworks read it, under either name. */
   readonly status: number;
 
   constructor(code: PsessionErrorCode, message: string, options: PsessionErrorOptions = {}) {
@@ -36,5 +36,8 @@ export class PsessionError extends Error {
     this.name = "PsessionError";
     this.code = code;
     this.status = options.status ?? (code === "store_unavailable" ? 503 : 500);
+  }
+  get statusCode(): number {
+    return this.status;
   }
 }

@@ -1,1 +1,11 @@
+export type {
+  ContractData,
+  FaceSetup,
+  HttpFace,
+  ServedFace,
+  Site,
+  SiteAnswer,
+  SiteRequest,
+} from "./http/face.ts";
+export { httpContract } from "./http-contract.ts";
 export { type ContractCase, type StoreFixture, storeContract } from "./store-contract.ts";

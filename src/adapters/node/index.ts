@@ -1,20 +1,16 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { TLSSocket } from "node:tls";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError, reasonOf } from "../../errors.ts";
 import type { Psession } from "../../psession.ts";
-import { factsOf, type RequestFacts } from "../../request/facts.ts";
+import type { RequestFacts } from "../../request/facts.ts";
 import type { Session } from "../../session.ts";
 import { warn } from "../../warnings.ts";
+import { type NodeOptions, nodeFacts } from "./facts.ts";
 import { settleBeforeHead } from "./response.ts";
 
-export interface NodeOptions {
-  /**
-   * Believe `X-Forwarded-Proto` and `X-Forwarded-For`: only behind a proxy that sets them itself, as anybody
-   * can send them. Default: false.
-   */
-  trustProxy?: boolean;
-}
+export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
+export { type NodeGuard, originCheck, requireFresh, requireLevel, requireLogin } from "./guards.ts";
+export { type NodeOptions, nodeFacts };
 
 /** The visitor's session, ready. The response is held back until it is settled. */
 export async function openSession<Data extends object = SessionData>(
@@ -65,21 +61,6 @@ export function withSession<Data extends object = SessionData>(
       else answerError(response, error);
     }
   };
-}
-
-export function nodeFacts(request: IncomingMessage, trustProxy: boolean): RequestFacts {
-  const { headers, socket } = request;
-  const forwarded = (name: string): string | undefined => {
-    const value = trustProxy ? headers[name] : undefined;
-    return (typeof value === "string" ? value : value?.[0])?.split(",")[0]?.trim();
-  };
-  const isEncrypted = (socket as Partial<TLSSocket>).encrypted === true;
-  return factsOf((name) => headers[name], {
-    method: request.method,
-    secure:
-      forwarded("x-forwarded-proto") === undefined ? isEncrypted : forwarded("x-forwarded-proto") === "https",
-    address: forwarded("x-forwarded-for") ?? socket.remoteAddress,
-  });
 }
 
 const DESCRIBES_CONTENT = /^(content-(?!security)|transfer-encoding$|etag$|last-modified$|location$)/;

@@ -1,0 +1,41 @@
+import type { IncomingMessage } from "node:http";
+import type { TLSSocket } from "node:tls";
+import { factsOf, type RequestFacts } from "../../request/facts.ts";
+
+export interface NodeOptions {
+  /**
+   * Believe `X-Forwarded-Proto`, `X-Forwarded-For` and `X-Forwarded-Host`: only behind a proxy that sets them
+   * itself, as anybody can send them. Default: false.
+   */
+  trustProxy?: boolean;
+}
+
+export function nodeFacts(request: IncomingMessage, trustProxy: boolean): RequestFacts {
+  const { headers, socket, method } = request;
+  return factsOf((name) => headers[name], {
+    method,
+    secure: isSecure(request, trustProxy),
+    address: forwarded(request, "x-forwarded-for", trustProxy) ?? socket.remoteAddress,
+  });
+}
+
+export function isSecure(request: IncomingMessage, trustProxy: boolean): boolean {
+  const proto = forwarded(request, "x-forwarded-proto", trustProxy);
+  return proto === undefined ? (request.socket as Partial<TLSSocket>).encrypted === true : proto === "https";
+}
+
+/** The host as the visitor's browser named it; HTTP/2 calls it :authority. */
+export function visibleHost(request: IncomingMessage, trustProxy: boolean): string {
+  const { headers } = request;
+  const authority = headers[":authority"];
+  return (
+    forwarded(request, "x-forwarded-host", trustProxy) ??
+    headers.host ??
+    (typeof authority === "string" ? authority : "")
+  );
+}
+
+function forwarded(request: IncomingMessage, name: string, trustProxy: boolean): string | undefined {
+  const value = trustProxy ? request.headers[name] : undefined;
+  return (typeof value === "string" ? value : value?.[0])?.split(",")[0]?.trim();
+}

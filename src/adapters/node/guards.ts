@@ -1,0 +1,57 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import {
+  CROSS_SITE,
+  type FreshOptions,
+  freshGuard,
+  type Guard,
+  type GuardedRequest,
+  type GuardOptions,
+  levelGuard,
+  loginGuard,
+} from "../../http/guards.ts";
+import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import type { Level } from "../../stores/store.ts";
+import { isSecure, type NodeOptions, visibleHost } from "./facts.ts";
+import { answerRefusal } from "./refusal.ts";
+
+/** True where the request may go on; false where it was answered. */
+export type NodeGuard = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  session: GuardedRequest["session"],
+) => boolean;
+
+/** Lets signed-in users through, remembered ones included. Others are answered: the redirect, or 401. */
+export const requireLogin = (options: GuardOptions = {}): NodeGuard => standing(loginGuard(options));
+
+/** Lets visitors of at least that level through. Others: the redirect, or 403 (401 where nobody is signed in). */
+export const requireLevel = (level: Level, options: GuardOptions = {}): NodeGuard =>
+  standing(levelGuard(level, options));
+
+/** Lets users through who proved a credential that recently. Others: the redirect, or 403 (or 401). */
+export const requireFresh = (options: FreshOptions): NodeGuard => standing(freshGuard(options));
+
+/** Refuses changes that another site sends in a visitor's name, with 403: false where it did. Ask it first. */
+export function originCheck(
+  options: OriginOptions & NodeOptions = {},
+): (request: IncomingMessage, response: ServerResponse) => boolean {
+  const { trustProxy = false } = options;
+  return (request, response) => {
+    const { method } = request;
+    const header = (name: string) => request.headers[name];
+    const origin = `${isSecure(request, trustProxy) ? "https" : "http"}://${visibleHost(request, trustProxy)}`;
+    if (isSameOrigin({ method, header, origin }, options)) return true;
+    answerRefusal(response, CROSS_SITE);
+    return false;
+  };
+}
+
+function standing(guard: Guard): NodeGuard {
+  return (request, response, session) => {
+    const header = (name: string) => request.headers[name];
+    const refusal = guard({ session, header, path: request.url ?? "/" });
+    if (refusal === undefined) return true;
+    answerRefusal(response, refusal);
+    return false;
+  };
+}

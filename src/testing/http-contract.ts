@@ -1,0 +1,29 @@
+import type { HttpFace } from "./http/face.ts";
+import { faults } from "./http/faults.ts";
+import { guards } from "./http/guards.ts";
+import { responses } from "./http/responses.ts";
+import { openScene, type Stories, type Story } from "./http/scene.ts";
+import { transport } from "./http/transport.ts";
+import { visits } from "./http/visits.ts";
+import type { ContractCase } from "./store-contract.ts";
+
+const STORIES: Stories = { ...visits, ...responses, ...faults, ...transport, ...guards };
+
+/**
+ * What every face must do with real requests over real connections, as cases for any test runner:
+ * `for (const { name, run } of httpContract(face)) test(name, run)`.
+ */
+export function httpContract(face: HttpFace): ContractCase[] {
+  return Object.entries(STORIES).map(([name, story]) => ({ name, run: () => tell(face, story) }));
+}
+
+async function tell(face: HttpFace, story: Story): Promise<void> {
+  const { run, ...options } = typeof story === "function" ? { run: story } : story;
+  const scene = await openScene(face, options);
+  try {
+    await run(scene);
+  } finally {
+    await scene.close();
+    await scene.psession.close();
+  }
+}

@@ -1,0 +1,59 @@
+import type { Psession } from "../../psession.ts";
+import type { Session } from "../../session.ts";
+
+/** The data that sessions of the contract hold. */
+export interface ContractData {
+  items: string[];
+  count: number;
+  [key: string]: unknown;
+}
+
+/** A request, as `Site` sees it: the framework's own, in the few words that the contract needs. */
+export interface SiteRequest {
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** The session that the face gives its handlers. Where a face opens lazily, this is what makes it open. */
+  session(): Session<ContractData> | Promise<Session<ContractData>>;
+}
+
+/** To be answered as a handler of the framework would; a thrown error is left to the framework. */
+export interface SiteAnswer {
+  /** Default: 200. */
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Cookies that the application itself sets, each a Set-Cookie line, before psession's. */
+  readonly setCookie?: readonly string[];
+  /** Text, or pieces to be streamed as they come. None where it is missing. */
+  readonly body?: string | AsyncIterable<string>;
+}
+
+/** All routes and methods that no guard stands before. */
+export type Site = (request: SiteRequest) => Promise<SiteAnswer>;
+
+export interface FaceSetup {
+  readonly psession: Psession<ContractData>;
+  readonly site: Site;
+  /** Believe X-Forwarded-Proto and X-Forwarded-For, by the framework's own means. */
+  readonly trustProxy: boolean;
+}
+
+export interface ServedFace {
+  /** Such as http://127.0.0.1:3000, without a path. */
+  readonly url: string;
+  /** Stops as a server does that is told to: takes no more connections, and answers what is in flight. */
+  close(): Promise<void>;
+}
+
+/**
+ * Something that gives a framework its sessions, set up as its documentation says, with plain http allowed.
+ * `serve` mounts, from the outside in: the origin check before everything; the sessions; the guards
+ * `requireLogin({ redirectTo: "/sign-in" })` before /members, `requireLevel("login")` before /proved and
+ * `requireFresh({ within: "10m" })` before /fresh; and `site` behind all of them, for every path and method.
+ */
+export interface HttpFace {
+  serve(setup: FaceSetup): Promise<ServedFace>;
+  /** A handler that does not ask for its session costs no read. */
+  readonly isLazy: boolean;
+}

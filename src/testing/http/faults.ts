@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { Gate, type Stories } from "./scene.ts";
+
+/** What goes wrong. */
+export const faults: Stories = {
+  "a handler that fails answers 500, and costs nobody their session": async ({ visitor, route }) => {
+    route("/broken", async (request) => {
+      await request.session();
+      throw new Error("broken");
+    });
+    const ada = visitor();
+    await ada.get("/add?item=tea");
+    const answer = await ada.get("/broken");
+    assert.deepEqual([answer.status, answer.setCookie], [500, []]);
+    assert.deepEqual(((await ada.json("/read")) as { data: unknown }).data, { items: ["tea"] });
+  },
+
+  "what a handler changed before it failed is saved with the error's page": async ({ visitor, route }) => {
+    route("/broken", async (request) => {
+      (await request.session()).push("items", "milk");
+      throw new Error("broken");
+    });
+    const ada = visitor();
+    assert.equal((await ada.get("/broken")).status, 500);
+    assert.equal(ada.jar.size, 1, "a new session's cookie goes with the error's page");
+    assert.equal((await ada.get("/broken")).status, 500);
+    assert.deepEqual(((await ada.json("/read")) as { data: unknown }).data, { items: ["milk", "milk"] });
+  },
+
+  "a store that cannot be read is 503 and leaves the cookies alone": async ({ visitor, fail, recover }) => {
+    const ada = visitor();
+    await ada.post("/login?remember");
+    const before = ada.cookie;
+    fail("findSession");
+    const answer = await ada.get("/read");
+    assert.deepEqual([answer.status, answer.setCookie], [503, []]);
+    ada.jar.delete("psession");
+    fail("findRemembered");
+    const { status, setCookie } = await ada.get("/read");
+    assert.deepEqual([status, setCookie], [503, []]);
+    recover();
+    assert.equal(((await ada.json("/read", { cookie: before })) as { userId: string }).userId, "ada");
+  },
+
+  "an answer whose save failed does not leave: 503, none of its words, and no cookie of ours": async ({
+    visitor,
+    fail,
+    recover,
+    route,
+  }) => {
+    route("/order", async (request) => {
+      (await request.session()).push("items", "gold");
+      return { status: 201, headers: { location: "/orders/1" }, body: "ordered" };
+    });
+    const ada = visitor();
+    await ada.get("/add?item=tea");
+    fail("apply");
+    const sorry = await ada.post("/order");
+    assert.deepEqual([sorry.status, sorry.setCookie], [503, []]);
+    assert.ok(!sorry.text.includes("ordered"));
+    const gone = await ada.get("/add-and-go");
+    assert.deepEqual([gone.status, gone.headers.location, gone.setCookie], [503, undefined, []]);
+    const signedIn = await ada.post("/login?remember");
+    assert.deepEqual([signedIn.status, signedIn.headers.location, signedIn.setCookie], [503, undefined, []]);
+    recover();
+    const { userId, data } = (await ada.json("/read")) as { userId: unknown; data: unknown };
+    assert.deepEqual([userId, data], [null, { items: ["tea"] }]);
+  },
+
+  "a client that leaves before its answer loses nothing, and breaks nothing": async ({
+    visitor,
+    route,
+    hold,
+  }) => {
+    const handler = new Gate();
+    route("/slow", async (request) => {
+      const session = await request.session();
+      await handler.pass();
+      session.push("items", "milk");
+      return { body: "too late" };
+    });
+    const ada = visitor();
+    await ada.get("/add?item=tea");
+    const saving = hold("apply");
+    const call = ada.startAndLeave("/slow");
+    await handler.reached();
+    call.hangUp();
+    handler.open();
+    await saving.reached();
+    saving.open();
+    assert.deepEqual(((await ada.json("/read")) as { data: unknown }).data, { items: ["tea", "milk"] });
+  },
+
+  "cookies that were made up get no read and no error": async ({ visitor, calls }) => {
+    const mallory = visitor();
+    for (const cookie of [
+      "psession=abc",
+      "psession=",
+      `psession=${"x".repeat(5000)}`,
+      "psession-remember=1.2.3",
+    ]) {
+      const answer = await mallory.get("/read", { cookie });
+      assert.deepEqual([answer.status, JSON.parse(answer.text).userId], [200, null]);
+    }
+    assert.deepEqual(calls, []);
+  },
+};

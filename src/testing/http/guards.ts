@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import type { Stories } from "./scene.ts";
+
+const PAGE = { headers: { accept: "text/html,application/xhtml+xml" } };
+const SCRIPT = { headers: { accept: "application/json" } };
+const HOUR = 3_600_000;
+
+/** What stands before handlers. */
+export const guards: Stories = {
+  "requireLogin sends pages to the sign-in and refuses scripts; who is signed in passes": async ({
+    visitor,
+    wait,
+  }) => {
+    const ada = visitor();
+    const page = await ada.get("/members", PAGE);
+    assert.deepEqual([page.status, page.headers.location, page.text], [303, "/sign-in", ""]);
+    const script = await ada.get("/members", SCRIPT);
+    assert.equal(script.status, 401);
+    assert.match(String(script.headers["content-type"]), /^application\/json/);
+    assert.equal(JSON.parse(script.text).error.code, "login_required");
+    await ada.post("/login?remember");
+    assert.equal((await ada.get("/members", PAGE)).status, 200);
+    ada.restart();
+    wait(HOUR);
+    assert.equal((await ada.get("/members", SCRIPT)).status, 200, "a remembered visitor is signed in");
+  },
+
+  "requireLevel asks remembered visitors for their password": async ({ visitor, wait }) => {
+    const ada = visitor();
+    assert.equal((await ada.get("/proved", PAGE)).status, 401);
+    await ada.post("/login?remember");
+    assert.equal((await ada.get("/proved")).status, 200);
+    ada.restart();
+    wait(HOUR);
+    const answer = await ada.get("/proved", SCRIPT);
+    assert.deepEqual([answer.status, JSON.parse(answer.text).error.code], [403, "level_required"]);
+    assert.equal(ada.jar.size, 2, "the restore is settled with a guard's answer as with any other");
+  },
+
+  "requireFresh asks everybody whose sign-in was a while ago": async ({ visitor, wait }) => {
+    const ada = visitor();
+    assert.equal((await ada.get("/fresh", SCRIPT)).status, 401);
+    await ada.post("/login");
+    assert.equal((await ada.get("/fresh", SCRIPT)).status, 200);
+    wait(HOUR);
+    const answer = await ada.get("/fresh", SCRIPT);
+    assert.deepEqual([answer.status, JSON.parse(answer.text).error.code], [403, "fresh_login_required"]);
+  },
+
+  "changes that another site sends are refused before the session is read": async ({
+    visitor,
+    url,
+    calls,
+  }) => {
+    const ada = visitor();
+    await ada.get("/add?item=tea");
+    calls.length = 0;
+    for (const headers of [
+      { "sec-fetch-site": "cross-site" },
+      { "sec-fetch-site": "same-site" },
+      { origin: "https://evil.example" },
+      { origin: "null" },
+    ]) {
+      const answer = await ada.post("/add?item=spoon", { headers });
+      assert.deepEqual([answer.status, JSON.parse(answer.text).error.code], [403, "cross_site"]);
+    }
+    assert.deepEqual(calls, []);
+    for (const headers of [{ "sec-fetch-site": "same-origin" }, { origin: url }, {}]) {
+      assert.equal((await ada.post("/add?item=milk", { headers })).status, 200);
+    }
+    assert.equal((await ada.get("/read", { headers: { "sec-fetch-site": "cross-site" } })).status, 200);
+  },
+};

@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { Gate, type Stories } from "./scene.ts";
+
+/** What becomes of the response. */
+export const responses: Stories = {
+  "a redirect does not outrun the save": async ({ visitor, hold }) => {
+    const ada = visitor();
+    await ada.get("/add?item=tea");
+    const gate = hold("apply");
+    let isAnswered = false;
+    const going = ada.get("/add-and-go?item=milk").finally(() => {
+      isAnswered = true;
+    });
+    await gate.reached();
+    // Another request is served in full while this one waits for its save: an answer would have come by now.
+    await ada.get("/plain");
+    assert.equal(isAnswered, false);
+    gate.open();
+    const answer = await going;
+    assert.deepEqual([answer.status, answer.headers.location], [303, "/read"]);
+    assert.deepEqual(((await ada.json("/read")) as { data: unknown }).data, { items: ["tea", "milk"] });
+  },
+
+  "cookies that the application sets are kept beside ours": async ({ visitor, route }) => {
+    route("/both", async (request) => {
+      (await request.session()).set("count", 1);
+      return { setCookie: ["one=1; Path=/", "two=2; Path=/"], body: "ok" };
+    });
+    const ada = visitor();
+    const { setCookie } = await ada.get("/both");
+    assert.equal(setCookie.length, 3);
+    assert.deepEqual([...ada.jar.keys()], ["one", "two", "psession"]);
+    assert.equal(((await ada.json("/read")) as { data: { count: number } }).data.count, 1);
+  },
+
+  "a body of known length arrives whole, with that length": async ({ visitor, route }) => {
+    const body = "çà et là ".repeat(5000);
+    route("/long", async (request) => {
+      (await request.session()).set("count", 1);
+      return {
+        headers: {
+          "content-type": "text/plain; charset=utf-8",
+          "content-length": String(Buffer.byteLength(body)),
+        },
+        body,
+      };
+    });
+    const answer = await visitor().get("/long");
+    assert.equal(answer.text, body);
+    assert.equal(Number(answer.headers["content-length"]), Buffer.byteLength(body));
+    assert.equal(answer.setCookie.length, 1);
+  },
+
+  "a body that streams is not held up, its head has the cookie, and what it saves is kept": async ({
+    visitor,
+    route,
+  }) => {
+    const gate = new Gate();
+    route("/stream", async (request) => {
+      const session = await request.session();
+      session.set("count", 1);
+      async function* pieces() {
+        yield "one ";
+        await gate.pass();
+        session.set("count", 2);
+        await session.save();
+        yield "two";
+      }
+      return { headers: { "content-type": "text/plain" }, body: pieces() };
+    });
+    const ada = visitor();
+    const response = await ada.start("/stream");
+    assert.equal(response.headers["set-cookie"]?.length, 1);
+    const pieces = response.setEncoding("utf8")[Symbol.asyncIterator]();
+    assert.equal((await pieces.next()).value, "one ");
+    assert.equal(((await ada.json("/read")) as { data: { count: number } }).data.count, 1);
+    gate.open();
+    assert.equal((await pieces.next()).value, "two");
+    assert.equal((await pieces.next()).done, true);
+    assert.equal(((await ada.json("/read")) as { data: { count: number } }).data.count, 2);
+  },
+
+  "what is changed while the body streams is not lost, even where nobody saves it": async ({
+    visitor,
+    route,
+  }) => {
+    route("/stream", async (request) => {
+      const session = await request.session();
+      async function* pieces() {
+        yield "one ";
+        session.push("items", "milk");
+        yield "two";
+      }
+      return { headers: { "content-type": "text/plain" }, body: pieces() };
+    });
+    const ada = visitor();
+    await ada.get("/add?item=tea");
+    assert.equal((await ada.get("/stream")).text, "one two");
+    await eventually(async () => {
+      const { data } = (await ada.json("/read")) as { data: unknown };
+      assert.deepEqual(data, { items: ["tea", "milk"] });
+    });
+  },
+
+  "HEAD gets the head that GET would get, and no body": async ({ visitor }) => {
+    const ada = visitor();
+    const head = await ada.get("/add?item=tea", { method: "HEAD" });
+    assert.deepEqual([head.status, head.text, head.setCookie.length], [200, "", 1]);
+    assert.deepEqual(((await ada.json("/read")) as { data: unknown }).data, { items: ["tea"] });
+  },
+
+  "304 has no body, keeps its validator, and the session is saved": async ({ visitor, route }) => {
+    route("/unchanged", async (request) => {
+      (await request.session()).set("count", 1);
+      return { status: 304, headers: { etag: '"v1"' } };
+    });
+    const ada = visitor();
+    await ada.get("/add");
+    const answer = await ada.get("/unchanged", { headers: { "if-none-match": '"v1"' } });
+    assert.deepEqual([answer.status, answer.text, answer.headers.etag], [304, "", '"v1"']);
+    assert.equal(((await ada.json("/read")) as { data: { count: number } }).data.count, 1);
+  },
+
+  "an answer without a body carries its cookie": async ({ visitor, route }) => {
+    route("/empty", async (request) => {
+      (await request.session()).set("count", 1);
+      return { status: 204 };
+    });
+    const answer = await visitor().get("/empty");
+    assert.deepEqual([answer.status, answer.text, answer.setCookie.length], [204, "", 1]);
+  },
+};
+
+/** For what happens right after an answer: asks again until it has, each time by a request. */
+async function eventually(check: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; attempt < 200; attempt++) {
+    try {
+      return await check();
+    } catch {
+      // Not yet.
+    }
+  }
+  await check();
+}

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { Gate, type Stories } from "./scene.ts";
+
+const HTTPS = { "x-forwarded-proto": "https", "x-forwarded-for": "203.0.113.9" };
+
+/** Connections, proxies, and the server's end. */
+export const transport: Stories = {
+  "pipelined requests are answered in their order, each as whoever it came from": async ({ visitor }) => {
+    const ada = visitor();
+    await ada.post("/login");
+    const text = await ada.pipeline(["/add?item=tea", "/plain", "/read"]);
+    const answers = text.split("HTTP/1.1 200").slice(1);
+    assert.equal(answers.length, 3);
+    assert.ok(answers[0]?.includes("tea"));
+    assert.ok(answers[1]?.includes("nothing to do with sessions"));
+    assert.ok(answers[2]?.includes('"userId":"ada"'));
+  },
+
+  "two visitors on one connection are two visitors": async ({ visitor }) => {
+    const browser = visitor();
+    await browser.post("/login");
+    const nobody = JSON.parse((await browser.get("/read", { cookie: "other=1" })).text);
+    assert.equal(nobody.userId, null);
+    assert.equal(((await browser.json("/read")) as { userId: string }).userId, "ada");
+  },
+
+  "behind a proxy that is trusted, https and the visitor's address are what the proxy says": {
+    secure: true,
+    trustProxy: true,
+    run: async ({ visitor, psession }) => {
+      const ada = visitor();
+      const { setCookie } = await ada.post("/login?remember", { headers: HTTPS });
+      assert.equal(setCookie.length, 2);
+      for (const line of setCookie) assert.match(line, /^__Host-psession.*; Secure/);
+      const { userId } = JSON.parse((await ada.get("/read", { headers: HTTPS })).text);
+      assert.equal(userId, "ada");
+      assert.deepEqual(
+        (await psession.devices("ada")).map(({ address }) => address),
+        ["203.0.113.9"],
+      );
+    },
+  },
+
+  "a proxy that is not trusted is not believed: no https, no session, no cookie": {
+    secure: true,
+    run: async ({ visitor }) => {
+      const answer = await visitor().get("/read", { headers: HTTPS });
+      assert.deepEqual([JSON.parse(answer.text).outcome, answer.setCookie], ["insecure", []]);
+      const stored = await visitor().get("/add", { headers: HTTPS });
+      assert.deepEqual([stored.status, stored.setCookie], [500, []]);
+    },
+  },
+
+  "an address is the connection's own where no proxy is trusted": async ({ visitor, psession }) => {
+    const ada = visitor();
+    await ada.post("/login", { headers: HTTPS });
+    assert.deepEqual(
+      (await psession.devices("ada")).map(({ address }) => address?.replace("::ffff:", "")),
+      ["127.0.0.1"],
+    );
+  },
+
+  "a hundred requests in flight when the server is told to stop are answered, and saved": async ({
+    visitor,
+    route,
+    psession,
+    stop,
+  }) => {
+    const handler = new Gate();
+    route("/slow", async (request) => {
+      const session = await request.session();
+      await handler.pass();
+      session.set(request.query.get("key") ?? "", true);
+      return { body: "done" };
+    });
+    const ada = visitor();
+    await ada.post("/login");
+    const keys = Array.from({ length: 100 }, (_, index) => `k${index}`);
+    const headers = { connection: "close" };
+    const answers = Promise.all(
+      keys.map((key) => visitor().get(`/slow?key=${key}`, { cookie: ada.cookie, headers })),
+    );
+    await handler.reached(keys.length);
+    const stopping = stop();
+    handler.open();
+    for (const { status, text } of await answers) assert.deepEqual([status, text], [200, "done"]);
+    await stopping;
+    const exchange = psession.exchange({
+      cookie: ada.cookie,
+      secure: false,
+      navigation: false,
+      script: false,
+      canSetCookies: false,
+      userAgent: undefined,
+      address: undefined,
+    });
+    assert.deepEqual(Object.keys((await exchange.open()).data).sort(), keys.toSorted());
+  },
+};

@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import type { Stories } from "./scene.ts";
+
+const DAY = 86_400_000;
+
+/** What visitors do. */
+export const visits: Stories = {
+  "a new visitor who only looks gets no cookie and leaves no row": async ({ visitor, calls }) => {
+    const answer = await visitor().get("/read");
+    assert.deepEqual(JSON.parse(answer.text), {
+      userId: null,
+      level: "anonymous",
+      outcome: "none",
+      data: {},
+    });
+    assert.deepEqual(answer.setCookie, []);
+    assert.equal(answer.headers["cache-control"], undefined);
+    assert.deepEqual(calls, []);
+  },
+
+  "what one request writes, the next one reads": async ({ visitor }) => {
+    const ada = visitor();
+    const first = await ada.get("/add?item=tea");
+    assert.equal(first.setCookie.length, 1);
+    assert.equal(first.headers["cache-control"], "no-store", "an answer with a cookie is nobody else's");
+    assert.deepEqual(await ada.json("/add?item=milk"), ["tea", "milk"]);
+    const { setCookie, text } = await ada.get("/read");
+    assert.deepEqual([setCookie, JSON.parse(text).data], [[], { items: ["tea", "milk"] }]);
+    assert.deepEqual(JSON.parse((await visitor().get("/read")).text).data, {}, "another visitor has nothing");
+  },
+
+  "reading costs one read, and changing one write more": async ({ visitor, calls }) => {
+    const ada = visitor();
+    await ada.get("/add");
+    calls.length = 0;
+    await ada.get("/read");
+    assert.deepEqual(calls, ["findSession"]);
+    calls.length = 0;
+    await ada.get("/add");
+    assert.deepEqual(calls, ["findSession", "apply"]);
+  },
+
+  "a page that does not ask for its session costs no read, where the framework lets a face see that": async ({
+    visitor,
+    calls,
+    isLazy,
+  }) => {
+    const ada = visitor();
+    await ada.get("/add");
+    calls.length = 0;
+    const answer = await ada.get("/plain");
+    assert.equal(answer.text, "nothing to do with sessions");
+    assert.deepEqual(calls, isLazy ? [] : ["findSession"]);
+  },
+
+  "a sign-in takes the cart along and brings a new secret; the cookie from before is worthless": async ({
+    visitor,
+  }) => {
+    const ada = visitor();
+    await ada.get("/add?item=tea");
+    const planted = ada.cookie;
+    const answer = await ada.post("/login");
+    assert.deepEqual([answer.status, answer.headers.location], [303, "/read"]);
+    const { outcome, ...seen } = (await ada.json("/read")) as Record<string, unknown>;
+    assert.deepEqual(seen, { userId: "ada", level: "login", data: { items: ["tea"] } });
+    const thief = JSON.parse((await visitor().get("/read", { cookie: planted })).text);
+    assert.deepEqual([thief.userId, thief.data], [null, {}]);
+  },
+
+  "a remembered browser that was closed is back with its cart, and must prove itself for more": async ({
+    visitor,
+    wait,
+  }) => {
+    const ada = visitor();
+    await ada.get("/add?item=tea");
+    await ada.post("/login?remember");
+    assert.equal(ada.jar.size, 2);
+    ada.restart();
+    wait(3 * DAY);
+    const { outcome, ...back } = (await ada.json("/read")) as Record<string, unknown>;
+    assert.deepEqual(back, { userId: "ada", level: "remembered", data: { items: ["tea"] } });
+    assert.equal(outcome, "restored");
+    assert.equal(((await ada.json("/read")) as { outcome: string }).outcome, "live");
+  },
+
+  "leaving clears every cookie and ends what they stood for": async ({ visitor, psession }) => {
+    const ada = visitor();
+    await ada.post("/login?remember");
+    const captured = ada.cookie;
+    const answer = await ada.post("/logout");
+    assert.equal(answer.status, 204);
+    assert.equal(ada.jar.size, 0);
+    const { userId } = JSON.parse((await visitor().get("/read", { cookie: captured })).text);
+    assert.equal(userId, null);
+    assert.deepEqual(await psession.devices("ada"), []);
+  },
+
+  "regenerate brings a new secret and keeps the data": async ({ visitor }) => {
+    const ada = visitor();
+    await ada.get("/add?item=tea");
+    const before = ada.cookie;
+    assert.deepEqual(await ada.json("/regenerate"), { items: ["tea"] });
+    assert.notEqual(ada.cookie, before);
+    assert.deepEqual(((await ada.json("/read")) as { data: unknown }).data, { items: ["tea"] });
+  },
+
+  "twenty requests that write at once all keep what they wrote": async ({ visitor, route }) => {
+    const ada = visitor();
+    await ada.get("/add?item=tea");
+    route("/count", async (request) => {
+      const session = await request.session();
+      const count = await session.update((data) => {
+        data.count = (data.count ?? 0) + 1;
+        return data.count;
+      });
+      return { body: String(count) };
+    });
+    const keys = Array.from({ length: 20 }, (_, index) => `k${index}`);
+    await Promise.all(keys.flatMap((key) => [ada.get(`/set?key=${key}&value=${key}`), ada.get("/count")]));
+    const { data } = (await ada.json("/read")) as { data: Record<string, unknown> };
+    assert.deepEqual(data, {
+      items: ["tea"],
+      count: 20,
+      ...Object.fromEntries(keys.map((key) => [key, key])),
+    });
+  },
+
+  "twenty requests that bring only the remember cookie are all the user, and make one device": async ({
+    visitor,
+    psession,
+    wait,
+  }) => {
+    const ada = visitor();
+    await ada.post("/login?remember");
+    ada.restart();
+    wait(DAY);
+    const { cookie } = ada;
+    const answers = await Promise.all(Array.from({ length: 20 }, () => visitor().get("/read", { cookie })));
+    assert.deepEqual(new Set(answers.map(({ text }) => JSON.parse(text).userId)), new Set(["ada"]));
+    assert.equal((await psession.devices("ada")).length, 1);
+  },
+};

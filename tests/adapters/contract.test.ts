@@ -1,0 +1,17 @@
+import express5 from "express";
+// @ts-expect-error: Express 4 is here under another name, without types of its own.
+import express4 from "express4";
+import { describe, test } from "vitest";
+import { type HttpFace, httpContract } from "../../src/testing/index.ts";
+import { expressFace } from "./faces/express.ts";
+import { nodeFace } from "./faces/node.ts";
+
+const faces: Record<string, HttpFace> = {
+  "node:http": nodeFace,
+  "Express 5": expressFace(express5),
+  "Express 4": expressFace(express4 as () => express5.Express),
+};
+
+describe.each(Object.entries(faces))("HTTP contract: %s", (_, face) => {
+  for (const { name, run } of httpContract(face)) test(name, run);
+});

@@ -1,0 +1,40 @@
+import { pipeline } from "node:stream";
+import type express from "express";
+import {
+  originCheck,
+  requireFresh,
+  requireLevel,
+  requireLogin,
+  sessions,
+} from "../../../src/adapters/express/index.ts";
+import type { Session } from "../../../src/index.ts";
+import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
+import { nodeBody, served } from "./serve.ts";
+
+export const expressFace = (make: () => express.Express): HttpFace => ({
+  isLazy: false,
+  serve({ psession, site, trustProxy }) {
+    const app = make();
+    app.set("trust proxy", trustProxy);
+    // Express prints errors that nobody handles, unless it is told that this is a test.
+    app.set("env", "test");
+    app.use(originCheck(), sessions(psession));
+    app.use("/members", requireLogin({ redirectTo: "/sign-in" }));
+    app.use("/proved", requireLevel("login"));
+    app.use("/fresh", requireFresh({ within: "10m" }));
+    app.use((request, response, next) => {
+      const { path, method } = request;
+      const { searchParams: query } = new URL(request.originalUrl, "http://any");
+      const session = () => request.session as unknown as Session<ContractData>;
+      site({ method, path, query, session }).then((answer) => {
+        response.status(answer.status ?? 200).set(answer.headers ?? {});
+        for (const line of answer.setCookie ?? []) response.append("Set-Cookie", line);
+        const body = nodeBody(answer);
+        if (typeof body === "object") pipeline(body, response, () => {});
+        else if (body === undefined) response.end();
+        else response.send(body);
+      }, next);
+    });
+    return served(app);
+  },
+});
