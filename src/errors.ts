@@ -5,6 +5,7 @@ export type PsessionErrorCode =
   | "data_too_large"
   | "not_signed_in"
   | "invalid_user_id"
+  | "no_session"
   | "session_destroyed"
   | "session_ended"
   | "headers_already_sent"
