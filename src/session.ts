@@ -1,6 +1,8 @@
 import { inspect } from "node:util";
 import type { DataRecord } from "./data/codec.ts";
+import { Flash } from "./data/flash.ts";
 import { getPath, removePath, setPath } from "./data/paths.ts";
+import { TempData } from "./data/temp.ts";
 import type { SessionData } from "./data/typing.ts";
 import { type Device, endDevices, listDevices } from "./devices.ts";
 import { type Duration, parseDuration } from "./duration.ts";
@@ -129,9 +131,35 @@ export class Session<Data extends object = SessionData> {
 
   /** The data. Change it in place, however deep: differences are found when the response begins. */
   get data(): Partial<Data> {
-    this.#assertUsable();
-    this.#state.onLateUse?.();
+    this.#use();
     return this.#state.data.value as Partial<Data>;
+  }
+
+  /** Messages that are shown once, such as "Saved." after a redirect. */
+  get flash(): Flash {
+    const state = this.#state;
+    state.flash ??= new Flash({
+      data: () => {
+        this.#use();
+        return state.data;
+      },
+      now: () => state.core.settings.clock.now(),
+      atomically: (change) => this.#atomically(change),
+      isStored: () => sessionOf(state.standing) !== undefined || state.standing.kind === "remembered",
+    });
+    return state.flash;
+  }
+
+  /** Values with a lifetime of their own, such as a code that was sent. */
+  get temp(): TempData {
+    const state = this.#state;
+    return new TempData(
+      () => {
+        this.#use();
+        return state.data;
+      },
+      () => state.core.settings.clock.now(),
+    );
   }
 
   /** One value by key or dot path ("address.city"); undefined where there is none. */
@@ -173,36 +201,11 @@ export class Session<Data extends object = SessionData> {
    */
   async update<R>(change: (data: Partial<Data>) => R): Promise<R> {
     this.#assertUsable();
-    const state = this.#state;
-    const { codec } = state.core.settings;
-    return inTurn(state, async () => {
-      const copy = () => codec.decode(codec.encode(state.data.value));
-      const apply = () => {
-        const result = change(state.data.value as Partial<Data>);
-        if (!(result instanceof Promise)) return result;
-        throw new PsessionError(
-          "invalid_data",
-          "update takes a function that returns at once, not a promise.",
-        );
-      };
-      let own = copy();
-      try {
-        let result = apply();
-        state.rerun = (fresh) => {
-          state.data.replace(own);
-          const conflicts = state.data.rebase(fresh);
-          own = copy();
-          result = apply();
-          return conflicts;
-        };
-        await this.#store();
-        return result;
-      } catch (error) {
-        if (state.standing.kind !== "detached") state.data.replace(own);
-        throw error;
-      } finally {
-        state.rerun = undefined;
-      }
+    const { data } = this.#state;
+    return this.#atomically(() => {
+      const result = change(data.value as Partial<Data>);
+      if (!(result instanceof Promise)) return result;
+      throw new PsessionError("invalid_data", "update takes a function that returns at once, not a promise.");
     });
   }
 
@@ -387,6 +390,30 @@ export class Session<Data extends object = SessionData> {
     }
   }
 
+  async #atomically<R>(change: () => R): Promise<R> {
+    const state = this.#state;
+    return inTurn(state, async () => {
+      let own = state.data.snapshot();
+      try {
+        let result = change();
+        state.rerun = (fresh) => {
+          state.data.restore(own);
+          const conflicts = state.data.rebase(fresh);
+          own = state.data.snapshot();
+          result = change();
+          return conflicts;
+        };
+        await this.#store();
+        return result;
+      } catch (error) {
+        if (state.standing.kind !== "detached") state.data.restore(own);
+        throw error;
+      } finally {
+        state.rerun = undefined;
+      }
+    });
+  }
+
   async #store(): Promise<void> {
     const state = this.#state;
     state.hasDiscarded = false;
@@ -397,6 +424,11 @@ export class Session<Data extends object = SessionData> {
       "The session was ended or taken over by another sign-in meanwhile; the change was not stored.",
       { status: 409 },
     );
+  }
+
+  #use(): void {
+    this.#assertUsable();
+    this.#state.onLateUse?.();
   }
 
   #assertUsable(): void {

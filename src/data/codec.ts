@@ -50,6 +50,18 @@ export function refuseKey(key: string): void {
   }
 }
 
+/** Keys of what is kept beside the data, in the same text, so that it is merged and saved with it. */
+export const ASIDE = "psession:";
+
+export const isAside = (key: string): boolean => key.startsWith(ASIDE);
+
+/** For keys that the application chooses at the top of its data. */
+export function refuseTopKey(key: string): void {
+  if (isAside(key))
+    throw new PsessionError("invalid_data", `Keys that begin with "${ASIDE}" are psession's own.`);
+  refuseKey(key);
+}
+
 /** Refuses what would come back as something else, or reach a prototype; names the place. */
 export function assertStorable(value: unknown, path = "data", depth = 0): void {
   if (value === null || value === undefined) return;

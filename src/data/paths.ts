@@ -1,5 +1,5 @@
 import { PsessionError } from "../errors.ts";
-import { type DataRecord, refuseKey } from "./codec.ts";
+import { type DataRecord, refuseKey, refuseTopKey } from "./codec.ts";
 
 /** Reads and writes by dot path ("cart.items.0"), through own properties only. */
 export function getPath(data: DataRecord, path: string): unknown {
@@ -13,6 +13,7 @@ export function getPath(data: DataRecord, path: string): unknown {
 
 export function setPath(data: DataRecord, path: string, value: unknown): void {
   const keys = keysOf(path);
+  refuseTopKey(keys[0] ?? "");
   const last = keys.pop();
   if (last === undefined) return;
   let at = data;

@@ -1,5 +1,5 @@
 import { PsessionError } from "../errors.ts";
-import { assertStorable, type Codec, type DataRecord, refuseKey } from "./codec.ts";
+import { assertStorable, type Codec, type DataRecord, isAside, refuseTopKey } from "./codec.ts";
 
 export const EMPTY_DATA = "{}";
 
@@ -13,6 +13,7 @@ export class SessionData {
   readonly #maxBytes: number;
   #base: string;
   #value: DataRecord | undefined;
+  #asides: DataRecord = {};
 
   constructor(codec: Codec, maxBytes: number, base = EMPTY_DATA) {
     this.#codec = codec;
@@ -21,31 +22,46 @@ export class SessionData {
   }
 
   get value(): DataRecord {
-    this.#value ??= this.decode(this.#base);
-    return this.#value;
+    return this.#value ?? this.#load();
   }
 
-  /** Puts other content into the same object, as handlers may hold a reference to it. */
+  /** What is kept beside the data, such as flash and temp values, by reserved key. */
+  get asides(): DataRecord {
+    if (this.#value === undefined) this.#load();
+    return this.#asides;
+  }
+
+  /** Puts other content into the same object, as handlers may hold a reference to it. What is kept beside it goes. */
   replace(next: DataRecord): void {
-    const value = this.value;
     const entries = Object.entries(next);
-    for (const [key] of entries) refuseKey(key);
-    for (const key of Object.keys(value)) delete value[key];
-    for (const [key, item] of entries) value[key] = item;
+    for (const [key] of entries) refuseTopKey(key);
+    this.#put(next, {});
+  }
+
+  /** A copy to go back to. */
+  snapshot(): Snapshot {
+    const copy = (data: DataRecord) => this.#codec.decode(this.#codec.encode(data));
+    return { value: copy(this.value), asides: copy(this.asides) };
+  }
+
+  restore({ value, asides }: Snapshot): void {
+    this.#put(value, asides);
   }
 
   /** Forgets everything: what follows belongs to a new session. */
   reset(): void {
-    if (this.#value !== undefined) this.replace({});
+    if (this.#value !== undefined) this.#put({}, {});
     this.#base = EMPTY_DATA;
   }
 
   /** The encoded data if it differs from what was loaded. */
   changed(): string | undefined {
     if (this.#value === undefined) return undefined;
-    const text = this.#codec.encode(this.#value);
+    const text = this.#codec.encode(this.#whole());
     if (text === this.#base) return undefined;
+    for (const key of Object.keys(this.#value)) refuseTopKey(key);
     assertStorable(this.#value);
+    assertStorable(this.#asides, "flash and temp");
     const bytes = Buffer.byteLength(text);
     if (bytes > this.#maxBytes) {
       throw new PsessionError(
@@ -75,18 +91,21 @@ export class SessionData {
       this.#base = fresh;
       return [];
     }
-    const base = this.decode(this.#base);
-    const theirs = this.decode(fresh);
-    const ours = this.#value;
+    const base = this.#decodeWhole(this.#base);
+    const theirs = this.#decodeWhole(fresh);
+    const mine = this.#whole();
     const conflicts: string[] = [];
-    for (const key of new Set([...Object.keys(base), ...Object.keys(theirs), ...Object.keys(ours)])) {
+    for (const key of new Set([...Object.keys(base), ...Object.keys(theirs), ...Object.keys(mine)])) {
+      const ours = isAside(key) ? this.#asides : this.#value;
       const was = this.#part(base, key);
-      const mine = this.#part(ours, key);
+      const now = this.#part(mine, key);
       const other = this.#part(theirs, key);
-      if (mine === was) {
+      // A message that was shown, or a value that had its time: what took its place meanwhile is another.
+      const isOvertaken = now === undefined && isAside(key);
+      if (now === was || isOvertaken) {
         if (other === undefined) delete ours[key];
         else ours[key] = theirs[key];
-      } else if (other !== was && other !== mine) {
+      } else if (other !== was && other !== now) {
         conflicts.push(key);
       }
     }
@@ -98,12 +117,53 @@ export class SessionData {
     return data[key] === undefined ? undefined : this.#codec.encode({ part: data[key] });
   }
 
-  /** Data of this or another session. */
+  /** The data of this or another session, without what is kept beside it. */
   decode(text: string): DataRecord {
+    return split(this.#decodeWhole(text)).value;
+  }
+
+  #load(): DataRecord {
+    const { value, asides } = split(this.#decodeWhole(this.#base));
+    this.#value = value;
+    this.#asides = asides;
+    return value;
+  }
+
+  /** As one record, for the codec. */
+  #whole(): DataRecord {
+    return { ...this.#value, ...this.#asides };
+  }
+
+  #put(value: DataRecord, asides: DataRecord): void {
+    for (const [target, next] of [
+      [this.value, value],
+      [this.asides, asides],
+    ] as const) {
+      for (const key of Object.keys(target)) delete target[key];
+      Object.assign(target, next);
+    }
+  }
+
+  #decodeWhole(text: string): DataRecord {
     // Before parsing: an oversized row must not cost the memory that parsing it takes.
     if (text.length > this.#maxBytes) {
       throw new PsessionError("data_too_large", "A stored session is larger than session.maxBytes allows.");
     }
     return this.#codec.decode(text);
   }
+}
+
+export interface Snapshot {
+  readonly value: DataRecord;
+  readonly asides: DataRecord;
+}
+
+function split(whole: DataRecord): Snapshot {
+  const asides: DataRecord = {};
+  for (const key of Object.keys(whole)) {
+    if (!isAside(key)) continue;
+    asides[key] = whole[key];
+    delete whole[key];
+  }
+  return { value: whole, asides };
 }

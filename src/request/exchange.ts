@@ -67,6 +67,7 @@ export class Exchange<Data extends object = object> {
 
   #commit(state: RequestState): Settlement | Promise<Settlement> {
     try {
+      state.flash?.settle();
       if (this.#isSettled && !isChanged(state)) return NOTHING;
       const working = commitRequest(state, { isFinal: true });
       if (working === undefined) return this.#settle(state);

@@ -1,3 +1,4 @@
+import type { Flash } from "../data/flash.ts";
 import type { SessionData } from "../data/session-data.ts";
 import type { Events } from "../events.ts";
 import type { CookieInstruction, Presented, RememberCookie } from "../http/cookies.ts";
@@ -101,6 +102,8 @@ export interface RequestState {
   turn: Promise<unknown> | undefined;
   /** While `update` runs: puts its change onto fresh data and returns the keys that both sides changed. */
   rerun: ((fresh: string) => string[]) | undefined;
+  /** Messages, where the handler asked for them. */
+  flash: Flash | undefined;
   /** Called where the data is used after the response has begun. */
   onLateUse: (() => void) | undefined;
   /** Cookies to be sent, by name: the last instruction wins. */

@@ -1,0 +1,104 @@
+import type { Duration } from "../duration.ts";
+import { parseDuration } from "../duration.ts";
+import { PsessionError } from "../errors.ts";
+import { ASIDE, type DataRecord } from "./codec.ts";
+import type { SessionData } from "./session-data.ts";
+
+const PREFIX = `${ASIDE}temp:`;
+
+interface Entry {
+  readonly value: unknown;
+  /** Epoch milliseconds; from then on the entry is not there. */
+  readonly until: number;
+}
+
+/** Values with a lifetime of their own, kept beside the data. After its time a value is not there, to the millisecond. */
+export class TempData {
+  readonly #open: () => SessionData;
+  readonly #now: () => number;
+
+  /** @internal */
+  constructor(open: () => SessionData, now: () => number) {
+    this.#open = open;
+    this.#now = now;
+  }
+
+  /** Keeps one value, or several, for `lifetime` from now. Setting a value anew gives it a new lifetime. */
+  set(key: string, value: unknown, lifetime: Duration): void;
+  set(values: Readonly<Record<string, unknown>>, lifetime: Duration): void;
+  set(target: string | Readonly<Record<string, unknown>>, value: unknown, lifetime?: Duration): void {
+    const isOne = typeof target === "string";
+    const until = this.#until((isOne ? lifetime : value) as Duration);
+    this.#dropExpired();
+    for (const [key, item] of Object.entries(isOne ? { [target]: value } : target)) {
+      this.#entries[PREFIX + key] = { value: item, until } satisfies Entry;
+    }
+  }
+
+  get(key: string): unknown {
+    return this.#entry(key)?.value;
+  }
+
+  has(key: string): boolean {
+    return this.#entry(key) !== undefined;
+  }
+
+  /** When the value will be gone, in epoch milliseconds; undefined where there is none. */
+  expiresAt(key: string): number | undefined {
+    return this.#entry(key)?.until;
+  }
+
+  remove(...keys: string[]): void {
+    for (const key of keys) delete this.#entries[PREFIX + key];
+  }
+
+  /** Gives ordinary data a lifetime: it moves out of `session.data`. Keys that are not there are skipped. */
+  mark(keys: string | readonly string[], lifetime: Duration): void {
+    const { value } = this.#open();
+    for (const key of [keys].flat()) {
+      if (!Object.hasOwn(value, key)) continue;
+      this.set(key, value[key], lifetime);
+      delete value[key];
+    }
+  }
+
+  /** Makes ordinary data of it, to stay. */
+  unmark(...keys: string[]): void {
+    const { value } = this.#open();
+    for (const key of keys) {
+      const entry = this.#entry(key);
+      if (entry !== undefined) value[key] = entry.value;
+      this.remove(key);
+    }
+  }
+
+  keys(): string[] {
+    return Object.keys(this.#entries)
+      .filter((key) => key.startsWith(PREFIX))
+      .map((key) => key.slice(PREFIX.length))
+      .filter((key) => this.has(key));
+  }
+
+  get #entries(): DataRecord {
+    return this.#open().asides;
+  }
+
+  #entry(key: string): Entry | undefined {
+    const entry = this.#entries[PREFIX + key] as Entry | undefined;
+    return entry !== undefined && this.#now() < entry.until ? entry : undefined;
+  }
+
+  #until(lifetime: Duration): number {
+    const time = parseDuration(lifetime);
+    if (time !== undefined && time > 0) return this.#now() + time;
+    throw new PsessionError("invalid_options", 'temp: a lifetime must be a positive duration, such as "5m".');
+  }
+
+  /** Where one is set, so that a session does not grow by those that had their time. */
+  #dropExpired(): void {
+    const entries = this.#entries;
+    for (const [key, entry] of Object.entries(entries)) {
+      if (key.startsWith(PREFIX) && (entry as Entry).until <= this.#now()) delete entries[key];
+    }
+  }
+}

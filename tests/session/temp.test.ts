@@ -1,0 +1,97 @@
+import { expect, test } from "vitest";
+import { TestBrowser, testApp } from "../support/app.ts";
+import { MINUTE, SECOND } from "../support/clock.ts";
+
+const setUp = () => {
+  const app = testApp();
+  return { app, browser: new TestBrowser(app) };
+};
+
+test("a temp value is there until its time is over, to the millisecond", async () => {
+  const { app, browser } = setUp();
+  const set = app.clock.now();
+  await browser.visit((session) => session.temp.set("otp", "123456", "5m"));
+  app.clock.advance(5 * MINUTE - 1);
+  await browser.visit((session) => {
+    expect(session.temp.get("otp")).toBe("123456");
+    expect(session.temp.expiresAt("otp")).toBe(set + 5 * MINUTE);
+    expect(session.temp.keys()).toEqual(["otp"]);
+    expect(session.data).toEqual({});
+  });
+  app.clock.advance(1);
+  await browser.visit((session) => {
+    expect([session.temp.get("otp"), session.temp.has("otp"), session.temp.keys()]).toEqual([
+      undefined,
+      false,
+      [],
+    ]);
+  });
+});
+
+test("each value has a lifetime of its own, and setting it anew begins it anew", async () => {
+  const { app, browser } = setUp();
+  await browser.visit((session) => {
+    session.temp.set({ one: 1, two: 2 }, 10 * SECOND);
+    session.temp.set("three", 3, 20 * SECOND);
+  });
+  app.clock.advance(9 * SECOND);
+  await browser.visit((session) => session.temp.set("one", 11, 10 * SECOND));
+  app.clock.advance(SECOND);
+  await browser.visit((session) => expect(session.temp.keys()).toEqual(["one", "three"]));
+  app.clock.advance(9 * SECOND);
+  await browser.visit((session) => expect(session.temp.keys()).toEqual(["three"]));
+});
+
+test("a value ends within a request as well", async () => {
+  const { app, browser } = setUp();
+  await browser.visit((session) => {
+    session.temp.set("otp", 1, SECOND);
+    app.clock.advance(SECOND);
+    expect(session.temp.get("otp")).toBeUndefined();
+  });
+});
+
+test("remove, mark and unmark", async () => {
+  const { app, browser } = setUp();
+  await browser.visit((session) => {
+    session.set({ name: "Ada", count: 1, keep: true });
+    session.temp.mark(["name", "missing"], "1m");
+    session.temp.mark("count", "1m");
+    session.temp.set("gone", 1, "1m");
+    session.temp.remove("gone", "missing");
+    session.temp.unmark("count", "missing");
+  });
+  const { session } = await browser.visit();
+  expect([session.data, session.temp.keys()]).toEqual([{ count: 1, keep: true }, ["name"]]);
+  app.clock.advance(MINUTE);
+  expect((await browser.visit()).session.data).toEqual({ count: 1, keep: true });
+});
+
+test("what had its time is dropped when another value is set, so that a session does not grow", async () => {
+  const { app, browser } = setUp();
+  for (let round = 0; round < 50; round++) {
+    await browser.visit((session) => session.temp.set(`code${round}`, "x".repeat(1000), SECOND));
+    app.clock.advance(SECOND);
+  }
+  const { session } = await browser.visit();
+  expect(session.temp.keys()).toEqual([]);
+  await browser.visit((session) => session.temp.set("last", "x".repeat(64_000), SECOND));
+});
+
+test("parallel requests keep each other's values", async () => {
+  const { browser } = setUp();
+  await browser.visit((session) => session.set("count", 1));
+  await Promise.all(
+    ["a", "b", "c"].map((key) => browser.visit((session) => session.temp.set(key, key, "1m"))),
+  );
+  expect((await browser.visit()).session.temp.keys().sort()).toEqual(["a", "b", "c"]);
+});
+
+test("a lifetime that is none is refused", async () => {
+  const { browser } = setUp();
+  await browser.visit((session) => {
+    for (const lifetime of [0, -1, Number.NaN, "soon"] as never[]) {
+      expect(() => session.temp.set("otp", 1, lifetime)).toThrow(/positive duration/);
+    }
+  });
+});
