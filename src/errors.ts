@@ -3,6 +3,7 @@ export type PsessionErrorCode =
   | "invalid_options"
   | "invalid_data"
   | "data_too_large"
+  | "data_unreadable"
   | "not_signed_in"
   | "invalid_user_id"
   | "no_session"

@@ -1,11 +1,13 @@
 import * as v from "valibot";
 import { type Clock, systemClock } from "./clock.ts";
 import { type Codec, jsonCodec } from "./data/codec.ts";
+import { Vault } from "./data/vault.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { describeFault, invalidOptions } from "./faults.ts";
 import { type CookieDefinition, MAX_AGE_LIMIT_SECONDS } from "./http/cookies.ts";
 import { type ProtocolTimes, protocolTimes } from "./remember/times.ts";
 import { KeyRing } from "./secrets.ts";
+import { SealedStore } from "./stores/sealed.ts";
 import type { Store } from "./stores/store.ts";
 
 /**
@@ -56,6 +58,15 @@ export interface PsessionOptions {
     /** Send `Cache-Control: no-store` with every cookie. */
     noStore?: boolean;
   };
+  /**
+   * Encrypts session data at rest with AES-256-GCM, bound to its row and user. Secrets of at least 32 bytes,
+   * none of them used for anything else: the first encrypts, all decrypt.
+   */
+  encryption?: {
+    keys: readonly (string | Uint8Array)[];
+    /** Read rows that are not encrypted, too, until they are saved: for switching encryption on. */
+    acceptPlainText?: boolean;
+  };
   /** Deletes rows past their deadline from time to time; false leaves that to `psession.prune()`. */
   prune?:
     | false
@@ -77,6 +88,8 @@ export interface PsessionOptions {
 export interface Settings {
   readonly store: Store;
   readonly keys: KeyRing;
+  /** What session data is encrypted with, unless it is not. */
+  readonly vault: Vault | undefined;
   readonly clock: Clock;
   readonly times: ProtocolTimes;
   readonly codec: Codec;
@@ -159,9 +172,14 @@ const key = v.pipe(
   v.check((value) => new Set<string | number>(value).size >= 8, "is too regular to be random"),
 );
 
+const keyList = v.pipe(
+  v.array(key, "must be a list of secrets"),
+  v.minLength(1, "must hold at least one secret"),
+);
+
 const schema = v.strictObject({
   store: v.custom<Store>(isStore, "must be a store, such as memoryStore() or sqliteStore({ path })"),
-  keys: v.pipe(v.array(key, "must be a list of secrets"), v.minLength(1, "must hold at least one secret")),
+  keys: keyList,
   session: v.optional(
     v.strictObject({
       idle: duration("2h"),
@@ -216,6 +234,12 @@ const schema = v.strictObject({
       noStore: v.optional(v.boolean("must be true or false"), true),
     }),
     {},
+  ),
+  encryption: v.optional(
+    v.strictObject({
+      keys: keyList,
+      acceptPlainText: v.optional(v.boolean("must be true or false"), false),
+    }),
   ),
   prune: v.optional(
     v.union(
@@ -296,10 +320,16 @@ export function resolveOptions(options: PsessionOptions): Settings {
   }
   require(definitions.session.name !==
     definitions.remember.name, "cookies.session and cookies.remember must differ");
+  const { encryption } = given;
+  const isShared = encryption?.keys.some((secret) => given.keys.some((other) => sameKey(secret, other)));
+  require(isShared !==
+    true, "encryption.keys and keys must have nothing in common: who has one must not have the other");
   if (faults.length > 0) throw invalidOptions("psession", faults);
+  const vault = encryption && new Vault(encryption.keys, encryption.acceptPlainText);
 
   return {
-    store: given.store,
+    store: vault === undefined ? given.store : new SealedStore(given.store, vault),
+    vault,
     keys: new KeyRing(given.keys as [string | Uint8Array]),
     // Stores keep whole milliseconds.
     clock: { now: () => Math.trunc(given.clock.now()) },
@@ -345,6 +375,9 @@ function nestedIn(wrapped: Nested | undefined): Record<string, unknown> | undefi
   const alternatives = Array.isArray(wrapped?.options) ? (wrapped.options as readonly Nested[]) : [];
   return alternatives.map((option) => option.entries).find((entries) => entries !== undefined);
 }
+
+const sameKey = (a: string | Uint8Array, b: string | Uint8Array): boolean =>
+  Buffer.compare(Buffer.from(a), Buffer.from(b)) === 0;
 
 function isStore(value: unknown): value is Store {
   return hasFunctions(value, STORE_METHODS);

@@ -44,6 +44,8 @@ export interface LoginOptions<Data> {
 }
 
 export interface PreviousSession {
+  /** Its row's id; needed where data is encrypted. */
+  readonly id?: string;
   /** Encoded, as the store keeps it. */
   readonly data: string;
 }
@@ -357,11 +359,9 @@ export class Session<Data extends object = SessionData> {
   async #carry(userId: UserId, carry: Carry<Data>, given: PreviousSession | null | undefined): Promise<void> {
     if (typeof carry !== "function") return this.#keep(carry);
     const { data } = this.#state;
-    const previous = given === undefined ? await this.#previousOf(userId) : given;
-    const merged = carry(
-      data.value as Partial<Data>,
-      (previous == null ? undefined : this.#decode(userId, previous)) as Partial<Data> | undefined,
-    );
+    const previous =
+      given === undefined ? await this.#previousOf(userId) : this.#givenPrevious(userId, given);
+    const merged = carry(data.value as Partial<Data>, previous as Partial<Data> | undefined);
     data.replace(merged as DataRecord);
   }
 
@@ -372,18 +372,27 @@ export class Session<Data extends object = SessionData> {
     data.replace(Object.fromEntries(kept.map((key) => [key, data.value[key]])));
   }
 
-  async #previousOf(userId: UserId): Promise<PreviousSession | undefined> {
-    const sessions = (await this.#state.core.settings.store.list(userId)).flatMap(
-      ({ session }) => session ?? [],
+  async #previousOf(userId: UserId): Promise<DataRecord | undefined> {
+    const entries = await this.#state.core.settings.store.list(userId);
+    const others = entries.flatMap(({ session }) =>
+      session === undefined || session.id === this.id ? [] : session,
     );
-    return sessions.filter(({ id }) => id !== this.id).sort((a, b) => b.lastSeenAt - a.lastSeenAt)[0];
+    const latest = others.sort((a, b) => b.lastSeenAt - a.lastSeenAt)[0];
+    return latest && this.#readable(userId, () => latest.data);
+  }
+
+  #givenPrevious(userId: UserId, previous: PreviousSession | null): DataRecord | undefined {
+    if (previous === null) return undefined;
+    const { id = "", data } = previous;
+    const { vault } = this.#state.core.settings;
+    return this.#readable(userId, () => (vault === undefined ? data : vault.open(data, { id, userId })));
   }
 
   /** Somebody whose other session is damaged must still be able to sign in. */
-  #decode(userId: UserId, { data }: PreviousSession): DataRecord | undefined {
-    const { core } = this.#state;
+  #readable(userId: UserId, text: () => string): DataRecord | undefined {
+    const { core, data } = this.#state;
     try {
-      return this.#state.data.decode(data);
+      return data.decode(text());
     } catch {
       core.events.emit("previousUnreadable", { at: core.settings.clock.now(), userId });
       return undefined;

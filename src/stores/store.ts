@@ -157,6 +157,8 @@ export interface SessionUpdate {
   readonly id: string;
   /** The version that must still be there; afterwards it is one higher. */
   readonly version: number;
+  /** Whose the row will be, changed or not: for what is bound to its user. */
+  readonly owner?: UserId | undefined;
   readonly set: Partial<Omit<SessionRow, "id" | "version" | "createdAt">>;
 }
 

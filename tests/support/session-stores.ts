@@ -3,10 +3,12 @@ import mysql from "mysql2/promise";
 import pg from "pg";
 import { createClient } from "redis";
 import { afterAll, beforeAll, beforeEach, describe } from "vitest";
+import { Vault } from "../../src/data/vault.ts";
 import { memoryStore, type Store } from "../../src/index.ts";
 import { mysqlStore } from "../../src/stores/mysql/index.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { redisStore } from "../../src/stores/redis/index.ts";
+import { SealedStore } from "../../src/stores/sealed.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { freshDatabase, freshSchema, onMysql, onPostgres } from "./servers/fresh.ts";
 import { describeWith, MYSQL, type Need, POSTGRES } from "./servers/reach.ts";
@@ -62,6 +64,8 @@ const SERVERS: Record<string, Server> = {
 /** Stories of sessions, on every kind of store; `makeStore` gives an empty one, or another over the same rows. */
 export function describeStores(title: string, body: (makeStore: () => Store) => void): void {
   describe(`${title} memory`, () => body(memoryStore));
+  const vault = new Vault(["Vt7Hq2Zx9Mb4Kd8Ws3Yf6Lc1Np5Rj0Ga"], false);
+  describe(`${title} memory, encrypted`, () => body(() => new SealedStore(memoryStore(), vault)));
   describe(`${title} sqlite`, () => body(() => sqliteStore({ path: ":memory:" })));
   for (const [name, { needs, open }] of Object.entries(SERVERS)) {
     describeWith(needs, `${title} ${name}`, () => {

@@ -162,7 +162,7 @@ function writeSession(
 ): { session: SessionRow; update?: SessionUpdate; insert?: SessionRow } {
   const { login, session } = standing;
   if (session !== undefined) {
-    const update = { id: session.id, version: session.version, set };
+    const update = { id: session.id, version: session.version, owner: login.userId, set };
     return { session: updated(session, update), update };
   }
   const { userId, level, authenticatedAt } = identityOf(state);

@@ -97,6 +97,7 @@ export function planSave(
   const update: SessionUpdate = {
     id: row.id,
     version: row.version,
+    owner: row.userId,
     set: {
       ...fresh,
       ...(data === undefined ? {} : { data }),

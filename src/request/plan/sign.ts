@@ -49,7 +49,7 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
   );
   // The row of the session at hand is kept, so that late requests with the old secret are recognised as such.
   const { id, version, createdAt, ...set } = fresh;
-  const update = base === undefined ? undefined : { id, version: base.version, set };
+  const update = base === undefined ? undefined : { id, version: base.version, owner: intent.userId, set };
   const session = update === undefined || base === undefined ? fresh : updated(base, update);
   const clearsRemember =
     login === undefined && (hasRememberCookie(state) || base?.rememberedId !== undefined);
