@@ -16,12 +16,10 @@ import { assertUserId } from "./user-id.ts";
 export class Psession<Data extends object = SessionData> {
   readonly #core: Core;
   readonly #pruner: Pruner;
-  readonly #locks: Locks;
   #isClosed = false;
 
   constructor(core: Core) {
     this.#core = core;
-    this.#locks = new Locks(core.settings.store, core.settings.clock);
     this.#pruner = new Pruner(core);
     this.#pruner.start();
   }
@@ -80,7 +78,7 @@ export class Psession<Data extends object = SessionData> {
    * by itself, so it keeps order and is no proof; throws `lock_timeout` where it is not to be had in time.
    */
   async lock(name: string, options: LockOptions = {}): Promise<HeldLock> {
-    return this.#locks.take(`app/${name}`, resolveLock(name, options));
+    return this.#core.locks.take(`app/${name}`, resolveLock(name, options));
   }
 
   /** Hears an event; returns the function that stops it. `*` hears everything. */
@@ -115,5 +113,7 @@ export class Psession<Data extends object = SessionData> {
  * error (`invalid_options`).
  */
 export function createPsession<Data extends object = SessionData>(options: PsessionOptions): Psession<Data> {
-  return new Psession<Data>({ settings: resolveOptions(options), events: new Events() });
+  const settings = resolveOptions(options);
+  const locks = new Locks(settings.store, settings.clock);
+  return new Psession<Data>({ settings, events: new Events(), locks });
 }

@@ -7,7 +7,8 @@ import type { SessionData } from "./data/typing.ts";
 import { type Device, endDevices, listDevices } from "./devices.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { PsessionError } from "./errors.ts";
-import { commitRequest, inTurn } from "./request/commit.ts";
+import { type LockOptions, resolveLock } from "./locks.ts";
+import { commitRequest, inTurn, refresh } from "./request/commit.ts";
 import {
   identityOf,
   identityOfStanding,
@@ -192,6 +193,15 @@ export class Session<Data extends object = SessionData> {
     else throw new PsessionError("invalid_data", `"${path}" holds something that is no list.`);
   }
 
+  /** Takes a value out: gives it, and removes it. */
+  pull<K extends keyof Data & string>(key: K): Data[K] | undefined;
+  pull(path: string): unknown;
+  pull(path: string): unknown {
+    const value = getPath(this.#record, path);
+    removePath(this.#record, path);
+    return value;
+  }
+
   remove(...paths: string[]): void {
     for (const path of paths) removePath(this.#record, path);
   }
@@ -209,6 +219,24 @@ export class Session<Data extends object = SessionData> {
       if (!(result instanceof Promise)) return result;
       throw new PsessionError("invalid_data", "update takes a function that returns at once, not a promise.");
     });
+  }
+
+  /**
+   * From here until the response begins, one request of this session at a time: the others that ask for it wait,
+   * then see what this one saved. `lock_timeout` where that takes longer than `wait`. What must hold whatever
+   * happens is for `update`: a lock ends after `hold`.
+   */
+  async exclusive(options: LockOptions = {}): Promise<void> {
+    this.#use();
+    const limits = resolveLock("session", options);
+    const state = this.#state;
+    const id =
+      sessionOf(state.standing)?.id ??
+      (state.standing.kind === "remembered" ? state.standing.login.id : undefined);
+    // A session that is not stored yet is nobody else's.
+    if (id === undefined || state.lock !== undefined) return;
+    state.lock = await state.core.locks.take(`session/${id}`, limits);
+    await inTurn(state, () => refresh(state));
   }
 
   /**

@@ -89,6 +89,14 @@ function finish(state: RequestState, plan: Plan): void {
   for (const [type, facts] of plan.events) state.core.events.emit(type, facts);
 }
 
+/** Reads the rows again and takes over what others changed meanwhile, as after waiting for a turn. */
+export async function refresh(state: RequestState): Promise<void> {
+  const { standing } = state;
+  if (standing.kind === "remembered") await reconcileRemembered(state, standing, undefined);
+  else if (standing.kind === "live" || standing.kind === "late")
+    await reconcileSession(state, standing, undefined);
+}
+
 /** A condition no longer held: reads again, in a new transaction, and decides where the request stands now. */
 async function reconcile(state: RequestState, lost: string, attempt: number): Promise<void> {
   const { standing } = state;
@@ -107,7 +115,7 @@ async function reconcile(state: RequestState, lost: string, attempt: number): Pr
 async function reconcileRemembered(
   state: RequestState,
   standing: RememberedStanding,
-  attempt: number,
+  attempt: number | undefined,
 ): Promise<void> {
   const { store, clock, times } = state.core.settings;
   const { cookie, token } = standing.presented;
@@ -141,7 +149,7 @@ function keptEffect(
 async function reconcileSession(
   state: RequestState,
   standing: Standing & { kind: "live" | "late" },
-  attempt: number,
+  attempt: number | undefined,
 ): Promise<void> {
   const { session: before } = standing;
   const row = await state.core.settings.store.findSession(before.id);
@@ -191,11 +199,11 @@ function lose(state: RequestState, row: SessionRow | undefined, why: "ended" | "
   });
 }
 
-function rebase(state: RequestState, row: SessionRow | undefined, attempt: number): void {
+function rebase(state: RequestState, row: SessionRow | undefined, attempt: number | undefined): void {
   if (row === undefined) return;
   const { events, settings } = state.core;
   const facts = { at: settings.clock.now(), sessionId: row.id, userId: row.userId };
   const keys = state.rerun === undefined ? state.data.rebase(row.data) : state.rerun(row.data);
-  events.emit("mergeRetried", { ...facts, attempt });
+  if (attempt !== undefined) events.emit("mergeRetried", { ...facts, attempt });
   if (keys.length > 0) events.emit("mergeConflict", { ...facts, keys });
 }

@@ -94,6 +94,7 @@ export class Exchange<Data extends object = object> {
     const { canSetCookies, cookies, stale, openedAt } = state;
     const { clock, times } = this.#core.settings;
     this.#isSettled = true;
+    this.#unlock(state);
     // What follows this settlement comes too late for the head.
     state.canSetCookies = false;
     if (this.#savesLate) state.onLateUse ??= saveSoon(() => this.commit());
@@ -107,7 +108,16 @@ export class Exchange<Data extends object = object> {
       : { setCookie: all.map(serializeCookie), noStore: this.#core.settings.cookies.noStore };
   }
 
+  /** Nobody waits for it: the response is on its way, and a lock that is not given back ends by itself. */
+  #unlock(state: RequestState): void {
+    state.lock?.release().catch((error: unknown) => {
+      this.#core.events.emit("storeUnavailable", { at: this.#core.settings.clock.now(), error });
+    });
+    state.lock = undefined;
+  }
+
   #fail(error: unknown): never {
+    if (this.#state !== undefined) this.#unlock(this.#state);
     if (error instanceof Error && "code" in error && error.code === "store_unavailable") {
       this.#core.events.emit("storeUnavailable", { at: this.#core.settings.clock.now(), error });
     }

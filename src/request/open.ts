@@ -250,6 +250,7 @@ function newState(
     hasDiscarded: false,
     turn: undefined,
     rerun: undefined,
+    lock: undefined,
     flash: undefined,
     onLateUse: undefined,
     cookies: new Map(),

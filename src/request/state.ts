@@ -2,6 +2,7 @@ import type { Flash } from "../data/flash.ts";
 import type { SessionData } from "../data/session-data.ts";
 import type { Events } from "../events.ts";
 import type { CookieInstruction, Presented, RememberCookie } from "../http/cookies.ts";
+import type { HeldLock, Locks } from "../locks.ts";
 import type { Settings } from "../options.ts";
 import { type Digest, newId, newSiblingId } from "../secrets.ts";
 import type { Level, RememberedRow, SessionRow, UserId } from "../stores/store.ts";
@@ -10,6 +11,7 @@ import type { RequestFacts } from "./facts.ts";
 export interface Core {
   readonly settings: Settings;
   readonly events: Events;
+  readonly locks: Locks;
 }
 
 export interface PresentedRemember {
@@ -102,6 +104,8 @@ export interface RequestState {
   turn: Promise<unknown> | undefined;
   /** While `update` runs: puts its change onto fresh data and returns the keys that both sides changed. */
   rerun: ((fresh: string) => string[]) | undefined;
+  /** Held from `exclusive` until the response begins. */
+  lock: HeldLock | undefined;
   /** Messages, where the handler asked for them. */
   flash: Flash | undefined;
   /** Called where the data is used after the response has begun. */

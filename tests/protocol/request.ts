@@ -1,4 +1,5 @@
 import type { CookieInstruction } from "../../src/http/cookies.ts";
+import { Locks } from "../../src/locks.ts";
 import type { Settings } from "../../src/options.ts";
 import type { RequestFacts } from "../../src/request/facts.ts";
 import type { RequestState } from "../../src/request/state.ts";
@@ -109,7 +110,8 @@ export class Runner {
   }
 
   async #script(request: Running): Promise<Progress> {
-    const core = { settings: this.settings, events: this.#events };
+    const { store, clock } = this.settings;
+    const core = { settings: this.settings, events: this.#events, locks: new Locks(store, clock) };
     const state = await this.library.openRequest(core, this.#facts(request.cookies));
     await this.#handle(request, state);
     if (request.commitAt === undefined) return { kind: "handling", state, events: this.#told };
