@@ -60,6 +60,12 @@ export interface PsessionEvents {
     readonly lastUsed: RequestOrigin & { readonly at: number };
     readonly endedLogins: number;
   };
+  /** A session was used from another address or browser than options allow; see `session.onMismatch`. */
+  moved: OfSession & {
+    readonly what: "address" | "userAgent";
+    readonly request: RequestOrigin;
+    readonly before: RequestOrigin;
+  };
   /** A session's secret was exchanged. */
   rotated: OfSession;
   /** The current token of a login is known to be on the browser's disk. */

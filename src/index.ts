@@ -10,6 +10,7 @@ export { serializeCookie } from "./http/cookies.ts";
 export { isSameOrigin, type OriginOptions } from "./http/origin.ts";
 export type { HeldLock, LockOptions } from "./locks.ts";
 export { dangerouslyAllowInsecureHttp, type PsessionOptions } from "./options.ts";
+export type { PresetName } from "./presets.ts";
 export { createPsession, type Psession } from "./psession.ts";
 export type { Exchange, Settlement } from "./request/exchange.ts";
 export { factsOf, type RequestFacts, type Transport } from "./request/facts.ts";

@@ -5,7 +5,9 @@ import { Vault } from "./data/vault.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { describeFault, invalidOptions } from "./faults.ts";
 import { type CookieDefinition, MAX_AGE_LIMIT_SECONDS } from "./http/cookies.ts";
+import { PRESET_NAMES, type PresetName, presetFaults, withPreset } from "./presets.ts";
 import { type ProtocolTimes, protocolTimes } from "./remember/times.ts";
+import type { Prefixes } from "./request/binding.ts";
 import { KeyRing } from "./secrets.ts";
 import { SealedStore } from "./stores/sealed.ts";
 import type { Store } from "./stores/store.ts";
@@ -18,6 +20,11 @@ export const dangerouslyAllowInsecureHttp: unique symbol = Symbol("psession.dang
 
 /** What `createPsession` takes. Durations are milliseconds or text such as "30d"; docs/options.md has every default. */
 export interface PsessionOptions {
+  /**
+   * Limits of NIST SP 800-63B-4 for an assurance level: they are the defaults, and what goes beyond them is refused.
+   * `aal2` and `aal3` know no remembered logins.
+   */
+  preset?: PresetName;
   /** Where sessions are kept. */
   store: Store;
   /** Secrets of at least 32 bytes: the first signs, all verify. Put a new one in front to rotate. */
@@ -33,9 +40,17 @@ export interface PsessionOptions {
     rotateEvery?: Duration | false;
     /** The most bytes of encoded data that one session may hold. */
     maxBytes?: number;
+    /** A session belongs to the address it came from, or to its network: so many leading bits of it. */
+    matchAddress?: false | "exact" | { v4: number; v6: number };
+    /** A session belongs to the browser it came from: to its family, such as Firefox on Linux, or to the exact text. */
+    bindUserAgent?: "off" | "family" | "exact";
+    /** Where one of the two does not hold: no session, or an event. */
+    onMismatch?: "refuse" | "tell";
     codec?: Codec;
   };
   remember?: {
+    /** False: no remembered logins. The tick is ignored, and cookies of earlier ones are as if they had not come. */
+    enabled?: boolean;
     /** A remembered login ends when its browser has not come for this long. */
     idle?: Duration;
     /** A remembered login ends this long after the sign-in, whatever its use. */
@@ -99,8 +114,12 @@ export interface Settings {
     readonly touchEvery: number;
     readonly rotateEvery: number | undefined;
     readonly maxBytes: number;
+    readonly matchAddress: Prefixes | undefined;
+    readonly bindUserAgent: "off" | "family" | "exact";
+    readonly onMismatch: "refuse" | "tell";
   };
   readonly remember: {
+    readonly enabled: boolean;
     readonly idle: number;
     readonly absolute: number;
     readonly onTheft: "login" | "user";
@@ -163,6 +182,8 @@ const count = (fallback: number, most: number) =>
     fallback,
   );
 
+const bits = (most: number) => v.pipe(v.number(), v.integer(), v.minValue(8), v.maxValue(most));
+
 const key = v.pipe(
   v.union([v.string(), v.instance(Uint8Array)], "must be text or bytes"),
   v.check(
@@ -190,6 +211,18 @@ const schema = v.strictObject({
         false,
       ),
       maxBytes: count(65_536, 16 * 1024 * 1024),
+      matchAddress: v.optional(
+        v.union(
+          [v.literal(false), v.literal("exact"), v.strictObject({ v4: bits(32), v6: bits(128) })],
+          'must be false, "exact" or { v4, v6 } with numbers of bits',
+        ),
+        false,
+      ),
+      bindUserAgent: v.optional(
+        v.picklist(["off", "family", "exact"], 'must be "off", "family" or "exact"'),
+        "off",
+      ),
+      onMismatch: v.optional(v.picklist(["refuse", "tell"], 'must be "refuse" or "tell"'), "refuse"),
       codec: v.optional(
         v.custom<Codec>(
           (value) => hasFunctions(value, ["encode", "decode"]),
@@ -200,8 +233,10 @@ const schema = v.strictObject({
     }),
     {},
   ),
+  preset: v.optional(v.picklist(PRESET_NAMES, 'must be "aal1", "aal2" or "aal3"')),
   remember: v.optional(
     v.strictObject({
+      enabled: v.optional(v.boolean("must be true or false"), true),
       idle: duration("14d"),
       absolute: duration("30d"),
       onTheft: v.optional(v.picklist(["login", "user"], 'must be "login" or "user"'), "login"),
@@ -260,7 +295,7 @@ const schema = v.strictObject({
 
 /** Checks options and completes them. Throws `invalid_options` with everything that is wrong. */
 export function resolveOptions(options: PsessionOptions): Settings {
-  const parsed = v.safeParse(schema, options);
+  const parsed = v.safeParse(schema, withPreset(options));
   if (!parsed.success) throw invalidOptions("psession", parsed.issues.map(describeFault));
   const given = parsed.output;
   const insecure = options[dangerouslyAllowInsecureHttp] === true;
@@ -270,6 +305,7 @@ export function resolveOptions(options: PsessionOptions): Settings {
   };
 
   const { session, remember, cookies, prune } = given;
+  faults.push(...presetFaults(given.preset, { session, remember }));
   const rotateEvery = session.rotateEvery === false ? undefined : session.rotateEvery;
   require(session.idle <= session.absolute, "session.idle must not be longer than session.absolute");
   require(session.touchEvery * 2 <= session.idle, "session.touchEvery must be at most half of session.idle");
@@ -335,7 +371,7 @@ export function resolveOptions(options: PsessionOptions): Settings {
     clock: { now: () => Math.trunc(given.clock.now()) },
     times: protocolTimes,
     codec: session.codec,
-    session: { ...session, rotateEvery },
+    session: { ...session, rotateEvery, matchAddress: prefixesOf(session.matchAddress) },
     remember,
     cookies: { ...definitions, noStore: cookies.noStore },
     whenUnavailable: given.whenUnavailable,
@@ -374,6 +410,11 @@ function nestedIn(wrapped: Nested | undefined): Record<string, unknown> | undefi
   if (wrapped?.entries !== undefined) return wrapped.entries;
   const alternatives = Array.isArray(wrapped?.options) ? (wrapped.options as readonly Nested[]) : [];
   return alternatives.map((option) => option.entries).find((entries) => entries !== undefined);
+}
+
+function prefixesOf(match: false | "exact" | Prefixes): Prefixes | undefined {
+  if (match === false) return undefined;
+  return match === "exact" ? { v4: 32, v6: 128 } : match;
 }
 
 const sameKey = (a: string | Uint8Array, b: string | Uint8Array): boolean =>

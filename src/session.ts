@@ -276,7 +276,10 @@ export class Session<Data extends object = SessionData> {
       userId,
       level: "login",
       authenticatedAt: state.core.settings.clock.now(),
-      remember: options.remember === true ? { id: newSiblingId(this.id), until: undefined } : undefined,
+      remember:
+        options.remember === true && state.core.settings.remember.enabled
+          ? { id: newSiblingId(this.id), until: undefined }
+          : undefined,
       carriesAll,
       isRenewal: false,
     };

@@ -96,7 +96,13 @@ test("defaults are as documented", () => {
   const day = 86_400_000;
   expect(session).toMatchObject({ idle: 7_200_000, absolute: day, touchEvery: 60_000, maxBytes: 65_536 });
   expect(session.rotateEvery).toBeUndefined();
-  expect(remember).toEqual({ idle: 14 * day, absolute: 30 * day, onTheft: "login", tombstone: day });
+  expect(remember).toEqual({
+    enabled: true,
+    idle: 14 * day,
+    absolute: 30 * day,
+    onTheft: "login",
+    tombstone: day,
+  });
   expect(cookies.session).toEqual({
     name: "__Host-psession",
     path: "/",

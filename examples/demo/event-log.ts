@@ -50,6 +50,8 @@ function describe(event: PsessionEvent): string {
       return `A request of ${who(event.userId)} was served; its cookies stay as they are.`;
     case "theft":
       return `Theft: somebody used the old remember cookie number ${event.presentedGeneration} of ${who(event.userId)}, whose browser has number ${event.generation}. Ended: ${event.endedLogins}.`;
+    case "moved":
+      return `The session of ${who(event.userId)} was used from another ${event.what === "address" ? "address" : "browser"}.`;
     case "rotated":
       return `The session of ${who(event.userId)} got a new secret.`;
     case "confirmed":

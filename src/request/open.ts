@@ -11,8 +11,9 @@ import {
 } from "../http/cookies.ts";
 import { decideRemember, decideSession, withoutOverwriting } from "../remember/decide.ts";
 import { digest } from "../secrets.ts";
-import type { Remembered } from "../stores/store.ts";
+import type { Remembered, SessionRow } from "../stores/store.ts";
 import { warn } from "../warnings.ts";
+import { mismatchOf } from "./binding.ts";
 import type { RequestFacts } from "./facts.ts";
 import { tombstoneUntil } from "./rows.ts";
 import {
@@ -28,6 +29,8 @@ interface Opened {
   readonly standing: Standing;
   readonly outcome: Outcome;
   readonly clear?: readonly CookieInstruction[];
+  /** The session is used from somewhere else than its row says. */
+  readonly hasMoved?: boolean;
 }
 
 /** Reads the rows and decides the case. Nothing is changed here but for a theft, which is acted on at once. */
@@ -62,12 +65,12 @@ async function openStored(core: Core, facts: RequestFacts, openedAt: number): Pr
     duplicates.push(clearCookie(definition));
   }
 
-  const bySession = await openSession(core, sessionCookie);
+  const bySession = await openSession(core, facts, sessionCookie);
   // An anonymous session does not hide a remember cookie: it may have been made by a response that a sign-in
   // overtook, and the visitor would stay signed out.
   const hasUser = sessionOf(bySession.standing)?.userId !== undefined;
   const byRemember =
-    rememberCookie.kind === "valid" && !hasUser && bySession.outcome !== "skew"
+    rememberCookie.kind === "valid" && settings.remember.enabled && !hasUser && bySession.outcome !== "skew"
       ? await openRemembered(core, facts, rememberCookie.cookie)
       : undefined;
   const opened = choose(bySession, byRemember, sessionCookie, rememberCookie);
@@ -78,7 +81,11 @@ async function openStored(core: Core, facts: RequestFacts, openedAt: number): Pr
   ]);
 }
 
-async function openSession(core: Core, presented: Presented<SessionCookie>): Promise<Opened> {
+async function openSession(
+  core: Core,
+  facts: RequestFacts,
+  presented: Presented<SessionCookie>,
+): Promise<Opened> {
   if (presented.kind !== "valid") {
     const outcome = presented.kind === "absent" ? "none" : presented.kind;
     return { standing: { kind: "none" }, outcome };
@@ -93,7 +100,7 @@ async function openSession(core: Core, presented: Presented<SessionCookie>): Pro
       // Both stand on a row: without one they are not decided.
       return row === undefined
         ? { standing: { kind: "none" }, outcome: "unknown" }
-        : { standing: { kind: standing, session: row }, outcome: "live" };
+        : bound(core, facts, { standing: { kind: standing, session: row }, outcome: "live" }, row, now);
     case "replaced":
       return { standing: { kind: "detached", why: "replaced" }, outcome: "replaced" };
     case "future":
@@ -107,6 +114,23 @@ async function openSession(core: Core, presented: Presented<SessionCookie>): Pro
       events.emit("expired", { at: now, handle: row.rememberedId ?? row.id, userId: row.userId });
       return { standing: { kind: "none" }, outcome: "expired" };
   }
+}
+
+/** Where the options bind sessions to where they came from. */
+function bound(core: Core, facts: RequestFacts, opened: Opened, row: SessionRow, now: number): Opened {
+  const mismatch = mismatchOf(row, facts, core.settings.session);
+  if (mismatch === undefined) return opened;
+  const { address, userAgent } = facts;
+  core.events.emit("moved", {
+    at: now,
+    sessionId: row.id,
+    userId: row.userId,
+    what: mismatch,
+    request: { address, userAgent },
+    before: { address: row.address, userAgent: row.userAgent },
+  });
+  if (core.settings.session.onMismatch === "refuse") return { standing: { kind: "none" }, outcome: "moved" };
+  return { ...opened, hasMoved: true };
 }
 
 async function openRemembered(core: Core, facts: RequestFacts, cookie: RememberCookie): Promise<Opened> {
@@ -250,6 +274,7 @@ function newState(
     hasDiscarded: false,
     turn: undefined,
     rerun: undefined,
+    hasMoved: opened.hasMoved ?? false,
     lock: undefined,
     flash: undefined,
     onLateUse: undefined,

@@ -70,6 +70,7 @@ export type Outcome =
   | "accepted"
   | "theft"
   | "expired"
+  | "moved"
   | "revoked"
   | "unknown"
   | "replaced"
@@ -104,6 +105,8 @@ export interface RequestState {
   turn: Promise<unknown> | undefined;
   /** While `update` runs: puts its change onto fresh data and returns the keys that both sides changed. */
   rerun: ((fresh: string) => string[]) | undefined;
+  /** The session is used from somewhere else than its row says, which the row is to be told. */
+  readonly hasMoved: boolean;
   /** Held from `exclusive` until the response begins. */
   lock: HeldLock | undefined;
   /** Messages, where the handler asked for them. */

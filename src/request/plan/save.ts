@@ -9,6 +9,7 @@ import {
   confirmed,
   insecure,
   nothing,
+  originOf,
   type Plan,
   raisedSession,
   sessionCookie,
@@ -83,7 +84,11 @@ export function planSave(
     pruneAfter: sessionPruneAfter(now, row.rememberedId !== undefined, settings),
   };
 
-  if (data === undefined && !raises && !regenerates) {
+  // Told once: from here on the row says where the session is used now.
+  const moves =
+    state.hasMoved && (row.address !== state.facts.address || row.userAgent !== state.facts.userAgent);
+
+  if (data === undefined && !raises && !regenerates && !moves) {
     if (!isTouchDue) return nothing(standing);
     return {
       touch: { sessionId: row.id, ...fresh, remembered: use },
@@ -104,6 +109,7 @@ export function planSave(
       ...(secret === undefined ? {} : { secret: digest(secret), secretAt: now }),
       ...(regenerates ? { previousSecret: row.secret } : {}),
       ...(raises ? raisedSession(state, now) : {}),
+      ...(moves ? originOf(state) : {}),
     },
   };
   return {

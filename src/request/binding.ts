@@ -1,0 +1,57 @@
+import { BlockList, isIP } from "node:net";
+import { deviceLabel } from "../devices.ts";
+import type { Settings } from "../options.ts";
+import type { SessionRow } from "../stores/store.ts";
+import type { RequestFacts } from "./facts.ts";
+
+/** What differs from where the session came from, of what the options ask to be the same. */
+export type Mismatch = "address" | "userAgent";
+
+/**
+ * Compares a request with its session's row. Off by default: addresses change with every network, and whoever
+ * steals a cookie can copy a user agent. It raises the price of a stolen cookie, no more.
+ */
+export function mismatchOf(
+  row: SessionRow,
+  facts: RequestFacts,
+  { matchAddress, bindUserAgent }: Settings["session"],
+): Mismatch | undefined {
+  if (matchAddress !== undefined && !isSameNetwork(row.address, facts.address, matchAddress))
+    return "address";
+  if (bindUserAgent !== "off" && !isSameBrowser(row.userAgent, facts.userAgent, bindUserAgent))
+    return "userAgent";
+  return undefined;
+}
+
+export interface Prefixes {
+  /** Bits that must agree. */
+  readonly v4: number;
+  readonly v6: number;
+}
+
+export function isSameNetwork(
+  before: string | undefined,
+  now: string | undefined,
+  prefixes: Prefixes,
+): boolean {
+  // Node shows IPv4 visitors of an IPv6 socket as mapped addresses; proxies do not.
+  const [a, b] = [before, now].map((address) => address?.replace(/^::ffff:(?=\d+\.)/i, ""));
+  if (a === b || a === undefined) return true;
+  if (b === undefined) return false;
+  const [family, other] = [isIP(a), isIP(b)];
+  if (family === 0 || family !== other) return false;
+  const network = new BlockList();
+  const kind = family === 4 ? "ipv4" : "ipv6";
+  network.addSubnet(a, family === 4 ? prefixes.v4 : prefixes.v6, kind);
+  return network.check(b, kind);
+}
+
+function isSameBrowser(
+  before: string | undefined,
+  now: string | undefined,
+  how: "family" | "exact",
+): boolean {
+  if (before === now || before === undefined) return true;
+  // Browsers update themselves: their family stays.
+  return how === "family" && deviceLabel(before) === deviceLabel(now);
+}
