@@ -6,12 +6,14 @@ export type DataRecord = Record<string, unknown>;
 export interface Codec {
   encode(data: DataRecord): string;
   decode(text: string): DataRecord;
+  /** Refuses, before data is saved, what would not come back as it was. */
+  check?(data: DataRecord): void;
 }
 
 /** Keys that reach an object's prototype; refused at every depth. */
 const FORBIDDEN_KEYS = new Set(["__proto__", "constructor", "prototype"]);
 const MAYBE_FORBIDDEN = /"(?:__proto__|constructor|prototype)"|\\u/;
-const DEEPEST = 64;
+export const DEEPEST = 64;
 
 export const jsonCodec: Codec = {
   encode(data) {
@@ -42,6 +44,7 @@ export const jsonCodec: Codec = {
     if (MAYBE_FORBIDDEN.test(text)) assertStorable(data);
     return data as DataRecord;
   },
+  check: (data) => assertStorable(data),
 };
 
 export function refuseKey(key: string): void {

@@ -1,7 +1,5 @@
 import { PsessionError } from "../errors.ts";
-import { assertStorable, type Codec, type DataRecord, isAside, refuseTopKey } from "./codec.ts";
-
-export const EMPTY_DATA = "{}";
+import { type Codec, type DataRecord, isAside, refuseTopKey } from "./codec.ts";
 
 /**
  * The data of one session within one request: what was loaded, what the handler made of it, and how the
@@ -11,11 +9,12 @@ export const EMPTY_DATA = "{}";
 export class SessionData {
   readonly #codec: Codec;
   readonly #maxBytes: number;
-  #base: string;
+  /** What the store holds; undefined where that is nothing yet. */
+  #base: string | undefined;
   #value: DataRecord | undefined;
   #asides: DataRecord = {};
 
-  constructor(codec: Codec, maxBytes: number, base = EMPTY_DATA) {
+  constructor(codec: Codec, maxBytes: number, base?: string) {
     this.#codec = codec;
     this.#maxBytes = maxBytes;
     this.#base = base;
@@ -51,17 +50,17 @@ export class SessionData {
   /** Forgets everything: what follows belongs to a new session. */
   reset(): void {
     if (this.#value !== undefined) this.#put({}, {});
-    this.#base = EMPTY_DATA;
+    this.#base = undefined;
   }
 
   /** The encoded data if it differs from what was loaded. */
   changed(): string | undefined {
     if (this.#value === undefined) return undefined;
     const text = this.#codec.encode(this.#whole());
-    if (text === this.#base) return undefined;
+    if (text === this.#stored()) return undefined;
     for (const key of Object.keys(this.#value)) refuseTopKey(key);
-    assertStorable(this.#value);
-    assertStorable(this.#asides, "flash and temp");
+    this.#codec.check?.(this.#value);
+    this.#codec.check?.(this.#asides);
     const bytes = Buffer.byteLength(text);
     if (bytes > this.#maxBytes) {
       throw new PsessionError(
@@ -74,7 +73,7 @@ export class SessionData {
 
   /** The data as it is now, encoded. */
   encoded(): string {
-    return this.changed() ?? this.#base;
+    return this.changed() ?? this.#stored();
   }
 
   /** The store now holds `text`. */
@@ -91,7 +90,7 @@ export class SessionData {
       this.#base = fresh;
       return [];
     }
-    const base = this.#decodeWhole(this.#base);
+    const base = this.#decodeWhole(this.#stored());
     const theirs = this.#decodeWhole(fresh);
     const mine = this.#whole();
     const conflicts: string[] = [];
@@ -123,10 +122,14 @@ export class SessionData {
   }
 
   #load(): DataRecord {
-    const { value, asides } = split(this.#decodeWhole(this.#base));
+    const { value, asides } = split(this.#base === undefined ? {} : this.#decodeWhole(this.#base));
     this.#value = value;
     this.#asides = asides;
     return value;
+  }
+
+  #stored(): string {
+    return this.#base ?? this.#codec.encode({});
   }
 
   /** As one record, for the codec. */

@@ -1,4 +1,4 @@
-import { EMPTY_DATA, SessionData } from "../data/session-data.ts";
+import { SessionData } from "../data/session-data.ts";
 import { PsessionError } from "../errors.ts";
 import {
   type CookieInstruction,
@@ -265,7 +265,7 @@ function newState(
     outcome: opened.outcome,
     openedAt,
     standing,
-    data: new SessionData(codec, session.maxBytes, sessionOf(standing)?.data ?? EMPTY_DATA),
+    data: new SessionData(codec, session.maxBytes, sessionOf(standing)?.data),
     intent: { kind: "keep" },
     drawnId: undefined,
     destroyed: false,
