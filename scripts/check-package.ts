@@ -1,6 +1,7 @@
 /**
  * What a consumer gets: publint, are-the-types-wrong, the tarball's file list, and that docs/options.md names
- * every option of the code, no other, with its default, and docs/stores/naming.md every column.
+ * every option of the code, no other, with its default, docs/stores/naming.md every column, and that the tests
+ * that pages name are there.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -8,6 +9,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { optionDefaults } from "../src/options.ts";
 import { TABLES } from "../src/stores/sql/schema.ts";
+import { missingTests } from "./named-tests.ts";
 
 /** Who compiles against these types has the package anyway: it is a peer. */
 const TYPES_FROM: Readonly<Record<string, string>> = { "stores/kysely": "kysely" };
@@ -23,6 +25,8 @@ try {
   checkTypes();
   checkOptions();
   checkColumns();
+  for (const page of ["docs/predecessor.md", "docs/security-checklist.md"])
+    faults.push(...missingTests(page));
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

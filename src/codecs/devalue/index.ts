@@ -1,7 +1,7 @@
 import { type Codec, type DataRecord, DEEPEST, refuseKey } from "../../data/codec.ts";
 import { PsessionError } from "../../errors.ts";
 
-/** What we use of the package devalue: `import * as devalue from "devalue"`. */
+/** What we use of the package devalue: all that it exports fits. */
 export interface Devalue {
   stringify(value: unknown): string;
   parse(text: string): unknown;
