@@ -7,6 +7,7 @@ export type PsessionErrorCode =
   | "invalid_user_id"
   | "session_destroyed"
   | "session_ended"
+  | "session_not_opened"
   | "headers_already_sent"
   | "insecure_transport"
   | "store_unavailable"
