@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import {
   CROSS_SITE,
   type FreshOptions,
@@ -11,13 +10,14 @@ import {
 } from "../../http/guards.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { Level } from "../../stores/store.ts";
-import { isSecure, type NodeOptions, visibleHost } from "./facts.ts";
+import { isSecure, type NodeOptions, type NodeRequest, visibleHost } from "./facts.ts";
 import { answerRefusal } from "./refusal.ts";
+import type { NodeResponse } from "./response.ts";
 
 /** True where the request may go on; false where it was answered. */
 export type NodeGuard = (
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: NodeRequest,
+  response: NodeResponse,
   session: GuardedRequest["session"],
 ) => boolean;
 
@@ -34,7 +34,7 @@ export const requireFresh = (options: FreshOptions): NodeGuard => standing(fresh
 /** Refuses changes that another site sends in a visitor's name, with 403: false where it did. Ask it first. */
 export function originCheck(
   options: OriginOptions & NodeOptions = {},
-): (request: IncomingMessage, response: ServerResponse) => boolean {
+): (request: NodeRequest, response: NodeResponse) => boolean {
   const { trustProxy = false } = options;
   return (request, response) => {
     const { method } = request;
