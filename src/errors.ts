@@ -9,6 +9,7 @@ export type PsessionErrorCode =
   | "session_ended"
   | "session_not_opened"
   | "headers_already_sent"
+  | "cross_site"
   | "insecure_transport"
   | "store_unavailable"
   | "store_not_migrated"

@@ -22,13 +22,17 @@ export function nodeFacts(request: NodeRequest, trustProxy: boolean): RequestFac
   });
 }
 
-export function isSecure(request: NodeRequest, trustProxy: boolean): boolean {
+/** Scheme, host and port as the visitor's browser named them. */
+export const visibleOrigin = (request: NodeRequest, trustProxy: boolean): string =>
+  `${isSecure(request, trustProxy) ? "https" : "http"}://${visibleHost(request, trustProxy)}`;
+
+function isSecure(request: NodeRequest, trustProxy: boolean): boolean {
   const proto = forwarded(request, "x-forwarded-proto", trustProxy);
   return proto === undefined ? (request.socket as Partial<TLSSocket>).encrypted === true : proto === "https";
 }
 
-/** The host as the visitor's browser named it; HTTP/2 calls it :authority. */
-export function visibleHost(request: NodeRequest, trustProxy: boolean): string {
+/** HTTP/2 calls it :authority. */
+function visibleHost(request: NodeRequest, trustProxy: boolean): string {
   const { headers } = request;
   const authority = headers[":authority"];
   return (

@@ -10,7 +10,7 @@ import {
 } from "../../http/guards.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { Level } from "../../stores/store.ts";
-import { isSecure, type NodeOptions, type NodeRequest, visibleHost } from "./facts.ts";
+import { type NodeOptions, type NodeRequest, visibleOrigin } from "./facts.ts";
 import { answerRefusal } from "./refusal.ts";
 import type { NodeResponse } from "./response.ts";
 
@@ -35,11 +35,10 @@ export const requireFresh = (options: FreshOptions): NodeGuard => standing(fresh
 export function originCheck(
   options: OriginOptions & NodeOptions = {},
 ): (request: NodeRequest, response: NodeResponse) => boolean {
-  const { trustProxy = false } = options;
   return (request, response) => {
     const { method } = request;
     const header = (name: string) => request.headers[name];
-    const origin = `${isSecure(request, trustProxy) ? "https" : "http"}://${visibleHost(request, trustProxy)}`;
+    const origin = visibleOrigin(request, options.trustProxy ?? false);
     if (isSameOrigin({ method, header, origin }, options)) return true;
     answerRefusal(response, CROSS_SITE);
     return false;

@@ -10,6 +10,7 @@ import { hasStatusMessage, type NodeResponse, settleBeforeHead } from "./respons
 
 export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
 export { type NodeGuard, originCheck, requireFresh, requireLevel, requireLogin } from "./guards.ts";
+export { openUpgrade, refuseUpgrade, type Upgrade } from "./upgrade.ts";
 export { type NodeOptions, type NodeRequest, type NodeResponse, nodeFacts };
 
 /**
