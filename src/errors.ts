@@ -7,7 +7,7 @@ export type PsessionErrorCode =
   | "invalid_user_id"
   | "session_destroyed"
   | "session_ended"
-  | "session_not_opened"
+  | "session_not_open"
   | "headers_already_sent"
   | "cross_site"
   | "insecure_transport"
@@ -39,7 +39,13 @@ export class PsessionError extends Error {
     this.code = code;
     this.status = options.status ?? (code === "store_unavailable" ? 503 : 500);
   }
+
   get statusCode(): number {
     return this.status;
+  }
+
+  /** Our sentences are for developers: frameworks that look at this (NestJS, Koa) answer with the status alone. */
+  get expose(): false {
+    return false;
   }
 }

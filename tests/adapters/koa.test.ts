@@ -85,7 +85,7 @@ describe("ctx.openSession and ctx.session", () => {
       },
     });
     for (const path of ["/", "/end"]) expect((await client.get(path)).status).toBe(500);
-    expect(errors.map(({ code }) => code)).toEqual(["session_not_opened", "session_not_opened"]);
+    expect(errors.map(({ code }) => code)).toEqual(["session_not_open", "session_not_open"]);
     expect(errors[0]?.message).toContain('open: "always"');
   });
 

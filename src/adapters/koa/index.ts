@@ -114,7 +114,7 @@ class Visit<Data extends object> {
     if (this.#isEnded) return null;
     if (this.#session !== undefined) return this.#session;
     throw new PsessionError(
-      "session_not_opened",
+      "session_not_open",
       'This request has not opened its session: await ctx.openSession() first, or use sessions(psession, { open: "always" }).',
     );
   }
