@@ -7,7 +7,9 @@ import {
   Get,
   ImATeapotException,
   type INestApplication,
+  type MiddlewareConsumer,
   Module,
+  type NestModule,
   Redirect,
   Sse,
   StreamableFile,
@@ -15,7 +17,7 @@ import {
 import { NestFactory } from "@nestjs/core";
 import { from, map } from "rxjs";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { sessions } from "../../src/adapters/express/index.ts";
+import { type ExpressMiddleware, sessions } from "../../src/adapters/express/index.ts";
 import { memoryStore, PsessionError } from "../../src/index.ts";
 import { overHttp, type TestSession, testApp } from "../support/app.ts";
 import { HttpClient } from "../support/http.ts";
@@ -27,6 +29,9 @@ const SessionOf = createParamDecorator(
 );
 
 class Pages {
+  health(session: TestSession | undefined) {
+    return session === undefined ? "none" : "some";
+  }
   count(session: TestSession) {
     session.data.count = (session.data.count ?? 0) + 1;
     return { count: session.data.count };
@@ -56,6 +61,7 @@ class Pages {
 
 /** What `@Get("count") count(@SessionOf() session)` compiles to: vitest takes decorators no better than Node does. */
 for (const [name, ...decorators] of [
+  ["health", Get("health")],
   ["count", Get("count")],
   ["teapot", Get("teapot")],
   ["order", Get("order"), Redirect()],
@@ -67,21 +73,26 @@ for (const [name, ...decorators] of [
   SessionOf()(Pages.prototype, name, 0);
 }
 Controller()(Pages);
-class AppModule {}
-Module({ controllers: [Pages] })(AppModule);
-
-async function start() {
+async function start(mount?: (consumer: MiddlewareConsumer, middleware: ExpressMiddleware) => void) {
+  const calls: string[] = [];
   const failing = new Set<string>();
   const store = intercepted(memoryStore(), async (name, call) => {
+    calls.push(name);
     if (failing.has(name)) throw new PsessionError("store_unavailable", "down");
     return call();
   });
   const { psession } = testApp({ ...overHttp, store });
-  const app: INestApplication = await NestFactory.create(AppModule, { logger: false });
-  app.use(sessions(psession));
+  class MountingModule implements NestModule {
+    configure(consumer: MiddlewareConsumer) {
+      mount?.(consumer, sessions(psession));
+    }
+  }
+  Module({ controllers: [Pages] })(MountingModule);
+  const app: INestApplication = await NestFactory.create(MountingModule, { logger: false });
+  if (mount === undefined) app.use(sessions(psession));
   await app.listen(0, "127.0.0.1");
   onTestFinished(() => app.close());
-  return { failing, client: new HttpClient(await app.getUrl()) };
+  return { calls, failing, client: new HttpClient(await app.getUrl()) };
 }
 
 describe("NestJS over Express", () => {
@@ -130,5 +141,15 @@ describe("NestJS over Express", () => {
       1,
     ]);
     expect((await client.get("/count")).json).toEqual({ count: 2 });
+  });
+
+  test("mounted by a module, it leaves alone what the module excludes", async () => {
+    const { client, calls } = await start((consumer, middleware) =>
+      consumer.apply(middleware).exclude("health").forRoutes("*path"),
+    );
+    await client.get("/count");
+    expect((await client.get("/count")).json).toEqual({ count: 2 });
+    calls.length = 0;
+    expect([(await client.get("/health")).text, calls]).toEqual(["none", []]);
   });
 });
