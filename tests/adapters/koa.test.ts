@@ -375,6 +375,10 @@ describe("koa-passport", () => {
           await ctx["logout"]();
           ctx.body = [ctx["isAuthenticated"](), ctx.session.isSignedIn];
           return;
+        case "/become-bob":
+          await ctx.session.login(8, { carry: "all" });
+          ctx.body = "bob";
+          return;
         case "/cart":
           ctx.session.push("cart", "tea");
           ctx.body = "ok";
@@ -443,6 +447,8 @@ describe("koa-passport", () => {
       userId: 7,
       data: { passport: { user: { id: 7, name: "ada" } } },
     });
+    await client.get("/become-bob");
+    expect((await client.get("/me")).json).toMatchObject({ user: "bob", userId: 8 });
     await client.post("/logout");
     expect((await client.get("/me")).json).toMatchObject({ user: null, userId: null, data: {} });
   });

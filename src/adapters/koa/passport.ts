@@ -38,10 +38,7 @@ export function passportSessions(options: PassportOptions = {}): KoaMiddleware {
 function passportView(session: Session, ctx: KoaContext, options: PassportOptions): object {
   const { userId = (serialized) => serialized as UserId, remember, carry } = options;
   const data = () => session.data as Record<PropertyKey, unknown>;
-  const kept = session.isSignedIn ? (data()["passport"] as { user?: unknown } | undefined) : undefined;
-  const passport: { user?: unknown } = session.isSignedIn
-    ? { user: structuredClone(kept?.user) ?? session.userId }
-    : {};
+  const passport: { user?: unknown } = session.isSignedIn ? { user: userOf() } : {};
   let isSigningIn = false;
 
   const save = async () => {
@@ -66,6 +63,12 @@ function passportView(session: Session, ctx: KoaContext, options: PassportOption
     },
     save: (callback: Callback) => void save().then(() => callback(), callback),
   };
+  // What the data says counts only for the user whom psession knows: another sign-in may have carried it along.
+  function userOf(): unknown {
+    const kept = (data()["passport"] as { user?: unknown } | undefined)?.user;
+    const isSame = kept !== undefined && String(userId(kept)) === String(session.userId);
+    return isSame ? structuredClone(kept) : session.userId;
+  }
   return new Proxy(own, {
     has: (_, name) => name in own || Object.hasOwn(data(), name),
     get: (_, name) => (name in own ? own[name] : data()[name]),
