@@ -157,8 +157,15 @@ describe("HTTP/2", () => {
   });
 
   test("a stream that is reset before its answer loses nothing that was changed", async () => {
-    const app = testApp();
     const handling = Promise.withResolvers<void>();
+    const saved = Promise.withResolvers<void>();
+    let saves = 0;
+    const store = intercepted(memoryStore(), async (name, call) => {
+      const result = await call();
+      if (name === "apply" && ++saves === 2) saved.resolve();
+      return result;
+    });
+    const app = testApp({ store });
     const { client } = await start(
       withSession(app.psession, async (request, response: Http2ServerResponse, session) => {
         if (request.url === "/slow") {
@@ -175,7 +182,8 @@ describe("HTTP/2", () => {
     stream.on("error", () => {});
     await handling.promise;
     stream.close(8);
-    await expect.poll(async () => JSON.parse((await ask(client, "/", { cookie })).text).count).toBe(2);
+    await saved.promise;
+    expect(JSON.parse((await ask(client, "/", { cookie })).text).count).toBe(2);
   });
 
   test("what is pushed has no cookie; the answer that it comes with has", async () => {

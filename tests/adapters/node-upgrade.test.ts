@@ -292,15 +292,19 @@ describe("a socket that outlives its session", () => {
     const { app, client, openAlive } = await start();
     await client.get("/login");
     const { upgrade } = await openAlive();
-    let told = 0;
-    upgrade.onEnd(() => told++);
-    const stop = upgrade.onEnd(() => {
-      told += 100;
+    const told: string[] = [];
+    const first = new Promise<void>((resolve) => {
+      upgrade.onEnd(() => {
+        told.push("told");
+        resolve();
+      });
     });
-    stop();
+    upgrade.onEnd(() => told.push("stopped"))();
     await app.psession.revokeUser("ada");
+    await first;
+    await client.get("/login");
     await client.get("/logout");
-    await expect.poll(() => told).toBe(1);
+    expect(told).toEqual(["told"]);
   });
 });
 
