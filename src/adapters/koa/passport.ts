@@ -1,7 +1,7 @@
 import type { SessionData } from "../../data/typing.ts";
 import type { Carry, Session } from "../../session.ts";
 import type { UserId } from "../../stores/store.ts";
-import type { KoaContext, KoaMiddleware, SessionContext } from "./index.ts";
+import type { KoaContext, KoaMiddleware, SessionContext } from "./context.ts";
 
 export interface PassportOptions {
   /** The user's id in what `serializeUser` gives. Default: that is the id. */
