@@ -6,6 +6,7 @@ export type PsessionErrorCode =
   | "not_signed_in"
   | "invalid_user_id"
   | "session_destroyed"
+  | "session_not_open"
   | "session_ended"
   | "headers_already_sent"
   | "insecure_transport"
