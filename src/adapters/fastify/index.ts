@@ -53,11 +53,10 @@ type OnSend = (
  * Gives the requests of a context and its children their session: `await app.register(sessions, { psession })`.
  * What a proxy says is believed as far as Fastify's `trustProxy` goes.
  */
-export function sessions<Data extends object = SessionData>(
+export async function sessions<Data extends object = SessionData>(
   instance: FastifyInstance,
   options: SessionsOptions<Data>,
-  done: (error?: Error) => void,
-): void {
+): Promise<void> {
   const { psession, opensAlways, identityOf } = checkOptions(options);
   const face: Face<Data> = { psession, make: (state) => new FastifySession<Data>(state, identityOf) };
   // Of this registration, so that one inside of another has a session of its own.
@@ -65,6 +64,8 @@ export function sessions<Data extends object = SessionData>(
   const settlesLast = Symbol("psession.settlesLast");
   const visitOf = (request: FastifyRequest) =>
     (request as unknown as Record<symbol, Visit<Data> | null>)[kVisit] ?? undefined;
+
+  const isLast = ({ routeOptions }: FastifyRequest) => settlesLast in ((routeOptions.config as object) ?? {});
 
   const onRequest: Hook = (request, reply, next) => {
     const visit = new Visit<Data>(face, request, reply);
@@ -80,8 +81,7 @@ export function sessions<Data extends object = SessionData>(
   };
   /** Where the route has not got `settle` as its last hook: pages for 404, and routes from before the plugin. */
   const settleOthers: OnSend = (request, reply, payload, next) => {
-    const { config } = request.routeOptions as { config?: object };
-    if (config !== undefined && settlesLast in config) return next(null, payload);
+    if (visitOf(request)?.isBegun !== true || isLast(request)) return next(null, payload);
     return settle(request, reply, payload, next);
   };
   const onResponse: Hook = (request, _reply, next) => visitOf(request)?.settleLate() ?? next();
@@ -108,7 +108,6 @@ export function sessions<Data extends object = SessionData>(
       route.onRequest = [openFirst as () => void, ...listOf(route.onRequest)];
     route.config = { ...route.config, [settlesLast]: true } as object;
   });
-  done();
 }
 
 export default sessions;

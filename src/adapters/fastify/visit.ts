@@ -39,6 +39,11 @@ export class Visit<Data extends object> {
     return this.#opening;
   }
 
+  /** Somebody asked for the session. */
+  get isBegun(): boolean {
+    return this.#opening !== undefined;
+  }
+
   /** Saves before the head leaves. Answers at once, without a promise, where nothing is to be awaited. */
   settle(payload: unknown): unknown {
     if (this.#opening === undefined || this.#hasFailed) return payload;
