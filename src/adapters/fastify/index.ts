@@ -53,7 +53,12 @@ type OnSend = (
  * Gives the requests of a context and its children their session: `await app.register(sessions, { psession })`.
  * What a proxy says is believed as far as Fastify's `trustProxy` goes.
  */
-export async function sessions<Data extends object = SessionData>(
+export function sessions<Data extends object>(
+  instance: FastifyInstance,
+  options: SessionsOptions<Data>,
+): Promise<void>;
+export function sessions(instance: FastifyInstance, options: SessionsOptions): Promise<void>;
+export async function sessions<Data extends object>(
   instance: FastifyInstance,
   options: SessionsOptions<Data>,
 ): Promise<void> {
