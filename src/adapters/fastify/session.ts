@@ -34,7 +34,7 @@ export class FastifySession<Data extends object = SessionData> extends Session<D
     return data;
   }
 
-  override update<R>(change: (data: Partial<Data>) => R): Promise<R> {
+  override async update<R>(change: (data: Partial<Data>) => R): Promise<R> {
     // The user before the change has to be known when the response begins.
     void this.data;
     return super.update(change);

@@ -74,15 +74,18 @@ export class Visit<Data extends object> {
 
   async #open(): Promise<FastifySession<Data>> {
     const { raw, headers, method, protocol, ip } = this.#request;
+    // Answered by others, with a head of their own, as WebSockets are.
+    const isUpgrade = "upgrade" in raw && raw.upgrade === true;
     const facts = factsOf((name) => headers[name], {
       method,
       secure: protocol === "https",
       address: ip,
-      // An upgrade is answered by others, with a head of their own.
-      canSetCookies: !this.#reply.raw.headersSent && !("upgrade" in raw && raw.upgrade === true),
+      canSetCookies: !isUpgrade && !this.#reply.raw.headersSent,
     });
     const exchange = this.#face.psession.exchange(facts, this.#face.make);
     const session = await exchange.open();
+    // There will be no response to wait for: changes are saved as they are made.
+    if (isUpgrade) await exchange.commit({ canSetCookies: false, savesLate: true });
     this.#exchange = exchange;
     this.session = session;
     this.#awaitHijack();

@@ -1,6 +1,6 @@
 import fastify from "fastify";
 import { expect, test } from "vitest";
-import { requireLogin, sessions } from "../../../src/adapters/fastify/index.ts";
+import { originCheck, requireLogin, sessions } from "../../../src/adapters/fastify/index.ts";
 import { overHttp, type TestData, testApp } from "../../support/app.ts";
 import { HttpClient } from "../../support/http.ts";
 import { sessionOf, start } from "./start.ts";
@@ -143,6 +143,30 @@ test("a guard opens the session for the handler behind it, in any hook", async (
   }
   await client.post("/login");
   for (const path of hooks) expect((await client.get(path)).text).toBe("7");
+});
+
+test("the origin is what Fastify believes: its own host, or the proxy's where that is trusted", async () => {
+  for (const trustProxy of [true, false]) {
+    const { client } = await start((app) => void app.post("/", async () => "done"), {
+      server: { trustProxy },
+      before: (app) => void app.addHook("onRequest", originCheck({ allowed: ["https://other.example"] })),
+    });
+    const send = async (origin: string) =>
+      (
+        await client.post(
+          "/",
+          {},
+          {
+            origin,
+            "x-forwarded-proto": "https",
+            "x-forwarded-host": "shop.example",
+          },
+        )
+      ).status;
+    expect(await send("https://shop.example")).toBe(trustProxy ? 200 : 403);
+    expect(await send(client.base)).toBe(trustProxy ? 403 : 200);
+    expect(await send("https://other.example")).toBe(200);
+  }
 });
 
 test("a guard without the plugin says what it needs", async () => {

@@ -1,9 +1,11 @@
+import { ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import fastifyCookie from "@fastify/cookie";
 import type { FastifyInstance, FastifyPluginCallback, FastifyRequest } from "fastify";
 import { describe, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { memoryStore } from "../../../src/index.ts";
+import { cookieHeader } from "../../support/app.ts";
 import { HOUR } from "../../support/clock.ts";
 import type { HttpClient } from "../../support/http.ts";
 import { sessionOf, start } from "./start.ts";
@@ -153,6 +155,18 @@ describe.each(peers)("called in one way, %s", (_, serve) => {
   });
 });
 
+/** The first message of a WebSocket that the visitor opens. */
+function heard(client: HttpClient, path: string): Promise<string> {
+  const cookie = cookieHeader(client.jar) ?? "";
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(client.base.replace("http", "ws") + path, { headers: { cookie } });
+    socket.on("error", reject).on("message", (text) => {
+      socket.close();
+      resolve(String(text));
+    });
+  });
+}
+
 const open = { plugin: { open: "always" } } as const;
 
 test("psession's own regenerate keeps everything that is not left out", async () => {
@@ -239,24 +253,39 @@ test("a WebSocket reads its session from the Cookie header or the cookie's value
       connection.send(`${session.userId} ${session.level}`);
     });
   });
-  const connect = (path: string) =>
-    new Promise<string>((resolve, reject) => {
-      const cookie = [...client.jar].map(([name, { value }]) => `${name}=${value}`).join("; ");
-      const socket = new WebSocket(client.base.replace("http", "ws") + path, { headers: { cookie } });
-      socket.on("error", reject).on("message", (text) => {
-        socket.close();
-        resolve(String(text));
-      });
-    });
   await client.post("/login");
-  expect(await connect("/header")).toBe("7 login");
-  expect(await connect("/value")).toBe("7 login");
-  await expect.poll(async () => (await client.get("/data")).json).toEqual({ cart: ["/header", "/value"] });
+  expect(await heard(client, "/header")).toBe("7 login");
+  expect(await heard(client, "/value")).toBe("7 login");
+  expect((await client.get("/data")).json).toEqual({ cart: ["/header", "/value"] });
   client.restart();
   clock.advance(HOUR);
-  expect(await connect("/header")).toBe("7 remembered");
+  expect(await heard(client, "/header")).toBe("7 remembered");
   expect((await client.get("/data")).setCookie).toHaveLength(2);
   server.close();
+});
+
+test("an upgrade that Fastify routes has its session, which is saved as it changes and rotates no cookie", async () => {
+  const sockets = new WebSocketServer({ noServer: true });
+  const { client, clock } = await start((app) => {
+    app.post("/login", async (request) => sessionOf(request).login(7, { remember: true }));
+    app.get("/data", async (request) => sessionOf(request).data);
+    // What a plugin for WebSockets does: the reply is hijacked, and the connection goes to the handler.
+    app.get("/chat", async (request, reply) => {
+      reply.hijack();
+      sockets.handleUpgrade(request.raw, request.raw.socket, Buffer.alloc(0), (connection) => {
+        sessionOf(request).push("cart", "said");
+        connection.send(`${request.session.userId} ${request.session.level}`);
+      });
+    });
+    app.server.on("upgrade", (raw) => app.routing(raw, new ServerResponse(raw)));
+  }, open);
+  await client.post("/login");
+  client.restart();
+  clock.advance(HOUR);
+  expect(await heard(client, "/chat")).toBe("7 remembered");
+  const back = await client.get("/data");
+  expect([back.setCookie.length, back.json]).toEqual([2, { cart: ["said"] }]);
+  sockets.close();
 });
 
 test("decryptSession takes a callback as well, and knows nobody by a cookie that was made up", async () => {
