@@ -54,7 +54,9 @@ function standing(guard: Guard): FastifyGuard {
     const { headers, originalUrl: path } = request;
     const header = (name: string) => headers[name];
     // As a promise, because Fastify then catches what handlers and hooks further on throw.
-    return request.openSession().then((session) => {
+    return request.openSession().then(async (session) => {
+      // Passport may have signed somebody in just now.
+      await session.followIdentity();
       const refusal = guard({ session, header, path });
       if (refusal === undefined) return;
       answer(reply, refusal);

@@ -6,10 +6,9 @@ import { type Keep, Session } from "../../session.ts";
 
 export type Callback = (error?: unknown) => void;
 
-const COOKIE_ATTRIBUTES = [
-  ...["maxAge", "expires", "path", "domain", "secure", "httpOnly", "sameSite", "partitioned", "priority"],
-  "signed",
-];
+const COOKIE_ATTRIBUTES = new Set(
+  "maxAge expires path domain secure httpOnly sameSite partitioned priority signed".split(" "),
+);
 
 /** `request.session`: all that psession's session has, and what Fastify's plugins know from `@fastify/session`. */
 export class FastifySession<Data extends object = SessionData> extends Session<Data> {
@@ -55,7 +54,7 @@ export class FastifySession<Data extends object = SessionData> extends Session<D
 
   /** Refuses attributes of cookies, which are an option of `createPsession`; ignores anything else. */
   options(options: object): void {
-    const refused = Object.keys(options).filter((name) => COOKIE_ATTRIBUTES.includes(name));
+    const refused = Object.keys(options).filter((name) => COOKIE_ATTRIBUTES.has(name));
     if (refused.length === 0) return;
     throw new PsessionError(
       "invalid_options",

@@ -201,6 +201,18 @@ test("pages for 404 have their session too: of the application, of a context, an
   expect((await client.get("/cart")).json).toEqual(["outer", "inner", "outer"]);
 });
 
+test("where sessions are always open, they are for pages that do not exist as well", async () => {
+  const { client } = await start(
+    (app) => {
+      app.setNotFoundHandler(async (request) => sessionOf(request).push("cart", request.url));
+      app.get("/cart", async (request) => sessionOf(request).data.cart);
+    },
+    { plugin: { open: "always" } },
+  );
+  await client.get("/none");
+  expect((await client.get("/cart")).json).toEqual(["/none"]);
+});
+
 test("routes that were there before the plugin have their session saved as well", async () => {
   const { client } = await start(
     (app) => void app.get("/cart", async (request) => (await request.openSession<TestData>()).data.cart),

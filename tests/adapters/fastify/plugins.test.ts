@@ -5,7 +5,7 @@ import { Authenticator } from "@fastify/passport";
 import type { FastifyInstance } from "fastify";
 import { Strategy } from "passport-local";
 import { describe, expect, test, vi } from "vitest";
-import { sessions } from "../../../src/adapters/fastify/index.ts";
+import { requireLevel, requireLogin, sessions } from "../../../src/adapters/fastify/index.ts";
 import type { TestData } from "../../support/app.ts";
 import { DAY } from "../../support/clock.ts";
 import { HttpClient } from "../../support/http.ts";
@@ -174,6 +174,20 @@ describe("@fastify/passport", () => {
     client.restart();
     clock.advance(DAY);
     expect((await client.get("/me")).json).toMatchObject({ user: "ada", userId: 7, level: "remembered" });
+  });
+
+  test("guards see who was signed in or out in the same request", async () => {
+    const { client } = await start(async (app) => {
+      const passport = await usePassport(app);
+      const preValidation = passport.authenticate("local");
+      app.post("/in", { preValidation, preHandler: requireLevel("login") }, async () => "in");
+      const logOut = async (request: unknown) => (request as { logOut(): Promise<void> }).logOut();
+      app.get("/out", { preValidation: logOut, preHandler: requireLogin() }, async () => "still in");
+    }, always);
+    expect((await form(client, "/in", ada)).text).toBe("in");
+    expect((await client.get("/me")).json).toMatchObject({ user: "ada", userId: 7 });
+    expect((await client.get("/out")).status).toBe(401);
+    expect((await client.get("/me")).json.userId).toBeNull();
   });
 
   test("a user who is no more is signed out", async () => {

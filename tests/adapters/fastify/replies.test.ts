@@ -1,7 +1,9 @@
+import { once } from "node:events";
 import { createReadStream, writeFileSync } from "node:fs";
+import { connect, type IncomingHttpHeaders } from "node:http2";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { HttpClient } from "../../support/http.ts";
 import { temporaryFolder } from "../../support/temp.ts";
 import { sessionOf, start } from "./start.ts";
@@ -256,6 +258,37 @@ test("a hijacked reply waits for the save and carries the cookie, hijacked befor
   expect((await client.get("/me")).json).toEqual({ userId: 7, data: { name: "late" } });
   expect((await client.get("/before")).text).toBe("raw");
   expect((await client.get("/me")).json.userId).toBe(8);
+});
+
+test("over HTTP/2 as over HTTP/1, hijacked or not", async () => {
+  const { client } = await start(
+    (app) => {
+      app.get("/", open, async (request) => sessionOf(request).push("cart", "tea"));
+      app.get("/raw", open, async (request, reply) => {
+        sessionOf(request).push("cart", "milk");
+        reply.hijack();
+        reply.raw.end("raw");
+      });
+      app.get("/cart", open, async (request) => sessionOf(request).data.cart);
+    },
+    { server: { http2: true } as object },
+  );
+  const connection = connect(client.base);
+  onTestFinished(() => connection.close());
+  const get = async (path: string, cookie = "") => {
+    const stream = connection.request({ ":path": path, cookie });
+    const [headers] = (await once(stream, "response")) as [IncomingHttpHeaders];
+    let text = "";
+    for await (const chunk of stream.setEncoding("utf8")) text += chunk;
+    return { text, setCookie: headers["set-cookie"] ?? [] };
+  };
+  for (const path of ["/", "/raw"]) {
+    const { setCookie } = await get(path);
+    expect(setCookie).toHaveLength(1);
+    const cookie = setCookie[0]?.split(";")[0];
+    expect((await get("/raw", cookie)).text).toBe("raw");
+    expect(JSON.parse((await get("/cart", cookie)).text)).toEqual([path === "/" ? "tea" : "milk", "milk"]);
+  }
 });
 
 test("a hijacked reply whose save fails is the bare status, and nothing of the handler's", async () => {
