@@ -7,6 +7,7 @@ export type PsessionErrorCode =
   | "invalid_user_id"
   | "no_session"
   | "session_destroyed"
+  | "session_not_open"
   | "session_ended"
   | "headers_already_sent"
   | "insecure_transport"

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { SessionData } from "../../data/typing.ts";
-import { PsessionError, reasonOf } from "../../errors.ts";
+import { reasonOf } from "../../errors.ts";
 import type { Psession } from "../../psession.ts";
 import type { RequestFacts } from "../../request/facts.ts";
 import type { Session } from "../../session.ts";
 import { warn } from "../../warnings.ts";
+import { answerError } from "./error.ts";
 import { type NodeOptions, nodeFacts } from "./facts.ts";
 import { settleBeforeHead } from "./response.ts";
 
@@ -63,19 +64,6 @@ export function withSession<Data extends object = SessionData>(
   };
 }
 
-const DESCRIBES_CONTENT = /^(content-(?!security)|transfer-encoding$|etag$|last-modified$|location$)/;
-
 function warnOf(error: unknown): void {
   warn("PSESSION_HANDLER", `A handler failed after it had answered: ${reasonOf(error)}`);
-}
-
-function answerError(response: ServerResponse, error: unknown): void {
-  const status = error instanceof PsessionError ? error.status : 500;
-  // Lengths and encodings of the handler's answer would cut or garble this one.
-  for (const name of response.getHeaderNames()) if (DESCRIBES_CONTENT.test(name)) response.removeHeader(name);
-  response.statusCode = status;
-  response.statusMessage = "";
-  response.setHeader("Content-Type", "text/plain; charset=utf-8");
-  response.setHeader("Cache-Control", "no-store");
-  response.end(status === 503 ? "Service unavailable, please try again.\n" : "Something went wrong.\n");
 }
