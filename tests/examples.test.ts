@@ -4,14 +4,14 @@ import { test } from "vitest";
 import { folderForApp, ROOT, startApp, visitShop } from "./support/shop.ts";
 
 /** One small application per framework; all do the same. */
-const examples = ["express/app.js", "koa/app.js", "node/app.js"];
+const examples = ["express/app.js", "fastify/app.js", "koa/app.js", "node/app.js"];
 
 test.each(examples)("examples/%s runs as it stands", async (example) => {
   await visitShop(await startApp(join(ROOT, "examples", example), folderForApp()));
 });
 
 /** With decorators of TypeScript, which Node does not run, so they are compiled as their first lines say. */
-test.each(["nestjs/express"])("examples/%s.ts compiles and runs", async (example) => {
+test.each(["nestjs/express", "nestjs/fastify"])("examples/%s.ts compiles and runs", async (example) => {
   const folder = folderForApp();
   const [project = "", entry] = example.split("/");
   const compiler = join(ROOT, "node_modules/.bin/tsc");

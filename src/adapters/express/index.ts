@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { SessionData } from "../../data/typing.ts";
+import { PsessionError } from "../../errors.ts";
 import {
   CROSS_SITE,
   type FreshOptions,
@@ -58,6 +59,19 @@ export function sessions<Data extends object = SessionData>(psession: Psession<D
   };
 }
 
+/**
+ * The session of a request, typed by parameter where declaration merging is not wanted:
+ * `sessionOf<ShopData>(request).data.cart`.
+ */
+export function sessionOf<Data extends object = SessionData>(request: IncomingMessage): Session<Data> {
+  const { session } = request as IncomingMessage & { session?: Session<Data> };
+  if (session !== undefined) return session;
+  throw new PsessionError(
+    "no_session",
+    "This request has no session: put sessions(psession) before the routes and guards that need it.",
+  );
+}
+
 /** Lets signed-in users through, remembered ones included. Others: the redirect, or 401. */
 export function requireLogin(options: GuardOptions = {}): ExpressMiddleware {
   return standing(loginGuard(options));
@@ -96,10 +110,9 @@ function originOf({ protocol = "http", hostname, headers }: ExpressRequest): str
 
 function standing(guard: Guard): ExpressMiddleware {
   return (request, response, next) => {
-    const { session } = request as ExpressRequest & { session?: Session<SessionData> };
-    if (session === undefined) return next(new Error("This guard needs psession's middleware before it."));
     const header = (name: string) => request.headers[name];
-    const refusal = guard({ session, header, path: request.originalUrl ?? request.url ?? "/" });
+    const path = request.originalUrl ?? request.url ?? "/";
+    const refusal = guard({ session: sessionOf(request), header, path });
     if (refusal === undefined) next();
     else answerRefusal(response, refusal);
   };

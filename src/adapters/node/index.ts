@@ -1,12 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { SessionData } from "../../data/typing.ts";
-import { PsessionError, reasonOf } from "../../errors.ts";
+import { reasonOf } from "../../errors.ts";
 import type { Psession } from "../../psession.ts";
 import type { RequestFacts } from "../../request/facts.ts";
 import type { Session } from "../../session.ts";
 import { warn } from "../../warnings.ts";
+import { answerError } from "./error.ts";
 import { type NodeOptions, type NodeRequest, nodeFacts } from "./facts.ts";
-import { hasStatusMessage, type NodeResponse, settleBeforeHead } from "./response.ts";
+import { type NodeResponse, settleBeforeHead } from "./response.ts";
 
 export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
 export { type NodeGuard, originCheck, requireFresh, requireLevel, requireLogin } from "./guards.ts";
@@ -65,20 +66,6 @@ export function withSession<
   };
 }
 
-const DESCRIBES_CONTENT = /^(content-(?!security)|transfer-encoding$|etag$|last-modified$|location$)/;
-
 function warnOf(error: unknown): void {
   warn("PSESSION_HANDLER", `A handler failed after it had answered: ${reasonOf(error)}`);
-}
-
-function answerError(target: NodeResponse, error: unknown): void {
-  const response = target as ServerResponse;
-  const status = error instanceof PsessionError ? error.status : 500;
-  // Lengths and encodings of the handler's answer would cut or garble this one.
-  for (const name of response.getHeaderNames()) if (DESCRIBES_CONTENT.test(name)) response.removeHeader(name);
-  response.statusCode = status;
-  if (hasStatusMessage(response)) response.statusMessage = "";
-  response.setHeader("Content-Type", "text/plain; charset=utf-8");
-  response.setHeader("Cache-Control", "no-store");
-  response.end(status === 503 ? "Service unavailable, please try again.\n" : "Something went wrong.\n");
 }
