@@ -10,6 +10,7 @@ export type PsessionErrorCode =
   | "session_not_open"
   | "session_ended"
   | "headers_already_sent"
+  | "cross_site"
   | "insecure_transport"
   | "store_unavailable"
   | "store_not_migrated"
@@ -39,7 +40,13 @@ export class PsessionError extends Error {
     this.code = code;
     this.status = options.status ?? (code === "store_unavailable" ? 503 : 500);
   }
+
   get statusCode(): number {
     return this.status;
+  }
+
+  /** Our sentences are for developers: frameworks that look at this (NestJS, Koa) answer with the status alone. */
+  get expose(): false {
+    return false;
   }
 }

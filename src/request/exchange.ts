@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers";
 import { serializeCookie } from "../http/cookies.ts";
 import type { Session } from "../session.ts";
 import { warnOfLateSave } from "../warnings.ts";
+import { isAlive } from "./alive.ts";
 import { commitRequest, inTurn } from "./commit.ts";
 import type { RequestFacts } from "./facts.ts";
 import { openRequest } from "./open.ts";
@@ -69,6 +70,11 @@ export class Exchange<Data extends object = object, S extends Session<Data> = Se
     if (state.turn !== undefined) return inTurn(state, () => this.#commit(state));
     const settled = this.#commit(state);
     return settled instanceof Promise ? inTurn(state, () => settled) : settled;
+  }
+
+  /** Whether the session that was opened is still there, by a fresh read; false where there was none. */
+  async isAlive(): Promise<boolean> {
+    return this.#state !== undefined && isAlive(this.#state);
   }
 
   #commit(state: RequestState): Settlement | Promise<Settlement> {

@@ -5,14 +5,19 @@ import { describe, test } from "vitest";
 import { type HttpFace, httpContract } from "../../src/testing/index.ts";
 import { expressFace } from "./faces/express.ts";
 import { fastifyFace } from "./faces/fastify.ts";
+import { http2Face } from "./faces/http2.ts";
+import { koaFace } from "./faces/koa.ts";
 import { nodeFace } from "./faces/node.ts";
 
 const faces: Record<string, HttpFace> = {
   "node:http": nodeFace,
+  "node:http2": http2Face,
   "Express 5": expressFace(express5),
   "Express 4": expressFace(express4 as () => express5.Express),
   Fastify: fastifyFace({ open: "lazy" }),
   "Fastify, open before handlers": fastifyFace({ open: "always" }),
+  Koa: koaFace({}),
+  "Koa, sessions always open": koaFace({ open: "always" }),
 };
 
 describe.each(Object.entries(faces))("HTTP contract: %s", (_, face) => {

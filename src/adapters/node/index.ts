@@ -6,18 +6,22 @@ import type { RequestFacts } from "../../request/facts.ts";
 import type { Session } from "../../session.ts";
 import { warn } from "../../warnings.ts";
 import { answerError } from "./error.ts";
-import { type NodeOptions, nodeFacts } from "./facts.ts";
-import { settleBeforeHead } from "./response.ts";
+import { type NodeOptions, type NodeRequest, nodeFacts } from "./facts.ts";
+import { type NodeResponse, settleBeforeHead } from "./response.ts";
 
 export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
 export { type NodeGuard, originCheck, requireFresh, requireLevel, requireLogin } from "./guards.ts";
-export { type NodeOptions, nodeFacts };
+export { openUpgrade, refuseUpgrade, type Upgrade } from "./upgrade.ts";
+export { type NodeOptions, type NodeRequest, type NodeResponse, nodeFacts };
 
-/** The visitor's session, ready. The response is held back until it is settled. */
+/**
+ * The visitor's session, ready. The response is held back until it is settled. For http, https and HTTP/2; a
+ * route that does not call it costs no read.
+ */
 export async function openSession<Data extends object = SessionData>(
   psession: Psession<Data>,
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: NodeRequest,
+  response: NodeResponse,
   options: NodeOptions & {
     /** Answers in place of the handler where saving failed. Default: the bare status, 503 or 500. */
     onError?: (error: unknown) => void;
@@ -36,21 +40,19 @@ export async function openSession<Data extends object = SessionData>(
   return session;
 }
 
-type Handler<Data extends object> = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  session: Session<Data>,
-) => unknown;
-
 /**
- * A listener for `http.createServer` whose handler gets the session: `createServer(withSession(psession, handler))`.
+ * A listener for `createServer` whose handler gets the session: `createServer(withSession(psession, handler))`.
  * An error of the handler or of the store answers with its status and no more.
  */
-export function withSession<Data extends object = SessionData>(
+export function withSession<
+  Data extends object = SessionData,
+  Request extends NodeRequest = IncomingMessage,
+  Response extends NodeResponse = ServerResponse,
+>(
   psession: Psession<Data>,
-  handler: Handler<Data>,
+  handler: (request: Request, response: Response, session: Session<Data>) => unknown,
   options: NodeOptions = {},
-): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+): (request: Request, response: Response) => Promise<void> {
   return async (request, response) => {
     try {
       const session = await openSession(psession, request, response, options);
