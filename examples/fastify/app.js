@@ -20,7 +20,7 @@ app.addHook("onClose", () => psession.close());
 app.post("/login", async (request, reply) => {
   const { email, password, remember } = request.body;
   const user = users[email];
-  if (user?.password !== password) return reply.code(401).send();
+  if (user === undefined || user.password !== password) return reply.code(401).send();
   const session = await request.openSession();
   await session.login(user.id, { remember });
   return reply.redirect("/cart", 303);

@@ -20,7 +20,7 @@ const routes = {
   async "POST /login"(ctx) {
     const { email, password, remember } = await json(ctx.req);
     const user = users[email];
-    if (user?.password !== password) ctx.throw(401);
+    if (user === undefined || user.password !== password) ctx.throw(401);
     const session = await ctx.openSession();
     await session.login(user.id, { remember });
     ctx.redirect("/cart");

@@ -29,7 +29,7 @@ class ShopController {
   @Redirect("/cart", 303)
   async login(@Body() body: Credentials, @SessionOf() session: Session): Promise<void> {
     const user = users[body.email];
-    if (user?.password !== body.password) throw new UnauthorizedException();
+    if (user === undefined || user.password !== body.password) throw new UnauthorizedException();
     await session.login(user.id, { remember: body.remember === true });
   }
 

@@ -21,7 +21,7 @@ const routes = {
   async "POST /login"(request, response, session) {
     const { email, password, remember } = await json(request);
     const user = users[email];
-    if (user?.password !== password) return response.writeHead(401).end();
+    if (user === undefined || user.password !== password) return response.writeHead(401).end();
     await session.login(user.id, { remember });
     response.writeHead(303, { location: "/cart" }).end();
   },
