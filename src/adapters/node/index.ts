@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError, reasonOf } from "../../errors.ts";
+import { apologyFor } from "../../http/apology.ts";
 import type { Psession } from "../../psession.ts";
 import type { RequestFacts } from "../../request/facts.ts";
 import type { Session } from "../../session.ts";
@@ -77,5 +78,5 @@ function answerError(response: ServerResponse, error: unknown): void {
   response.statusMessage = "";
   response.setHeader("Content-Type", "text/plain; charset=utf-8");
   response.setHeader("Cache-Control", "no-store");
-  response.end(status === 503 ? "Service unavailable, please try again.\n" : "Something went wrong.\n");
+  response.end(apologyFor(status));
 }
