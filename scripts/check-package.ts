@@ -10,7 +10,10 @@ import { optionDefaults } from "../src/options.ts";
 import { TABLES } from "../src/stores/sql/schema.ts";
 
 /** Who compiles against these types has the package anyway: it is a peer. */
-const TYPES_FROM: Readonly<Record<string, string>> = { "stores/kysely": "kysely" };
+const TYPES_FROM: Readonly<Record<string, string>> = {
+  "adapters/hono": "hono",
+  "stores/kysely": "kysely",
+};
 
 const faults: string[] = [];
 const folder = mkdtempSync(join(tmpdir(), "psession-pack-"));
