@@ -1,19 +1,18 @@
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError, reasonOf } from "../../errors.ts";
 import type { Psession } from "../../psession.ts";
-import type { Session } from "../../session.ts";
 import { warn } from "../../warnings.ts";
 import { fetchFacts } from "./facts.ts";
 import { checkOptions, type FetchOptions } from "./options.ts";
 import { canCarryCookies, discard, failed, withSettlement } from "./response.ts";
-import { Visit } from "./visit.ts";
+import { type GetSession, Visit } from "./visit.ts";
 
 export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
 export { type FetchGuard, originCheck, requireFresh, requireLevel, requireLogin } from "./guards.ts";
+export { type CookieAttributes, type CookieJar, type JarFacts, type JarSession, jarSession } from "./jar.ts";
 export type { FetchOptions, ProxyOptions } from "./options.ts";
-
-/** The visitor's session; the store is asked at the first call. */
-export type GetSession<Data extends object = SessionData> = () => Promise<Session<Data>>;
+export { type RequestSessions, requestSessions } from "./request-sessions.ts";
+export type { GetSession };
 
 /** `context` is whatever else the server hands to its handlers. A response may be thrown as well. */
 export type FetchHandler<

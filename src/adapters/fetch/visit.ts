@@ -1,7 +1,11 @@
+import type { SessionData } from "../../data/typing.ts";
 import type { Psession } from "../../psession.ts";
 import type { CommitOptions, Exchange, Settlement } from "../../request/exchange.ts";
 import type { RequestFacts } from "../../request/facts.ts";
 import type { Session } from "../../session.ts";
+
+/** The visitor's session; the store is asked at the first call. */
+export type GetSession<Data extends object = SessionData> = () => Promise<Session<Data>>;
 
 const NOTHING: Settlement = { setCookie: [], noStore: false };
 
@@ -21,7 +25,7 @@ export class Visit<Data extends object> {
   }
 
   /** Bound, as handlers are given it by itself. */
-  readonly getSession = async (): Promise<Session<Data>> => {
+  readonly getSession: GetSession<Data> = async () => {
     this.#exchange ??= this.#psession.exchange(this.#facts());
     return this.#exchange.open();
   };
