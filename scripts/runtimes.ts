@@ -129,8 +129,9 @@ function examples(name: string, command: readonly string[]): Result {
   });
 }
 
-const nodeVersion = (binary: string): string =>
-  `Node ${spawnSync(binary, ["--version"], { encoding: "utf8" }).stdout.trim().slice(1)}`;
+function nodeVersion(binary: string): string {
+  return `Node ${spawnSync(binary, ["--version"], { encoding: "utf8" }).stdout.trim().slice(1)}`;
+}
 
 interface Report {
   readonly numPassedTests: number;
