@@ -23,7 +23,7 @@ const libc = platform === "linux" ? "-glibc" : "";
 const PACKAGES = {
   bun: `@oven/bun-${platform}-${arch === "arm64" ? "aarch64" : arch}@1.4.5`,
   deno: `@deno/${platform}-${arch}${libc}@2.9.6`,
-  node22: `node-${platform}-${arch}@22.23.3`,
+  node22: `node-${platform}-${arch}@22.13.0`,
   node26: `node-${platform}-${arch}@26.9.0`,
 } as const;
 type Name = keyof typeof PACKAGES;
