@@ -93,7 +93,9 @@ function installed(name: Name): string | undefined {
 
 function versionIn(home: string): string | undefined {
   try {
-    return (JSON.parse(readFileSync(join(home, "package.json"), "utf8")) as { version: string }).version;
+    const text = readFileSync(join(home, "package.json"), "utf8");
+    // Older packages of Node say v22.13.0.
+    return (JSON.parse(text) as { version: string }).version.replace(/^v/, "");
   } catch {
     return undefined;
   }
@@ -150,10 +152,9 @@ function vitest(
 ): Result {
   const report = join(FOLDER, "vitest.json");
   rmSync(report, { force: true });
-  const options = ["run", ...values, "--reporter=json", `--outputFile=${report}`];
-  const run = spawnSync(binary, [VITEST, ...options], {
+  const run = spawnSync(binary, [VITEST, "run", ...values], {
     cwd: ROOT,
-    env: { ...environment, ...variables },
+    env: { ...environment, ...variables, PSESSION_TEST_REPORT: report },
     encoding: "utf8",
   });
   try {

@@ -60,9 +60,8 @@ export function withSession<
       response = thrown instanceof Response ? thrown : await fail(thrown);
     }
     try {
-      if (canCarryCookies(response)) return withSettlement(response, await visit.settle());
-      await visit.settle({ canSetCookies: false });
-      return response as Answered;
+      const settlement = await visit.settle(() => canCarryCookies(response));
+      return (response === undefined ? response : withSettlement(response, settlement)) as Answered;
     } catch (error) {
       discard(response);
       return fail(error);

@@ -53,7 +53,7 @@ export function jarSession<Data extends object = SessionData>(
   return {
     getSession: visit.getSession,
     commit: async () => {
-      const { setCookie, noStore } = await visit.settle({ canSetCookies });
+      const { setCookie, noStore } = await visit.settle(() => canSetCookies);
       for (const line of setCookie) {
         const { name, value = "", ...attributes } = parseSetCookie(line, { decode: (text) => text });
         jar.set?.(name, value, attributes as CookieAttributes);

@@ -43,7 +43,7 @@ export function requestSessions<Data extends object = SessionData, Context exten
   const commitSession = async (session: Session<Data>, headers?: HeadersSource): Promise<Headers> => {
     const visit = bySession.get(session);
     if (visit === undefined) throw new Error("commitSession takes a session that its own getSession gave.");
-    const { setCookie, noStore } = await visit.settle();
+    const { setCookie, noStore } = await visit.settle(() => true);
     const all = new SessionHeaders(headers);
     for (const line of setCookie) all.append("Set-Cookie", line);
     if (noStore) all.set("Cache-Control", "no-store");

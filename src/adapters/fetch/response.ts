@@ -4,7 +4,7 @@ import type { Refusal } from "../../http/guards.ts";
 import type { Settlement } from "../../request/exchange.ts";
 
 /** False for the answer to a WebSocket's upgrade, which only the server that made it can send. */
-export const canCarryCookies = (response: Response | undefined): response is Response =>
+export const canCarryCookies = (response: Response | undefined): boolean =>
   response !== undefined && response.status >= 200;
 
 /**

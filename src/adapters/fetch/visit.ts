@@ -1,6 +1,6 @@
 import type { SessionData } from "../../data/typing.ts";
 import type { Psession } from "../../psession.ts";
-import type { CommitOptions, Exchange, Settlement } from "../../request/exchange.ts";
+import type { Exchange, Settlement } from "../../request/exchange.ts";
 import type { RequestFacts } from "../../request/facts.ts";
 import type { Session } from "../../session.ts";
 
@@ -14,24 +14,34 @@ export class Visit<Data extends object> {
   readonly #psession: Psession<Data>;
   readonly #facts: () => RequestFacts;
   #exchange: Exchange<Data> | undefined;
+  #isAnswered = false;
 
   constructor(psession: Psession<Data>, facts: () => RequestFacts) {
     this.#psession = psession;
     this.#facts = facts;
   }
 
-  get isAsked(): boolean {
-    return this.#exchange !== undefined;
-  }
-
   /** Bound, as handlers are given it by itself. */
   readonly getSession: GetSession<Data> = async () => {
-    this.#exchange ??= this.#psession.exchange(this.#facts());
-    return this.#exchange.open();
+    if (this.#exchange !== undefined) return this.#exchange.open();
+    const facts = this.#facts();
+    if (!this.#isAnswered) {
+      this.#exchange = this.#psession.exchange(facts);
+      return this.#exchange.open();
+    }
+    // First asked for by a body that streams: nobody is left who would settle it, or could set a cookie.
+    this.#exchange = this.#psession.exchange({ ...facts, canSetCookies: false });
+    const session = await this.#exchange.open();
+    await this.#exchange.commit({ canSetCookies: false, savesLate: true });
+    return session;
   };
 
-  /** These faces see a response, not the end of its body: what is changed later is saved by itself. */
-  async settle(options: CommitOptions = {}): Promise<Settlement> {
+  /**
+   * Called when there is a response; `canSetCookies` is asked only where there is a session to settle. These
+   * faces do not see the end of the body, so what is changed later is saved by itself.
+   */
+  async settle(canSetCookies: () => boolean): Promise<Settlement> {
+    this.#isAnswered = true;
     if (this.#exchange === undefined) return NOTHING;
     try {
       await this.#exchange.open();
@@ -39,6 +49,6 @@ export class Visit<Data extends object> {
       // Whoever asked was told, and has answered as they see fit.
       return NOTHING;
     }
-    return this.#exchange.commit({ ...options, savesLate: true });
+    return this.#exchange.commit({ canSetCookies: canSetCookies(), savesLate: true });
   }
 }

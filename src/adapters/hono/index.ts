@@ -52,10 +52,9 @@ export function sessions<Data extends object = SessionData>(
     const visit = new Visit(psession, () => fetchFacts(c.req.raw, trustProxy, () => address?.(c)));
     c.set("session", new LazySession(visit.getSession));
     await next();
-    // Looking at the response would cost @hono/node-server's short cut for plain ones.
-    if (!visit.isAsked) return;
     try {
-      const { setCookie, noStore } = await visit.settle({ canSetCookies: canCarryCookies(c.res) });
+      // Looked at only where it must be: that costs @hono/node-server's short cut for plain responses.
+      const { setCookie, noStore } = await visit.settle(() => canCarryCookies(c.res));
       for (const line of setCookie) c.header("Set-Cookie", line, { append: true });
       if (noStore) c.header("Cache-Control", "no-store");
     } catch (error) {
