@@ -56,7 +56,7 @@ export function jarSession<Data extends object = SessionData>(
       const { setCookie, noStore } = await visit.settle(() => canSetCookies);
       for (const line of setCookie) {
         const { name, value = "", ...attributes } = parseSetCookie(line, { decode: (text) => text });
-        jar.set?.(name, value, attributes as CookieAttributes);
+        await jar.set?.(name, value, attributes as CookieAttributes);
       }
       return { noStore };
     },
