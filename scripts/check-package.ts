@@ -11,8 +11,9 @@ import { TABLES } from "../src/stores/sql/schema.ts";
 
 /** Who compiles against these types has the package anyway: it is a peer. */
 const TYPES_FROM: Readonly<Record<string, string>> = {
-  "stores/kysely": "kysely",
   "adapters/fastify": "fastify",
+  "adapters/hono": "hono",
+  "stores/kysely": "kysely",
 };
 
 const faults: string[] = [];

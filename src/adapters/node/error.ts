@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { PsessionError } from "../../errors.ts";
+import { apologyFor } from "../../http/apology.ts";
 import { hasStatusMessage, type NodeResponse } from "./response.ts";
 
 const DESCRIBES_CONTENT = /^(content-(?!security)|transfer-encoding$|etag$|last-modified$|location$)/;
@@ -14,5 +15,5 @@ export function answerError(target: NodeResponse, error: unknown): void {
   if (hasStatusMessage(response)) response.statusMessage = "";
   response.setHeader("Content-Type", "text/plain; charset=utf-8");
   response.setHeader("Cache-Control", "no-store");
-  response.end(status === 503 ? "Service unavailable, please try again.\n" : "Something went wrong.\n");
+  response.end(apologyFor(status));
 }
