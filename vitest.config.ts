@@ -1,11 +1,14 @@
 import { defineConfig } from "vitest/config";
 
+/** Where the figures of a run go that somebody reads: CI, or scripts/runtimes.ts. */
+const { CI, PSESSION_TEST_REPORT: report = CI ? ".tmp/vitest.json" : undefined } = process.env;
+
 export default defineConfig({
   test: {
     include: ["tests/**/*.test.ts"],
     globalSetup: ["tests/support/servers/run.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    reporters: process.env["CI"] ? ["default", ["json", { outputFile: ".tmp/vitest.json" }]] : ["default"],
+    reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
   },
 });

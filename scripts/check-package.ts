@@ -12,7 +12,11 @@ import { TABLES } from "../src/stores/sql/schema.ts";
 import { missingTests } from "./named-tests.ts";
 
 /** Who compiles against these types has the package anyway: it is a peer. */
-const TYPES_FROM: Readonly<Record<string, string>> = { "stores/kysely": "kysely" };
+const TYPES_FROM: Readonly<Record<string, string>> = {
+  "adapters/fastify": "fastify",
+  "adapters/hono": "hono",
+  "stores/kysely": "kysely",
+};
 
 const faults: string[] = [];
 const folder = mkdtempSync(join(tmpdir(), "psession-pack-"));

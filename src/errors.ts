@@ -1,3 +1,5 @@
+import { apologyFor } from "./http/apology.ts";
+
 /** Stable identifiers of everything psession throws. They are API: renaming one is a breaking change. */
 export type PsessionErrorCode =
   | "invalid_options"
@@ -8,8 +10,10 @@ export type PsessionErrorCode =
   | "invalid_user_id"
   | "no_session"
   | "session_destroyed"
+  | "session_not_open"
   | "session_ended"
   | "headers_already_sent"
+  | "cross_site"
   | "insecure_transport"
   | "store_unavailable"
   | "store_not_migrated"
@@ -32,14 +36,29 @@ export class PsessionError extends Error {
   readonly code: PsessionErrorCode;
   /** HTTP status that fits: 503 where the store failed, 500 otherwise. Frameworks read it, under either name. */
   readonly status: number;
+  /**
+   * For frameworks that ask an error for its answer (Hono): the bare status. Not there where that is 500, so that
+   * they print the error as any other.
+   */
+  declare readonly getResponse?: () => Response;
 
   constructor(code: PsessionErrorCode, message: string, options: PsessionErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "PsessionError";
     this.code = code;
     this.status = options.status ?? (code === "store_unavailable" ? 503 : 500);
+    const { status } = this;
+    if (status === 500) return;
+    // No enumerable property, or it would be printed with the error.
+    Object.defineProperty(this, "getResponse", { value: () => new Response(apologyFor(status), { status }) });
   }
+
   get statusCode(): number {
     return this.status;
+  }
+
+  /** Our sentences are for developers: frameworks that look at this (NestJS, Koa) answer with the status alone. */
+  get expose(): false {
+    return false;
   }
 }

@@ -5,10 +5,10 @@ import { type EventName, Events, type PsessionEvent, type PsessionEvents } from 
 import { type HeldLock, type LockOptions, Locks, resolveLock } from "./locks.ts";
 import { type PsessionOptions, resolveOptions } from "./options.ts";
 import { Pruner } from "./prune.ts";
-import { Exchange } from "./request/exchange.ts";
+import { Exchange, type MakeSession } from "./request/exchange.ts";
 import type { RequestFacts } from "./request/facts.ts";
 import type { Core } from "./request/state.ts";
-import type { Session } from "./session.ts";
+import { Session } from "./session.ts";
 import type { PruneResult, RevocationReason, UserId } from "./stores/store.ts";
 import { assertUserId } from "./user-id.ts";
 
@@ -25,10 +25,22 @@ export class Psession<Data extends object = SessionData> {
   }
 
   /** Begins one request. For adapters; handlers get the session from their framework. */
-  exchange(facts: RequestFacts): Exchange<Data> {
+  exchange(facts: RequestFacts): Exchange<Data>;
+  /** @internal */
+  exchange<S extends Session<Data>>(facts: RequestFacts, make: MakeSession<S>): Exchange<Data, S>;
+  exchange(
+    facts: RequestFacts,
+    make: MakeSession<Session<Data>> = (state) => new Session<Data>(state),
+  ): Exchange<Data> {
     if (this.#isClosed)
       throw new PsessionError("closed", "This psession was closed; it takes no more requests.");
-    return new Exchange<Data>(this.#core, facts);
+    return new Exchange<Data>(this.#core, facts, make);
+  }
+
+  /** What the cookies are called, for those who read them off a request that no adapter sees. */
+  get cookieNames(): { readonly session: string; readonly remember: string } {
+    const { session, remember } = this.#core.settings.cookies;
+    return { session: session.name, remember: remember.name };
   }
 
   /** The user's devices, the latest first; `current` marks the one that asks. */

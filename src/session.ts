@@ -13,6 +13,7 @@ import { commitRequest, inTurn, refresh } from "./request/commit.ts";
 import {
   identityOf,
   identityOfStanding,
+  isChanged,
   newIdOf,
   type Outcome,
   type RequestState,
@@ -133,6 +134,15 @@ export class Session<Data extends object = SessionData> {
   /** What became of the cookies that came along. Tell visitors no more than whether they are signed in. */
   get outcome(): Outcome {
     return this.#state.outcome;
+  }
+
+  /**
+   * True where the handler asked for something that has not been stored yet.
+   *
+   * @internal
+   */
+  get hasChanges(): boolean {
+    return isChanged(this.#state);
   }
 
   /** The data. Change it in place, however deep: differences are found when the response begins. */
@@ -276,6 +286,28 @@ export class Session<Data extends object = SessionData> {
         if (state.intent.kind !== "logout") state.intent = { kind: "keep" };
         throw error;
       }
+    });
+  }
+
+  /**
+   * Gives up what was changed and not saved, and reads the data again; throws `session_ended` where the session
+   * is no more.
+   *
+   * @internal
+   */
+  async reload(): Promise<void> {
+    this.#assertUsable();
+    const state = this.#state;
+    await inTurn(state, async () => {
+      const before = sessionOf(state.standing);
+      const row = before && (await state.core.settings.store.findSession(before.id));
+      if (before !== undefined && (row === undefined || row.userId !== before.userId))
+        throw ended("there is nothing to load");
+      state.intent = { kind: "keep" };
+      if (row === undefined) return state.data.reset();
+      state.data.replace(state.data.decode(row.data));
+      state.data.committed(row.data);
+      if ("session" in state.standing) state.standing = { ...state.standing, session: row };
     });
   }
 
@@ -483,11 +515,7 @@ export class Session<Data extends object = SessionData> {
     state.hasDiscarded = false;
     await commitRequest(state, { isFinal: false });
     if (!state.hasDiscarded) return;
-    throw new PsessionError(
-      "session_ended",
-      "The session was ended or taken over by another sign-in meanwhile; the change was not stored.",
-      { status: 409 },
-    );
+    throw ended("the change was not stored");
   }
 
   #use(): void {
@@ -515,4 +543,12 @@ export class Session<Data extends object = SessionData> {
     }
     return userId;
   }
+}
+
+function ended(consequence: string): PsessionError {
+  return new PsessionError(
+    "session_ended",
+    `The session was ended or taken over by another sign-in meanwhile; ${consequence}.`,
+    { status: 409 },
+  );
 }

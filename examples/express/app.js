@@ -17,7 +17,7 @@ app.use(originCheck(), express.json(), sessions(psession));
 
 app.post("/login", async ({ body, session }, response) => {
   const user = users[body.email];
-  if (user?.password !== body.password) return response.sendStatus(401);
+  if (user === undefined || user.password !== body.password) return response.sendStatus(401);
   await session.login(user.id, { remember: body.remember });
   response.redirect(303, "/cart");
 });

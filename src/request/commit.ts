@@ -28,7 +28,25 @@ export function commitRequest(state: RequestState, { isFinal }: CommitOptions): 
     finish(state, plan);
     return undefined;
   }
-  return perform(state, plan, isFinal);
+  return isOverdue(state) ? performLate(state, isFinal) : perform(state, plan, isFinal);
+}
+
+/** The session's time ran out since the request came, by what it knows: a slow handler, or a socket. */
+function isOverdue({ standing, core }: RequestState): boolean {
+  return (
+    (standing.kind === "live" || standing.kind === "late") &&
+    isPast(standing.session, core.settings.clock.now())
+  );
+}
+
+const isPast = ({ idleDeadline, absoluteDeadline }: SessionRow, now: number): boolean =>
+  now > idleDeadline || now > absoluteDeadline;
+
+/** Others may have used the session meanwhile. If nobody did, saving must not bring it back (ASVS 7.3.1). */
+async function performLate(state: RequestState, isFinal: boolean): Promise<void> {
+  const { standing, core } = state;
+  if (standing.kind === "live" || standing.kind === "late") await reconcileSession(state, standing, 1);
+  return perform(state, planCommit(state, core.settings.clock.now(), isFinal), isFinal);
 }
 
 /** Runs `work` when whatever the request has under way at the store is done, successful or not. */
@@ -153,7 +171,7 @@ async function reconcileSession(
 ): Promise<void> {
   const { session: before } = standing;
   const row = await state.core.settings.store.findSession(before.id);
-  if (row === undefined) return lose(state, before, "ended");
+  if (row === undefined || isPast(row, state.core.settings.clock.now())) return lose(state, before, "ended");
   // The row is somebody else's now, or another sign-in's: nothing of ours may be mixed into it.
   if (row.userId !== before.userId || row.rememberedId !== before.rememberedId)
     return lose(state, before, "taken_over");

@@ -1,11 +1,12 @@
 import { setImmediate } from "node:timers";
 import { serializeCookie } from "../http/cookies.ts";
-import { Session } from "../session.ts";
+import type { Session } from "../session.ts";
 import { warnOfLateSave } from "../warnings.ts";
+import { isAlive } from "./alive.ts";
 import { commitRequest, inTurn } from "./commit.ts";
 import type { RequestFacts } from "./facts.ts";
 import { openRequest } from "./open.ts";
-import type { Core, RequestState } from "./state.ts";
+import { type Core, isChanged, type RequestState } from "./state.ts";
 
 /** What an adapter puts on the response. */
 export interface Settlement {
@@ -20,27 +21,33 @@ export interface CommitOptions {
   readonly savesLate?: boolean;
 }
 
+/** Faces whose framework expects more of a session than ours has make a class of their own. */
+export type MakeSession<S> = (state: RequestState) => S;
+
 const NOTHING: Settlement = { setCookie: [], noStore: false };
 
 /**
  * One request and its response. Adapters make one from the request's facts, hand its session to the handler,
  * and call `commit` just before the first byte of the response leaves.
  */
-export class Exchange<Data extends object = object> {
+export class Exchange<Data extends object = object, S extends Session<Data> = Session<Data>> {
   readonly #core: Core;
   readonly #facts: RequestFacts;
-  #opening: Promise<Session<Data>> | undefined;
+  readonly #make: MakeSession<S>;
+  #opening: Promise<S> | undefined;
   #state: RequestState | undefined;
   #isSettled = false;
   #savesLate = false;
 
-  constructor(core: Core, facts: RequestFacts) {
+  /** @internal */
+  constructor(core: Core, facts: RequestFacts, make: MakeSession<S>) {
     this.#core = core;
     this.#facts = facts;
+    this.#make = make;
   }
 
   /** The visitor's session. The store is asked at the first call; a request that never calls costs nothing. */
-  open(): Promise<Session<Data>> {
+  open(): Promise<S> {
     this.#opening ??= this.#open();
     return this.#opening;
   }
@@ -65,6 +72,11 @@ export class Exchange<Data extends object = object> {
     return settled instanceof Promise ? inTurn(state, () => settled) : settled;
   }
 
+  /** Whether the session that was opened is still there, by a fresh read; false where there was none. */
+  async isAlive(): Promise<boolean> {
+    return this.#state !== undefined && isAlive(this.#state);
+  }
+
   #commit(state: RequestState): Settlement | Promise<Settlement> {
     try {
       state.flash?.settle();
@@ -80,11 +92,11 @@ export class Exchange<Data extends object = object> {
     }
   }
 
-  async #open(): Promise<Session<Data>> {
+  async #open(): Promise<S> {
     try {
       const state = await openRequest(this.#core, this.#facts);
       this.#state = state;
-      return new Session<Data>(state);
+      return this.#make(state);
     } catch (error) {
       return this.#fail(error);
     }
@@ -124,9 +136,6 @@ export class Exchange<Data extends object = object> {
     throw error;
   }
 }
-
-const isChanged = (state: RequestState): boolean =>
-  state.intent.kind !== "keep" || state.data.changed() !== undefined;
 
 /** Saves once whoever is running now has returned, however often they use the data. */
 function saveSoon(commit: () => unknown): () => void {

@@ -117,6 +117,10 @@ export interface RequestState {
   readonly cookies: Map<string, CookieInstruction>;
 }
 
+/** The handler asked for something that has not been stored. */
+export const isChanged = (state: RequestState): boolean =>
+  state.intent.kind !== "keep" || state.data.changed() !== undefined;
+
 /** Drawn when somebody asks for it: most requests find a session, and random bytes cost more than all the rest. */
 export function newIdOf(state: RequestState): string {
   const { standing } = state;

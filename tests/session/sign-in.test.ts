@@ -277,6 +277,30 @@ describeStores("on", (makeStore) => {
     expect((await browser.visit()).session.isSignedIn).toBe(false);
   });
 
+  test("a handler that is still running does not bring back a session whose time ran out", async () => {
+    const { app, browser } = setUp();
+    await browser.visit((session) => session.login("ada"));
+    const slow = await browser.open();
+    app.clock.advance(121 * MINUTE);
+    slow.session.set("name", "late");
+    await expect(slow.session.save()).rejects.toMatchObject({ code: "session_ended" });
+    expect(await slow.answer()).toEqual([]);
+    expect((await browser.visit()).session.outcome).toBe("expired");
+    expect(app.told()).toContain("saveDiscarded");
+  });
+
+  test("nor does it lose a session that others used meanwhile", async () => {
+    const { app, browser } = setUp();
+    await browser.visit((session) => session.login("ada"));
+    const slow = await browser.open();
+    app.clock.advance(HOUR);
+    await browser.visit();
+    app.clock.advance(HOUR + MINUTE);
+    slow.session.set("name", "late");
+    await slow.answer();
+    expect((await browser.visit()).session).toMatchObject({ userId: "ada", data: { name: "late" } });
+  });
+
   test("a clock set back by a day revives nothing", async () => {
     const { app, browser } = setUp();
     await browser.visit((session) => session.login("ada", { remember: true }));

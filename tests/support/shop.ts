@@ -48,6 +48,7 @@ export async function visitShop(client: HttpClient): Promise<void> {
   await client.post("/cart", { item: "tea" });
   expect((await client.get("/devices")).status).toBe(401);
   expect((await client.post("/login", { email: "ada@example.com", password: "wrong" })).status).toBe(401);
+  expect((await client.post("/login", { email: "nobody@example.com" })).status).toBe(401);
   const credentials = { email: "ada@example.com", password: "only for trying it out", remember: true };
   expect((await client.post("/login", credentials)).status).toBe(303);
   expect((await client.get("/cart")).json).toEqual(["tea"]);

@@ -1,6 +1,9 @@
 import type { IncomingMessage } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import { factsOf, type RequestFacts } from "../../request/facts.ts";
+
+export type NodeRequest = IncomingMessage | Http2ServerRequest;
 
 export interface NodeOptions {
   /**
@@ -10,7 +13,7 @@ export interface NodeOptions {
   trustProxy?: boolean;
 }
 
-export function nodeFacts(request: IncomingMessage, trustProxy: boolean): RequestFacts {
+export function nodeFacts(request: NodeRequest, trustProxy: boolean): RequestFacts {
   const { headers, socket, method } = request;
   return factsOf((name) => headers[name], {
     method,
@@ -19,13 +22,17 @@ export function nodeFacts(request: IncomingMessage, trustProxy: boolean): Reques
   });
 }
 
-export function isSecure(request: IncomingMessage, trustProxy: boolean): boolean {
+/** Scheme, host and port as the visitor's browser named them. */
+export const visibleOrigin = (request: NodeRequest, trustProxy: boolean): string =>
+  `${isSecure(request, trustProxy) ? "https" : "http"}://${visibleHost(request, trustProxy)}`;
+
+function isSecure(request: NodeRequest, trustProxy: boolean): boolean {
   const proto = forwarded(request, "x-forwarded-proto", trustProxy);
   return proto === undefined ? (request.socket as Partial<TLSSocket>).encrypted === true : proto === "https";
 }
 
-/** The host as the visitor's browser named it; HTTP/2 calls it :authority. */
-export function visibleHost(request: IncomingMessage, trustProxy: boolean): string {
+/** HTTP/2 calls it :authority. */
+function visibleHost(request: NodeRequest, trustProxy: boolean): string {
   const { headers } = request;
   const authority = headers[":authority"];
   return (
@@ -35,7 +42,7 @@ export function visibleHost(request: IncomingMessage, trustProxy: boolean): stri
   );
 }
 
-function forwarded(request: IncomingMessage, name: string, trustProxy: boolean): string | undefined {
+function forwarded(request: NodeRequest, name: string, trustProxy: boolean): string | undefined {
   const value = trustProxy ? request.headers[name] : undefined;
   return (typeof value === "string" ? value : value?.[0])?.split(",")[0]?.trim();
 }

@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import {
   CROSS_SITE,
   type FreshOptions,
@@ -11,13 +10,14 @@ import {
 } from "../../http/guards.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { Level } from "../../stores/store.ts";
-import { isSecure, type NodeOptions, visibleHost } from "./facts.ts";
+import { type NodeOptions, type NodeRequest, visibleOrigin } from "./facts.ts";
 import { answerRefusal } from "./refusal.ts";
+import type { NodeResponse } from "./response.ts";
 
 /** True where the request may go on; false where it was answered. */
 export type NodeGuard = (
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: NodeRequest,
+  response: NodeResponse,
   session: GuardedRequest["session"],
 ) => boolean;
 
@@ -34,12 +34,11 @@ export const requireFresh = (options: FreshOptions): NodeGuard => standing(fresh
 /** Refuses changes that another site sends in a visitor's name, with 403: false where it did. Ask it first. */
 export function originCheck(
   options: OriginOptions & NodeOptions = {},
-): (request: IncomingMessage, response: ServerResponse) => boolean {
-  const { trustProxy = false } = options;
+): (request: NodeRequest, response: NodeResponse) => boolean {
   return (request, response) => {
     const { method } = request;
     const header = (name: string) => request.headers[name];
-    const origin = `${isSecure(request, trustProxy) ? "https" : "http"}://${visibleHost(request, trustProxy)}`;
+    const origin = visibleOrigin(request, options.trustProxy ?? false);
     if (isSameOrigin({ method, header, origin }, options)) return true;
     answerRefusal(response, CROSS_SITE);
     return false;

@@ -1,8 +1,10 @@
 import type { ServerResponse } from "node:http";
 import type { Refusal } from "../../http/guards.ts";
+import type { NodeResponse } from "./response.ts";
 
 /** Answers in place of the handler that a guard stands before. */
-export function answerRefusal(response: ServerResponse, refusal: Refusal): void {
+export function answerRefusal(target: NodeResponse, refusal: Refusal): void {
+  const response = target as ServerResponse;
   response.statusCode = refusal.status;
   if ("location" in refusal) {
     response.setHeader("Location", refusal.location);

@@ -1,6 +1,10 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { Http2ServerResponse } from "node:http2";
 import type { Settlement } from "../../request/exchange.ts";
 import { warn, warnOfLateSave } from "../../warnings.ts";
+
+/** HTTP/2's has the same methods, through Node's compatibility API. */
+export type NodeResponse = ServerResponse | Http2ServerResponse;
 
 type Settle = (canSetCookies: boolean) => Settlement | Promise<Settlement>;
 type HeadersArgument =
@@ -18,12 +22,22 @@ const NOTHING: Settlement = { setCookie: [], noStore: false };
  * refuses after the head is refused, and errors of wrong use are thrown where they are made.
  */
 export function settleBeforeHead(
-  response: ServerResponse,
+  response: NodeResponse,
   settle: Settle,
   fail: (error: unknown) => void,
 ): void {
-  new HeldResponse(response, settle, fail).hold();
+  new HeldResponse(response as ServerResponse, settle, fail).hold();
 }
+
+/** HTTP/2 has no status messages, and Node warns whoever reads or sets one there. */
+export const hasStatusMessage = (response: NodeResponse): response is ServerResponse =>
+  !("createPushResponse" in response);
+
+/** The status as it was set, to be put back when the head leaves. */
+const statusOfHead = (response: ServerResponse): { statusCode: number; statusMessage?: string } => ({
+  statusCode: response.statusCode,
+  ...(hasStatusMessage(response) ? { statusMessage: response.statusMessage } : {}),
+});
 
 type Phase =
   /** Nothing that makes a head has been called. */
@@ -131,7 +145,7 @@ class HeldResponse {
   }
 
   #begin(): void {
-    const { statusCode, statusMessage } = this.#response;
+    const head = statusOfHead(this.#response);
     let settled: Settlement | Promise<Settlement>;
     try {
       settled = this.#settle(!this.#isHeadGone);
@@ -143,15 +157,12 @@ class HeldResponse {
     this.#fixHead();
     this.#phase = "settling";
     settled.then(
-      (settlement) => this.#resume(() => this.#proceed(settlement, { statusCode, statusMessage })),
+      (settlement) => this.#resume(() => this.#proceed(settlement, head)),
       (error: unknown) => this.#resume(() => this.#abandon(error)),
     );
   }
 
-  #proceed(
-    { setCookie, noStore }: Settlement,
-    head?: Pick<ServerResponse, "statusCode" | "statusMessage">,
-  ): void {
+  #proceed({ setCookie, noStore }: Settlement, head?: ReturnType<typeof statusOfHead>): void {
     const response = this.#response;
     this.#freeHead();
     this.#phase = "settled";
@@ -174,7 +185,7 @@ class HeldResponse {
     this.#freeHead();
     for (const name of response.getHeaderNames()) response.removeHeader(name);
     setHeaders(response, this.#headersBefore);
-    response.statusMessage = "";
+    if (hasStatusMessage(response)) response.statusMessage = "";
     if (this.#isEnding) {
       response.statusCode = 500;
       this.#phase = "failed";
@@ -213,7 +224,7 @@ class HeldResponse {
   }
 
   #assertHead(): void {
-    const { statusCode, statusMessage } = this.#response;
+    const { statusCode, statusMessage } = statusOfHead(this.#response);
     const isToCome = this.#phase === "open" || this.#phase === "headed";
     if (isToCome && !this.#isHeadGone) assertStatus(statusCode, statusMessage);
   }

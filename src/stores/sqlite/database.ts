@@ -1,3 +1,4 @@
+import { reasonOf } from "../../errors.ts";
 import type { Answer, RawRow, SqlValue, Statement } from "../sql/statement.ts";
 
 /** The shape we use of a SQLite driver: `node:sqlite`, better-sqlite3 and libsql all have it. */
@@ -5,7 +6,7 @@ export interface SqliteDatabase {
   exec(sql: string): unknown;
   prepare(sql: string): SqliteStatement;
   close(): unknown;
-  /** A transaction is open: so in `node:sqlite` … */
+  /** A transaction is open: so in `node:sqlite` of Node 22.16 and later … */
   readonly isTransaction?: boolean;
   /** … and so in better-sqlite3 and libsql. */
   readonly inTransaction?: boolean;
@@ -30,7 +31,7 @@ export class SqliteSession {
   }
 
   get isInTransaction(): boolean {
-    return this.#database.isTransaction ?? this.#database.inTransaction ?? false;
+    return this.#database.isTransaction ?? this.#database.inTransaction ?? this.#refusesToBegin();
   }
 
   run({ sql, values, returns }: Statement): Answer {
@@ -62,6 +63,17 @@ export class SqliteSession {
   close(): void {
     this.#statements.clear();
     this.#database.close();
+  }
+
+  /** For drivers that do not say: SQLite refuses a transaction within a transaction. */
+  #refusesToBegin(): boolean {
+    try {
+      this.exec("BEGIN");
+    } catch (error) {
+      return /within a transaction/.test(reasonOf(error));
+    }
+    this.#rollback();
+    return false;
   }
 
   #rollback(): void {

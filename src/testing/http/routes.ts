@@ -45,7 +45,8 @@ export const ROUTES: Record<string, Site> = {
   },
   "/regenerate": async (request) => {
     const session = await request.session();
-    await session.regenerate();
+    // Said in so many words: frameworks whose own convention is another one may keep it for the call without any.
+    await session.regenerate({ keep: "all" });
     return json(session.data);
   },
 };

@@ -1,12 +1,15 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream";
 import {
+  type NodeRequest,
+  type NodeResponse,
   originCheck,
   requireFresh,
   requireLevel,
   requireLogin,
   withSession,
 } from "../../../src/adapters/node/index.ts";
-import type { HttpFace } from "../../../src/testing/index.ts";
+import type { ContractData, FaceSetup, HttpFace } from "../../../src/testing/index.ts";
 import { nodeBody, served } from "./serve.ts";
 
 const GUARDS = {
@@ -17,27 +20,35 @@ const GUARDS = {
 
 export const nodeFace: HttpFace = {
   isLazy: false,
-  serve({ psession, site, trustProxy }) {
-    const isSameOrigin = originCheck({ trustProxy });
-    const listener = withSession(
-      psession,
-      async (request, response, session) => {
-        const { pathname, searchParams } = new URL(request.url ?? "/", "http://any");
-        const guard = GUARDS[pathname as keyof typeof GUARDS];
-        if (guard !== undefined && !guard(request, response, session)) return;
-        const { method = "GET" } = request;
-        const answer = await site({ method, path: pathname, query: searchParams, session: () => session });
-        response.statusCode = answer.status ?? 200;
-        if (answer.setCookie !== undefined) response.setHeader("Set-Cookie", [...answer.setCookie]);
-        for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
-        const body = nodeBody(answer);
-        if (typeof body === "object") pipeline(body, response, () => {});
-        else response.end(body);
-      },
-      { trustProxy },
-    );
-    return served((request, response) => {
-      if (isSameOrigin(request, response)) void listener(request, response);
-    });
-  },
+  serve: (setup) => served(sessionListener<IncomingMessage, ServerResponse>(setup)),
 };
+
+/** One listener for all that Node serves. */
+export function sessionListener<Request extends NodeRequest, Response extends NodeResponse>({
+  psession,
+  site,
+  trustProxy,
+}: FaceSetup): (request: Request, response: Response) => void {
+  const isSameOrigin = originCheck({ trustProxy });
+  const listener = withSession<ContractData, Request, Response>(
+    psession,
+    async (request, target, session) => {
+      const { pathname, searchParams } = new URL(request.url ?? "/", "http://any");
+      const guard = GUARDS[pathname as keyof typeof GUARDS];
+      if (guard !== undefined && !guard(request, target, session)) return;
+      const { method = "GET" } = request;
+      const answer = await site({ method, path: pathname, query: searchParams, session: () => session });
+      const response = target as ServerResponse;
+      response.statusCode = answer.status ?? 200;
+      if (answer.setCookie !== undefined) response.setHeader("Set-Cookie", [...answer.setCookie]);
+      for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
+      const body = nodeBody(answer);
+      if (typeof body === "object") pipeline(body, response, () => {});
+      else response.end(body);
+    },
+    { trustProxy },
+  );
+  return (request, response) => {
+    if (isSameOrigin(request, response)) void listener(request, response);
+  };
+}

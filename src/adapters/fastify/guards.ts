@@ -1,0 +1,72 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import {
+  CROSS_SITE,
+  type FreshOptions,
+  freshGuard,
+  type Guard,
+  type GuardOptions,
+  levelGuard,
+  loginGuard,
+  type Refusal,
+} from "../../http/guards.ts";
+import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import type { Level } from "../../stores/store.ts";
+
+/** A hook for `onRequest`, `preValidation` or `preHandler`. */
+export type FastifyGuard = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  done: (error?: Error) => void,
+) => void;
+
+/** Lets signed-in users through, remembered ones included. Others: the redirect, or 401. */
+export const requireLogin = (options: GuardOptions = {}): FastifyGuard => standing(loginGuard(options));
+
+/** Lets visitors of at least that level through. Others: the redirect, or 403 (401 where nobody is signed in). */
+export const requireLevel = (level: Level, options: GuardOptions = {}): FastifyGuard =>
+  standing(levelGuard(level, options));
+
+/**
+ * Lets users through who proved a credential that recently; remembered visitors never did. Others: the
+ * redirect, or 403 (401 where nobody is signed in).
+ */
+export const requireFresh = (options: FreshOptions): FastifyGuard => standing(freshGuard(options));
+
+/** Refuses changes that another site sends in a visitor's name, with 403. A hook for `onRequest`, before all others. */
+export function originCheck(options: OriginOptions = {}): FastifyGuard {
+  return (request, reply, done) => {
+    const { method, headers, protocol, host } = request;
+    const header = (name: string) => headers[name];
+    if (isSameOrigin({ method, header, origin: `${protocol}://${host}` }, options)) done();
+    else answer(reply, CROSS_SITE);
+  };
+}
+
+/** Opens the session where that has not been done, so a guarded handler always finds it. */
+function standing(guard: Guard): FastifyGuard {
+  return (request, reply, done) => {
+    if (typeof request.openSession !== "function") {
+      done(
+        new Error("This guard needs the plugin psession/fastify, registered in this context or around it."),
+      );
+      return;
+    }
+    const { headers, originalUrl: path } = request;
+    const header = (name: string) => headers[name];
+    // As a promise, because Fastify then catches what handlers and hooks further on throw.
+    return request.openSession().then(async (session) => {
+      // Passport may have signed somebody in just now.
+      await session.followIdentity();
+      const refusal = guard({ session, header, path });
+      if (refusal === undefined) return;
+      answer(reply, refusal);
+      return reply;
+    });
+  };
+}
+
+function answer(reply: FastifyReply, refusal: Refusal): void {
+  reply.code(refusal.status);
+  if ("location" in refusal) reply.header("location", refusal.location).send();
+  else reply.send(refusal.body);
+}

@@ -1,0 +1,25 @@
+import { factsOf } from "../../request/facts.ts";
+import { type Callback, called, type FastifySession } from "./session.ts";
+import type { Face } from "./visit.ts";
+
+/** `fastify.decryptSession`: a session by its cookie, for requests that do not come through Fastify. */
+export function readSession<Data extends object>({ psession, make }: Face<Data>) {
+  const read = async (cookie: string, request: object): Promise<FastifySession<Data>> => {
+    // Values of our cookies have no "=": what has one is a whole Cookie header.
+    const header = cookie.includes("=") ? cookie : `${psession.cookieNames.session}=${cookie}`;
+    const facts = factsOf((name) => (name === "cookie" ? header : undefined), {
+      method: undefined,
+      // Nothing is sent over this connection that an eavesdropper has not seen already.
+      secure: true,
+      address: undefined,
+      canSetCookies: false,
+    });
+    const exchange = psession.exchange(facts, make);
+    const session = await exchange.open();
+    // There is no response to wait for: from here on, changes are saved as they are made.
+    await exchange.commit({ canSetCookies: false, savesLate: true });
+    Object.defineProperty(request, "session", { configurable: true, writable: true, value: session });
+    return session;
+  };
+  return (cookie: string, request: object, callback?: Callback) => called(read(cookie, request), callback);
+}

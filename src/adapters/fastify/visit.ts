@@ -1,0 +1,187 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Psession } from "../../psession.ts";
+import type { Exchange, MakeSession, Settlement } from "../../request/exchange.ts";
+import { factsOf } from "../../request/facts.ts";
+import { warnOfLateSave } from "../../warnings.ts";
+import { answerError } from "../node/error.ts";
+import { settleBeforeHead } from "../node/response.ts";
+import type { FastifySession } from "./session.ts";
+
+/** What one registration of the plugin gives its requests. */
+export interface Face<Data extends object> {
+  readonly psession: Psession<Data>;
+  readonly make: MakeSession<FastifySession<Data>>;
+}
+
+/** Says something of the answer that will not be given, so it must not leave with the error's. */
+const OF_THE_ANSWER =
+  /^(content-(?!security)|(transfer-encoding|trailer|etag|last-modified|location|refresh|set-cookie|cache-control|expires)$)/;
+
+/** One request and its reply. Costs nothing but itself until the session is asked for. */
+export class Visit<Data extends object> {
+  readonly #face: Face<Data>;
+  readonly #request: FastifyRequest;
+  readonly #reply: FastifyReply;
+  #exchange: Exchange<Data, FastifySession<Data>> | undefined;
+  #opening: Promise<FastifySession<Data>> | undefined;
+  /** There once the session is open. */
+  session: FastifySession<Data> | undefined;
+  #hasFailed = false;
+
+  constructor(face: Face<Data>, request: FastifyRequest, reply: FastifyReply) {
+    this.#face = face;
+    this.#request = request;
+    this.#reply = reply;
+  }
+
+  open(): Promise<FastifySession<Data>> {
+    this.#opening ??= this.#open();
+    return this.#opening;
+  }
+
+  /** Somebody asked for the session. */
+  get isBegun(): boolean {
+    return this.#opening !== undefined;
+  }
+
+  /** Saves before the head leaves. Answers at once, without a promise, where nothing is to be awaited. */
+  settle(payload: unknown): unknown {
+    if (this.#opening === undefined || this.#hasFailed) return payload;
+    if (this.session === undefined) return this.#settleOpening(payload);
+    try {
+      const settled = this.#commit(!this.#reply.raw.headersSent);
+      if (!(settled instanceof Promise)) return this.#carry(settled, payload);
+      return settled.then(
+        (settlement) => this.#carry(settlement, payload),
+        (error: unknown) => this.#fail(error, payload),
+      );
+    } catch (error) {
+      return this.#fail(error, payload);
+    }
+  }
+
+  /** Saves what changed since the head left. */
+  settleLate(): Promise<unknown> | undefined {
+    if (this.session === undefined || this.#hasFailed) return undefined;
+    try {
+      const settled = this.#exchange?.commit({ canSetCookies: false });
+      return settled instanceof Promise ? settled.catch(warnOfLateSave) : undefined;
+    } catch (error) {
+      warnOfLateSave(error);
+      return undefined;
+    }
+  }
+
+  async #open(): Promise<FastifySession<Data>> {
+    const { raw, headers, method, protocol, ip } = this.#request;
+    // Answered by others, with a head of their own, as WebSockets are.
+    const isUpgrade = "upgrade" in raw && raw.upgrade === true;
+    const facts = factsOf((name) => headers[name], {
+      method,
+      secure: protocol === "https",
+      address: ip,
+      canSetCookies: !isUpgrade && !this.#reply.raw.headersSent,
+    });
+    const exchange = this.#face.psession.exchange(facts, this.#face.make);
+    const session = await exchange.open();
+    // There will be no response to wait for: changes are saved as they are made.
+    if (isUpgrade) await exchange.commit({ canSetCookies: false, savesLate: true });
+    this.#exchange = exchange;
+    this.session = session;
+    this.#awaitHijack();
+    return session;
+  }
+
+  /** Nobody waited for the session; what the store said is not this answer's matter. */
+  async #settleOpening(payload: unknown): Promise<unknown> {
+    try {
+      await this.#opening;
+    } catch {
+      return payload;
+    }
+    return this.settle(payload);
+  }
+
+  #commit(canSetCookies: boolean): Settlement | Promise<Settlement> {
+    const { session } = this;
+    const exchange = this.#exchange as Exchange<Data, FastifySession<Data>>;
+    const options = { canSetCookies, savesLate: true };
+    const following = session?.followIdentity();
+    return following === undefined
+      ? exchange.commit(options)
+      : following.then(() => exchange.commit(options));
+  }
+
+  #carry({ setCookie, noStore }: Settlement, payload: unknown): unknown {
+    const reply = this.#reply;
+    if (setCookie.length > 0) {
+      // Fastify's head would replace cookies that were set on the bare response.
+      const before = reply.raw.getHeader("set-cookie");
+      if (before !== undefined && reply.getHeader("set-cookie") === before)
+        reply.header("set-cookie", before);
+      reply.header("set-cookie", [...setCookie]);
+    }
+    if (!noStore) return payload;
+    reply.header("cache-control", "no-store");
+    return payload instanceof Response && !payload.bodyUsed ? withoutCaching(payload) : payload;
+  }
+
+  /** The answer said that something was done which was not: none of it may leave. */
+  #fail(error: unknown, payload: unknown): never {
+    const reply = this.#reply;
+    this.#hasFailed = true;
+    abandon(payload);
+    for (const name of Object.keys(reply.getHeaders())) {
+      if (OF_THE_ANSWER.test(name)) reply.removeHeader(name);
+    }
+    reply.code(statusOf(error));
+    throw error;
+  }
+
+  /** Fastify's hooks see nothing of a hijacked reply, so the bare response is held until the session is saved. */
+  #awaitHijack(): void {
+    const reply = this.#reply;
+    if (reply.raw.headersSent) return;
+    if (reply.sent) return this.#hold();
+    const { hijack } = reply;
+    reply.hijack = () => {
+      this.#hold();
+      return hijack.call(reply);
+    };
+  }
+
+  #hold(): void {
+    const { raw } = this.#reply;
+    settleBeforeHead(
+      raw,
+      (canSetCookies) => this.#commit(canSetCookies),
+      (error) => {
+        this.#hasFailed = true;
+        answerError(raw, error);
+      },
+    );
+  }
+}
+
+/** Headers of a Response payload come after ours. */
+function withoutCaching(payload: Response): Response {
+  const { status, statusText, body } = payload;
+  const headers = new Headers(payload.headers);
+  headers.set("cache-control", "no-store");
+  return new Response(body, { status, statusText, headers });
+}
+
+/** Lets go of files and connections behind a body that nobody will read. */
+function abandon(payload: unknown): void {
+  const body = payload instanceof Response ? payload.body : payload;
+  if (body instanceof ReadableStream) body.cancel().catch(() => {});
+  else if (isStream(body)) body.destroy();
+}
+
+const isStream = (body: unknown): body is { destroy(): void } =>
+  typeof body === "object" && body !== null && "destroy" in body && typeof body.destroy === "function";
+
+function statusOf(error: unknown): number {
+  const status = error instanceof Error && "status" in error ? error.status : undefined;
+  return typeof status === "number" && status >= 400 && status <= 599 ? status : 500;
+}

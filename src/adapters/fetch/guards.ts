@@ -1,0 +1,48 @@
+import {
+  CROSS_SITE,
+  type FreshOptions,
+  freshGuard,
+  type Guard,
+  type GuardedRequest,
+  type GuardOptions,
+  levelGuard,
+  loginGuard,
+} from "../../http/guards.ts";
+import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import type { Level } from "../../stores/store.ts";
+import { headerOf, pathOf, visibleOrigin } from "./facts.ts";
+import { checkOptions, type ProxyOptions } from "./options.ts";
+import { refused } from "./response.ts";
+
+/** What to answer instead of the page, or undefined where the request may go on. */
+export type FetchGuard = (request: Request, session: GuardedRequest["session"]) => Response | undefined;
+
+/** Lets signed-in users through, remembered ones included. Others get the redirect, or 401. */
+export const requireLogin = (options: GuardOptions = {}): FetchGuard => standing(loginGuard(options));
+
+/** Lets visitors of at least that level through. Others: the redirect, or 403 (401 where nobody is signed in). */
+export const requireLevel = (level: Level, options: GuardOptions = {}): FetchGuard =>
+  standing(levelGuard(level, options));
+
+/** Lets users through who proved a credential that recently. Others: the redirect, or 403 (or 401). */
+export const requireFresh = (options: FreshOptions): FetchGuard => standing(freshGuard(options));
+
+/** Refuses changes that another site sends in a visitor's name, with 403. Ask it before everything else. */
+export function originCheck(
+  options: OriginOptions & ProxyOptions = {},
+): (request: Request) => Response | undefined {
+  checkOptions("originCheck", options, ["allowed", "trustProxy"]);
+  const { trustProxy = false } = options;
+  return (request) => {
+    const { method } = request;
+    const asked = { method, header: headerOf(request), origin: visibleOrigin(request, trustProxy) };
+    return isSameOrigin(asked, options) ? undefined : refused(CROSS_SITE);
+  };
+}
+
+function standing(guard: Guard): FetchGuard {
+  return (request, session) => {
+    const refusal = guard({ session, header: headerOf(request), path: pathOf(request) });
+    return refusal === undefined ? undefined : refused(refusal);
+  };
+}

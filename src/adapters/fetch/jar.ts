@@ -1,0 +1,64 @@
+import { parseSetCookie } from "cookie";
+import type { SessionData } from "../../data/typing.ts";
+import type { Psession } from "../../psession.ts";
+import { factsOf } from "../../request/facts.ts";
+import { type GetSession, Visit } from "./visit.ts";
+
+/** As jars of frameworks take them. A cookie that is cleared has `maxAge` 0. */
+export interface CookieAttributes {
+  path: string;
+  domain?: string;
+  httpOnly: boolean;
+  secure: boolean;
+  sameSite: "lax" | "strict" | "none";
+  partitioned?: boolean;
+  /** Seconds. */
+  maxAge?: number;
+  expires?: Date;
+}
+
+/** The cookies of a request and of its response, in frameworks that hand out no response. */
+export interface CookieJar {
+  /** The request's headers. Cookies are read from there, as jars hide duplicates, which must be refused. */
+  headers: { get(name: string): string | null | undefined };
+  /** Left out where no cookies can be set: then nothing is done that needs one. */
+  set?: (name: string, value: string, attributes: CookieAttributes) => unknown;
+}
+
+export interface JarFacts {
+  /** The browser spoke https, to the server or to a proxy that you trust. */
+  secure: boolean;
+  method?: string;
+  address?: string | undefined;
+}
+
+export interface JarSession<Data extends object> {
+  readonly getSession: GetSession<Data>;
+  /** Saves, and puts the cookies into the jar: call it before the response begins. */
+  commit(): Promise<{
+    /** The answer must have `Cache-Control: no-store`, which a jar cannot say. */
+    noStore: boolean;
+  }>;
+}
+
+/** A session whose cookies go through a jar. */
+export function jarSession<Data extends object = SessionData>(
+  psession: Psession<Data>,
+  jar: CookieJar,
+  { secure, method, address }: JarFacts,
+): JarSession<Data> {
+  const header = (name: string) => jar.headers.get(name) ?? undefined;
+  const canSetCookies = jar.set !== undefined;
+  const visit = new Visit(psession, () => factsOf(header, { method, secure, address, canSetCookies }));
+  return {
+    getSession: visit.getSession,
+    commit: async () => {
+      const { setCookie, noStore } = await visit.settle(() => canSetCookies);
+      for (const line of setCookie) {
+        const { name, value = "", ...attributes } = parseSetCookie(line, { decode: (text) => text });
+        await jar.set?.(name, value, attributes as CookieAttributes);
+      }
+      return { noStore };
+    },
+  };
+}

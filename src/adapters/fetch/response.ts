@@ -1,0 +1,39 @@
+import { PsessionError } from "../../errors.ts";
+import { apologyFor } from "../../http/apology.ts";
+import type { Refusal } from "../../http/guards.ts";
+import type { Settlement } from "../../request/exchange.ts";
+
+/** False for the answer to a WebSocket's upgrade, which only the server that made it can send. */
+export const canCarryCookies = (response: Response | undefined): boolean =>
+  response !== undefined && response.status >= 200;
+
+/**
+ * Always another response around the same body: headers of redirects and of fetched responses are immutable, and
+ * one that a handler keeps to answer with again would carry a visitor's cookies to the next.
+ */
+export function withSettlement(response: Response, { setCookie, noStore }: Settlement): Response {
+  if (setCookie.length === 0) return response;
+  const settled = new Response(response.body, response);
+  for (const line of setCookie) settled.headers.append("Set-Cookie", line);
+  if (noStore) settled.headers.set("Cache-Control", "no-store");
+  return settled;
+}
+
+/** What made the body may hold a file or a connection open, and nobody will read it. */
+export function discard(response: Response | undefined): void {
+  response?.body?.cancel().catch(() => {});
+}
+
+export function refused(refusal: Refusal): Response {
+  if ("location" in refusal) {
+    return new Response(null, { status: refusal.status, headers: { Location: refusal.location } });
+  }
+  return Response.json(refusal.body, { status: refusal.status });
+}
+
+/** The bare status: 503 where the store failed. */
+export function failed(error: unknown): Response {
+  const status = error instanceof PsessionError ? error.status : 500;
+  const headers = { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store" };
+  return new Response(apologyFor(status), { status, headers });
+}

@@ -1,0 +1,54 @@
+import type { SessionData } from "../../data/typing.ts";
+import type { Psession } from "../../psession.ts";
+import type { Exchange, Settlement } from "../../request/exchange.ts";
+import type { RequestFacts } from "../../request/facts.ts";
+import type { Session } from "../../session.ts";
+
+/** The visitor's session; the store is asked at the first call. */
+export type GetSession<Data extends object = SessionData> = () => Promise<Session<Data>>;
+
+const NOTHING: Settlement = { setCookie: [], noStore: false };
+
+/** One request whose session is opened when somebody asks for it. */
+export class Visit<Data extends object> {
+  readonly #psession: Psession<Data>;
+  readonly #facts: () => RequestFacts;
+  #exchange: Exchange<Data> | undefined;
+  #isAnswered = false;
+
+  constructor(psession: Psession<Data>, facts: () => RequestFacts) {
+    this.#psession = psession;
+    this.#facts = facts;
+  }
+
+  /** Bound, as handlers are given it by itself. */
+  readonly getSession: GetSession<Data> = async () => {
+    if (this.#exchange !== undefined) return this.#exchange.open();
+    const facts = this.#facts();
+    if (!this.#isAnswered) {
+      this.#exchange = this.#psession.exchange(facts);
+      return this.#exchange.open();
+    }
+    // First asked for by a body that streams: nobody is left who would settle it, or could set a cookie.
+    this.#exchange = this.#psession.exchange({ ...facts, canSetCookies: false });
+    const session = await this.#exchange.open();
+    await this.#exchange.commit({ canSetCookies: false, savesLate: true });
+    return session;
+  };
+
+  /**
+   * Called when there is a response; `canSetCookies` is asked only where there is a session to settle. These
+   * faces do not see the end of the body, so what is changed later is saved by itself.
+   */
+  async settle(canSetCookies: () => boolean): Promise<Settlement> {
+    this.#isAnswered = true;
+    if (this.#exchange === undefined) return NOTHING;
+    try {
+      await this.#exchange.open();
+    } catch {
+      // Whoever asked was told, and has answered as they see fit.
+      return NOTHING;
+    }
+    return this.#exchange.commit({ canSetCookies: canSetCookies(), savesLate: true });
+  }
+}

@@ -1,0 +1,112 @@
+import type { Context, Env, MiddlewareHandler } from "hono";
+import type { SessionData } from "../../data/typing.ts";
+import {
+  CROSS_SITE,
+  type FreshOptions,
+  freshGuard,
+  type Guard,
+  type GuardOptions,
+  levelGuard,
+  loginGuard,
+  type Refusal,
+} from "../../http/guards.ts";
+import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import type { Psession } from "../../psession.ts";
+import type { Session } from "../../session.ts";
+import type { Level } from "../../stores/store.ts";
+import { fetchFacts, headerOf, pathOf, visibleOrigin } from "../fetch/facts.ts";
+import { checkOptions, type ProxyOptions } from "../fetch/options.ts";
+import { canCarryCookies, discard } from "../fetch/response.ts";
+import { Visit } from "../fetch/visit.ts";
+import { LazySession } from "./lazy-session.ts";
+
+export type { FreshOptions, GuardOptions, ProxyOptions };
+
+/** What the middleware adds to `c.var`: `new Hono<{ Variables: SessionVariables }>()`. */
+export interface SessionVariables<Data extends object = SessionData> {
+  /** The visitor's session: `await c.var.session`. The store is asked when it is first awaited. */
+  session: PromiseLike<Session<Data>>;
+}
+
+export interface HonoOptions extends ProxyOptions {
+  /**
+   * Where the connection comes from, for the device list and events, by the `getConnInfo` of your runtime:
+   * `(c) => getConnInfo(c).remote.address`. What a trusted proxy says comes first. Default: unknown.
+   */
+  address?: (c: Context) => string | undefined;
+}
+
+/**
+ * Gives every handler behind it `await c.var.session`. A store that fails is an error for `app.onError`, with a
+ * code and status 503, which Hono's own handler answers with as well.
+ */
+export function sessions<Data extends object = SessionData>(
+  psession: Psession<Data>,
+  options: HonoOptions = {},
+): MiddlewareHandler<{ Variables: SessionVariables<Data> }> {
+  checkOptions("sessions", options, ["trustProxy", "address"]);
+  const { trustProxy = false, address } = options;
+
+  return async (c, next) => {
+    if (c.get("session") instanceof LazySession) return next();
+    const visit = new Visit(psession, () => fetchFacts(c.req.raw, trustProxy, () => address?.(c)));
+    c.set("session", new LazySession(visit.getSession));
+    await next();
+    try {
+      // Looked at only where it must be: that costs @hono/node-server's short cut for plain responses.
+      const { setCookie, noStore } = await visit.settle(() => canCarryCookies(c.res));
+      for (const line of setCookie) c.header("Set-Cookie", line, { append: true });
+      if (noStore) c.header("Cache-Control", "no-store");
+    } catch (error) {
+      forgetAnswer(c);
+      throw error;
+    }
+  };
+}
+
+/** Lets signed-in users through, remembered ones included. Others: the redirect, or 401. */
+export const requireLogin = (options: GuardOptions = {}): MiddlewareHandler => standing(loginGuard(options));
+
+/** Lets visitors of at least that level through. Others: the redirect, or 403 (401 where nobody is signed in). */
+export const requireLevel = (level: Level, options: GuardOptions = {}): MiddlewareHandler =>
+  standing(levelGuard(level, options));
+
+/** Lets users through who proved a credential that recently. Others: the redirect, or 403 (or 401). */
+export const requireFresh = (options: FreshOptions): MiddlewareHandler => standing(freshGuard(options));
+
+/** Refuses changes that another site sends in a visitor's name, with 403. Put it before all routes. */
+export function originCheck(options: OriginOptions & ProxyOptions = {}): MiddlewareHandler {
+  checkOptions("originCheck", options, ["allowed", "trustProxy"]);
+  const { trustProxy = false } = options;
+  return async (c, next) => {
+    const { raw, method } = c.req;
+    const asked = { method, header: headerOf(raw), origin: visibleOrigin(raw, trustProxy) };
+    if (!isSameOrigin(asked, options)) return refuse(c, CROSS_SITE);
+    await next();
+  };
+}
+
+function standing(guard: Guard): MiddlewareHandler {
+  return async (c, next) => {
+    const lazy: unknown = c.get("session");
+    if (!(lazy instanceof LazySession)) throw new Error("This guard needs psession's middleware before it.");
+    const { raw } = c.req;
+    const refusal = guard({ session: await lazy, header: headerOf(raw), path: pathOf(raw) });
+    if (refusal !== undefined) return refuse(c, refusal);
+    await next();
+  };
+}
+
+const refuse = (c: Context, refusal: Refusal): Response =>
+  "location" in refusal ? c.redirect(refusal.location, refusal.status) : c.json(refusal.body, refusal.status);
+
+/** What stands before handlers may have set these, and scripts of other origins cannot read an error without. */
+const KEPT = /^(access-control-|content-security-policy|vary$|x-request-id$)/;
+
+/** Hono copies the headers of the answer so far onto the one that takes its place: location, lengths, cookies. */
+function forgetAnswer<E extends Env>(c: Context<E>): void {
+  const kept = [...c.res.headers].filter(([name]) => KEPT.test(name));
+  discard(c.res);
+  c.res = undefined;
+  c.res = new Response(null, { headers: kept });
+}

@@ -1,0 +1,30 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { SessionData } from "../../data/typing.ts";
+import type { Session } from "../../session.ts";
+
+/** What the middleware adds to a context; for `new Koa<State, SessionContext<MyData>>()` and routers alike. */
+export interface SessionContext<Data extends object = SessionData> {
+  /** The visitor's session, read at the first call; a request that never calls costs no read. */
+  openSession(): Promise<Session<Data>>;
+  /** The session once it is open, and always with `open: "always"`. Assigning null destroys it. */
+  get session(): Session<Data>;
+  set session(value: null);
+}
+
+/** What we use of Koa's context. */
+export interface KoaContext {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly method: string;
+  readonly originalUrl: string;
+  readonly secure: boolean;
+  readonly ip: string;
+  readonly protocol: string;
+  readonly host: string;
+  status: number;
+  body: unknown;
+  set(name: string, value: string): void;
+  onerror(error: Error): void;
+}
+
+export type KoaMiddleware = (ctx: KoaContext, next: () => Promise<unknown>) => Promise<unknown>;

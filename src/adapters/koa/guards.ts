@@ -1,0 +1,61 @@
+import {
+  CROSS_SITE,
+  type FreshOptions,
+  freshGuard,
+  type Guard,
+  type GuardOptions,
+  levelGuard,
+  loginGuard,
+  type Refusal,
+} from "../../http/guards.ts";
+import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import type { Level } from "../../stores/store.ts";
+import type { KoaContext, KoaMiddleware, SessionContext } from "./context.ts";
+
+/** Lets signed-in users through, remembered ones included. Others: the redirect, or 401. */
+export function requireLogin(options: GuardOptions = {}): KoaMiddleware {
+  return standing(loginGuard(options));
+}
+
+/** Lets visitors of at least that level through. Others: the redirect, or 403 (401 where nobody is signed in). */
+export function requireLevel(level: Level, options: GuardOptions = {}): KoaMiddleware {
+  return standing(levelGuard(level, options));
+}
+
+/**
+ * Lets users through who proved a credential that recently; remembered visitors never did. Others: the
+ * redirect, or 403 (401 where nobody is signed in).
+ */
+export function requireFresh(options: FreshOptions): KoaMiddleware {
+  return standing(freshGuard(options));
+}
+
+/** Refuses changes that another site sends in a visitor's name, with 403. Put it before all routes. */
+export function originCheck(options: OriginOptions = {}): KoaMiddleware {
+  return async (ctx, next) => {
+    const { method, protocol, host } = ctx;
+    const header = (name: string) => ctx.req.headers[name];
+    // ctx.origin is our own origin in Koa 2 and the sender's in Koa 3: compared to itself, it would allow anything.
+    const origin = `${protocol}://${host}`;
+    if (isSameOrigin({ method, header, origin }, options)) return next();
+    answer(ctx, CROSS_SITE);
+  };
+}
+
+function standing(guard: Guard): KoaMiddleware {
+  return async (ctx, next) => {
+    const { openSession } = ctx as KoaContext & Partial<SessionContext>;
+    if (openSession === undefined) throw new Error("This guard needs psession's middleware before it.");
+    const session = await openSession();
+    const header = (name: string) => ctx.req.headers[name];
+    const refusal = guard({ session, header, path: ctx.originalUrl });
+    if (refusal === undefined) return next();
+    answer(ctx, refusal);
+  };
+}
+
+function answer(ctx: KoaContext, refusal: Refusal): void {
+  ctx.status = refusal.status;
+  if ("location" in refusal) ctx.set("Location", refusal.location);
+  ctx.body = "location" in refusal ? "" : refusal.body;
+}

@@ -1,0 +1,106 @@
+import type {} from "koa";
+import * as v from "valibot";
+import type { SessionData } from "../../data/typing.ts";
+import { PsessionError } from "../../errors.ts";
+import { describeFault, invalidOptions } from "../../faults.ts";
+import type { Psession } from "../../psession.ts";
+import type { Session } from "../../session.ts";
+import { openSession } from "../node/index.ts";
+import type { KoaContext, KoaMiddleware, SessionContext } from "./context.ts";
+
+export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
+export type { OriginOptions } from "../../http/origin.ts";
+export { originCheck, requireFresh, requireLevel, requireLogin } from "./guards.ts";
+export { type PassportOptions, passportSessions } from "./passport.ts";
+export type { KoaContext, KoaMiddleware, SessionContext };
+
+declare module "koa" {
+  interface DefaultContext extends SessionContext {}
+}
+
+export interface KoaOptions {
+  /**
+   * "lazy" reads a session when `ctx.openSession()` asks for it. "always" reads it before the handler, for
+   * middleware that takes `ctx.session` as it finds it. Default: "lazy".
+   */
+  open?: "lazy" | "always";
+}
+
+const koaOptions = v.strictObject({
+  open: v.optional(v.picklist(["lazy", "always"], 'must be "lazy" or "always"')),
+});
+
+/**
+ * Gives every context its session. What the proxy says is believed as far as Koa is told to (`app.proxy`). A
+ * store that fails is an error for Koa, with status 503.
+ */
+export function sessions<Data extends object = SessionData>(
+  psession: Psession<Data>,
+  options: KoaOptions = {},
+): KoaMiddleware {
+  const parsed = v.safeParse(koaOptions, options);
+  if (!parsed.success) throw invalidOptions("sessions", parsed.issues.map(describeFault));
+  const opensAlways = parsed.output.open === "always";
+  return async (ctx, next) => {
+    if ("openSession" in ctx) return next();
+    const visit = new Visit(psession, ctx);
+    Object.defineProperties(ctx, {
+      openSession: { configurable: true, value: () => visit.open() },
+      session: {
+        configurable: true,
+        get: () => visit.session,
+        set: (value: unknown) => visit.assign(value),
+      },
+    });
+    if (opensAlways) await visit.open();
+    return next();
+  };
+}
+
+class Visit<Data extends object> {
+  readonly #psession: Psession<Data>;
+  readonly #ctx: KoaContext;
+  #opening: Promise<Session<Data>> | undefined;
+  #session: Session<Data> | undefined;
+  #isEnded = false;
+
+  constructor(psession: Psession<Data>, ctx: KoaContext) {
+    this.#psession = psession;
+    this.#ctx = ctx;
+  }
+
+  open(): Promise<Session<Data>> {
+    this.#opening ??= this.#open();
+    return this.#opening;
+  }
+
+  get session(): Session<Data> | null {
+    if (this.#isEnded) return null;
+    if (this.#session !== undefined) return this.#session;
+    throw new PsessionError(
+      "session_not_open",
+      'This request has not opened its session: await ctx.openSession() first, or use sessions(psession, { open: "always" }).',
+    );
+  }
+
+  assign(value: unknown): void {
+    if (value !== null) {
+      throw new PsessionError(
+        "invalid_data",
+        "ctx.session takes no value but null, which destroys the session; data goes into ctx.session.data.",
+      );
+    }
+    // It takes effect at once, and is stored with the response as everything is.
+    void this.session?.destroy();
+    this.#isEnded = true;
+  }
+
+  async #open(): Promise<Session<Data>> {
+    const { req, res, secure, ip: address } = this.#ctx;
+    this.#session = await openSession(this.#psession, req, res, {
+      facts: { secure, address },
+      onError: (error) => this.#ctx.onerror(error as Error),
+    });
+    return this.#session;
+  }
+}

@@ -1,0 +1,81 @@
+import type { SessionData } from "../../data/typing.ts";
+import type { Carry, Session } from "../../session.ts";
+import type { UserId } from "../../stores/store.ts";
+import type { KoaContext, KoaMiddleware, SessionContext } from "./context.ts";
+
+export interface PassportOptions {
+  /** The user's id in what `serializeUser` gives. Default: that is the id. */
+  userId?: (serialized: unknown) => UserId;
+  /** Whether this sign-in is to be remembered, such as `(ctx) => ctx.request.body.remember`. Default: no. */
+  // biome-ignore lint/suspicious/noExplicitAny: what a body parser put there is the application's affair.
+  remember?: (ctx: any) => boolean;
+  /** What of the data gathered before a sign-in is kept. Default: "all". */
+  carry?: Carry<SessionData>;
+}
+
+type Callback = (error?: unknown) => void;
+type OpenContext = KoaContext & Partial<SessionContext>;
+
+/**
+ * For koa-passport: its `ctx.login()` and `ctx.logout()` become sign-ins and logouts of psession. Put it
+ * between `sessions(psession)` and `passport.initialize()`.
+ */
+export function passportSessions(options: PassportOptions = {}): KoaMiddleware {
+  return async (ctx, next) => {
+    const { openSession } = ctx as OpenContext;
+    if (openSession === undefined) throw new Error("passportSessions needs psession's middleware before it.");
+    const session = await openSession();
+    // koa-passport looks here before it looks at the context, where the session itself stays.
+    Object.assign(ctx.req, { session: passportView(session, ctx, options) });
+    return next();
+  };
+}
+
+/**
+ * The session as passport knows sessions: its user under `passport`, `regenerate` and `save` with callbacks, and
+ * every other name, such as what strategies of OAuth keep, in the data.
+ */
+function passportView(session: Session, ctx: KoaContext, options: PassportOptions): object {
+  const { userId = (serialized) => serialized as UserId, remember, carry } = options;
+  const data = () => session.data as Record<PropertyKey, unknown>;
+  const passport: { user?: unknown } = session.isSignedIn ? { user: userOf() } : {};
+  let isSigningIn = false;
+
+  const save = async () => {
+    const { user } = passport;
+    if (user === undefined) return session.isSignedIn ? session.logout() : undefined;
+    if (!isSigningIn) return;
+    isSigningIn = false;
+    const id = userId(user);
+    await session.login(id, {
+      remember: remember?.(ctx) ?? false,
+      ...(carry === undefined ? {} : { carry }),
+    });
+    if (id === user) session.remove("passport");
+    else data()["passport"] = { user };
+  };
+  const own: Record<PropertyKey, unknown> = {
+    passport,
+    // Passport's first step of a sign-in and its last of a logout. The new secret comes with those themselves.
+    regenerate: (callback: Callback) => {
+      isSigningIn = true;
+      callback();
+    },
+    save: (callback: Callback) => void save().then(() => callback(), callback),
+  };
+  // What the data says counts only for the user whom psession knows: another sign-in may have carried it along.
+  function userOf(): unknown {
+    const kept = (data()["passport"] as { user?: unknown } | undefined)?.user;
+    const isSame = kept !== undefined && String(userId(kept)) === String(session.userId);
+    return isSame ? structuredClone(kept) : session.userId;
+  }
+  return new Proxy(own, {
+    has: (_, name) => name in own || Object.hasOwn(data(), name),
+    get: (_, name) => (name in own ? own[name] : data()[name]),
+    set: (_, name, value) => {
+      if (!(name in own)) data()[name] = value;
+      return true;
+    },
+    deleteProperty: (_, name) => Reflect.deleteProperty(data(), name),
+  });
+}

@@ -1,0 +1,19 @@
+import type { ServerResponse } from "node:http";
+import { PsessionError } from "../../errors.ts";
+import { apologyFor } from "../../http/apology.ts";
+import { hasStatusMessage, type NodeResponse } from "./response.ts";
+
+const DESCRIBES_CONTENT = /^(content-(?!security)|transfer-encoding$|etag$|last-modified$|location$)/;
+
+/** Answers with the status of a fault, and no more, where no framework does. */
+export function answerError(target: NodeResponse, error: unknown): void {
+  const response = target as ServerResponse;
+  const status = error instanceof PsessionError ? error.status : 500;
+  // Lengths and encodings of the handler's answer would cut or garble this one.
+  for (const name of response.getHeaderNames()) if (DESCRIBES_CONTENT.test(name)) response.removeHeader(name);
+  response.statusCode = status;
+  if (hasStatusMessage(response)) response.statusMessage = "";
+  response.setHeader("Content-Type", "text/plain; charset=utf-8");
+  response.setHeader("Cache-Control", "no-store");
+  response.end(apologyFor(status));
+}

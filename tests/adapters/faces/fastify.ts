@@ -1,0 +1,45 @@
+import type { AddressInfo } from "node:net";
+import fastify, { type RouteHandlerMethod } from "fastify";
+import {
+  type FastifySession,
+  originCheck,
+  requireFresh,
+  requireLevel,
+  requireLogin,
+  sessions,
+} from "../../../src/adapters/fastify/index.ts";
+import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
+import { nodeBody } from "./serve.ts";
+
+export const fastifyFace = ({ open }: { open: "lazy" | "always" }): HttpFace => ({
+  isLazy: open === "lazy",
+  async serve({ psession, site, trustProxy }) {
+    const app = fastify({ trustProxy });
+    app.addHook("onRequest", originCheck());
+    await app.register(sessions<ContractData>, { psession, open });
+    const handler: RouteHandlerMethod = async (request, reply) => {
+      const { pathname: path, searchParams: query } = new URL(request.url, "http://any");
+      const answer = await site({
+        method: request.method,
+        path,
+        query,
+        session: () =>
+          open === "lazy"
+            ? request.openSession<ContractData>()
+            : request.getDecorator<FastifySession<ContractData>>("session"),
+      });
+      reply.code(answer.status ?? 200).headers(answer.headers ?? {});
+      for (const line of answer.setCookie ?? []) reply.header("set-cookie", line);
+      return reply.send(nodeBody(answer));
+    };
+    app.all("/members", { preHandler: requireLogin({ redirectTo: "/sign-in" }) }, handler);
+    app.all("/proved", { preHandler: requireLevel("login") }, handler);
+    app.all("/fresh", { preHandler: requireFresh({ within: "10m" }) }, handler);
+    app.all("/*", handler);
+    await app.listen({ port: 0, host: "127.0.0.1" });
+    return {
+      url: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`,
+      close: () => app.close(),
+    };
+  },
+});

@@ -1,0 +1,68 @@
+import {
+  originCheck,
+  requireFresh,
+  requireLevel,
+  requireLogin,
+  withSession,
+} from "../../../src/adapters/fetch/index.ts";
+import type { HttpFace, ServedFace, SiteAnswer } from "../../../src/testing/index.ts";
+
+/** A server for handlers of requests, and how it knows where a connection comes from. */
+export interface FetchServer<Context extends readonly unknown[]> {
+  serve(
+    handler: (request: Request, ...context: Context) => Response | Promise<Response>,
+  ): ServedFace | Promise<ServedFace>;
+  address(request: Request, ...context: Context): string | undefined;
+}
+
+const GUARDS = new Map([
+  ["/members", requireLogin({ redirectTo: "/sign-in" })],
+  ["/proved", requireLevel("login")],
+  ["/fresh", requireFresh({ within: "10m" })],
+]);
+
+export const fetchFace = <Context extends readonly unknown[]>(server: FetchServer<Context>): HttpFace => ({
+  isLazy: true,
+  async serve({ psession, site, trustProxy }) {
+    const refusalOfOrigin = originCheck({ trustProxy });
+    const answer = withSession(
+      psession,
+      async (request, session, ..._context: Context) => {
+        const { pathname, searchParams } = new URL(request.url);
+        const guard = GUARDS.get(pathname);
+        const refusal = guard === undefined ? undefined : guard(request, await session());
+        if (refusal !== undefined) return refusal;
+        return responseOf(
+          await site({ method: request.method, path: pathname, query: searchParams, session }),
+        );
+      },
+      { trustProxy, address: server.address },
+    );
+    return server.serve((request, ...context) => refusalOfOrigin(request) ?? answer(request, ...context));
+  },
+});
+
+/** A site's answer as a Response, for frameworks that take those. */
+export function responseOf({ status = 200, headers = {}, setCookie = [], body }: SiteAnswer): Response {
+  const response = new Response(typeof body === "object" ? streamOf(body) : (body ?? null), {
+    status,
+    headers,
+  });
+  for (const line of setCookie) response.headers.append("Set-Cookie", line);
+  return response;
+}
+
+function streamOf(pieces: AsyncIterable<string>): ReadableStream<Uint8Array> {
+  const iterator = pieces[Symbol.asyncIterator]();
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await iterator.next();
+      if (done === true) controller.close();
+      else controller.enqueue(encoder.encode(value));
+    },
+    async cancel() {
+      await iterator.return?.();
+    },
+  });
+}

@@ -1,0 +1,36 @@
+import { type Context, Hono } from "hono";
+import {
+  originCheck,
+  requireFresh,
+  requireLevel,
+  requireLogin,
+  sessions,
+} from "../../../src/adapters/hono/index.ts";
+import { PsessionError } from "../../../src/index.ts";
+import type { HttpFace } from "../../../src/testing/index.ts";
+import { type FetchServer, responseOf } from "./fetch.ts";
+
+/** `address` is what the runtime's `getConnInfo` says. */
+export const honoFace = <Runtime extends readonly unknown[]>(
+  server: Pick<FetchServer<Runtime>, "serve">,
+  address: (c: Context) => string | undefined,
+): HttpFace => ({
+  isLazy: true,
+  async serve({ psession, site, trustProxy }) {
+    const app = new Hono()
+      .use(originCheck({ trustProxy }), sessions(psession, { trustProxy, address }))
+      .use("/members", requireLogin({ redirectTo: "/sign-in" }))
+      .use("/proved", requireLevel("login"))
+      .use("/fresh", requireFresh({ within: "10m" }))
+      .all("*", async (c) => {
+        const { method, path, url } = c.req;
+        const session = async () => c.var.session;
+        return responseOf(await site({ method, path, query: new URL(url).searchParams, session }));
+      });
+    // Hono prints errors that have no answer of their own.
+    app.onError((error, c) => {
+      return c.text("Sorry.", error instanceof PsessionError && error.status === 503 ? 503 : 500);
+    });
+    return server.serve((request, ...runtime) => app.fetch(request, runtime[0] as object));
+  },
+});

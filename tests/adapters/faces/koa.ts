@@ -1,0 +1,42 @@
+import Koa from "koa";
+import {
+  type KoaMiddleware,
+  type KoaOptions,
+  originCheck,
+  requireFresh,
+  requireLevel,
+  requireLogin,
+  type SessionContext,
+  sessions,
+} from "../../../src/adapters/koa/index.ts";
+import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
+import { nodeBody, served } from "./serve.ts";
+
+const GUARDS: Record<string, KoaMiddleware> = {
+  "/members": requireLogin({ redirectTo: "/sign-in" }),
+  "/proved": requireLevel("login"),
+  "/fresh": requireFresh({ within: "10m" }),
+};
+
+export const koaFace = (options: KoaOptions): HttpFace => ({
+  isLazy: options.open !== "always",
+  serve({ psession, site, trustProxy }) {
+    const app = new Koa<Koa.DefaultState, SessionContext<ContractData>>({ proxy: trustProxy });
+    // Koa prints errors unless it is told not to.
+    app.silent = true;
+    app.use(originCheck());
+    app.use(sessions(psession, options));
+    app.use((ctx, next) => GUARDS[ctx.path]?.(ctx, next) ?? next());
+    app.use(async (ctx) => {
+      const { method, path } = ctx;
+      const query = new URLSearchParams(ctx.querystring);
+      const session = () => (options.open === "always" ? ctx.session : ctx.openSession());
+      const answer = await site({ method, path, query, session });
+      ctx.body = nodeBody(answer) ?? null;
+      ctx.status = answer.status ?? 200;
+      ctx.set(answer.headers ?? {});
+      for (const line of answer.setCookie ?? []) ctx.append("Set-Cookie", line);
+    });
+    return served(app.callback());
+  },
+});

@@ -1,0 +1,56 @@
+/** The contracts on Bun or Deno, whichever runs this, with its own server. The last line is the result as JSON. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Context } from "hono";
+import { memoryStore } from "../../src/index.ts";
+import { sqliteStore } from "../../src/stores/sqlite/index.ts";
+import { type ContractCase, type HttpFace, httpContract, storeContract } from "../../src/testing/index.ts";
+import { fetchFace } from "../adapters/faces/fetch.ts";
+import { honoFace } from "../adapters/faces/hono.ts";
+import { isBun, onBun, onDeno, runtime } from "./servers.ts";
+
+type GetConnInfo = (c: Context) => { remote: { address?: string | undefined } };
+
+async function faces(): Promise<Record<string, HttpFace>> {
+  const { getConnInfo } = (await import(isBun ? "hono/bun" : "hono/deno")) as { getConnInfo: GetConnInfo };
+  const address = (c: Context) => getConnInfo(c).remote.address;
+  return isBun
+    ? { fetch: fetchFace(onBun), Hono: honoFace(onBun, address) }
+    : { fetch: fetchFace(onDeno), Hono: honoFace(onDeno, address) };
+}
+
+const openSqlite = async () => {
+  const folder = mkdtempSync(join(tmpdir(), "psession-"));
+  const store = sqliteStore({ path: join(folder, "sessions.sqlite") });
+  const close = async () => {
+    await store.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { store, close };
+};
+
+const contracts: [string, ContractCase[]][] = [
+  ...Object.entries(await faces()).map(([name, face]): [string, ContractCase[]] => [
+    `HTTP contract: ${name}`,
+    httpContract(face),
+  ]),
+  ["store contract: memory", storeContract(async () => ({ store: memoryStore(), close: async () => {} }))],
+  ["store contract: SQLite", storeContract(openSqlite)],
+];
+
+let passed = 0;
+const failed: string[] = [];
+for (const [contract, cases] of contracts) {
+  for (const { name, run } of cases) {
+    try {
+      await run();
+      passed++;
+    } catch (error) {
+      failed.push(`${contract} > ${name}`);
+      console.error(`${contract} > ${name}\n`, error);
+    }
+  }
+}
+console.log(JSON.stringify({ runtime: runtime(), passed, failed }));
+process.exit(failed.length > 0 ? 1 : 0);

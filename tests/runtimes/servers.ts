@@ -1,0 +1,48 @@
+import type { ServedFace } from "../../src/testing/index.ts";
+import type { FetchServer } from "../adapters/faces/fetch.ts";
+
+/** What is used of Bun's and Deno's globals; neither has types here. */
+interface BunServer {
+  readonly port: number;
+  requestIP(request: Request): { readonly address: string } | null;
+  stop(): Promise<void>;
+}
+interface DenoInfo {
+  readonly remoteAddr: { readonly hostname: string };
+}
+declare const Bun: {
+  readonly version: string;
+  serve(options: {
+    hostname: string;
+    port: number;
+    fetch(request: Request, server: BunServer): Response | Promise<Response>;
+  }): BunServer;
+};
+declare const Deno: {
+  readonly version: { readonly deno: string };
+  serve(
+    options: { hostname: string; port: number; onListen(): void },
+    handler: (request: Request, info: DenoInfo) => Response | Promise<Response>,
+  ): { readonly addr: { readonly port: number }; shutdown(): Promise<void> };
+};
+
+const hostname = "127.0.0.1";
+
+export const onBun: FetchServer<[BunServer]> = {
+  serve(fetch): ServedFace {
+    const server = Bun.serve({ hostname, port: 0, fetch });
+    return { url: `http://${hostname}:${server.port}`, close: () => server.stop() };
+  },
+  address: (request, server) => server.requestIP(request)?.address,
+};
+
+export const onDeno: FetchServer<[DenoInfo]> = {
+  serve(handler): ServedFace {
+    const server = Deno.serve({ hostname, port: 0, onListen: () => {} }, handler);
+    return { url: `http://${hostname}:${server.addr.port}`, close: () => server.shutdown() };
+  },
+  address: (_request, { remoteAddr }) => remoteAddr.hostname,
+};
+
+export const isBun = "Bun" in globalThis;
+export const runtime = () => (isBun ? `Bun ${Bun.version}` : `Deno ${Deno.version.deno}`);
