@@ -5,7 +5,7 @@ import type { SessionData } from "./data/typing.ts";
 import { type Device, endDevices, listDevices } from "./devices.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { PsessionError } from "./errors.ts";
-import { commitRequest, inTurn } from "./request/commit.ts";
+import { commitRequest, inTurn, reloadRequest } from "./request/commit.ts";
 import {
   identityOf,
   identityOfStanding,
@@ -223,6 +223,15 @@ export class Session<Data extends object = SessionData> {
   }
 
   /**
+   * Reads the data again, as it is stored now; changes that were not saved are forgotten. Throws `session_ended`
+   * where the session is no more, or was never stored.
+   */
+  async reload(): Promise<void> {
+    this.#assertUsable();
+    await inTurn(this.#state, () => reloadRequest(this.#state));
+  }
+
+  /**
    * Signs a user in whose credentials the application has just checked. The session gets a new secret, so
    * that one planted before is worthless (OWASP SESS-03), and a remembered login that this browser had ends.
    */
@@ -254,6 +263,26 @@ export class Session<Data extends object = SessionData> {
     const at = core.settings.clock.now();
     if (intent.kind !== "login") this.#state.intent = { kind: "reauthenticate", at };
     else if (intent.isRenewal) this.#state.intent = { ...intent, level: "login", authenticatedAt: at };
+  }
+
+  /**
+   * Takes over a sign-in that another library had kept: nobody proved anything now, so it is never fresh.
+   *
+   * @internal
+   */
+  takeOver(userId: UserId): void {
+    const state = this.#state;
+    assertUserId(userId, state.core.settings.store.userIds);
+    state.intent = {
+      kind: "login",
+      userId,
+      level: "login",
+      authenticatedAt: undefined,
+      remember: undefined,
+      carriesAll: true,
+      isTakenOver: true,
+      isRenewal: false,
+    };
   }
 
   /** Exchanges the secret and keeps everything else. Requests on their way with the old one are still served. */

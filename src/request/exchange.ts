@@ -3,7 +3,7 @@ import { Session } from "../session.ts";
 import { commitRequest, inTurn } from "./commit.ts";
 import type { RequestFacts } from "./facts.ts";
 import { openRequest } from "./open.ts";
-import type { Core, RequestState } from "./state.ts";
+import type { Core, RequestState, SessionLife } from "./state.ts";
 
 /** What an adapter puts on the response. */
 export interface Settlement {
@@ -35,6 +35,11 @@ export class Exchange<Data extends object = object> {
   open(): Promise<Session<Data>> {
     this.#opening ??= this.#open();
     return this.#opening;
+  }
+
+  /** Gives this session a life of its own. For frameworks whose sessions have one each; before a save or commit. */
+  live(life: SessionLife): void {
+    if (this.#state !== undefined) this.#state.life = life;
   }
 
   /**

@@ -5,12 +5,12 @@ import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { Psession } from "../../psession.ts";
 import type { Session } from "../../session.ts";
 import { openSession } from "../node/index.ts";
+import type {} from "./request-session.ts";
 
 declare global {
   namespace Express {
-    interface Request {
-      /** The visitor's session, there in every handler behind the middleware. */
-      session: Session<SessionData>;
+    interface PsessionSessions {
+      express: Session<SessionData>;
     }
   }
 }

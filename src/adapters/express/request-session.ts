@@ -1,0 +1,20 @@
+/**
+ * The type of `req.session`. Each middleware of psession says what it puts there; where a program imports several,
+ * it is all of them at once.
+ */
+declare global {
+  namespace Express {
+    /** By middleware. */
+    interface PsessionSessions {}
+    interface Request {
+      /** The visitor's session, there in every handler behind the middleware. */
+      session: All<PsessionSessions[keyof PsessionSessions]>;
+    }
+  }
+}
+
+type All<Union> = (Union extends unknown ? (each: Union) => void : never) extends (all: infer Each) => void
+  ? Each
+  : never;
+
+export type RequestSession = Express.Request["session"];
