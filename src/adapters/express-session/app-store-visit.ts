@@ -25,6 +25,8 @@ interface Copy {
   isSuccessor: boolean;
   /** The browser is being given a newer cookie: nothing of this is stored, and no cookie is set. */
   isLate: boolean;
+  /** Somebody ended it. */
+  isLost?: boolean;
 }
 
 type AnySession = Session & Record<string, unknown>;
@@ -111,7 +113,16 @@ export class AppStoreVisit implements Visit {
 
   commit(canSetCookies: boolean): Settlement | Promise<Settlement> {
     this.#canSetCookies = canSetCookies;
-    return this.#work.whenDone(() => this.#commit(canSetCookies));
+    return this.#work.whenDone(() => {
+      const settled = this.#commit(canSetCookies);
+      if (!(settled instanceof Promise)) this.#canSetCookies = false;
+      else
+        settled.then(
+          () => (this.#canSetCookies = false),
+          () => {},
+        );
+      return settled;
+    });
   }
 
   #commit(canSetCookies: boolean): Settlement | Promise<Settlement> {
@@ -121,7 +132,7 @@ export class AppStoreVisit implements Visit {
     const current = session as AnySession;
     if (!(current.cookie instanceof Object)) throw noSession();
     const copy = this.#copyOf(current);
-    if (copy.isLate && this.#userOf(current) === undefined) return NOTHING;
+    if (copy.isLost || (copy.isLate && this.#userOf(current) === undefined)) return NOTHING;
     const { settings, store } = this.#keeper;
     const isFirst = !this.#hasTouched;
     if (isFirst) current.touch?.();
@@ -240,7 +251,8 @@ export class AppStoreVisit implements Visit {
   }
 
   #lost(copy: Copy): PsessionError {
-    this.#keeper.tell("saveDiscarded", copy.id, { why: "ended" });
+    if (!copy.isLost) this.#keeper.tell("saveDiscarded", copy.id, { why: "ended" });
+    copy.isLost = true;
     return new PsessionError("session_ended", "The session was ended meanwhile; the change was not stored.", {
       status: 409,
     });

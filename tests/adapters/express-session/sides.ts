@@ -15,7 +15,7 @@ export const original = require("express-session") as typeof session;
 export { session as ours };
 
 export const WEAK = "keyboard cat";
-export const STRONG = "n8Rk2Vw5Zq9Tb3Xy7Lc1Md4Pf6Hg0Js";
+export const STRONG = "n8Rk2Vw5Zq9Tb3Xy7Lc1Md4Pf6Hg0JsE";
 
 export type Express = ReturnType<typeof express5>;
 export const EXPRESSES: [string, () => Express][] = [
