@@ -292,6 +292,18 @@ export class Session<Data extends object = SessionData> {
   }
 
   /**
+   * As `regenerate`, but the old secret gets nothing: somebody may have planted it, and what is in the session now
+   * may be a sign-in that we know nothing of.
+   *
+   * @internal
+   */
+  replaceSecret(): void {
+    this.#assertUsable();
+    const { kind } = this.#state.intent;
+    if (kind === "keep" || kind === "regenerate") this.#state.intent = { kind: "regenerate", isFinal: true };
+  }
+
+  /**
    * New secrets for the session and its remembered login, at the same level and with the same deadlines:
    * copies of the cookies become worthless, as after a changed password.
    */

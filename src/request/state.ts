@@ -39,7 +39,8 @@ export interface RememberedStanding {
 /** What the handler asked for beyond changing data. */
 export type Intent =
   | { readonly kind: "keep" }
-  | { readonly kind: "regenerate" }
+  /** `isFinal`: the old secret gets nothing, as after a sign-in. */
+  | { readonly kind: "regenerate"; readonly isFinal?: boolean }
   | { readonly kind: "reauthenticate"; readonly at: number }
   | LoginIntent
   | { readonly kind: "logout" };

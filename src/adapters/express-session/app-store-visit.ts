@@ -48,7 +48,8 @@ export class AppStoreVisit implements Visit {
   readonly #copies = new WeakMap<object, Copy>();
   readonly #work = new Work();
   #canSetCookies: boolean | undefined;
-  #hasBegun = false;
+  /** The session that the request began with: what differs from it is modified, saved in between or not. */
+  #opened: { readonly id: string; readonly texts: Texts } | undefined;
   #hasTouched = false;
   #hasEnded = false;
 
@@ -139,7 +140,7 @@ export class AppStoreVisit implements Visit {
     this.#hasTouched = true;
 
     const texts = textsOf(current);
-    const isModified = copy.isSuccessor || !sameTexts(copy.base, texts);
+    const isModified = copy.id !== this.#opened?.id || !sameTexts(this.#opened.texts, texts);
     const isNew = copy.id !== this.#presented;
     const isWritten = copy.saved !== undefined && sameTexts(copy.saved, texts);
     const savesNew = settings.saveUninitialized || copy.saved !== undefined || isModified;
@@ -265,11 +266,12 @@ export class AppStoreVisit implements Visit {
     const session = new Session(request) as AnySession;
     session.cookie = this.#keeper.newCookie(request);
     request.session = session;
-    const isFirst = !this.#hasBegun;
-    this.#hasBegun = true;
+    const base = textsOf(session);
+    const isFirst = this.#opened === undefined;
+    this.#opened ??= { id, texts: base };
     this.#copies.set(session, {
       id,
-      base: textsOf(session),
+      base,
       saved: undefined,
       user: undefined,
       isStored: false,
@@ -284,8 +286,8 @@ export class AppStoreVisit implements Visit {
     const cookie: Cookie = storedCookie(stored, this.#keeper.newCookie(request));
     const session = new Session(request, { ...stored, cookie }) as AnySession;
     request.session = session;
-    this.#hasBegun = true;
     const base = textsOf(session);
+    this.#opened ??= { id, texts: base };
     this.#copies.set(session, {
       id,
       base,

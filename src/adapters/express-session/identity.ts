@@ -10,7 +10,10 @@ export type UserOf = (data: Record<string, unknown>) => UserId | null | undefine
 export const usualUser: UserOf = ({ passport, userId, user }) =>
   idOf((passport as { user?: unknown } | null | undefined)?.user) ?? idOf(userId) ?? idOf(user);
 
-function idOf(value: unknown): UserId | undefined {
+function idOf(given: unknown): UserId | undefined {
+  // As it will be stored: ids of MongoDB are objects until then.
+  const { toJSON } = (given ?? {}) as { toJSON?: unknown };
+  const value: unknown = typeof toJSON === "function" ? Reflect.apply(toJSON, given, []) : given;
   const id = typeof value === "object" && value !== null ? (value as { id?: unknown }).id : value;
   return (typeof id === "string" && id !== "") || typeof id === "number" ? id : undefined;
 }

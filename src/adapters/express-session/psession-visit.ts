@@ -12,8 +12,15 @@ import { sameTexts, type Texts, textsOf } from "./texts.ts";
 import type { Visit } from "./visit.ts";
 import { Work } from "./work.ts";
 
-/** Where data keep a cookie's life that is not the usual one: no application can have data of that name. */
+/** Where data keep what is ours: no application can have data of that name. */
 const RESERVED = "cookie";
+
+interface Reserved {
+  /** The cookie's life, where it is not the usual one. */
+  originalMaxAge?: number | null;
+  /** The user signed in by what the data say, and signs out by it. */
+  signedByData?: boolean;
+}
 
 type AnySession = Session & Record<string, unknown>;
 
@@ -40,6 +47,8 @@ export class PsessionVisit implements Visit, SignInVisit {
   #isRegenerated = false;
   /** The handler signed in or out by psession's methods: what the data say of it does not count. */
   #signsItself = false;
+  /** What the data say of the user was carried out. */
+  #isSignedByData = false;
   #hasEnded = false;
   #hasTouched = false;
   #takeover: Takeover | undefined;
@@ -165,10 +174,13 @@ export class PsessionVisit implements Visit, SignInVisit {
    */
   #prepare(session: AnySession, isFinal: boolean): Promise<void> | undefined {
     const user = this.#userOf(session);
-    const isSigned = this.#signsItself || (!this.#isRegenerated && user === this.#user);
+    // Who signed in by psession's methods is not signed out, or in as another, by what the data say.
+    const isOwn = !this.#isRegenerated && this.core.isSignedIn && !this.#isSignedByData;
+    const isSigned = this.#signsItself || isOwn || (!this.#isRegenerated && user === this.#user);
     const isRegenerated = this.#isRegenerated;
     this.#user = user;
     if (isSigned) {
+      if (this.#signsItself) this.#isSignedByData = false;
       this.#signsItself = this.#isRegenerated = false;
       this.#push(session);
       return undefined;
@@ -183,6 +195,7 @@ export class PsessionVisit implements Visit, SignInVisit {
     isFinal: boolean,
   ): Promise<void> {
     const { core } = this;
+    this.#isSignedByData = user !== undefined;
     if (user !== undefined) {
       this.#push(session);
       await core.login(user, { carry: "all" });
@@ -194,7 +207,7 @@ export class PsessionVisit implements Visit, SignInVisit {
       this.#push(session);
     } else {
       this.#push(session);
-      if (!core.isNew) await core.regenerate();
+      if (!core.isNew) core.replaceSecret();
     }
     this.#isRegenerated = false;
   }
@@ -228,7 +241,11 @@ export class PsessionVisit implements Visit, SignInVisit {
     const maxAge = typeof originalMaxAge === "number" ? originalMaxAge : null;
     const isUsual = maxAge === (this.#keeper.newCookie(this.#request).originalMaxAge ?? null);
     const isKept = this.#keeper.settings.saveUninitialized && this.core.outcome !== "insecure";
-    if (!isUsual || isKept) texts.set(RESERVED, JSON.stringify({ originalMaxAge: maxAge }));
+    const reserved: Reserved = {
+      ...(isUsual && !isKept ? {} : { originalMaxAge: maxAge }),
+      ...(this.#isSignedByData ? { signedByData: true } : {}),
+    };
+    if (Object.keys(reserved).length > 0) texts.set(RESERVED, JSON.stringify(reserved));
     return texts;
   }
 
@@ -248,8 +265,9 @@ export class PsessionVisit implements Visit, SignInVisit {
     const { [RESERVED]: cookie, ...data } = this.core.data as DataRecord;
     this.#known = rawTexts(this.core.data);
     const session = this.#replace(data);
-    const life = (cookie as { originalMaxAge?: number | null } | undefined)?.originalMaxAge;
-    if (life !== undefined) session.cookie.maxAge = life;
+    const { originalMaxAge, signedByData = false } = (cookie ?? {}) as Reserved;
+    if (originalMaxAge !== undefined) session.cookie.maxAge = originalMaxAge;
+    this.#isSignedByData = signedByData;
     return session;
   }
 
@@ -270,6 +288,7 @@ export class PsessionVisit implements Visit, SignInVisit {
     if (typeof life === "number") session.cookie.maxAge = life;
     if (!canSetCookies) return;
     const user = this.#userOf(session);
+    this.#isSignedByData = user !== undefined;
     this.#push(session);
     if (user !== undefined) this.core.takeOver(user);
   }

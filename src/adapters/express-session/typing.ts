@@ -1,4 +1,5 @@
-import type {} from "../express/request-session.ts";
+export type { ExpressRequestSession } from "../express/request-session.ts";
+
 import type { Cookie } from "./cookie.ts";
 import type { Session } from "./session.ts";
 import type { SignIn } from "./sign-in.ts";

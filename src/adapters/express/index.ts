@@ -5,7 +5,8 @@ import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { Psession } from "../../psession.ts";
 import type { Session } from "../../session.ts";
 import { openSession } from "../node/index.ts";
-import type {} from "./request-session.ts";
+
+export type { ExpressRequestSession } from "./request-session.ts";
 
 declare global {
   namespace Express {

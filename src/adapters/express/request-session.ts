@@ -17,4 +17,5 @@ type All<Union> = (Union extends unknown ? (each: Union) => void : never) extend
   ? Each
   : never;
 
-export type RequestSession = Express.Request["session"];
+/** Exported by every middleware, or their declarations would not bring these along. */
+export type ExpressRequestSession = Express.Request["session"];

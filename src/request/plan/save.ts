@@ -76,6 +76,7 @@ export function planSave(
     state.canSetCookies &&
     !raises &&
     (state.intent.kind === "regenerate" || isRotationDue(state, row, now));
+  const endsOld = state.intent.kind === "regenerate" && state.intent.isFinal === true;
   const use = useOf(state, row, now);
   const isTouchDue = now - row.lastSeenAt >= settings.session.touchEvery || use?.confirm !== undefined;
   const fresh = {
@@ -103,7 +104,7 @@ export function planSave(
       ...fresh,
       ...(data === undefined ? {} : { data }),
       ...(secret === undefined ? {} : { secret: digest(secret), secretAt: now }),
-      ...(regenerates ? { previousSecret: row.secret } : {}),
+      ...(regenerates ? { previousSecret: endsOld ? undefined : row.secret } : {}),
       ...(raises ? raisedSession(state, now) : {}),
     },
   };

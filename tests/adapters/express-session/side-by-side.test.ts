@@ -1,7 +1,19 @@
+import { createRequire } from "node:module";
 import { describe, expect, test, vi } from "vitest";
 import type { SessionOptions } from "../../../src/adapters/express-session/index.ts";
 import type { Answer } from "../../support/http.ts";
-import { type Any, type Express, type Middleware, NotedStore, original, ours, start } from "./sides.ts";
+import {
+  type Any,
+  type Express,
+  type Middleware,
+  NotedStore,
+  original,
+  ours,
+  start,
+  USUAL,
+} from "./sides.ts";
+
+const cookieParser = createRequire(import.meta.url)("cookie-parser") as Any;
 
 interface Script {
   readonly options?: SessionOptions;
@@ -294,10 +306,59 @@ const scripts: Record<string, Script> = {
     },
     visits: ["/count", "/load", "/regenerate", "/look"],
   },
-  "no secret is an error": {
-    options: { secret: undefined },
-    define: count,
-    visits: [],
+  "save prevents the save at the end, reloaded or not": {
+    define: (app) => {
+      count(app);
+      app.get("/saved", (request: Any, response) => {
+        request.session.saved = (request.session.saved ?? 0) + 1;
+        request.session.save(() => {
+          request.session.reload(() => response.json(request.session.saved));
+        });
+      });
+    },
+    visits: ["/saved", "/saved"],
+    // The original writes once more, or touches, where nothing is left to write.
+    calls: [
+      ["set", "get"],
+      ["get", "get", "set", "get", "touch"],
+    ],
+  },
+  "an expiry in the past, and one that is taken away": {
+    options: { cookie: { maxAge: 5000 } },
+    define: (app) => {
+      app.get("/past", (request: Any, response) => {
+        request.session.x = (request.session.x ?? 0) + 1;
+        request.session.cookie.expires = new Date(0);
+        response.json(request.session.cookie.maxAge < 0);
+      });
+      app.get("/none", (request: Any, response) => {
+        request.session.x = (request.session.x ?? 0) + 1;
+        request.session.cookie.expires = null;
+        response.json([request.session.cookie.maxAge, request.session.cookie.originalMaxAge]);
+      });
+      app.get("/maxage", (request: Any, response) => {
+        request.session.x = (request.session.x ?? 0) + 1;
+        request.session.cookie.maxAge = 3_600_000;
+        response.json([request.session.cookie.maxAge, request.session.cookie.originalMaxAge]);
+      });
+      app.get("/original", (request: Any, response) => response.json(request.session.cookie.originalMaxAge));
+    },
+    visits: ["/none", "/maxage", "/original", "/past"],
+    calls: [["set"], ["get", "get", "set"], ["get", "touch"], ["get", "get", "set"]],
+  },
+  "an id that is given again and again": {
+    options: { genid: () => "%apple" },
+    define: (app) => {
+      count(app);
+      app.get("/new", (request: Any, response) => {
+        request.session.regenerate(() => {
+          request.session.fresh = 1;
+          response.json(request.session.id);
+        });
+      });
+    },
+    visits: ["/count", "/new", "/look"],
+    calls: [["set"], ["get", "destroy", "set"], ["get", "touch"]],
   },
 };
 
@@ -305,7 +366,7 @@ const scripts: Record<string, Script> = {
 function shapeOf(line: string): string[] {
   const [pair = "", ...attributes] = line.split("; ");
   const value = decodeURIComponent(pair.slice(pair.indexOf("=") + 1));
-  expect(value).toMatch(/^s:[\w-]{32}\.[\w+/]{43}$/);
+  expect(value).toMatch(/^s:([\w-]{32}|%apple)\.[\w+/]{43}$/);
   // Ours says Max-Age besides: a documented difference.
   const named = attributes.filter((attribute) => !attribute.startsWith("Max-Age"));
   return [
@@ -340,6 +401,63 @@ async function play(middleware: Middleware, { options = {}, define, visits }: Sc
 
 describe("beside express-session", () => {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.UTC(2030, 0, 1) });
+
+  test("any of the secrets verifies a cookie, the first signs", async () => {
+    for (const [first, second] of [
+      [original, ours],
+      [ours, original],
+    ] as const) {
+      const store = new NotedStore();
+      const before = await start(first, { store, secret: "old cat" }, count);
+      await before.get("/count");
+      const after = await start(second, { store, secret: [Buffer.from("new cat"), "old cat"] }, count);
+      after.jar = new Map(before.jar);
+      expect((await after.get("/count")).json).toBe(2);
+      const only = await start(second, { store, secret: "new cat" }, count);
+      await after.get("/count");
+      only.jar = new Map(after.jar);
+      expect((await only.get("/look")).json).toEqual({ count: null });
+    }
+  });
+
+  test("without a secret, cookie-parser's is taken; without that too, it is an error", async () => {
+    for (const side of [original, ours]) {
+      const parsed = ((options: SessionOptions) => {
+        const parse = cookieParser("keyboard cat");
+        const session = side(options);
+        return (request: Any, response: Any, next: Any) =>
+          parse(request, response, () => {
+            // As where something on the way took the header.
+            delete request.headers.cookie;
+            session(request, response, next);
+          });
+      }) as Middleware;
+      const store = new NotedStore();
+      const client = await start(parsed, { store, secret: undefined }, count);
+      await client.get("/count");
+      expect((await client.get("/count")).json).toBe(2);
+      const without = await start(side, { store, secret: undefined }, count);
+      expect((await without.get("/count")).status).toBe(500);
+    }
+  });
+
+  test("mounted below a path, the cookie's path is the browser's", async () => {
+    for (const side of [original, ours]) {
+      const client = await start(
+        () => (_request: Any, _response: Any, next: Any) => next(),
+        {},
+        (app) => {
+          app.use("/foo", side({ ...USUAL, cookie: { path: "/foo/bar" } }) as Any);
+          app.get("/foo/*path", (request: Any, response) => {
+            if (request.session) request.session.x = 1;
+            response.send("ok");
+          });
+        },
+      );
+      expect((await client.get("/foo/bar")).setCookie).toHaveLength(1);
+      expect((await client.get("/foo/foo/bar")).setCookie).toEqual([]);
+    }
+  });
 
   test.each(Object.entries(scripts))("%s", async (_, script) => {
     const theirs = await play(original, script);
