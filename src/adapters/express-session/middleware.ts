@@ -7,6 +7,7 @@ import type { Keeper } from "./keeper.ts";
 import { isPsessionStore, resolveSessionOptions, type SessionOptions, type Settings } from "./options.ts";
 import { PsessionKeeper } from "./psession-keeper.ts";
 import { isResponse, pathOf, type SessionRequest } from "./request.ts";
+import { MemoryStore } from "./store.ts";
 import { beginVisit, type Visit } from "./visit.ts";
 
 export type Next = (error?: unknown) => void;
@@ -45,5 +46,12 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
 function keeperOf(settings: Settings, options: SessionOptions): Keeper {
   const { store } = settings;
   const isPsession = store instanceof Psession || isPsessionStore(store);
+  if (store instanceof MemoryStore && process.env["NODE_ENV"] === "production") {
+    process.emitWarning(
+      "Sessions are kept in this process's memory: they end with it, other processes do not see them, and nothing " +
+        "ever deletes them. Give the session middleware a store.",
+      { code: "PSESSION_MEMORY_STORE" },
+    );
+  }
   return isPsession ? new PsessionKeeper(settings, options) : new AppStoreKeeper(settings);
 }

@@ -46,7 +46,8 @@ export class PsessionKeeper implements Keeper {
       // A parallel request may have taken it over just now.
       if (former === undefined) opened = await open();
     }
-    const takeover = formerId === undefined ? undefined : { id: formerId, data: former };
+    const isTaken = former !== undefined || !opened.core.isNew;
+    const takeover = formerId === undefined || !isTaken ? undefined : { id: formerId, data: former };
     return new PsessionVisit(this, request, opened.exchange, opened.core, takeover, facts.canSetCookies);
   }
 

@@ -153,7 +153,8 @@ export class PsessionVisit implements Visit, SignInVisit {
   #settle(canSetCookies: boolean, session?: AnySession): Settlement | Promise<Settlement> {
     if (session !== undefined) this.#live(session);
     const settled = this.#exchange.commit({ canSetCookies });
-    if (this.#takeover?.data === undefined || !canSetCookies) return settled;
+    // Also by those who came at the same time: the old row must be gone before its cookie is worth nothing.
+    if (this.#takeover === undefined || !canSetCookies) return settled;
     return Promise.resolve(settled).then(async (settlement) => {
       await this.#endFormer();
       return settlement;

@@ -500,6 +500,19 @@ describe("moving from another store", () => {
     expect((await client.get("/me")).json.userId).toBe(7);
   });
 
+  test("an old row that could not be destroyed signs nobody out, and is taken over again", async () => {
+    const { store, client } = await move();
+    store.instead.destroy = (_id, done) => done(new Error("down"));
+    const failed = await client.get("/me");
+    expect([failed.status, failed.setCookie]).toEqual([503, []]);
+    expect((await client.get("/me")).json.code).toBe("store_unavailable");
+    delete store.instead.destroy;
+    pass(HOUR);
+    expect((await client.get("/me")).json).toMatchObject({ userId: 7, data: { seen: 1 } });
+    expect(store.rows.size).toBe(0);
+    expect((await client.get("/visit")).json).toMatchObject({ userId: 7, seen: 2 });
+  });
+
   test("a sign-in or a sign-out in that very request counts", async () => {
     const { client } = await move();
     await client.get("/passport/9");
