@@ -46,6 +46,7 @@ export class AppStoreVisit implements Visit {
   readonly #response: ServerResponse | undefined;
   readonly #presented: string | undefined;
   readonly #copies = new WeakMap<object, Copy>();
+  #latest: Copy | undefined;
   readonly #work = new Work();
   #canSetCookies: boolean | undefined;
   /** The session that the request began with: what differs from it is modified, saved in between or not. */
@@ -174,8 +175,10 @@ export class AppStoreVisit implements Visit {
     if (copy.isLate && this.#userOf(session) === undefined) return;
     if (copy.isStored) {
       const fresh = await store.find(copy.id);
-      if (fresh === undefined) throw this.#lost(copy);
-      const keys = mergeInto(session, copy.saved ?? copy.base, fresh);
+      // Who proves a credential gets a session of their own; anything else is given up.
+      const signsIn = this.#userOf(session) !== undefined && this.#changesUser(session, copy);
+      if (fresh === undefined && !signsIn) throw this.#lost(copy);
+      const keys = fresh === undefined ? [] : mergeInto(session, copy.saved ?? copy.base, fresh);
       if (keys.length > 0) this.#keeper.tell("mergeConflict", copy.id, { keys });
     }
     const texts = textsOf(session);
@@ -269,7 +272,7 @@ export class AppStoreVisit implements Visit {
     const base = textsOf(session);
     const isFirst = this.#opened === undefined;
     this.#opened ??= { id, texts: base };
-    this.#copies.set(session, {
+    this.#know(session, {
       id,
       base,
       saved: undefined,
@@ -288,7 +291,7 @@ export class AppStoreVisit implements Visit {
     request.session = session;
     const base = textsOf(session);
     this.#opened ??= { id, texts: base };
-    this.#copies.set(session, {
+    this.#know(session, {
       id,
       base,
       saved: this.#keeper.settings.resave ? undefined : base,
@@ -301,22 +304,24 @@ export class AppStoreVisit implements Visit {
 
   /** Of a session that somebody else made, such as a store with a `createSession` of its own: as it is. */
   #copyOf(session: AnySession): Copy {
-    let copy = this.#copies.get(session);
-    if (copy === undefined) {
-      const { sessionID } = this.#request;
-      const id = session.id ?? sessionID;
-      const isStored = id === this.#presented;
-      copy = {
-        id,
-        base: new Map(),
-        saved: undefined,
-        user: undefined,
-        isStored,
-        isSuccessor: false,
-        isLate: false,
-      };
-      this.#copies.set(session, copy);
-    }
+    const known = this.#copies.get(session);
+    if (known !== undefined) return known;
+    const id = session.id ?? this.#request.sessionID;
+    const before = this.#latest?.id === id ? this.#latest : undefined;
+    return this.#know(session, {
+      id,
+      base: before?.base ?? new Map(),
+      saved: before?.saved,
+      user: before?.user,
+      isStored: before?.isStored ?? id === this.#presented,
+      isSuccessor: before?.isSuccessor ?? false,
+      isLate: before?.isLate ?? false,
+    });
+  }
+
+  #know(session: AnySession, copy: Copy): Copy {
+    this.#copies.set(session, copy);
+    this.#latest = copy;
     return copy;
   }
 

@@ -1,4 +1,5 @@
 import { EventEmitter } from "node:events";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { inherits, inspect } from "node:util";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
@@ -7,6 +8,18 @@ import { memoryStore } from "../../../src/index.ts";
 import { type Any, NotedStore, original, ours, STRONG, start } from "./sides.ts";
 
 const require = createRequire(import.meta.url);
+
+test("every option is in the documentation", () => {
+  const page = readFileSync(new URL("../../../docs/express-session.md", import.meta.url), "utf8");
+  const source = readFileSync(
+    new URL("../../../src/adapters/express-session/options.ts", import.meta.url),
+    "utf8",
+  );
+  const [, body = ""] = /export interface SessionOptions \{([\s\S]*?)\n\}/.exec(source) ?? [];
+  const names = Array.from(body.matchAll(/^ {2}(\w+)\?:/gm), ([, name]) => name);
+  expect(names.length).toBeGreaterThan(15);
+  for (const name of names) expect(page).toContain(`\`${name}\``);
+});
 
 describe("the module", () => {
   test("has the same exports, on the function and by name", async () => {

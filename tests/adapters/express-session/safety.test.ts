@@ -189,6 +189,51 @@ describe("a session that was ended", () => {
   });
 });
 
+test("who signs in on a session that was ended meanwhile gets one of their own", async () => {
+  const slow = gate();
+  const store = new NotedStore();
+  const client = await start(ours, { store }, (app) => {
+    login(app);
+    app.get("/slow-login", async (request: Any, response) => {
+      await slow.pass();
+      request.session.userId = 7;
+      response.send("in");
+    });
+    app.get("/end", (request: Any, response) => {
+      request.session.destroy(() => response.send("ended"));
+    });
+  });
+  await client.get("/visit");
+  const captured = same(client);
+  const other = same(client);
+  const pending = other.get("/slow-login");
+  await slow.arrived;
+  await client.get("/end");
+  slow.open();
+  expect((await pending).setCookie).toHaveLength(1);
+  expect((await other.get("/me")).json).toEqual({ userId: 7 });
+  expect((await captured.get("/me")).json).toEqual({ userId: null });
+  expect(store.rows.size).toBe(1);
+});
+
+test("a session that the store itself made anew is merged and saved as any other", async () => {
+  const store = new NotedStore();
+  const client = await start(ours, { store }, (app) => {
+    login(app);
+    app.get("/made", (request: Any, response) => {
+      request.sessionStore.get(request.sessionID, (_error: Any, data: Any) => {
+        request.sessionStore.createSession(request, data);
+        request.session.made = true;
+        response.send("ok");
+      });
+    });
+  });
+  await client.get("/visit");
+  await client.get("/login");
+  expect((await client.get("/made")).setCookie).toEqual([]);
+  expect(store.data()).toMatchObject([{ seen: 1, userId: 7, made: true }]);
+});
+
 describe("two requests that change one session at a time", () => {
   const race = async (middleware: Middleware) => {
     const slow = gate();
