@@ -161,6 +161,20 @@ describe("a session that was ended", () => {
     expect((await captured.get("/visit")).json.seen).toBe(1);
   });
 
+  test("stays ended where a save of another process brings its row back", async () => {
+    const store = new NotedStore();
+    const client = await start(ours, { store }, (app) => {
+      login(app);
+      app.get("/end", (request: Any, response) => request.session.destroy(() => response.send("ended")));
+    });
+    await client.get("/visit");
+    const captured = same(client);
+    const [row = ["", ""]] = store.rows;
+    await client.get("/end");
+    store.rows.set(...row);
+    expect((await captured.get("/visit")).json.seen).toBe(1);
+  });
+
   test("stays ended where another process ended it, which is told", async () => {
     const told: Any[] = [];
     const listen = (message: unknown) => void told.push(message);
