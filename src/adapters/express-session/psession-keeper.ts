@@ -9,7 +9,7 @@ import type { Keeper } from "./keeper.ts";
 import type { SessionOptions, Settings } from "./options.ts";
 import { PsessionFacade } from "./psession-facade.ts";
 import { psessionOf } from "./psession-options.ts";
-import { PsessionVisit } from "./psession-visit.ts";
+import { PsessionVisit, type Takeover } from "./psession-visit.ts";
 import { isSecure, type SessionRequest } from "./request.ts";
 import { presentedId } from "./signature.ts";
 
@@ -47,7 +47,10 @@ export class PsessionKeeper implements Keeper {
       if (former === undefined) opened = await open();
     }
     const isTaken = former !== undefined || !opened.core.isNew;
-    const takeover = formerId === undefined || !isTaken ? undefined : { id: formerId, data: former };
+    const takeover =
+      formerId === undefined || successor === undefined || !isTaken
+        ? undefined
+        : { id: formerId, successorId: successor.id, data: former };
     return new PsessionVisit(this, request, opened.exchange, opened.core, takeover, facts.canSetCookies);
   }
 
@@ -56,6 +59,12 @@ export class PsessionKeeper implements Keeper {
     const { name: _name, ...attributes } = session;
     const options = this.settings.cookie(request as SessionRequest);
     return new Cookie({ ...options, ...attributes });
+  }
+
+  /** Nobody ended the old session while the handler ran: it is still there, or another request took it over. */
+  async isStillThere({ id, successorId }: Takeover): Promise<boolean> {
+    if ((await this.former?.find(id)) !== undefined) return true;
+    return (await this.psession.core.settings.store.findSession(successorId)) !== undefined;
   }
 
   #factsOf(request: SessionRequest, response: ServerResponse | undefined): RequestFacts {

@@ -27,6 +27,8 @@ type AnySession = Session & Record<string, unknown>;
 /** A session of the former store, that this request presents; without data where it was taken over already. */
 export interface Takeover {
   readonly id: string;
+  /** The id that its row has, or will have. */
+  readonly successorId: string;
   readonly data: Record<string, unknown> | undefined;
 }
 
@@ -47,6 +49,8 @@ export class PsessionVisit implements Visit, SignInVisit {
   #isRegenerated = false;
   /** The handler signed in or out by psession's methods: what the data say of it does not count. */
   #signsItself = false;
+  /** Somebody proved a credential in this request. */
+  #isProven = false;
   /** What the data say of the user was carried out. */
   #isSignedByData = false;
   #hasEnded = false;
@@ -111,7 +115,10 @@ export class PsessionVisit implements Visit, SignInVisit {
     await this.#work.track(async () => {
       await this.core.logout();
       await this.core.save();
+      const { successorId } = this.#takeover ?? {};
       await this.#endFormer();
+      // A parallel request may have taken it over meanwhile.
+      if (successorId !== undefined) await this.psession.revoke(successorId, "logout");
     });
   }
 
@@ -124,6 +131,7 @@ export class PsessionVisit implements Visit, SignInVisit {
       if (session !== undefined) this.#push(session);
       const result: unknown = await Reflect.apply(method, core, values);
       if (name === "login" || name === "logout" || name === "revoke") this.#signsItself = true;
+      this.#isProven ||= name === "login";
       if (session !== undefined) this.#pull(session);
       return result;
     });
@@ -152,6 +160,22 @@ export class PsessionVisit implements Visit, SignInVisit {
 
   #settle(canSetCookies: boolean, session?: AnySession): Settlement | Promise<Settlement> {
     if (session !== undefined) this.#live(session);
+    const isThere = canSetCookies ? this.#isStillThere() : undefined;
+    if (isThere === undefined) return this.#finish(canSetCookies);
+    return isThere.then(async (holds) => {
+      if (!holds) await this.core.logout();
+      return this.#finish(canSetCookies);
+    });
+  }
+
+  /** Asked only where a session is about to be carried over; who proved a credential has one in any case. */
+  #isStillThere(): Promise<boolean> | undefined {
+    const takeover = this.#takeover;
+    const isPending = takeover?.data !== undefined && this.core.isNew && !this.#isProven;
+    return isPending ? this.#keeper.isStillThere(takeover) : undefined;
+  }
+
+  #finish(canSetCookies: boolean): Settlement | Promise<Settlement> {
     const settled = this.#exchange.commit({ canSetCookies });
     // Also by those who came at the same time: the old row must be gone before its cookie is worth nothing.
     if (this.#takeover === undefined || !canSetCookies) return settled;
@@ -164,6 +188,7 @@ export class PsessionVisit implements Visit, SignInVisit {
   async #save(session: AnySession): Promise<void> {
     if (this.#generations.get(session) !== this.#generation) throw gone();
     await this.#prepare(session, false);
+    if ((await this.#isStillThere()) === false) throw gone();
     this.#live(session);
     await this.core.save();
     this.#pull(session);
@@ -198,9 +223,10 @@ export class PsessionVisit implements Visit, SignInVisit {
     const { core } = this;
     this.#isSignedByData = user !== undefined;
     if (user !== undefined) {
+      this.#isProven = true;
       this.#push(session);
       await core.login(user, { carry: "all" });
-    } else if (!core.isNew && (core.isSignedIn || !isRegenerated || !hasData(session))) {
+    } else if (core.isSignedIn || (!core.isNew && (!isRegenerated || !hasData(session)))) {
       await core.logout();
       this.#known = new Map();
       // What is left goes to a new session with the response: the handler may still throw it away.
