@@ -76,7 +76,13 @@ export class Cookie {
     if (ms && typeof ms !== "number" && !(ms instanceof Date)) {
       throw new TypeError("maxAge must be a number or Date");
     }
-    this.expires = typeof ms === "number" ? new Date(Date.now() + ms) : ms;
+    if (typeof ms !== "number") {
+      this.expires = ms;
+      return;
+    }
+    this._expires = new Date(Date.now() + ms);
+    // As given: read back from the date, it would shrink by the milliseconds that pass in between.
+    this.originalMaxAge = ms;
   }
 
   get data(): CookieData {

@@ -98,6 +98,8 @@ describe("stores", () => {
   });
 
   test("load and createSession make sessions that can be saved, touched and destroyed", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: 0 });
+    onTestFinished(() => void vi.useRealTimers());
     for (const { MemoryStore, Session, Cookie } of [original, ours] as Any[]) {
       const store = new MemoryStore();
       store.set("a", { cookie: new Cookie({ maxAge: 1000 }), x: 1 });
@@ -176,6 +178,15 @@ describe("cookies", () => {
       JSON.stringify(value).replace(/"[^"]*; [^"]*"/g, (line) => line.split("; ").sort().join("; "));
     expect(sorted(see(ours))).toEqual(sorted(see(original)));
   });
+});
+
+test("a cookie's life does not shrink while time passes", () => {
+  let now = 0;
+  vi.spyOn(Date, "now").mockImplementation(() => now++);
+  onTestFinished(() => void vi.restoreAllMocks());
+  const cookie = new ours.Cookie({ maxAge: 5000 });
+  for (let round = 0; round < 10; round++) cookie.maxAge = cookie.originalMaxAge;
+  expect(cookie.originalMaxAge).toBe(5000);
 });
 
 const KEEPERS: [string, () => SessionOptions][] = [
