@@ -40,6 +40,12 @@ export class SessionData {
     this.#base = EMPTY_DATA;
   }
 
+  /** Forgets what was changed: this is what the store holds. */
+  load(text: string): void {
+    this.#base = text;
+    if (this.#value !== undefined) this.replace(this.decode(text));
+  }
+
   /** The encoded data if it differs from what was loaded. */
   changed(): string | undefined {
     if (this.#value === undefined) return undefined;

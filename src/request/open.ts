@@ -28,6 +28,8 @@ interface Opened {
   readonly standing: Standing;
   readonly outcome: Outcome;
   readonly clear?: readonly CookieInstruction[];
+  readonly presented?: SessionCookie;
+  readonly successor?: SessionCookie | undefined;
 }
 
 /** Reads the rows and decides the case. Nothing is changed here but for a theft, which is acted on at once. */
@@ -62,7 +64,7 @@ async function openStored(core: Core, facts: RequestFacts, openedAt: number): Pr
     duplicates.push(clearCookie(definition));
   }
 
-  const bySession = await openSession(core, sessionCookie);
+  const bySession = await openSession(core, sessionCookie, facts.successor);
   // An anonymous session does not hide a remember cookie: it may have been made by a response that a sign-in
   // overtook, and the visitor would stay signed out.
   const hasUser = sessionOf(bySession.standing)?.userId !== undefined;
@@ -78,14 +80,27 @@ async function openStored(core: Core, facts: RequestFacts, openedAt: number): Pr
   ]);
 }
 
-async function openSession(core: Core, presented: Presented<SessionCookie>): Promise<Opened> {
+async function openSession(
+  core: Core,
+  cookie: Presented<SessionCookie>,
+  successor: SessionCookie | undefined,
+): Promise<Opened> {
+  const { settings, events } = core;
+  const presented =
+    cookie.kind === "valid" || successor === undefined
+      ? cookie
+      : ({ kind: "valid", cookie: successor } as const);
   if (presented.kind !== "valid") {
     const outcome = presented.kind === "absent" ? "none" : presented.kind;
     return { standing: { kind: "none" }, outcome };
   }
-  const { settings, events } = core;
   const row = await settings.store.findSession(presented.cookie.id);
   const now = settings.clock.now();
+  if (cookie.kind !== "valid") {
+    if (row === undefined) return { standing: { kind: "none" }, outcome: "none", successor };
+    // The old cookie is good for one takeover, and for those who came at the same time.
+    if (now - row.createdAt > settings.times.grace) return { standing: { kind: "none" }, outcome: "none" };
+  }
   const standing = decideSession(row, digest(presented.cookie.secret), now, settings.times);
   switch (standing) {
     case "live":
@@ -93,7 +108,7 @@ async function openSession(core: Core, presented: Presented<SessionCookie>): Pro
       // Both stand on a row: without one they are not decided.
       return row === undefined
         ? { standing: { kind: "none" }, outcome: "unknown" }
-        : { standing: { kind: standing, session: row }, outcome: "live" };
+        : { standing: { kind: standing, session: row }, outcome: "live", presented: presented.cookie };
     case "replaced":
       return { standing: { kind: "detached", why: "replaced" }, outcome: "replaced" };
     case "future":
@@ -241,6 +256,9 @@ function newState(
     outcome: opened.outcome,
     openedAt,
     standing,
+    life: undefined,
+    presented: opened.presented,
+    successor: opened.successor,
     data: new SessionData(codec, session.maxBytes, sessionOf(standing)?.data ?? EMPTY_DATA),
     intent: { kind: "keep" },
     drawnId: undefined,

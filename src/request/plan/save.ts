@@ -2,7 +2,7 @@ import { mayConfirm } from "../../remember/decide.ts";
 import { digest, newSecret } from "../../secrets.ts";
 import type { RememberedUse, SessionRow, SessionUpdate } from "../../stores/store.ts";
 import { newSessionRow, rememberedUse, sessionPruneAfter } from "../rows.ts";
-import { newIdOf, type RequestState, type Standing } from "../state.ts";
+import { newIdOf, type RequestState, type Standing, settingsOf } from "../state.ts";
 
 import {
   confirmEvents,
@@ -11,6 +11,7 @@ import {
   nothing,
   type Plan,
   raisedSession,
+  sameSessionCookie,
   sessionCookie,
   told,
   unavailable,
@@ -23,7 +24,7 @@ export function planCreate(state: RequestState, now: number): Plan {
   const data = state.data.changed();
   if (data === undefined) return nothing(state.standing);
   if (!state.canSetCookies) throw undeliverable("store a new session");
-  const secret = newSecret();
+  const secret = state.successor?.secret ?? newSecret();
   const identity = {
     userId: undefined,
     level: "anonymous",
@@ -33,7 +34,7 @@ export function planCreate(state: RequestState, now: number): Plan {
   } as const;
   const row = newSessionRow(
     { id: newIdOf(state), secret, data, now, identity, facts: state.facts },
-    state.core.settings,
+    settingsOf(state),
   );
   return {
     change: { insert: row },
@@ -64,7 +65,7 @@ export function planSave(
   now: number,
   isFinal: boolean,
 ): Plan {
-  const { settings } = state.core;
+  const settings = settingsOf(state);
   const row = standing.session;
   const data = state.data.changed();
   const isLive = standing.kind === "live";
@@ -75,6 +76,7 @@ export function planSave(
     state.canSetCookies &&
     !raises &&
     (state.intent.kind === "regenerate" || isRotationDue(state, row, now));
+  const endsOld = state.intent.kind === "regenerate" && state.intent.isFinal === true;
   const use = useOf(state, row, now);
   const isTouchDue = now - row.lastSeenAt >= settings.session.touchEvery || use?.confirm !== undefined;
   const fresh = {
@@ -83,7 +85,8 @@ export function planSave(
     pruneAfter: sessionPruneAfter(now, row.rememberedId !== undefined, settings),
   };
 
-  if (data === undefined && !raises && !regenerates) {
+  const resent = isLive && isFinal && !raises && !regenerates ? sameSessionCookie(state, row) : undefined;
+  if (data === undefined && !raises && !regenerates && resent === undefined) {
     if (!isTouchDue) return nothing(standing);
     return {
       touch: { sessionId: row.id, ...fresh, remembered: use },
@@ -101,13 +104,13 @@ export function planSave(
       ...fresh,
       ...(data === undefined ? {} : { data }),
       ...(secret === undefined ? {} : { secret: digest(secret), secretAt: now }),
-      ...(regenerates ? { previousSecret: row.secret } : {}),
+      ...(regenerates ? { previousSecret: endsOld ? undefined : row.secret } : {}),
       ...(raises ? raisedSession(state, now) : {}),
     },
   };
   return {
     change: { update, use },
-    cookies: secret === undefined ? [] : [sessionCookie(state, row.id, secret)],
+    cookies: secret === undefined ? [resent ?? []].flat() : [sessionCookie(state, row.id, secret)],
     events: [
       ...confirmEvents(row, use, now),
       ...(secret === undefined ? [] : [told("rotated", { at: now, sessionId: row.id, userId: row.userId })]),
