@@ -24,6 +24,15 @@ export class Psession<Data extends object = SessionData> {
     this.#pruner.start();
   }
 
+  /**
+   * For adapters that keep more than a session per request.
+   *
+   * @internal
+   */
+  get core(): Core {
+    return this.#core;
+  }
+
   /** Begins one request. For adapters; handlers get the session from their framework. */
   exchange(facts: RequestFacts): Exchange<Data>;
   /** @internal */

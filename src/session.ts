@@ -9,7 +9,7 @@ import { type Duration, parseDuration } from "./duration.ts";
 import { PsessionError } from "./errors.ts";
 import { isTokenOf, maskedToken, newCsrfSecret } from "./http/csrf.ts";
 import { type LockOptions, resolveLock } from "./locks.ts";
-import { commitRequest, inTurn, refresh } from "./request/commit.ts";
+import { commitRequest, inTurn, refresh, reloadRequest } from "./request/commit.ts";
 import {
   identityOf,
   identityOfStanding,
@@ -290,25 +290,12 @@ export class Session<Data extends object = SessionData> {
   }
 
   /**
-   * Gives up what was changed and not saved, and reads the data again; throws `session_ended` where the session
-   * is no more.
-   *
-   * @internal
+   * Reads the data again, as it is stored now; changes that were not saved are forgotten. Throws `session_ended`
+   * where the session is no more, or was never stored.
    */
   async reload(): Promise<void> {
     this.#assertUsable();
-    const state = this.#state;
-    await inTurn(state, async () => {
-      const before = sessionOf(state.standing);
-      const row = before && (await state.core.settings.store.findSession(before.id));
-      if (before !== undefined && (row === undefined || row.userId !== before.userId))
-        throw ended("there is nothing to load");
-      state.intent = { kind: "keep" };
-      if (row === undefined) return state.data.reset();
-      state.data.replace(state.data.decode(row.data));
-      state.data.committed(row.data);
-      if ("session" in state.standing) state.standing = { ...state.standing, session: row };
-    });
+    await inTurn(this.#state, () => reloadRequest(this.#state));
   }
 
   /**
@@ -351,6 +338,26 @@ export class Session<Data extends object = SessionData> {
   }
 
   /**
+   * Takes over a sign-in that another library had kept: nobody proved anything now, so it is never fresh.
+   *
+   * @internal
+   */
+  takeOver(userId: UserId): void {
+    const state = this.#state;
+    assertUserId(userId, state.core.settings.store.userIds);
+    state.intent = {
+      kind: "login",
+      userId,
+      level: "login",
+      authenticatedAt: undefined,
+      remember: undefined,
+      carriesAll: true,
+      isTakenOver: true,
+      isRenewal: false,
+    };
+  }
+
+  /**
    * Exchanges the secret and keeps everything else, or of the data what `keep` says. Requests on their way with
    * the old secret are still served.
    */
@@ -358,6 +365,18 @@ export class Session<Data extends object = SessionData> {
     this.#assertUsable();
     this.#keep(keep);
     if (this.#state.intent.kind === "keep") this.#state.intent = { kind: "regenerate" };
+  }
+
+  /**
+   * As `regenerate`, but the old secret gets nothing: somebody may have planted it, and what is in the session now
+   * may be a sign-in that we know nothing of.
+   *
+   * @internal
+   */
+  replaceSecret(): void {
+    this.#assertUsable();
+    const { kind } = this.#state.intent;
+    if (kind === "keep" || kind === "regenerate") this.#state.intent = { kind: "regenerate", isFinal: true };
   }
 
   /**

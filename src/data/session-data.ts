@@ -53,6 +53,14 @@ export class SessionData {
     this.#base = undefined;
   }
 
+  /** Forgets what was changed: this is what the store holds. */
+  load(text: string): void {
+    this.#base = text;
+    if (this.#value === undefined) return;
+    const { value, asides } = split(this.#decodeWhole(text));
+    this.#put(value, asides);
+  }
+
   /** The encoded data if it differs from what was loaded. */
   changed(): string | undefined {
     if (this.#value === undefined) return undefined;

@@ -17,6 +17,8 @@ export interface CookieInstruction {
   readonly definition: CookieDefinition;
   readonly value: string;
   readonly maxAgeSeconds: number | undefined;
+  /** The same moment for browsers with a right clock and for what reads nothing else; epoch milliseconds. */
+  readonly expiresAt?: number | undefined;
 }
 
 export interface SessionCookie {
@@ -108,7 +110,7 @@ export function rememberCookieValue(cookie: RememberCookie, keys: KeyRing): stri
 }
 
 /** The Set-Cookie line. Throws rather than let a browser drop or cut an oversized cookie. */
-export function serializeCookie({ definition, value, maxAgeSeconds }: CookieInstruction): string {
+export function serializeCookie({ definition, value, maxAgeSeconds, expiresAt }: CookieInstruction): string {
   const line = stringifySetCookie({
     name: definition.name,
     value,
@@ -119,6 +121,7 @@ export function serializeCookie({ definition, value, maxAgeSeconds }: CookieInst
     ...(definition.partitioned ? { partitioned: true } : {}),
     ...(definition.domain === undefined ? {} : { domain: definition.domain }),
     ...(maxAgeSeconds === undefined ? {} : { maxAge: Math.min(maxAgeSeconds, MAX_AGE_LIMIT_SECONDS) }),
+    ...(expiresAt === undefined ? {} : { expires: new Date(expiresAt) }),
     ...(maxAgeSeconds === 0 ? { expires: new Date(0) } : {}),
   });
   const pair = definition.name.length + 1 + value.length;

@@ -1,7 +1,8 @@
 import { PsessionError } from "../errors.ts";
+import type { SessionCookie } from "../http/cookies.ts";
 import { decideOvertaken, withoutOverwriting } from "../remember/decide.ts";
 import type { ProtocolTimes } from "../remember/times.ts";
-import { newSiblingId } from "../secrets.ts";
+import { digest, newSiblingId, sameDigest } from "../secrets.ts";
 import type { SessionRow } from "../stores/store.ts";
 import { planCommit } from "./plan/index.ts";
 import type { Plan } from "./plan/parts.ts";
@@ -96,7 +97,7 @@ function finish(state: RequestState, plan: Plan): void {
   const session = change?.insert ?? ("session" in standing ? standing.session : undefined);
   state.standing = standing;
   if (!plan.isIntentPending) state.intent = { kind: "keep" };
-  if (change?.insert !== undefined) state.drawnId = undefined;
+  if (change?.insert !== undefined) state.drawnId = state.successor = undefined;
   if (session !== undefined) state.data.committed(session.data);
   else if (standing.kind === "none") state.drawnId = undefined;
   else if (standing.kind === "detached") {
@@ -122,12 +123,29 @@ async function reconcile(state: RequestState, lost: string, attempt: number): Pr
   if (standing.kind === "live" || standing.kind === "late") return reconcileSession(state, standing, attempt);
   if (lost !== "exists")
     throw new PsessionError("store_conflict", `The store reported ${lost} for a new session.`);
+  if (state.successor !== undefined && (await joinSuccessor(state, state.successor, attempt))) return;
   // Random bits do not collide: somebody else's row has this id only if the store is wrong. Draw again.
   state.drawnId = newSiblingId(newIdOf(state));
   const { intent } = state;
   if (intent.kind === "login" && intent.remember !== undefined) {
     state.intent = { ...intent, remember: { ...intent.remember, id: newSiblingId(intent.remember.id) } };
   }
+}
+
+/** A parallel request took the same session over before us: ours joins it. False where that is not how it is. */
+async function joinSuccessor(
+  state: RequestState,
+  successor: SessionCookie,
+  attempt: number,
+): Promise<boolean> {
+  state.successor = state.drawnId = undefined;
+  const row = await state.core.settings.store.findSession(successor.id);
+  if (row === undefined || !sameDigest(digest(successor.secret), row.secret)) return false;
+  rebase(state, row, attempt);
+  if (state.intent.kind === "login" && state.intent.isTakenOver === true) state.intent = { kind: "keep" };
+  state.standing = { kind: "live", session: row };
+  state.presented = successor;
+  return true;
 }
 
 async function reconcileRemembered(
@@ -187,6 +205,29 @@ async function reconcileSession(
     state.intent = { kind: "keep" };
   }
   state.standing = { kind: isReplaced ? "late" : standing.kind, session: row };
+}
+
+/** Reads the row again and forgets what the handler changed and did not save. */
+export async function reloadRequest(state: RequestState): Promise<void> {
+  const { standing } = state;
+  const before = "session" in standing ? standing.session : undefined;
+  const row = before === undefined ? undefined : await state.core.settings.store.findSession(before.id);
+  if (
+    before === undefined ||
+    row === undefined ||
+    row.userId !== before.userId ||
+    row.rememberedId !== before.rememberedId
+  ) {
+    throw new PsessionError("session_ended", "There is no such session any more: it cannot be read again.", {
+      status: 409,
+    });
+  }
+  state.data.load(row.data);
+  if (standing.kind === "remembered") state.standing = { ...standing, session: row };
+  else if (standing.kind === "live" || standing.kind === "late") {
+    const isReplaced = Buffer.compare(row.secret, before.secret) !== 0;
+    state.standing = { kind: isReplaced ? "late" : standing.kind, session: row };
+  }
 }
 
 /** The row went away under the request. A sign-in gets a row of its own; anything else is given up. */

@@ -6,7 +6,7 @@ import { isAlive } from "./alive.ts";
 import { commitRequest, inTurn } from "./commit.ts";
 import type { RequestFacts } from "./facts.ts";
 import { openRequest } from "./open.ts";
-import { type Core, isChanged, type RequestState } from "./state.ts";
+import { type Core, isChanged, type RequestState, type SessionLife } from "./state.ts";
 
 /** What an adapter puts on the response. */
 export interface Settlement {
@@ -50,6 +50,11 @@ export class Exchange<Data extends object = object, S extends Session<Data> = Se
   open(): Promise<S> {
     this.#opening ??= this.#open();
     return this.#opening;
+  }
+
+  /** Gives this session a life of its own. For frameworks whose sessions have one each; before a save or commit. */
+  live(life: SessionLife): void {
+    if (this.#state !== undefined) this.#state.life = life;
   }
 
   /**

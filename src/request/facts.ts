@@ -1,3 +1,5 @@
+import type { SessionCookie } from "../http/cookies.ts";
+
 /** What the core knows of a request: all that an adapter has to find out. */
 export interface RequestFacts {
   /** The Cookie header; several are joined with "; ". */
@@ -12,6 +14,12 @@ export interface RequestFacts {
   readonly canSetCookies: boolean;
   readonly userAgent: string | undefined;
   readonly address: string | undefined;
+  /**
+   * What the session cookie will be, where a session of another library is taken over: derived from that one's
+   * cookie, so that parallel requests arrive at one session. Counts only without a session cookie of ours, and
+   * for a session that was made a moment ago.
+   */
+  readonly successor?: SessionCookie | undefined;
 }
 
 export interface Transport {

@@ -31,6 +31,8 @@ interface Opened {
   readonly clear?: readonly CookieInstruction[];
   /** The session is used from somewhere else than its row says. */
   readonly hasMoved?: boolean;
+  readonly presented?: SessionCookie;
+  readonly successor?: SessionCookie | undefined;
 }
 
 /** Reads the rows and decides the case. Nothing is changed here but for a theft, which is acted on at once. */
@@ -84,15 +86,25 @@ async function openStored(core: Core, facts: RequestFacts, openedAt: number): Pr
 async function openSession(
   core: Core,
   facts: RequestFacts,
-  presented: Presented<SessionCookie>,
+  cookie: Presented<SessionCookie>,
 ): Promise<Opened> {
+  const { settings, events } = core;
+  const { successor } = facts;
+  const presented =
+    cookie.kind === "valid" || successor === undefined
+      ? cookie
+      : ({ kind: "valid", cookie: successor } as const);
   if (presented.kind !== "valid") {
     const outcome = presented.kind === "absent" ? "none" : presented.kind;
     return { standing: { kind: "none" }, outcome };
   }
-  const { settings, events } = core;
   const row = await settings.store.findSession(presented.cookie.id);
   const now = settings.clock.now();
+  if (cookie.kind !== "valid") {
+    if (row === undefined) return { standing: { kind: "none" }, outcome: "none", successor };
+    // The old cookie is good for one takeover, and for those who came at the same time.
+    if (now - row.createdAt > settings.times.grace) return { standing: { kind: "none" }, outcome: "none" };
+  }
   const standing = decideSession(row, digest(presented.cookie.secret), now, settings.times);
   switch (standing) {
     case "live":
@@ -100,7 +112,13 @@ async function openSession(
       // Both stand on a row: without one they are not decided.
       return row === undefined
         ? { standing: { kind: "none" }, outcome: "unknown" }
-        : bound(core, facts, { standing: { kind: standing, session: row }, outcome: "live" }, row, now);
+        : bound(
+            core,
+            facts,
+            { standing: { kind: standing, session: row }, outcome: "live", presented: presented.cookie },
+            row,
+            now,
+          );
     case "replaced":
       return { standing: { kind: "detached", why: "replaced" }, outcome: "replaced" };
     case "future":
@@ -265,6 +283,9 @@ function newState(
     outcome: opened.outcome,
     openedAt,
     standing,
+    life: undefined,
+    presented: opened.presented,
+    successor: opened.successor,
     data: new SessionData(codec, session.maxBytes, sessionOf(standing)?.data),
     intent: { kind: "keep" },
     drawnId: undefined,

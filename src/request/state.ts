@@ -1,7 +1,7 @@
 import type { Flash } from "../data/flash.ts";
 import type { SessionData } from "../data/session-data.ts";
 import type { Events } from "../events.ts";
-import type { CookieInstruction, Presented, RememberCookie } from "../http/cookies.ts";
+import type { CookieInstruction, Presented, RememberCookie, SessionCookie } from "../http/cookies.ts";
 import type { HeldLock, Locks } from "../locks.ts";
 import type { Settings } from "../options.ts";
 import { type Digest, newId, newSiblingId } from "../secrets.ts";
@@ -42,7 +42,8 @@ export interface RememberedStanding {
 /** What the handler asked for beyond changing data. */
 export type Intent =
   | { readonly kind: "keep" }
-  | { readonly kind: "regenerate" }
+  /** `isFinal`: the old secret gets nothing, as after a sign-in. */
+  | { readonly kind: "regenerate"; readonly isFinal?: boolean }
   | { readonly kind: "reauthenticate"; readonly at: number }
   | LoginIntent
   | { readonly kind: "logout" };
@@ -56,6 +57,8 @@ export interface LoginIntent {
   readonly remember: { readonly id: string; readonly until: number | undefined } | undefined;
   /** The whole present data is carried, so changes of parallel requests are too. */
   readonly carriesAll: boolean;
+  /** The sign-in was another library's: nobody proves anything now. */
+  readonly isTakenOver?: boolean;
   /** New secrets for the same sign-in, rather than another sign-in. */
   readonly isRenewal: boolean;
 }
@@ -81,6 +84,16 @@ export type Outcome =
   | "insecure"
   | "unavailable";
 
+/** What an adapter asks for the life of one session, in place of what the options say. */
+export interface SessionLife {
+  /** The session ends this many milliseconds after its last use. */
+  readonly idle: number;
+  /** How long the browser keeps the session cookie, in milliseconds; undefined: until it closes. */
+  readonly maxAge: number | undefined;
+  /** The cookie is sent again although its secret stays: its time begins anew. */
+  readonly resend: boolean;
+}
+
 /** One request, from open to commit. */
 export interface RequestState {
   readonly core: Core;
@@ -90,6 +103,11 @@ export interface RequestState {
   /** When the request came. What it proves, it proved then, however long its handler takes. */
   readonly openedAt: number;
   readonly data: SessionData;
+  life: SessionLife | undefined;
+  /** The session cookie that the request stands on. */
+  presented: SessionCookie | undefined;
+  /** What the session's cookie has to be when its row is made; see `RequestFacts.successor`. */
+  successor: SessionCookie | undefined;
   standing: Standing;
   intent: Intent;
   /** The row id of a session that is yet to be stored; see `newIdOf`. */
@@ -125,8 +143,18 @@ export const isChanged = (state: RequestState): boolean =>
 export function newIdOf(state: RequestState): string {
   const { standing } = state;
   // A login whose session row was lost gets one that belongs to it.
+  state.drawnId ??= state.successor?.id;
   state.drawnId ??= standing.kind === "remembered" ? newSiblingId(standing.login.id) : newId();
   return state.drawnId;
+}
+
+/** The settings, with the life that was asked for this session. */
+export function settingsOf({ core: { settings }, life }: RequestState): Settings {
+  if (life === undefined) return settings;
+  const { session } = settings;
+  // A short life must not run out between two touches.
+  const touchEvery = Math.min(session.touchEvery, Math.floor(life.idle / 10));
+  return { ...settings, session: { ...session, idle: life.idle, touchEvery } };
 }
 
 export const sessionOf = (standing: Standing): SessionRow | undefined =>

@@ -5,6 +5,7 @@ import express4 from "express4";
 import { describe, test } from "vitest";
 import { type HttpFace, httpContract } from "../../src/testing/index.ts";
 import { expressFace } from "./faces/express.ts";
+import { dropInFace } from "./faces/express-session.ts";
 import { fastifyFace } from "./faces/fastify.ts";
 import { fetchFace } from "./faces/fetch.ts";
 import { honoFace } from "./faces/hono.ts";
@@ -18,6 +19,8 @@ const faces: Record<string, HttpFace> = {
   "node:http2": http2Face,
   "Express 5": expressFace(express5),
   "Express 4": expressFace(express4 as () => express5.Express),
+  "express-session's drop-in, Express 5": dropInFace(express5),
+  "express-session's drop-in, Express 4": dropInFace(express4 as () => express5.Express),
   Fastify: fastifyFace({ open: "lazy" }),
   "Fastify, open before handlers": fastifyFace({ open: "always" }),
   Koa: koaFace({}),

@@ -17,13 +17,13 @@ import type { Level } from "../../stores/store.ts";
 import { openSession } from "../node/index.ts";
 import { answerRefusal } from "../node/refusal.ts";
 
+export type { ExpressRequestSession } from "./request-session.ts";
 export type { FreshOptions, GuardOptions };
 
 declare global {
   namespace Express {
-    interface Request {
-      /** The visitor's session, there in every handler behind the middleware. */
-      session: Session<SessionData>;
+    interface PsessionSessions {
+      express: Session<SessionData>;
     }
   }
 }

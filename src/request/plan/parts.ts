@@ -1,7 +1,12 @@
 import { PsessionError } from "../../errors.ts";
 import type { EventName, PsessionEvents } from "../../events.ts";
-import { type CookieInstruction, rememberCookieValue, sessionCookieValue } from "../../http/cookies.ts";
-import type { Secret } from "../../secrets.ts";
+import {
+  type CookieInstruction,
+  MAX_AGE_LIMIT_SECONDS,
+  rememberCookieValue,
+  sessionCookieValue,
+} from "../../http/cookies.ts";
+import { digest, type Secret, sameDigest } from "../../secrets.ts";
 import type {
   Change,
   RememberedRow,
@@ -11,7 +16,7 @@ import type {
   Touch,
 } from "../../stores/store.ts";
 import { sessionDeadlines } from "../rows.ts";
-import { identityOf, type RequestState, type Standing } from "../state.ts";
+import { identityOf, type RequestState, type Standing, settingsOf } from "../state.ts";
 
 export type Told = { [K in EventName]: readonly [K, PsessionEvents[K]] }[EventName];
 
@@ -45,16 +50,32 @@ export const raisedSession = (state: RequestState, now: number) => ({
   previousSecret: undefined,
   level: "login" as const,
   authenticatedAt: identityOf(state).authenticatedAt,
-  ...sessionDeadlines(now, state.core.settings),
+  ...sessionDeadlines(now, settingsOf(state)),
 });
 
 export function sessionCookie(state: RequestState, id: string, secret: Secret): CookieInstruction {
-  const { cookies, keys } = state.core.settings;
+  const { cookies, keys, clock } = state.core.settings;
+  const maxAge = state.life?.maxAge;
+  const seconds =
+    maxAge === undefined ? undefined : Math.min(Math.ceil(maxAge / 1000), MAX_AGE_LIMIT_SECONDS);
   return {
     definition: cookies.session,
     value: sessionCookieValue({ id, secret }, keys),
-    maxAgeSeconds: undefined,
+    maxAgeSeconds: seconds,
+    expiresAt: seconds === undefined ? undefined : clock.now() + seconds * 1000,
   };
+}
+
+/**
+ * The cookie that came along, to be sent again. It goes out only with a save that is conditional on the row: a
+ * parallel request may have given the browser a newer one, which this must not overwrite.
+ */
+export function sameSessionCookie(state: RequestState, row: SessionRow): CookieInstruction | undefined {
+  const { life, presented, canSetCookies } = state;
+  if (life?.resend !== true || presented === undefined || !canSetCookies) return undefined;
+  return sameDigest(digest(presented.secret), row.secret)
+    ? sessionCookie(state, row.id, presented.secret)
+    : undefined;
 }
 
 export function rememberCookie(

@@ -1,7 +1,7 @@
 import { digest, newSalt, newSecret, type Secret, sameDigest } from "../../secrets.ts";
 import type { RememberedUse, Rotation, SessionRow, SessionUpdate } from "../../stores/store.ts";
 import { newSessionRow, rememberedUse, sessionDeadlines, sessionPruneAfter } from "../rows.ts";
-import { identityOf, newIdOf, type RememberedStanding, type RequestState } from "../state.ts";
+import { identityOf, newIdOf, type RememberedStanding, type RequestState, settingsOf } from "../state.ts";
 
 import {
   heldBy,
@@ -29,7 +29,7 @@ export function planRemembered(
 
 /** Rules 1 and 3c: the login gets a successor, its session row the secret that belongs to it. */
 function planRotation(state: RequestState, standing: RememberedStanding, now: number): Plan {
-  const { settings } = state.core;
+  const settings = settingsOf(state);
   const { login, presented, effect } = standing;
   const generation = login.generation + 1;
   const salt = newSalt();
@@ -94,7 +94,7 @@ function planAccepted(
   now: number,
   isFinal: boolean,
 ): Plan {
-  const { settings } = state.core;
+  const settings = settingsOf(state);
   const { login, session } = standing;
   const raises = isFinal && state.intent.kind === "reauthenticate";
   const data = state.data.changed();
@@ -182,7 +182,7 @@ function writeSession(
       facts: state.facts,
       notAfter: login.absoluteDeadline,
     },
-    state.core.settings,
+    settingsOf(state),
   );
   const insert = { ...row, ...set };
   return { session: insert, insert };

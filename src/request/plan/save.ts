@@ -2,7 +2,7 @@ import { mayConfirm } from "../../remember/decide.ts";
 import { digest, newSecret } from "../../secrets.ts";
 import type { RememberedUse, SessionRow, SessionUpdate } from "../../stores/store.ts";
 import { newSessionRow, rememberedUse, sessionPruneAfter } from "../rows.ts";
-import { newIdOf, type RequestState, type Standing } from "../state.ts";
+import { newIdOf, type RequestState, type Standing, settingsOf } from "../state.ts";
 
 import {
   confirmEvents,
@@ -12,6 +12,7 @@ import {
   originOf,
   type Plan,
   raisedSession,
+  sameSessionCookie,
   sessionCookie,
   told,
   unavailable,
@@ -24,7 +25,7 @@ export function planCreate(state: RequestState, now: number): Plan {
   const data = state.data.changed();
   if (data === undefined) return nothing(state.standing);
   if (!state.canSetCookies) throw undeliverable("store a new session");
-  const secret = newSecret();
+  const secret = state.successor?.secret ?? newSecret();
   const identity = {
     userId: undefined,
     level: "anonymous",
@@ -34,7 +35,7 @@ export function planCreate(state: RequestState, now: number): Plan {
   } as const;
   const row = newSessionRow(
     { id: newIdOf(state), secret, data, now, identity, facts: state.facts },
-    state.core.settings,
+    settingsOf(state),
   );
   return {
     change: { insert: row },
@@ -65,7 +66,7 @@ export function planSave(
   now: number,
   isFinal: boolean,
 ): Plan {
-  const { settings } = state.core;
+  const settings = settingsOf(state);
   const row = standing.session;
   const data = state.data.changed();
   const isLive = standing.kind === "live";
@@ -76,6 +77,7 @@ export function planSave(
     state.canSetCookies &&
     !raises &&
     (state.intent.kind === "regenerate" || isRotationDue(state, row, now));
+  const endsOld = state.intent.kind === "regenerate" && state.intent.isFinal === true;
   const use = useOf(state, row, now);
   const isTouchDue = now - row.lastSeenAt >= settings.session.touchEvery || use?.confirm !== undefined;
   const fresh = {
@@ -87,8 +89,9 @@ export function planSave(
   // Told once: from here on the row says where the session is used now.
   const moves =
     state.hasMoved && (row.address !== state.facts.address || row.userAgent !== state.facts.userAgent);
+  const resent = isLive && isFinal && !raises && !regenerates ? sameSessionCookie(state, row) : undefined;
 
-  if (data === undefined && !raises && !regenerates && !moves) {
+  if (data === undefined && !raises && !regenerates && !moves && resent === undefined) {
     if (!isTouchDue) return nothing(standing);
     return {
       touch: { sessionId: row.id, ...fresh, remembered: use },
@@ -107,14 +110,14 @@ export function planSave(
       ...fresh,
       ...(data === undefined ? {} : { data }),
       ...(secret === undefined ? {} : { secret: digest(secret), secretAt: now }),
-      ...(regenerates ? { previousSecret: row.secret } : {}),
+      ...(regenerates ? { previousSecret: endsOld ? undefined : row.secret } : {}),
       ...(raises ? raisedSession(state, now) : {}),
       ...(moves ? originOf(state) : {}),
     },
   };
   return {
     change: { update, use },
-    cookies: secret === undefined ? [] : [sessionCookie(state, row.id, secret)],
+    cookies: secret === undefined ? [resent ?? []].flat() : [sessionCookie(state, row.id, secret)],
     events: [
       ...confirmEvents(row, use, now),
       ...(secret === undefined ? [] : [told("rotated", { at: now, sessionId: row.id, userId: row.userId })]),

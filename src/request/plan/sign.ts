@@ -2,7 +2,7 @@ import { clearCookie } from "../../http/cookies.ts";
 import { digest, newSecret } from "../../secrets.ts";
 import type { Ending, SessionRow } from "../../stores/store.ts";
 import { newRememberedRow, newSessionRow, tombstoneUntil } from "../rows.ts";
-import { type LoginIntent, newIdOf, type RequestState, sessionOf } from "../state.ts";
+import { type LoginIntent, newIdOf, type RequestState, sessionOf, settingsOf } from "../state.ts";
 
 import {
   heldBy,
@@ -19,9 +19,10 @@ import {
 import { planCreate, planDetached } from "./save.ts";
 
 export function planLogin(state: RequestState, intent: LoginIntent, now: number): Plan {
-  const { settings } = state.core;
+  const settings = settingsOf(state);
   const base = sessionOf(state.standing);
-  const secret = newSecret();
+  // Who proves a credential gets a secret that nobody can derive.
+  const secret = (intent.isTakenOver ? state.successor?.secret : undefined) ?? newSecret();
   const token = newSecret();
   const login =
     intent.remember === undefined

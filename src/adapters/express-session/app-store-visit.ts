@@ -1,0 +1,334 @@
+import type { ServerResponse } from "node:http";
+import { PsessionError } from "../../errors.ts";
+import type { Settlement } from "../../request/exchange.ts";
+import type { AppStoreKeeper } from "./app-store-keeper.ts";
+import { type Cookie, setCookieLine } from "./cookie.ts";
+import type { SessionRequest } from "./request.ts";
+import { gone, Session } from "./session.ts";
+import { signed } from "./signature.ts";
+import { storedCookie } from "./store.ts";
+import { mergeInto, sameTexts, type Texts, textsOf } from "./texts.ts";
+import { NOTHING, type Visit } from "./visit.ts";
+import { Work } from "./work.ts";
+
+/** What is known of one session object: a request has several where it regenerates. */
+interface Copy {
+  id: string;
+  /** The data as stored, or as the session began. */
+  base: Texts;
+  /** The data as last written; undefined where it has to be written in any case. */
+  saved: Texts | undefined;
+  user: unknown;
+  /** A row exists, or did. */
+  isStored: boolean;
+  /** It took another session's place in this request. */
+  isSuccessor: boolean;
+  /** The browser is being given a newer cookie: nothing of this is stored, and no cookie is set. */
+  isLate: boolean;
+  /** Somebody ended it. */
+  isLost?: boolean;
+}
+
+type AnySession = Session & Record<string, unknown>;
+
+const noSession = (): PsessionError =>
+  new PsessionError(
+    "invalid_data",
+    "req.session was replaced by something that is no session: set its properties, or call regenerate.",
+  );
+
+/** One request whose session is in the application's own store. */
+export class AppStoreVisit implements Visit {
+  readonly core = undefined;
+  readonly psession = undefined;
+  readonly #keeper: AppStoreKeeper;
+  readonly #request: SessionRequest;
+  readonly #response: ServerResponse | undefined;
+  readonly #presented: string | undefined;
+  readonly #copies = new WeakMap<object, Copy>();
+  #latest: Copy | undefined;
+  readonly #work = new Work();
+  #canSetCookies: boolean | undefined;
+  /** The session that the request began with: what differs from it is modified, saved in between or not. */
+  #opened: { readonly id: string; readonly texts: Texts } | undefined;
+  #hasTouched = false;
+  #hasEnded = false;
+
+  constructor(
+    keeper: AppStoreKeeper,
+    request: SessionRequest,
+    response: ServerResponse | undefined,
+    presented: string | undefined,
+  ) {
+    this.#keeper = keeper;
+    this.#request = request;
+    this.#response = response;
+    this.#presented = presented;
+  }
+
+  async load(id: string): Promise<void> {
+    const isLate = this.#keeper.wasReplaced(id);
+    const stored = isLate ? undefined : await this.#keeper.store.find(id);
+    if (stored !== undefined) this.#adopt(id, stored);
+    else this.#begin({ isLate });
+  }
+
+  generate(): void {
+    this.#begin({ isSuccessor: true });
+  }
+
+  owe(work: Promise<void>): void {
+    this.#work.owe(work);
+  }
+
+  async save(session: object): Promise<void> {
+    const copy = this.#copyOf(session as AnySession);
+    const { store } = this.#keeper;
+    await this.#work.track(() => store.inTurn(copy.id, () => this.#save(session as AnySession, copy)));
+  }
+
+  async reload(session: object): Promise<void> {
+    const { id } = this.#copyOf(session as AnySession);
+    const stored = await this.#keeper.store.find(id);
+    if (stored === undefined) throw gone();
+    this.#adopt(id, stored);
+  }
+
+  async destroy(session: object): Promise<void> {
+    const copy = this.#copyOf(session as AnySession);
+    this.#request.session = undefined;
+    Reflect.deleteProperty(this.#request, "session");
+    this.#hasEnded = true;
+    await this.#work.track(() => this.#end(copy));
+  }
+
+  async regenerate(isUrgent: boolean): Promise<void> {
+    const { session } = this.#request;
+    const before = session ? this.#copyOf(session as AnySession) : undefined;
+    if (isUrgent) this.generate();
+    try {
+      if (before !== undefined) await this.#work.track(() => this.#end(before));
+    } finally {
+      if (!isUrgent) this.generate();
+    }
+  }
+
+  commit(canSetCookies: boolean): Settlement | Promise<Settlement> {
+    this.#canSetCookies = canSetCookies;
+    return this.#work.whenDone(() => {
+      const settled = this.#commit(canSetCookies);
+      if (!(settled instanceof Promise)) this.#canSetCookies = false;
+      else
+        settled.then(
+          () => (this.#canSetCookies = false),
+          () => {},
+        );
+      return settled;
+    });
+  }
+
+  #commit(canSetCookies: boolean): Settlement | Promise<Settlement> {
+    const { sessionID, session } = this.#request;
+    if (session === undefined || session === null) return this.#unset(sessionID);
+    if (typeof sessionID !== "string") return NOTHING;
+    const current = session as AnySession;
+    if (!(current.cookie instanceof Object)) throw noSession();
+    const copy = this.#copyOf(current);
+    if (copy.isLost || (copy.isLate && this.#userOf(current) === undefined)) return NOTHING;
+    const { settings, store } = this.#keeper;
+    const isFirst = !this.#hasTouched;
+    if (isFirst) current.touch?.();
+    this.#hasTouched = true;
+
+    const texts = textsOf(current);
+    const isModified = copy.id !== this.#opened?.id || !sameTexts(this.#opened.texts, texts);
+    const isNew = copy.id !== this.#presented;
+    const isWritten = copy.saved !== undefined && sameTexts(copy.saved, texts);
+    const savesNew = settings.saveUninitialized || copy.saved !== undefined || isModified;
+    const setsCookie =
+      canSetCookies &&
+      (isNew
+        ? settings.saveUninitialized || isModified
+        : settings.rolling ||
+          ((current.cookie.expires ?? null) !== null && isModified) ||
+          this.#changesUser(current, copy));
+    const settle = () => (setsCookie ? this.#cookie(current, copy) : NOTHING);
+    if (!isWritten && (!isNew || savesNew)) return this.#saveLast(current, copy).then(settle);
+    if (isFirst && !isNew && store.canTouch && copy.saved === copy.base && this.#keeper.isTouchDue(copy.id)) {
+      this.#keeper.touched(copy.id);
+      return store.touch(copy.id, this.#image(current, copy)).then(settle);
+    }
+    return settle();
+  }
+
+  async #saveLast(session: AnySession, copy: Copy): Promise<void> {
+    try {
+      await this.#keeper.store.inTurn(copy.id, () => this.#save(session, copy));
+    } catch (error) {
+      if (!(error instanceof PsessionError && error.code === "session_ended")) throw error;
+    }
+  }
+
+  /** A session that was stored is read again first: others may have changed it, or ended it for good. */
+  async #save(session: AnySession, copy: Copy): Promise<void> {
+    const { store } = this.#keeper;
+    if (copy.isLate && this.#userOf(session) === undefined) return;
+    if (copy.isStored) {
+      const fresh = await store.find(copy.id);
+      // Who proves a credential gets a session of their own; anything else is given up.
+      const signsIn = this.#userOf(session) !== undefined && this.#changesUser(session, copy);
+      if (fresh === undefined && !signsIn) throw this.#lost(copy);
+      const keys = fresh === undefined ? [] : mergeInto(session, copy.saved ?? copy.base, fresh);
+      if (keys.length > 0) this.#keeper.tell("mergeConflict", copy.id, { keys });
+    }
+    const texts = textsOf(session);
+    if (this.#changesUser(session, copy)) await this.#exchange(session, copy);
+    else if (copy.isStored) await store.write(copy.id, this.#image(session, copy));
+    else await store.insert(copy.id, this.#image(session, copy));
+    copy.isStored = true;
+    copy.isLate = false;
+    copy.saved = texts;
+    copy.user = this.#userOf(session);
+    this.#keeper.touched(copy.id);
+  }
+
+  /**
+   * Somebody signed in or out, and the application kept the session: its id may have been planted by another
+   * (session fixation, CWE-384), so the session moves to a new one.
+   */
+  async #exchange(session: AnySession, copy: Copy): Promise<void> {
+    const { store, settings } = this.#keeper;
+    if (!this.#canSendCookie()) {
+      if (this.#userOf(session) === undefined) return store.write(copy.id, this.#image(session, copy));
+      throw new PsessionError(
+        "headers_already_sent",
+        "Could not sign in: the session needs a new id, and this response can carry no cookie. Do it before writing.",
+      );
+    }
+    const before = copy.id;
+    const id = settings.genid(this.#request);
+    if (id === before) return store.write(id, this.#image(session, copy));
+    await store.insert(id, this.#image(session, { ...copy, id }));
+    await store.destroy(before);
+    copy.id = id;
+    copy.isSuccessor = true;
+    this.#request.sessionID = id;
+    Object.defineProperty(session, "id", { value: id, configurable: true });
+  }
+
+  #changesUser(session: AnySession, copy: Copy): boolean {
+    if (!copy.isStored || copy.id !== this.#presented) return false;
+    return this.#userOf(session) !== copy.user && this.#keeper.canDeliver(this.#request, session.cookie);
+  }
+
+  #canSendCookie(): boolean {
+    return this.#canSetCookies ?? this.#response?.headersSent === false;
+  }
+
+  #userOf(session: AnySession): unknown {
+    return this.#keeper.settings.user(session) ?? undefined;
+  }
+
+  #cookie(session: AnySession, copy: Copy): Settlement {
+    const { name, noStore } = this.#keeper.settings;
+    if (this.#keeper.store.hasEnded(copy.id) || !this.#keeper.canDeliver(this.#request, session.cookie)) {
+      return NOTHING;
+    }
+    if (this.#presented !== undefined && copy.isSuccessor) this.#keeper.replaced(this.#presented);
+    const value = signed(copy.id, this.#keeper.secretsFor(this.#request));
+    const { cookie } = session;
+    const maxAge = cookie.expires instanceof Date ? (cookie.originalMaxAge ?? cookie.maxAge) : undefined;
+    return { setCookie: [setCookieLine(name, value, cookie, maxAge)], noStore };
+  }
+
+  #unset(id: unknown): Settlement | Promise<Settlement> {
+    if (this.#keeper.settings.unset !== "destroy" || typeof id !== "string" || this.#hasEnded) return NOTHING;
+    this.#hasEnded = true;
+    return this.#keeper.store.inTurn(id, () => this.#keeper.store.destroy(id)).then(() => NOTHING);
+  }
+
+  async #end(copy: Copy): Promise<void> {
+    const { store } = this.#keeper;
+    // What was never stored need not be deleted.
+    if (!copy.isStored && copy.id !== this.#presented) return;
+    await store.inTurn(copy.id, () => store.destroy(copy.id));
+  }
+
+  #lost(copy: Copy): PsessionError {
+    if (!copy.isLost) this.#keeper.tell("saveDiscarded", copy.id, { why: "ended" });
+    copy.isLost = true;
+    return new PsessionError("session_ended", "The session was ended meanwhile; the change was not stored.", {
+      status: 409,
+    });
+  }
+
+  #begin({ isSuccessor = false, isLate = false }: Partial<Copy>): void {
+    const request = this.#request;
+    const id = this.#keeper.settings.genid(request);
+    request.sessionID = id;
+    const session = new Session(request) as AnySession;
+    session.cookie = this.#keeper.newCookie(request);
+    request.session = session;
+    const base = textsOf(session);
+    const isFirst = this.#opened === undefined;
+    this.#opened ??= { id, texts: base };
+    this.#know(session, {
+      id,
+      base,
+      saved: undefined,
+      user: undefined,
+      isStored: false,
+      isSuccessor: isSuccessor && !isFirst,
+      isLate,
+    });
+  }
+
+  #adopt(id: string, stored: Record<string, unknown>): void {
+    const request = this.#request;
+    request.sessionID = id;
+    const cookie: Cookie = storedCookie(stored, this.#keeper.newCookie(request));
+    const session = new Session(request, { ...stored, cookie }) as AnySession;
+    request.session = session;
+    const base = textsOf(session);
+    this.#opened ??= { id, texts: base };
+    this.#know(session, {
+      id,
+      base,
+      saved: this.#keeper.settings.resave ? undefined : base,
+      user: this.#userOf(session),
+      isStored: true,
+      isSuccessor: false,
+      isLate: false,
+    });
+  }
+
+  /** Of a session that somebody else made, such as a store with a `createSession` of its own: as it is. */
+  #copyOf(session: AnySession): Copy {
+    const known = this.#copies.get(session);
+    if (known !== undefined) return known;
+    const id = session.id ?? this.#request.sessionID;
+    const before = this.#latest?.id === id ? this.#latest : undefined;
+    return this.#know(session, {
+      id,
+      base: before?.base ?? new Map(),
+      saved: before?.saved,
+      user: before?.user,
+      isStored: before?.isStored ?? id === this.#presented,
+      isSuccessor: before?.isSuccessor ?? false,
+      isLate: before?.isLate ?? false,
+    });
+  }
+
+  #know(session: AnySession, copy: Copy): Copy {
+    this.#copies.set(session, copy);
+    this.#latest = copy;
+    return copy;
+  }
+
+  /** What the store gets: a copy, as stores add to what they are given. */
+  #image(session: AnySession, { id }: Copy): Session {
+    const image = new Session({ sessionID: id, sessionStore: this.#keeper.sessionStore }, { ...session });
+    image.cookie = session.cookie;
+    return image;
+  }
+}

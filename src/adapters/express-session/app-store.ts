@@ -1,0 +1,144 @@
+import { PsessionError, reasonOf } from "../../errors.ts";
+import { hashedId, looksHashed } from "./ids.ts";
+import { MemoryOf } from "./memory-of.ts";
+import type { CallbackStore } from "./store.ts";
+
+/** Ids that this process knows something about: about a megabyte each. */
+const REMEMBERED_IDS = 10_000;
+
+type Stored = Record<string, unknown>;
+
+/**
+ * The store that an application has, with promises, one change at a time per session, and without sessions that
+ * this process has ended.
+ */
+export class AppStore {
+  readonly #store: CallbackStore;
+  readonly #hashes: boolean;
+  readonly #ended = new MemoryOf<true>(REMEMBERED_IDS);
+  readonly #queues = new Map<string, Promise<unknown>>();
+  readonly canTouch: boolean;
+  #isTouchFailing = false;
+  isConnected = true;
+
+  constructor(store: CallbackStore, { hashIds }: { hashIds: boolean }) {
+    this.#store = store;
+    this.#hashes = hashIds;
+    this.canTouch = typeof store.touch === "function";
+    store.on?.("disconnect", () => {
+      this.isConnected = false;
+    });
+    store.on?.("connect", () => {
+      this.isConnected = true;
+    });
+  }
+
+  /** Undefined where there is no such session; throws where the store failed. */
+  async find(id: string): Promise<Stored | undefined> {
+    if (this.#ended.get(id)) return undefined;
+    if (!this.#hashes) return this.#get(id);
+    const found = await this.#get(hashedId(id));
+    if (found !== undefined || looksHashed(id) || (await this.#get(id)) === undefined) return found;
+    return this.inTurn(id, () => this.#move(id));
+  }
+
+  /** Runs `work` when all other changes of this session are done. Other processes are not waited for. */
+  inTurn<T>(id: string, work: () => Promise<T>): Promise<T> {
+    const mine = (this.#queues.get(id) ?? Promise.resolve()).then(work, work);
+    const settled = mine
+      .catch(() => {})
+      .finally(() => {
+        if (this.#queues.get(id) === settled) this.#queues.delete(id);
+      });
+    this.#queues.set(id, settled);
+    return mine;
+  }
+
+  hasEnded(id: string): boolean {
+    return this.#ended.get(id) === true;
+  }
+
+  /** Of a session that is new: an id that is given anew is no ended one. */
+  async insert(id: string, session: object): Promise<void> {
+    this.#ended.delete(id);
+    await this.write(id, session);
+  }
+
+  async write(id: string, session: object): Promise<void> {
+    await this.#call("be written", (done) => this.#store.set(this.#nameOf(id), session, done));
+  }
+
+  async destroy(id: string): Promise<void> {
+    this.#ended.set(id, true);
+    try {
+      await this.#call("be written", (done) => this.#store.destroy(this.#nameOf(id), done));
+    } catch (error) {
+      // Whoever asked is told that the session lives on, so it does.
+      this.#ended.delete(id);
+      throw error;
+    }
+  }
+
+  /** That a session was used is worth a write, but not an error page where the write fails. */
+  async touch(id: string, session: object): Promise<void> {
+    if (this.#ended.get(id)) return;
+    try {
+      await this.#call("be written", (done) => this.#store.touch?.(this.#nameOf(id), session, done));
+      this.#isTouchFailing = false;
+    } catch (error) {
+      if (this.#isTouchFailing) return;
+      this.#isTouchFailing = true;
+      const reason = reasonOf(error instanceof Error ? error.cause : error);
+      process.emitWarning(`Sessions cannot be marked as used; they may end early: ${reason}`, {
+        code: "PSESSION_TOUCH",
+      });
+    }
+  }
+
+  #nameOf(id: string): string {
+    return this.#hashes ? hashedId(id) : id;
+  }
+
+  async #get(name: string): Promise<Stored | undefined> {
+    let found: unknown;
+    await this.#call("be read", (done) =>
+      this.#store.get(name, (error: unknown, session: unknown) => {
+        found = session;
+        done(isMissing(error) ? undefined : error);
+      }),
+    );
+    return found ? (found as Stored) : undefined;
+  }
+
+  /** A row under a raw id, from before ids were hashed. Another request may have moved or ended it meanwhile. */
+  async #move(id: string): Promise<Stored | undefined> {
+    const moved = await this.#get(hashedId(id));
+    if (moved !== undefined) return moved;
+    const found = await this.#get(id);
+    if (found === undefined || this.#ended.get(id)) return undefined;
+    await this.write(id, found);
+    await this.#call("be written", (done) => this.#store.destroy(id, done));
+    return found;
+  }
+
+  async #call(what: string, work: (done: (error?: unknown) => void) => void): Promise<void> {
+    try {
+      await new Promise<void>((resolve, reject) => {
+        work((error) => (error ? reject(error) : resolve()));
+      });
+    } catch (cause) {
+      throw unavailable(what, cause);
+    }
+  }
+}
+
+export const unavailable = (what: string, cause?: unknown): PsessionError =>
+  new PsessionError("store_unavailable", `The session store could not ${what}; the cause says why.`, {
+    cause,
+  });
+
+/** Stores of files say so of a session that is not there; a server's socket file that is missing is an outage. */
+function isMissing(error: unknown): boolean {
+  const { code, syscall } = (error ?? {}) as { code?: unknown; syscall?: unknown };
+  return code === "ENOENT" && syscall !== "connect";
+}

@@ -1,0 +1,122 @@
+import { stringifySetCookie } from "cookie";
+
+type SameSite = boolean | "lax" | "strict" | "none";
+type Priority = "low" | "medium" | "high";
+
+/** What `cookie` takes. Of `maxAge` and `expires`, the one that comes last counts. */
+export interface CookieOptions {
+  /** Milliseconds; none keeps the cookie until the browser closes. */
+  maxAge?: number | null | undefined;
+  expires?: Date | null | false | undefined;
+  originalMaxAge?: number | null | undefined;
+  httpOnly?: boolean | undefined;
+  path?: string | undefined;
+  domain?: string | undefined;
+  /** "auto" follows the connection of each request. */
+  secure?: boolean | "auto" | undefined;
+  /** "auto" is "none" on a secure connection, and "lax" otherwise. */
+  sameSite?: SameSite | "auto" | undefined;
+  partitioned?: boolean | undefined;
+  priority?: Priority | undefined;
+}
+
+export interface CookieData {
+  originalMaxAge: number | null;
+  partitioned: boolean | undefined;
+  priority: Priority | undefined;
+  expires: Date | null | undefined;
+  secure: boolean | undefined;
+  httpOnly: boolean | undefined;
+  domain: string | undefined;
+  path: string | undefined;
+  sameSite: SameSite | undefined;
+}
+
+/** The cookie of one session, at `req.session.cookie`. What is set here holds for this session alone. */
+export class Cookie {
+  declare _expires: Date | null | undefined;
+  declare originalMaxAge: number | null;
+  declare path: string | undefined;
+  declare httpOnly: boolean | undefined;
+  declare domain: string | undefined;
+  declare secure: boolean | undefined;
+  declare sameSite: SameSite | undefined;
+  declare partitioned: boolean | undefined;
+  declare priority: Priority | undefined;
+
+  constructor(options?: CookieOptions) {
+    this.path = "/";
+    this.maxAge = null;
+    this.httpOnly = true;
+    if (options) {
+      if (typeof options !== "object") throw new TypeError("argument options must be a object");
+      for (const [name, value] of Object.entries(options)) {
+        if (name !== "data") Reflect.set(this, name, value);
+      }
+    }
+    this.originalMaxAge ??= this.maxAge;
+  }
+
+  get expires(): Date | null | undefined {
+    return this._expires;
+  }
+
+  set expires(date: Date | null | undefined | false) {
+    this._expires = date as Date | null | undefined;
+    this.originalMaxAge = this.maxAge;
+  }
+
+  /** Milliseconds that are left; null until the browser closes. */
+  get maxAge(): number | null {
+    const { expires } = this;
+    return expires instanceof Date ? expires.valueOf() - Date.now() : (expires as null);
+  }
+
+  set maxAge(ms: number | Date | null | undefined) {
+    if (ms && typeof ms !== "number" && !(ms instanceof Date)) {
+      throw new TypeError("maxAge must be a number or Date");
+    }
+    if (typeof ms !== "number") {
+      this.expires = ms;
+      return;
+    }
+    this._expires = new Date(Date.now() + ms);
+    // As given: read back from the date, it would shrink by the milliseconds that pass in between.
+    this.originalMaxAge = ms;
+  }
+
+  get data(): CookieData {
+    return {
+      originalMaxAge: this.originalMaxAge,
+      partitioned: this.partitioned,
+      priority: this.priority,
+      expires: this._expires,
+      secure: this.secure,
+      httpOnly: this.httpOnly,
+      domain: this.domain,
+      path: this.path,
+      sameSite: this.sameSite,
+    };
+  }
+
+  /** The Set-Cookie line. */
+  serialize(name: string, value: string): string {
+    return setCookieLine(name, value, this);
+  }
+
+  toJSON(): CookieData {
+    return this.data;
+  }
+}
+
+/** With `maxAge`, the line also says Max-Age, which holds whatever the browser's clock says (RFC 6265 section 5.3). */
+export function setCookieLine(name: string, value: string, cookie: Cookie, maxAge?: number | null): string {
+  const { data } = cookie;
+  const attributes: Record<string, unknown> = { ...data, originalMaxAge: undefined };
+  if (typeof maxAge === "number") attributes["maxAge"] = Math.max(0, Math.ceil(maxAge / 1000));
+  const present = Object.entries(attributes).filter(([, given]) => given !== undefined && given !== null);
+  return stringifySetCookie(
+    { ...Object.fromEntries(present.filter(([, given]) => given !== false)), name, value },
+    { encode: encodeURIComponent },
+  );
+}

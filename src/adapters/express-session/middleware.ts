@@ -1,0 +1,57 @@
+import type { ServerResponse } from "node:http";
+import { PsessionError } from "../../errors.ts";
+import { Psession } from "../../psession.ts";
+import { settleBeforeHead } from "../node/response.ts";
+import { AppStoreKeeper } from "./app-store-keeper.ts";
+import type { Keeper } from "./keeper.ts";
+import { isPsessionStore, resolveSessionOptions, type SessionOptions, type Settings } from "./options.ts";
+import { PsessionKeeper } from "./psession-keeper.ts";
+import { isResponse, pathOf, type SessionRequest } from "./request.ts";
+import { MemoryStore } from "./store.ts";
+import { beginVisit, type Visit } from "./visit.ts";
+
+export type Next = (error?: unknown) => void;
+/** For Express and Connect; `io.engine.use` of socket.io takes it as well. */
+export type SessionMiddleware = (request: SessionRequest, response: ServerResponse, next: Next) => void;
+
+/** Gives every request its `req.session`, and holds the response back until that is saved. */
+export function createMiddleware(options: SessionOptions): SessionMiddleware {
+  const settings = resolveSessionOptions(options);
+  const keeper = keeperOf(settings, options);
+  return function session(request, response, next) {
+    if (request.session) return next();
+    if (!pathOf(request).startsWith(settings.cookie(request).path ?? "/")) return next();
+    const refuse = (error: unknown) => {
+      const isOutage = error instanceof PsessionError && error.code === "store_unavailable";
+      next(isOutage && settings.whenUnavailable === "withoutSession" ? undefined : error);
+    };
+    const begin = (visit: Visit) => {
+      beginVisit(request, visit);
+      if (isResponse(response)) settleBeforeHead(response, (can) => visit.commit(can), next);
+      next();
+    };
+    let visit: Visit | Promise<Visit>;
+    try {
+      keeper.assertReady(request);
+      request.sessionStore = keeper.sessionStore;
+      visit = keeper.open(request, isResponse(response) ? response : undefined);
+    } catch (error) {
+      return refuse(error);
+    }
+    if (visit instanceof Promise) visit.then(begin, refuse);
+    else begin(visit);
+  };
+}
+
+function keeperOf(settings: Settings, options: SessionOptions): Keeper {
+  const { store } = settings;
+  const isPsession = store instanceof Psession || isPsessionStore(store);
+  if (store instanceof MemoryStore && process.env["NODE_ENV"] === "production") {
+    process.emitWarning(
+      "Sessions are kept in this process's memory: they end with it, other processes do not see them, and nothing " +
+        "ever deletes them. Give the session middleware a store.",
+      { code: "PSESSION_MEMORY_STORE" },
+    );
+  }
+  return isPsession ? new PsessionKeeper(settings, options) : new AppStoreKeeper(settings);
+}

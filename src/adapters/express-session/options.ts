@@ -1,0 +1,178 @@
+import * as v from "valibot";
+import { type Duration, parseDuration } from "../../duration.ts";
+import { describeFault, invalidOptions } from "../../faults.ts";
+import { Psession } from "../../psession.ts";
+import type { Store as PsessionStore } from "../../stores/store.ts";
+import type { CookieOptions } from "./cookie.ts";
+import { type UserOf, usualUser } from "./identity.ts";
+import { newId } from "./ids.ts";
+import type { SessionRequest } from "./request.ts";
+import type { Secret } from "./signature.ts";
+import { type CallbackStore, MemoryStore } from "./store.ts";
+
+/** What `session()` takes: the options of express-session, and those of psession below them. */
+export interface SessionOptions {
+  /** Signs the cookie. Of several the first signs, and all verify. */
+  secret?: Secret | readonly Secret[] | undefined;
+  /** Name of the cookie. Default: "connect.sid". */
+  name?: string | undefined;
+  /** The old spelling of `name`. */
+  key?: string | undefined;
+  /** A store of express-session's kind, a store of psession's, or a psession. Default: this process's memory. */
+  // biome-ignore lint/suspicious/noExplicitAny: stores type their sessions as they like.
+  store?: CallbackStore | PsessionStore | Psession<any> | undefined;
+  genid?: ((request: SessionRequest) => string) | undefined;
+  /** Store sessions at every request, changed or not. Default: true, as there. */
+  resave?: boolean | undefined;
+  /** Store new sessions that hold nothing. Default: true, as there. */
+  saveUninitialized?: boolean | undefined;
+  /** Send the cookie with every response. */
+  rolling?: boolean | undefined;
+  /** What `req.session = null` does to the stored session. Default: "keep". */
+  unset?: "destroy" | "keep" | undefined;
+  /** Believe `X-Forwarded-Proto`: always, never, or as Express is told to. */
+  proxy?: boolean | undefined;
+  cookie?: CookieOptions | ((request: SessionRequest) => CookieOptions) | undefined;
+
+  /** Who is signed in, by the data. False: nobody looks, and a sign-in exchanges no id. */
+  user?: UserOf | false | undefined;
+  /** While the store fails: an error of status 503, or no `req.session`. Default: "refuse". */
+  whenUnavailable?: "refuse" | "withoutSession" | undefined;
+  /** How often, at most, a session that is only read is marked as used. Default: every request; "1m" with a psession store. */
+  touchEvery?: Duration | undefined;
+  /** Send `Cache-Control: no-store` with every cookie. Default: true. */
+  noStore?: boolean | undefined;
+  /** Let the store see a SHA-256 of ids only. For stores of express-session's kind. */
+  hashIds?: boolean | undefined;
+  /** The store that was used before: sessions in it are taken over as they come. For psession stores. */
+  migrateFrom?: CallbackStore | undefined;
+  /** A session ends this long after the sign-in, whatever its use. For psession stores. Default: "400d". */
+  absolute?: Duration | undefined;
+}
+
+export interface Settings {
+  readonly secrets: readonly Secret[];
+  readonly name: string;
+  readonly store: CallbackStore | PsessionStore | Psession<object>;
+  readonly genid: (request: SessionRequest) => string;
+  readonly resave: boolean;
+  readonly saveUninitialized: boolean;
+  readonly rolling: boolean;
+  readonly unset: "destroy" | "keep";
+  readonly proxy: boolean | undefined;
+  readonly cookie: (request: SessionRequest) => CookieOptions;
+  readonly user: UserOf;
+  readonly whenUnavailable: "refuse" | "withoutSession";
+  /** Milliseconds. */
+  readonly touchEvery: number | undefined;
+  readonly noStore: boolean;
+  readonly hashIds: boolean;
+  readonly migrateFrom: CallbackStore | undefined;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null;
+
+const hasMethods = (value: unknown, ...names: string[]): boolean =>
+  isObject(value) && names.every((name) => typeof value[name] === "function");
+
+export const isPsessionStore = (value: unknown): value is PsessionStore =>
+  hasMethods(value, "findSession", "findRemembered", "apply", "end");
+
+const isCallbackStore = (value: unknown): value is CallbackStore =>
+  hasMethods(value, "get", "set", "destroy");
+
+const isFunction = (value: unknown): boolean => typeof value === "function";
+const flag = v.optional(v.nullable(v.boolean("must be true or false")));
+const duration = v.optional(
+  v.custom<Duration>(
+    (value) => (parseDuration(value) ?? 0) > 0,
+    'must be a positive duration, such as 60000 or "15m"',
+  ),
+);
+const secret = v.union(
+  [v.pipe(v.string(), v.minLength(1, "must not be empty")), v.instance(Uint8Array)],
+  "must be text or bytes",
+);
+
+const schema = v.object({
+  secret: v.optional(
+    v.union(
+      [secret, v.pipe(v.array(secret), v.minLength(1, "must hold at least one secret"))],
+      "must be text or bytes, or a list of them that is not empty",
+    ),
+  ),
+  name: v.optional(v.pipe(v.string("must be text"), v.minLength(1, "must not be empty"))),
+  key: v.optional(v.string("must be text")),
+  store: v.optional(
+    v.custom<NonNullable<SessionOptions["store"]>>(
+      (value) => isCallbackStore(value) || isPsessionStore(value) || value instanceof Psession,
+      "must be a store with get, set and destroy, a psession store, or a psession",
+    ),
+  ),
+  genid: v.optional(v.custom<Settings["genid"]>(isFunction, "must be a function")),
+  resave: flag,
+  saveUninitialized: flag,
+  rolling: flag,
+  unset: v.optional(v.picklist(["destroy", "keep"], 'must be "destroy" or "keep"')),
+  proxy: flag,
+  cookie: v.optional(
+    v.custom<NonNullable<SessionOptions["cookie"]>>(
+      (value) => isObject(value) || isFunction(value),
+      "must be an object or a function that gives one",
+    ),
+  ),
+  user: v.optional(
+    v.custom<UserOf | false>((value) => value === false || isFunction(value), "must be a function or false"),
+  ),
+  whenUnavailable: v.optional(
+    v.picklist(["refuse", "withoutSession"], 'must be "refuse" or "withoutSession"'),
+  ),
+  touchEvery: duration,
+  noStore: flag,
+  hashIds: flag,
+  migrateFrom: v.optional(
+    v.custom<CallbackStore>(isCallbackStore, "must be a store with get, set and destroy"),
+  ),
+  absolute: duration,
+});
+
+/** What is asked of one keeper only. */
+const ONLY_WITH_PSESSION = ["migrateFrom", "absolute"] as const;
+const ONLY_WITHOUT = ["hashIds", "genid"] as const;
+
+/** Checks options and completes them. Throws `invalid_options` with everything that is wrong. */
+export function resolveSessionOptions(options: SessionOptions): Settings {
+  // Null has always meant "not given" here.
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null));
+  const parsed = v.safeParse(schema, given);
+  if (!parsed.success) throw invalidOptions("The session middleware", parsed.issues.map(describeFault));
+  const { secret = [], store = new MemoryStore(), cookie = {}, touchEvery, ...rest } = parsed.output;
+  const isKept = isPsessionStore(store) || store instanceof Psession;
+  const faults: string[] = (isKept ? ONLY_WITHOUT : ONLY_WITH_PSESSION)
+    .filter((name) => parsed.output[name])
+    .map((name) => `${name} ${isKept ? "has no meaning with a psession store" : "needs a psession store"}`);
+  const every = touchEvery === undefined ? undefined : parseDuration(touchEvery);
+  const maxAge = typeof cookie === "object" ? cookie.maxAge : undefined;
+  if (every !== undefined && typeof maxAge === "number" && every * 2 > maxAge)
+    faults.push("touchEvery must be at most half of cookie.maxAge");
+  if (faults.length > 0) throw invalidOptions("The session middleware", faults);
+  return {
+    secrets: [secret].flat() as Secret[],
+    name: rest.name ?? (rest.key || "connect.sid"),
+    store: store as Settings["store"],
+    genid: rest.genid ?? newId,
+    resave: rest.resave ?? true,
+    saveUninitialized: rest.saveUninitialized ?? true,
+    rolling: rest.rolling ?? false,
+    unset: rest.unset ?? "keep",
+    proxy: rest.proxy ?? undefined,
+    cookie: typeof cookie === "function" ? cookie : () => cookie,
+    user: rest.user === false ? () => undefined : (rest.user ?? usualUser),
+    whenUnavailable: rest.whenUnavailable ?? "refuse",
+    touchEvery: every,
+    noStore: rest.noStore ?? true,
+    hashIds: rest.hashIds ?? false,
+    migrateFrom: rest.migrateFrom,
+  };
+}

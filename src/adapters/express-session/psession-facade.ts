@@ -1,0 +1,50 @@
+import { PsessionError } from "../../errors.ts";
+import type { Psession } from "../../psession.ts";
+import type { Cookie } from "./cookie.ts";
+import { type Callback, StoreClass } from "./store.ts";
+import { visitOf } from "./visit.ts";
+
+/** What `req.sessionStore` is with a psession store: the same methods, by row ids, which are no credentials. */
+export class PsessionFacade extends StoreClass {
+  readonly #psession: Psession<object>;
+  readonly #newCookie: (request: object) => Cookie;
+
+  constructor(psession: Psession<object>, newCookie: (request: object) => Cookie) {
+    super();
+    this.#psession = psession;
+    this.#newCookie = newCookie;
+    this.generate = (request) => visitOf(request)?.generate();
+  }
+
+  get(id: string, callback: (error: unknown, session?: object) => void): void {
+    const { store, clock, codec } = this.#psession.core.settings;
+    store.findSession(id).then((row) => {
+      const isLive = row !== undefined && clock.now() <= Math.min(row.idleDeadline, row.absoluteDeadline);
+      if (!isLive) return callback(null);
+      const cookie = this.#newCookie({ headers: {} });
+      callback(null, { ...codec.decode(row.data), cookie: cookie.toJSON() });
+    }, callback);
+  }
+
+  set(_id: string, _session: object, callback?: Callback): void {
+    callback?.(
+      new PsessionError(
+        "store_conflict",
+        "A psession store is written through req.session only: whoever writes a row by its id undoes what others did.",
+      ),
+    );
+  }
+
+  destroy(id: string, callback?: Callback): void {
+    this.#psession.revoke(id).then(
+      () => callback?.(),
+      (error: unknown) => callback?.(error),
+    );
+  }
+
+  override regenerate(request: object, callback: Callback): void {
+    const visit = visitOf(request);
+    if (visit === undefined) return callback(new Error("This request has no session."));
+    visit.regenerate(false).then(() => callback(), callback);
+  }
+}

@@ -1,0 +1,79 @@
+import { type Duration, parseDuration } from "../../duration.ts";
+import { invalidOptions } from "../../faults.ts";
+import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "../../options.ts";
+import { createPsession, Psession } from "../../psession.ts";
+import type { Store as PsessionStore } from "../../stores/store.ts";
+import type { CookieOptions } from "./cookie.ts";
+import type { SessionOptions, Settings } from "./options.ts";
+import type { Secret } from "./signature.ts";
+
+const DAY = 86_400_000;
+/** What stores of express-session's kind keep a session that says nothing about it. */
+const USUAL_IDLE = DAY;
+/** Browsers keep no cookie longer (RFC 6265bis section 5.5). */
+const LONGEST = 400 * DAY;
+const MINUTE = 60_000;
+
+/** The service over a psession store, from the options of express-session. */
+export function psessionOf(settings: Settings, given: SessionOptions): Psession<object> {
+  const { store } = settings;
+  const faults: string[] = [];
+  const require = (holds: boolean, fault: string) => {
+    if (!holds) faults.push(fault);
+  };
+  const { cookie = {} } = given;
+  require(typeof cookie ===
+    "object", "cookie must be an object with a psession store, as it holds for all requests");
+  const options: CookieOptions = typeof cookie === "object" && cookie !== null ? cookie : {};
+  if (store instanceof Psession) {
+    for (const name of ["absolute", "touchEvery", "noStore"] as const)
+      require(given[name] === undefined, `${name} is an option of createPsession here`);
+    if (faults.length > 0) throw invalidOptions("The session middleware", faults);
+    return store;
+  }
+
+  const isProduction = process.env["NODE_ENV"] === "production";
+  const isSecure = options.secure === true || (options.secure === "auto" && isProduction);
+  const [first] = settings.secrets;
+  require(first !== undefined &&
+    isStrong(
+      first,
+    ), "secret must have at least 32 random bytes with a psession store (openssl rand -base64 32); put it before the old one, which goes on to verify old cookies with migrateFrom");
+  require(isSecure ||
+    !isProduction, 'cookie.secure must be true or "auto" in production, as whoever is on the way reads a cookie that travels over plain http');
+  require(options.httpOnly !==
+    false, "cookie.httpOnly cannot be false with a psession store: scripts do not get the cookie");
+  if (faults.length > 0) throw invalidOptions("The session middleware", faults);
+
+  const absolute = parseDuration(given.absolute) ?? LONGEST;
+  const idle = Math.min(positive(options.maxAge) ?? USUAL_IDLE, absolute);
+  const { sameSite } = options;
+  return createPsession<object>({
+    store: store as PsessionStore,
+    keys: settings.secrets.filter(isStrong),
+    session: {
+      idle,
+      absolute,
+      touchEvery: Math.max(1, Math.min(settings.touchEvery ?? MINUTE, Math.floor(idle / 2))) as Duration,
+    },
+    cookies: {
+      session: settings.name,
+      sameSite:
+        sameSite === true ? "strict" : typeof sameSite === "string" && sameSite !== "auto" ? sameSite : "lax",
+      noStore: settings.noStore,
+      ...(options.path === undefined ? {} : { path: options.path }),
+      // A leading dot has had no meaning since RFC 6265.
+      ...(options.domain === undefined ? {} : { domain: options.domain.replace(/^\./, "") }),
+      ...(options.partitioned === undefined ? {} : { partitioned: options.partitioned }),
+    },
+    clock: { now: () => Date.now() },
+    ...(isSecure ? {} : { [dangerouslyAllowInsecureHttp]: true as const }),
+  } satisfies PsessionOptions);
+}
+
+/** As psession demands of its keys. */
+const isStrong = (secret: Secret): boolean =>
+  Buffer.byteLength(secret) >= 32 && new Set<string | number>(secret).size >= 8;
+
+const positive = (value: unknown): number | undefined =>
+  typeof value === "number" && value > 0 ? Math.ceil(value) : undefined;

@@ -1,0 +1,343 @@
+import type { DataRecord } from "../../data/codec.ts";
+import { PsessionError } from "../../errors.ts";
+import type { Psession } from "../../psession.ts";
+import type { Exchange, Settlement } from "../../request/exchange.ts";
+import type { Session as CoreSession } from "../../session.ts";
+import type { UserId } from "../../stores/store.ts";
+import type { PsessionKeeper } from "./psession-keeper.ts";
+import type { SessionRequest } from "./request.ts";
+import { fill, gone, type Session } from "./session.ts";
+import { SignInSession, type SignInVisit } from "./sign-in.ts";
+import { sameTexts, type Texts, textsOf } from "./texts.ts";
+import type { Visit } from "./visit.ts";
+import { Work } from "./work.ts";
+
+/** Where data keep what is ours: no application can have data of that name. */
+const RESERVED = "cookie";
+
+interface Reserved {
+  /** The cookie's life, where it is not the usual one. */
+  originalMaxAge?: number | null;
+  /** The user signed in by what the data say, and signs out by it. */
+  signedByData?: boolean;
+}
+
+type AnySession = Session & Record<string, unknown>;
+
+/** A session of the former store, that this request presents; without data where it was taken over already. */
+export interface Takeover {
+  readonly id: string;
+  /** The id that its row has, or will have. */
+  readonly successorId: string;
+  readonly data: Record<string, unknown> | undefined;
+}
+
+/** One request whose session is in a psession store. */
+export class PsessionVisit implements Visit, SignInVisit {
+  readonly core: CoreSession<object>;
+  readonly #keeper: PsessionKeeper;
+  readonly #request: SessionRequest;
+  readonly #exchange: Exchange<object>;
+  readonly #work = new Work();
+  /** Of a session object: how often the request had regenerated. */
+  readonly #generations = new WeakMap<object, number>();
+  readonly #opened: Texts;
+  #generation = 0;
+  /** What psession's session holds, as far as was pulled or pushed. */
+  #known: Texts = new Map();
+  #user: UserId | undefined;
+  #isRegenerated = false;
+  /** The handler signed in or out by psession's methods: what the data say of it does not count. */
+  #signsItself = false;
+  /** Somebody proved a credential in this request. */
+  #isProven = false;
+  /** What the data say of the user was carried out. */
+  #isSignedByData = false;
+  #hasEnded = false;
+  #hasTouched = false;
+  #takeover: Takeover | undefined;
+
+  constructor(
+    keeper: PsessionKeeper,
+    request: SessionRequest,
+    exchange: Exchange<object>,
+    core: CoreSession<object>,
+    takeover: Takeover | undefined,
+    canSetCookies: boolean,
+  ) {
+    this.#keeper = keeper;
+    this.#request = request;
+    this.#exchange = exchange;
+    this.core = core;
+    this.#takeover = takeover;
+    const session = this.#present();
+    if (takeover?.data !== undefined) this.#takeOver(session, takeover.data, canSetCookies);
+    this.#opened = this.#known;
+    this.#user = this.#userOf(session);
+  }
+
+  get psession(): Psession<object> {
+    return this.#keeper.psession;
+  }
+
+  generate(): void {
+    this.#isRegenerated = true;
+    this.#generation++;
+    this.#replace({});
+  }
+
+  async regenerate(_isUrgent: boolean): Promise<void> {
+    // The rows change with the next save: until then nothing has to be undone where the handler fails.
+    this.generate();
+  }
+
+  owe(work: Promise<void>): void {
+    this.#work.owe(work);
+  }
+
+  async save(session: object): Promise<void> {
+    await this.#work.track(() => this.#save(session as AnySession));
+  }
+
+  async reload(_session: object): Promise<void> {
+    await this.#work.track(async () => {
+      await this.core.reload().catch((error: unknown) => {
+        throw error instanceof PsessionError && error.code === "session_ended" ? gone() : error;
+      });
+      const session = this.#present();
+      this.#user = this.#userOf(session);
+    });
+  }
+
+  async destroy(_session: object): Promise<void> {
+    Reflect.deleteProperty(this.#request, "session");
+    this.#hasEnded = true;
+    await this.#work.track(async () => {
+      await this.core.logout();
+      await this.core.save();
+      const { successorId } = this.#takeover ?? {};
+      await this.#endFormer();
+      // A parallel request may have taken it over meanwhile.
+      if (successorId !== undefined) await this.psession.revoke(successorId, "logout");
+    });
+  }
+
+  call(name: string, values: readonly unknown[]): unknown {
+    const { core } = this;
+    const method = core[name as "login"] as (...values: readonly unknown[]) => unknown;
+    if (name === "isFresh") return Reflect.apply(method, core, values);
+    return this.#work.track(async () => {
+      const session = this.#request.session as AnySession | undefined;
+      if (session !== undefined) this.#push(session);
+      const result: unknown = await Reflect.apply(method, core, values);
+      if (name === "login" || name === "logout" || name === "revoke") this.#signsItself = true;
+      this.#isProven ||= name === "login";
+      if (session !== undefined) this.#pull(session);
+      return result;
+    });
+  }
+
+  commit(canSetCookies: boolean): Settlement | Promise<Settlement> {
+    return this.#work.whenDone(() => this.#commit(canSetCookies));
+  }
+
+  #commit(canSetCookies: boolean): Settlement | Promise<Settlement> {
+    const session = this.#request.session as AnySession | null | undefined;
+    if (session === undefined || session === null) {
+      const ends = this.#keeper.settings.unset === "destroy" && !this.#hasEnded;
+      this.#hasEnded ||= ends;
+      const ended = ends ? this.core.logout() : undefined;
+      return ended === undefined
+        ? this.#settle(canSetCookies)
+        : ended.then(() => this.#settle(canSetCookies));
+    }
+    if (!this.#hasTouched) session.touch();
+    this.#hasTouched = true;
+    const prepared = this.#prepare(session, true);
+    if (prepared === undefined) return this.#settle(canSetCookies, session);
+    return prepared.then(() => this.#settle(canSetCookies, session));
+  }
+
+  #settle(canSetCookies: boolean, session?: AnySession): Settlement | Promise<Settlement> {
+    if (session !== undefined) this.#live(session);
+    const isThere = canSetCookies ? this.#isStillThere() : undefined;
+    if (isThere === undefined) return this.#finish(canSetCookies);
+    return isThere.then(async (holds) => {
+      if (!holds) await this.core.logout();
+      return this.#finish(canSetCookies);
+    });
+  }
+
+  /** Asked only where a session is about to be carried over; who proved a credential has one in any case. */
+  #isStillThere(): Promise<boolean> | undefined {
+    const takeover = this.#takeover;
+    const isPending = takeover?.data !== undefined && this.core.isNew && !this.#isProven;
+    return isPending ? this.#keeper.isStillThere(takeover) : undefined;
+  }
+
+  #finish(canSetCookies: boolean): Settlement | Promise<Settlement> {
+    const settled = this.#exchange.commit({ canSetCookies });
+    // Also by those who came at the same time: the old row must be gone before its cookie is worth nothing.
+    if (this.#takeover === undefined || !canSetCookies) return settled;
+    return Promise.resolve(settled).then(async (settlement) => {
+      await this.#endFormer();
+      return settlement;
+    });
+  }
+
+  async #save(session: AnySession): Promise<void> {
+    if (this.#generations.get(session) !== this.#generation) throw gone();
+    await this.#prepare(session, false);
+    if ((await this.#isStillThere()) === false) throw gone();
+    this.#live(session);
+    await this.core.save();
+    this.#pull(session);
+  }
+
+  /**
+   * Puts the data into psession's session, and what they say of who is signed in. A promise only where that
+   * changed, so that a plain request is not held up.
+   */
+  #prepare(session: AnySession, isFinal: boolean): Promise<void> | undefined {
+    const user = this.#userOf(session);
+    // Who signed in by psession's methods is not signed out, or in as another, by what the data say.
+    const isOwn = !this.#isRegenerated && this.core.isSignedIn && !this.#isSignedByData;
+    const isSigned = this.#signsItself || isOwn || (!this.#isRegenerated && user === this.#user);
+    const isRegenerated = this.#isRegenerated;
+    this.#user = user;
+    if (isSigned) {
+      if (this.#signsItself) this.#isSignedByData = false;
+      this.#signsItself = this.#isRegenerated = false;
+      this.#push(session);
+      return undefined;
+    }
+    return this.#sign(session, user, isRegenerated, isFinal);
+  }
+
+  async #sign(
+    session: AnySession,
+    user: UserId | undefined,
+    isRegenerated: boolean,
+    isFinal: boolean,
+  ): Promise<void> {
+    const { core } = this;
+    this.#isSignedByData = user !== undefined;
+    if (user !== undefined) {
+      this.#isProven = true;
+      this.#push(session);
+      await core.login(user, { carry: "all" });
+    } else if (core.isSignedIn || (!core.isNew && (!isRegenerated || !hasData(session)))) {
+      await core.logout();
+      this.#known = new Map();
+      // What is left goes to a new session with the response: the handler may still throw it away.
+      if (!isFinal) return;
+      this.#push(session);
+    } else {
+      this.#push(session);
+      if (!core.isNew) core.replaceSecret();
+    }
+    this.#isRegenerated = false;
+  }
+
+  #push(session: AnySession): void {
+    const now = this.#textsOf(session);
+    const data = this.core.data as DataRecord;
+    for (const key of new Set([...this.#known.keys(), ...now.keys()])) {
+      const text = now.get(key);
+      if (text === this.#known.get(key)) continue;
+      if (text === undefined) delete data[key];
+      else data[key] = JSON.parse(text);
+    }
+    this.#known = now;
+  }
+
+  /** What others stored meanwhile was merged: the handler sees it too. */
+  #pull(session: AnySession): void {
+    const data = this.core.data as DataRecord;
+    const mine = textsOf(session);
+    const theirs = textsOf(data);
+    for (const key of mine.keys()) if (!theirs.has(key)) delete session[key];
+    const changed = [...theirs.keys()].filter((key) => mine.get(key) !== theirs.get(key));
+    fill(session, Object.fromEntries(changed.map((key) => [key, data[key]])));
+    this.#known = rawTexts(data);
+  }
+
+  #textsOf(session: AnySession): Texts {
+    const texts = new Map(textsOf(session));
+    const { originalMaxAge } = session.cookie;
+    const maxAge = typeof originalMaxAge === "number" ? originalMaxAge : null;
+    const isUsual = maxAge === (this.#keeper.newCookie(this.#request).originalMaxAge ?? null);
+    const isKept = this.#keeper.settings.saveUninitialized && this.core.outcome !== "insecure";
+    const reserved: Reserved = {
+      ...(isUsual && !isKept ? {} : { originalMaxAge: maxAge }),
+      ...(this.#isSignedByData ? { signedByData: true } : {}),
+    };
+    if (Object.keys(reserved).length > 0) texts.set(RESERVED, JSON.stringify(reserved));
+    return texts;
+  }
+
+  /** Whoever keeps the cookie for a time of its own is kept as long by the store. */
+  #live(session: AnySession): void {
+    const { rolling } = this.#keeper.settings;
+    const { originalMaxAge } = session.cookie;
+    const maxAge = typeof originalMaxAge === "number" ? Math.max(1, originalMaxAge) : undefined;
+    const isModified = !sameTexts(this.#opened, this.#known);
+    const resend = this.#takeover !== undefined || rolling || (maxAge !== undefined && isModified);
+    if (maxAge === undefined && !resend) return;
+    const { idle } = this.#keeper.psession.core.settings.session;
+    this.#exchange.live({ idle: Math.ceil(maxAge ?? idle), maxAge, resend });
+  }
+
+  #present(): AnySession {
+    const { [RESERVED]: cookie, ...data } = this.core.data as DataRecord;
+    this.#known = rawTexts(this.core.data);
+    const session = this.#replace(data);
+    const { originalMaxAge, signedByData = false } = (cookie ?? {}) as Reserved;
+    if (originalMaxAge !== undefined) session.cookie.maxAge = originalMaxAge;
+    this.#isSignedByData = signedByData;
+    return session;
+  }
+
+  #replace(data: object): AnySession {
+    const request = this.#request;
+    request.sessionID = this.core.id;
+    const session = new SignInSession(request, data) as unknown as AnySession;
+    session.cookie = this.#keeper.newCookie(request);
+    request.session = session;
+    this.#generations.set(session, this.#generation);
+    return session;
+  }
+
+  #takeOver(session: AnySession, former: Record<string, unknown>, canSetCookies: boolean): void {
+    const { cookie, ...data } = former;
+    fill(session, data);
+    const life = (cookie as { originalMaxAge?: number | null } | undefined)?.originalMaxAge;
+    if (typeof life === "number") session.cookie.maxAge = life;
+    if (!canSetCookies) return;
+    const user = this.#userOf(session);
+    this.#isSignedByData = user !== undefined;
+    this.#push(session);
+    if (user !== undefined) this.core.takeOver(user);
+  }
+
+  async #endFormer(): Promise<void> {
+    const { id } = this.#takeover ?? {};
+    if (id === undefined) return;
+    this.#takeover = undefined;
+    await this.#keeper.former?.destroy(id);
+  }
+
+  #userOf(session: AnySession): UserId | undefined {
+    return this.#keeper.settings.user({ ...session }) ?? undefined;
+  }
+}
+
+const hasData = (session: AnySession): boolean => Object.keys(session).some((key) => key !== "cookie");
+
+/** With the reserved key, which `textsOf` leaves out as a cookie. */
+function rawTexts(data: object): Texts {
+  const texts = new Map(textsOf(data));
+  const { [RESERVED]: reserved } = data as DataRecord;
+  if (reserved !== undefined) texts.set(RESERVED, JSON.stringify(reserved));
+  return texts;
+}

@@ -1,0 +1,38 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { TLSSocket } from "node:tls";
+
+/** What we use of a request: Express's, Connect's or Node's own. */
+export interface SessionRequest extends IncomingMessage {
+  session?: unknown;
+  sessionID?: unknown;
+  sessionStore?: unknown;
+  readonly originalUrl?: string;
+  readonly secure?: boolean;
+  readonly ip?: string | undefined;
+  /** What cookie-parser leaves. */
+  readonly secret?: unknown;
+  readonly signedCookies?: Record<string, unknown>;
+  readonly cookies?: Record<string, unknown>;
+}
+
+/** By the socket, and by what a proxy says as far as that is believed: Express's word unless `trust` says otherwise. */
+export function isSecure(request: SessionRequest, trust: boolean | undefined): boolean {
+  if ((request.socket as Partial<TLSSocket> | undefined)?.encrypted === true) return true;
+  if (trust === false) return false;
+  if (trust !== true) return request.secure === true;
+  const forwarded = request.headers["x-forwarded-proto"] ?? "";
+  return String(forwarded).split(",")[0]?.trim().toLowerCase() === "https";
+}
+
+/** The path that the browser asked for, wherever the middleware is mounted. */
+export function pathOf(request: SessionRequest): string {
+  const url = request.originalUrl ?? request.url ?? "";
+  if (!url.startsWith("/")) return URL.parse(url)?.pathname ?? "/";
+  return url.split("?", 1)[0] || "/";
+}
+
+/** WebSocket upgrades and the like bring something that only looks like a response: nothing can be held there. */
+export function isResponse(response: unknown): response is ServerResponse {
+  const has = (name: string) => typeof (response as Record<string, unknown> | null)?.[name] === "function";
+  return ["writeHead", "write", "end", "flushHeaders", "getHeaders", "appendHeader"].every(has);
+}

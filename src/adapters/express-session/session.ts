@@ -1,0 +1,143 @@
+import { inspect } from "node:util";
+import { PsessionError } from "../../errors.ts";
+import type { Cookie } from "./cookie.ts";
+import type { SessionRequest } from "./request.ts";
+import type { Callback, CallbackStore } from "./store.ts";
+import { type Visit, visitOf } from "./visit.ts";
+
+/**
+ * The visitor's session: data are its own properties. The methods take a callback and return the session. Without
+ * a callback the response waits for them, and is an error where they fail; each has a form that gives a promise.
+ */
+export class Session {
+  declare readonly id: string;
+  declare readonly req: SessionRequest;
+  declare cookie: Cookie;
+
+  constructor(request: object, data?: object | null) {
+    const { sessionID } = request as SessionRequest;
+    Object.defineProperty(this, "req", { value: request });
+    // Configurable: where somebody signs in and the application keeps the session, its id is exchanged.
+    Object.defineProperty(this, "id", { value: sessionID, configurable: true });
+    fill(this, data);
+  }
+
+  /** Begins the cookie's time anew. */
+  touch(): this {
+    return this.resetMaxAge();
+  }
+
+  resetMaxAge(): this {
+    this.cookie.maxAge = this.cookie.originalMaxAge;
+    return this;
+  }
+
+  /** Stores the data now; the response does it anyway. */
+  save(callback?: Callback): this {
+    return this.#run((visit) => visit.save(this), callback);
+  }
+
+  /** Puts the stored data in place of these, in a new `req.session`. */
+  reload(callback?: Callback): this {
+    return this.#run((visit) => visit.reload(this), callback);
+  }
+
+  /** Ends the session; `req.session` is gone. */
+  destroy(callback?: Callback): this {
+    return this.#run((visit) => visit.destroy(this), callback);
+  }
+
+  /** Ends the session and puts a new one at `req.session`; without a callback, at once. */
+  regenerate(callback?: Callback): this {
+    return this.#run((visit) => visit.regenerate(callback === undefined), callback);
+  }
+
+  async saveAsync(): Promise<void> {
+    await this.#visit.save(this);
+  }
+
+  async reloadAsync(): Promise<void> {
+    await this.#visit.reload(this);
+  }
+
+  async destroyAsync(): Promise<void> {
+    await this.#visit.destroy(this);
+  }
+
+  async regenerateAsync(): Promise<void> {
+    await this.#visit.regenerate(false);
+  }
+
+  /** On the session of `store.load` there is no request to go with: the store is called as it is. */
+  get #visit(): Pick<Visit, "save" | "reload" | "destroy" | "regenerate" | "owe"> {
+    return visitOf(this.req) ?? detached(this);
+  }
+
+  #run(
+    work: (visit: Pick<Visit, "save" | "reload" | "destroy" | "regenerate">) => Promise<void>,
+    callback: Callback | undefined,
+  ): this {
+    const visit = this.#visit;
+    const done = work(visit);
+    if (callback === undefined) visit.owe(done);
+    // Out of the promise: what a callback throws must not look like a failed save.
+    else {
+      done.then(
+        () => process.nextTick(callback),
+        (error: unknown) => process.nextTick(callback, error),
+      );
+    }
+    return this;
+  }
+
+  /** Data only: neither the id, which is the cookie's value, nor the request belongs into a log. */
+  [inspect.custom](): string {
+    return `Session ${inspect({ ...this })}`;
+  }
+}
+
+/** Data whose names are the session's own are left out, as nobody could reach them. */
+export function fill(session: Session, data: object | null | undefined): void {
+  for (const [name, value] of Object.entries(data ?? {})) {
+    if (!(name in Session.prototype) && name !== "id" && name !== "req") {
+      Object.defineProperty(session, name, { value, writable: true, enumerable: true, configurable: true });
+    }
+  }
+}
+
+function detached(session: Session): Pick<Visit, "save" | "reload" | "destroy" | "regenerate" | "owe"> {
+  const { req } = session;
+  const store = req.sessionStore as CallbackStore & {
+    regenerate?(request: object, callback: Callback): void;
+    createSession(request: object, data: object): Session;
+  };
+  const call = (work: (callback: Callback) => void) =>
+    new Promise<void>((resolve, reject) => {
+      work((error) => (error ? reject(error) : resolve()));
+    });
+  return {
+    save: () => call((callback) => store.set(session.id, session, callback)),
+    destroy: () => call((callback) => store.destroy(session.id, callback)),
+    regenerate: () =>
+      call((callback) =>
+        store.regenerate === undefined
+          ? store.destroy(session.id, callback)
+          : store.regenerate(req, callback),
+      ),
+    reload: () =>
+      new Promise((resolve, reject) => {
+        store.get(session.id, (error, data) => {
+          if (error) return reject(error);
+          if (!data) return reject(gone());
+          store.createSession(req, data);
+          resolve();
+        });
+      }),
+    owe: (work) => void work.catch(() => {}),
+  };
+}
+
+export const gone = (): PsessionError =>
+  new PsessionError("session_ended", "Failed to load the session: it is not stored any more.", {
+    status: 409,
+  });

@@ -1,0 +1,62 @@
+import type { SessionData as CoreData } from "../../data/typing.ts";
+import type { Session as CoreSession } from "../../session.ts";
+import { Session } from "./session.ts";
+import { visitOf } from "./visit.ts";
+
+const METHODS = [
+  "login",
+  "logout",
+  "reauthenticate",
+  "renew",
+  "update",
+  "isFresh",
+  "devices",
+  "revoke",
+  "revokeOthers",
+] as const;
+const VALUES = [
+  "userId",
+  "level",
+  "isSignedIn",
+  "isPersistent",
+  "isNew",
+  "authenticatedAt",
+  "handle",
+  "outcome",
+] as const;
+
+/** What `req.session` has besides, with a psession store: see psession's own `Session`. */
+export type SignIn = Pick<CoreSession<CoreData>, (typeof METHODS)[number] | (typeof VALUES)[number]>;
+
+/** Reads and writes the data before and after a method of psession's session. */
+export interface SignInVisit {
+  call(name: string, values: readonly unknown[]): unknown;
+}
+
+/**
+ * A session with psession's sign-in. None of it is in the way of data: `req.session.userId = 7` is data, as it has
+ * always been, and hides what is here.
+ */
+export class SignInSession extends Session {}
+
+for (const name of METHODS) {
+  Object.defineProperty(SignInSession.prototype, name, {
+    configurable: true,
+    writable: true,
+    value: function (this: Session, ...values: unknown[]) {
+      return (visitOf(this.req) as unknown as SignInVisit).call(name, values);
+    },
+  });
+}
+
+for (const name of VALUES) {
+  Object.defineProperty(SignInSession.prototype, name, {
+    configurable: true,
+    get(this: Session) {
+      return visitOf(this.req)?.core?.[name];
+    },
+    set(this: Session, value: unknown) {
+      Object.defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
+    },
+  });
+}

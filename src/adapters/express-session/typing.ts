@@ -1,0 +1,32 @@
+export type { ExpressRequestSession } from "../express/request-session.ts";
+
+import type { Cookie } from "./cookie.ts";
+import type { Session } from "./session.ts";
+import type { SignIn } from "./sign-in.ts";
+import type { Store } from "./store.ts";
+
+/**
+ * The application's session data, typed by declaration merging:
+ * `declare module "psession/express-session" { interface SessionData { views: number } }`.
+ */
+export interface SessionData {
+  cookie: Cookie;
+}
+
+/**
+ * What handlers have at `req.session`. What psession adds (`login`, `devices` and so on) is there with a psession
+ * store only.
+ */
+export type RequestSession = Session & Omit<SignIn, keyof SessionData> & Partial<SessionData>;
+
+declare global {
+  namespace Express {
+    interface PsessionSessions {
+      expressSession: RequestSession;
+    }
+    interface Request {
+      sessionID: string;
+      sessionStore: Store;
+    }
+  }
+}

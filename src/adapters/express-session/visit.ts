@@ -1,0 +1,32 @@
+import type { Psession } from "../../psession.ts";
+import type { Settlement } from "../../request/exchange.ts";
+import type { Session as CoreSession } from "../../session.ts";
+
+/** What one request does with its session, whoever keeps it. */
+export interface Visit {
+  save(session: object): Promise<void>;
+  /** Puts the stored session in place of this one. */
+  reload(session: object): Promise<void>;
+  /** Ends the stored session; `request.session` is gone at once. */
+  destroy(session: object): Promise<void>;
+  /** Puts a new session in place of this one, which ends. `isUrgent`: at once, whatever becomes of the old one. */
+  regenerate(isUrgent: boolean): Promise<void>;
+  /** Puts a new session into the request. */
+  generate(): void;
+  /** The response waits for this, and is an error where it fails. */
+  owe(work: Promise<void>): void;
+  commit(canSetCookies: boolean): Settlement | Promise<Settlement>;
+  /** psession's own session, where a psession store keeps it. */
+  readonly core: CoreSession<object> | undefined;
+  readonly psession: Psession<object> | undefined;
+}
+
+const visits = new WeakMap<object, Visit>();
+
+export const visitOf = (request: object): Visit | undefined => visits.get(request);
+
+export function beginVisit(request: object, visit: Visit): void {
+  visits.set(request, visit);
+}
+
+export const NOTHING: Settlement = { setCookie: [], noStore: false };

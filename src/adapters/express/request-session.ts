@@ -1,0 +1,21 @@
+/**
+ * The type of `req.session`. Each middleware of psession says what it puts there; where a program imports several,
+ * it is all of them at once.
+ */
+declare global {
+  namespace Express {
+    /** By middleware. */
+    interface PsessionSessions {}
+    interface Request {
+      /** The visitor's session, there in every handler behind the middleware. */
+      session: All<PsessionSessions[keyof PsessionSessions]>;
+    }
+  }
+}
+
+type All<Union> = (Union extends unknown ? (each: Union) => void : never) extends (all: infer Each) => void
+  ? Each
+  : never;
+
+/** Exported by every middleware, or their declarations would not bring these along. */
+export type ExpressRequestSession = Express.Request["session"];

@@ -1,0 +1,622 @@
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { psessionOf, type SessionOptions } from "../../../src/adapters/express-session/index.ts";
+import {
+  createPsession,
+  dangerouslyAllowInsecureHttp,
+  memoryStore,
+  PsessionError,
+} from "../../../src/index.ts";
+import { DAY, HOUR, MINUTE } from "../../support/clock.ts";
+import { HttpClient } from "../../support/http.ts";
+import { intercepted } from "../../support/stores.ts";
+import { type Any, type Express, NotedStore, original, ours, STRONG, start, WEAK } from "./sides.ts";
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ["Date"], now: Date.UTC(2030, 0, 1) }));
+afterEach(() => void vi.useRealTimers());
+const pass = (milliseconds: number) => void vi.setSystemTime(Date.now() + milliseconds);
+
+const same = (client: HttpClient) => {
+  const other = new HttpClient(client.base);
+  other.jar = new Map(client.jar);
+  return other;
+};
+
+const routes = (app: Express) => {
+  app.get("/visit", (request: Any, response) => {
+    request.session.seen = (request.session.seen ?? 0) + 1;
+    response.json({ seen: request.session.seen, userId: request.session.userId ?? null });
+  });
+  app.get("/me", (request: Any, response) => {
+    const { userId, level, isSignedIn } = psessionOf(request).session;
+    response.json({ userId: userId ?? null, level, isSignedIn, data: request.session });
+  });
+  app.get("/passport/:user", (request: Any, response) => {
+    request.session.regenerate(() => {
+      request.session.passport = { user: Number(request.params.user) };
+      request.session.save((error: Any) => response.json(error ?? null));
+    });
+  });
+  app.get("/plain/:user", (request: Any, response) => {
+    request.session.userId = Number(request.params.user);
+    response.send("in");
+  });
+  app.get("/out", (request: Any, response) => {
+    request.session.destroy((error: Any) => response.json(error?.code ?? null));
+  });
+  app.get("/login/:user", async (request: Any, response) => {
+    await request.session.login(Number(request.params.user), { remember: true });
+    response.json(request.session.level);
+  });
+  app.get("/devices", async (request: Any, response) => response.json(await request.session.devices()));
+};
+
+const begin = (options: SessionOptions = {}, define = routes) =>
+  start(ours, { secret: STRONG, store: memoryStore(), ...options }, define);
+
+describe("a session in a psession store", () => {
+  test("is psession's: its cookie, and an id that is no credential", async () => {
+    const client = await begin({}, (app) => {
+      routes(app);
+      app.get("/id", (request: Any, response) => response.json([request.sessionID, request.session.id]));
+    });
+    const { setCookie } = await client.get("/visit");
+    expect(setCookie).toEqual([
+      expect.stringMatching(
+        /^connect\.sid=[\w-]{22}\.[\w-]{43}\.[\w-]{22}; Path=\/; HttpOnly; SameSite=Lax$/,
+      ),
+    ]);
+    const [id, same] = (await client.get("/id")).json;
+    expect(id).toBe(same);
+    expect(setCookie[0]).toContain(id);
+    expect((await client.get("/visit")).json.seen).toBe(2);
+  });
+
+  test("who signs in with passport is a user of psession's, with devices that can be ended", async () => {
+    const client = await begin();
+    await client.get("/visit");
+    const planted = same(client);
+    expect((await client.get("/passport/7")).json).toBeNull();
+    expect((await client.get("/me")).json).toMatchObject({ userId: 7, level: "login", isSignedIn: true });
+    expect((await planted.get("/me")).json.userId).toBeNull();
+    const phone = new HttpClient(client.base);
+    await phone.get("/passport/7");
+    expect((await client.get("/devices")).json).toHaveLength(2);
+  });
+
+  test("revoking a user ends what passport began", async () => {
+    const store = memoryStore();
+    const psession = createPsession({
+      store,
+      keys: [STRONG],
+      prune: false,
+      [dangerouslyAllowInsecureHttp]: true,
+    });
+    const client = await begin({ store: psession, secret: undefined });
+    await client.get("/plain/7");
+    expect((await client.get("/me")).json).toMatchObject({ userId: 7, data: { userId: 7 } });
+    expect(await psession.revokeUser(7)).toBe(1);
+    expect((await client.get("/me")).json).toMatchObject({ userId: null, data: {} });
+  });
+
+  test("data of the names of psession's methods are data", async () => {
+    const client = await begin({}, (app) => {
+      app.get("/set", (request: Any, response) => {
+        Object.assign(request.session, { level: 3, update: "now", devices: [1], handle: "h" });
+        response.json(Object.keys(request.session).sort());
+      });
+      app.get("/get", (request: Any, response) => response.json(request.session));
+    });
+    expect((await client.get("/set")).json).toEqual(["cookie", "devices", "handle", "level", "update"]);
+    expect((await client.get("/get")).json).toMatchObject({
+      level: 3,
+      update: "now",
+      devices: [1],
+      handle: "h",
+    });
+  });
+
+  test("psession's own sign-in is left alone by what the data say", async () => {
+    const client = await begin();
+    await client.get("/visit");
+    expect((await client.get("/login/7")).json).toBe("login");
+    expect((await client.get("/me")).json).toMatchObject({ userId: 7, level: "login", data: { seen: 1 } });
+    await client.get("/visit");
+    await client.get("/plain/8");
+    expect((await client.get("/me")).json).toMatchObject({ userId: 7, data: { userId: 8 } });
+    client.restart();
+    pass(HOUR);
+    expect((await client.get("/me")).json).toMatchObject({
+      userId: 7,
+      level: "remembered",
+      data: { seen: 2 },
+    });
+  });
+
+  test("signing out ends the row: by destroy, by regenerate, and by taking the user out of the data", async () => {
+    for (const how of ["/out", "/regenerate", "/delete"]) {
+      const client = await begin({}, (app) => {
+        routes(app);
+        app.get("/regenerate", (request: Any, response) => {
+          request.session.regenerate((error: Any) => response.json(error ?? null));
+        });
+        app.get("/delete", (request: Any, response) => {
+          delete request.session.passport;
+          response.json(null);
+        });
+      });
+      await client.get("/passport/7");
+      const captured = same(client);
+      expect((await client.get(how)).json).toBeNull();
+      expect((await captured.get("/me")).json.userId).toBeNull();
+      expect((await client.get("/me")).json.userId).toBeNull();
+    }
+  });
+
+  test("another user's sign-in takes the session, and the old cookie gets nothing", async () => {
+    const client = await begin();
+    await client.get("/plain/7");
+    const before = same(client);
+    await client.get("/plain/8");
+    expect((await client.get("/me")).json.userId).toBe(8);
+    expect((await before.get("/me")).json.userId).toBeNull();
+  });
+
+  test("a request that was sent before regenerate gets nothing, and overwrites nothing", async () => {
+    const client = await begin({}, (app) => {
+      routes(app);
+      app.get("/new", (request: Any, response) => {
+        request.session.regenerate(() => {
+          request.session.fresh = true;
+          response.send("ok");
+        });
+      });
+    });
+    await client.get("/visit");
+    const early = same(client);
+    expect((await client.get("/new")).setCookie).toHaveLength(1);
+    const late = await early.get("/visit");
+    expect(late.json).toEqual({ seen: 1, userId: null });
+    expect(late.setCookie).toEqual([]);
+    expect((await client.get("/me")).json.data).toMatchObject({ fresh: true });
+  });
+
+  test("a save under way does not bring back what was ended", async () => {
+    const arrived = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const client = await begin({}, (app) => {
+      routes(app);
+      app.get("/slow", async (request: Any, response) => {
+        request.session.slow = true;
+        arrived.resolve();
+        await goOn.promise;
+        request.session.save((error: Any) => response.json(error?.code ?? null));
+      });
+    });
+    await client.get("/passport/7");
+    const captured = same(client);
+    const slow = same(client).get("/slow");
+    await arrived.promise;
+    await client.get("/out");
+    goOn.resolve();
+    expect((await slow).json).toBe("session_ended");
+    expect((await captured.get("/me")).json.userId).toBeNull();
+  });
+
+  test("fifty changes at once are all kept", async () => {
+    const client = await begin({}, (app) => {
+      routes(app);
+      app.get("/add/:key", (request: Any, response) => {
+        request.session[`k${request.params.key}`] = { list: [request.params.key] };
+        response.send("ok");
+      });
+    });
+    await client.get("/visit");
+    await Promise.all(Array.from({ length: 50 }, (_, index) => same(client).get(`/add/${index}`)));
+    expect(Object.keys((await client.get("/me")).json.data)).toHaveLength(52);
+  });
+
+  test("an untouched visitor leaves no row, unless saveUninitialized asks for one", async () => {
+    const bare = (app: Express) => void app.get("/", (_request, response) => void response.send("ok"));
+    expect((await (await begin({}, bare)).get("/")).setCookie).toEqual([]);
+    const client = await begin({ saveUninitialized: true }, bare);
+    expect((await client.get("/")).setCookie).toHaveLength(1);
+    expect((await client.get("/")).setCookie).toEqual([]);
+  });
+
+  test("reload and update see what others stored", async () => {
+    const client = await begin({}, (app) => {
+      routes(app);
+      app.get("/reload", (request: Any, response) => {
+        request.session.seen = 100;
+        request.session.reload((error: Any) => response.json([error ?? null, request.session.seen]));
+      });
+      app.get("/update", async (request: Any, response) => {
+        const result = await request.session.update((data: Any) => {
+          data.seen += 10;
+          return data.seen;
+        });
+        response.json([result, request.session.seen]);
+      });
+      app.get("/fresh", (request: Any, response) => {
+        request.session.reload((error: Any) => response.json(error.code));
+      });
+    });
+    expect((await client.get("/fresh")).json).toBe("session_ended");
+    await client.get("/visit");
+    expect((await client.get("/reload")).json).toEqual([null, 1]);
+    expect((await client.get("/update")).json).toEqual([11, 11]);
+    expect((await client.get("/visit")).json.seen).toBe(12);
+  });
+
+  test("req.sessionStore reads and ends by row ids", async () => {
+    const client = await begin({}, (app) => {
+      routes(app);
+      app.get("/load", (request: Any, response) => {
+        request.sessionStore.load(request.sessionID, (_error: Any, found: Any) => response.json(found));
+      });
+      app.get("/kill", (request: Any, response) => {
+        request.sessionStore.destroy(request.sessionID, () => response.send("ended"));
+      });
+      app.get("/set", (request: Any, response) => {
+        request.sessionStore.set("x", {}, (error: Any) => response.send(error.code));
+      });
+      app.get("/regenerate", (request: Any, response) => {
+        request.sessionStore.regenerate(request, () => response.json(request.session.seen ?? null));
+      });
+    });
+    await client.get("/visit");
+    expect((await client.get("/load")).json).toMatchObject({ seen: 1, cookie: { path: "/" } });
+    expect((await client.get("/set")).text).toBe("store_conflict");
+    expect((await client.get("/regenerate")).json).toBeNull();
+    await client.get("/visit");
+    await client.get("/kill");
+    expect((await client.get("/visit")).json.seen).toBe(1);
+  });
+
+  test("costs a read for a page that reads, and nothing without a cookie", async () => {
+    const calls: string[] = [];
+    const store = intercepted(memoryStore(), (name, call) => {
+      calls.push(name);
+      return call();
+    });
+    const client = await begin({ store });
+    const taken = () => calls.splice(0).filter((name) => !/[pP]rune/.test(name));
+    await client.get("/me");
+    expect(taken()).toEqual([]);
+    await client.get("/visit");
+    expect(taken()).toEqual(["apply"]);
+    await client.get("/me");
+    expect(taken()).toEqual(["findSession"]);
+    await client.get("/visit");
+    expect(taken()).toEqual(["findSession", "apply"]);
+    await client.get("/plain/7");
+    expect(taken()).toEqual(["findSession", "apply"]);
+  });
+
+  test("a store that is down is an error, or no session; the cookie stays", async () => {
+    const broken = () => {
+      let isDown = false;
+      const store = intercepted(memoryStore(), async (_name, call) => {
+        if (isDown) throw new PsessionError("store_unavailable", "down");
+        return call();
+      });
+      return { store, fail: () => (isDown = true) };
+    };
+    for (const [whenUnavailable, status] of [
+      ["refuse", 503],
+      ["withoutSession", 200],
+    ] as const) {
+      const { store, fail } = broken();
+      const client = await begin({ store, whenUnavailable }, (app) => {
+        app.get("/", (request: Any, response) => {
+          if (request.session) request.session.x = 1;
+          response.send(request.session === undefined ? "none" : "session");
+        });
+      });
+      expect((await client.get("/")).setCookie).toHaveLength(1);
+      fail();
+      const answer = await client.get("/");
+      expect([answer.status, answer.setCookie]).toEqual([status, []]);
+    }
+  });
+});
+
+describe("the life of a cookie", () => {
+  const life = (line: string | undefined) => ({
+    maxAge: Number(/Max-Age=(\d+)/.exec(line ?? "")?.[1]),
+    expires: Date.parse(/Expires=([^;]+)/.exec(line ?? "")?.[1] ?? ""),
+  });
+
+  test("of all sessions: the browser and the row keep it as long", async () => {
+    const client = await begin({ cookie: { maxAge: 3 * DAY } });
+    const { setCookie } = await client.get("/visit");
+    expect(life(setCookie[0])).toEqual({ maxAge: 3 * 86_400, expires: Date.now() + 3 * DAY });
+    pass(3 * DAY - MINUTE);
+    expect((await client.get("/visit")).json.seen).toBe(2);
+    pass(3 * DAY + MINUTE);
+    expect((await client.get("/visit")).json.seen).toBe(1);
+  });
+
+  test("a change sends the same cookie again, for the whole time; a page that reads does not", async () => {
+    const client = await begin({ cookie: { maxAge: 3 * DAY } });
+    const [first = ""] = (await client.get("/visit")).setCookie;
+    pass(DAY);
+    expect((await client.get("/me")).setCookie).toEqual([]);
+    const [again = ""] = (await client.get("/visit")).setCookie;
+    expect(again.split(";")[0]).toBe(first.split(";")[0]);
+    expect(life(again)).toEqual({ maxAge: 3 * 86_400, expires: Date.now() + 3 * DAY });
+  });
+
+  test("rolling sends it with every response", async () => {
+    const client = await begin({ rolling: true, cookie: { maxAge: HOUR } });
+    await client.get("/visit");
+    for (let round = 0; round < 3; round++) {
+      pass(HOUR - MINUTE);
+      expect(life((await client.get("/me")).setCookie[0]).maxAge).toBe(3600);
+    }
+    expect((await client.get("/visit")).json.seen).toBe(2);
+  });
+
+  test("of one session: thirty days for whoever ticked the box", async () => {
+    const client = await begin({}, (app) => {
+      routes(app);
+      app.get("/stay", (request: Any, response) => {
+        request.session.cookie.maxAge = 30 * DAY;
+        response.send("ok");
+      });
+      app.get("/go", (request: Any, response) => {
+        request.session.cookie.maxAge = null;
+        response.send("ok");
+      });
+      app.get("/left", (request: Any, response) => response.json(request.session.cookie.maxAge));
+    });
+    expect(life((await client.get("/visit")).setCookie[0]).maxAge).toBeNaN();
+    expect(life((await client.get("/stay")).setCookie[0]).maxAge).toBe(30 * 86_400);
+    client.restart();
+    pass(29 * DAY);
+    expect((await client.get("/left")).json).toBe(30 * DAY);
+    expect(life((await client.get("/visit")).setCookie[0]).maxAge).toBe(30 * 86_400);
+    pass(29 * DAY);
+    expect((await client.get("/visit")).json.seen).toBe(3);
+    await client.get("/go");
+    pass(2 * DAY);
+    expect((await client.get("/visit")).json.seen).toBe(1);
+  });
+
+  test("a cookie sent again never replaces one that a parallel sign-in brought", async () => {
+    const arrived = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const client = await begin({ rolling: true, cookie: { maxAge: HOUR } }, (app) => {
+      routes(app);
+      app.get("/slow", async (_request, response) => {
+        arrived.resolve();
+        await goOn.promise;
+        response.send("slow");
+      });
+    });
+    await client.get("/visit");
+    const slow = same(client).get("/slow");
+    await arrived.promise;
+    await client.get("/plain/7");
+    goOn.resolve();
+    expect((await slow).setCookie).toEqual([]);
+    expect((await client.get("/me")).json.userId).toBe(7);
+  });
+});
+
+describe("moving from another store", () => {
+  const former = async () => {
+    const store = new NotedStore();
+    const before = await start(original, { store, secret: WEAK }, routes0);
+    await before.get("/plain/7");
+    await before.get("/visit");
+    return { store, before };
+  };
+  const routes0 = (app: Express) => {
+    app.get("/visit", (request: Any, response) => {
+      request.session.seen = (request.session.seen ?? 0) + 1;
+      response.json({ seen: request.session.seen });
+    });
+    app.get("/plain/:user", (request: Any, response) => {
+      request.session.userId = Number(request.params.user);
+      response.send("in");
+    });
+  };
+  const move = async (define = routes, more: SessionOptions = {}) => {
+    const { store, before } = await former();
+    const client = await begin({ secret: [STRONG, WEAK], migrateFrom: store, ...more }, define);
+    client.jar = new Map(before.jar);
+    store.taken();
+    return { store, client };
+  };
+
+  test("signs nobody out: the data move with the first request, under the same cookie", async () => {
+    const { store, client } = await move();
+    const captured = same(client);
+    const first = await client.get("/me");
+    expect(first.json).toMatchObject({ userId: 7, level: "login", data: { seen: 1, userId: 7 } });
+    expect(first.setCookie).toEqual([expect.stringMatching(/^connect\.sid=[\w-]{22}\./)]);
+    // Read once more before it is carried over: it may have been ended meanwhile.
+    expect(store.taken()).toEqual(["get", "get", "destroy"]);
+    expect(store.rows.size).toBe(0);
+    expect((await client.get("/visit")).json).toMatchObject({ seen: 2, userId: 7 });
+    expect(store.taken()).toEqual([]);
+    pass(5 * MINUTE);
+    expect((await captured.get("/me")).json.userId).toBeNull();
+  });
+
+  test("counts as no fresh sign-in", async () => {
+    const { client } = await move((app) => {
+      routes(app);
+      app.get("/fresh", (request: Any, response) =>
+        response.json(request.session.isFresh({ within: "10m" })),
+      );
+    });
+    expect((await client.get("/fresh")).json).toBe(false);
+    expect((await client.get("/fresh")).json).toBe(false);
+  });
+
+  test("many requests at once with the old cookie end up in one session", async () => {
+    const { store, client } = await move((app) => {
+      routes(app);
+      app.get("/add/:key", (request: Any, response) => {
+        request.session[`k${request.params.key}`] = true;
+        response.json(request.session.userId);
+      });
+    });
+    const others = Array.from({ length: 20 }, () => same(client));
+    const answers = await Promise.all(others.map((other, index) => other.get(`/add/${index}`)));
+    expect(new Set(answers.map(({ text }) => text))).toEqual(new Set(["7"]));
+    const cookies = new Set(others.map(({ jar }) => jar.get("connect.sid")?.value));
+    expect(cookies.size).toBe(1);
+    const { json } = await (others[0] as HttpClient).get("/me");
+    expect(Object.keys(json.data)).toHaveLength(23);
+    expect((await (others[5] as HttpClient).get("/devices")).json).toHaveLength(1);
+    expect(store.rows.size).toBe(0);
+  });
+
+  test("a life of its own comes along", async () => {
+    const { store, client } = await move();
+    for (const [id, text] of store.rows) {
+      const row = JSON.parse(text);
+      row.cookie = { ...row.cookie, originalMaxAge: 30 * DAY, expires: new Date(Date.now() + DAY) };
+      store.rows.set(id, JSON.stringify(row));
+    }
+    const [line = ""] = (await client.get("/me")).setCookie;
+    expect(line).toContain(`Max-Age=${30 * 86_400}`);
+  });
+
+  test("an old cookie that belongs to nothing is nobody", async () => {
+    const { store, client } = await move();
+    store.rows.clear();
+    expect((await client.get("/me")).json).toMatchObject({ userId: null, data: {} });
+    expect((await client.get("/visit")).json.seen).toBe(1);
+  });
+
+  test("the old store being down signs nobody out either", async () => {
+    const { store, client } = await move();
+    store.instead.get = (_id, done) => done(new Error("down"));
+    expect([(await client.get("/visit")).status]).toEqual([503]);
+    delete store.instead.get;
+    expect((await client.get("/me")).json.userId).toBe(7);
+  });
+
+  test("an old row that could not be destroyed signs nobody out, and is taken over again", async () => {
+    const { store, client } = await move();
+    store.instead.destroy = (_id, done) => done(new Error("down"));
+    const failed = await client.get("/me");
+    expect([failed.status, failed.setCookie]).toEqual([503, []]);
+    expect((await client.get("/me")).json.code).toBe("store_unavailable");
+    delete store.instead.destroy;
+    pass(HOUR);
+    expect((await client.get("/me")).json).toMatchObject({ userId: 7, data: { seen: 1 } });
+    expect(store.rows.size).toBe(0);
+    expect((await client.get("/visit")).json).toMatchObject({ userId: 7, seen: 2 });
+  });
+
+  test("a request under way does not bring back what another one signed out, nor does any kind of sign-out", async () => {
+    const arrived = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const { store, client } = await move((app) => {
+      routes(app);
+      app.get("/slow", async (request: Any, response) => {
+        request.session.slow = true;
+        arrived.resolve();
+        await goOn.promise;
+        response.send("slow");
+      });
+    });
+    const slow = same(client);
+    const pending = slow.get("/slow");
+    await arrived.promise;
+    await same(client).get("/out");
+    goOn.resolve();
+    await pending;
+    expect((await slow.get("/me")).json).toMatchObject({ userId: null, data: {} });
+    expect((await client.get("/me")).json.userId).toBeNull();
+    expect(store.rows.size).toBe(0);
+
+    for (const how of ["/regenerate", "/delete"]) {
+      const other = await move((app) => {
+        routes(app);
+        app.get("/regenerate", (request: Any, response) => {
+          request.session.regenerate(() => response.send("ok"));
+        });
+        app.get("/delete", (request: Any, response) => {
+          delete request.session.userId;
+          request.session.save(() => response.send("ok"));
+        });
+      });
+      const captured = same(other.client);
+      await other.client.get(how);
+      expect((await other.client.get("/me")).json.userId).toBeNull();
+      expect((await captured.get("/me")).json.userId).toBeNull();
+      expect(other.store.rows.size).toBe(0);
+    }
+  });
+
+  test("a sign-in or a sign-out in that very request counts", async () => {
+    const { client } = await move();
+    await client.get("/passport/9");
+    expect((await client.get("/me")).json.userId).toBe(9);
+    const other = await move();
+    const captured = same(other.client);
+    await other.client.get("/out");
+    expect(other.store.rows.size).toBe(0);
+    expect((await captured.get("/me")).json.userId).toBeNull();
+  });
+});
+
+describe("options", () => {
+  const faults = (options: SessionOptions) => {
+    try {
+      ours({ secret: STRONG, store: memoryStore(), ...options });
+      return "";
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+
+  test("what a psession store cannot do is named at once", () => {
+    expect(
+      faults({ secret: WEAK, genid: () => "x", hashIds: true })
+        .split("\n- ")
+        .slice(1),
+    ).toEqual([expect.stringContaining("hashIds"), expect.stringContaining("genid")]);
+    expect(
+      faults({ secret: [WEAK, STRONG], cookie: { httpOnly: false } })
+        .split("\n- ")
+        .slice(1),
+    ).toEqual([expect.stringContaining("at least 32 random bytes"), expect.stringContaining("httpOnly")]);
+    expect(faults({ cookie: () => ({}) })).toContain("cookie must be an object");
+    expect(faults({ secret: [STRONG, WEAK] })).toBe("");
+  });
+
+  test("production wants Secure cookies", () => {
+    vi.stubEnv("NODE_ENV", "production");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(faults({})).toContain('cookie.secure must be true or "auto"');
+    expect(faults({ cookie: { secure: "auto" } })).toBe("");
+    expect(faults({ cookie: { secure: true } })).toBe("");
+  });
+
+  test("what only a psession store can do is refused without one", () => {
+    const store = new NotedStore();
+    expect(faults({ store, migrateFrom: store, absolute: "1d" }).split("\n- ").slice(1)).toEqual([
+      expect.stringContaining("migrateFrom"),
+      expect.stringContaining("absolute"),
+    ]);
+  });
+
+  test("wrong kinds of values are named", () => {
+    const wrong = { secret: [], unset: "x", store: {}, genid: 1, touchEvery: "soon", user: 1, cookie: 1 };
+    expect(
+      faults(wrong as unknown as SessionOptions)
+        .split("\n- ")
+        .slice(1),
+    ).toHaveLength(7);
+    expect(faults({ store: new NotedStore(), touchEvery: "1m", cookie: { maxAge: MINUTE } })).toContain(
+      "half",
+    );
+  });
+});

@@ -1,0 +1,92 @@
+import { pipeline } from "node:stream";
+import type express from "express";
+import {
+  originCheck,
+  requireFresh,
+  requireLevel,
+  requireLogin,
+} from "../../../src/adapters/express/index.ts";
+import session, { type SignIn } from "../../../src/adapters/express-session/index.ts";
+import type { Session } from "../../../src/index.ts";
+import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
+import { nodeBody, served } from "./serve.ts";
+
+type DropIn = Record<string, unknown> & {
+  saveAsync(): Promise<unknown>;
+  regenerateAsync(): Promise<unknown>;
+} & Omit<SignIn, "update"> & { update(change: (data: Partial<ContractData>) => unknown): Promise<unknown> };
+
+/** The drop-in over a psession, as applications of express-session use it: data are properties of `req.session`. */
+export const dropInFace = (make: () => express.Express): HttpFace => ({
+  isLazy: false,
+  serve({ psession, site, trustProxy }) {
+    const app = make();
+    app.set("trust proxy", trustProxy);
+    app.set("env", "test");
+    app.use(originCheck());
+    app.use(
+      session({
+        store: psession as never,
+        secret: "of old cookies",
+        resave: false,
+        saveUninitialized: false,
+      }),
+    );
+    app.use("/members", requireLogin({ redirectTo: "/sign-in" }));
+    app.use("/proved", requireLevel("login"));
+    app.use("/fresh", requireFresh({ within: "10m" }));
+    app.use((request, response, next) => {
+      const { path, method } = request;
+      const { searchParams: query } = new URL(request.originalUrl, "http://any");
+      const inWordsOfContract = () => wordsOf(() => request.session as unknown as DropIn);
+      site({ method, path, query, session: inWordsOfContract }).then((answer) => {
+        response.status(answer.status ?? 200).set(answer.headers ?? {});
+        for (const line of answer.setCookie ?? []) response.append("Set-Cookie", line);
+        const body = nodeBody(answer);
+        if (typeof body === "object") pipeline(body, response, () => {});
+        else if (body === undefined) response.end();
+        else response.send(body);
+      }, next);
+    });
+    return served(app);
+  },
+});
+
+/** What the contract does with a session, said as express-session says it. */
+function wordsOf(current: () => DropIn): Session<ContractData> {
+  const data = () => {
+    const { cookie, ...rest } = current();
+    return rest;
+  };
+  const words = {
+    get data() {
+      return data();
+    },
+    get userId() {
+      return current().userId;
+    },
+    get level() {
+      return current().level;
+    },
+    get outcome() {
+      return current().outcome;
+    },
+    set: (key: string, value: unknown) => {
+      current()[key] = value;
+    },
+    push: (key: string, item: unknown) => {
+      current()[key] = [...((current()[key] as unknown[] | undefined) ?? []), item];
+    },
+    update: (change: (data: Partial<ContractData>) => unknown) => current().update(change),
+    login: (userId: string, options: object) => current().login(userId, options),
+    logout: () => current().logout(),
+    save: () => current().saveAsync(),
+    // There it begins with nothing, and applications copy what they keep.
+    regenerate: async () => {
+      const kept = data();
+      await current().regenerateAsync();
+      Object.assign(current(), kept);
+    },
+  };
+  return words as unknown as Session<ContractData>;
+}
