@@ -3,6 +3,7 @@ import { type Duration, parseDuration } from "../duration.ts";
 import { describeFault, invalidOptions } from "../faults.ts";
 import type { Session } from "../session.ts";
 import type { Level } from "../stores/store.ts";
+import { isSameOrigin, type OriginOptions } from "./origin.ts";
 
 export interface GuardOptions {
   /**
@@ -10,6 +11,11 @@ export interface GuardOptions {
    * Default: they get the status, as scripts do.
    */
   redirectTo?: string | ((path: string) => string);
+  /**
+   * Refuse changes that another site sends in the visitor's name (ASVS 3.5.1), as `originCheck` does before all
+   * routes. `false` where that stands before. Default: they are refused.
+   */
+  origin?: false | OriginOptions;
 }
 
 export interface FreshOptions extends GuardOptions {
@@ -22,8 +28,11 @@ export interface GuardedRequest {
   // biome-ignore lint/suspicious/noExplicitAny: a guard asks nothing of the data.
   readonly session: Pick<Session<any>, "isSignedIn" | "level" | "isFresh">;
   readonly header: (name: string) => string | readonly string[] | undefined;
+  readonly method: string | undefined;
   /** Path and query, as asked for. */
   readonly path: string;
+  /** Scheme and host as the visitor sees them. */
+  readonly origin: string;
 }
 
 /** What a face answers; undefined lets the request through. */
@@ -54,9 +63,16 @@ const redirectTo = v.optional(
     "must be a path or a function that gives one",
   ),
 );
-const loginOptions = v.strictObject({ redirectTo });
+const origin = v.optional(
+  v.union(
+    [v.literal(false), v.strictObject({ allowed: v.optional(v.array(v.string())) })],
+    "must be false or { allowed } with a list of origins",
+  ),
+);
+const loginOptions = v.strictObject({ redirectTo, origin });
 const freshOptions = v.strictObject({
   redirectTo,
+  origin,
   within: v.custom<Duration>(
     (value) => (parseDuration(value) ?? 0) > 0,
     'must be a positive duration, such as 600000 or "10m"',
@@ -65,8 +81,8 @@ const freshOptions = v.strictObject({
 
 /** Signed in, remembered ones included. */
 export function loginGuard(options: GuardOptions = {}): Guard {
-  const { redirectTo } = checked("requireLogin", loginOptions, options);
-  return guard(({ isSignedIn }) => isSignedIn, PROVE, redirectTo);
+  const given = checked("requireLogin", loginOptions, options);
+  return guard(({ isSignedIn }) => isSignedIn, PROVE, given);
 }
 
 /** At least that level: "login" asks remembered visitors for their password. */
@@ -74,14 +90,14 @@ export function levelGuard(level: Level, options: GuardOptions = {}): Guard {
   if (!Object.hasOwn(LEVELS, level)) {
     throw invalidOptions("requireLevel", [`level must be one of ${Object.keys(LEVELS).join(", ")}`]);
   }
-  const { redirectTo } = checked("requireLevel", loginOptions, options);
-  return guard((session) => LEVELS[session.level] >= LEVELS[level], PROVE, redirectTo);
+  const given = checked("requireLevel", loginOptions, options);
+  return guard((session) => LEVELS[session.level] >= LEVELS[level], PROVE, given);
 }
 
 /** A credential was proved that recently, which a remembered visitor never did. */
 export function freshGuard(options: FreshOptions): Guard {
-  const { redirectTo, within } = checked("requireFresh", freshOptions, options);
-  return guard((session) => session.isFresh({ within }), CONFIRM, redirectTo);
+  const { within, ...given } = checked("requireFresh", freshOptions, options);
+  return guard((session) => session.isFresh({ within }), CONFIRM, given);
 }
 
 const SIGN_IN = { code: "login_required", message: "Please sign in first." } as const;
@@ -91,9 +107,12 @@ const CONFIRM = { code: "fresh_login_required", message: "Please confirm your pa
 function guard(
   holds: (session: GuardedRequest["session"]) => boolean,
   refusal: RefusalBody["error"],
-  redirectTo: GuardOptions["redirectTo"],
+  given: v.InferOutput<typeof loginOptions>,
 ): Guard {
-  return ({ session, header, path }) => {
+  const { redirectTo, origin: allowed = {} } = given;
+  return ({ session, header, method, path, origin }) => {
+    if (allowed !== false && !isSameOrigin({ method, header, origin }, allowed as OriginOptions))
+      return CROSS_SITE;
     if (holds(session)) return undefined;
     if (redirectTo !== undefined && wantsPage(header)) {
       return { status: 303, location: typeof redirectTo === "string" ? redirectTo : redirectTo(path) };

@@ -112,7 +112,8 @@ function standing(guard: Guard): ExpressMiddleware {
   return (request, response, next) => {
     const header = (name: string) => request.headers[name];
     const path = request.originalUrl ?? request.url ?? "/";
-    const refusal = guard({ session: sessionOf(request), header, path });
+    const { method } = request;
+    const refusal = guard({ session: sessionOf(request), header, method, path, origin: originOf(request) });
     if (refusal === undefined) next();
     else answerRefusal(response, refusal);
   };

@@ -35,9 +35,7 @@ export const requireFresh = (options: FreshOptions): FastifyGuard => standing(fr
 /** Refuses changes that another site sends in a visitor's name, with 403. A hook for `onRequest`, before all others. */
 export function originCheck(options: OriginOptions = {}): FastifyGuard {
   return (request, reply, done) => {
-    const { method, headers, protocol, host } = request;
-    const header = (name: string) => headers[name];
-    if (isSameOrigin({ method, header, origin: `${protocol}://${host}` }, options)) done();
+    if (isSameOrigin(askedFor(request), options)) done();
     else answer(reply, CROSS_SITE);
   };
 }
@@ -51,18 +49,20 @@ function standing(guard: Guard): FastifyGuard {
       );
       return;
     }
-    const { headers, originalUrl: path } = request;
-    const header = (name: string) => headers[name];
     // As a promise, because Fastify then catches what handlers and hooks further on throw.
     return request.openSession().then(async (session) => {
       // Passport may have signed somebody in just now.
       await session.followIdentity();
-      const refusal = guard({ session, header, path });
+      const refusal = guard({ session, path: request.originalUrl, ...askedFor(request) });
       if (refusal === undefined) return;
       answer(reply, refusal);
       return reply;
     });
   };
+}
+
+function askedFor({ method, headers, protocol, host }: FastifyRequest) {
+  return { method, header: (name: string) => headers[name], origin: `${protocol}://${host}` };
 }
 
 function answer(reply: FastifyReply, refusal: Refusal): void {

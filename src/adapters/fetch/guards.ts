@@ -18,14 +18,18 @@ import { refused } from "./response.ts";
 export type FetchGuard = (request: Request, session: GuardedRequest["session"]) => Response | undefined;
 
 /** Lets signed-in users through, remembered ones included. Others get the redirect, or 401. */
-export const requireLogin = (options: GuardOptions = {}): FetchGuard => standing(loginGuard(options));
+export const requireLogin = ({ trustProxy, ...options }: GuardOptions & ProxyOptions = {}): FetchGuard =>
+  standing(loginGuard(options), trustProxy);
 
 /** Lets visitors of at least that level through. Others: the redirect, or 403 (401 where nobody is signed in). */
-export const requireLevel = (level: Level, options: GuardOptions = {}): FetchGuard =>
-  standing(levelGuard(level, options));
+export const requireLevel = (
+  level: Level,
+  { trustProxy, ...options }: GuardOptions & ProxyOptions = {},
+): FetchGuard => standing(levelGuard(level, options), trustProxy);
 
 /** Lets users through who proved a credential that recently. Others: the redirect, or 403 (or 401). */
-export const requireFresh = (options: FreshOptions): FetchGuard => standing(freshGuard(options));
+export const requireFresh = ({ trustProxy, ...options }: FreshOptions & ProxyOptions): FetchGuard =>
+  standing(freshGuard(options), trustProxy);
 
 /** Refuses changes that another site sends in a visitor's name, with 403. Ask it before everything else. */
 export function originCheck(
@@ -40,9 +44,11 @@ export function originCheck(
   };
 }
 
-function standing(guard: Guard): FetchGuard {
+function standing(guard: Guard, trustProxy = false): FetchGuard {
   return (request, session) => {
-    const refusal = guard({ session, header: headerOf(request), path: pathOf(request) });
+    const { method } = request;
+    const origin = visibleOrigin(request, trustProxy);
+    const refusal = guard({ session, header: headerOf(request), method, path: pathOf(request), origin });
     return refusal === undefined ? undefined : refused(refusal);
   };
 }

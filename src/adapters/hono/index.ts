@@ -65,14 +65,20 @@ export function sessions<Data extends object = SessionData>(
 }
 
 /** Lets signed-in users through, remembered ones included. Others: the redirect, or 401. */
-export const requireLogin = (options: GuardOptions = {}): MiddlewareHandler => standing(loginGuard(options));
+export const requireLogin = ({
+  trustProxy,
+  ...options
+}: GuardOptions & ProxyOptions = {}): MiddlewareHandler => standing(loginGuard(options), trustProxy);
 
 /** Lets visitors of at least that level through. Others: the redirect, or 403 (401 where nobody is signed in). */
-export const requireLevel = (level: Level, options: GuardOptions = {}): MiddlewareHandler =>
-  standing(levelGuard(level, options));
+export const requireLevel = (
+  level: Level,
+  { trustProxy, ...options }: GuardOptions & ProxyOptions = {},
+): MiddlewareHandler => standing(levelGuard(level, options), trustProxy);
 
 /** Lets users through who proved a credential that recently. Others: the redirect, or 403 (or 401). */
-export const requireFresh = (options: FreshOptions): MiddlewareHandler => standing(freshGuard(options));
+export const requireFresh = ({ trustProxy, ...options }: FreshOptions & ProxyOptions): MiddlewareHandler =>
+  standing(freshGuard(options), trustProxy);
 
 /** Refuses changes that another site sends in a visitor's name, with 403. Put it before all routes. */
 export function originCheck(options: OriginOptions & ProxyOptions = {}): MiddlewareHandler {
@@ -86,12 +92,14 @@ export function originCheck(options: OriginOptions & ProxyOptions = {}): Middlew
   };
 }
 
-function standing(guard: Guard): MiddlewareHandler {
+function standing(guard: Guard, trustProxy = false): MiddlewareHandler {
   return async (c, next) => {
     const lazy: unknown = c.get("session");
     if (!(lazy instanceof LazySession)) throw new Error("This guard needs psession's middleware before it.");
     const { raw } = c.req;
-    const refusal = guard({ session: await lazy, header: headerOf(raw), path: pathOf(raw) });
+    const { method } = raw;
+    const origin = visibleOrigin(raw, trustProxy);
+    const refusal = guard({ session: await lazy, header: headerOf(raw), method, path: pathOf(raw), origin });
     if (refusal !== undefined) return refuse(c, refusal);
     await next();
   };

@@ -33,11 +33,7 @@ export function requireFresh(options: FreshOptions): KoaMiddleware {
 /** Refuses changes that another site sends in a visitor's name, with 403. Put it before all routes. */
 export function originCheck(options: OriginOptions = {}): KoaMiddleware {
   return async (ctx, next) => {
-    const { method, protocol, host } = ctx;
-    const header = (name: string) => ctx.req.headers[name];
-    // ctx.origin is our own origin in Koa 2 and the sender's in Koa 3: compared to itself, it would allow anything.
-    const origin = `${protocol}://${host}`;
-    if (isSameOrigin({ method, header, origin }, options)) return next();
+    if (isSameOrigin(askedFor(ctx), options)) return next();
     answer(ctx, CROSS_SITE);
   };
 }
@@ -47,11 +43,15 @@ function standing(guard: Guard): KoaMiddleware {
     const { openSession } = ctx as KoaContext & Partial<SessionContext>;
     if (openSession === undefined) throw new Error("This guard needs psession's middleware before it.");
     const session = await openSession();
-    const header = (name: string) => ctx.req.headers[name];
-    const refusal = guard({ session, header, path: ctx.originalUrl });
+    const refusal = guard({ session, path: ctx.originalUrl, ...askedFor(ctx) });
     if (refusal === undefined) return next();
     answer(ctx, refusal);
   };
+}
+
+/** ctx.origin is our own origin in Koa 2 and the sender's in Koa 3: compared to itself, it would allow anything. */
+function askedFor({ method, protocol, host, req }: KoaContext) {
+  return { method, header: (name: string) => req.headers[name], origin: `${protocol}://${host}` };
 }
 
 function answer(ctx: KoaContext, refusal: Refusal): void {

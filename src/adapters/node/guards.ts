@@ -22,14 +22,18 @@ export type NodeGuard = (
 ) => boolean;
 
 /** Lets signed-in users through, remembered ones included. Others are answered: the redirect, or 401. */
-export const requireLogin = (options: GuardOptions = {}): NodeGuard => standing(loginGuard(options));
+export const requireLogin = ({ trustProxy, ...options }: GuardOptions & NodeOptions = {}): NodeGuard =>
+  standing(loginGuard(options), trustProxy);
 
 /** Lets visitors of at least that level through. Others: the redirect, or 403 (401 where nobody is signed in). */
-export const requireLevel = (level: Level, options: GuardOptions = {}): NodeGuard =>
-  standing(levelGuard(level, options));
+export const requireLevel = (
+  level: Level,
+  { trustProxy, ...options }: GuardOptions & NodeOptions = {},
+): NodeGuard => standing(levelGuard(level, options), trustProxy);
 
 /** Lets users through who proved a credential that recently. Others: the redirect, or 403 (or 401). */
-export const requireFresh = (options: FreshOptions): NodeGuard => standing(freshGuard(options));
+export const requireFresh = ({ trustProxy, ...options }: FreshOptions & NodeOptions): NodeGuard =>
+  standing(freshGuard(options), trustProxy);
 
 /** Refuses changes that another site sends in a visitor's name, with 403: false where it did. Ask it first. */
 export function originCheck(
@@ -45,10 +49,11 @@ export function originCheck(
   };
 }
 
-function standing(guard: Guard): NodeGuard {
+function standing(guard: Guard, trustProxy = false): NodeGuard {
   return (request, response, session) => {
+    const { method, url: path = "/" } = request;
     const header = (name: string) => request.headers[name];
-    const refusal = guard({ session, header, path: request.url ?? "/" });
+    const refusal = guard({ session, header, method, path, origin: visibleOrigin(request, trustProxy) });
     if (refusal === undefined) return true;
     answerRefusal(response, refusal);
     return false;

@@ -1,0 +1,77 @@
+import express from "express";
+import { Hono } from "hono";
+import { expect, test } from "vitest";
+import * as inExpress from "../../src/adapters/express/index.ts";
+import * as inHono from "../../src/adapters/hono/index.ts";
+import { type GuardedRequest, type GuardOptions, loginGuard } from "../../src/http/guards.ts";
+import { overHttp, testApp } from "../support/app.ts";
+import { HttpClient, serve } from "../support/http.ts";
+
+const asked = (headers: Record<string, string>, method = "POST"): GuardedRequest => ({
+  session: { isSignedIn: true, level: "login", isFresh: () => true },
+  header: (name) => headers[name],
+  method,
+  path: "/account?tab=1",
+  origin: "https://example.com",
+});
+
+test("a guard refuses a change that another site sends, whoever is signed in", () => {
+  const guard = loginGuard();
+  expect(guard(asked({ "sec-fetch-site": "cross-site" }))).toMatchObject({ status: 403 });
+  expect(guard(asked({ origin: "https://evil.example" }))).toMatchObject({ status: 403 });
+  expect(guard(asked({ origin: "https://example.com" }))).toBeUndefined();
+  expect(guard(asked({ "sec-fetch-site": "cross-site" }, "GET"))).toBeUndefined();
+});
+
+test("origins can be allowed, and the check be left to what stands before", () => {
+  const foreign = asked({ origin: "https://admin.example.com", "sec-fetch-site": "same-site" });
+  expect(loginGuard({ origin: { allowed: ["https://admin.example.com"] } })(foreign)).toBeUndefined();
+  expect(loginGuard({ origin: false })(foreign)).toBeUndefined();
+});
+
+test("a redirect goes where the application says, and is told what was asked for", () => {
+  const nobody = {
+    ...asked({ accept: "text/html" }, "GET"),
+    session: { ...asked({}).session, isSignedIn: false },
+  };
+  const redirectTo = (path: string) => `/sign-in?next=${encodeURIComponent(path)}`;
+  expect(loginGuard({ redirectTo })(nobody)).toEqual({
+    status: 303,
+    location: "/sign-in?next=%2Faccount%3Ftab%3D1",
+  });
+});
+
+test("options of guards are checked, all at once", () => {
+  const wrong = { redirectTo: 5, origin: true, other: 1 } as unknown as GuardOptions;
+  expect(() => loginGuard(wrong)).toThrow(/redirectTo must be.*\n.*origin must be.*\n.*other is no option/s);
+});
+
+test("in Express and in Hono a guard alone keeps other sites out", async () => {
+  const app = testApp(overHttp);
+  const inside = express();
+  inside.use(inExpress.sessions(app.psession));
+  inside.post("/login", async ({ session }, response) => {
+    await session.login("ada");
+    response.end();
+  });
+  inside.post("/change", inExpress.requireLogin(), (_, response) => void response.end("changed"));
+  const client = new HttpClient(await serve(inside));
+  await client.post("/login");
+  expect((await client.post("/change", {}, { origin: "https://evil.example" })).json.error.code).toBe(
+    "cross_site",
+  );
+  expect((await client.post("/change", {}, { origin: client.base })).text).toBe("changed");
+
+  const cookie = [...client.jar].map(([name, { value }]) => `${name}=${value}`).join("; ");
+  const hono = new Hono()
+    .use(inHono.sessions(app.psession))
+    .post("/change", inHono.requireLogin(), (c) => c.text("changed"));
+  const change = async (origin: string) => {
+    const response = await hono.request("http://shop.example/change", {
+      method: "POST",
+      headers: { cookie, origin },
+    });
+    return response.status;
+  };
+  expect([await change("https://evil.example"), await change("http://shop.example")]).toEqual([403, 200]);
+});
