@@ -275,6 +275,53 @@ export interface Store {
 
   /** Releases what the store itself opened. */
   close(): Promise<void>;
+
+  readonly admin?: StoreAdmin | undefined;
+}
+
+/** What administration needs beyond serving requests. Optional for stores of others. */
+export interface StoreAdmin {
+  /**
+   * Sessions and unrevoked logins in pages, in an order of the store's own; `next` is where the following page
+   * begins, undefined at the end. What is there from the first page to the last comes exactly once. A page may have
+   * fewer entries than `limit`, or more where the store cannot cut finer, and none but the last has no `next`.
+   */
+  browse(page: BrowsePage): Promise<BrowseResult>;
+  /** Facts about the database, for `psession doctor` and `psession stats`. */
+  inspect(): Promise<StoreReport>;
+}
+
+export interface BrowsePage {
+  readonly after?: string | undefined;
+  readonly limit: number;
+}
+
+export interface BrowseResult {
+  readonly entries: readonly UserEntry[];
+  readonly next: string | undefined;
+}
+
+export interface StoreReport {
+  /** The database's clock, epoch milliseconds. */
+  readonly now: number;
+  /** Server and version, as it calls itself. */
+  readonly version: string;
+  readonly tables: readonly TableReport[];
+  /** When rows were last pruned (epoch milliseconds), where that is known. */
+  readonly prunedAt: number | undefined;
+  /** What is wrong or will go wrong, each with a stable code and a sentence that says what to do. */
+  readonly faults: readonly StoreFault[];
+}
+
+export interface TableReport {
+  readonly name: string;
+  readonly rows: number;
+  readonly bytes: number | undefined;
+}
+
+export interface StoreFault {
+  readonly code: string;
+  readonly message: string;
 }
 
 /** One device of a user: a session, a remembered login, or both together. */
