@@ -306,6 +306,7 @@ export interface StoreReport {
   readonly now: number;
   /** Server and version, as it calls itself. */
   readonly version: string;
+  /** Sessions first, then logins, then others. Rows of large tables are estimated. */
   readonly tables: readonly TableReport[];
   /** When rows were last pruned (epoch milliseconds), where that is known. */
   readonly prunedAt: number | undefined;

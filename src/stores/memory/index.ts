@@ -1,4 +1,6 @@
+import { systemClock } from "../../clock.ts";
 import { sameDigest } from "../../secrets.ts";
+import { cutPage, past } from "../browse.ts";
 import { beyondCap } from "../devices.ts";
 import type {
   Change,
@@ -12,6 +14,7 @@ import type {
   RememberedUse,
   SessionRow,
   Store,
+  StoreAdmin,
   Touch,
   UserEntry,
   UserId,
@@ -144,6 +147,25 @@ class MemoryStore implements Store {
     const held = this.#locks.get(name);
     if (held?.owner === owner) this.#locks.set(name, { ...held, owner: "" });
   }
+
+  readonly admin: StoreAdmin = {
+    browse: async ({ after, limit }) => {
+      const rest = this.#entries().filter(
+        ({ session, login }) => after === undefined || (session?.id ?? login?.id ?? "") > past(after),
+      );
+      return cutPage(rest, limit, undefined);
+    },
+    inspect: async () => ({
+      now: systemClock.now(),
+      version: `memory of Node ${process.version}`,
+      tables: [
+        { name: "sessions", rows: this.#sessions.size, bytes: undefined },
+        { name: "logins", rows: this.#logins.size, bytes: undefined },
+      ],
+      prunedAt: this.#prunedAt,
+      faults: [],
+    }),
+  };
 
   async close(): Promise<void> {}
 

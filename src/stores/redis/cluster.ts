@@ -8,6 +8,7 @@ import { asText, decodeAnswer, decodeEnded, decodeListing, encodeChange, idsOf, 
 import { scripts } from "./lua/index.ts";
 import { decodeUser, encodeUser, tombstone } from "./rows.ts";
 import { type Server, textsOf } from "./server.ts";
+import { perSlot } from "./slots.ts";
 import type { Writer } from "./writer.ts";
 
 /** As many handles that nobody listed meanwhile are worth a look at which are stale. */
@@ -46,7 +47,7 @@ export class ClusterWriter implements Writer {
       return decodeEnded(textsOf(await this.#server.run(scripts.end, named, [order], deadline)));
     }
     const handles = await this.#handles(user ?? "", deadline);
-    const replies = await this.#perSlot([...handles.keys()], (key, ofSlot) =>
+    const replies = await perSlot(this.#server, [...handles.keys()], (key, ofSlot) =>
       this.#server.run(scripts.end, [key], [order, ...ofSlot], deadline),
     );
     return replies.flatMap((reply) => decodeEnded(textsOf(reply)));
@@ -55,7 +56,7 @@ export class ClusterWriter implements Writer {
   async list(userId: UserId, deadline: number): Promise<UserEntry[]> {
     const user = encodeUser(userId);
     const handles = await this.#handles(user, deadline);
-    const replies = await this.#perSlot([...handles.keys()], (key, ofSlot) =>
+    const replies = await perSlot(this.#server, [...handles.keys()], (key, ofSlot) =>
       this.#server.run(scripts.list, [key], [user, ...ofSlot], deadline),
     );
     const listings = replies.map(decodeListing);
@@ -145,7 +146,7 @@ export class ClusterWriter implements Writer {
       const { reason, at, pruneAfter } = cap;
       const order = { user: encodeUser(cap.userId), except: spared.sessionId };
       const json = JSON.stringify({ ...order, tombstone: tombstone({ reason, at, pruneAfter }) });
-      const replies = await this.#perSlot(handles, (slotKey, ofSlot) =>
+      const replies = await perSlot(this.#server, handles, (slotKey, ofSlot) =>
         this.#server.run(scripts.end, [slotKey], [json, ...ofSlot], deadline),
       );
       return {
@@ -172,21 +173,6 @@ export class ClusterWriter implements Writer {
     const handles = new Map<string, string>();
     for (let at = 0; at < words.length; at += 2) handles.set(words[at] ?? "", words[at + 1] ?? "");
     return handles;
-  }
-
-  /** Runs one script per slot, all at once. Where some fail the others have done their part: again does the rest. */
-  async #perSlot(
-    handles: readonly string[],
-    run: (key: string, handles: readonly string[]) => Promise<unknown>,
-  ): Promise<unknown[]> {
-    const slots = Map.groupBy(handles, (handle) => tagOf(handle.slice(2)));
-    const results = await Promise.allSettled(
-      [...slots.values()].map((ofSlot) => run(this.#server.keys.session(ofSlot[0]?.slice(2) ?? ""), ofSlot)),
-    );
-    return results.map((result) => {
-      if (result.status === "rejected") throw result.reason;
-      return result.value;
-    });
   }
 }
 

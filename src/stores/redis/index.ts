@@ -14,10 +14,12 @@ import type {
   Remembered,
   SessionRow,
   Store,
+  StoreAdmin,
   Touch,
   UserEntry,
   UserId,
 } from "../store.ts";
+import { RedisAdmin } from "./admin.ts";
 import { assertSiblings, asText, decodeFound, idsOf } from "./changes.ts";
 import { clientFault, isRedisClient, type RedisClient, wireOf } from "./clients.ts";
 import { ClusterWriter } from "./cluster.ts";
@@ -88,6 +90,7 @@ class RedisStore implements Store {
   readonly #server: Server;
   readonly #writer: Writer;
   readonly #touches: Touches;
+  readonly admin: StoreAdmin;
   /** In a cluster every key may live elsewhere, and one node that stalls must not hold up reads of the others. */
   readonly #reads: Batch<string, string> | undefined;
 
@@ -95,6 +98,7 @@ class RedisStore implements Store {
     this.#server = server;
     this.#writer = writer;
     this.#touches = new Touches(server);
+    this.admin = new RedisAdmin(server);
     this.#reads = server.isCluster ? undefined : new Batch((ids, since) => this.#loadSessions(ids, since));
   }
 

@@ -10,6 +10,7 @@ import type {
   UserId,
 } from "../store.ts";
 import { type Dialect, qualified } from "./dialect.ts";
+import { PRUNE } from "./programs/keep-house.ts";
 import { type Column, columnOf, type Schema, type Table } from "./schema.ts";
 import type { RawRow, SqlValue, Statement } from "./statement.ts";
 
@@ -116,6 +117,39 @@ export class Statements {
   get #lonelyLoginsOf(): string {
     const { S, L, s, l } = this;
     return `${this.#joined} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE l.${l.userId} = ? AND l.${l.revokedAt} IS NULL AND s.${s.id} IS NULL`;
+  }
+
+  /** Where a page after `from` ends: the ids behind its last, of either table; null where nothing is left. */
+  browseEnds(from: string, limit: number): Statement {
+    const { S, L, s, l } = this;
+    const end = (table: string, id: string) =>
+      `(SELECT b.${id} FROM ${table} b WHERE b.${id} > ? ORDER BY b.${id} LIMIT 1 OFFSET ${Math.trunc(limit)})`;
+    return this.make(`SELECT ${end(S, s.id)} AS a, ${end(L, l.id)} AS b`, [from, from], true);
+  }
+
+  /** Sessions with their unrevoked logins, and those without a session, by ranges of their keys. */
+  devicesBetween(from: string, to: string | undefined): Statement {
+    const { S, L, s, l } = this;
+    const within = (id: string) => `${id} > ?${to === undefined ? "" : ` AND ${id} < ?`}`;
+    const range = to === undefined ? [from] : [from, to];
+    return this.make(
+      `${this.#joined} FROM ${S} s LEFT JOIN ${L} l ON l.${l.id} = s.${s.rememberedId} AND l.${l.revokedAt} IS NULL WHERE ${within(`s.${s.id}`)} UNION ALL ${this.#joined} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE ${within(`l.${l.id}`)} AND l.${l.revokedAt} IS NULL AND s.${s.id} IS NULL`,
+      [...range, ...range],
+      true,
+    );
+  }
+
+  countRows(table: Table): Statement {
+    return this.make(`SELECT COUNT(*) AS n FROM ${qualified(this.dialect, table)}`, [], true);
+  }
+
+  prunedAt(): Statement {
+    const { M, m } = this;
+    return this.make(
+      `SELECT ${m.at} AS ${this.dialect.quote("at")} FROM ${M} WHERE ${m.name} = ?`,
+      [PRUNE],
+      true,
+    );
   }
 
   insertSession(row: SessionRow): Statement {

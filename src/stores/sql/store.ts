@@ -12,6 +12,7 @@ import type {
   Remembered,
   SessionRow,
   Store,
+  StoreAdmin,
   Touch,
   UserEntry,
   UserId,
@@ -20,6 +21,7 @@ import type {
 import { insertsOnly, isSingleWrite } from "./changes.ts";
 import type { SqlDriver } from "./driver.ts";
 import { isMigrated, lockedMigration } from "./migrations.ts";
+import { browseProgram, inspectProgram } from "./programs/admin.ts";
 import { applyAtOnceProgram, applyProgram, LostCondition, touchProgram } from "./programs/apply.ts";
 import { endProgram, ofUser } from "./programs/end.ts";
 import { claimProgram, lockProgram, pruneProgram } from "./programs/keep-house.ts";
@@ -153,6 +155,13 @@ export class SqlStore implements Store {
   async releaseLock(name: string, owner: string): Promise<void> {
     await (await this.#whenReady()).run(() => single(this.statements.releaseLock(name, owner)));
   }
+
+  /** Administration reads past the tables' being there: what is missing is what it is asked for. */
+  readonly admin: StoreAdmin = {
+    browse: async (page) =>
+      (await this.#whenReady()).run(() => browseProgram(this.statements, page), { isRepeatable: true }),
+    inspect: () => this.#runner.run(() => inspectProgram(this.statements), { isRepeatable: true }),
+  };
 
   async close(): Promise<void> {
     await this.#driver.close();

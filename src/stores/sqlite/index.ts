@@ -9,6 +9,7 @@ import { executeSync } from "../sql/driver.ts";
 import { storeError } from "../sql/errors.ts";
 import { isMigrated, lockedMigration } from "../sql/migrations.ts";
 import { type NamingOptions, namingEntries, namingFaults, resolveNaming } from "../sql/naming.ts";
+import { browseProgram, inspectProgram } from "../sql/programs/admin.ts";
 import { applyProgram, LostCondition, touchProgram } from "../sql/programs/apply.ts";
 import { endProgram, ofUser } from "../sql/programs/end.ts";
 import { claimProgram, lockProgram, pruneProgram } from "../sql/programs/keep-house.ts";
@@ -25,6 +26,7 @@ import type {
   Remembered,
   SessionRow,
   Store,
+  StoreAdmin,
   Touch,
   UserEntry,
   UserId,
@@ -182,6 +184,11 @@ class SqliteStore implements Store {
   async releaseLock(name: string, owner: string): Promise<void> {
     await this.#retrying(() => this.#db.run(this.#statements.releaseLock(name, owner)));
   }
+
+  readonly admin: StoreAdmin = {
+    browse: (page) => this.#retrying(() => this.#execute(browseProgram(this.#statements, page))),
+    inspect: () => this.#retrying(() => this.#execute(inspectProgram(this.#statements))),
+  };
 
   async close(): Promise<void> {
     if (this.#isOwner) this.#db.close();
