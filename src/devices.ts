@@ -52,6 +52,15 @@ export async function endDevices(
   return ended.length;
 }
 
+/** Ends everything that everybody has, anonymous sessions too; says how many devices there were. */
+export async function endEverything({ settings, events }: Core, reason: RevocationReason): Promise<number> {
+  const at = settings.clock.now();
+  const pruneAfter = tombstoneUntil(at, settings);
+  const { length: count } = await settings.store.end({ everyone: true, reason, at, pruneAfter });
+  events.emit("revokedEveryone", { at, count, reason });
+  return count;
+}
+
 function toDevice(
   entry: UserEntry,
   now: number,

@@ -1,4 +1,4 @@
-import type { Cap, UserEntry } from "./store.ts";
+import type { Cap, EndSelector, UserEntry } from "./store.ts";
 
 /** When a user's device was last used. */
 export const lastUse = ({ session, login }: UserEntry): number =>
@@ -25,4 +25,10 @@ export function beyondCap(entries: readonly UserEntry[], { most, at }: Cap, spar
   const others = entries.filter((entry) => !isSpared(entry) && deadlineOf(entry) >= at);
   const excess = Math.max(0, others.length + 1 - most);
   return others.sort((a, b) => lastUse(a) - lastUse(b)).slice(0, excess);
+}
+
+/** What a selector means. One that names nothing ends nothing: somebody forgot something. */
+export function targetOf({ handle, userId, everyone }: EndSelector): "some" | "everyone" | "nothing" {
+  if (handle !== undefined || userId !== undefined) return "some";
+  return everyone === true ? "everyone" : "nothing";
 }

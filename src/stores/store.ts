@@ -194,6 +194,8 @@ export interface EndSelector {
   /** A session's or a login's id; one ends the other. */
   readonly handle?: string | undefined;
   readonly userId?: UserId | undefined;
+  /** Every session and login there is, anonymous sessions too. Counts where neither handle nor user is named. */
+  readonly everyone?: boolean | undefined;
   readonly except?: string | undefined;
   readonly reason: RevocationReason;
   readonly at: number;
@@ -245,6 +247,10 @@ export interface Store {
   /**
    * Ends everything selected, atomically against rotations and saves in flight: logins get a tombstone and
    * a higher generation, sessions are deleted. Says what was ended; repeating it ends nothing more.
+   *
+   * A selector that names nothing ends nothing. `everyone` is done in parts, each as atomic as the whole otherwise is:
+   * what was there when it began has ended when it returns, whatever was on its way; what is made meanwhile may stay.
+   * Where it fails, what was ended stays ended, and again does the rest.
    */
   end(selector: EndSelector): Promise<readonly Ended[]>;
 

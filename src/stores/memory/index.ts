@@ -1,7 +1,7 @@
 import { systemClock } from "../../clock.ts";
 import { sameDigest } from "../../secrets.ts";
 import { cutPage, past } from "../browse.ts";
-import { beyondCap } from "../devices.ts";
+import { beyondCap, targetOf } from "../devices.ts";
 import type {
   Change,
   ChangeResult,
@@ -105,7 +105,7 @@ class MemoryStore implements Store {
 
   async end(selector: EndSelector): Promise<readonly Ended[]> {
     const { handle, userId, except } = selector;
-    if (handle === undefined && userId === undefined) return [];
+    if (targetOf(selector) === "nothing") return [];
     const matches = this.#entries().filter(
       ({ session, login }) =>
         (userId === undefined || (session?.userId ?? login?.userId) === userId) &&

@@ -3,6 +3,7 @@ import type { Duration } from "../../duration.ts";
 import { describeFault, invalidOptions } from "../../faults.ts";
 import { assertUserId } from "../../user-id.ts";
 import { Batch } from "../batch.ts";
+import { targetOf } from "../devices.ts";
 import { timeoutEntry } from "../options.ts";
 import type {
   Change,
@@ -23,6 +24,7 @@ import { RedisAdmin } from "./admin.ts";
 import { assertSiblings, asText, decodeFound, idsOf } from "./changes.ts";
 import { clientFault, isRedisClient, type RedisClient, wireOf } from "./clients.ts";
 import { ClusterWriter } from "./cluster.ts";
+import { endEveryone } from "./everyone.ts";
 import { Keys } from "./keys.ts";
 import { scripts } from "./lua/index.ts";
 import { decodeSession } from "./rows.ts";
@@ -134,8 +136,10 @@ class RedisStore implements Store {
   }
 
   async end(selector: EndSelector): Promise<readonly Ended[]> {
-    const { handle, userId } = selector;
-    if (handle === undefined && userId === undefined) return [];
+    const { userId } = selector;
+    const target = targetOf(selector);
+    if (target === "nothing") return [];
+    if (target === "everyone") return endEveryone(this.#server, selector);
     if (userId !== undefined) assertUserId(userId, this.userIds);
     return this.#writer.end(selector, this.#server.deadline());
   }

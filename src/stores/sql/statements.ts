@@ -249,6 +249,73 @@ export class Statements {
     return this.make(`DELETE FROM ${this.S} WHERE ${this.s.id} = ?`, [id]);
   }
 
+  /** Keys of a chunk: unrevoked logins with their sessions, or sessions. */
+  loginsAfter(after: string, limit: number): Statement {
+    const { S, L, s, l } = this;
+    return this.make(
+      `SELECT ${this.#asKeys("l", l.id, l.userId)}, s.${s.id} AS ${this.dialect.quote("session")} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE l.${l.id} > ? AND l.${l.revokedAt} IS NULL ORDER BY l.${l.id} LIMIT ${Math.trunc(limit)}`,
+      [after],
+      true,
+    );
+  }
+
+  sessionsAfter(after: string, limit: number): Statement {
+    const { S, s } = this;
+    return this.make(
+      `SELECT s.${s.id} AS ${this.dialect.quote("session")} FROM ${S} s WHERE s.${s.id} > ? ORDER BY s.${s.id} LIMIT ${Math.trunc(limit)}`,
+      [after],
+      true,
+    );
+  }
+
+  /** Locked in the order of their keys, as deadlocks want it. */
+  unrevokedLogins(ids: readonly string[]): Statement {
+    const { L, l, dialect } = this;
+    const { sql, values } = dialect.isOneOf(`l.${l.id}`, ids);
+    return this.make(
+      `SELECT ${this.#asKeys("l", l.id, l.userId)} FROM ${L} l WHERE ${sql} AND l.${l.revokedAt} IS NULL ORDER BY l.${l.id}${dialect.forUpdate}`,
+      values,
+      true,
+    );
+  }
+
+  sessionsOfLogins(loginIds: readonly string[]): Statement {
+    return this.#sessionKeys("rememberedId", loginIds);
+  }
+
+  sessionsByIds(ids: readonly string[]): Statement {
+    return this.#sessionKeys("id", ids);
+  }
+
+  #sessionKeys(field: "id" | "rememberedId", given: readonly string[]): Statement {
+    const { S, s, dialect } = this;
+    const { sql, values } = dialect.isOneOf(`s.${s[field]}`, given);
+    return this.make(
+      `SELECT s.${s.id} AS ${dialect.quote("session")}, ${this.#asKeys("s", s.rememberedId, s.userId)} FROM ${S} s WHERE ${sql} ORDER BY s.${s.id}${dialect.forUpdate}`,
+      values,
+      true,
+    );
+  }
+
+  #asKeys(alias: string, login: string, user: string): string {
+    const { quote } = this.dialect;
+    return `${alias}.${login} AS ${quote("login")}, ${alias}.${user} AS ${quote("user")}`;
+  }
+
+  revokeAll(ids: readonly string[], at: number, reason: string, pruneAfter: number): Statement {
+    const { L, l } = this;
+    const { sql, values } = this.dialect.isOneOf(l.id, ids);
+    return this.make(
+      `UPDATE ${L} SET ${l.revokedAt} = ?, ${l.revokedReason} = ?, ${l.pruneAfter} = ?, ${l.generation} = ${l.generation} + 1 WHERE ${sql} AND ${l.revokedAt} IS NULL`,
+      [at, reason.slice(0, LONGEST_TEXT), pruneAfter, ...values],
+    );
+  }
+
+  deleteSessions(ids: readonly string[]): Statement {
+    const { sql, values } = this.dialect.isOneOf(this.s.id, ids);
+    return this.make(`DELETE FROM ${this.S} WHERE ${sql}`, values);
+  }
+
   touch(id: string, lastSeenAt: number, idleDeadline: number | undefined, pruneAfter: number): Statement {
     const { S, s } = this;
     const { sql, values } = this.assignments(this.schema.sessions, {
@@ -401,6 +468,11 @@ export class Statements {
   user(userId: UserId): string | number {
     assertUserId(userId, this.schema.userIds);
     return userId;
+  }
+
+  readUser(value: unknown): UserId | undefined {
+    if (value === null || value === undefined) return undefined;
+    return this.schema.userIds === "integer" ? Number(value) : (value as UserId);
   }
 
   readRemembered(raw: RawRow | undefined): Remembered | undefined {

@@ -2,6 +2,7 @@ import { systemClock } from "../../clock.ts";
 import { PsessionError } from "../../errors.ts";
 import { sameDigest } from "../../secrets.ts";
 import { Batch } from "../batch.ts";
+import { targetOf } from "../devices.ts";
 import type {
   Change,
   ChangeResult,
@@ -24,6 +25,7 @@ import { isMigrated, lockedMigration } from "./migrations.ts";
 import { browseProgram, inspectProgram } from "./programs/admin.ts";
 import { applyAtOnceProgram, applyProgram, LostCondition, touchProgram } from "./programs/apply.ts";
 import { endProgram, ofUser } from "./programs/end.ts";
+import { endEveryone } from "./programs/end-everyone.ts";
 import { claimProgram, lockProgram, pruneProgram } from "./programs/keep-house.ts";
 import { Runner, type RunnerParts } from "./runner.ts";
 import type { Program, Statement } from "./statement.ts";
@@ -127,8 +129,11 @@ export class SqlStore implements Store {
   }
 
   async end(selector: EndSelector): Promise<readonly Ended[]> {
-    if (selector.handle === undefined && selector.userId === undefined) return [];
-    return (await this.#whenReady()).transact(() => endProgram(this.statements, selector));
+    const target = targetOf(selector);
+    if (target === "nothing") return [];
+    const runner = await this.#whenReady();
+    if (target === "some") return runner.transact(() => endProgram(this.statements, selector));
+    return endEveryone(this.statements, selector, (make) => runner.transact(make));
   }
 
   async list(userId: UserId): Promise<readonly UserEntry[]> {

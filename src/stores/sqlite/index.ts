@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { systemClock } from "../../clock.ts";
 import { PsessionError } from "../../errors.ts";
 import { describeFault, invalidOptions } from "../../faults.ts";
+import { targetOf } from "../devices.ts";
 import { isSingleWrite } from "../sql/changes.ts";
 import { sqliteDialect } from "../sql/dialects/sqlite.ts";
 import { executeSync } from "../sql/driver.ts";
@@ -12,6 +13,7 @@ import { type NamingOptions, namingEntries, namingFaults, resolveNaming } from "
 import { browseProgram, inspectProgram } from "../sql/programs/admin.ts";
 import { applyProgram, LostCondition, touchProgram } from "../sql/programs/apply.ts";
 import { endProgram, ofUser } from "../sql/programs/end.ts";
+import { endEveryone } from "../sql/programs/end-everyone.ts";
 import { claimProgram, lockProgram, pruneProgram } from "../sql/programs/keep-house.ts";
 import { schemaOf } from "../sql/schema.ts";
 import { isFault, type Program, SqlFault } from "../sql/statement.ts";
@@ -157,8 +159,11 @@ class SqliteStore implements Store {
   }
 
   async end(selector: EndSelector): Promise<readonly Ended[]> {
-    if (selector.handle === undefined && selector.userId === undefined) return [];
-    return this.#retrying(() => this.#transact(endProgram(this.#statements, selector)));
+    const target = targetOf(selector);
+    if (target === "nothing") return [];
+    const transact = <T>(make: () => Program<T>) => this.#retrying(() => this.#transact(make()));
+    if (target === "some") return transact(() => endProgram(this.#statements, selector));
+    return endEveryone(this.#statements, selector, transact);
   }
 
   async list(userId: UserId): Promise<readonly UserEntry[]> {

@@ -111,7 +111,7 @@ export function* ofUser(statements: Statements, userId: NonNullable<Ended["userI
   return rows.flatMap((raw) => statements.readEntry(raw) ?? []).filter(isOf(userId));
 }
 
-function* ofHandle(statements: Statements, handle: string): Program<UserEntry[]> {
+export function* ofHandle(statements: Statements, handle: string): Program<UserEntry[]> {
   const found = yield statements.findSessions([handle]);
   const session = found.rows[0] === undefined ? undefined : statements.readSession(found.rows[0]);
   const loginId = session === undefined ? handle : session.rememberedId;
