@@ -5,6 +5,7 @@ import type {
   Ended,
   EndSelector,
   LockRequest,
+  Naming,
   PruneResult,
   Remembered,
   SessionRow,
@@ -55,6 +56,10 @@ export class SealedStore implements Store {
 
   end(selector: EndSelector): Promise<readonly Ended[]> {
     return this.#store.end(selector);
+  }
+
+  nameDevice(naming: Naming): Promise<boolean> {
+    return this.#store.nameDevice(naming);
   }
 
   async list(userId: UserId): Promise<readonly UserEntry[]> {
