@@ -53,15 +53,10 @@ async function perform(state: RequestState, first: Plan, isFinal: boolean): Prom
   for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
     if (plan.change === undefined) {
       if (plan.touch !== undefined) await touch(state, plan);
-      finish(state, plan);
-      return "done";
+      return finish(state, plan);
     }
     const result = await store.apply(plan.change);
-    if (result.done) {
-      finish(state, plan);
-      tellOfCapped(state, result.ended);
-      return "done";
-    }
+    if (result.done) return finish(state, plan, result.ended);
     // Nothing was changed, and trying again makes no room.
     if (result.lost === "full") return "full";
     await reconcile(state, result.lost, attempt);
@@ -83,7 +78,7 @@ async function touch(state: RequestState, plan: Plan): Promise<void> {
   }
 }
 
-function finish(state: RequestState, plan: Plan): void {
+function finish(state: RequestState, plan: Plan, ended: readonly Ended[] = []): "done" {
   const { change, standing } = plan;
   const session = change?.insert ?? ("session" in standing ? standing.session : undefined);
   state.standing = standing;
@@ -97,6 +92,8 @@ function finish(state: RequestState, plan: Plan): void {
   }
   for (const instruction of plan.cookies) state.cookies.set(instruction.definition.name, instruction);
   for (const [type, facts] of plan.events) state.core.events.emit(type, facts);
+  tellOfCapped(state, ended);
+  return "done";
 }
 
 /** What a sign-in ended by the way, on other devices. That this browser's own login was replaced is no news. */

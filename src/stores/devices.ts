@@ -22,11 +22,7 @@ export interface Spared {
 }
 
 /** A user's devices that are too many, the longest unused first. */
-export function beyondCap(
-  entries: readonly UserEntry[],
-  { most, at, tag }: Cap,
-  spared: Spared,
-): UserEntry[] {
+function beyondCap(entries: readonly UserEntry[], { most, at, tag }: Cap, spared: Spared): UserEntry[] {
   const isSpared = ({ session, login }: UserEntry) =>
     (session !== undefined && session.id === spared.sessionId) ||
     (login !== undefined && login.id === spared.loginId);
@@ -36,6 +32,20 @@ export function beyondCap(
   );
   const excess = Math.max(0, others.length + 1 - most);
   return others.sort((a, b) => lastUse(a) - lastUse(b)).slice(0, excess);
+}
+
+/** What each cap ends. What an earlier one ends the next does not count. */
+export function excessOf(
+  entries: readonly UserEntry[],
+  caps: readonly Cap[],
+  spared: Spared,
+): { readonly cap: Cap; readonly excess: readonly UserEntry[] }[] {
+  let left = entries;
+  return caps.map((cap) => {
+    const excess = beyondCap(left, cap, spared);
+    left = left.filter((entry) => !excess.includes(entry));
+    return { cap, excess };
+  });
 }
 
 /** What a selector means. One that names nothing ends nothing: somebody forgot something. */

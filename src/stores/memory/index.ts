@@ -1,7 +1,7 @@
 import { systemClock } from "../../clock.ts";
 import { sameDigest } from "../../secrets.ts";
 import { cutPage, past } from "../browse.ts";
-import { beyondCap, targetOf } from "../devices.ts";
+import { excessOf, targetOf } from "../devices.ts";
 import type {
   Change,
   ChangeResult,
@@ -83,8 +83,9 @@ class MemoryStore implements Store {
       );
       return this.#end(matches, ending, spared);
     });
-    for (const cap of caps) {
-      const excess = beyondCap(this.#ofUser(cap.userId), cap, { sessionId: spared, loginId: remember?.id });
+    const [first] = caps;
+    const devices = first === undefined ? [] : this.#ofUser(first.userId);
+    for (const { cap, excess } of excessOf(devices, caps, { sessionId: spared, loginId: remember?.id })) {
       if (cap.overflow === "refuse" && excess.length > 0) {
         undo?.();
         return { done: false, lost: "full" };

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import { sameDigest, tagOf } from "../../secrets.ts";
-import { beyondCap } from "../devices.ts";
+import { excessOf } from "../devices.ts";
 import type { Cap, Change, ChangeResult, Ended, Ending, EndSelector, UserEntry, UserId } from "../store.ts";
 import { Turns } from "../turns.ts";
 import { asText, decodeAnswer, decodeEnded, decodeListing, encodeChange, idsOf, rowKeys } from "./changes.ts";
@@ -181,20 +181,6 @@ export class ClusterWriter implements Writer {
     for (let at = 0; at < words.length; at += 2) handles.set(words[at] ?? "", words[at + 1] ?? "");
     return handles;
   }
-}
-
-/** What each cap ends. What an earlier one ends the next does not count. */
-function excessOf(
-  entries: readonly UserEntry[],
-  caps: readonly Cap[],
-  spared: Parameters<typeof beyondCap>[2],
-): { readonly cap: Cap; readonly excess: readonly UserEntry[] }[] {
-  let left = entries;
-  return caps.map((cap) => {
-    const excess = beyondCap(left, cap, spared);
-    left = left.filter((entry) => !excess.includes(entry));
-    return { cap, excess };
-  });
 }
 
 interface Foreseen {

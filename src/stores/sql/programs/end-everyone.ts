@@ -3,8 +3,8 @@ import type { Program, Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
 import { ofHandle } from "./end.ts";
 
-/** Devices of one transaction: enough to be quick, few enough that nobody waits long for a row. */
-const CHUNK = 500;
+/** Devices of one transaction: few enough that nobody waits long for a row, and that they are looked up by key. */
+const CHUNK = 200;
 
 interface Chunk {
   readonly ended: readonly Ended[];
