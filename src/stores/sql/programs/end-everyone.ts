@@ -4,7 +4,7 @@ import type { Statements } from "../statements.ts";
 import { ofHandle } from "./end.ts";
 
 /** Devices of one transaction: few enough that nobody waits long for a row, and that they are looked up by key. */
-const CHUNK = 200;
+const CHUNK = 100;
 
 interface Chunk {
   readonly ended: readonly Ended[];
