@@ -75,6 +75,8 @@ export interface PsessionEvents {
     readonly handle: string;
     readonly reason: RevocationReason;
   };
+  /** Everything that everybody had was ended; `revoked` does not tell of each device. */
+  revokedEveryone: Facts & { readonly count: number; readonly reason: RevocationReason };
   /** A cookie past its deadline was presented. */
   expired: Facts & { readonly handle: string; readonly userId: UserId | undefined };
   pruned: Facts & { readonly sessions: number; readonly logins: number };

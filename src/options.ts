@@ -5,6 +5,7 @@ import { Vault } from "./data/vault.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { describeFault, invalidOptions } from "./faults.ts";
 import { type CookieDefinition, MAX_AGE_LIMIT_SECONDS } from "./http/cookies.ts";
+import type { PlaceLookup } from "./places.ts";
 import { PRESET_NAMES, type PresetName, presetFaults, withPreset } from "./presets.ts";
 import { type ProtocolTimes, protocolTimes } from "./remember/times.ts";
 import type { Prefixes } from "./request/binding.ts";
@@ -73,6 +74,14 @@ export interface PsessionOptions {
     /** Send `Cache-Control: no-store` with every cookie. */
     noStore?: boolean;
   };
+  devices?: {
+    /** The most devices that a user may have. */
+    most?: number;
+    /** What a sign-in does that is one too many: end the device that was not used for longest, or fail. */
+    overflow?: "endOldest" | "refuse";
+    /** Where an address is, for lists of devices; whatever it throws, or takes too long for, is left out. */
+    place?: PlaceLookup;
+  };
   /**
    * Encrypts session data at rest with AES-256-GCM, bound to its row and user. Secrets of at least 32 bytes,
    * none of them used for anything else: the first encrypts, all decrypt.
@@ -130,6 +139,11 @@ export interface Settings {
     readonly remember: CookieDefinition;
     readonly noStore: boolean;
   };
+  readonly devices: {
+    readonly most: number | undefined;
+    readonly overflow: "endOldest" | "refuse";
+    readonly place: PlaceLookup | undefined;
+  };
   readonly whenUnavailable: "refuse" | "anonymous";
   readonly prune: { readonly every: number; readonly chunk: number } | undefined;
 }
@@ -144,6 +158,7 @@ const STORE_METHODS = [
   "apply",
   "touch",
   "end",
+  "nameDevice",
   "list",
   "prune",
   "claimPrune",
@@ -171,16 +186,15 @@ const cookieName = v.optional(
   ),
 );
 
-const count = (fallback: number, most: number) =>
-  v.optional(
-    v.pipe(
-      v.number("must be a number"),
-      v.integer("must be a whole number"),
-      v.minValue(1, "must be at least 1"),
-      v.maxValue(most, `must be at most ${most}`),
-    ),
-    fallback,
+const countUpTo = (most: number) =>
+  v.pipe(
+    v.number("must be a number"),
+    v.integer("must be a whole number"),
+    v.minValue(1, "must be at least 1"),
+    v.maxValue(most, `must be at most ${most}`),
   );
+
+const count = (fallback: number, most: number) => v.optional(countUpTo(most), fallback);
 
 const bits = (most: number) => v.pipe(v.number(), v.integer(), v.minValue(8), v.maxValue(most));
 
@@ -267,6 +281,19 @@ const schema = v.strictObject({
       ),
       partitioned: v.optional(v.boolean("must be true or false"), false),
       noStore: v.optional(v.boolean("must be true or false"), true),
+    }),
+    {},
+  ),
+  devices: v.optional(
+    v.strictObject({
+      most: v.optional(countUpTo(100_000)),
+      overflow: v.optional(
+        v.picklist(["endOldest", "refuse"], 'must be "endOldest" or "refuse"'),
+        "endOldest",
+      ),
+      place: v.optional(
+        v.custom<PlaceLookup>((value) => typeof value === "function", "must be a function of an address"),
+      ),
     }),
     {},
   ),
@@ -374,6 +401,7 @@ export function resolveOptions(options: PsessionOptions): Settings {
     session: { ...session, rotateEvery, matchAddress: prefixesOf(session.matchAddress) },
     remember,
     cookies: { ...definitions, noStore: cookies.noStore },
+    devices: { most: given.devices.most, overflow: given.devices.overflow, place: given.devices.place },
     whenUnavailable: given.whenUnavailable,
     prune: prune === false ? undefined : prune,
   };

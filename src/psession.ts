@@ -1,5 +1,5 @@
 import type { SessionData } from "./data/typing.ts";
-import { type Device, endDevices, listDevices } from "./devices.ts";
+import { type Device, endDevices, endEverything, listDevices } from "./devices.ts";
 import { PsessionError } from "./errors.ts";
 import { type EventName, Events, type PsessionEvent, type PsessionEvents } from "./events.ts";
 import { type HeldLock, type LockOptions, Locks, resolveLock } from "./locks.ts";
@@ -75,6 +75,14 @@ export class Psession<Data extends object = SessionData> {
   async revokeUser(userId: UserId, reason: RevocationReason = "revoked"): Promise<number> {
     this.#assertUserId(userId);
     return endDevices(this.#core, { userId }, reason);
+  }
+
+  /**
+   * Ends every session and remembered login of everybody, anonymous sessions too: for the day on which a key or the
+   * database has leaked. Says how many devices; where it fails, call it again for the rest.
+   */
+  async revokeEveryone(reason: RevocationReason = "revoked"): Promise<number> {
+    return endEverything(this.#core, reason);
   }
 
   /**

@@ -58,6 +58,8 @@ function describe(event: PsessionEvent): string {
       return `The browser of ${who(event.userId)} surely has its latest remember cookie: older ones now count as stolen.`;
     case "revoked":
       return `A device of ${who(event.userId)} was signed out (${event.reason.replaceAll("_", " ")}).`;
+    case "revokedEveryone":
+      return `Everybody was signed out: ${event.count} devices.`;
     case "expired":
       return `${Who(event.userId)} came with a cookie past its time.`;
     case "pruned":

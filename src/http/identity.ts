@@ -1,4 +1,5 @@
-import type { Session } from "../session.ts";
+import { PsessionError } from "../errors.ts";
+import type { LoginOptions, Session } from "../session.ts";
 import type { UserId } from "../stores/store.ts";
 
 /** Who is signed in, by what the application or Passport put into the session's data. */
@@ -42,10 +43,24 @@ export class FollowedIdentity<Data extends object> {
     this.#before = after;
     // What is kept of the data was decided by whoever put the user there.
     if (after !== undefined) {
-      return isSame(after, session.userId) ? undefined : session.login(after, { carry: "all" });
+      return isSame(after, session.userId) ? undefined : signIn(session, after);
     }
     return isSame(before, session.userId) ? session.logout() : undefined;
   }
+}
+
+/**
+ * For applications that cannot look at what `login` answers: where the user has too many devices, that is a fault.
+ */
+export async function signIn<Data extends object>(
+  session: Session<Data>,
+  userId: UserId,
+  options: LoginOptions<Data> = { carry: "all" },
+): Promise<void> {
+  if ((await session.login(userId, options)) === "signed_in") return;
+  throw new PsessionError("too_many_devices", "This user is signed in on as many devices as may be.", {
+    status: 403,
+  });
 }
 
 /** Stores may give a number back that went in as text, and the other way round. */

@@ -3,7 +3,7 @@ import type { SessionCookie } from "../http/cookies.ts";
 import { decideOvertaken, withoutOverwriting } from "../remember/decide.ts";
 import type { ProtocolTimes } from "../remember/times.ts";
 import { digest, newSiblingId, sameDigest } from "../secrets.ts";
-import type { SessionRow } from "../stores/store.ts";
+import type { Ended, SessionRow } from "../stores/store.ts";
 import { planCommit } from "./plan/index.ts";
 import type { Plan } from "./plan/parts.ts";
 import { identityOf, newIdOf, type RememberedStanding, type RequestState, type Standing } from "./state.ts";
@@ -23,7 +23,10 @@ export interface CommitOptions {
  * Performs what the request decided and changed, in one transaction. Returns undefined at once where nothing
  * needs the store, so that an untouched session costs a response nothing.
  */
-export function commitRequest(state: RequestState, { isFinal }: CommitOptions): Promise<void> | undefined {
+export function commitRequest(
+  state: RequestState,
+  { isFinal }: CommitOptions,
+): Promise<"done" | "full"> | undefined {
   const plan = planCommit(state, state.core.settings.clock.now(), isFinal);
   if (plan.change === undefined && plan.touch === undefined) {
     finish(state, plan);
@@ -44,7 +47,7 @@ const isPast = ({ idleDeadline, absoluteDeadline }: SessionRow, now: number): bo
   now > idleDeadline || now > absoluteDeadline;
 
 /** Others may have used the session meanwhile. If nobody did, saving must not bring it back (ASVS 7.3.1). */
-async function performLate(state: RequestState, isFinal: boolean): Promise<void> {
+async function performLate(state: RequestState, isFinal: boolean): Promise<"done" | "full"> {
   const { standing, core } = state;
   if (standing.kind === "live" || standing.kind === "late") await reconcileSession(state, standing, 1);
   return perform(state, planCommit(state, core.settings.clock.now(), isFinal), isFinal);
@@ -63,7 +66,7 @@ export function inTurn<T>(state: RequestState, work: () => T | Promise<T>): Prom
   return mine;
 }
 
-async function perform(state: RequestState, first: Plan, isFinal: boolean): Promise<void> {
+async function perform(state: RequestState, first: Plan, isFinal: boolean): Promise<"done" | "full"> {
   const { store, clock } = state.core.settings;
   let plan = first;
   for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
@@ -72,7 +75,9 @@ async function perform(state: RequestState, first: Plan, isFinal: boolean): Prom
       return finish(state, plan);
     }
     const result = await store.apply(plan.change);
-    if (result.done) return finish(state, plan);
+    if (result.done) return finish(state, plan, result.ended);
+    // Nothing was changed, and trying again makes no room.
+    if (result.lost === "full") return "full";
     await reconcile(state, result.lost, attempt);
     plan = planCommit(state, clock.now(), isFinal);
   }
@@ -92,7 +97,7 @@ async function touch(state: RequestState, plan: Plan): Promise<void> {
   }
 }
 
-function finish(state: RequestState, plan: Plan): void {
+function finish(state: RequestState, plan: Plan, ended: readonly Ended[] = []): "done" {
   const { change, standing } = plan;
   const session = change?.insert ?? ("session" in standing ? standing.session : undefined);
   state.standing = standing;
@@ -106,6 +111,17 @@ function finish(state: RequestState, plan: Plan): void {
   }
   for (const instruction of plan.cookies) state.cookies.set(instruction.definition.name, instruction);
   for (const [type, facts] of plan.events) state.core.events.emit(type, facts);
+  tellOfCapped(state, ended);
+  return "done";
+}
+
+/** What a sign-in ended by the way, on other devices. That this browser's own login was replaced is no news. */
+function tellOfCapped({ core }: RequestState, ended: readonly Ended[]): void {
+  const at = core.settings.clock.now();
+  for (const { sessionId, rememberedId, userId, reason } of ended) {
+    if (reason !== "cap" && reason !== "tag") continue;
+    core.events.emit("revoked", { at, userId, handle: rememberedId ?? sessionId ?? "", reason });
+  }
 }
 
 /** Reads the rows again and takes over what others changed meanwhile, as after waiting for a turn. */

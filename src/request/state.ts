@@ -59,6 +59,8 @@ export interface LoginIntent {
   readonly carriesAll: boolean;
   /** The sign-in was another library's: nobody proves anything now. */
   readonly isTakenOver?: boolean;
+  /** The user's other device of this tag ends. */
+  readonly tag: string | undefined;
   /** New secrets for the same sign-in, rather than another sign-in. */
   readonly isRenewal: boolean;
 }

@@ -5,10 +5,12 @@ import type {
   Ended,
   EndSelector,
   LockRequest,
+  Naming,
   PruneResult,
   Remembered,
   SessionRow,
   Store,
+  StoreAdmin,
   Touch,
   UserEntry,
   UserId,
@@ -56,17 +58,24 @@ export class SealedStore implements Store {
     return this.#store.end(selector);
   }
 
-  /** What does not open stays as it is stored: one damaged row must not hide a user's other devices. */
+  nameDevice(naming: Naming): Promise<boolean> {
+    return this.#store.nameDevice(naming);
+  }
+
   async list(userId: UserId): Promise<readonly UserEntry[]> {
-    const entries = await this.#store.list(userId);
-    return entries.map((entry) => {
-      if (entry.session === undefined) return entry;
-      try {
-        return { ...entry, session: this.#opened(entry.session) };
-      } catch {
-        return entry;
-      }
-    });
+    return this.#readable(await this.#store.list(userId));
+  }
+
+  get admin(): StoreAdmin | undefined {
+    const { admin } = this.#store;
+    if (admin === undefined) return undefined;
+    return {
+      browse: async (page) => {
+        const { entries, next } = await admin.browse(page);
+        return { entries: this.#readable(entries), next };
+      },
+      inspect: () => admin.inspect(),
+    };
   }
 
   prune(now: number, limit: number): Promise<PruneResult> {
@@ -87,6 +96,18 @@ export class SealedStore implements Store {
 
   close(): Promise<void> {
     return this.#store.close();
+  }
+
+  /** What does not open stays as it is stored: one damaged row must not hide a user's other devices. */
+  #readable(entries: readonly UserEntry[]): UserEntry[] {
+    return entries.map((entry) => {
+      if (entry.session === undefined) return entry;
+      try {
+        return { ...entry, session: this.#opened(entry.session) };
+      } catch {
+        return entry;
+      }
+    });
   }
 
   #sealed(update: NonNullable<Change["update"]>, data: string): NonNullable<Change["update"]> {

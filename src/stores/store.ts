@@ -42,6 +42,9 @@ export interface SessionRow {
   readonly absoluteDeadline: number;
   readonly userAgent: string | undefined;
   readonly address: string | undefined;
+  /** What the user calls this device, and what the application calls its kind; the login's row has copies. */
+  readonly name: string | undefined;
+  readonly tag: string | undefined;
   /** The row is garbage after this. Coarse, so that touches rarely change it and no index moves. */
   readonly pruneAfter: number;
 }
@@ -70,13 +73,21 @@ export interface RememberedRow {
   readonly absoluteDeadline: number;
   readonly revokedAt: number | undefined;
   readonly revokedReason: RevocationReason | undefined;
+  /** For the session row that is made anew where it was lost. */
+  readonly name: string | undefined;
+  readonly tag: string | undefined;
   readonly pruneAfter: number;
 }
 
-/** Why a login or session was ended. `replaced`: the same browser signed in again. */
+/**
+ * Why a login or session was ended. `replaced`: the same browser signed in again. `tag`: another one did, under the
+ * same tag. `cap`: the user had too many devices.
+ */
 export type RevocationReason =
   | "logout"
   | "replaced"
+  | "tag"
+  | "cap"
   | "revoked"
   | "theft"
   | "password_changed"
@@ -144,6 +155,8 @@ export interface Ending {
 /** The most devices that a user may have: a device is a live session, or a remembered login with or without one. */
 export interface Cap {
   readonly userId: UserId;
+  /** Only devices of this tag count, and end. */
+  readonly tag?: string | undefined;
   /** The device that the change makes is one of them. */
   readonly most: number;
   /** One too many: the change is lost as `full`, or the devices that were not used for longest end. */
@@ -163,7 +176,7 @@ export interface SessionUpdate {
 }
 
 /**
- * Everything a request changes, performed together or not at all. What it names outside `end` and `cap` is one
+ * Everything a request changes, performed together or not at all. What it names outside `end` and `caps` is one
  * session with its logins, whose ids are siblings: they begin with the same six characters.
  */
 export interface Change {
@@ -176,13 +189,14 @@ export interface Change {
   readonly update?: SessionUpdate | undefined;
   readonly use?: RememberedUse | undefined;
   readonly end?: readonly Ending[] | undefined;
-  readonly cap?: Cap | undefined;
+  /** All of one user. What one of them ends the next does not count. */
+  readonly caps?: readonly Cap[] | undefined;
 }
 
 /**
  * `lost` names the condition that no longer held; then nothing at all was changed.
  * rotation: revoked or another generation. exists: an insert would have replaced a row (id or remembered
- * login). stale: another version. missing: the row is gone, and a save never brings it back. full: the cap.
+ * login). stale: another version. missing: the row is gone, and a save never brings it back. full: a cap.
  */
 export type ChangeResult =
   | { readonly done: true; readonly ended: readonly Ended[] }
@@ -194,6 +208,8 @@ export interface EndSelector {
   /** A session's or a login's id; one ends the other. */
   readonly handle?: string | undefined;
   readonly userId?: UserId | undefined;
+  /** Every session and login there is, anonymous sessions too. Counts where neither handle nor user is named. */
+  readonly everyone?: boolean | undefined;
   readonly except?: string | undefined;
   readonly reason: RevocationReason;
   readonly at: number;
@@ -204,6 +220,14 @@ export interface Ended {
   readonly sessionId: string | undefined;
   readonly rememberedId: string | undefined;
   readonly userId: UserId | undefined;
+  readonly reason: RevocationReason;
+}
+
+/** Names a device, or takes its name away; by the handle of its session or login, and only if it is that user's. */
+export interface Naming {
+  readonly handle: string;
+  readonly userId: UserId;
+  readonly name: string | undefined;
 }
 
 export interface LockRequest {
@@ -232,8 +256,8 @@ export interface Store {
   findRemembered(id: string): Promise<Remembered | undefined>;
 
   /**
-   * Performs a change atomically: in the order rotate or hold, remember, insert or update, use, end, cap, with
-   * `end` and `cap` sparing the row that was just inserted or updated. A conditional part that fails undoes
+   * Performs a change atomically: in the order rotate or hold, remember, insert or update, use, end, caps, with
+   * `end` and `caps` sparing the row that was just inserted or updated. A conditional part that fails undoes
    * everything. Insert is never replace. Deadlocks and serialization failures are tried again here. The caps of
    * parallel changes of one user count each other's devices.
    */
@@ -245,8 +269,15 @@ export interface Store {
   /**
    * Ends everything selected, atomically against rotations and saves in flight: logins get a tombstone and
    * a higher generation, sessions are deleted. Says what was ended; repeating it ends nothing more.
+   *
+   * A selector that names nothing ends nothing. `everyone` is done in parts, each as atomic as the whole otherwise is:
+   * what was there when it began has ended when it returns, whatever was on its way; what is made meanwhile may stay.
+   * Where it fails, what was ended stays ended, and again does the rest.
    */
   end(selector: EndSelector): Promise<readonly Ended[]>;
+
+  /** False where the user has no such device. Conflicts with nothing: versions do not change. */
+  nameDevice(naming: Naming): Promise<boolean>;
 
   /** A user's sessions and unrevoked logins, whatever their deadlines say, in no order. */
   list(userId: UserId): Promise<readonly UserEntry[]>;
@@ -275,6 +306,54 @@ export interface Store {
 
   /** Releases what the store itself opened. */
   close(): Promise<void>;
+
+  readonly admin?: StoreAdmin | undefined;
+}
+
+/** What administration needs beyond serving requests. Optional for stores of others. */
+export interface StoreAdmin {
+  /**
+   * Sessions and unrevoked logins in pages, in an order of the store's own; `next` is where the following page
+   * begins, undefined at the end. What is there from the first page to the last comes exactly once. A page may have
+   * fewer entries than `limit`, or more where the store cannot cut finer, and none but the last has no `next`.
+   */
+  browse(page: BrowsePage): Promise<BrowseResult>;
+  /** Facts about the database, for `psession doctor` and `psession stats`. */
+  inspect(): Promise<StoreReport>;
+}
+
+export interface BrowsePage {
+  readonly after?: string | undefined;
+  readonly limit: number;
+}
+
+export interface BrowseResult {
+  readonly entries: readonly UserEntry[];
+  readonly next: string | undefined;
+}
+
+export interface StoreReport {
+  /** The database's clock, epoch milliseconds. */
+  readonly now: number;
+  /** Server and version, as it calls itself. */
+  readonly version: string;
+  /** Sessions first, then logins, then others. Rows of large tables are estimated. */
+  readonly tables: readonly TableReport[];
+  /** When rows were last pruned (epoch milliseconds), where that is known. */
+  readonly prunedAt: number | undefined;
+  /** What is wrong or will go wrong, each with a stable code and a sentence that says what to do. */
+  readonly faults: readonly StoreFault[];
+}
+
+export interface TableReport {
+  readonly name: string;
+  readonly rows: number;
+  readonly bytes: number | undefined;
+}
+
+export interface StoreFault {
+  readonly code: string;
+  readonly message: string;
 }
 
 /** One device of a user: a session, a remembered login, or both together. */

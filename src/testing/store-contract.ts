@@ -1,4 +1,5 @@
 import type { Store } from "../stores/store.ts";
+import { admin } from "./contract/admin.ts";
 import { caps } from "./contract/caps.ts";
 import { ending } from "./contract/ending.ts";
 import { locks } from "./contract/locks.ts";
@@ -23,7 +24,17 @@ export interface ContractCase {
   run(): Promise<void>;
 }
 
-const CASES: Cases = { ...rows, ...writes, ...users, ...ending, ...caps, ...locks, ...pruning, ...races };
+const CASES: Cases = {
+  ...rows,
+  ...writes,
+  ...users,
+  ...ending,
+  ...caps,
+  ...locks,
+  ...pruning,
+  ...races,
+  ...admin,
+};
 
 /**
  * The promises of the `Store` interface, as cases for any test runner:

@@ -182,8 +182,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "who loses the swap sends its own, older cookie",
     file: commit,
-    find: "if (result.done) return finish(state, plan);",
-    replace: 'if (result.done || result.lost === "rotation") return finish(state, plan);',
+    find: "if (result.done) return finish(state, plan, result.ended);",
+    replace: 'if (result.done || result.lost === "rotation") return finish(state, plan, result.ended);',
   },
   {
     name: "converging without looking at the clock again",

@@ -1,5 +1,6 @@
 import type { DataRecord } from "../../data/codec.ts";
 import { PsessionError } from "../../errors.ts";
+import { signIn } from "../../http/identity.ts";
 import type { Psession } from "../../psession.ts";
 import type { Exchange, Settlement } from "../../request/exchange.ts";
 import type { Session as CoreSession } from "../../session.ts";
@@ -225,7 +226,7 @@ export class PsessionVisit implements Visit, SignInVisit {
     if (user !== undefined) {
       this.#isProven = true;
       this.#push(session);
-      await core.login(user, { carry: "all" });
+      await signIn(core, user);
     } else if (core.isSignedIn || (!core.isNew && (!isRegenerated || !hasData(session)))) {
       await core.logout();
       this.#known = new Map();

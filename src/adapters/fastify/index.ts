@@ -9,6 +9,7 @@ import { type Face, Visit } from "./visit.ts";
 
 export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
 export type { IdentityOf } from "../../http/identity.ts";
+export { devices } from "./devices.ts";
 export {
   type FastifyGuard,
   originCheck,

@@ -8,6 +8,7 @@ import { canCarryCookies, discard, failed, withSettlement } from "./response.ts"
 import { type GetSession, Visit } from "./visit.ts";
 
 export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
+export { devices, type FetchDevicesOptions } from "./devices.ts";
 export { type FetchGuard, originCheck, requireFresh, requireLevel, requireLogin } from "./guards.ts";
 export { type CookieAttributes, type CookieJar, type JarFacts, type JarSession, jarSession } from "./jar.ts";
 export type { FetchOptions, ProxyOptions } from "./options.ts";

@@ -14,6 +14,7 @@ import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { Psession } from "../../psession.ts";
 import type { Session } from "../../session.ts";
 import type { Level } from "../../stores/store.ts";
+import { devices as devicesByRequest, type FetchDevicesOptions } from "../fetch/devices.ts";
 import { fetchFacts, headerOf, pathOf, visibleOrigin } from "../fetch/facts.ts";
 import { checkOptions, type ProxyOptions } from "../fetch/options.ts";
 import { canCarryCookies, discard } from "../fetch/response.ts";
@@ -88,6 +89,16 @@ export function originCheck(options: OriginOptions & ProxyOptions = {}): Middlew
     const { raw, method } = c.req;
     const asked = { method, header: headerOf(raw), origin: visibleOrigin(raw, trustProxy) };
     if (!isSameOrigin(asked, options)) return refuse(c, CROSS_SITE);
+    await next();
+  };
+}
+
+/** The user's devices as JSON endpoints (docs/devices.md), behind `sessions`: `app.use(devices({ path }))`. */
+export function devices(options: FetchDevicesOptions): MiddlewareHandler {
+  const answerFor = devicesByRequest(options);
+  return async (c, next) => {
+    const response = await answerFor(c.req.raw, async () => c.get("session"));
+    if (response !== undefined) return response;
     await next();
   };
 }

@@ -1,4 +1,5 @@
 import type { SessionData } from "../../data/typing.ts";
+import { signIn } from "../../http/identity.ts";
 import type { Carry, Session } from "../../session.ts";
 import type { UserId } from "../../stores/store.ts";
 import type { KoaContext, KoaMiddleware, SessionContext } from "./context.ts";
@@ -47,7 +48,7 @@ function passportView(session: Session, ctx: KoaContext, options: PassportOption
     if (!isSigningIn) return;
     isSigningIn = false;
     const id = userId(user);
-    await session.login(id, {
+    await signIn(session, id, {
       remember: remember?.(ctx) ?? false,
       ...(carry === undefined ? {} : { carry }),
     });

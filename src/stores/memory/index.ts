@@ -1,17 +1,21 @@
+import { systemClock } from "../../clock.ts";
 import { sameDigest } from "../../secrets.ts";
-import { beyondCap } from "../devices.ts";
+import { cutPage, past } from "../browse.ts";
+import { excessOf, targetOf } from "../devices.ts";
 import type {
   Change,
   ChangeResult,
   Ended,
   EndSelector,
   LockRequest,
+  Naming,
   PruneResult,
   Remembered,
   RememberedRow,
   RememberedUse,
   SessionRow,
   Store,
+  StoreAdmin,
   Touch,
   UserEntry,
   UserId,
@@ -49,8 +53,8 @@ class MemoryStore implements Store {
   async apply(change: Change): Promise<ChangeResult> {
     const lost = this.#check(change);
     if (lost !== undefined) return { done: false, lost };
-    const { rotate, remember, insert, update, use, end, cap } = change;
-    const undo = cap?.overflow === "refuse" ? this.#undo() : undefined;
+    const { rotate, remember, insert, update, use, end, caps = [] } = change;
+    const undo = caps.some(({ overflow }) => overflow === "refuse") ? this.#undo() : undefined;
     if (rotate !== undefined) {
       this.#changeLogin(rotate.id, (login) => ({
         ...login,
@@ -79,13 +83,16 @@ class MemoryStore implements Store {
       );
       return this.#end(matches, ending, spared);
     });
-    if (cap === undefined) return { done: true, ended };
-    const excess = beyondCap(this.#ofUser(cap.userId), cap, { sessionId: spared, loginId: remember?.id });
-    if (undo !== undefined && excess.length > 0) {
-      undo();
-      return { done: false, lost: "full" };
+    const [first] = caps;
+    const devices = first === undefined ? [] : this.#ofUser(first.userId);
+    for (const { cap, excess } of excessOf(devices, caps, { sessionId: spared, loginId: remember?.id })) {
+      if (cap.overflow === "refuse" && excess.length > 0) {
+        undo?.();
+        return { done: false, lost: "full" };
+      }
+      ended.push(...this.#end(excess, cap, spared));
     }
-    return { done: true, ended: [...ended, ...this.#end(excess, cap, spared)] };
+    return { done: true, ended };
   }
 
   async touch(touches: readonly Touch[]): Promise<void> {
@@ -102,7 +109,7 @@ class MemoryStore implements Store {
 
   async end(selector: EndSelector): Promise<readonly Ended[]> {
     const { handle, userId, except } = selector;
-    if (handle === undefined && userId === undefined) return [];
+    if (targetOf(selector) === "nothing") return [];
     const matches = this.#entries().filter(
       ({ session, login }) =>
         (userId === undefined || (session?.userId ?? login?.userId) === userId) &&
@@ -110,6 +117,15 @@ class MemoryStore implements Store {
         (except === undefined || (session?.id !== except && login?.id !== except)),
     );
     return this.#end(matches, selector, undefined);
+  }
+
+  async nameDevice({ handle, userId, name }: Naming): Promise<boolean> {
+    const found = this.#ofUser(userId).find(
+      ({ session, login }) => session?.id === handle || login?.id === handle,
+    );
+    if (found?.login !== undefined) this.#changeLogin(found.login.id, (row) => ({ ...row, name }));
+    if (found?.session !== undefined) this.#changeSession(found.session.id, (row) => ({ ...row, name }));
+    return found !== undefined;
   }
 
   async list(userId: UserId): Promise<readonly UserEntry[]> {
@@ -144,6 +160,25 @@ class MemoryStore implements Store {
     const held = this.#locks.get(name);
     if (held?.owner === owner) this.#locks.set(name, { ...held, owner: "" });
   }
+
+  readonly admin: StoreAdmin = {
+    browse: async ({ after, limit }) => {
+      const rest = this.#entries().filter(
+        ({ session, login }) => after === undefined || (session?.id ?? login?.id ?? "") > past(after),
+      );
+      return cutPage(rest, limit, undefined);
+    },
+    inspect: async () => ({
+      now: systemClock.now(),
+      version: `memory of Node ${process.version}`,
+      tables: [
+        { name: "sessions", rows: this.#sessions.size, bytes: undefined },
+        { name: "logins", rows: this.#logins.size, bytes: undefined },
+      ],
+      prunedAt: this.#prunedAt,
+      faults: [],
+    }),
+  };
 
   async close(): Promise<void> {}
 
@@ -218,7 +253,12 @@ class MemoryStore implements Store {
           pruneAfter,
         }));
       }
-      return { sessionId: session?.id, rememberedId: login?.id, userId: session?.userId ?? login?.userId };
+      return {
+        sessionId: session?.id,
+        rememberedId: login?.id,
+        userId: session?.userId ?? login?.userId,
+        reason,
+      };
     });
   }
 

@@ -11,7 +11,8 @@ export interface NodeRedisCluster {
     args: string[],
     options?: NodeRedisCommandOptions,
   ): Promise<unknown>;
-  readonly masters: readonly unknown[];
+  readonly masters: readonly { readonly address?: string }[];
+  nodeClient?(node: never): unknown;
 }
 
 export interface NodeRedisCommandOptions {
@@ -23,6 +24,12 @@ export interface NodeRedisCommandOptions {
 export interface IoRedisClient {
   call(command: string, ...args: string[]): Promise<unknown>;
   readonly isCluster?: boolean;
+  nodes?(role: "master"): readonly IoRedisClient[];
+  readonly options?: {
+    readonly keyPrefix?: string | undefined;
+    readonly host?: string | undefined;
+    readonly port?: number | undefined;
+  };
 }
 
 /** What `redisStore` takes: a client of node-redis, ioredis or iovalkey, by the shape that is used of it. */
@@ -33,6 +40,16 @@ export interface Wire {
   readonly isCluster: boolean;
   /** Sends a command to where `key` lives: always a primary, as a replica may lag behind a logout. */
   send(key: string, args: string[], timeout: number): Promise<unknown>;
+  /** What the client itself puts before the names of keys. */
+  readonly keyPrefix: string;
+  /** The primaries, each by itself, in an order that stays. */
+  nodes(): readonly Node[];
+}
+
+/** One server, for commands that name no key. */
+export interface Node {
+  readonly name: string;
+  send(args: string[]): Promise<unknown>;
 }
 
 export function isRedisClient(value: unknown): value is RedisClient {
@@ -56,19 +73,41 @@ export function clientFault(client: RedisClient): string | undefined {
 export function wireOf(client: RedisClient): Wire {
   // ioredis has a sendCommand as well, which takes something else.
   if ("call" in client) {
+    const { isCluster = false, options } = client;
+    const toIoNode = (node: IoRedisClient): Node => ({
+      name: `${node.options?.host}:${node.options?.port}`,
+      send: ([command = "", ...args]) => node.call(command, ...args),
+    });
     return {
-      isCluster: client.isCluster === true,
+      isCluster,
       send: (_, [command = "", ...args]) => client.call(command, ...args),
+      keyPrefix: options?.keyPrefix ?? "",
+      nodes: () => (isCluster ? inOrder((client.nodes?.("master") ?? []).map(toIoNode)) : [toIoNode(client)]),
     };
   }
   if ("masters" in client) {
+    const toNode = (master: { readonly address?: string }): Node => ({
+      name: String(master.address),
+      send: async (args) =>
+        ((await client.nodeClient?.(master as never)) as NodeRedisClient | undefined)?.sendCommand(args),
+    });
     return {
       isCluster: true,
       send: (key, args, timeout) => client.sendCommand(key, false, args, { timeout }),
+      keyPrefix: "",
+      nodes: () => inOrder(client.masters.map(toNode)),
     };
   }
-  return { isCluster: false, send: (_, args, timeout) => client.sendCommand(args, { timeout }) };
+  return {
+    isCluster: false,
+    send: (_, args, timeout) => client.sendCommand(args, { timeout }),
+    keyPrefix: "",
+    nodes: () => [{ name: "", send: (args) => client.sendCommand(args) }],
+  };
 }
+
+const inOrder = (nodes: readonly Node[]): readonly Node[] =>
+  [...nodes].sort((a, b) => (a.name < b.name ? -1 : 1));
 
 function has<Name extends string>(value: object, name: Name): boolean {
   return name in value && typeof (value as Record<Name, unknown>)[name] === "function";

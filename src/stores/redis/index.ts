@@ -3,6 +3,7 @@ import type { Duration } from "../../duration.ts";
 import { describeFault, invalidOptions } from "../../faults.ts";
 import { assertUserId } from "../../user-id.ts";
 import { Batch } from "../batch.ts";
+import { targetOf } from "../devices.ts";
 import { timeoutEntry } from "../options.ts";
 import type {
   Change,
@@ -10,20 +11,24 @@ import type {
   Ended,
   EndSelector,
   LockRequest,
+  Naming,
   PruneResult,
   Remembered,
   SessionRow,
   Store,
+  StoreAdmin,
   Touch,
   UserEntry,
   UserId,
 } from "../store.ts";
+import { RedisAdmin } from "./admin.ts";
 import { assertSiblings, asText, decodeFound, idsOf } from "./changes.ts";
 import { clientFault, isRedisClient, type RedisClient, wireOf } from "./clients.ts";
 import { ClusterWriter } from "./cluster.ts";
+import { endEveryone } from "./everyone.ts";
 import { Keys } from "./keys.ts";
 import { scripts } from "./lua/index.ts";
-import { decodeSession } from "./rows.ts";
+import { decodeSession, encodeUser, sessionHead } from "./rows.ts";
 import { listOf, Server } from "./server.ts";
 import { SingleWriter } from "./single.ts";
 import { Touches } from "./touches.ts";
@@ -88,6 +93,7 @@ class RedisStore implements Store {
   readonly #server: Server;
   readonly #writer: Writer;
   readonly #touches: Touches;
+  readonly admin: StoreAdmin;
   /** In a cluster every key may live elsewhere, and one node that stalls must not hold up reads of the others. */
   readonly #reads: Batch<string, string> | undefined;
 
@@ -95,6 +101,7 @@ class RedisStore implements Store {
     this.#server = server;
     this.#writer = writer;
     this.#touches = new Touches(server);
+    this.admin = new RedisAdmin(server);
     this.#reads = server.isCluster ? undefined : new Batch((ids, since) => this.#loadSessions(ids, since));
   }
 
@@ -119,8 +126,13 @@ class RedisStore implements Store {
     assertSiblings([...sessions, ...logins]);
     for (const { sessionId, rememberedId } of change.end ?? [])
       if (sessionId !== undefined && rememberedId !== undefined) assertSiblings([sessionId, rememberedId]);
-    const { remember, insert, update, cap } = change;
-    for (const userId of [remember?.userId, insert?.userId, update?.set.userId, cap?.userId])
+    const { remember, insert, update, caps = [] } = change;
+    for (const userId of [
+      remember?.userId,
+      insert?.userId,
+      update?.set.userId,
+      ...caps.map((cap) => cap.userId),
+    ])
       if (userId !== undefined) assertUserId(userId, this.userIds);
     return this.#writer.apply(change, this.#server.deadline());
   }
@@ -130,10 +142,20 @@ class RedisStore implements Store {
   }
 
   async end(selector: EndSelector): Promise<readonly Ended[]> {
-    const { handle, userId } = selector;
-    if (handle === undefined && userId === undefined) return [];
+    const { userId } = selector;
+    const target = targetOf(selector);
+    if (target === "nothing") return [];
+    if (target === "everyone") return endEveryone(this.#server, selector);
     if (userId !== undefined) assertUserId(userId, this.userIds);
     return this.#writer.end(selector, this.#server.deadline());
+  }
+
+  async nameDevice({ handle, userId, name }: Naming): Promise<boolean> {
+    assertUserId(userId, this.userIds);
+    const { keys } = this.#server;
+    const args = [handle, encodeUser(userId), JSON.stringify(sessionHead({ name }))];
+    const named = [keys.session(handle), keys.login(handle)] as const;
+    return asText(await this.#server.run(scripts.name, named, args, this.#server.deadline())) === "yes";
   }
 
   async list(userId: UserId): Promise<readonly UserEntry[]> {

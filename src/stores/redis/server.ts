@@ -1,4 +1,4 @@
-import type { Wire } from "./clients.ts";
+import type { Node, Wire } from "./clients.ts";
 import { isNoScript, timedOut, unavailable } from "./failures.ts";
 import type { Keys } from "./keys.ts";
 import type { Script } from "./lua/index.ts";
@@ -24,6 +24,26 @@ export class Server {
 
   /** Sends a command to where `key` lives. */
   send(key: string, args: string[], deadline: number): Promise<unknown> {
+    return this.#within(deadline, (left) => this.#wire.send(key, args, left));
+  }
+
+  /** The primaries. A client of a cluster knows them once it has sent something. */
+  async nodes(): Promise<readonly Node[]> {
+    const { prune } = this.keys;
+    if (this.isCluster) await this.send(prune, ["GET", prune], this.deadline());
+    return this.#wire.nodes();
+  }
+
+  sendTo(node: Node, args: string[], deadline = this.deadline()): Promise<unknown> {
+    return this.#within(deadline, () => node.send(args));
+  }
+
+  /** Names of keys as the server has them begin with this. */
+  get fullPrefix(): string {
+    return this.#wire.keyPrefix + this.keys.prefix;
+  }
+
+  #within(deadline: number, send: (left: number) => Promise<unknown>): Promise<unknown> {
     const left = Math.ceil(deadline - performance.now());
     if (left <= 0) return Promise.reject(timedOut(this.#timeout));
     return new Promise((resolve, reject) => {
@@ -34,7 +54,7 @@ export class Server {
         reject(isNoScript(error) ? error : unavailable(error));
       };
       try {
-        this.#wire.send(key, args, left).then((reply) => {
+        send(left).then((reply) => {
           clearTimeout(timer);
           resolve(reply);
         }, failed);

@@ -1,4 +1,4 @@
-import type { Change, Touch } from "../store.ts";
+import type { Change, StoreFault, Touch } from "../store.ts";
 import type { Migration } from "./migrations.ts";
 import type { Column, Schema, Table } from "./schema.ts";
 import type { FaultKind, SqlValue, Statement } from "./statement.ts";
@@ -42,6 +42,24 @@ export interface Dialect {
    */
   migrationLock(statements: Statements): MigrationLock | undefined;
   classify(error: unknown): FaultKind;
+  readonly inspection: Inspection;
+}
+
+/** How a database tells about itself and its tables. */
+export interface Inspection {
+  /** Answers with `now` in epoch milliseconds and `version`. */
+  readonly server: string;
+  /** Answers with `name`, `type` and `collation` of each column, with none where there is no such table. */
+  columns(statements: Statements, table: Table): Statement;
+  /** Answers with the first column of each index as `name`, `is_unique` as 1 or 0, and the number of its columns as `width`. */
+  indexes(statements: Statements, table: Table): Statement;
+  /** Answers with `bytes`, indexes included, and an `estimate` of the rows, where they are known. */
+  size(statements: Statements, table: Table): Statement;
+  /** A name as the database compares names. */
+  fold(name: string): string;
+  /** A collation by which text is equal only to itself, and in the order of its bytes. */
+  isBinary(collation: string): boolean;
+  typeFaults?(column: Column, where: string, type: string): StoreFault[];
 }
 
 export interface MigrationLock {

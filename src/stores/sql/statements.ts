@@ -10,6 +10,7 @@ import type {
   UserId,
 } from "../store.ts";
 import { type Dialect, qualified } from "./dialect.ts";
+import { PRUNE } from "./programs/keep-house.ts";
 import { type Column, columnOf, type Schema, type Table } from "./schema.ts";
 import type { RawRow, SqlValue, Statement } from "./statement.ts";
 
@@ -118,6 +119,39 @@ export class Statements {
     return `${this.#joined} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE l.${l.userId} = ? AND l.${l.revokedAt} IS NULL AND s.${s.id} IS NULL`;
   }
 
+  /** Where a page after `from` ends: the ids behind its last, of either table; null where nothing is left. */
+  browseEnds(from: string, limit: number): Statement {
+    const { S, L, s, l } = this;
+    const end = (table: string, id: string) =>
+      `(SELECT b.${id} FROM ${table} b WHERE b.${id} > ? ORDER BY b.${id} LIMIT 1 OFFSET ${Math.trunc(limit)})`;
+    return this.make(`SELECT ${end(S, s.id)} AS a, ${end(L, l.id)} AS b`, [from, from], true);
+  }
+
+  /** Sessions with their unrevoked logins, and those without a session, by ranges of their keys. */
+  devicesBetween(from: string, to: string | undefined): Statement {
+    const { S, L, s, l } = this;
+    const within = (id: string) => `${id} > ?${to === undefined ? "" : ` AND ${id} < ?`}`;
+    const range = to === undefined ? [from] : [from, to];
+    return this.make(
+      `${this.#joined} FROM ${S} s LEFT JOIN ${L} l ON l.${l.id} = s.${s.rememberedId} AND l.${l.revokedAt} IS NULL WHERE ${within(`s.${s.id}`)} UNION ALL ${this.#joined} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE ${within(`l.${l.id}`)} AND l.${l.revokedAt} IS NULL AND s.${s.id} IS NULL`,
+      [...range, ...range],
+      true,
+    );
+  }
+
+  countRows(table: Table): Statement {
+    return this.make(`SELECT COUNT(*) AS n FROM ${qualified(this.dialect, table)}`, [], true);
+  }
+
+  prunedAt(): Statement {
+    const { M, m } = this;
+    return this.make(
+      `SELECT ${m.at} AS ${this.dialect.quote("at")} FROM ${M} WHERE ${m.name} = ?`,
+      [PRUNE],
+      true,
+    );
+  }
+
   insertSession(row: SessionRow): Statement {
     return this.insert(this.schema.sessions, row);
   }
@@ -213,6 +247,91 @@ export class Statements {
 
   deleteSession(id: string): Statement {
     return this.make(`DELETE FROM ${this.S} WHERE ${this.s.id} = ?`, [id]);
+  }
+
+  /** Keys of a chunk: unrevoked logins with their sessions, or sessions. */
+  loginsAfter(after: string, limit: number): Statement {
+    const { S, L, s, l } = this;
+    return this.make(
+      `SELECT ${this.#asKeys("l", l.id, l.userId)}, s.${s.id} AS ${this.dialect.quote("session")} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE l.${l.id} > ? AND l.${l.revokedAt} IS NULL ORDER BY l.${l.id} LIMIT ${Math.trunc(limit)}`,
+      [after],
+      true,
+    );
+  }
+
+  sessionsAfter(after: string, limit: number): Statement {
+    const { S, s } = this;
+    return this.make(
+      `SELECT s.${s.id} AS ${this.dialect.quote("session")} FROM ${S} s WHERE s.${s.id} > ? ORDER BY s.${s.id} LIMIT ${Math.trunc(limit)}`,
+      [after],
+      true,
+    );
+  }
+
+  /** Locked in the order of their keys, as deadlocks want it. */
+  unrevokedLogins(ids: readonly string[]): Statement {
+    const { L, l, dialect } = this;
+    const { sql, values } = dialect.isOneOf(`l.${l.id}`, ids);
+    return this.make(
+      `SELECT ${this.#asKeys("l", l.id, l.userId)} FROM ${L} l WHERE ${sql} AND l.${l.revokedAt} IS NULL ORDER BY l.${l.id}${dialect.forUpdate}`,
+      values,
+      true,
+    );
+  }
+
+  sessionsOfLogins(loginIds: readonly string[]): Statement {
+    return this.#sessionKeys("rememberedId", loginIds);
+  }
+
+  sessionsByIds(ids: readonly string[]): Statement {
+    return this.#sessionKeys("id", ids);
+  }
+
+  #sessionKeys(field: "id" | "rememberedId", given: readonly string[]): Statement {
+    const { S, s, dialect } = this;
+    const { sql, values } = dialect.isOneOf(`s.${s[field]}`, given);
+    return this.make(
+      `SELECT s.${s.id} AS ${dialect.quote("session")}, ${this.#asKeys("s", s.rememberedId, s.userId)} FROM ${S} s WHERE ${sql} ORDER BY s.${s.id}${dialect.forUpdate}`,
+      values,
+      true,
+    );
+  }
+
+  #asKeys(alias: string, login: string, user: string): string {
+    const { quote } = this.dialect;
+    return `${alias}.${login} AS ${quote("login")}, ${alias}.${user} AS ${quote("user")}`;
+  }
+
+  nameLogin(id: string, name: string | undefined): Statement {
+    const { L, l } = this;
+    return this.make(`UPDATE ${L} SET ${l.name} = ? WHERE ${l.id} = ? AND ${l.revokedAt} IS NULL`, [
+      name ?? null,
+      id,
+    ]);
+  }
+
+  /** Unless somebody else has signed in on the row meanwhile. */
+  nameSession(id: string, userId: UserId, name: string | undefined): Statement {
+    const { S, s } = this;
+    return this.make(`UPDATE ${S} SET ${s.name} = ? WHERE ${s.id} = ? AND ${s.userId} = ?`, [
+      name ?? null,
+      id,
+      this.user(userId),
+    ]);
+  }
+
+  revokeAll(ids: readonly string[], at: number, reason: string, pruneAfter: number): Statement {
+    const { L, l } = this;
+    const { sql, values } = this.dialect.isOneOf(l.id, ids);
+    return this.make(
+      `UPDATE ${L} SET ${l.revokedAt} = ?, ${l.revokedReason} = ?, ${l.pruneAfter} = ?, ${l.generation} = ${l.generation} + 1 WHERE ${sql} AND ${l.revokedAt} IS NULL`,
+      [at, reason.slice(0, LONGEST_TEXT), pruneAfter, ...values],
+    );
+  }
+
+  deleteSessions(ids: readonly string[]): Statement {
+    const { sql, values } = this.dialect.isOneOf(this.s.id, ids);
+    return this.make(`DELETE FROM ${this.S} WHERE ${sql}`, values);
   }
 
   touch(id: string, lastSeenAt: number, idleDeadline: number | undefined, pruneAfter: number): Statement {
@@ -367,6 +486,11 @@ export class Statements {
   user(userId: UserId): string | number {
     assertUserId(userId, this.schema.userIds);
     return userId;
+  }
+
+  readUser(value: unknown): UserId | undefined {
+    if (value === null || value === undefined) return undefined;
+    return this.schema.userIds === "integer" ? Number(value) : (value as UserId);
   }
 
   readRemembered(raw: RawRow | undefined): Remembered | undefined {

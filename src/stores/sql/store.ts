@@ -2,16 +2,19 @@ import { systemClock } from "../../clock.ts";
 import { PsessionError } from "../../errors.ts";
 import { sameDigest } from "../../secrets.ts";
 import { Batch } from "../batch.ts";
+import { targetOf } from "../devices.ts";
 import type {
   Change,
   ChangeResult,
   Ended,
   EndSelector,
   LockRequest,
+  Naming,
   PruneResult,
   Remembered,
   SessionRow,
   Store,
+  StoreAdmin,
   Touch,
   UserEntry,
   UserId,
@@ -20,9 +23,12 @@ import type {
 import { insertsOnly, isSingleWrite } from "./changes.ts";
 import type { SqlDriver } from "./driver.ts";
 import { isMigrated, lockedMigration } from "./migrations.ts";
+import { browseProgram, inspectProgram } from "./programs/admin.ts";
 import { applyAtOnceProgram, applyProgram, LostCondition, touchProgram } from "./programs/apply.ts";
 import { endProgram, ofUser } from "./programs/end.ts";
+import { endEveryone } from "./programs/end-everyone.ts";
 import { claimProgram, lockProgram, pruneProgram } from "./programs/keep-house.ts";
+import { nameProgram } from "./programs/name.ts";
 import { Runner, type RunnerParts } from "./runner.ts";
 import type { Program, Statement } from "./statement.ts";
 import type { Statements } from "./statements.ts";
@@ -125,8 +131,17 @@ export class SqlStore implements Store {
   }
 
   async end(selector: EndSelector): Promise<readonly Ended[]> {
-    if (selector.handle === undefined && selector.userId === undefined) return [];
-    return (await this.#whenReady()).transact(() => endProgram(this.statements, selector));
+    const target = targetOf(selector);
+    if (target === "nothing") return [];
+    const runner = await this.#whenReady();
+    if (target === "some") return runner.transact(() => endProgram(this.statements, selector));
+    return endEveryone(this.statements, selector, (make) => runner.transact(make));
+  }
+
+  async nameDevice(naming: Naming): Promise<boolean> {
+    return (await this.#whenReady()).transact(() => nameProgram(this.statements, naming), {
+      isRepeatable: true,
+    });
   }
 
   async list(userId: UserId): Promise<readonly UserEntry[]> {
@@ -153,6 +168,13 @@ export class SqlStore implements Store {
   async releaseLock(name: string, owner: string): Promise<void> {
     await (await this.#whenReady()).run(() => single(this.statements.releaseLock(name, owner)));
   }
+
+  /** Administration reads past the tables' being there: what is missing is what it is asked for. */
+  readonly admin: StoreAdmin = {
+    browse: async (page) =>
+      (await this.#whenReady()).run(() => browseProgram(this.statements, page), { isRepeatable: true }),
+    inspect: () => this.#runner.run(() => inspectProgram(this.statements), { isRepeatable: true }),
+  };
 
   async close(): Promise<void> {
     await this.#driver.close();

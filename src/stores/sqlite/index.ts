@@ -3,15 +3,19 @@ import * as v from "valibot";
 import { systemClock } from "../../clock.ts";
 import { PsessionError } from "../../errors.ts";
 import { describeFault, invalidOptions } from "../../faults.ts";
+import { targetOf } from "../devices.ts";
 import { isSingleWrite } from "../sql/changes.ts";
 import { sqliteDialect } from "../sql/dialects/sqlite.ts";
 import { executeSync } from "../sql/driver.ts";
 import { storeError } from "../sql/errors.ts";
 import { isMigrated, lockedMigration } from "../sql/migrations.ts";
 import { type NamingOptions, namingEntries, namingFaults, resolveNaming } from "../sql/naming.ts";
+import { browseProgram, inspectProgram } from "../sql/programs/admin.ts";
 import { applyProgram, LostCondition, touchProgram } from "../sql/programs/apply.ts";
 import { endProgram, ofUser } from "../sql/programs/end.ts";
+import { endEveryone } from "../sql/programs/end-everyone.ts";
 import { claimProgram, lockProgram, pruneProgram } from "../sql/programs/keep-house.ts";
+import { nameProgram } from "../sql/programs/name.ts";
 import { schemaOf } from "../sql/schema.ts";
 import { isFault, type Program, SqlFault } from "../sql/statement.ts";
 import { Statements } from "../sql/statements.ts";
@@ -21,10 +25,12 @@ import type {
   Ended,
   EndSelector,
   LockRequest,
+  Naming,
   PruneResult,
   Remembered,
   SessionRow,
   Store,
+  StoreAdmin,
   Touch,
   UserEntry,
   UserId,
@@ -155,8 +161,15 @@ class SqliteStore implements Store {
   }
 
   async end(selector: EndSelector): Promise<readonly Ended[]> {
-    if (selector.handle === undefined && selector.userId === undefined) return [];
-    return this.#retrying(() => this.#transact(endProgram(this.#statements, selector)));
+    const target = targetOf(selector);
+    if (target === "nothing") return [];
+    const transact = <T>(make: () => Program<T>) => this.#retrying(() => this.#transact(make()));
+    if (target === "some") return transact(() => endProgram(this.#statements, selector));
+    return endEveryone(this.#statements, selector, transact);
+  }
+
+  async nameDevice(naming: Naming): Promise<boolean> {
+    return this.#retrying(() => this.#transact(nameProgram(this.#statements, naming)));
   }
 
   async list(userId: UserId): Promise<readonly UserEntry[]> {
@@ -182,6 +195,11 @@ class SqliteStore implements Store {
   async releaseLock(name: string, owner: string): Promise<void> {
     await this.#retrying(() => this.#db.run(this.#statements.releaseLock(name, owner)));
   }
+
+  readonly admin: StoreAdmin = {
+    browse: (page) => this.#retrying(() => this.#execute(browseProgram(this.#statements, page))),
+    inspect: () => this.#retrying(() => this.#execute(inspectProgram(this.#statements))),
+  };
 
   async close(): Promise<void> {
     if (this.#isOwner) this.#db.close();

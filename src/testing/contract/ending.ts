@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { newSiblingId } from "../../secrets.ts";
+import type { Ended } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
-import { type Cases, done, ENDING, ids } from "./scene.ts";
+import { type Cases, done, ENDING, ids, pick } from "./scene.ts";
+
+const byHandle = (ended: readonly Ended[]) =>
+  new Map(ended.map((device) => [device.rememberedId ?? device.sessionId, device]));
 
 export const ending: Cases = {
   "ending by either handle ends both, leaves a tombstone, and is final": async ({
@@ -15,7 +19,7 @@ export const ending: Cases = {
       const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
       await done(store.apply({ remember: login, insert: session }));
       const handle = by === "login" ? login.id : session.id;
-      const ended = [{ sessionId: session.id, rememberedId: login.id, userId: ada }];
+      const ended = [{ sessionId: session.id, rememberedId: login.id, userId: ada, reason: "revoked" }];
       assert.deepEqual(await store.end({ handle, ...ENDING }), ended);
       assert.equal(await store.findSession(session.id), undefined);
       const found = await store.findRemembered(login.id);
@@ -147,5 +151,70 @@ export const ending: Cases = {
     );
     assert.equal((await store.findRemembered(before.id))?.login.revokedReason, "replaced");
     assert.equal((await store.findRemembered(next.id))?.session?.id, session.id);
+  },
+
+  "ending everyone ends all devices, anonymous sessions too, but for the one that is excepted": async ({
+    store,
+    ada,
+    bob,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    for (const by of ["session", "login"] as const) {
+      const mine = rememberedRow({ userId: ada });
+      const kept = sessionRow({ rememberedId: mine.id, userId: ada, level: "login" });
+      const theirs = rememberedRow({ userId: bob });
+      const ended = sessionRow({ rememberedId: theirs.id, userId: bob, level: "login" });
+      const lonely = rememberedRow({ userId: ada });
+      const plainOne = sessionRow({ userId: ada, level: "login" });
+      const anonymous = sessionRow();
+      await done(store.apply({ remember: mine, insert: kept }));
+      await done(store.apply({ remember: theirs, insert: ended }));
+      await done(store.apply({ remember: lonely }));
+      for (const insert of [plainOne, anonymous]) await done(store.apply({ insert }));
+      const everyone = { everyone: true, except: by === "session" ? kept.id : mine.id, ...ENDING };
+      const devices = await store.end(everyone);
+      assert.deepEqual(
+        byHandle(devices),
+        byHandle([
+          { sessionId: ended.id, rememberedId: theirs.id, userId: bob, reason: ENDING.reason },
+          { sessionId: undefined, rememberedId: lonely.id, userId: ada, reason: ENDING.reason },
+          { sessionId: plainOne.id, rememberedId: undefined, userId: ada, reason: ENDING.reason },
+          { sessionId: anonymous.id, rememberedId: undefined, userId: undefined, reason: ENDING.reason },
+        ]),
+      );
+      assert.equal((await store.findRemembered(lonely.id))?.login.revokedReason, ENDING.reason);
+      assert.equal((await store.findRemembered(theirs.id))?.login.generation, 1);
+      assert.equal(await store.findSession(anonymous.id), undefined);
+      assert.deepEqual(ids(await store.list(ada)), [kept.id]);
+      assert.deepEqual(await store.end(everyone), []);
+      // Where a user is named as well, only theirs are meant.
+      assert.deepEqual(await store.end({ everyone: true, userId: bob, ...ENDING }), []);
+      await store.end({ everyone: true, ...ENDING });
+    }
+  },
+
+  "ending everyone goes on where one statement would be too much": async ({
+    all,
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const devices = Array.from({ length: 600 }, (_, index) => {
+      const login = index % 2 === 0 ? rememberedRow() : undefined;
+      return {
+        remember: login,
+        insert: sessionRow({ rememberedId: login?.id, userId: ada, level: "login" }),
+      };
+    });
+    for (let at = 0; at < devices.length; at += 50)
+      await Promise.all(
+        devices.slice(at, at + 50).map((device, index) => done(pick(all, index).apply(device))),
+      );
+    const ended = await store.end({ everyone: true, ...ENDING });
+    assert.equal(new Set(ended.map(({ sessionId }) => sessionId)).size, 600);
+    assert.equal(ended.filter(({ rememberedId }) => rememberedId !== undefined).length, 300);
+    assert.deepEqual(await store.list(ada), []);
   },
 };

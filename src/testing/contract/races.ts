@@ -174,4 +174,50 @@ export const races: Cases = {
       }
     }
   },
+
+  "ending everyone wins against everything that is on its way, and two of them tell of each device once":
+    async ({ store, all, ada, bob, sessionRow, rememberedRow }) => {
+      for (let round = 0; round < 10; round++) {
+        const devices = Array.from({ length: 6 }, (_, index) => {
+          const userId = index % 2 === 0 ? ada : bob;
+          const login = rememberedRow({ userId });
+          return { login, session: sessionRow({ rememberedId: login.id, userId, level: "login" }) };
+        });
+        const lost = rememberedRow();
+        const anonymous = sessionRow();
+        for (const { login, session } of devices)
+          await done(store.apply({ remember: login, insert: session }));
+        await done(store.apply({ remember: lost }));
+        await done(store.apply({ insert: anonymous }));
+        const everyone = { everyone: true, ...ENDING };
+        const [first, second] = await Promise.all([
+          pick(all, 2).end(everyone),
+          pick(all, 0).end(everyone),
+          ...devices.flatMap(({ login, session }, index) => [
+            pick(all, index).apply({
+              rotate: { id: login.id, generation: 0, set: rotation("next") },
+              update: { id: session.id, version: 1, set: { secret: digestOf("next") } },
+            }),
+            pick(all, index + 1).apply({
+              update: { id: session.id, version: 1, set: { data: '{"late":1}' } },
+            }),
+          ]),
+          pick(all, 1).apply({
+            hold: { id: lost.id, generation: 0 },
+            insert: sessionRow({ rememberedId: lost.id, userId: ada, level: "remembered" }),
+          }),
+          pick(all, 1).apply({ update: { id: anonymous.id, version: 1, set: { data: '{"late":1}' } } }),
+        ]);
+        for (const userId of [ada, bob]) assert.deepEqual(await store.list(userId), []);
+        for (const { login, session } of devices) {
+          const found = await store.findRemembered(login.id);
+          assert.equal(found?.login.revokedAt, ENDING.at);
+          assert.equal(await store.findSession(session.id), undefined);
+        }
+        assert.equal(await store.findSession(anonymous.id), undefined);
+        const told = [...first, ...second].flatMap(({ rememberedId }) => rememberedId ?? []);
+        assert.equal(new Set(told).size, told.length);
+        assert.equal(told.length, devices.length + 1);
+      }
+    },
 };

@@ -48,6 +48,15 @@ local function is_stale(user, handle)
   return not row or row.head.us ~= user
 end
 
+-- Four words for each: id and row of session and login, empty for none.
+local function tell(found, entry)
+  local s, l = entry.session, entry.login
+  found[#found + 1] = s and s.id or ''
+  found[#found + 1] = s and s.raw or ''
+  found[#found + 1] = l and l.id or ''
+  found[#found + 1] = l and l.raw or ''
+end
+
 -- Only where index and rows change together, as on a single server.
 local function sweep(key, user, handles)
   for _, handle in ipairs(handles) do
@@ -97,13 +106,7 @@ local stale, found = {}, {}
 for _, handle in ipairs(handles) do
   if is_stale(user, handle) then stale[#stale + 1] = handle end
 end
-for _, entry in ipairs(devices(user, handles)) do
-  local s, l = entry.session, entry.login
-  found[#found + 1] = s and s.id or ''
-  found[#found + 1] = s and s.raw or ''
-  found[#found + 1] = l and l.id or ''
-  found[#found + 1] = l and l.raw or ''
-end
+for _, entry in ipairs(devices(user, handles)) do tell(found, entry) end
 if from_index then sweep(KEYS[1], user, handles) end
 return { stale, found }
 `;
@@ -132,4 +135,30 @@ end
 for _, entry in ipairs(entries) do finish(entry, order.tombstone, nil, ended) end
 save()
 return ended
+`;
+
+/** A device's name. KEYS: session and login of the handle. ARGV: length of the key's end, handle, user, { na: name }. */
+export const NAME = `
+local set_name, found = cjson.decode(ARGV[4]), false
+for _, handle in ipairs({ 's:' .. ARGV[2], 'l:' .. ARGV[2] }) do
+  local entry = of_handle(handle)
+  if entry and user_of(entry) == ARGV[3] then
+    found = true
+    if entry.session then set(entry.session, set_name) end
+    if entry.login then set(entry.login, set_name) end
+  end
+end
+save()
+return found and 'yes' or 'no'
+`;
+
+/** Devices by their handles, whosever they are: as LIST, without users. KEYS: any row of the slot. */
+export const LOOK = `
+local entries, found = {}, {}
+for at = 2, #ARGV do
+  local entry = of_handle(ARGV[at])
+  if entry then add(entries, entry) end
+end
+for _, entry in ipairs(entries) do tell(found, entry) end
+return { {}, found }
 `;

@@ -20,6 +20,7 @@ import {
 import { type Column, type ColumnKind, columnOf, type Schema, type Table } from "../schema.ts";
 import type { FaultKind, SqlValue, Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
+import { mysqlInspection } from "./mysql-inspect.ts";
 
 const ASCII = "CHARACTER SET ascii COLLATE ascii_bin";
 /** Binary, or "Ada" and "ada" would be one user; of four bytes, or carts lose their emoji. */
@@ -104,6 +105,7 @@ export const mysqlDialect: Dialect = {
     };
   },
   classify,
+  inspection: mysqlInspection,
 };
 
 /** MySQL cannot undo what creates a table: a migration that was interrupted begins again where it was. */

@@ -3,6 +3,7 @@ import { createTable, type Index, type Migration, tablesMigration } from "../mig
 import { type Column, type ColumnKind, columnOf, type Schema } from "../schema.ts";
 import type { FaultKind } from "../statement.ts";
 import { applyAtOnce } from "./postgres-apply.ts";
+import { postgresInspection } from "./postgres-inspect.ts";
 import { touchAll } from "./postgres-touch.ts";
 
 const TYPES: Record<Exclude<ColumnKind, "user" | "moment">, string> = {
@@ -79,6 +80,7 @@ export const postgresDialect: Dialect = {
     };
   },
   classify,
+  inspection: postgresInspection,
 };
 
 function createIndex({ table, column, name, isUnique, isNullable }: Index): string {

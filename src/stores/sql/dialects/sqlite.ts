@@ -2,6 +2,7 @@ import { type Dialect, facets, utcText } from "../dialect.ts";
 import { createTable, type Index, type Migration, tablesMigration } from "../migrations.ts";
 import { type Column, type ColumnKind, columnOf, type Schema } from "../schema.ts";
 import type { FaultKind } from "../statement.ts";
+import { sqliteInspection } from "./sqlite-inspect.ts";
 
 const TYPES: Record<Exclude<ColumnKind, "user" | "moment">, string> = {
   id: "TEXT",
@@ -56,6 +57,7 @@ export const sqliteDialect: Dialect = {
   ],
   migrationLock: () => undefined,
   classify,
+  inspection: sqliteInspection,
 };
 
 function createIndex({ table, column, name, isUnique, isNullable }: Index): string {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { beyondCap } from "../../devices.ts";
+import { excessOf } from "../../devices.ts";
 import type {
   Cap,
   Change,
@@ -9,6 +9,7 @@ import type {
   SessionUpdate,
   Touch,
   UserEntry,
+  UserId,
 } from "../../store.ts";
 import { type Answer, isFault, type Program, type Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
@@ -27,8 +28,9 @@ export class LostCondition extends Error {
 
 /** A change, part by part: inside a transaction, unless it is a single write. Logins come before sessions everywhere, as deadlocks want it. */
 export function* applyProgram(statements: Statements, change: Change): Program<readonly Ended[]> {
-  const { rotate, hold, remember, insert, update, use, end, cap } = change;
-  if (cap !== undefined) yield* lockUser(statements, cap);
+  const { rotate, hold, remember, insert, update, use, end = [], caps = [] } = change;
+  const [firstCap] = caps;
+  if (firstCap !== undefined) yield* lockUser(statements, firstCap);
   if (rotate !== undefined) {
     const { count } = yield statements.rotate(rotate.id, rotate.generation, rotate.set);
     if (count === 0) throw new LostCondition("rotation");
@@ -43,19 +45,22 @@ export function* applyProgram(statements: Statements, change: Change): Program<r
   if (use !== undefined) yield* useProgram(statements, use);
   const spared = insert?.id ?? update?.id;
   const ended: Ended[] = [];
-  for (const ending of end ?? []) {
+  for (const ending of end) {
     const targets = yield* endingOf(statements, ending, spared);
     ended.push(...(yield* endAll(statements, targets, ending)));
   }
-  if (cap === undefined) return ended;
-  const excess = yield* beyond(statements, cap, { sessionId: spared, loginId: remember?.id });
-  if (excess.length > 0 && cap.overflow === "refuse") throw new LostCondition("full");
-  const targets: Targets = {
-    logins: excess.flatMap(({ login }) => login ?? []),
-    sessions: excess.flatMap(({ session }) => session?.id ?? []),
-    isEnding: ({ id, userId }) => id !== spared && userId === cap.userId,
-  };
-  return [...ended, ...(yield* endAll(statements, targets, cap))];
+  const devices = firstCap === undefined ? [] : yield* newestDevices(statements, firstCap.userId);
+  for (const { cap, excess } of excessOf(devices, caps, { sessionId: spared, loginId: remember?.id })) {
+    if (excess.length > 0 && cap.overflow === "refuse") throw new LostCondition("full");
+    const targets: Targets = {
+      logins: excess.flatMap(({ login }) => login ?? []),
+      sessions: excess.flatMap(({ session }) => session?.id ?? []),
+      isEnding: ({ id, userId, tag }) =>
+        id !== spared && userId === cap.userId && (cap.tag === undefined || tag === cap.tag),
+    };
+    ended.push(...(yield* endAll(statements, targets, cap)));
+  }
+  return ended;
 }
 
 function* updateProgram(statements: Statements, update: SessionUpdate): Program<void> {
@@ -111,14 +116,11 @@ function* lockUser(statements: Statements, { userId, at }: Cap): Program<void> {
   if (statement !== undefined) yield statement;
 }
 
-function* beyond(
-  statements: Statements,
-  cap: Cap,
-  spared: Parameters<typeof beyondCap>[2],
-): Program<UserEntry[]> {
+/** The user's devices, this change's own included, as they are once whoever was counting before has committed. */
+function* newestDevices(statements: Statements, userId: UserId): Program<UserEntry[]> {
   const { newest } = statements.dialect;
-  const sessions = yield statements.sessionsOf(cap.userId, newest);
-  const logins = yield statements.lonelyLoginsOf(cap.userId, newest);
+  const sessions = yield statements.sessionsOf(userId, newest);
+  const logins = yield statements.lonelyLoginsOf(userId, newest);
   const entries = [...sessions.rows, ...logins.rows].flatMap((raw) => statements.readEntry(raw) ?? []);
-  return beyondCap(entries.filter(isOf(cap.userId)), cap, spared);
+  return entries.filter(isOf(userId));
 }

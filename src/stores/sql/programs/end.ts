@@ -48,6 +48,7 @@ export function* endAll(
         sessionId: session?.id,
         rememberedId: isRevoked ? loginId : undefined,
         userId: session?.userId ?? logins.get(loginId),
+        reason,
       });
     }
   }
@@ -60,7 +61,7 @@ export function* endAll(
     const { rememberedId, userId } = session;
     const isRevoked =
       rememberedId !== undefined && !revoked.has(rememberedId) && (yield* revoke(rememberedId));
-    ended.push({ sessionId, rememberedId: isRevoked ? rememberedId : undefined, userId });
+    ended.push({ sessionId, rememberedId: isRevoked ? rememberedId : undefined, userId, reason });
   }
   return ended;
 }
@@ -111,7 +112,7 @@ export function* ofUser(statements: Statements, userId: NonNullable<Ended["userI
   return rows.flatMap((raw) => statements.readEntry(raw) ?? []).filter(isOf(userId));
 }
 
-function* ofHandle(statements: Statements, handle: string): Program<UserEntry[]> {
+export function* ofHandle(statements: Statements, handle: string): Program<UserEntry[]> {
   const found = yield statements.findSessions([handle]);
   const session = found.rows[0] === undefined ? undefined : statements.readSession(found.rows[0]);
   const loginId = session === undefined ? handle : session.rememberedId;

@@ -4,7 +4,8 @@ import { isFault, type Program, type Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
 
 const HOUR = 3_600_000;
-const PRUNE = "prune";
+/** The record of when rows were last pruned. */
+export const PRUNE = "prune";
 
 /** Each statement stands by itself: the update is conditional, and of two inserts one fails. */
 export function* claimProgram(statements: Statements, now: number, interval: number): Program<boolean> {

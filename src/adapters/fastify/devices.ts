@@ -1,0 +1,41 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { type DevicesOptions, devicesEndpoint } from "../../http/devices.ts";
+
+/** A name and what is around it. */
+const LONGEST_BODY = 4096;
+
+/**
+ * The user's devices as JSON endpoints (docs/devices.md), behind `sessions`:
+ * `app.register(devices, { prefix: "/account/devices" })`.
+ */
+export async function devices(
+  instance: FastifyInstance,
+  { prefix, ...options }: DevicesOptions & { prefix?: string },
+): Promise<void> {
+  const endpoint = devicesEndpoint(options);
+  const mount = instance.prefix;
+  // Read by the endpoint where one is needed: Fastify refuses a DELETE that says it is JSON and has no body.
+  instance.removeAllContentTypeParsers();
+  instance.addContentTypeParser("*", { parseAs: "string" }, (_request, text, done) => {
+    done(null, text);
+  });
+  const handler = async (request: FastifyRequest, reply: FastifyReply) => {
+    const { method, headers, protocol, host } = request;
+    const answer = await endpoint({
+      method,
+      url: request.url.slice(mount.length),
+      header: (name) => headers[name],
+      origin: `${protocol}://${host}`,
+      session: await request.openSession(),
+      body: async () => parsed(String(request.body)),
+    });
+    return reply.code(answer.status).headers(answer.headers).send(answer.body);
+  };
+  // Of a wrong method, too, the answer is ours.
+  for (const url of ["/", "/*"]) instance.all(url, handler);
+}
+
+function parsed(text: string): unknown {
+  if (text.length > LONGEST_BODY) throw new Error("The body is too long.");
+  return JSON.parse(text);
+}

@@ -1,0 +1,35 @@
+import { belowMount, type DevicesOptions, devicesEndpoint } from "../../http/devices.ts";
+import type { Session } from "../../session.ts";
+import { headerOf, pathOf, visibleOrigin } from "./facts.ts";
+import type { ProxyOptions } from "./options.ts";
+
+export interface FetchDevicesOptions extends DevicesOptions, ProxyOptions {
+  /** Where the endpoints are, such as "/account/devices". */
+  path: string;
+}
+
+/**
+ * The user's devices as JSON endpoints (docs/devices.md). Gives the answer, or undefined where the request asks
+ * for something else.
+ */
+export function devices({ path, trustProxy = false, ...options }: FetchDevicesOptions) {
+  const endpoint = devicesEndpoint(options);
+  const below = belowMount(path);
+  return async (
+    request: Request,
+    // biome-ignore lint/suspicious/noExplicitAny: devices have nothing to do with the data.
+    getSession: () => PromiseLike<Session<any>>,
+  ): Promise<Response | undefined> => {
+    const url = below(pathOf(request));
+    if (url === undefined) return undefined;
+    const { status, headers, body } = await endpoint({
+      method: request.method,
+      url,
+      header: headerOf(request),
+      origin: visibleOrigin(request, trustProxy),
+      session: await getSession(),
+      body: () => request.json(),
+    });
+    return Response.json(body, { status, headers });
+  };
+}

@@ -1,0 +1,28 @@
+import { tagOf } from "../secrets.ts";
+import type { BrowseResult, UserEntry } from "./store.ts";
+
+const tagOfEntry = ({ session, login }: UserEntry): string => tagOf(session?.id ?? login?.id ?? "");
+
+/** Comes after every id of a tag, and before those of the next: ids are base64url. */
+export const past = (tag: string): string => `${tag}~`;
+
+/**
+ * A page of what was read, in the order of tags and cut between two of them. A session and its login share theirs: so
+ * a device is read as a whole, and comes once, whichever of its rows come and go between two pages. `reached` is the
+ * last tag that was read, undefined where nothing is left.
+ */
+export function cutPage(
+  read: readonly UserEntry[],
+  limit: number,
+  reached: string | undefined,
+): BrowseResult {
+  const byTag = [...Map.groupBy(read, tagOfEntry)].sort(([a], [b]) => (a < b ? -1 : 1));
+  const entries: UserEntry[] = [];
+  let last: string | undefined;
+  for (const [tag, group] of byTag) {
+    if (entries.length > 0 && entries.length + group.length > limit) return { entries, next: last };
+    entries.push(...group);
+    last = tag;
+  }
+  return { entries, next: reached };
+}

@@ -1,0 +1,46 @@
+import type { Inspection } from "../dialect.ts";
+import type { Table } from "../schema.ts";
+import type { Statement } from "../statement.ts";
+import type { Statements } from "../statements.ts";
+
+const of = (statements: Statements, { schema, name }: Table, sql: string): Statement =>
+  statements.make(sql, [schema ?? null, name], true);
+
+const OF_TABLE = "WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?";
+
+export const mysqlInspection: Inspection = {
+  // MariaDB says so in its version, MySQL does not.
+  server:
+    "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(3)) DIV 1000 AS now, CASE WHEN VERSION() LIKE '%MariaDB%' THEN VERSION() ELSE CONCAT('MySQL ', VERSION()) END AS version",
+  columns: (statements, table) =>
+    of(
+      statements,
+      table,
+      `SELECT column_name AS name, data_type AS type, collation_name AS collation FROM information_schema.columns ${OF_TABLE}`,
+    ),
+  indexes: (statements, table) =>
+    of(
+      statements,
+      table,
+      `SELECT MAX(CASE WHEN seq_in_index = 1 THEN column_name END) AS name, 1 - MAX(non_unique) AS is_unique, COUNT(*) AS width FROM information_schema.statistics ${OF_TABLE} GROUP BY index_name`,
+    ),
+  size: (statements, table) =>
+    of(
+      statements,
+      table,
+      `SELECT data_length + index_length AS bytes, table_rows AS estimate FROM information_schema.tables ${OF_TABLE}`,
+    ),
+  fold: (name) => name.toLowerCase(),
+  isBinary: (collation) => collation === "binary" || collation.endsWith("_bin"),
+  // What psession writes is UTC. DATETIME keeps it as it is, TIMESTAMP takes it for the connection's time zone:
+  // it comes back as another time where two connections differ, and is refused in the hour that summer time skips.
+  typeFaults: ({ kind }, where, type) =>
+    kind === "moment" && type.toLowerCase() === "timestamp"
+      ? [
+          {
+            code: "time_zone",
+            message: `The column ${where} is a TIMESTAMP, which the server converts by the time zone of each connection. psession writes UTC: make it DATETIME(3).`,
+          },
+        ]
+      : [],
+};

@@ -1,0 +1,135 @@
+import { tagOf } from "../../../secrets.ts";
+import { cutPage, past } from "../../browse.ts";
+import type { BrowsePage, BrowseResult, StoreFault, StoreReport, TableReport } from "../../store.ts";
+import { indexesOf } from "../migrations.ts";
+import type { Table } from "../schema.ts";
+import { isFault, type Program, type RawRow } from "../statement.ts";
+import type { Statements } from "../statements.ts";
+
+/** Counting reads an index from end to end: tables beyond are told as the database estimates them. */
+const COUNTED_BYTES = 256 * 1024 * 1024;
+
+/** A range of keys whose end is looked up first, so that no page reads more than it has. */
+export function* browseProgram(statements: Statements, { after, limit }: BrowsePage): Program<BrowseResult> {
+  const from = after === undefined ? "" : past(after);
+  const { rows: ends } = yield statements.browseEnds(from, limit);
+  const [reached] = Object.values(ends[0] ?? {})
+    .flatMap((id) => (id === null ? [] : tagOf(String(id))))
+    .sort();
+  const { rows } = yield statements.devicesBetween(from, reached === undefined ? undefined : past(reached));
+  const entries = rows.flatMap((raw) => statements.readEntry(raw) ?? []);
+  return cutPage(entries, limit, reached);
+}
+
+/** Changes nothing: not even the tables, where they are missing. */
+export function* inspectProgram(statements: Statements): Program<StoreReport> {
+  const { schema, dialect } = statements;
+  const { rows: server } = yield statements.make(dialect.inspection.server, [], true);
+  const facts = server[0] ?? {};
+  const tables: TableReport[] = [];
+  const faults: StoreFault[] = [];
+  let prunedAt: number | undefined;
+  const all: Table[] = [schema.sessions, schema.logins, schema.locks, schema.meta];
+  for (const table of schema.createsUsers ? [...all, schema.users] : all) {
+    const { rows: columns } = yield dialect.inspection.columns(statements, table);
+    if (columns.length === 0) {
+      faults.push(missing(table));
+      continue;
+    }
+    faults.push(...columnFaults(statements, table, columns));
+    faults.push(...(yield* indexFaults(statements, table)));
+    tables.push(yield* sizeOf(statements, table));
+    if (table === schema.meta) prunedAt = yield* lastPruned(statements);
+  }
+  return { now: Number(facts["now"]), version: String(facts["version"]), tables, prunedAt, faults };
+}
+
+const missing = ({ name }: Table): StoreFault => ({
+  code: "table_missing",
+  message: `The table ${name} is missing. A store with migrate: true makes it at the first use; otherwise run what \`psession schema\` prints.`,
+});
+
+function columnFaults(statements: Statements, table: Table, found: readonly RawRow[]): StoreFault[] {
+  const { dialect } = statements;
+  const byName = new Map(found.map((row) => [dialect.inspection.fold(String(row["name"])), row]));
+  return table.columns.flatMap((column) => {
+    const row = byName.get(dialect.inspection.fold(column.column));
+    const where = `${table.name}.${column.column}`;
+    if (row === undefined) {
+      return [
+        {
+          code: "column_missing",
+          message: `The column ${where} is missing. Add it as \`psession schema\` prints it, or say how it is called (option tables).`,
+        },
+      ];
+    }
+    const collation = row["collation"];
+    const compares = column.kind === "id" || column.kind === "user";
+    const isCollated = compares && collation !== null && !dialect.inspection.isBinary(String(collation));
+    return [
+      ...(isCollated
+        ? [
+            {
+              code: "collation",
+              message: `The column ${where} has the collation ${collation}, by which different ids may be equal or in another order. Give it the type that \`psession schema\` prints.`,
+            },
+          ]
+        : []),
+      ...(dialect.inspection.typeFaults?.(column, where, String(row["type"])) ?? []),
+    ];
+  });
+}
+
+function* indexFaults(statements: Statements, table: Table): Program<StoreFault[]> {
+  const { dialect } = statements;
+  const { fold } = dialect.inspection;
+  const { rows } = yield dialect.inspection.indexes(statements, table);
+  return indexesOf(statements.schema).flatMap(({ table: of, column, name, isUnique }) => {
+    if (of !== table || !table.columns.some((one) => one.column === column)) return [];
+    const isThere = rows.some(
+      (row) =>
+        fold(String(row["name"])) === fold(column) &&
+        (!isUnique || (Number(row["is_unique"]) === 1 && Number(row["width"]) === 1)),
+    );
+    if (isThere) return [];
+    const kind = isUnique ? "unique index" : "index";
+    return [
+      {
+        code: "index_missing",
+        message: `The ${kind} ${name} on ${table.name}.${column} is missing: ${isUnique ? "parallel restores may make several sessions of one login" : "statements read the whole table"}. Create it as \`psession schema\` prints it.`,
+      },
+    ];
+  });
+}
+
+function* sizeOf(statements: Statements, table: Table): Program<TableReport> {
+  const { dialect } = statements;
+  const { name } = table;
+  const size = (yield* attempted(dialect.inspection.size(statements, table))) ?? {};
+  const bytes = size["bytes"] == null ? undefined : Number(size["bytes"]);
+  const estimate = Number(size["estimate"] ?? -1);
+  if (bytes !== undefined && bytes > COUNTED_BYTES && estimate >= 0) return { name, rows: estimate, bytes };
+  const { rows } = yield statements.countRows(table);
+  return { name, rows: Number(rows[0]?.["n"]), bytes };
+}
+
+/** Undefined where the database was built without what tells sizes. */
+function* attempted(statement: ReturnType<Statements["make"]>): Program<RawRow | undefined> {
+  try {
+    return (yield statement).rows[0];
+  } catch (error) {
+    if (isFault(error, "schema") || isFault(error, "other")) return undefined;
+    throw error;
+  }
+}
+
+function* lastPruned(statements: Statements): Program<number | undefined> {
+  try {
+    const { rows } = yield statements.prunedAt();
+    return rows[0] === undefined ? undefined : Number(rows[0]["at"]);
+  } catch (error) {
+    // Its columns are called otherwise, which was told already.
+    if (isFault(error, "schema")) return undefined;
+    throw error;
+  }
+}

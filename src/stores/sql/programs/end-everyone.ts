@@ -1,0 +1,143 @@
+import type { Ended, EndSelector, UserId } from "../../store.ts";
+import type { Program, Statement } from "../statement.ts";
+import type { Statements } from "../statements.ts";
+import { ofHandle } from "./end.ts";
+
+/** Devices of one transaction: few enough that nobody waits long for a row, and that they are looked up by key. */
+const CHUNK = 100;
+
+interface Chunk {
+  readonly ended: readonly Ended[];
+  /** Where the next one begins. */
+  readonly next: string | undefined;
+}
+
+type Transact = <T>(make: () => Program<T>) => Promise<T>;
+
+/**
+ * All logins with their sessions, then the sessions that are left, in chunks by key. Whoever has a login's row holds
+ * up its chunk, and a session that it made is read after that; who comes later finds the login revoked.
+ */
+export async function endEveryone(
+  statements: Statements,
+  selector: EndSelector,
+  transact: Transact,
+): Promise<readonly Ended[]> {
+  const kept = await transact(() => keptBy(statements, selector.except));
+  const all: Ended[] = [];
+  for (const endChunk of [endLogins, endSessions]) {
+    let after: string | undefined = "";
+    while (after !== undefined) {
+      const from: string = after;
+      const chunk: Chunk = await transact(() => endChunk(statements, selector, kept, from));
+      all.push(...chunk.ended);
+      after = chunk.next;
+    }
+  }
+  return all;
+}
+
+/** Ids of the device that stays. */
+function* keptBy(statements: Statements, except: string | undefined): Program<ReadonlySet<string>> {
+  if (except === undefined) return new Set();
+  const entries = yield* ofHandle(statements, except);
+  const ids = entries.flatMap(({ session, login }) => [session?.id, login?.id]);
+  return new Set([except, ...ids.filter((id) => id !== undefined)]);
+}
+
+interface Row {
+  readonly session: string | undefined;
+  readonly login: string | undefined;
+  readonly user: UserId | undefined;
+}
+
+function* rowsOf(statements: Statements, statement: Statement): Program<Row[]> {
+  const { rows } = yield statement;
+  return rows.map((raw) => ({
+    session: textOf(raw["session"]),
+    login: textOf(raw["login"]),
+    user: statements.readUser(raw["user"]),
+  }));
+}
+
+const textOf = (value: unknown): string | undefined =>
+  value === null || value === undefined ? undefined : String(value);
+
+const ids = (rows: readonly Row[], of: "session" | "login"): string[] => rows.flatMap((row) => row[of] ?? []);
+
+function* endLogins(
+  statements: Statements,
+  selector: EndSelector,
+  kept: ReadonlySet<string>,
+  after: string,
+): Program<Chunk> {
+  const { reason } = selector;
+  const read = yield* rowsOf(statements, statements.loginsAfter(after, CHUNK));
+  const isKept = ({ session = "", login = "" }: Row) => kept.has(session) || kept.has(login);
+  const wanted = ids(
+    read.filter((row) => !isKept(row)),
+    "login",
+  );
+  const next = read.length < CHUNK ? undefined : read.at(-1)?.login;
+  if (wanted.length === 0) return { ended: [], next };
+  const logins = yield* revoke(statements, selector, wanted);
+  const sessions = yield* rowsOf(statements, statements.sessionsOfLogins(wanted));
+  yield* remove(statements, sessions);
+  const byLogin = new Map(sessions.map((row) => [row.login, row]));
+  const ended = logins.map(({ login, user }) => {
+    const session = byLogin.get(login);
+    byLogin.delete(login);
+    return { sessionId: session?.session, rememberedId: login, userId: session?.user ?? user, reason };
+  });
+  // Of logins that somebody else has revoked meanwhile.
+  const others = [...byLogin.values()].map(({ session, user }) => ({
+    sessionId: session,
+    rememberedId: undefined,
+    userId: user,
+    reason,
+  }));
+  return { ended: [...ended, ...others], next };
+}
+
+function* endSessions(
+  statements: Statements,
+  selector: EndSelector,
+  kept: ReadonlySet<string>,
+  after: string,
+): Program<Chunk> {
+  const { reason } = selector;
+  const read = yield* rowsOf(statements, statements.sessionsAfter(after, CHUNK));
+  const next = read.length < CHUNK ? undefined : read.at(-1)?.session;
+  const wanted = ids(read, "session").filter((id) => !kept.has(id));
+  if (wanted.length === 0) return { ended: [], next };
+  // They may have been given a login since logins were read: one ends the other.
+  const sessions = (yield* rowsOf(statements, statements.sessionsByIds(wanted))).filter(
+    ({ login = "" }) => !kept.has(login),
+  );
+  const withLogin = ids(sessions, "login");
+  const revoked = withLogin.length === 0 ? [] : yield* revoke(statements, selector, withLogin);
+  yield* remove(statements, sessions);
+  const isRevoked = new Set(ids(revoked, "login"));
+  const ended = sessions.map(({ session, login, user }) => ({
+    sessionId: session,
+    rememberedId: login !== undefined && isRevoked.has(login) ? login : undefined,
+    userId: user,
+    reason,
+  }));
+  return { ended, next };
+}
+
+/** Locked first, so that of two who end the same login one says so. */
+function* revoke(
+  statements: Statements,
+  { at, reason, pruneAfter }: EndSelector,
+  logins: readonly string[],
+): Program<Row[]> {
+  const found = yield* rowsOf(statements, statements.unrevokedLogins(logins));
+  if (found.length > 0) yield statements.revokeAll(ids(found, "login"), at, reason, pruneAfter);
+  return found;
+}
+
+function* remove(statements: Statements, sessions: readonly Row[]): Program<void> {
+  if (sessions.length > 0) yield statements.deleteSessions(ids(sessions, "session"));
+}

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import type { Store, UserEntry } from "../../stores/store.ts";
+import { T0 } from "../rows.ts";
+import { type Cases, done, ENDING, pick } from "./scene.ts";
+
+/** Browses to the end; `between` is done after the first page. */
+async function browsed(
+  { admin }: Store,
+  limit: number,
+  between: () => Promise<unknown> = async () => {},
+): Promise<UserEntry[]> {
+  const entries: UserEntry[] = [];
+  let after: string | undefined;
+  let pages = 0;
+  do {
+    const page = await admin?.browse({ after, limit });
+    assert.ok(page !== undefined && page.entries.length <= limit, "a page has at most its limit");
+    entries.push(...page.entries);
+    after = page.next;
+    if (pages++ === 0) await between();
+  } while (after !== undefined);
+  return entries;
+}
+
+const handleOf = ({ session, login }: UserEntry): string => login?.id ?? session?.id ?? "";
+
+/** What administration asks, of stores that answer. */
+export const admin: Cases = {
+  "browsing gives every device once, whatever the size of pages": async ({
+    store,
+    ada,
+    bob,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    if (store.admin === undefined) return;
+    assert.deepEqual(await store.admin.browse({ limit: 10 }), { entries: [], next: undefined });
+    const expected: string[] = [];
+    for (let index = 0; index < 6; index++) {
+      const login = rememberedRow();
+      const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login", data: '{"n":1}' });
+      const lonely = rememberedRow({ userId: bob });
+      const revoked = rememberedRow();
+      const anonymous = sessionRow();
+      await done(store.apply({ remember: login, insert: session }));
+      for (const remember of [lonely, revoked]) await done(store.apply({ remember }));
+      await done(store.apply({ insert: anonymous }));
+      await store.end({ handle: revoked.id, ...ENDING });
+      expected.push(login.id, lonely.id, anonymous.id);
+    }
+    for (const limit of [1, 2, 7, 18, 100]) {
+      const entries = await browsed(store, limit);
+      assert.deepEqual(entries.map(handleOf).sort(), expected.toSorted(), `pages of ${limit}`);
+      assert.equal(entries.filter(({ session, login }) => session && login).length, 6);
+      assert.ok(
+        entries.every(({ session }) => session?.rememberedId === undefined || session.data === '{"n":1}'),
+      );
+    }
+  },
+
+  "browsing gives what stays exactly once, although rows come and go between pages": async ({
+    all,
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    if (store.admin === undefined) return;
+    const kept = Array.from({ length: 30 }, () => rememberedRow());
+    const passing = Array.from({ length: 30 }, () => sessionRow({ userId: ada, level: "login" }));
+    for (const login of kept) await done(store.apply({ remember: login }));
+    for (const insert of passing) await done(store.apply({ insert }));
+    const entries = await browsed(store, 7, async () => {
+      // Logins get their session, as restores give them one, others end, and new ones are made.
+      for (const [index, login] of kept.entries()) {
+        const insert = sessionRow({ rememberedId: login.id, userId: ada, level: "remembered" });
+        if (index % 2 === 0) await done(pick(all, index).apply({ insert }));
+      }
+      for (const { id } of passing) await pick(all, 1).end({ handle: id, ...ENDING });
+      for (let index = 0; index < 20; index++) await done(pick(all, 2).apply({ insert: sessionRow() }));
+    });
+    const handles = entries.map(handleOf);
+    assert.equal(new Set(handles).size, handles.length, "nothing comes twice");
+    const seen = new Set(handles);
+    assert.deepEqual(
+      kept.filter(({ id }) => !seen.has(id)),
+      [],
+    );
+  },
+
+  "a store tells its clock, itself, its rows, and when they were pruned": async ({
+    store,
+    ada,
+    expires,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    if (store.admin === undefined) return;
+    const login = rememberedRow();
+    await done(
+      store.apply({
+        remember: login,
+        insert: sessionRow({ rememberedId: login.id, userId: ada, level: "login" }),
+      }),
+    );
+    await done(store.apply({ insert: sessionRow() }));
+    await store.claimPrune(T0, 1000);
+    const { now, version, tables, prunedAt, faults } = await store.admin.inspect();
+    assert.ok(Number.isInteger(now) && Math.abs(now - Date.now()) < 86_400_000, `now is ${now}`);
+    assert.notEqual(version, "");
+    assert.deepEqual(
+      tables.slice(0, 2).map(({ rows }) => rows),
+      [2, 1],
+    );
+    assert.equal(prunedAt, expires ? undefined : T0);
+    assert.deepEqual(faults, []);
+  },
+};
