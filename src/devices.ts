@@ -61,10 +61,11 @@ export async function endEverything({ settings, events }: Core, reason: Revocati
   return count;
 }
 
-function toDevice(
+/** @internal */
+export function toDevice(
   entry: UserEntry,
   now: number,
-  current: { readonly id: string; readonly handle: string } | undefined,
+  current?: { readonly id: string; readonly handle: string } | undefined,
 ): Device {
   const { session, login } = entry;
   const isSessionLive =

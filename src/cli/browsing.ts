@@ -1,0 +1,54 @@
+import { deviceLabel, toDevice } from "../devices.ts";
+import { deadlineOf } from "../stores/devices.ts";
+import type { Level, StoreAdmin, UserEntry, UserId } from "../stores/store.ts";
+
+const PAGE = 500;
+
+/** Everything that is in a store, page by page. */
+export async function* entriesOf(admin: StoreAdmin): AsyncGenerator<UserEntry> {
+  let after: string | undefined;
+  do {
+    const { entries, next } = await admin.browse({ limit: PAGE, ...(after === undefined ? {} : { after }) });
+    yield* entries;
+    after = next;
+  } while (after !== undefined);
+}
+
+/** What is shown of a session or a device: nothing of it is a credential, and no session data. */
+export interface Shown {
+  readonly handle: string;
+  readonly userId: UserId | undefined;
+  readonly level: Level;
+  readonly label: string;
+  readonly isRemembered: boolean;
+  readonly address: string | undefined;
+  readonly createdAt: number;
+  readonly lastSeenAt: number;
+  readonly expiresAt: number;
+}
+
+export function shownSession({ session, login }: UserEntry): Shown | undefined {
+  if (session === undefined) return undefined;
+  const { id, userId, level, userAgent, address, createdAt, lastSeenAt } = session;
+  return {
+    handle: id,
+    userId,
+    level,
+    label: deviceLabel(userAgent),
+    isRemembered: login !== undefined,
+    address,
+    createdAt,
+    lastSeenAt,
+    expiresAt: Math.min(session.idleDeadline, session.absoluteDeadline),
+  };
+}
+
+export function shownDevice(entry: UserEntry, now: number): Shown | undefined {
+  const { session, login } = entry;
+  const userId = login?.userId ?? session?.userId;
+  if (userId === undefined) return undefined;
+  const { handle, label, level, isRemembered, address, lastSeenAt } = toDevice(entry, now);
+  const createdAt = Math.min(session?.createdAt ?? Infinity, login?.createdAt ?? Infinity);
+  const expiresAt = deadlineOf(entry);
+  return { handle, userId, level, label, isRemembered, address, createdAt, lastSeenAt, expiresAt };
+}

@@ -1,0 +1,41 @@
+import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
+
+/** A key and a certificate for 127.0.0.1 that signs itself, made anew: no key lies in the repository. */
+export function selfSigned(): { readonly key: string; readonly cert: string } {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const name = sequence(der(0x31, sequence(COMMON_NAME, der(0x0c, Buffer.from("127.0.0.1")))));
+  const years = sequence(...["200101000000Z", "490101000000Z"].map((time) => der(0x17, Buffer.from(time))));
+  const address = der(0x87, Buffer.from([127, 0, 0, 1]));
+  const alternativeName = sequence(SUBJECT_ALT_NAME, der(0x04, sequence(address)));
+  const body = sequence(
+    der(0xa0, der(0x02, Buffer.from([2]))),
+    der(0x02, Buffer.concat([Buffer.from([1]), randomBytes(8)])),
+    sequence(ECDSA_WITH_SHA256),
+    name,
+    years,
+    name,
+    publicKey.export({ type: "spki", format: "der" }),
+    der(0xa3, sequence(alternativeName)),
+  );
+  const signature = der(0x03, Buffer.concat([Buffer.from([0]), sign("sha256", body, privateKey)]));
+  const base64 = sequence(body, sequence(ECDSA_WITH_SHA256), signature).toString("base64");
+  return {
+    key: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+    cert: `-----BEGIN CERTIFICATE-----\n${base64.match(/.{1,64}/g)?.join("\n")}\n-----END CERTIFICATE-----\n`,
+  };
+}
+
+/** Tag, length and value, as X.690 has them. */
+function der(tag: number, value: Buffer): Buffer {
+  const { length } = value;
+  const size =
+    length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.from([tag, ...size]), value]);
+}
+
+const sequence = (...parts: Buffer[]): Buffer => der(0x30, Buffer.concat(parts));
+const oid = (hex: string): Buffer => der(0x06, Buffer.from(hex, "hex"));
+/** 2.5.4.3, 2.5.29.17 and 1.2.840.10045.4.3.2. */
+const COMMON_NAME = oid("550403");
+const SUBJECT_ALT_NAME = oid("551d11");
+const ECDSA_WITH_SHA256 = oid("2a8648ce3d040302");
