@@ -93,6 +93,7 @@ export async function place(kind: Kind, { migrate = true } = {}): Promise<Place>
   const folder = folderForApp();
   const opened = await kind.open();
   const store = opened.store({ migrate });
+  if (migrate) await store.migrate?.();
   const app = testApp({ store, ...overHttp });
   const configure = ({
     options = "",

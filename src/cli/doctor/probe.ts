@@ -33,7 +33,7 @@ export async function probeFindings(url: string, settings: Settings): Promise<Fi
     return [
       error(
         "url_unreachable",
-        `${url} does not answer: ${reasonOf((fault as Error).cause ?? fault)}`,
+        `${url} does not answer (${reasonOf((fault as Error).cause ?? fault)}).`,
         "Give the address of a page of the application, as visitors have it.",
       ),
     ];

@@ -32,7 +32,7 @@ export function settingsOf(config: Config): Resolved {
   };
 }
 
-const OF_KEYS = /^(encryption\.)?keys(\.\d+)? (must (be text or bytes|have|hold)|is (missing|too))/;
+const OF_KEYS = /^(encryption\.)?keys(\.\d+)? (must (be text or bytes|be a list|have|hold)|is (missing|too))/;
 
 function attempt(resolve: () => Settings): {
   settings: Settings | undefined;
