@@ -55,7 +55,11 @@ export function createProgram(environment: Environment): Command {
   return program;
 }
 
-/** Runs one command and gives its exit code. */
+/**
+ * Runs one command and gives its exit code.
+ *
+ * @internal
+ */
 export async function runProgram(
   program: Command,
   values: readonly string[],

@@ -1,6 +1,18 @@
 /** What `psession init` writes and prints. The tests run it. */
 
-export const STORES = {
+export type StoreName = "sqlite" | "postgres" | "mysql" | "redis";
+
+interface StoreTemplate {
+  readonly label: string;
+  readonly hint: string;
+  readonly packages: readonly string[];
+  /** Imports. */
+  readonly lines: readonly string[];
+  /** The store, as code. */
+  readonly store: string;
+}
+
+export const STORES: Readonly<Record<StoreName, StoreTemplate>> = {
   sqlite: {
     label: "SQLite",
     hint: "a file; nothing to install",
@@ -29,9 +41,7 @@ export const STORES = {
     lines: ['import { createClient } from "redis";', 'import { redisStore } from "psession/redis";'],
     store: "redisStore({ client: await createClient({ url: process.env.REDIS_URL }).connect() })",
   },
-} as const;
-
-export type StoreName = keyof typeof STORES;
+};
 
 interface Framework {
   readonly label: string;
