@@ -1,7 +1,9 @@
 import Bowser from "bowser";
+import { PsessionError } from "./errors.ts";
+import { placesOf } from "./places.ts";
 import { tombstoneUntil } from "./request/rows.ts";
 import type { Core } from "./request/state.ts";
-import { deadlineOf, lastUse } from "./stores/devices.ts";
+import { deadlineOf, lastUse, tagOfDevice } from "./stores/devices.ts";
 import type { EndSelector, Level, RevocationReason, UserEntry, UserId } from "./stores/store.ts";
 
 /** What a user sees in the list of places where they are signed in. Holds no secret. */
@@ -10,6 +12,10 @@ export interface Device {
   readonly handle: string;
   /** Such as "Chrome on Windows". */
   readonly label: string;
+  /** What its user calls it (`session.nameDevice`). */
+  readonly name: string | undefined;
+  /** What it was signed in as (`session.login(userId, { tag })`). */
+  readonly tag: string | undefined;
   readonly level: Level;
   /** The browser comes back by itself after it was closed. */
   readonly isRemembered: boolean;
@@ -17,8 +23,11 @@ export interface Device {
   readonly current: boolean;
   readonly userAgent: string | undefined;
   readonly address: string | undefined;
+  /** Where that address is, by the option `devices.place`. */
+  readonly place: string | undefined;
   /** Times are epoch milliseconds. */
   readonly authenticatedAt: number | undefined;
+  readonly firstSeenAt: number;
   readonly lastSeenAt: number;
   readonly expiresAt: number;
 }
@@ -31,10 +40,41 @@ export async function listDevices(
 ): Promise<Device[]> {
   const now = core.settings.clock.now();
   const entries = await core.settings.store.list(userId);
-  return entries
-    .map((entry) => toDevice(entry, now, current))
-    .filter((device) => device.expiresAt >= now)
-    .sort((a, b) => b.lastSeenAt - a.lastSeenAt);
+  const live = entries.filter((entry) => deadlineOf(entry) >= now).sort((a, b) => lastUse(b) - lastUse(a));
+  const { place } = core.settings.devices;
+  const addresses = live.flatMap(({ session }) => session?.address ?? []);
+  const places = place === undefined ? NOWHERE : await placesOf(addresses, place);
+  return live.map((entry) => toDevice(entry, { now, current, places }));
+}
+
+const NOWHERE: ReadonlyMap<string, string> = new Map();
+
+const LONGEST_NAME = 100;
+
+/** Gives one of a user's devices a name, or takes it away; false where the user has no such device. */
+export async function nameDevice(
+  core: Core,
+  device: { readonly handle: string; readonly userId: UserId },
+  name: string | undefined,
+): Promise<boolean> {
+  return core.settings.store.nameDevice({ ...device, name: checkedName(name) });
+}
+
+/** As the store keeps it: trimmed; undefined for none. */
+function checkedName(name: unknown): string | undefined {
+  const trimmed = typeof name === "string" ? name.trim() : name;
+  if (trimmed === undefined || trimmed === "") return undefined;
+  const isName =
+    typeof trimmed === "string" &&
+    [...trimmed].length <= LONGEST_NAME &&
+    trimmed.isWellFormed() &&
+    !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(trimmed);
+  if (isName) return trimmed;
+  throw new PsessionError(
+    "invalid_name",
+    `A device's name is text of at most ${LONGEST_NAME} characters, without line breaks and other control characters.`,
+    { status: 400 },
+  );
 }
 
 /** Ends devices and tells of each; says how many there were. */
@@ -61,12 +101,14 @@ export async function endEverything({ settings, events }: Core, reason: Revocati
   return count;
 }
 
+interface Context {
+  readonly now: number;
+  readonly current?: { readonly id: string; readonly handle: string } | undefined;
+  readonly places?: ReadonlyMap<string, string>;
+}
+
 /** @internal */
-export function toDevice(
-  entry: UserEntry,
-  now: number,
-  current?: { readonly id: string; readonly handle: string } | undefined,
-): Device {
+export function toDevice(entry: UserEntry, { now, current, places = NOWHERE }: Context): Device {
   const { session, login } = entry;
   const isSessionLive =
     session !== undefined && Math.min(session.idleDeadline, session.absoluteDeadline) >= now;
@@ -74,12 +116,17 @@ export function toDevice(
   return {
     handle,
     label: deviceLabel(session?.userAgent),
+    name: session === undefined ? login?.name : session.name,
+    tag: tagOfDevice(entry),
     level: isSessionLive ? session.level : "remembered",
     isRemembered: login !== undefined,
     current: current !== undefined && (handle === current.handle || session?.id === current.id),
     userAgent: session?.userAgent,
     address: session?.address,
+    place: session?.address === undefined ? undefined : places.get(session.address),
     authenticatedAt: session?.authenticatedAt ?? login?.createdAt,
+    // A session's row is older than a sign-in on it, a login older than a row that was lost and made anew.
+    firstSeenAt: Math.min(session?.createdAt ?? now, login?.createdAt ?? now),
     lastSeenAt: lastUse(entry),
     expiresAt: deadlineOf(entry),
   };

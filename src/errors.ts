@@ -6,6 +6,7 @@ export type PsessionErrorCode =
   | "data_unreadable"
   | "not_signed_in"
   | "invalid_user_id"
+  | "invalid_name"
   | "no_session"
   | "session_destroyed"
   | "session_ended"

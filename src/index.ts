@@ -10,10 +10,19 @@ export { serializeCookie } from "./http/cookies.ts";
 export { isSameOrigin, type OriginOptions } from "./http/origin.ts";
 export type { HeldLock, LockOptions } from "./locks.ts";
 export { dangerouslyAllowInsecureHttp, type PsessionOptions } from "./options.ts";
+export type { PlaceLookup } from "./places.ts";
 export { createPsession, type Psession } from "./psession.ts";
 export type { Exchange, Settlement } from "./request/exchange.ts";
 export { factsOf, type RequestFacts, type Transport } from "./request/facts.ts";
 export type { Outcome } from "./request/state.ts";
-export type { Carry, Freshness, Keep, LoginOptions, PreviousSession, Session } from "./session.ts";
+export type {
+  Carry,
+  Freshness,
+  Keep,
+  LoginOptions,
+  LoginResult,
+  PreviousSession,
+  Session,
+} from "./session.ts";
 export { memoryStore } from "./stores/memory/index.ts";
 export type * from "./stores/store.ts";

@@ -5,6 +5,7 @@ import { Vault } from "./data/vault.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { describeFault, invalidOptions } from "./faults.ts";
 import { type CookieDefinition, MAX_AGE_LIMIT_SECONDS } from "./http/cookies.ts";
+import type { PlaceLookup } from "./places.ts";
 import { type ProtocolTimes, protocolTimes } from "./remember/times.ts";
 import { KeyRing } from "./secrets.ts";
 import { SealedStore } from "./stores/sealed.ts";
@@ -57,6 +58,14 @@ export interface PsessionOptions {
     partitioned?: boolean;
     /** Send `Cache-Control: no-store` with every cookie. */
     noStore?: boolean;
+  };
+  devices?: {
+    /** The most devices that a user may have. */
+    most?: number;
+    /** What a sign-in does that is one too many: end the device that was not used for longest, or fail. */
+    overflow?: "endOldest" | "refuse";
+    /** Where an address is, for lists of devices; whatever it throws, or takes too long for, is left out. */
+    place?: PlaceLookup;
   };
   /**
    * Encrypts session data at rest with AES-256-GCM, bound to its row and user. Secrets of at least 32 bytes,
@@ -111,6 +120,11 @@ export interface Settings {
     readonly remember: CookieDefinition;
     readonly noStore: boolean;
   };
+  readonly devices: {
+    readonly most: number | undefined;
+    readonly overflow: "endOldest" | "refuse";
+    readonly place: PlaceLookup | undefined;
+  };
   readonly whenUnavailable: "refuse" | "anonymous";
   readonly prune: { readonly every: number; readonly chunk: number } | undefined;
 }
@@ -125,6 +139,7 @@ const STORE_METHODS = [
   "apply",
   "touch",
   "end",
+  "nameDevice",
   "list",
   "prune",
   "claimPrune",
@@ -152,16 +167,15 @@ const cookieName = v.optional(
   ),
 );
 
-const count = (fallback: number, most: number) =>
-  v.optional(
-    v.pipe(
-      v.number("must be a number"),
-      v.integer("must be a whole number"),
-      v.minValue(1, "must be at least 1"),
-      v.maxValue(most, `must be at most ${most}`),
-    ),
-    fallback,
+const countUpTo = (most: number) =>
+  v.pipe(
+    v.number("must be a number"),
+    v.integer("must be a whole number"),
+    v.minValue(1, "must be at least 1"),
+    v.maxValue(most, `must be at most ${most}`),
   );
+
+const count = (fallback: number, most: number) => v.optional(countUpTo(most), fallback);
 
 const key = v.pipe(
   v.union([v.string(), v.instance(Uint8Array)], "must be text or bytes"),
@@ -232,6 +246,19 @@ const schema = v.strictObject({
       ),
       partitioned: v.optional(v.boolean("must be true or false"), false),
       noStore: v.optional(v.boolean("must be true or false"), true),
+    }),
+    {},
+  ),
+  devices: v.optional(
+    v.strictObject({
+      most: v.optional(countUpTo(100_000)),
+      overflow: v.optional(
+        v.picklist(["endOldest", "refuse"], 'must be "endOldest" or "refuse"'),
+        "endOldest",
+      ),
+      place: v.optional(
+        v.custom<PlaceLookup>((value) => typeof value === "function", "must be a function of an address"),
+      ),
     }),
     {},
   ),
@@ -338,6 +365,7 @@ export function resolveOptions(options: PsessionOptions): Settings {
     session: { ...session, rotateEvery },
     remember,
     cookies: { ...definitions, noStore: cookies.noStore },
+    devices: { most: given.devices.most, overflow: given.devices.overflow, place: given.devices.place },
     whenUnavailable: given.whenUnavailable,
     prune: prune === false ? undefined : prune,
   };

@@ -2,13 +2,15 @@ import { inspect } from "node:util";
 import type { DataRecord } from "./data/codec.ts";
 import { Flash } from "./data/flash.ts";
 import { getPath, removePath, setPath } from "./data/paths.ts";
+import type { Snapshot } from "./data/session-data.ts";
 import { TempData } from "./data/temp.ts";
 import type { SessionData } from "./data/typing.ts";
-import { type Device, endDevices, listDevices } from "./devices.ts";
+import { type Device, endDevices, listDevices, nameDevice } from "./devices.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { PsessionError } from "./errors.ts";
 import { commitRequest, inTurn } from "./request/commit.ts";
 import {
+  type Intent,
   identityOf,
   identityOfStanding,
   newIdOf,
@@ -41,7 +43,15 @@ export interface LoginOptions<Data> {
    * Null where there is none. Left out, it is read from the store.
    */
   previous?: PreviousSession | null | undefined;
+  /**
+   * What this device is, such as "tv": a user has one of each tag, and a sign-in ends the other one. Text of 1 to 50
+   * characters. Default: none.
+   */
+  tag?: string | undefined;
 }
+
+/** `too_many_devices`: the options `devices.most` and `overflow: "refuse"` allow no more; nothing was changed. */
+export type LoginResult = "signed_in" | "too_many_devices";
 
 export interface PreviousSession {
   /** Its row's id; needed where data is encrypted. */
@@ -231,12 +241,39 @@ export class Session<Data extends object = SessionData> {
 
   /**
    * Signs a user in whose credentials the application has just checked. The session gets a new secret, so
-   * that one planted before is worthless (OWASP SESS-03), and a remembered login that this browser had ends.
+   * that one planted before is worthless (OWASP SESS-03), and a remembered login that this browser had ends. It is
+   * stored with the response; at once where it may be refused (option `devices.overflow`): then look at the result.
    */
-  async login(userId: UserId, options: LoginOptions<Data> = {}): Promise<void> {
+  async login(userId: UserId, options: LoginOptions<Data> = {}): Promise<LoginResult> {
     this.#assertUsable();
     const state = this.#state;
-    assertUserId(userId, state.core.settings.store.userIds);
+    const { store, devices } = state.core.settings;
+    assertUserId(userId, store.userIds);
+    assertTag(options.tag);
+    const mayBeRefused = devices.most !== undefined && devices.overflow === "refuse";
+    const before = mayBeRefused ? { intent: state.intent, data: state.data.snapshot() } : undefined;
+    await this.#prepareLogin(userId, options);
+    return before === undefined ? "signed_in" : inTurn(state, () => this.#storeLogin(before));
+  }
+
+  async #storeLogin(before: { intent: Intent; data: Snapshot }): Promise<LoginResult> {
+    const state = this.#state;
+    const takeBack = () => {
+      state.intent = before.intent;
+      if (state.standing.kind !== "detached") state.data.restore(before.data);
+    };
+    try {
+      if ((await this.#store()) !== "full") return "signed_in";
+    } catch (error) {
+      takeBack();
+      throw error;
+    }
+    takeBack();
+    return "too_many_devices";
+  }
+
+  async #prepareLogin(userId: UserId, options: LoginOptions<Data>): Promise<void> {
+    const state = this.#state;
     // By the row, not by what the handler asked for since: after logout() the data of another user is still there.
     const before = identityOfStanding(state.standing).userId;
     const isOtherUser = before !== undefined && before !== userId;
@@ -250,6 +287,7 @@ export class Session<Data extends object = SessionData> {
       authenticatedAt: state.core.settings.clock.now(),
       remember: options.remember === true ? { id: newSiblingId(this.id), until: undefined } : undefined,
       carriesAll,
+      tag: options.tag,
       isRenewal: false,
     };
   }
@@ -292,6 +330,7 @@ export class Session<Data extends object = SessionData> {
       remember:
         login === undefined ? undefined : { id: newSiblingId(this.id), until: login.login.absoluteDeadline },
       carriesAll: true,
+      tag: undefined,
       isRenewal: true,
     };
   }
@@ -326,6 +365,14 @@ export class Session<Data extends object = SessionData> {
   /** The user's devices: every remembered login and live session, this one marked. */
   async devices(): Promise<Device[]> {
     return listDevices(this.#state.core, this.#assertSignedIn(), this);
+  }
+
+  /**
+   * Gives one of this user's devices a name that the user recognises: text of at most 100 characters, trimmed;
+   * undefined or "" takes it away. False where the user has no such device, or where it is yet to be stored.
+   */
+  async nameDevice(handle: string, name: string | undefined): Promise<boolean> {
+    return nameDevice(this.#state.core, { handle, userId: this.#assertSignedIn() }, name);
   }
 
   /** Ends one of this user's devices. False where the user has no such device. */
@@ -423,11 +470,11 @@ export class Session<Data extends object = SessionData> {
     });
   }
 
-  async #store(): Promise<void> {
+  async #store(): Promise<"done" | "full"> {
     const state = this.#state;
     state.hasDiscarded = false;
-    await commitRequest(state, { isFinal: false });
-    if (!state.hasDiscarded) return;
+    const result = await commitRequest(state, { isFinal: false });
+    if (!state.hasDiscarded) return result ?? "done";
     throw new PsessionError(
       "session_ended",
       "The session was ended or taken over by another sign-in meanwhile; the change was not stored.",
@@ -460,4 +507,21 @@ export class Session<Data extends object = SessionData> {
     }
     return userId;
   }
+}
+
+const LONGEST_TAG = 50;
+
+function assertTag(tag: unknown): void {
+  if (tag === undefined) return;
+  const isTag =
+    typeof tag === "string" &&
+    tag.length > 0 &&
+    tag.length <= LONGEST_TAG &&
+    tag.isWellFormed() &&
+    !/\p{Cc}/u.test(tag);
+  if (isTag) return;
+  throw new PsessionError(
+    "invalid_options",
+    `login: tag must be text of 1 to ${LONGEST_TAG} characters without control characters.`,
+  );
 }

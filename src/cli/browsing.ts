@@ -1,5 +1,4 @@
 import { deviceLabel, toDevice } from "../devices.ts";
-import { deadlineOf } from "../stores/devices.ts";
 import type { Level, StoreAdmin, UserEntry, UserId } from "../stores/store.ts";
 
 const PAGE = 500;
@@ -20,6 +19,9 @@ export interface Shown {
   readonly userId: UserId | undefined;
   readonly level: Level;
   readonly label: string;
+  /** What its user calls it, and what it was signed in as. */
+  readonly name: string | undefined;
+  readonly tag: string | undefined;
   readonly isRemembered: boolean;
   readonly address: string | undefined;
   readonly createdAt: number;
@@ -29,12 +31,14 @@ export interface Shown {
 
 export function shownSession({ session, login }: UserEntry): Shown | undefined {
   if (session === undefined) return undefined;
-  const { id, userId, level, userAgent, address, createdAt, lastSeenAt } = session;
+  const { id, userId, level, userAgent, name, tag, address, createdAt, lastSeenAt } = session;
   return {
     handle: id,
     userId,
     level,
     label: deviceLabel(userAgent),
+    name,
+    tag,
     isRemembered: login !== undefined,
     address,
     createdAt,
@@ -44,11 +48,10 @@ export function shownSession({ session, login }: UserEntry): Shown | undefined {
 }
 
 export function shownDevice(entry: UserEntry, now: number): Shown | undefined {
-  const { session, login } = entry;
-  const userId = login?.userId ?? session?.userId;
+  const userId = entry.login?.userId ?? entry.session?.userId;
   if (userId === undefined) return undefined;
-  const { handle, label, level, isRemembered, address, lastSeenAt } = toDevice(entry, now);
-  const createdAt = Math.min(session?.createdAt ?? Infinity, login?.createdAt ?? Infinity);
-  const expiresAt = deadlineOf(entry);
-  return { handle, userId, level, label, isRemembered, address, createdAt, lastSeenAt, expiresAt };
+  const { handle, label, name, tag, level, isRemembered, address, firstSeenAt, lastSeenAt, expiresAt } =
+    toDevice(entry, { now });
+  const createdAt = firstSeenAt;
+  return { handle, userId, level, label, name, tag, isRemembered, address, createdAt, lastSeenAt, expiresAt };
 }

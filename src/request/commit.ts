@@ -2,7 +2,7 @@ import { PsessionError } from "../errors.ts";
 import { decideOvertaken, withoutOverwriting } from "../remember/decide.ts";
 import type { ProtocolTimes } from "../remember/times.ts";
 import { newSiblingId } from "../secrets.ts";
-import type { SessionRow } from "../stores/store.ts";
+import type { Ended, SessionRow } from "../stores/store.ts";
 import { planCommit } from "./plan/index.ts";
 import type { Plan } from "./plan/parts.ts";
 import { identityOf, newIdOf, type RememberedStanding, type RequestState, type Standing } from "./state.ts";
@@ -22,7 +22,10 @@ export interface CommitOptions {
  * Performs what the request decided and changed, in one transaction. Returns undefined at once where nothing
  * needs the store, so that an untouched session costs a response nothing.
  */
-export function commitRequest(state: RequestState, { isFinal }: CommitOptions): Promise<void> | undefined {
+export function commitRequest(
+  state: RequestState,
+  { isFinal }: CommitOptions,
+): Promise<"done" | "full"> | undefined {
   const plan = planCommit(state, state.core.settings.clock.now(), isFinal);
   if (plan.change === undefined && plan.touch === undefined) {
     finish(state, plan);
@@ -44,16 +47,23 @@ export function inTurn<T>(state: RequestState, work: () => T | Promise<T>): Prom
   return mine;
 }
 
-async function perform(state: RequestState, first: Plan, isFinal: boolean): Promise<void> {
+async function perform(state: RequestState, first: Plan, isFinal: boolean): Promise<"done" | "full"> {
   const { store, clock } = state.core.settings;
   let plan = first;
   for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
     if (plan.change === undefined) {
       if (plan.touch !== undefined) await touch(state, plan);
-      return finish(state, plan);
+      finish(state, plan);
+      return "done";
     }
     const result = await store.apply(plan.change);
-    if (result.done) return finish(state, plan);
+    if (result.done) {
+      finish(state, plan);
+      tellOfCapped(state, result.ended);
+      return "done";
+    }
+    // Nothing was changed, and trying again makes no room.
+    if (result.lost === "full") return "full";
     await reconcile(state, result.lost, attempt);
     plan = planCommit(state, clock.now(), isFinal);
   }
@@ -87,6 +97,15 @@ function finish(state: RequestState, plan: Plan): void {
   }
   for (const instruction of plan.cookies) state.cookies.set(instruction.definition.name, instruction);
   for (const [type, facts] of plan.events) state.core.events.emit(type, facts);
+}
+
+/** What a sign-in ended by the way, on other devices. That this browser's own login was replaced is no news. */
+function tellOfCapped({ core }: RequestState, ended: readonly Ended[]): void {
+  const at = core.settings.clock.now();
+  for (const { sessionId, rememberedId, userId, reason } of ended) {
+    if (reason !== "cap" && reason !== "tag") continue;
+    core.events.emit("revoked", { at, userId, handle: rememberedId ?? sessionId ?? "", reason });
+  }
 }
 
 /** A condition no longer held: reads again, in a new transaction, and decides where the request stands now. */

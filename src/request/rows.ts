@@ -35,6 +35,7 @@ export interface NewSession {
     SessionRow,
     "userId" | "level" | "authenticatedAt" | "rememberedId" | "confirmFrom"
   >;
+  readonly device?: Pick<SessionRow, "name" | "tag"> | undefined;
   /** Where the session came from, for the device list. */
   readonly facts: RequestFacts;
   readonly notAfter?: number | undefined;
@@ -54,15 +55,24 @@ export function newSessionRow(session: NewSession, settings: Settings): SessionR
     ...sessionDeadlines(now, settings, session.notAfter),
     userAgent: facts.userAgent,
     address: facts.address,
+    name: session.device?.name,
+    tag: session.device?.tag,
     pruneAfter: sessionPruneAfter(now, identity.rememberedId !== undefined, settings),
   };
 }
 
 export function newRememberedRow(
-  login: { id: string; userId: UserId; token: Secret; now: number; until: number | undefined },
+  login: {
+    id: string;
+    userId: UserId;
+    token: Secret;
+    now: number;
+    until: number | undefined;
+    device: Pick<SessionRow, "name" | "tag">;
+  },
   settings: Settings,
 ): RememberedRow {
-  const { now } = login;
+  const { now, device } = login;
   return {
     id: login.id,
     userId: login.userId,
@@ -79,6 +89,8 @@ export function newRememberedRow(
     absoluteDeadline: login.until ?? now + settings.remember.absolute,
     revokedAt: undefined,
     revokedReason: undefined,
+    name: device.name,
+    tag: device.tag,
     ...rememberedUse(now, settings),
   };
 }

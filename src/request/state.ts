@@ -54,6 +54,8 @@ export interface LoginIntent {
   readonly remember: { readonly id: string; readonly until: number | undefined } | undefined;
   /** The whole present data is carried, so changes of parallel requests are too. */
   readonly carriesAll: boolean;
+  /** The user's other device of this tag ends. */
+  readonly tag: string | undefined;
   /** New secrets for the same sign-in, rather than another sign-in. */
   readonly isRenewal: boolean;
 }

@@ -11,18 +11,29 @@ export const deadlineOf = ({ session, login }: UserEntry): number =>
     login === undefined ? 0 : Math.min(login.idleDeadline, login.absoluteDeadline),
   );
 
+/** The session's row counts where there is one: the login's has what it was made with. */
+export const tagOfDevice = ({ session, login }: UserEntry): string | undefined =>
+  session === undefined ? login?.tag : session.tag;
+
 /** What a change makes, which a cap counts and never ends. */
 export interface Spared {
   readonly sessionId: string | undefined;
   readonly loginId: string | undefined;
 }
 
-/** A user's devices that are one too many, the longest unused first. */
-export function beyondCap(entries: readonly UserEntry[], { most, at }: Cap, spared: Spared): UserEntry[] {
+/** A user's devices that are too many, the longest unused first. */
+export function beyondCap(
+  entries: readonly UserEntry[],
+  { most, at, tag }: Cap,
+  spared: Spared,
+): UserEntry[] {
   const isSpared = ({ session, login }: UserEntry) =>
     (session !== undefined && session.id === spared.sessionId) ||
     (login !== undefined && login.id === spared.loginId);
-  const others = entries.filter((entry) => !isSpared(entry) && deadlineOf(entry) >= at);
+  const others = entries.filter(
+    (entry) =>
+      !isSpared(entry) && deadlineOf(entry) >= at && (tag === undefined || tagOfDevice(entry) === tag),
+  );
   const excess = Math.max(0, others.length + 1 - most);
   return others.sort((a, b) => lastUse(a) - lastUse(b)).slice(0, excess);
 }

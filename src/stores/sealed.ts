@@ -5,6 +5,7 @@ import type {
   Ended,
   EndSelector,
   LockRequest,
+  Naming,
   PruneResult,
   Remembered,
   SessionRow,
@@ -57,8 +58,17 @@ export class SealedStore implements Store {
     return this.#store.end(selector);
   }
 
+  nameDevice(naming: Naming): Promise<boolean> {
+    return this.#store.nameDevice(naming);
+  }
+
   async list(userId: UserId): Promise<readonly UserEntry[]> {
     return this.#readable(await this.#store.list(userId));
+  }
+
+  get migrate(): Store["migrate"] {
+    const store = this.#store;
+    return store.migrate === undefined ? undefined : () => store.migrate?.() ?? Promise.resolve([]);
   }
 
   get admin(): StoreAdmin | undefined {

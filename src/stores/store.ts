@@ -42,6 +42,9 @@ export interface SessionRow {
   readonly absoluteDeadline: number;
   readonly userAgent: string | undefined;
   readonly address: string | undefined;
+  /** What the user calls this device, and what the application calls its kind; the login's row has copies. */
+  readonly name: string | undefined;
+  readonly tag: string | undefined;
   /** The row is garbage after this. Coarse, so that touches rarely change it and no index moves. */
   readonly pruneAfter: number;
 }
@@ -70,13 +73,21 @@ export interface RememberedRow {
   readonly absoluteDeadline: number;
   readonly revokedAt: number | undefined;
   readonly revokedReason: RevocationReason | undefined;
+  /** For the session row that is made anew where it was lost. */
+  readonly name: string | undefined;
+  readonly tag: string | undefined;
   readonly pruneAfter: number;
 }
 
-/** Why a login or session was ended. `replaced`: the same browser signed in again. */
+/**
+ * Why a login or session was ended. `replaced`: the same browser signed in again. `tag`: another one did, under the
+ * same tag. `cap`: the user had too many devices.
+ */
 export type RevocationReason =
   | "logout"
   | "replaced"
+  | "tag"
+  | "cap"
   | "revoked"
   | "theft"
   | "password_changed"
@@ -144,6 +155,8 @@ export interface Ending {
 /** The most devices that a user may have: a device is a live session, or a remembered login with or without one. */
 export interface Cap {
   readonly userId: UserId;
+  /** Only devices of this tag count, and end. */
+  readonly tag?: string | undefined;
   /** The device that the change makes is one of them. */
   readonly most: number;
   /** One too many: the change is lost as `full`, or the devices that were not used for longest end. */
@@ -163,7 +176,7 @@ export interface SessionUpdate {
 }
 
 /**
- * Everything a request changes, performed together or not at all. What it names outside `end` and `cap` is one
+ * Everything a request changes, performed together or not at all. What it names outside `end` and `caps` is one
  * session with its logins, whose ids are siblings: they begin with the same six characters.
  */
 export interface Change {
@@ -176,13 +189,14 @@ export interface Change {
   readonly update?: SessionUpdate | undefined;
   readonly use?: RememberedUse | undefined;
   readonly end?: readonly Ending[] | undefined;
-  readonly cap?: Cap | undefined;
+  /** All of one user. What one of them ends the next does not count. */
+  readonly caps?: readonly Cap[] | undefined;
 }
 
 /**
  * `lost` names the condition that no longer held; then nothing at all was changed.
  * rotation: revoked or another generation. exists: an insert would have replaced a row (id or remembered
- * login). stale: another version. missing: the row is gone, and a save never brings it back. full: the cap.
+ * login). stale: another version. missing: the row is gone, and a save never brings it back. full: a cap.
  */
 export type ChangeResult =
   | { readonly done: true; readonly ended: readonly Ended[] }
@@ -206,6 +220,14 @@ export interface Ended {
   readonly sessionId: string | undefined;
   readonly rememberedId: string | undefined;
   readonly userId: UserId | undefined;
+  readonly reason: RevocationReason;
+}
+
+/** Names a device, or takes its name away; by the handle of its session or login, and only if it is that user's. */
+export interface Naming {
+  readonly handle: string;
+  readonly userId: UserId;
+  readonly name: string | undefined;
 }
 
 export interface LockRequest {
@@ -234,8 +256,8 @@ export interface Store {
   findRemembered(id: string): Promise<Remembered | undefined>;
 
   /**
-   * Performs a change atomically: in the order rotate or hold, remember, insert or update, use, end, cap, with
-   * `end` and `cap` sparing the row that was just inserted or updated. A conditional part that fails undoes
+   * Performs a change atomically: in the order rotate or hold, remember, insert or update, use, end, caps, with
+   * `end` and `caps` sparing the row that was just inserted or updated. A conditional part that fails undoes
    * everything. Insert is never replace. Deadlocks and serialization failures are tried again here. The caps of
    * parallel changes of one user count each other's devices.
    */
@@ -253,6 +275,9 @@ export interface Store {
    * Where it fails, what was ended stays ended, and again does the rest.
    */
   end(selector: EndSelector): Promise<readonly Ended[]>;
+
+  /** False where the user has no such device. Conflicts with nothing: versions do not change. */
+  nameDevice(naming: Naming): Promise<boolean>;
 
   /** A user's sessions and unrevoked logins, whatever their deadlines say, in no order. */
   list(userId: UserId): Promise<readonly UserEntry[]>;
@@ -288,7 +313,7 @@ export interface Store {
    * Creates or updates the tables, for stores that have some; many processes may do so at once. Says which
    * migrations ran.
    */
-  migrate?(): Promise<readonly string[]>;
+  readonly migrate?: (() => Promise<readonly string[]>) | undefined;
 }
 
 /** What administration needs beyond serving requests. Optional for stores of others. */

@@ -29,6 +29,8 @@ export function sessionRow(fields: Partial<SessionRow> = {}): SessionRow {
     absoluteDeadline: T0 + 2 * DAY,
     userAgent: undefined,
     address: undefined,
+    name: undefined,
+    tag: undefined,
     pruneAfter: T0 + 3 * DAY,
     ...fields,
   };
@@ -54,6 +56,8 @@ export function rememberedRow(fields: Partial<RememberedRow> = {}): RememberedRo
     absoluteDeadline: T0 + 30 * DAY,
     revokedAt: undefined,
     revokedReason: undefined,
+    name: undefined,
+    tag: undefined,
     pruneAfter: T0 + 31 * DAY,
     ...fields,
   };

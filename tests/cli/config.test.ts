@@ -23,13 +23,18 @@ describe("the configuration", () => {
   test("may export the service itself", async () => {
     const { run, configure, folder, app } = await sqlite();
     const handle = await signIn(app, "ada");
-    configure({ file: "options.mjs" });
+    configure({
+      file: "options.mjs",
+      options: 'encryption: { keys: ["hTf7Kq2Zx9Mb4Wd8Ls3Yv6Rc1Np5Jg0Q"], acceptPlainText: true },',
+    });
     writeFileSync(
       join(folder, "psession.config.mjs"),
       `import { createPsession } from "psession"; import options from "./options.mjs"; export default createPsession(options);`,
     );
     expect((await run("users", "ada", "--json")).json.devices).toMatchObject([{ handle }]);
     expect((await run("revoke", "--yes", "--", handle)).stdout).toBe("Ended 1 device.\n");
+    expect((await run("migrate")).stdout).toContain("Nothing to do");
+    expect((await run("stats", "--json")).json).toMatchObject({ signedIn: 0 });
   });
 
   test("takes its variables from a file, but not those that are set", async () => {

@@ -74,13 +74,15 @@ function signInWithCap(store: Store): Promise<unknown> {
   return store.apply({
     remember: login,
     insert: sessionRow({ userId: CAPPED, level: "login", rememberedId: login.id }),
-    cap: {
-      userId: CAPPED,
-      most: 3,
-      overflow: "endOldest",
-      reason: "revoked",
-      at: login.createdAt,
-      pruneAfter: login.pruneAfter,
-    },
+    caps: [
+      {
+        userId: CAPPED,
+        most: 3,
+        overflow: "endOldest",
+        reason: "revoked",
+        at: login.createdAt,
+        pruneAfter: login.pruneAfter,
+      },
+    ],
   });
 }

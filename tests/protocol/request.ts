@@ -126,8 +126,8 @@ export class Runner {
 
   async #handle({ handler, slot, id }: Running, state: RequestState): Promise<void> {
     const session = new this.library.Session<Record<string, number>>(state);
-    if (handler === "login") return session.login("ada", { remember: true });
-    if (!session.isSignedIn) return;
+    if (handler === "login") await session.login("ada", { remember: true });
+    if (handler === "login" || !session.isSignedIn) return;
     if (handler === "write") session.set(`slot${slot}`, id);
     if (handler === "reauthenticate") await session.reauthenticate();
     if (handler === "regenerate") await session.regenerate();

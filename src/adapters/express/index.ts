@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
+import type { DevicesOptions } from "../../http/devices.ts";
 import {
   CROSS_SITE,
   type FreshOptions,
@@ -14,10 +15,11 @@ import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { Psession } from "../../psession.ts";
 import type { Session } from "../../session.ts";
 import type { Level } from "../../stores/store.ts";
+import { answersDevices } from "../node/devices.ts";
 import { openSession } from "../node/index.ts";
 import { answerRefusal } from "../node/refusal.ts";
 
-export type { FreshOptions, GuardOptions };
+export type { DevicesOptions, FreshOptions, GuardOptions };
 
 declare global {
   namespace Express {
@@ -96,6 +98,18 @@ export function originCheck(options: OriginOptions = {}): ExpressMiddleware {
     const header = (name: string) => request.headers[name];
     if (isSameOrigin({ method: request.method, header, origin: originOf(request) }, options)) return next();
     answerRefusal(response, CROSS_SITE);
+  };
+}
+
+/**
+ * The user's devices as JSON endpoints: `app.use("/account/devices", devices())`, behind `sessions`. With an origin
+ * check of their own, and for signed-in users only; docs/devices.md has them all.
+ */
+export function devices(options: DevicesOptions = {}): ExpressMiddleware {
+  const answerFor = answersDevices(options);
+  return (request, response, next) => {
+    const [session, origin, url] = [sessionOf(request), originOf(request), request.url ?? "/"];
+    answerFor(request, response, { session, origin, url }).catch(next);
   };
 }
 

@@ -9,6 +9,7 @@ import { type NodeOptions, nodeFacts } from "./facts.ts";
 import { settleBeforeHead } from "./response.ts";
 
 export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
+export { devices, type NodeDevicesOptions } from "./devices.ts";
 export { type NodeGuard, originCheck, requireFresh, requireLevel, requireLogin } from "./guards.ts";
 export { type NodeOptions, nodeFacts };
 

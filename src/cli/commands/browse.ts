@@ -102,14 +102,16 @@ function isMatching(
 const HEAD = ["handle", "user", "level", "last used", "ends", "address", "browser"];
 
 export function shownTable(environment: Environment, found: readonly Shown[]): string {
-  const rows = found.map(({ handle, userId, level, lastSeenAt, expiresAt, address, label, isRemembered }) => [
-    handle,
-    userId === undefined ? "-" : String(userId),
-    isRemembered && level !== "remembered" ? `${level}, remembered` : level,
-    moment(lastSeenAt),
-    moment(expiresAt),
-    address ?? "-",
-    label,
-  ]);
+  const rows = found.map(
+    ({ handle, userId, level, lastSeenAt, expiresAt, address, label, name, isRemembered }) => [
+      handle,
+      userId === undefined ? "-" : String(userId),
+      isRemembered && level !== "remembered" ? `${level}, remembered` : level,
+      moment(lastSeenAt),
+      moment(expiresAt),
+      address ?? "-",
+      name === undefined ? label : `${name} (${label})`,
+    ],
+  );
   return table(environment, HEAD, rows);
 }

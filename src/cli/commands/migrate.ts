@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { Store } from "../../stores/store.ts";
 import { type ConfigFlags, takesConfig, withConfig } from "../config.ts";
 import type { Environment } from "../environment.ts";
 import { say, sayJson } from "../output.ts";
@@ -21,11 +22,7 @@ export function addMigrate(program: Command, environment: Environment): void {
     );
 }
 
-async function migrate(
-  environment: Environment,
-  store: { readonly name: string; migrate?(): Promise<readonly string[]> },
-  { json }: Flags,
-): Promise<void> {
+async function migrate(environment: Environment, store: Store, { json }: Flags): Promise<void> {
   const progress = showProgress(environment, { message: "Bringing tables up to date", isQuiet: json });
   let ran: readonly string[] | undefined;
   try {

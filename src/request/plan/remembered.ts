@@ -179,6 +179,7 @@ function writeSession(
         rememberedId: login.id,
         confirmFrom: login.rotatedAt + state.core.settings.times.settle,
       },
+      device: login,
       facts: state.facts,
       notAfter: login.absoluteDeadline,
     },

@@ -1,6 +1,6 @@
 import { clearCookie } from "../../http/cookies.ts";
 import { digest, newSecret } from "../../secrets.ts";
-import type { Ending, SessionRow } from "../../stores/store.ts";
+import type { Cap, Ending, SessionRow } from "../../stores/store.ts";
 import { newRememberedRow, newSessionRow, tombstoneUntil } from "../rows.ts";
 import { type LoginIntent, newIdOf, type RequestState, sessionOf } from "../state.ts";
 
@@ -23,10 +23,11 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
   const base = sessionOf(state.standing);
   const secret = newSecret();
   const token = newSecret();
+  const device = deviceOf(state, intent);
   const login =
     intent.remember === undefined
       ? undefined
-      : newRememberedRow({ ...intent.remember, userId: intent.userId, token, now }, settings);
+      : newRememberedRow({ ...intent.remember, userId: intent.userId, token, now, device }, settings);
   const identity = {
     userId: intent.userId,
     level: intent.level,
@@ -42,14 +43,19 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
       data,
       now,
       identity,
+      device,
       facts: state.facts,
       notAfter: intent.remember?.until,
     },
     settings,
   );
   // The row of the session at hand is kept, so that late requests with the old secret are recognised as such.
-  const { id, version, createdAt, ...set } = fresh;
-  const update = base === undefined ? undefined : { id, version: base.version, owner: intent.userId, set };
+  const { id, version, createdAt, name, ...set } = fresh;
+  const isSameUser = base?.userId === intent.userId;
+  const update =
+    base === undefined
+      ? undefined
+      : { id, version: base.version, owner: intent.userId, set: isSameUser ? set : { ...set, name } };
   const session = update === undefined || base === undefined ? fresh : updated(base, update);
   const clearsRemember =
     login === undefined && (hasRememberCookie(state) || base?.rememberedId !== undefined);
@@ -62,6 +68,7 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
       remember: login,
       ...(update === undefined ? { insert: fresh } : { update }),
       end: endings(state, "replaced", now, undefined),
+      caps: capsOf(state, intent, now),
     },
     cookies: [
       sessionCookie(state, session.id, secret),
@@ -85,6 +92,25 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
     ],
     standing: { kind: "live", session },
   };
+}
+
+/** The name stays where the same user signs in again; it is not written to the row, which may be named meanwhile. */
+function deviceOf({ standing }: RequestState, intent: LoginIntent): Pick<SessionRow, "name" | "tag"> {
+  const before = sessionOf(standing) ?? (standing.kind === "remembered" ? standing.login : undefined);
+  const own = before?.userId === intent.userId ? before : undefined;
+  return { name: own?.name, tag: intent.isRenewal ? own?.tag : intent.tag };
+}
+
+function capsOf(state: RequestState, intent: LoginIntent, now: number): Cap[] {
+  const { settings } = state.core;
+  const { userId, tag, isRenewal } = intent;
+  const { most, overflow } = settings.devices;
+  if (isRenewal) return [];
+  const at = { userId, at: now, pruneAfter: tombstoneUntil(now, settings) };
+  return [
+    ...(tag === undefined ? [] : [{ ...at, tag, most: 1, overflow: "endOldest" as const, reason: "tag" }]),
+    ...(most === undefined ? [] : [{ ...at, most, overflow, reason: "cap" }]),
+  ];
 }
 
 export function planLogout(state: RequestState, now: number): Plan {

@@ -37,6 +37,8 @@ export interface PsessionSessionsTable<Id extends string | number = string, Time
   absolute_deadline: Kept<Time>;
   user_agent: Kept<string | null>;
   address: Kept<string | null>;
+  name: Kept<string | null>;
+  tag: Kept<string | null>;
   prune_after: Milliseconds;
 }
 
@@ -58,6 +60,8 @@ export interface PsessionLoginsTable<Id extends string | number = string, Time =
   absolute_deadline: Kept<Time>;
   revoked_at: Kept<number | string | null>;
   revoked_reason: Kept<string | null>;
+  name: Kept<string | null>;
+  tag: Kept<string | null>;
   prune_after: Milliseconds;
 }
 

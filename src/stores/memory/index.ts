@@ -8,6 +8,7 @@ import type {
   Ended,
   EndSelector,
   LockRequest,
+  Naming,
   PruneResult,
   Remembered,
   RememberedRow,
@@ -52,8 +53,8 @@ class MemoryStore implements Store {
   async apply(change: Change): Promise<ChangeResult> {
     const lost = this.#check(change);
     if (lost !== undefined) return { done: false, lost };
-    const { rotate, remember, insert, update, use, end, cap } = change;
-    const undo = cap?.overflow === "refuse" ? this.#undo() : undefined;
+    const { rotate, remember, insert, update, use, end, caps = [] } = change;
+    const undo = caps.some(({ overflow }) => overflow === "refuse") ? this.#undo() : undefined;
     if (rotate !== undefined) {
       this.#changeLogin(rotate.id, (login) => ({
         ...login,
@@ -82,13 +83,15 @@ class MemoryStore implements Store {
       );
       return this.#end(matches, ending, spared);
     });
-    if (cap === undefined) return { done: true, ended };
-    const excess = beyondCap(this.#ofUser(cap.userId), cap, { sessionId: spared, loginId: remember?.id });
-    if (undo !== undefined && excess.length > 0) {
-      undo();
-      return { done: false, lost: "full" };
+    for (const cap of caps) {
+      const excess = beyondCap(this.#ofUser(cap.userId), cap, { sessionId: spared, loginId: remember?.id });
+      if (cap.overflow === "refuse" && excess.length > 0) {
+        undo?.();
+        return { done: false, lost: "full" };
+      }
+      ended.push(...this.#end(excess, cap, spared));
     }
-    return { done: true, ended: [...ended, ...this.#end(excess, cap, spared)] };
+    return { done: true, ended };
   }
 
   async touch(touches: readonly Touch[]): Promise<void> {
@@ -113,6 +116,15 @@ class MemoryStore implements Store {
         (except === undefined || (session?.id !== except && login?.id !== except)),
     );
     return this.#end(matches, selector, undefined);
+  }
+
+  async nameDevice({ handle, userId, name }: Naming): Promise<boolean> {
+    const found = this.#ofUser(userId).find(
+      ({ session, login }) => session?.id === handle || login?.id === handle,
+    );
+    if (found?.login !== undefined) this.#changeLogin(found.login.id, (row) => ({ ...row, name }));
+    if (found?.session !== undefined) this.#changeSession(found.session.id, (row) => ({ ...row, name }));
+    return found !== undefined;
   }
 
   async list(userId: UserId): Promise<readonly UserEntry[]> {
@@ -240,7 +252,12 @@ class MemoryStore implements Store {
           pruneAfter,
         }));
       }
-      return { sessionId: session?.id, rememberedId: login?.id, userId: session?.userId ?? login?.userId };
+      return {
+        sessionId: session?.id,
+        rememberedId: login?.id,
+        userId: session?.userId ?? login?.userId,
+        reason,
+      };
     });
   }
 

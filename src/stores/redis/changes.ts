@@ -17,7 +17,7 @@ import { listOf, textOf, textsOf } from "./server.ts";
 
 /** A change as its script reads it, and the data of its session, which travels beside it. */
 export function encodeChange(change: Change): { change: Record<string, unknown>; data: string } {
-  const { rotate, hold, remember, insert, update, use, end, cap } = change;
+  const { rotate, hold, remember, insert, update, use, end, caps } = change;
   const data = insert?.data ?? update?.set.data;
   return {
     change: {
@@ -36,13 +36,14 @@ export function encodeChange(change: Change): { change: Record<string, unknown>;
       },
       use: use && encodeUse(use),
       end: end?.map(encodeEnding),
-      cap: cap && {
+      caps: caps?.map((cap) => ({
         user: encodeUser(cap.userId),
+        tag: cap.tag,
         most: cap.most,
         refuses: cap.overflow === "refuse",
         at: String(cap.at),
         tombstone: tombstone(cap),
-      },
+      })),
       has_data: data !== undefined,
       by: randomBytes(9).toString("base64url"),
     },
@@ -126,15 +127,16 @@ export function decodeAnswer(reply: unknown): Answer {
   return { missing: { user, deadline: Number(deadline), handles } };
 }
 
-/** Three words each: session, login, user; empty for none. */
+/** Four words each: session, login, user, reason; empty for none. */
 export function decodeEnded(words: readonly string[]): Ended[] {
   const ended: Ended[] = [];
-  for (let at = 0; at < words.length; at += 3) {
-    const [session, login, user] = words.slice(at, at + 3);
+  for (let at = 0; at < words.length; at += 4) {
+    const [session, login, user, reason = ""] = words.slice(at, at + 4);
     ended.push({
       sessionId: session || undefined,
       rememberedId: login || undefined,
       userId: user ? decodeUser(user) : undefined,
+      reason,
     });
   }
   return ended;

@@ -32,9 +32,11 @@ export class ClusterWriter implements Writer {
   }
 
   apply(change: Change, deadline: number): Promise<ChangeResult> {
-    const { cap } = change;
-    if (cap === undefined) return this.#apply(change, deadline);
-    return this.#turns.take(encodeUser(cap.userId), () => this.#applyCapped(change, cap, deadline));
+    const { caps = [] } = change;
+    const [first] = caps;
+    if (first === undefined) return this.#apply(change, deadline);
+    const user = encodeUser(first.userId);
+    return this.#turns.take(user, () => this.#applyCapped(change, first.userId, caps, deadline));
   }
 
   async end(selector: EndSelector, deadline: number): Promise<Ended[]> {
@@ -87,7 +89,7 @@ export class ClusterWriter implements Writer {
       if (result.done) ended.push(...result.ended);
     }
     if (main === undefined) return { done: true, ended };
-    const result = await this.#inSlot({ ...change, end: own, cap: undefined }, deadline);
+    const result = await this.#inSlot({ ...change, end: own, caps: undefined }, deadline);
     return result.done ? { done: true, ended: [...ended, ...result.ended] } : result;
   }
 
@@ -126,33 +128,38 @@ export class ClusterWriter implements Writer {
    * and it ends by itself: should its holder stall for longer than it may take, there is a device too many until
    * the next sign-in.
    */
-  async #applyCapped(change: Change, cap: Cap, deadline: number): Promise<ChangeResult> {
-    const key = this.#server.keys.cap(encodeUser(cap.userId));
+  async #applyCapped(
+    change: Change,
+    userId: UserId,
+    caps: readonly Cap[],
+    deadline: number,
+  ): Promise<ChangeResult> {
+    const user = encodeUser(userId);
+    const key = this.#server.keys.cap(user);
     const owner = randomBytes(16).toString("base64url");
     await this.#lock(key, owner, deadline);
     try {
       const spared = { sessionId: change.insert?.id ?? change.update?.id, loginId: change.remember?.id };
-      if (cap.overflow === "refuse") {
-        const before = (await this.list(cap.userId, deadline)).filter(
+      if (caps.some(({ overflow }) => overflow === "refuse")) {
+        const before = (await this.list(userId, deadline)).filter(
           (entry) => !isEndedBy(entry, change.end ?? []),
         );
-        if (beyondCap(before, cap, spared).length > 0) return { done: false, lost: "full" };
-        return await this.#apply(change, deadline);
+        const isFull = excessOf(before, caps, spared).some(
+          ({ cap, excess }) => cap.overflow === "refuse" && excess.length > 0,
+        );
+        if (isFull) return { done: false, lost: "full" };
       }
       const result = await this.#apply(change, deadline);
       if (!result.done) return result;
-      const excess = beyondCap(await this.list(cap.userId, deadline), cap, spared);
-      const handles = excess.flatMap(handlesOf);
-      const { reason, at, pruneAfter } = cap;
-      const order = { user: encodeUser(cap.userId), except: spared.sessionId };
-      const json = JSON.stringify({ ...order, tombstone: tombstone({ reason, at, pruneAfter }) });
-      const replies = await perSlot(this.#server, handles, (slotKey, ofSlot) =>
-        this.#server.run(scripts.end, [slotKey], [json, ...ofSlot], deadline),
-      );
-      return {
-        done: true,
-        ended: [...result.ended, ...replies.flatMap((reply) => decodeEnded(textsOf(reply)))],
-      };
+      const ended = [...result.ended];
+      for (const { cap, excess } of excessOf(await this.list(userId, deadline), caps, spared)) {
+        const json = JSON.stringify({ user, except: spared.sessionId, tombstone: tombstone(cap) });
+        const replies = await perSlot(this.#server, excess.flatMap(handlesOf), (slotKey, ofSlot) =>
+          this.#server.run(scripts.end, [slotKey], [json, ...ofSlot], deadline),
+        );
+        ended.push(...replies.flatMap((reply) => decodeEnded(textsOf(reply))));
+      }
+      return { done: true, ended };
     } finally {
       // With a time of its own, as a call that used up its time must not keep the lock as well; should giving it
       // back fail, it runs out.
@@ -174,6 +181,20 @@ export class ClusterWriter implements Writer {
     for (let at = 0; at < words.length; at += 2) handles.set(words[at] ?? "", words[at + 1] ?? "");
     return handles;
   }
+}
+
+/** What each cap ends. What an earlier one ends the next does not count. */
+function excessOf(
+  entries: readonly UserEntry[],
+  caps: readonly Cap[],
+  spared: Parameters<typeof beyondCap>[2],
+): { readonly cap: Cap; readonly excess: readonly UserEntry[] }[] {
+  let left = entries;
+  return caps.map((cap) => {
+    const excess = beyondCap(left, cap, spared);
+    left = left.filter((entry) => !excess.includes(entry));
+    return { cap, excess };
+  });
 }
 
 interface Foreseen {

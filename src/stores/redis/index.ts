@@ -11,6 +11,7 @@ import type {
   Ended,
   EndSelector,
   LockRequest,
+  Naming,
   PruneResult,
   Remembered,
   SessionRow,
@@ -27,7 +28,7 @@ import { ClusterWriter } from "./cluster.ts";
 import { endEveryone } from "./everyone.ts";
 import { Keys } from "./keys.ts";
 import { scripts } from "./lua/index.ts";
-import { decodeSession } from "./rows.ts";
+import { decodeSession, encodeUser, sessionHead } from "./rows.ts";
 import { listOf, Server } from "./server.ts";
 import { SingleWriter } from "./single.ts";
 import { Touches } from "./touches.ts";
@@ -125,8 +126,13 @@ class RedisStore implements Store {
     assertSiblings([...sessions, ...logins]);
     for (const { sessionId, rememberedId } of change.end ?? [])
       if (sessionId !== undefined && rememberedId !== undefined) assertSiblings([sessionId, rememberedId]);
-    const { remember, insert, update, cap } = change;
-    for (const userId of [remember?.userId, insert?.userId, update?.set.userId, cap?.userId])
+    const { remember, insert, update, caps = [] } = change;
+    for (const userId of [
+      remember?.userId,
+      insert?.userId,
+      update?.set.userId,
+      ...caps.map((cap) => cap.userId),
+    ])
       if (userId !== undefined) assertUserId(userId, this.userIds);
     return this.#writer.apply(change, this.#server.deadline());
   }
@@ -142,6 +148,14 @@ class RedisStore implements Store {
     if (target === "everyone") return endEveryone(this.#server, selector);
     if (userId !== undefined) assertUserId(userId, this.userIds);
     return this.#writer.end(selector, this.#server.deadline());
+  }
+
+  async nameDevice({ handle, userId, name }: Naming): Promise<boolean> {
+    assertUserId(userId, this.userIds);
+    const { keys } = this.#server;
+    const args = [handle, encodeUser(userId), JSON.stringify(sessionHead({ name }))];
+    const named = [keys.session(handle), keys.login(handle)] as const;
+    return asText(await this.#server.run(scripts.name, named, args, this.#server.deadline())) === "yes";
   }
 
   async list(userId: UserId): Promise<readonly UserEntry[]> {

@@ -60,6 +60,8 @@ const SESSION: Fields<SessionRow, "id" | "data"> = {
   absoluteDeadline: number("ab"),
   userAgent: text("ua"),
   address: text("ad"),
+  name: text("na"),
+  tag: text("ta"),
   pruneAfter: number("pr"),
 };
 
@@ -84,6 +86,8 @@ const LOGIN: Fields<RememberedRow, "id"> = {
   absoluteDeadline: number("ab"),
   revokedAt: number("rv"),
   revokedReason: text("rr"),
+  name: text("na"),
+  tag: text("ta"),
   pruneAfter: number("pr"),
 };
 

@@ -30,7 +30,7 @@ export class Server {
   /** The primaries. A client of a cluster knows them once it has sent something. */
   async nodes(): Promise<readonly Node[]> {
     const { prune } = this.keys;
-    if (this.isCluster) await this.send(prune, ["EXISTS", prune], this.deadline());
+    if (this.isCluster) await this.send(prune, ["GET", prune], this.deadline());
     return this.#wire.nodes();
   }
 

@@ -19,7 +19,7 @@ export class SingleWriter implements Writer {
       change.remember?.userId,
       change.insert?.userId,
       change.update?.set.userId,
-      change.cap?.userId,
+      ...(change.caps ?? []).map(({ userId }) => userId),
     ];
     const indexes = new Set(users.flatMap((user) => (user === undefined ? [] : keys.user(encodeUser(user)))));
     const [first, ...rest] = [...rowKeys(change, keys), ...indexes];

@@ -1,8 +1,8 @@
 import type { Change } from "../store.ts";
 
 /** A change that ends nothing. */
-export const endsNothing = ({ end, cap }: Change): boolean =>
-  cap === undefined && (end === undefined || end.length === 0);
+export const endsNothing = ({ end = [], caps = [] }: Change): boolean =>
+  end.length === 0 && caps.length === 0;
 
 /** One write is a transaction by itself. */
 export function isSingleWrite(change: Change): boolean {

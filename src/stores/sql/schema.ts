@@ -75,6 +75,8 @@ const SESSIONS: Spec<SessionRow> = {
   absoluteDeadline: ["absolute_deadline", "moment"],
   userAgent: ["user_agent", "text", "null"],
   address: ["address", "text", "null"],
+  name: ["name", "text", "null"],
+  tag: ["tag", "text", "null"],
   pruneAfter: ["prune_after", "time"],
 };
 
@@ -96,6 +98,8 @@ const LOGINS: Spec<RememberedRow> = {
   absoluteDeadline: ["absolute_deadline", "moment"],
   revokedAt: ["revoked_at", "time", "null"],
   revokedReason: ["revoked_reason", "text", "null"],
+  name: ["name", "text", "null"],
+  tag: ["tag", "text", "null"],
   pruneAfter: ["prune_after", "time"],
 };
 

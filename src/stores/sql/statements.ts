@@ -302,6 +302,24 @@ export class Statements {
     return `${alias}.${login} AS ${quote("login")}, ${alias}.${user} AS ${quote("user")}`;
   }
 
+  nameLogin(id: string, name: string | undefined): Statement {
+    const { L, l } = this;
+    return this.make(`UPDATE ${L} SET ${l.name} = ? WHERE ${l.id} = ? AND ${l.revokedAt} IS NULL`, [
+      name ?? null,
+      id,
+    ]);
+  }
+
+  /** Unless somebody else has signed in on the row meanwhile. */
+  nameSession(id: string, userId: UserId, name: string | undefined): Statement {
+    const { S, s } = this;
+    return this.make(`UPDATE ${S} SET ${s.name} = ? WHERE ${s.id} = ? AND ${s.userId} = ?`, [
+      name ?? null,
+      id,
+      this.user(userId),
+    ]);
+  }
+
   revokeAll(ids: readonly string[], at: number, reason: string, pruneAfter: number): Statement {
     const { L, l } = this;
     const { sql, values } = this.dialect.isOneOf(l.id, ids);

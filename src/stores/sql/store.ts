@@ -9,6 +9,7 @@ import type {
   Ended,
   EndSelector,
   LockRequest,
+  Naming,
   PruneResult,
   Remembered,
   SessionRow,
@@ -27,6 +28,7 @@ import { applyAtOnceProgram, applyProgram, LostCondition, touchProgram } from ".
 import { endProgram, ofUser } from "./programs/end.ts";
 import { endEveryone } from "./programs/end-everyone.ts";
 import { claimProgram, lockProgram, pruneProgram } from "./programs/keep-house.ts";
+import { nameProgram } from "./programs/name.ts";
 import { Runner, type RunnerParts } from "./runner.ts";
 import type { Program, Statement } from "./statement.ts";
 import type { Statements } from "./statements.ts";
@@ -134,6 +136,12 @@ export class SqlStore implements Store {
     const runner = await this.#whenReady();
     if (target === "some") return runner.transact(() => endProgram(this.statements, selector));
     return endEveryone(this.statements, selector, (make) => runner.transact(make));
+  }
+
+  async nameDevice(naming: Naming): Promise<boolean> {
+    return (await this.#whenReady()).transact(() => nameProgram(this.statements, naming), {
+      isRepeatable: true,
+    });
   }
 
   async list(userId: UserId): Promise<readonly UserEntry[]> {

@@ -15,6 +15,7 @@ import { applyProgram, LostCondition, touchProgram } from "../sql/programs/apply
 import { endProgram, ofUser } from "../sql/programs/end.ts";
 import { endEveryone } from "../sql/programs/end-everyone.ts";
 import { claimProgram, lockProgram, pruneProgram } from "../sql/programs/keep-house.ts";
+import { nameProgram } from "../sql/programs/name.ts";
 import { schemaOf } from "../sql/schema.ts";
 import { isFault, type Program, SqlFault } from "../sql/statement.ts";
 import { Statements } from "../sql/statements.ts";
@@ -24,6 +25,7 @@ import type {
   Ended,
   EndSelector,
   LockRequest,
+  Naming,
   PruneResult,
   Remembered,
   SessionRow,
@@ -171,6 +173,10 @@ class SqliteStore implements Store {
     const transact = <T>(make: () => Program<T>) => this.#retrying(() => this.#transact(make()));
     if (target === "some") return transact(() => endProgram(this.#statements, selector));
     return endEveryone(this.#statements, selector, transact);
+  }
+
+  async nameDevice(naming: Naming): Promise<boolean> {
+    return this.#retrying(() => this.#transact(nameProgram(this.#statements, naming)));
   }
 
   async list(userId: UserId): Promise<readonly UserEntry[]> {

@@ -18,7 +18,7 @@ export const caps: Cases = {
     await done(store.apply({ remember: login, insert: session }));
     await done(store.apply({ remember: lonely }));
     const next = sessionRow({ userId: ada, level: "login", lastSeenAt: T0 - 50 });
-    const result = await store.apply({ insert: next, cap: { ...CAP, userId: ada, most: 2 } });
+    const result = await store.apply({ insert: next, caps: [{ ...CAP, userId: ada, most: 2 }] });
     assert.deepEqual(
       new Set(
         result.done ? result.ended.map(({ sessionId, rememberedId }) => rememberedId ?? sessionId) : [],
@@ -35,10 +35,10 @@ export const caps: Cases = {
     const cap = { ...CAP, userId: ada, most: 1, overflow: "refuse" } as const;
     const login = rememberedRow();
     const session = sessionRow({ userId: ada, level: "login", rememberedId: login.id });
-    await lost("full", store.apply({ remember: login, insert: session, cap }));
+    await lost("full", store.apply({ remember: login, insert: session, caps: [cap] }));
     assert.equal(await store.findRemembered(login.id), undefined);
     assert.deepEqual(ids(await store.list(ada)), [first.id]);
-    await done(store.apply({ remember: login, insert: session, cap: { ...cap, most: 2 } }));
+    await done(store.apply({ remember: login, insert: session, caps: [{ ...cap, most: 2 }] }));
   },
 
   "a cap counts neither other users, nor what is past its deadline, nor what the change ends or keeps":
@@ -54,7 +54,7 @@ export const caps: Cases = {
         remember: next,
         update: { id: session.id, version: 1, set: { rememberedId: next.id } },
         end: [{ rememberedId: before.id, ...ENDING }],
-        cap: { ...CAP, userId: ada, most: 1 },
+        caps: [{ ...CAP, userId: ada, most: 1 }],
       });
       assert.equal(result.done && result.ended.length, 1);
       assert.equal((await store.findRemembered(next.id))?.session?.id, session.id);
@@ -80,7 +80,7 @@ export const caps: Cases = {
           { rememberedId: before.id, ...ENDING },
           { rememberedId: other.id, token: digestOf(token), ...ENDING },
         ],
-        cap: { ...CAP, overflow: "refuse", userId: ada, most: 1 },
+        caps: [{ ...CAP, overflow: "refuse", userId: ada, most: 1 }],
       });
     await lost("full", attempt("old"));
     assert.equal((await store.findRemembered(before.id))?.login.revokedAt, undefined);
@@ -100,7 +100,7 @@ export const caps: Cases = {
         const login = rememberedRow({ lastUsedAt: T0 + index });
         const session = sessionRow({ userId: ada, level: "login", rememberedId: login.id });
         const cap = { ...CAP, userId: ada, most: 5 };
-        return pick(all, index).apply({ remember: login, insert: session, cap });
+        return pick(all, index).apply({ remember: login, insert: session, caps: [cap] });
       }),
     );
     assert.equal(results.filter((result) => result.done).length, 100);
@@ -116,11 +116,82 @@ export const caps: Cases = {
     const cap = { ...CAP, userId: ada, most: 5, overflow: "refuse" } as const;
     const results = await Promise.all(
       Array.from({ length: 100 }, (_, index) =>
-        pick(all, index).apply({ insert: sessionRow({ userId: ada, level: "login" }), cap }),
+        pick(all, index).apply({ insert: sessionRow({ userId: ada, level: "login" }), caps: [cap] }),
       ),
     );
     assert.equal(results.filter((result) => result.done).length, 5);
     assert.equal((await store.list(ada)).length, 5);
+  },
+
+  "a cap of a tag counts and ends devices of that tag only": async ({
+    store,
+    ada,
+    bob,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const tv = sessionRow({ userId: ada, level: "login", tag: "tv" });
+    const untagged = sessionRow({ userId: ada, level: "login" });
+    const theirs = sessionRow({ userId: bob, level: "login", tag: "tv" });
+    // Its session was lost: the login knows what it was made for.
+    const lonely = rememberedRow({ tag: "tv" });
+    for (const insert of [tv, untagged, theirs]) await done(store.apply({ insert }));
+    await done(store.apply({ remember: lonely }));
+    const login = rememberedRow({ tag: "tv" });
+    const insert = sessionRow({ userId: ada, level: "login", rememberedId: login.id, tag: "tv" });
+    const byTag = { ...CAP, userId: ada, tag: "tv", most: 1, reason: "tag" };
+    const result = await store.apply({ remember: login, insert, caps: [byTag] });
+    assert.deepEqual(
+      new Map(
+        result.done ? result.ended.map((ended) => [ended.sessionId ?? ended.rememberedId, ended.reason]) : [],
+      ),
+      new Map([
+        [tv.id, "tag"],
+        [lonely.id, "tag"],
+      ]),
+    );
+    assert.deepEqual(new Set(ids(await store.list(ada))), new Set([untagged.id, insert.id]));
+    assert.equal((await store.findSession(insert.id))?.tag, "tv");
+    assert.equal((await store.findRemembered(login.id))?.login.tag, "tv");
+    assert.notEqual(await store.findSession(theirs.id), undefined);
+  },
+
+  "what one cap ends the next does not count": async ({ store, ada, sessionRow }) => {
+    const tv = sessionRow({ userId: ada, level: "login", tag: "tv" });
+    const other = sessionRow({ userId: ada, level: "login" });
+    for (const insert of [tv, other]) await done(store.apply({ insert }));
+    const caps = [
+      { ...CAP, userId: ada, tag: "tv", most: 1, reason: "tag" },
+      { ...CAP, overflow: "refuse", userId: ada, most: 2 } as const,
+    ];
+    const next = sessionRow({ userId: ada, level: "login", tag: "tv" });
+    await done(store.apply({ insert: next, caps }));
+    assert.deepEqual(new Set(ids(await store.list(ada))), new Set([other.id, next.id]));
+    const third = sessionRow({ userId: ada, level: "login", tag: "phone" });
+    const refused = [{ ...CAP, userId: ada, tag: "phone", most: 1, reason: "tag" }, ...caps.slice(1)];
+    await lost("full", store.apply({ insert: third, caps: refused }));
+    assert.equal((await store.list(ada)).length, 2);
+  },
+
+  "of parallel sign-ins under one tag one device stays": async ({
+    all,
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    for (let round = 0; round < 5; round++) {
+      const results = await Promise.all(
+        Array.from({ length: 6 }, (_, index) => {
+          const login = index % 2 === 0 ? rememberedRow({ tag: "tv" }) : undefined;
+          const insert = sessionRow({ userId: ada, level: "login", rememberedId: login?.id, tag: "tv" });
+          const caps = [{ ...CAP, userId: ada, tag: "tv", most: 1, reason: "tag" }];
+          return pick(all, index).apply({ remember: login, insert, caps });
+        }),
+      );
+      assert.ok(results.every((result) => result.done));
+      assert.equal((await store.list(ada)).length, 1);
+    }
   },
 };
 

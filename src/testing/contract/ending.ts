@@ -19,7 +19,7 @@ export const ending: Cases = {
       const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
       await done(store.apply({ remember: login, insert: session }));
       const handle = by === "login" ? login.id : session.id;
-      const ended = [{ sessionId: session.id, rememberedId: login.id, userId: ada }];
+      const ended = [{ sessionId: session.id, rememberedId: login.id, userId: ada, reason: "revoked" }];
       assert.deepEqual(await store.end({ handle, ...ENDING }), ended);
       assert.equal(await store.findSession(session.id), undefined);
       const found = await store.findRemembered(login.id);
@@ -177,10 +177,10 @@ export const ending: Cases = {
       assert.deepEqual(
         byHandle(devices),
         byHandle([
-          { sessionId: ended.id, rememberedId: theirs.id, userId: bob },
-          { sessionId: undefined, rememberedId: lonely.id, userId: ada },
-          { sessionId: plainOne.id, rememberedId: undefined, userId: ada },
-          { sessionId: anonymous.id, rememberedId: undefined, userId: undefined },
+          { sessionId: ended.id, rememberedId: theirs.id, userId: bob, reason: ENDING.reason },
+          { sessionId: undefined, rememberedId: lonely.id, userId: ada, reason: ENDING.reason },
+          { sessionId: plainOne.id, rememberedId: undefined, userId: ada, reason: ENDING.reason },
+          { sessionId: anonymous.id, rememberedId: undefined, userId: undefined, reason: ENDING.reason },
         ]),
       );
       assert.equal((await store.findRemembered(lonely.id))?.login.revokedReason, ENDING.reason);

@@ -20,6 +20,8 @@ export const rows: Cases = {
       data: JSON.stringify({ text: "Zoë's “cart” 🛒 \\ \u0000 ' \" ; --", list: [1, null, { a: true }] }),
       userAgent: "Browser/1.0 (X; Y)",
       address: "2001:db8::1",
+      name: "Zoë's 📺",
+      tag: "tv",
     });
     await done(store.apply({ insert: row }));
     assert.deepEqual(plain(await store.findSession(row.id)), plain(row));

@@ -79,4 +79,41 @@ export const users: Cases = {
       plain({ session: undefined, login: lonely }),
     );
   },
+
+  "a device is named by either handle, and only for its user; nothing else changes": async ({
+    store,
+    ada,
+    bob,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const login = rememberedRow();
+    const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
+    const lonely = rememberedRow();
+    const revoked = rememberedRow();
+    const plainOne = sessionRow({ userId: ada, level: "login" });
+    await done(store.apply({ remember: login, insert: session }));
+    for (const remember of [lonely, revoked]) await done(store.apply({ remember }));
+    await done(store.apply({ insert: plainOne }));
+    await store.end({ handle: revoked.id, ...ENDING });
+    for (const handle of [session.id, login.id]) {
+      const name = `Zoë's 🛒 ${handle}`;
+      assert.equal(await store.nameDevice({ handle, userId: ada, name }), true);
+      assert.equal(await store.nameDevice({ handle, userId: ada, name }), true, "the same name again");
+      const found = await store.findRemembered(login.id);
+      assert.deepEqual(plain(found), plain({ login: { ...login, name }, session: { ...session, name } }));
+      assert.equal(await store.nameDevice({ handle, userId: bob, name: "theirs" }), false);
+    }
+    await done(store.apply({ update: { id: session.id, version: 1, set: { data: '{"n":1}' } } }));
+    for (const handle of [lonely.id, plainOne.id]) {
+      assert.equal(await store.nameDevice({ handle, userId: ada, name: "TV" }), true);
+    }
+    assert.equal((await store.findRemembered(lonely.id))?.login.name, "TV");
+    assert.equal((await store.findSession(plainOne.id))?.name, "TV");
+    assert.equal(await store.nameDevice({ handle: login.id, userId: ada, name: undefined }), true);
+    const unnamed = await store.findRemembered(login.id);
+    assert.deepEqual([unnamed?.login.name, unnamed?.session?.name], [undefined, undefined]);
+    assert.equal(await store.nameDevice({ handle: revoked.id, userId: ada, name: "gone" }), false);
+    assert.equal(await store.nameDevice({ handle: sessionRow().id, userId: ada, name: "none" }), false);
+  },
 };

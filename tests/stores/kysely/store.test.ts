@@ -107,6 +107,8 @@ test("the types of the tables name the columns that there are", () => {
       absolute_deadline: true,
       user_agent: true,
       address: true,
+      name: true,
+      tag: true,
       prune_after: true,
     },
     psession_logins: {
@@ -127,6 +129,8 @@ test("the types of the tables name the columns that there are", () => {
       absolute_deadline: true,
       revoked_at: true,
       revoked_reason: true,
+      name: true,
+      tag: true,
       prune_after: true,
     },
     psession_locks: { name: true, owner: true, fence: true, until: true, prune_after: true },

@@ -23,6 +23,8 @@ export function fullRows(userId: UserId) {
     lastUsedAt: T0 + 5,
     idleDeadline: T0 + 1_000_006,
     absoluteDeadline: T0 + 1_000_007,
+    name: "At home",
+    tag: "tv",
     pruneAfter: T0 + 8,
   });
   const session = sessionRow({
@@ -40,6 +42,8 @@ export function fullRows(userId: UserId) {
     absoluteDeadline: T0 + 1_000_017,
     userAgent: "Browser/1.0",
     address: "2001:db8::1",
+    name: "At home",
+    tag: "tv",
     pruneAfter: T0 + 18,
   });
   return { login, session };
@@ -108,9 +112,9 @@ export async function exercise(store: Store): Promise<void> {
   const reason = { reason: "revoked", at: T0 + 40, pruneAfter: T0 + 41 };
   const more = sessionRow({ userId, level: "login", pruneAfter: T0 + 100 });
   const cap = { userId, most: 1, overflow: "endOldest", ...reason } as const;
-  expect(await store.apply({ insert: more, cap })).toEqual({
+  expect(await store.apply({ insert: more, caps: [cap] })).toEqual({
     done: true,
-    ended: [{ sessionId: session.id, rememberedId: login.id, userId }],
+    ended: [{ sessionId: session.id, rememberedId: login.id, userId, reason: "revoked" }],
   });
   expect(await found()).toMatchObject({ login: { revokedAt: T0 + 40, revokedReason: "revoked" } });
   expect(await store.end({ userId, ...reason })).toHaveLength(1);

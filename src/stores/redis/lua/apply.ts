@@ -6,7 +6,7 @@
 export const APPLY = `
 local change, data = cjson.decode(ARGV[2]), ARGV[3]
 local rotate, hold, remember = change.rotate, change.hold, change.remember
-local insert, update, use, cap = change.insert, change.update, change.use, change.cap
+local insert, update, use, caps = change.insert, change.update, change.use, change.caps or {}
 local ended = { 'done' }
 
 -- ioredis sends a command again when its connection broke before the answer came: what this very call has done
@@ -107,7 +107,7 @@ if change.apart then
   end
 end
 
--- The cap: what the change makes is one of the devices.
+-- Caps: what the change makes is one of the devices.
 
 local function last_use(entry)
   local s, l = entry.session, entry.login
@@ -120,14 +120,18 @@ local function deadline_of(entry)
     l and math.min(num(l.head.id), num(l.head.ab)) or 0
   )
 end
-if cap then
+local function counts(entry, cap)
+  local row = entry.session or entry.login
+  return deadline_of(entry) >= num(cap.at) and (not cap.tag or row.head.ta == cap.tag)
+end
+for _, cap in ipairs(caps) do
   local handles = redis.call('ZRANGE', base .. 'u:' .. cap.user, 0, -1)
   for _, handle in ipairs(needs[cap.user] and needs[cap.user].handles or {}) do handles[#handles + 1] = handle end
   local others = {}
   for _, entry in ipairs(devices(cap.user, handles)) do
     local is_own = entry.session and entry.session.id == spared
       or remember and entry.login and entry.login.id == remember.id
-    if not is_own and deadline_of(entry) >= num(cap.at) then others[#others + 1] = entry end
+    if not is_own and counts(entry, cap) then others[#others + 1] = entry end
   end
   local excess = math.max(0, #others + 1 - cap.most)
   if cap.refuses and excess > 0 then return { 'lost', 'full' } end

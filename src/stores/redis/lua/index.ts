@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { APPLY, TOUCH } from "./apply.ts";
 import { ACQUIRE, CLAIM, LOCK, RELEASE, UNLOCK } from "./locks.ts";
 import { ROWS } from "./rows.ts";
-import { END, FORGET, INDEX, LIST, LOOK, READ_INDEX, USERS } from "./users.ts";
+import { END, FORGET, INDEX, LIST, LOOK, NAME, READ_INDEX, USERS } from "./users.ts";
 
 export interface Script {
   readonly text: string;
@@ -27,6 +27,7 @@ export const scripts = {
   touch: script(ROWS, TOUCH),
   list: script(ROWS, USERS, LIST),
   end: script(ROWS, USERS, END),
+  name: script(ROWS, USERS, NAME),
   look: script(ROWS, USERS, LOOK),
   index: script(ROWS, USERS, INDEX),
   readIndex: script(READ_INDEX),

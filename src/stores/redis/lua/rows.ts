@@ -114,11 +114,12 @@ local function add(entries, entry)
   entries[#entries + 1] = entry
 end
 
--- Ends a device and says so in three words each: its session, its login, its user; empty for none.
+-- Ends a device and says so in four words each: its session, its login, its user, the reason; empty for none.
 local function finish(entry, tombstone, spared, ended)
   ended[#ended + 1] = entry.session and entry.session.id or ''
   ended[#ended + 1] = entry.login and entry.login.id or ''
   ended[#ended + 1] = user_of(entry) or ''
+  ended[#ended + 1] = tombstone.rr or ''
   if entry.login then
     -- Higher by one, so that a rotation in flight finds another generation than it read.
     set(entry.login, { ge = digits(num(entry.login.head.ge) + 1) })

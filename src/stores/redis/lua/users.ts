@@ -137,6 +137,21 @@ save()
 return ended
 `;
 
+/** A device's name. KEYS: session and login of the handle. ARGV: length of the key's end, handle, user, { na: name }. */
+export const NAME = `
+local set_name, found = cjson.decode(ARGV[4]), false
+for _, handle in ipairs({ 's:' .. ARGV[2], 'l:' .. ARGV[2] }) do
+  local entry = of_handle(handle)
+  if entry and user_of(entry) == ARGV[3] then
+    found = true
+    if entry.session then set(entry.session, set_name) end
+    if entry.login then set(entry.login, set_name) end
+  end
+end
+save()
+return found and 'yes' or 'no'
+`;
+
 /** Devices by their handles, whosever they are: as LIST, without users. KEYS: any row of the slot. */
 export const LOOK = `
 local entries, found = {}, {}

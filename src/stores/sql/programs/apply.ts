@@ -27,8 +27,8 @@ export class LostCondition extends Error {
 
 /** A change, part by part: inside a transaction, unless it is a single write. Logins come before sessions everywhere, as deadlocks want it. */
 export function* applyProgram(statements: Statements, change: Change): Program<readonly Ended[]> {
-  const { rotate, hold, remember, insert, update, use, end, cap } = change;
-  if (cap !== undefined) yield* lockUser(statements, cap);
+  const { rotate, hold, remember, insert, update, use, end = [], caps = [] } = change;
+  if (caps[0] !== undefined) yield* lockUser(statements, caps[0]);
   if (rotate !== undefined) {
     const { count } = yield statements.rotate(rotate.id, rotate.generation, rotate.set);
     if (count === 0) throw new LostCondition("rotation");
@@ -43,19 +43,21 @@ export function* applyProgram(statements: Statements, change: Change): Program<r
   if (use !== undefined) yield* useProgram(statements, use);
   const spared = insert?.id ?? update?.id;
   const ended: Ended[] = [];
-  for (const ending of end ?? []) {
+  for (const ending of end) {
     const targets = yield* endingOf(statements, ending, spared);
     ended.push(...(yield* endAll(statements, targets, ending)));
   }
-  if (cap === undefined) return ended;
-  const excess = yield* beyond(statements, cap, { sessionId: spared, loginId: remember?.id });
-  if (excess.length > 0 && cap.overflow === "refuse") throw new LostCondition("full");
-  const targets: Targets = {
-    logins: excess.flatMap(({ login }) => login ?? []),
-    sessions: excess.flatMap(({ session }) => session?.id ?? []),
-    isEnding: ({ id, userId }) => id !== spared && userId === cap.userId,
-  };
-  return [...ended, ...(yield* endAll(statements, targets, cap))];
+  for (const cap of caps) {
+    const excess = yield* beyond(statements, cap, { sessionId: spared, loginId: remember?.id });
+    if (excess.length > 0 && cap.overflow === "refuse") throw new LostCondition("full");
+    const targets: Targets = {
+      logins: excess.flatMap(({ login }) => login ?? []),
+      sessions: excess.flatMap(({ session }) => session?.id ?? []),
+      isEnding: ({ id, userId }) => id !== spared && userId === cap.userId,
+    };
+    ended.push(...(yield* endAll(statements, targets, cap)));
+  }
+  return ended;
 }
 
 function* updateProgram(statements: Statements, update: SessionUpdate): Program<void> {

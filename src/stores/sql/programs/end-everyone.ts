@@ -71,6 +71,7 @@ function* endLogins(
   kept: ReadonlySet<string>,
   after: string,
 ): Program<Chunk> {
+  const { reason } = selector;
   const read = yield* rowsOf(statements, statements.loginsAfter(after, CHUNK));
   const isKept = ({ session = "", login = "" }: Row) => kept.has(session) || kept.has(login);
   const wanted = ids(
@@ -86,13 +87,14 @@ function* endLogins(
   const ended = logins.map(({ login, user }) => {
     const session = byLogin.get(login);
     byLogin.delete(login);
-    return { sessionId: session?.session, rememberedId: login, userId: session?.user ?? user };
+    return { sessionId: session?.session, rememberedId: login, userId: session?.user ?? user, reason };
   });
   // Of logins that somebody else has revoked meanwhile.
   const others = [...byLogin.values()].map(({ session, user }) => ({
     sessionId: session,
     rememberedId: undefined,
     userId: user,
+    reason,
   }));
   return { ended: [...ended, ...others], next };
 }
@@ -103,6 +105,7 @@ function* endSessions(
   kept: ReadonlySet<string>,
   after: string,
 ): Program<Chunk> {
+  const { reason } = selector;
   const read = yield* rowsOf(statements, statements.sessionsAfter(after, CHUNK));
   const next = read.length < CHUNK ? undefined : read.at(-1)?.session;
   const wanted = ids(read, "session").filter((id) => !kept.has(id));
@@ -119,6 +122,7 @@ function* endSessions(
     sessionId: session,
     rememberedId: login !== undefined && isRevoked.has(login) ? login : undefined,
     userId: user,
+    reason,
   }));
   return { ended, next };
 }

@@ -48,6 +48,7 @@ export function* endAll(
         sessionId: session?.id,
         rememberedId: isRevoked ? loginId : undefined,
         userId: session?.userId ?? logins.get(loginId),
+        reason,
       });
     }
   }
@@ -60,7 +61,7 @@ export function* endAll(
     const { rememberedId, userId } = session;
     const isRevoked =
       rememberedId !== undefined && !revoked.has(rememberedId) && (yield* revoke(rememberedId));
-    ended.push({ sessionId, rememberedId: isRevoked ? rememberedId : undefined, userId });
+    ended.push({ sessionId, rememberedId: isRevoked ? rememberedId : undefined, userId, reason });
   }
   return ended;
 }

@@ -1,0 +1,67 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type DevicesOptions, devicesEndpoint } from "../../http/devices.ts";
+import type { Session } from "../../session.ts";
+import { isSecure, type NodeOptions, visibleHost } from "./facts.ts";
+
+/** A name and what is around it. */
+const LONGEST_BODY = 4096;
+
+export interface NodeDevicesOptions extends DevicesOptions, NodeOptions {
+  /** Where the endpoints are, such as "/account/devices". */
+  path: string;
+}
+
+/**
+ * The user's devices as JSON endpoints (docs/devices.md). True where the request asks for something else and may go
+ * on; false where it was answered.
+ */
+export function devices({ path, trustProxy = false, ...options }: NodeDevicesOptions): (
+  request: IncomingMessage,
+  response: ServerResponse,
+  // biome-ignore lint/suspicious/noExplicitAny: devices have nothing to do with the data.
+  session: Session<any>,
+) => Promise<boolean> {
+  const answerFor = answersDevices(options);
+  const mount = path.replace(/\/+$/, "");
+  return async (request, response, session) => {
+    const url = request.url ?? "/";
+    const below = url.slice(mount.length);
+    if (!url.startsWith(mount) || !/^([/?]|$)/.test(below)) return true;
+    const origin = `${isSecure(request, trustProxy) ? "https" : "http"}://${visibleHost(request, trustProxy)}`;
+    await answerFor(request, response, { session, origin, url: below });
+    return false;
+  };
+}
+
+/** For faces that speak Node's request and response. */
+export function answersDevices(options: DevicesOptions) {
+  const endpoint = devicesEndpoint(options);
+  return async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    // biome-ignore lint/suspicious/noExplicitAny: devices have nothing to do with the data.
+    { session, origin, url }: { session: Session<any>; origin: string; url: string },
+  ): Promise<void> => {
+    const { method, headers } = request;
+    const header = (name: string) => headers[name];
+    const body = () => readJson(request);
+    const answer = await endpoint({ method, header, origin, url, session, body });
+    response.statusCode = answer.status;
+    for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
+    response.setHeader("Content-Type", "application/json; charset=utf-8");
+    response.end(JSON.stringify(answer.body));
+  };
+}
+
+/** What a parser before us has made of the body, or the body itself where nobody has read it. */
+async function readJson(request: IncomingMessage & { readonly body?: unknown }): Promise<unknown> {
+  if (request.body !== undefined || request.readableEnded) return request.body;
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request) {
+    length += (chunk as Buffer).length;
+    if (length > LONGEST_BODY) throw new Error("The body is too long.");
+    chunks.push(chunk as Buffer);
+  }
+  return JSON.parse(Buffer.concat(chunks).toString());
+}

@@ -1,0 +1,28 @@
+/** Where an address is, such as "Lisbon, Portugal"; undefined where that is not known. */
+export type PlaceLookup = (address: string) => string | undefined | Promise<string | undefined>;
+
+/** A list of devices is a page that somebody waits for. */
+const PATIENCE = 1000;
+
+/** The places of addresses, each looked up once. What fails, or is not there in time, is left out. */
+export async function placesOf(
+  addresses: readonly string[],
+  lookup: PlaceLookup,
+): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  const lookups = [...new Set(addresses)].map(async (address) => {
+    try {
+      const place = await lookup(address);
+      if (typeof place === "string" && place !== "") found.set(address, place);
+    } catch {
+      // No place is no fault: the lookup is the application's, and so is its log.
+    }
+  });
+  let timer: NodeJS.Timeout | undefined;
+  const isOver = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, PATIENCE);
+  });
+  await Promise.race([Promise.all(lookups), isOver]);
+  clearTimeout(timer);
+  return new Map(found);
+}

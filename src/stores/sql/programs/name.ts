@@ -1,0 +1,14 @@
+import type { Naming } from "../../store.ts";
+import type { Program } from "../statement.ts";
+import type { Statements } from "../statements.ts";
+import { isOf, ofHandle } from "./end.ts";
+
+/** What was found is what counts: a database may not count a row that had this name already. */
+export function* nameProgram(statements: Statements, { handle, userId, name }: Naming): Program<boolean> {
+  const entries = (yield* ofHandle(statements, handle)).filter(isOf(userId));
+  for (const { session, login } of entries) {
+    if (login !== undefined) yield statements.nameLogin(login.id, name);
+    if (session !== undefined) yield statements.nameSession(session.id, userId, name);
+  }
+  return entries.length > 0;
+}
