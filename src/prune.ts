@@ -45,6 +45,13 @@ export class Pruner {
     }
   }
 
+  /** On demand. Claimed as well: other processes need not come right after, and `doctor` sees that somebody prunes. */
+  async pruneNow(): Promise<PruneResult> {
+    const { store, clock } = this.#core.settings;
+    await store.claimPrune(clock.now(), 1);
+    return this.prune();
+  }
+
   async prune(): Promise<PruneResult> {
     const { store, clock } = this.#core.settings;
     const chunk = this.#core.settings.prune?.chunk ?? 1000;

@@ -117,7 +117,7 @@ export class Psession<Data extends object = SessionData> {
 
   /** Deletes rows past their deadline now, in chunks. Happens by itself unless `prune` is false. */
   prune(): Promise<PruneResult> {
-    return this.#pruner.prune();
+    return this.#pruner.pruneNow();
   }
 
   /** Stops pruning and releases the store. */

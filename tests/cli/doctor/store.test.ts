@@ -43,7 +43,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
     });
 
     test("nobody_prunes", async () => {
-      const { findings, configure, app, run, doctor } = await examined(name);
+      const { findings, configure, app, run, store, doctor } = await examined(name);
       configure({ options: "prune: false," });
       await signIn(app, "ada");
       const found = await findings();
@@ -51,11 +51,18 @@ for (const [name, kind] of Object.entries(KINDS)) {
       expect(found.get("nobody_prunes")?.message).toContain("pruning never was");
       // By the clock of the tests, which is years from the system's.
       await run("prune");
+      const { admin } = store;
+      const pruned = (await admin?.inspect())?.prunedAt;
+      expect(pruned).toBe(app.clock.now());
+      // What the application does counts as well.
+      app.clock.advance(1000);
+      await app.psession.prune();
+      expect((await admin?.inspect())?.prunedAt).toBe(app.clock.now());
       const days = (count: number) => ({ NOW: String(app.clock.now() + count * 86_400_000) });
       expect((await doctor(["--json"], days(1))).json.findings).not.toContainEqual(
         expect.objectContaining({ code: "nobody_prunes" }),
       );
-      expect((await doctor([], days(3))).stdout).toContain("was last done on 2030-01-01 00:00:00Z");
+      expect((await doctor([], days(3))).stdout).toContain("was last done on 2030-01-01 00:00:01Z");
     });
   });
 }
