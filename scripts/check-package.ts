@@ -1,12 +1,15 @@
 /**
  * What a consumer gets: publint, are-the-types-wrong, the tarball's file list, and that docs/options.md names
- * every option of the code, no other, with its default, docs/stores/naming.md every column, and that the tests
- * that pages name are there.
+ * every option of the code, no other, with its default, docs/stores/naming.md every column, docs/cli.md every
+ * command, its options and doctor's findings, and that the tests that pages name are there.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { PassThrough } from "node:stream";
+import type { Command } from "commander";
+import { createProgram } from "../src/cli/program.ts";
 import { optionDefaults } from "../src/options.ts";
 import { TABLES } from "../src/stores/sql/schema.ts";
 import { missingTests } from "./named-tests.ts";
@@ -29,6 +32,8 @@ try {
   checkTypes();
   checkOptions();
   checkColumns();
+  checkCommands();
+  checkFindings();
   for (const page of ["docs/predecessor.md", "docs/security-checklist.md"])
     faults.push(...missingTests(page));
 } finally {
@@ -113,4 +118,71 @@ function checkColumns(): void {
     }
   }
   for (const name of documented.keys()) faults.push(`${page} has ${name}, the code has not`);
+}
+
+/** Sections of docs/cli.md: ## `psession command`, with a table of options: | `--option <value>` | meaning |. */
+function checkCommands(): void {
+  const sections = readFileSync("docs/cli.md", "utf8").split(/^## /m);
+  const shared = optionsIn(sections.find((section) => section.startsWith("The configuration")) ?? "");
+  const documented = new Map(
+    sections.flatMap((section) => {
+      const name = /^`psession ([\w ]+)`\n/.exec(section)?.[1];
+      return name === undefined ? [] : [[name, optionsIn(section)] as const];
+    }),
+  );
+  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+  const { signal: interrupted } = new AbortController();
+  const program = createProgram({ cwd: ".", stdin, stdout, stderr, interrupted });
+  for (const [name, command] of commandsOf(program)) {
+    const written = documented.get(name);
+    documented.delete(name);
+    if (written === undefined) {
+      faults.push(`docs/cli.md lacks ${name}`);
+      continue;
+    }
+    const options = command.options.map(({ flags }) => flags);
+    for (const option of options)
+      if (!written.includes(option) && !shared.includes(option))
+        faults.push(`docs/cli.md: ${name} lacks ${option}`);
+    for (const option of written)
+      if (!options.includes(option)) faults.push(`docs/cli.md: ${name} has ${option}, the program has not`);
+  }
+  for (const name of documented.keys()) faults.push(`docs/cli.md has ${name}, the program has not`);
+}
+
+function commandsOf(command: Command, path = ""): [string, Command][] {
+  return command.commands.flatMap((child) => {
+    const name = path + child.name();
+    return child.commands.length === 0 ? [[name, child] as [string, Command]] : commandsOf(child, `${name} `);
+  });
+}
+
+function optionsIn(section: string): string[] {
+  return Array.from(section.matchAll(/^\| `(--[^`]+)` \|/gm), ([, option = ""]) => option);
+}
+
+/** Rows of the table of findings: | `code`, `code` | severity | meaning |. */
+function checkFindings(): void {
+  const rows = readFileSync("docs/cli.md", "utf8").matchAll(
+    /^\| (`[a-z_`, ]+`) \| (?:error|warning|note)\b/gm,
+  );
+  const documented = new Set(
+    Array.from(rows, ([, codes = ""]) => codes.replaceAll("`", "").split(", ")).flat(),
+  );
+  const made = new Set([
+    ...matches("src/cli", /\b(?:error|warning|note|severity)\(\s*"([a-z_]+)"/g),
+    ...matches("src/stores", /\bcode: "([a-z_]+)"/g),
+  ]);
+  for (const code of made) if (!documented.has(code)) faults.push(`docs/cli.md lacks the finding ${code}`);
+  for (const code of documented)
+    if (!made.has(code)) faults.push(`docs/cli.md has the finding ${code}, doctor has not`);
+}
+
+function matches(folder: string, pattern: RegExp): string[] {
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) =>
+    name.endsWith(".ts"),
+  );
+  return files.flatMap((name) =>
+    Array.from(readFileSync(join(folder, name), "utf8").matchAll(pattern), ([, code = ""]) => code),
+  );
 }

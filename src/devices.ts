@@ -103,11 +103,12 @@ export async function endEverything({ settings, events }: Core, reason: Revocati
 
 interface Context {
   readonly now: number;
-  readonly current: { readonly id: string; readonly handle: string } | undefined;
-  readonly places: ReadonlyMap<string, string>;
+  readonly current?: { readonly id: string; readonly handle: string } | undefined;
+  readonly places?: ReadonlyMap<string, string>;
 }
 
-function toDevice(entry: UserEntry, { now, current, places }: Context): Device {
+/** @internal */
+export function toDevice(entry: UserEntry, { now, current, places = NOWHERE }: Context): Device {
   const { session, login } = entry;
   const isSessionLive =
     session !== undefined && Math.min(session.idleDeadline, session.absoluteDeadline) >= now;

@@ -448,7 +448,8 @@ function prefixesOf(match: false | "exact" | Prefixes): Prefixes | undefined {
 const sameKey = (a: string | Uint8Array, b: string | Uint8Array): boolean =>
   Buffer.compare(Buffer.from(a), Buffer.from(b)) === 0;
 
-function isStore(value: unknown): value is Store {
+/** @internal */
+export function isStore(value: unknown): value is Store {
   return hasFunctions(value, STORE_METHODS);
 }
 

@@ -1,5 +1,5 @@
 import type { Core } from "./request/state.ts";
-import type { PruneResult } from "./stores/store.ts";
+import type { PruneResult, Store } from "./stores/store.ts";
 
 /**
  * Deletes rows past their deadline, from time to time and in chunks, so that nothing waits for it. Processes
@@ -45,21 +45,36 @@ export class Pruner {
     }
   }
 
+  /** On demand. Claimed as well: other processes need not come right after, and `doctor` sees that somebody prunes. */
+  async pruneNow(): Promise<PruneResult> {
+    const { store, clock } = this.#core.settings;
+    await store.claimPrune(clock.now(), 1);
+    return this.prune();
+  }
+
   async prune(): Promise<PruneResult> {
     const { store, clock } = this.#core.settings;
     const chunk = this.#core.settings.prune?.chunk ?? 1000;
     const now = clock.now();
     let sessions = 0;
     let logins = 0;
-    while (true) {
-      const deleted = await store.prune(now, chunk);
+    for await (const deleted of pruneInChunks(store, now, chunk)) {
       sessions += deleted.sessions;
       logins += deleted.logins;
-      if (this.#isStopped || (deleted.sessions < chunk && deleted.logins < chunk)) break;
-      // Lets waiting requests through between two chunks.
-      await new Promise((resolve) => setImmediate(resolve));
+      if (this.#isStopped) break;
     }
     if (sessions + logins > 0) this.#core.events.emit("pruned", { at: now, sessions, logins });
     return { sessions, logins };
+  }
+}
+
+/** Deletes rows past their deadline, and tells of every chunk. */
+export async function* pruneInChunks(store: Store, now: number, chunk: number): AsyncGenerator<PruneResult> {
+  while (true) {
+    const deleted = await store.prune(now, chunk);
+    yield deleted;
+    if (deleted.sessions < chunk && deleted.logins < chunk) return;
+    // Lets waiting requests through between two chunks.
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }

@@ -12,8 +12,22 @@ import { Session } from "./session.ts";
 import type { PruneResult, RevocationReason, UserId } from "./stores/store.ts";
 import { assertUserId } from "./user-id.ts";
 
+let openCore: (psession: Psession<object>) => Core;
+
+/**
+ * What a service is made of, for the command line.
+ *
+ * @internal
+ */
+export const coreOf = (psession: Psession<object>): Core => openCore(psession);
+
 /** The service that an application holds: one per process, handed to the adapter of its framework. */
 export class Psession<Data extends object = SessionData> {
+  /** @internal */
+  static {
+    openCore = (psession) => psession.#core;
+  }
+
   readonly #core: Core;
   readonly #pruner: Pruner;
   #isClosed = false;
@@ -122,7 +136,7 @@ export class Psession<Data extends object = SessionData> {
 
   /** Deletes rows past their deadline now, in chunks. Happens by itself unless `prune` is false. */
   prune(): Promise<PruneResult> {
-    return this.#pruner.prune();
+    return this.#pruner.pruneNow();
   }
 
   /** Stops pruning and releases the store. */

@@ -1,30 +1,19 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
-import { reasonOf } from "../errors.ts";
-import { addSchema } from "./commands/schema.ts";
+import { createProgram, runProgram } from "./program.ts";
 
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-  version: string;
-};
+const interruption = new AbortController();
+process.once("SIGINT", () => interruption.abort());
+process.once("SIGTERM", () => interruption.abort());
+// Whoever reads may have seen enough: psession sessions | head.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
-const program = new Command("psession")
-  .description("Looks after the tables of psession, sessions for Node that survive.")
-  .version(version)
-  .exitOverride()
-  .showHelpAfterError("(--help says what there is)");
-addSchema(program);
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  process.exitCode = exitCodeOf(error);
-}
-
-/** 0 for help that was asked for, 2 for wrong usage, 1 for what went wrong. */
-function exitCodeOf(error: unknown): number {
-  // Commander has told already.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  console.error(`psession: ${reasonOf(error)}`);
-  return 1;
-}
+const program = createProgram({
+  cwd: process.cwd(),
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  interrupted: interruption.signal,
+});
+const exitCode = await runProgram(program, process.argv.slice(2), process.stderr);
+// A pool of the configuration would keep the process: it belongs to the application, and nobody closes it here.
+process.stdout.write("", () => process.exit(exitCode));

@@ -66,6 +66,11 @@ export class SealedStore implements Store {
     return this.#readable(await this.#store.list(userId));
   }
 
+  get migrate(): Store["migrate"] {
+    const store = this.#store;
+    return store.migrate === undefined ? undefined : () => store.migrate?.() ?? Promise.resolve([]);
+  }
+
   get admin(): StoreAdmin | undefined {
     const { admin } = this.#store;
     if (admin === undefined) return undefined;

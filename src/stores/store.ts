@@ -308,6 +308,12 @@ export interface Store {
   close(): Promise<void>;
 
   readonly admin?: StoreAdmin | undefined;
+
+  /**
+   * Creates or updates the tables, for stores that have some; many processes may do so at once. Says which
+   * migrations ran.
+   */
+  readonly migrate?: (() => Promise<readonly string[]>) | undefined;
 }
 
 /** What administration needs beyond serving requests. Optional for stores of others. */

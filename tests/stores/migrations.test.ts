@@ -372,7 +372,7 @@ describe("the lock around a migration of MySQL", () => {
 
   function run(respond: (statement: Statement) => Answer): { sent: string[]; error: unknown } {
     const sent: string[] = [];
-    const program: Program<void> = lockedMigration(statements, 0);
+    const program: Program<unknown> = lockedMigration(statements, 0);
     try {
       executeSync(program, (statement) => {
         sent.push(statement.sql);

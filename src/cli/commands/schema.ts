@@ -11,6 +11,7 @@ import { nameFault, parseNaming, resolveNaming } from "../../stores/sql/naming.t
 import { schemaOf } from "../../stores/sql/schema.ts";
 import { Statements } from "../../stores/sql/statements.ts";
 import type { UserIdKind } from "../../stores/store.ts";
+import type { Environment } from "../environment.ts";
 
 const DIALECTS = { postgres: postgresDialect, mysql: mysqlDialect, sqlite: sqliteDialect };
 
@@ -20,6 +21,7 @@ interface Options {
   readonly userIds?: UserIdKind;
   readonly users: boolean;
   readonly names?: string;
+  readonly json?: true;
 }
 
 const EXAMPLES = `
@@ -35,7 +37,7 @@ Examples:
   $ psession schema sqlite --names names.json | sqlite3 app.sqlite`;
 
 /** @internal */
-export function addSchema(program: Command): void {
+export function addSchema(program: Command, { stdout }: Environment): void {
   program
     .command("schema")
     .summary("print the SQL that makes the tables")
@@ -60,12 +62,14 @@ export function addSchema(program: Command): void {
     )
     .option("--users", "make a users table as well", false)
     .option("--names <file>", "JSON file with names of tables and columns")
+    .option("--json", "answer as JSON")
     .addHelpText("after", EXAMPLES)
     .action((dialect: keyof typeof DIALECTS, options: Options, command: Command) => {
       if (options.userIds === "any" && dialect !== "sqlite") {
         command.error("error: --user-ids any is for sqlite: columns of other databases have one type");
       }
-      process.stdout.write(scriptOf(DIALECTS[dialect], options));
+      const sql = scriptOf(DIALECTS[dialect], options);
+      stdout.write(options.json ? `${JSON.stringify({ dialect, sql }, undefined, 2)}\n` : sql);
     });
 }
 

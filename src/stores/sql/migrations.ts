@@ -33,8 +33,10 @@ export function* isMigrated(statements: Statements): Program<boolean> {
   }
 }
 
-/** One process at a time; the others find that nothing is left to do. `at` is the time to record. */
-export function* lockedMigration(statements: Statements, at: number): Program<void> {
+/**
+ * One process at a time; the others find that nothing is left to do. `at` is the time to record. Names what ran.
+ */
+export function* lockedMigration(statements: Statements, at: number): Program<readonly string[]> {
   const lock = statements.dialect.migrationLock(statements);
   if (lock !== undefined) {
     const { rows } = yield lock.acquire;
@@ -46,13 +48,15 @@ export function* lockedMigration(statements: Statements, at: number): Program<vo
       );
     }
   }
+  let ran: readonly string[];
   try {
-    yield* migrateProgram(statements, at);
+    ran = yield* migrateProgram(statements, at);
   } catch (error) {
     yield* givenBack(lock?.release);
     throw error;
   }
   if (lock?.release !== undefined) yield lock.release;
+  return ran;
 }
 
 /** Gives the lock back after a failure, which is what is to be told, and not that the connection is gone. */
@@ -65,15 +69,17 @@ function* givenBack(release: Statement | undefined): Program<void> {
 }
 
 /** Creates the table of records, and whatever has not been recorded yet. The caller holds the lock. */
-function* migrateProgram(statements: Statements, at: number): Program<void> {
+function* migrateProgram(statements: Statements, at: number): Program<readonly string[]> {
   yield statements.make(metaTable(statements), []);
-  for (const migration of yield* unrecorded(statements)) {
+  const missing = yield* unrecorded(statements);
+  for (const migration of missing) {
     for (const { sql, made } of migration.steps) {
       yield statements.make(sql, []);
       if (made !== undefined) yield* assertOurs(statements, made);
     }
     yield statements.insertMeta(recordOf(migration), checksum(migration), at);
   }
+  return missing.map(({ name }) => name);
 }
 
 const metaTable = ({ dialect, schema }: Statements): string =>

@@ -54,7 +54,7 @@ export class SqlStore implements Store {
   readonly #touches: TouchQueue;
   /** The tables are known to be there, or are somebody else's business. */
   #isReady: boolean;
-  #migrating: Promise<void> | undefined;
+  #migrating: Promise<readonly string[]> | undefined;
 
   constructor({ migrates, ...parts }: SqlStoreParts) {
     const { name, statements, driver } = parts;
@@ -74,8 +74,8 @@ export class SqlStore implements Store {
     this.#touches = new TouchQueue((touches) => this.#touchAll(touches));
   }
 
-  /** Creates or updates the tables. Many processes may do so at once. */
-  async migrate(): Promise<void> {
+  /** Creates or updates the tables. Many processes may do so at once. Says which migrations ran. */
+  async migrate(): Promise<readonly string[]> {
     this.#migrating ??= this.#migrate().finally(() => {
       this.#migrating = undefined;
     });
@@ -210,14 +210,15 @@ export class SqlStore implements Store {
     return this.#runner;
   }
 
-  async #migrate(): Promise<void> {
+  async #migrate(): Promise<readonly string[]> {
     const statements = this.statements;
     const isDone = await this.#runner.run(() => isMigrated(statements), { isRepeatable: true });
-    if (!isDone) {
-      const program = () => lockedMigration(statements, systemClock.now());
-      await this.#runner.transact(program, { isRepeatable: true, timeout: MIGRATION_TIMEOUT });
-    }
+    const program = () => lockedMigration(statements, systemClock.now());
+    const ran = isDone
+      ? []
+      : await this.#runner.transact(program, { isRepeatable: true, timeout: MIGRATION_TIMEOUT });
     this.#isReady = true;
+    return ran;
   }
 }
 

@@ -127,6 +127,13 @@ class SqliteStore implements Store {
     });
   }
 
+  async migrate(): Promise<readonly string[]> {
+    return this.#retrying(() => {
+      if (this.#execute(isMigrated(this.#statements))) return [];
+      return this.#transact(lockedMigration(this.#statements, systemClock.now()));
+    });
+  }
+
   async findSession(id: string): Promise<SessionRow | undefined> {
     const statement = this.#statements.findSessions([id]);
     return this.#retrying(() => {

@@ -1,0 +1,57 @@
+import { deviceLabel, toDevice } from "../devices.ts";
+import type { Level, StoreAdmin, UserEntry, UserId } from "../stores/store.ts";
+
+const PAGE = 500;
+
+/** Everything that is in a store, page by page. */
+export async function* entriesOf(admin: StoreAdmin): AsyncGenerator<UserEntry> {
+  let after: string | undefined;
+  do {
+    const { entries, next } = await admin.browse({ limit: PAGE, ...(after === undefined ? {} : { after }) });
+    yield* entries;
+    after = next;
+  } while (after !== undefined);
+}
+
+/** What is shown of a session or a device: nothing of it is a credential, and no session data. */
+export interface Shown {
+  readonly handle: string;
+  readonly userId: UserId | undefined;
+  readonly level: Level;
+  readonly label: string;
+  /** What its user calls it, and what it was signed in as. */
+  readonly name: string | undefined;
+  readonly tag: string | undefined;
+  readonly isRemembered: boolean;
+  readonly address: string | undefined;
+  readonly createdAt: number;
+  readonly lastSeenAt: number;
+  readonly expiresAt: number;
+}
+
+export function shownSession({ session, login }: UserEntry): Shown | undefined {
+  if (session === undefined) return undefined;
+  const { id, userId, level, userAgent, name, tag, address, createdAt, lastSeenAt } = session;
+  return {
+    handle: id,
+    userId,
+    level,
+    label: deviceLabel(userAgent),
+    name,
+    tag,
+    isRemembered: login !== undefined,
+    address,
+    createdAt,
+    lastSeenAt,
+    expiresAt: Math.min(session.idleDeadline, session.absoluteDeadline),
+  };
+}
+
+export function shownDevice(entry: UserEntry, now: number): Shown | undefined {
+  const userId = entry.login?.userId ?? entry.session?.userId;
+  if (userId === undefined) return undefined;
+  const { handle, label, name, tag, level, isRemembered, address, firstSeenAt, lastSeenAt, expiresAt } =
+    toDevice(entry, { now });
+  const createdAt = firstSeenAt;
+  return { handle, userId, level, label, name, tag, isRemembered, address, createdAt, lastSeenAt, expiresAt };
+}

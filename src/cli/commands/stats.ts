@@ -1,0 +1,112 @@
+import asciichart from "asciichart";
+import type { Command } from "commander";
+import { deadlineOf } from "../../stores/devices.ts";
+import type { StoreReport } from "../../stores/store.ts";
+import { entriesOf } from "../browsing.ts";
+import { adminOf, type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
+import type { Environment } from "../environment.ts";
+import { hint, moment, plural, say, sayJson, size, table } from "../output.ts";
+import { showProgress } from "../progress.ts";
+
+interface Flags extends ConfigFlags {
+  readonly json?: true;
+}
+
+const HOUR = 3_600_000;
+const HOURS = 24;
+
+/** @internal */
+export function addStats(program: Command, environment: Environment): void {
+  takesConfig(program.command("stats"))
+    .summary("show sizes, and how much is going on")
+    .description(
+      "Shows the tables' sizes, how many sessions and logins are alive, and in which hours sessions were last used.",
+    )
+    .option("--json", "answer as JSON")
+    .action((flags: Flags) => withConfig(environment, flags, (config) => stats(environment, config, flags)));
+}
+
+interface Counts {
+  /** Sessions of users, of nobody, logins without a live session, and what waits to be pruned. */
+  signedIn: number;
+  anonymous: number;
+  away: number;
+  expired: number;
+  users: number;
+  /** Sessions by the hour of their last use, the oldest hour first. */
+  readonly hours: number[];
+}
+
+async function stats(environment: Environment, config: Config, { json }: Flags): Promise<void> {
+  const now = config.clock.now();
+  const admin = adminOf(config);
+  const progress = showProgress(environment, { message: "Counting", isQuiet: json });
+  const report = await admin.inspect();
+  const counts = await countAll(config, now);
+  progress.done("Counted.");
+  const { version, tables, prunedAt } = report;
+  if (json) {
+    const { hours, ...rest } = counts;
+    const lastUsed = hours.map((sessions, at) => ({ from: now - (HOURS - at) * HOUR, sessions }));
+    return sayJson(environment, { version, tables, prunedAt: prunedAt ?? null, ...rest, lastUsed });
+  }
+  sayTables(environment, report);
+  say(
+    environment,
+    `\n${plural(counts.signedIn, "session")} of ${plural(counts.users, "user")}, ${counts.anonymous.toLocaleString("en")} of nobody; ` +
+      `${plural(counts.away, "remembered login")} without a session; ${counts.expired.toLocaleString("en")} past their deadline.`,
+  );
+  say(environment, `\nSessions by the hour of their last use, UTC:\n${chart(counts.hours, now)}`);
+  hint(
+    environment,
+    "\nThefts and recoveries are events of the running application: psession.on() counts them.",
+  );
+}
+
+function sayTables(environment: Environment, { version, tables, prunedAt }: StoreReport): void {
+  const rows = tables.map(({ name, rows, bytes }) => [name, rows.toLocaleString("en"), size(bytes)]);
+  say(environment, `${version}; last pruned: ${moment(prunedAt)}\n`);
+  say(environment, table(environment, ["table", "rows", "size"], rows));
+}
+
+async function countAll(config: Config, now: number): Promise<Counts> {
+  const hours = Array.from({ length: HOURS }, () => 0);
+  const counts: Counts = { signedIn: 0, anonymous: 0, away: 0, expired: 0, users: 0, hours };
+  const users = new Set<unknown>();
+  for await (const entry of entriesOf(adminOf(config))) {
+    const { session, login } = entry;
+    if (session !== undefined) {
+      const ago = Math.max(0, Math.floor((now - session.lastSeenAt) / HOUR));
+      const at = HOURS - 1 - ago;
+      if (at >= 0) hours[at] = (hours[at] ?? 0) + 1;
+    }
+    const userId = login?.userId ?? session?.userId;
+    const isSessionLive =
+      session !== undefined && Math.min(session.idleDeadline, session.absoluteDeadline) >= now;
+    if (deadlineOf(entry) < now) counts.expired++;
+    else if (!isSessionLive) counts.away++;
+    else if (userId === undefined) counts.anonymous++;
+    else counts.signedIn++;
+    if (userId !== undefined && deadlineOf(entry) >= now) users.add(userId);
+  }
+  return { ...counts, users: users.size };
+}
+
+/** Each hour is two columns wide. */
+function chart(hours: readonly number[], now: number): string {
+  const most = Math.max(...hours, 1);
+  const width = Math.max(5, String(most).length);
+  const series = hours.flatMap((value) => [value, value]);
+  const height = Math.min(8, most);
+  const drawn = asciichart.plot(series, {
+    min: 0,
+    max: most,
+    height,
+    format: (value) => String(Math.round(value)).padStart(width),
+  });
+  const hourOf = (at: number) => new Date(at).toISOString().slice(11, 13);
+  const marks = Array.from({ length: HOURS / 4 }, (_, part) =>
+    hourOf(now - (HOURS - 1 - part * 4) * HOUR).padEnd(8),
+  );
+  return `${drawn}\n${" ".repeat(width + 2)}${marks.join("").trimEnd()}`;
+}

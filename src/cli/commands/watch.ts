@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Command } from "commander";
+import { entriesOf, type Shown, shownDevice, shownSession } from "../browsing.ts";
+import { adminOf, type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
+import type { Environment } from "../environment.ts";
+import { EXIT, Stop } from "../exit.ts";
+import { hint, moment, printable, styled } from "../output.ts";
+import { milliseconds } from "../values.ts";
+
+interface Flags extends ConfigFlags {
+  readonly every: number;
+  readonly json?: true;
+}
+
+/** Each look reads everything: beyond this many rows that is no way to watch. */
+const MOST = 10_000;
+
+/** @internal */
+export function addWatch(program: Command, environment: Environment): void {
+  takesConfig(program.command("watch"))
+    .summary("tell what changes, as it changes")
+    .description(
+      "Looks at the store again and again, and tells what changed between two looks: new, used, changed (another level), expired, ended. Why something ended, thefts and recoveries are events of the running application. Ends with Ctrl-C.",
+    )
+    .option("--every <duration>", "between two looks", milliseconds, 2000)
+    .option("--json", "one JSON object a line")
+    .action((flags: Flags) => withConfig(environment, flags, (config) => watch(environment, config, flags)));
+}
+
+type Change = "new" | "used" | "changed" | "expired" | "ended";
+type Seen = ReadonlyMap<string, Shown>;
+
+async function watch(environment: Environment, config: Config, { every, json }: Flags): Promise<void> {
+  const { interrupted } = environment;
+  let before = await look(config);
+  hint(environment, `Watching ${before.size} sessions and logins. Ctrl-C ends it.`);
+  while (await isTime(every, interrupted)) {
+    const after = await look(config);
+    const now = config.clock.now();
+    for (const [change, shown] of changesBetween(before, after, now)) {
+      environment.stdout.write(
+        `${json ? asJson(change, shown, now) : asLine(environment, change, shown, now)}\n`,
+      );
+    }
+    before = after;
+  }
+}
+
+async function isTime(every: number, signal: AbortSignal): Promise<boolean> {
+  try {
+    await sleep(every, undefined, { signal });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function look(config: Config): Promise<Seen> {
+  const now = config.clock.now();
+  const seen = new Map<string, Shown>();
+  for await (const entry of entriesOf(adminOf(config))) {
+    if (seen.size >= MOST) {
+      throw new Stop(
+        EXIT.failed,
+        `There are more than ${MOST} sessions and logins: too many to read them again and again. Hear the events of the application instead (psession.on).`,
+      );
+    }
+    const shown = shownDevice(entry, now) ?? shownSession(entry);
+    if (shown !== undefined && shown.expiresAt >= now) seen.set(shown.handle, shown);
+  }
+  return seen;
+}
+
+function* changesBetween(before: Seen, after: Seen, now: number): Generator<readonly [Change, Shown]> {
+  for (const [handle, shown] of before) {
+    if (!after.has(handle)) yield [shown.expiresAt < now ? "expired" : "ended", shown];
+  }
+  for (const [handle, shown] of after) {
+    const was = before.get(handle);
+    if (was === undefined) yield ["new", shown];
+    else if (was.level !== shown.level || was.userId !== shown.userId) yield ["changed", shown];
+    else if (was.lastSeenAt < shown.lastSeenAt) yield ["used", shown];
+  }
+}
+
+const asJson = (change: Change, shown: Shown, at: number): string => JSON.stringify({ change, at, ...shown });
+
+const COLOURS = { new: "green", used: "dim", changed: "cyan", expired: "dim", ended: "yellow" } as const;
+
+function asLine(
+  { stdout }: Environment,
+  change: Change,
+  { handle, userId, level, address, label }: Shown,
+  now: number,
+): string {
+  const who = userId === undefined ? "nobody" : `user ${userId}`;
+  const parts = [handle, who, level, address ?? "-", label].map(printable);
+  return `${moment(now)}  ${styled(stdout, COLOURS[change], change.padEnd(8))}  ${parts.join("  ")}`;
+}

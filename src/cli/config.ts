@@ -1,0 +1,161 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type Command, Option } from "commander";
+import * as v from "valibot";
+import { type Clock, systemClock } from "../clock.ts";
+import { reasonOf } from "../errors.ts";
+import { describeFault, invalidOptions } from "../faults.ts";
+import { isStore, type PsessionOptions } from "../options.ts";
+import { coreOf, createPsession, Psession } from "../psession.ts";
+import type { Store, StoreAdmin } from "../stores/store.ts";
+import type { Environment } from "./environment.ts";
+import { EXIT, Stop } from "./exit.ts";
+
+const NAMES = ["psession.config.js", "psession.config.mjs", "psession.config.ts", "psession.config.mts"];
+
+export const POLICIES = ["aal1", "aal2", "aal3"] as const;
+
+/** What `psession doctor` cannot see by itself: the named export `deployment` of a configuration. */
+export interface Deployment {
+  /** This is the configuration that serves users. */
+  readonly production?: boolean | undefined;
+  /** Address of a page that uses its session, as visitors have it. */
+  readonly url?: string | undefined;
+  /** A proxy stands before the application, and the adapter was told to believe it. */
+  readonly trustProxy?: boolean | undefined;
+  /** Level of NIST SP 800-63B-4 that lifetimes are to keep to. */
+  readonly policy?: (typeof POLICIES)[number] | undefined;
+}
+
+const deploymentSchema = v.strictObject({
+  production: v.optional(v.boolean("must be true or false")),
+  url: v.optional(
+    v.pipe(v.string("must be text"), v.url("must be an address, such as https://example.com/")),
+  ),
+  trustProxy: v.optional(v.boolean("must be true or false")),
+  policy: v.optional(v.picklist(POLICIES, 'must be "aal1", "aal2" or "aal3"')),
+});
+
+export interface Config {
+  readonly file: string;
+  /** What `createPsession` takes, not checked yet; undefined where the file exports a service. */
+  readonly options: PsessionOptions | undefined;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly deployment: Deployment;
+  /** The service. Throws `invalid_options` with everything that is wrong. */
+  service(): Psession<object>;
+}
+
+export interface ConfigFlags {
+  readonly config?: string;
+  readonly env?: string;
+}
+
+/** @internal */
+export function takesConfig(command: Command): Command {
+  return command
+    .addOption(new Option("--config <file>", "the configuration (default: psession.config.js, .mjs or .ts)"))
+    .addOption(new Option("--env <file>", "set environment variables from this file first"));
+}
+
+/** Loads the configuration, does something with it, and releases what it opened. */
+export async function withConfig<T>(
+  environment: Environment,
+  flags: ConfigFlags,
+  work: (config: Config) => Promise<T>,
+): Promise<T> {
+  readVariables(environment, flags.env);
+  const config = await loadConfig(fileOf(environment, flags.config));
+  try {
+    return await work(config);
+  } finally {
+    await config.store.close();
+  }
+}
+
+/** Variables that are set already stay, as with `node --env-file`. */
+export function readVariables({ cwd }: Environment, file: string | undefined): void {
+  if (file === undefined) return;
+  try {
+    process.loadEnvFile(resolve(cwd, file));
+  } catch (error) {
+    throw new Stop(EXIT.failed, `${file} cannot be read: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+export function fileOf({ cwd }: Environment, given: string | undefined): string {
+  const names = given === undefined ? NAMES : [given];
+  const file = names.map((name) => resolve(cwd, name)).find((path) => existsSync(path));
+  if (file !== undefined) return file;
+  throw new Stop(
+    EXIT.failed,
+    given === undefined
+      ? `There is no psession.config.js in ${cwd}: psession init writes one, and --config names another.`
+      : `There is no file ${given}.`,
+  );
+}
+
+export async function loadConfig(file: string): Promise<Config> {
+  const exported = await imported(file);
+  const given: unknown = exported["default"];
+  const parsed = v.safeParse(deploymentSchema, exported["deployment"] ?? {});
+  if (!parsed.success) {
+    throw invalidOptions(
+      `${file}: deployment`,
+      parsed.issues.map((issue) => describeFault(issue)),
+    );
+  }
+  const deployment = parsed.output;
+  if (given instanceof Psession) {
+    const { store, clock } = coreOf(given).settings;
+    return { file, options: undefined, store, clock, deployment, service: () => given };
+  }
+  if (typeof given !== "object" || given === null) throw wrong(file, "has no default export");
+  if (typeof (given as { exchange?: unknown }).exchange === "function") {
+    throw wrong(
+      file,
+      "exports a service of another copy of psession than this; run the one of the application",
+    );
+  }
+  const options = given as PsessionOptions;
+  const { store, clock } = options;
+  if (!isStore(store)) throw wrong(file, "exports no store");
+  return {
+    file,
+    options,
+    store,
+    clock: typeof clock?.now === "function" ? clock : systemClock,
+    deployment,
+    // Pruning is what the application does; here it happens when it is asked for.
+    service: () => createPsession<object>({ ...options, prune: false }),
+  };
+}
+
+async function imported(file: string): Promise<Record<string, unknown>> {
+  try {
+    return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+  } catch (error) {
+    const isUnreadable = (error as { code?: unknown } | null)?.code === "ERR_UNKNOWN_FILE_EXTENSION";
+    const reason = isUnreadable
+      ? `Node ${process.versions.node} reads no TypeScript; 22.18 does, and so it does from a .mjs file`
+      : reasonOf(error);
+    throw new Stop(EXIT.failed, `${file} could not be loaded: ${reason}`, { cause: error });
+  }
+}
+
+const wrong = (file: string, what: string): Stop =>
+  new Stop(
+    EXIT.failed,
+    `${file} ${what}. It must say: export default { store, keys, … }, with what createPsession takes, or export default createPsession({ … }).`,
+  );
+
+/** What a store needs for commands that look at everything. */
+export function adminOf({ store }: Config): StoreAdmin {
+  if (store.admin !== undefined) return store.admin;
+  throw new Stop(
+    EXIT.failed,
+    `The store "${store.name}" offers no way to look through all of it (Store.admin), which this command needs.`,
+  );
+}

@@ -1,0 +1,50 @@
+import type { Settings } from "../../options.ts";
+import type { Deployment } from "../config.ts";
+import { error, type Finding, note, warning } from "./finding.ts";
+
+export function cookieFindings({ cookies }: Settings, { production, url }: Deployment): Finding[] {
+  const { session, remember } = cookies;
+  const names = `${session.name} and ${remember.name}`;
+  if (!session.secure) {
+    const severity = production === true ? error : production === false ? note : warning;
+    return [
+      severity(
+        "cookies_insecure",
+        `${names} travel over plain http (dangerouslyAllowInsecureHttp): everybody on the way can read and use them.`,
+        production === false
+          ? "Right for http://localhost, and nowhere else."
+          : "Leave the option out where users are. Behind a proxy that speaks https, trust the proxy instead.",
+      ),
+    ];
+  }
+  const findings: Finding[] = [];
+  for (const { name } of [session, remember]) {
+    if (/^__(Host|Secure)-/.test(name)) continue;
+    findings.push(
+      warning(
+        "cookie_unprefixed",
+        `The name ${name} has no prefix: any subdomain, and anybody between a browser and plain http, can set a cookie of this name, and visitors with two are signed out.`,
+        `Call it __Host-${name}, or __Secure-${name} with a domain; or leave the name to psession.`,
+      ),
+    );
+  }
+  if (session.domain !== undefined) {
+    findings.push(
+      note(
+        "cookies_domain_wide",
+        `${names} go to every host below ${session.domain}, and each of them can set them.`,
+        "Leave cookies.domain out unless several hosts share the sign-in.",
+      ),
+    );
+  }
+  if (url?.startsWith("http://") && production === true) {
+    findings.push(
+      error(
+        "url_is_http",
+        "The address of the application is plain http: browsers send Secure cookies to https only, so nobody stays signed in.",
+        "Serve it over https.",
+      ),
+    );
+  }
+  return findings;
+}

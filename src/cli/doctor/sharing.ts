@@ -1,0 +1,53 @@
+import type { CookieDefinition } from "../../http/cookies.ts";
+import type { Config } from "../config.ts";
+import { error, type Finding } from "./finding.ts";
+import { settingsOf } from "./settings.ts";
+
+/** What two applications have in common and should not. */
+export function sharingFindings(config: Config, other: Config): Finding[] {
+  const ours = settingsOf(config).settings;
+  const theirs = settingsOf(other).settings;
+  if (ours === undefined || theirs === undefined) return [];
+  const findings: Finding[] = [];
+  const theirCookies = [theirs.cookies.session, theirs.cookies.remember];
+  for (const cookie of [ours.cookies.session, ours.cookies.remember]) {
+    const twin = theirCookies.find(({ name }) => name === cookie.name);
+    if (twin === undefined || !meet(cookie, config, twin, other)) continue;
+    findings.push(
+      error(
+        "cookie_shared",
+        `${cookie.name} is a cookie of ${other.file} as well. Where both are on one host (ports make no difference) each replaces and clears the other's: who signs in here is signed out there.`,
+        "Give one of them names of its own: cookies.session and cookies.remember.",
+      ),
+    );
+  }
+  if (keysOf(config).some((key) => keysOf(other).includes(key))) {
+    findings.push(
+      error(
+        "keys_shared",
+        `A key of this application is a key of ${other.file} as well: cookies of one are genuine to the other, and one leak is two.`,
+        "Give each application keys of its own; `psession keys rotate` exchanges them without signing anybody out.",
+      ),
+    );
+  }
+  return findings;
+}
+
+function meet(a: CookieDefinition, of: Config, b: CookieDefinition, other: Config): boolean {
+  const [hostA, hostB] = [hostOf(of), hostOf(other)];
+  const isSameHost =
+    hostA === undefined || hostB === undefined || hostA === hostB || isBelow(hostA, b) || isBelow(hostB, a);
+  return isSameHost && (a.path.startsWith(b.path) || b.path.startsWith(a.path));
+}
+
+function hostOf({ deployment: { url } }: Config): string | undefined {
+  return url === undefined ? undefined : new URL(url).hostname;
+}
+
+const isBelow = (host: string, { domain }: CookieDefinition): boolean =>
+  domain !== undefined && (host === domain || host.endsWith(`.${domain}`));
+
+const keysOf = ({ options }: Config): string[] =>
+  (Array.isArray(options?.keys) ? options.keys : [])
+    .filter((key) => key !== undefined && key !== null && key.length > 0)
+    .map((key) => Buffer.from(key).toString("base64"));

@@ -1,0 +1,16 @@
+import type { Readable, Writable } from "node:stream";
+
+export type Input = Readable & { readonly isTTY?: boolean };
+export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+
+/** Everything that commands touch besides the database. */
+export interface Environment {
+  readonly cwd: string;
+  readonly stdin: Input;
+  /** Answers, and nothing else: it may be a pipe. */
+  readonly stdout: Output;
+  /** Questions, progress, hints and errors. */
+  readonly stderr: Output;
+  /** Aborted when the user has had enough (Ctrl-C). */
+  readonly interrupted: AbortSignal;
+}

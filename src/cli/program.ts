@@ -1,0 +1,84 @@
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { PsessionError, reasonOf } from "../errors.ts";
+import { addDevices, addSessions } from "./commands/browse.ts";
+import { addDoctor } from "./commands/doctor.ts";
+import { addInit } from "./commands/init.ts";
+import { addKeys } from "./commands/keys.ts";
+import { addMigrate } from "./commands/migrate.ts";
+import { addPrune } from "./commands/prune.ts";
+import { addRevoke } from "./commands/revoke.ts";
+import { addSchema } from "./commands/schema.ts";
+import { addStats } from "./commands/stats.ts";
+import { addUsers } from "./commands/users.ts";
+import { addWatch } from "./commands/watch.ts";
+import type { Environment, Output } from "./environment.ts";
+import { EXIT, Stop } from "./exit.ts";
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+const CODES = `
+Exit codes: 0 done; 1 something failed, or doctor found a fault; 2 wrong usage; 3 you were asked and said no.`;
+
+/**
+ * The whole command line, in the order of its help.
+ *
+ * @internal
+ */
+export function createProgram(environment: Environment): Command {
+  const { stdout, stderr } = environment;
+  const program = new Command("psession")
+    .description("Looks after psession, sessions for Node that survive.")
+    .version(version)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: (text) => stderr.write(text) })
+    .showHelpAfterError("(--help says what there is)")
+    .addHelpText("after", CODES);
+  for (const add of [
+    addInit,
+    addMigrate,
+    addSchema,
+    addDoctor,
+    addPrune,
+    addUsers,
+    addSessions,
+    addDevices,
+    addRevoke,
+    addKeys,
+    addStats,
+    addWatch,
+  ]) {
+    add(program, environment);
+  }
+  return program;
+}
+
+/**
+ * Runs one command and gives its exit code.
+ *
+ * @internal
+ */
+export async function runProgram(
+  program: Command,
+  values: readonly string[],
+  stderr: Output,
+): Promise<number> {
+  try {
+    await program.parseAsync(values, { from: "user" });
+    return EXIT.ok;
+  } catch (error) {
+    // Commander has told already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    const exitCode = error instanceof Stop ? error.exitCode : EXIT.failed;
+    if (reasonOf(error) !== "") stderr.write(told(error, values.includes("--json")));
+    return exitCode;
+  }
+}
+
+function told(error: unknown, isJson: boolean): string {
+  if (!isJson) return `psession: ${reasonOf(error)}\n`;
+  const code = error instanceof PsessionError ? error.code : undefined;
+  return `${JSON.stringify({ error: { code, message: reasonOf(error) } })}\n`;
+}

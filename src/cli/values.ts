@@ -1,0 +1,31 @@
+import { InvalidArgumentError } from "commander";
+import { type Duration, parseDuration } from "../duration.ts";
+import type { UserId, UserIdKind } from "../stores/store.ts";
+import { assertUserId } from "../user-id.ts";
+
+/** @internal */
+export const wholeNumber =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+  };
+
+/** @internal */
+export function milliseconds(text: string): number {
+  const value = parseDuration(/^\d+$/.test(text) ? Number(text) : (text as Duration));
+  if (value !== undefined && value > 0) return value;
+  throw new InvalidArgumentError('It must be a duration, such as "15m", "12h" or "30d".');
+}
+
+/**
+ * A user id as the application has it: 7 and "7" are two users. Where the store keeps both, digits are a number
+ * unless `isText`.
+ */
+export function userIdOf(text: string, kind: UserIdKind, isText: boolean | undefined): UserId {
+  const isNumber = kind === "integer" || (kind === "any" && isText !== true && /^-?\d{1,15}$/.test(text));
+  const userId = isNumber && /^-?\d+$/.test(text) ? Number(text) : text;
+  assertUserId(userId, kind);
+  return userId;
+}

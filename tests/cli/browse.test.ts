@@ -1,0 +1,131 @@
+import { expect, test } from "vitest";
+import { TestBrowser } from "../support/app.ts";
+import { DAY, HOUR, MINUTE } from "../support/clock.ts";
+import { describeWith } from "../support/servers/reach.ts";
+import { KINDS, type Place, place, signIn } from "./places.ts";
+
+for (const [name, kind] of Object.entries(KINDS)) {
+  describeWith(kind.needs, `who is signed in: ${name}`, () => {
+    /** Ada at two browsers, Bob remembered and away, and somebody with a cart. */
+    async function inhabited(): Promise<Place & { ada: string[]; bob: string; nobody: string }> {
+      const there = await place(kind);
+      const { app } = there;
+      const bob = await signIn(app, "bob", { remember: true });
+      app.clock.advance(DAY);
+      const first = await signIn(app, "ada");
+      app.clock.advance(HOUR);
+      const second = await signIn(app, "ada", { remember: true });
+      const { session } = await new TestBrowser(app).visit((session) => session.set("cart", ["tea"]));
+      return { ...there, ada: [first, second], bob, nobody: session.id };
+    }
+
+    const handlesIn = (found: { handle: string }[]) => found.map(({ handle }) => handle).sort();
+
+    test("users shows one user's devices, the latest first", async () => {
+      const { run, ada } = await inhabited();
+      const { json, code } = await run("users", "ada", "--json");
+      expect(code).toBe(0);
+      expect(json).toMatchObject({
+        userId: "ada",
+        devices: [
+          {
+            handle: ada[1],
+            level: "login",
+            isRemembered: true,
+            label: "Firefox on Linux",
+            address: "192.0.2.7",
+          },
+          { handle: ada[0], level: "login", isRemembered: false },
+        ],
+      });
+      const { stdout } = await run("users", "ada");
+      expect(stdout).toMatch(/^handle +user +level +last used/);
+      expect(stdout).toContain(`${ada[1]}  ada   login, remembered  2030-01-02 01:00:00Z`);
+      expect((await run("users", "eve")).stdout).toBe('User "eve" is signed in nowhere.\n');
+    });
+
+    test("users without an id counts who is signed in", async () => {
+      const { run } = await inhabited();
+      expect((await run("users", "--json")).json).toMatchObject({
+        users: [
+          { userId: "ada", devices: 2 },
+          { userId: "bob", devices: 1 },
+        ],
+        total: 2,
+      });
+      const { stdout, stderr } = await run("users", "--limit", "1");
+      expect(stdout).toMatch(/^user +devices +last used *\nada +2 +2030-01-02 01:00:00Z\n$/);
+      expect(stderr).toContain("2 users signed in; --limit");
+    });
+
+    test("devices are what users have, sessions what is open", async () => {
+      const { run, ada, bob, nobody } = await inhabited();
+      const devices = (await run("devices", "--json")).json;
+      expect(handlesIn(devices.devices)).toEqual([...ada, bob].sort());
+      expect(devices.more).toBe(false);
+      const sessions = (await run("sessions", "--json")).json.sessions;
+      expect(sessions).toHaveLength(3);
+      expect(handlesIn(sessions)).toContain(nobody);
+      // Bob's session has idled out; it is there until it is pruned.
+      const all = (await run("sessions", "--expired", "--json")).json.sessions;
+      expect(all).toHaveLength(4);
+    });
+
+    test("filters", async () => {
+      const { run, app, ada, bob, nobody } = await inhabited();
+      const handles = async (...values: string[]) => {
+        const { json } = await run(...values, "--json");
+        return handlesIn(json.devices ?? json.sessions);
+      };
+      expect(await handles("devices", "--user", "ada")).toEqual([...ada].sort());
+      expect(await handles("devices", "--level", "remembered")).toEqual([bob]);
+      expect(await handles("sessions", "--level", "anonymous")).toEqual([nobody]);
+      expect(await handles("devices", "--seen-within", "1m")).toEqual([ada[1]]);
+      expect(await handles("devices", "--address", "198.51.100.1")).toEqual([]);
+      expect((await run("devices", "--limit", "1", "--json")).json).toMatchObject({ more: true });
+      expect((await run("devices", "--limit", "1")).stderr).toContain("1 device; there are more");
+      app.clock.advance(10 * MINUTE);
+      expect(await handles("devices", "--seen-within", "1m")).toEqual([]);
+    });
+
+    test("nothing that is shown is a secret, session data or a line of a browser's making", async () => {
+      const { run, app } = await place(kind);
+      const evil = new TestBrowser(app, "Evil\u001b[2J\u009b1m/1.0");
+      await evil.visit(
+        async (session) => {
+          await session.login("mallory\u202e", { remember: true });
+          session.set("cart", ["contents"]);
+        },
+        { address: "192.0.2.7\nforged  line" },
+      );
+      const parts = [...evil.jar.values()].flatMap(({ value }) => value.split(".").slice(1));
+      const secrets = parts.filter((part) => part.length > 2);
+      for (const values of [["devices"], ["sessions"], ["users"], ["stats"]]) {
+        for (const format of [[], ["--json"]]) {
+          const { stdout, stderr } = await run(...values, ...format);
+          for (const secret of [...secrets, "contents"]) expect(stdout + stderr).not.toContain(secret);
+          // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for.
+          expect(stdout.replaceAll("\n", "")).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
+          if (format.length === 0) expect(stdout).not.toMatch(/^forged/m);
+        }
+      }
+    });
+
+    test("stats counts tables, sessions and hours", async () => {
+      const { run, app } = await inhabited();
+      const { json } = await run("stats", "--json");
+      expect(json).toMatchObject({ signedIn: 2, anonymous: 1, away: 1, expired: 0, users: 2 });
+      expect(json.tables).toContainEqual(expect.objectContaining({ name: "psession_sessions", rows: 4 }));
+      const used = json.lastUsed.map(({ sessions }: { sessions: number }) => sessions);
+      expect(used).toHaveLength(24);
+      // The session of ada's first browser was used an hour and some nothing ago.
+      expect(used.slice(-2)).toEqual([1, 2]);
+      expect(json.lastUsed.at(-1).from).toBe(app.clock.now() - HOUR);
+      const { stdout } = await run("stats");
+      expect(stdout).toMatch(/^(SQLite|PostgreSQL) .*; last pruned: -/);
+      expect(stdout).toMatch(/psession_logins +2 +\d/);
+      expect(stdout).toContain("2 sessions of 2 users, 1 of nobody; 1 remembered login without a session");
+      expect(stdout).toMatch(/┤.*[─╭╮╯╰]/);
+    });
+  });
+}

@@ -1,0 +1,159 @@
+import { writeFileSync } from "node:fs";
+import { createServer as createHttp, type IncomingHttpHeaders, request, type Server } from "node:http";
+import { createServer as createHttps } from "node:https";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import express from "express";
+import { expect, onTestFinished, test } from "vitest";
+import { sessions } from "../../../src/adapters/express/index.ts";
+import { createPsession, memoryStore, type PsessionOptions } from "../../../src/index.ts";
+import { KEY } from "../../support/app.ts";
+import { selfSigned } from "../../support/certificate.ts";
+import { closed, listening, serve } from "../../support/http.ts";
+import { freePort } from "../../support/servers/ports.ts";
+import { temporaryFolder } from "../../support/temp.ts";
+import { examined } from "./examined.ts";
+
+const codes = (found: ReadonlyMap<string, unknown>) => [...found.keys()];
+
+/** An application; gives its address. */
+function application({
+  trust = false,
+  ...options
+}: { trust?: boolean } & Partial<PsessionOptions> = {}): Promise<string> {
+  const psession = createPsession({ store: memoryStore(), keys: [KEY], prune: false, ...options });
+  const app = express();
+  app.set("trust proxy", trust);
+  app.get("/health", (_request, response) => void response.send("well"));
+  app.get("/broken", (_request, response) => void response.sendStatus(500));
+  app.use(sessions(psession));
+  app.get("/", (_request, response) => void response.send("hello"));
+  return serve(app);
+}
+
+interface ProxyOptions {
+  readonly isHttps?: boolean;
+  /** What becomes of the headers that a visitor sent. */
+  readonly headers?: (given: IncomingHttpHeaders) => IncomingHttpHeaders;
+  /** What becomes of the application's. */
+  readonly answer?: (given: IncomingHttpHeaders) => IncomingHttpHeaders;
+}
+
+interface Proxy {
+  readonly url: string;
+  /** Trust in its certificate. */
+  readonly env: { readonly NODE_EXTRA_CA_CERTS: string };
+}
+
+/** A proxy that speaks https and passes everything on over http. */
+async function proxy(
+  target: string,
+  { isHttps = true, headers = (given) => given, answer = (given) => given }: ProxyOptions = {},
+): Promise<Proxy> {
+  const { key, cert } = selfSigned();
+  const file = join(temporaryFolder(), "certificate.pem");
+  writeFileSync(file, cert);
+  const handler: Parameters<typeof createHttp>[1] = (incoming, outgoing) => {
+    const passed = request(target + incoming.url, { headers: headers(incoming.headers) }, (response) => {
+      outgoing.writeHead(response.statusCode ?? 502, answer(response.headers));
+      response.pipe(outgoing);
+    });
+    passed.end();
+  };
+  const server: Server = isHttps ? createHttps({ key, cert }, handler) : createHttp(handler);
+  await listening(server);
+  onTestFinished(() => closed(server));
+  const { port } = server.address() as AddressInfo;
+  return { url: `${isHttps ? "https" : "http"}://127.0.0.1:${port}/`, env: { NODE_EXTRA_CA_CERTS: file } };
+}
+
+const overwriting = (given: IncomingHttpHeaders) => ({ ...given, "x-forwarded-proto": "https" });
+
+test("a trusted proxy that overwrites what visitors claim is well", async () => {
+  const { findings } = await examined();
+  const { url, env } = await proxy(await application({ trust: true }), { headers: overwriting });
+  expect(codes(await findings(["--url", url], env))).toEqual([]);
+});
+
+test("proxy_untrusted", async () => {
+  const { findings, configure } = await examined();
+  const { url, env } = await proxy(await application(), { headers: overwriting });
+  const found = await findings(["--url", url], env);
+  expect(codes(found)).toEqual(["proxy_untrusted"]);
+  expect(found.get("proxy_untrusted")?.remedy).toContain("app.set('trust proxy', 1)");
+  // As well where the configuration names the page.
+  configure({ deployment: `{ url: "${url}" }` });
+  expect(codes(await findings([], env))).toEqual(["proxy_untrusted"]);
+});
+
+test("a page that asks for no session looks the same, and the remedy says so", async () => {
+  const { findings } = await examined();
+  const { url, env } = await proxy(await application({ trust: true }), { headers: overwriting });
+  const found = await findings(["--url", `${url}health`], env);
+  expect(found.get("proxy_untrusted")?.remedy).toContain("the page asks for no session");
+});
+
+test("proxy_trusted_blindly: nothing is in front", async () => {
+  const { findings } = await examined();
+  const found = await findings(["--url", await application({ trust: true })]);
+  expect(codes(found)).toEqual(["proxy_trusted_blindly"]);
+});
+
+test("proxy_trusted_blindly: the proxy passes on what visitors claim", async () => {
+  const { findings } = await examined();
+  const adding = (given: IncomingHttpHeaders) => ({ "x-forwarded-proto": "https", ...given });
+  const { url, env } = await proxy(await application({ trust: true }), { headers: adding });
+  expect(codes(await findings(["--url", url], env))).toEqual(["proxy_trusted_blindly"]);
+});
+
+test("session_not_seen: plain http, and nobody believes otherwise", async () => {
+  const { findings } = await examined();
+  const found = await findings(["--url", await application()]);
+  expect(found.get("session_not_seen")?.severity).toBe("note");
+  expect(codes(found)).toEqual(["session_not_seen"]);
+});
+
+test("http_taken_for_https", async () => {
+  const { findings } = await examined();
+  const { url } = await proxy(await application({ trust: true }), { isHttps: false, headers: overwriting });
+  expect(codes(await findings(["--url", url]))).toEqual(["http_taken_for_https"]);
+});
+
+test("cookie_changed", async () => {
+  const { findings } = await examined();
+  const rewriting = (given: IncomingHttpHeaders) => ({
+    ...given,
+    "set-cookie": given["set-cookie"]?.map((line) => `${line.replace("; HttpOnly", "")}; Domain=example.com`),
+  });
+  const behind = await application({ trust: true });
+  const { url, env } = await proxy(behind, { headers: overwriting, answer: rewriting });
+  const found = await findings(["--url", url], env);
+  expect(codes(found)).toEqual(["cookie_changed"]);
+  expect(found.get("cookie_changed")?.message).toContain("lacks httponly, has domain=example.com");
+});
+
+test("cache_allowed", async () => {
+  const { findings } = await examined();
+  const removing = ({ "cache-control": _, ...given }: IncomingHttpHeaders) => given;
+  const behind = await application({ trust: true });
+  const { url, env } = await proxy(behind, { headers: overwriting, answer: removing });
+  expect(codes(await findings(["--url", url], env))).toEqual(["cache_allowed"]);
+});
+
+test("url_unreachable, url_failing and url_is_http", async () => {
+  const { findings, configure, doctor } = await examined();
+  expect(codes(await findings(["--url", `http://127.0.0.1:${await freePort()}/`]))).toEqual([
+    "url_unreachable",
+  ]);
+  const url = await application();
+  expect(codes(await findings(["--url", `${url}/broken`]))).toEqual(["url_failing"]);
+  expect(await doctor(["--url", "example"])).toMatchObject({ code: 2 });
+  configure({ deployment: "{ production: true }" });
+  expect(codes(await findings(["--url", url], { NODE_ENV: "production" }))).toContain("url_is_http");
+});
+
+test("proxy_not_seen: it was said that there is one, and not where", async () => {
+  const { findings, configure } = await examined();
+  configure({ deployment: "{ trustProxy: true }" });
+  expect((await findings()).get("proxy_not_seen")?.severity).toBe("note");
+});

@@ -1,0 +1,57 @@
+import { expect, test } from "vitest";
+import { DAY } from "../support/clock.ts";
+import { describeWith } from "../support/servers/reach.ts";
+import { KINDS, place, signIn } from "./places.ts";
+
+for (const [name, kind] of Object.entries(KINDS)) {
+  describeWith(kind.needs, `looking after the tables: ${name}`, () => {
+    test("migrate makes the tables once, and says what it did", async () => {
+      const { run, configure } = await place(kind, { migrate: false });
+      configure({ store: "migrate: false" });
+      const first = await run("migrate");
+      expect(first).toMatchObject({ code: 0, stdout: "Done: 0001-tables\n", stderr: "" });
+      const second = await run("migrate", "--json");
+      expect([second.code, second.json]).toEqual([0, { store: name, hasTables: true, ran: [] }]);
+      expect(await run("migrate")).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining("Nothing to do"),
+      });
+    });
+
+    test("migrate fails where a table is in the way", async () => {
+      const { run, sql, configure } = await place(kind, { migrate: false });
+      configure({ store: "migrate: false" });
+      await sql("CREATE TABLE psession_meta (something INTEGER)");
+      const ran = await run("migrate");
+      expect(ran).toMatchObject({
+        code: 1,
+        stdout: "",
+        stderr: expect.stringMatching(/^psession: .*psession_meta/),
+      });
+      const asJson = await run("migrate", "--json");
+      expect(JSON.parse(asJson.stderr).error).toMatchObject({ code: "store_not_migrated" });
+    });
+
+    test("prune deletes what is past its deadline, in chunks, and records that it did", async () => {
+      const { app, run, store } = await place(kind);
+      for (let at = 0; at < 5; at++) await signIn(app, `old-${at}`, { remember: at < 2 });
+      app.clock.advance(60 * DAY);
+      const kept = await signIn(app, "ada");
+      const ran = await run("prune", "--chunk", "2", "--json");
+      expect([ran.code, ran.json]).toEqual([0, { sessions: 5, logins: 2 }]);
+      expect(await store.findSession(kept)).toBeDefined();
+      expect((await store.admin?.inspect())?.prunedAt).toBe(app.clock.now());
+      const again = await run("prune");
+      expect(again.stdout).toBe("Deleted 0 sessions and 0 remembered logins.\n");
+    });
+  });
+}
+
+test("a store without tables has nothing to migrate", async () => {
+  const { configure, run } = await place(KINDS["sqlite"] as never);
+  configure({ before: 'import { memoryStore } from "psession/memory";', options: "store: memoryStore()," });
+  expect(await run("migrate")).toMatchObject({
+    code: 0,
+    stdout: 'The store "memory" has no tables to make.\n',
+  });
+});

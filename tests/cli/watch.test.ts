@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { TABLES } from "../../src/stores/sql/schema.ts";
+import { KEY } from "../support/app.ts";
+import { describeWith } from "../support/servers/reach.ts";
+import { KINDS, place, signIn } from "./places.ts";
+import { startPsession } from "./run.ts";
+
+for (const [name, kind] of Object.entries(KINDS)) {
+  describeWith(kind.needs, `watching: ${name}`, () => {
+    test("tells of what is new and of what has ended, until it is interrupted", async () => {
+      const { app, folder } = await place(kind);
+      const early = await signIn(app, "ada");
+      const env = { SESSION_KEY: KEY, NOW: String(app.clock.now()) };
+      const watching = startPsession({ cwd: folder, env }, "watch", "--every", "20ms", "--json");
+      const next = async () => JSON.parse((await watching.lines.next()).value);
+      expect((await watching.errors.next()).value).toContain("Watching 1 sessions and logins");
+      const late = await signIn(app, "bob", { remember: true });
+      expect(await next()).toMatchObject({ change: "new", handle: late, userId: "bob", isRemembered: true });
+      await app.psession.revoke(early);
+      expect(await next()).toMatchObject({ change: "ended", handle: early, userId: "ada" });
+      expect(await watching.interrupt()).toBe(0);
+    });
+  });
+}
+
+test("too much to look at again and again is refused", async () => {
+  const { run, sql, app } = await place(KINDS["sqlite"] as never);
+  await signIn(app, "ada");
+  const columns = Object.values(TABLES.sessions.spec).map(([column]) => column);
+  const copied = columns.map((column) => (column === "id" ? "printf('%022d', at)" : column));
+  await sql(`WITH RECURSIVE numbers(at) AS (SELECT 1 UNION ALL SELECT at + 1 FROM numbers WHERE at < 10001)
+    INSERT INTO psession_sessions SELECT ${copied.join(", ")} FROM psession_sessions, numbers`);
+  expect(await run("watch")).toMatchObject({ code: 1, stderr: expect.stringContaining("more than 10000") });
+});
