@@ -6,6 +6,7 @@ import { digest, newSiblingId, sameDigest } from "../secrets.ts";
 import type { Ended, SessionRow } from "../stores/store.ts";
 import { planCommit } from "./plan/index.ts";
 import type { Plan } from "./plan/parts.ts";
+import { isPast } from "./rows.ts";
 import { identityOf, newIdOf, type RememberedStanding, type RequestState, type Standing } from "./state.ts";
 
 /** Two hundred writers of one session all get their turn; more is a fault that should be seen. */
@@ -42,9 +43,6 @@ function isOverdue({ standing, core }: RequestState): boolean {
     isPast(standing.session, core.settings.clock.now())
   );
 }
-
-const isPast = ({ idleDeadline, absoluteDeadline }: SessionRow, now: number): boolean =>
-  now > idleDeadline || now > absoluteDeadline;
 
 /** Others may have used the session meanwhile. If nobody did, saving must not bring it back (ASVS 7.3.1). */
 async function performLate(state: RequestState, isFinal: boolean): Promise<"done" | "full"> {
@@ -205,7 +203,10 @@ async function reconcileSession(
 ): Promise<void> {
   const { session: before } = standing;
   const row = await state.core.settings.store.findSession(before.id);
-  if (row === undefined || isPast(row, state.core.settings.clock.now())) return lose(state, before, "ended");
+  // Data of a remembered login outlives its session, which the next visit restores: a late save still reaches it.
+  const isOver =
+    row?.rememberedId === undefined && row !== undefined && isPast(row, state.core.settings.clock.now());
+  if (row === undefined || isOver) return lose(state, before, "ended");
   // The row is somebody else's now, or another sign-in's: nothing of ours may be mixed into it.
   if (row.userId !== before.userId || row.rememberedId !== before.rememberedId)
     return lose(state, before, "taken_over");

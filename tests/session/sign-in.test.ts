@@ -289,6 +289,20 @@ describeStores("on", (makeStore) => {
     expect(app.told()).toContain("saveDiscarded");
   });
 
+  test("what it saves in a remembered session is there when the browser is restored, and not before", async () => {
+    const { app, browser } = setUp();
+    await browser.visit((session) => session.login("ada", { remember: true }));
+    const slow = await browser.open();
+    app.clock.advance(121 * MINUTE);
+    slow.session.set("name", "late");
+    await slow.answer();
+    const withoutRemember = new Map([...browser.jar].filter(([name]) => name === SESSION));
+    const visit = { jar: withoutRemember, lost: true };
+    expect((await browser.visit(undefined, visit)).session.outcome).toBe("expired");
+    const { session } = await browser.visit();
+    expect([session.level, session.data]).toEqual(["remembered", { name: "late" }]);
+  });
+
   test("nor does it lose a session that others used meanwhile", async () => {
     const { app, browser } = setUp();
     await browser.visit((session) => session.login("ada"));

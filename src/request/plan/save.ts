@@ -1,7 +1,7 @@
 import { mayConfirm } from "../../remember/decide.ts";
 import { digest, newSecret } from "../../secrets.ts";
 import type { RememberedUse, SessionRow, SessionUpdate } from "../../stores/store.ts";
-import { newSessionRow, rememberedUse, sessionPruneAfter } from "../rows.ts";
+import { isPast, newSessionRow, rememberedUse, sessionPruneAfter } from "../rows.ts";
 import { newIdOf, type RequestState, type Standing, settingsOf } from "../state.ts";
 
 import {
@@ -82,7 +82,8 @@ export function planSave(
   const isTouchDue = now - row.lastSeenAt >= settings.session.touchEvery || use?.confirm !== undefined;
   const fresh = {
     lastSeenAt: now,
-    idleDeadline: now + settings.session.idle,
+    // Its time ran out while the handler was busy: what is saved must not bring it back (ASVS 7.3.1).
+    idleDeadline: isPast(row, now) ? row.idleDeadline : now + settings.session.idle,
     pruneAfter: sessionPruneAfter(now, row.rememberedId !== undefined, settings),
   };
 

@@ -300,10 +300,12 @@ describeWith(POSTGRES, "in PostgreSQL", () => {
     "a transaction that others held up at %s statement, until its time was over, is undone",
     async (where) => {
       const { db, url } = await open();
-      const store = kyselyStore({ db, timeout: 300 });
+      // Long enough for the look at the migrations, however busy the machine.
+      const store = kyselyStore({ db, timeout: 2000 });
       const login = rememberedRow();
       const session = sessionRow();
-      await store.apply({ remember: login, insert: session });
+      await kyselyStore({ db }).apply({ remember: login, insert: session });
+      await store.list("nobody");
       const holder = new pg.Client({ connectionString: url });
       await holder.connect();
       await holder.query("BEGIN");
