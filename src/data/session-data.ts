@@ -84,8 +84,8 @@ export class SessionData {
     return this.changed() ?? this.#stored();
   }
 
-  /** The store now holds `text`. */
-  committed(text: string): void {
+  /** The store now holds `text`, or nothing. */
+  committed(text: string | undefined): void {
     this.#base = text;
   }
 
@@ -150,8 +150,10 @@ export class SessionData {
       [this.value, value],
       [this.asides, asides],
     ] as const) {
+      // Copied first: a carry function may give back the very object that it got.
+      const copy = { ...next };
       for (const key of Object.keys(target)) delete target[key];
-      Object.assign(target, next);
+      Object.assign(target, copy);
     }
   }
 

@@ -35,6 +35,12 @@ export interface GuardedRequest {
   readonly origin: string;
 }
 
+/**
+ * Where the data are properties of the session, one named `level` hides psession's, and a visitor may choose it: such
+ * a face says here what guards have to ask.
+ */
+export const ofGuards: unique symbol = Symbol("psession.ofGuards");
+
 /** What a face answers; undefined lets the request through. */
 export type Refusal =
   | { readonly status: 303; readonly location: string }
@@ -110,18 +116,22 @@ function guard(
   given: v.InferOutput<typeof loginOptions>,
 ): Guard {
   const { redirectTo, origin: allowed = {} } = given;
-  return ({ session, header, method, path, origin }) => {
+  return ({ session: found, header, method, path, origin }) => {
     if (allowed !== false && !isSameOrigin({ method, header, origin }, allowed as OriginOptions))
       return CROSS_SITE;
+    const { [ofGuards]: session = found } = found as { [ofGuards]?: typeof found };
     if (holds(session)) return undefined;
     if (redirectTo !== undefined && wantsPage(header)) {
-      return { status: 303, location: typeof redirectTo === "string" ? redirectTo : redirectTo(path) };
+      return { status: 303, location: typeof redirectTo === "string" ? redirectTo : redirectTo(own(path)) };
     }
     return session.isSignedIn
       ? { status: 403, body: { error: refusal } }
       : { status: 401, body: { error: SIGN_IN } };
   };
 }
+
+/** As a place to come back to, "//evil.example" would be another site (CWE-601); so browsers take backslashes too. */
+const own = (path: string): string => path.replace(/^[/\\]*/, "/");
 
 /** Navigations ask for HTML, and so do scripts that put pages into pages; those for data do not. */
 function wantsPage(header: GuardedRequest["header"]): boolean {

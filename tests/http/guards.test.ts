@@ -75,3 +75,20 @@ test("in Express and in Hono a guard alone keeps other sites out", async () => {
   };
   expect([await change("https://evil.example"), await change("http://shop.example")]).toEqual([403, 200]);
 });
+
+test("the path that redirectTo gets never leads to another site", () => {
+  const guard = loginGuard({ redirectTo: (path) => path });
+  const session = { isSignedIn: false, level: "anonymous", isFresh: () => false } as const;
+  const location = (path: string) => guard({ ...asked({ accept: "text/html" }, "GET"), session, path });
+  for (const [asked, given] of [
+    ["/account?tab=1", "/account?tab=1"],
+    ["//evil.example/a", "/evil.example/a"],
+    ["///evil.example", "/evil.example"],
+    ["/\\evil.example", "/evil.example"],
+    ["\\\\evil.example", "/evil.example"],
+    ["http://evil.example/", "/http://evil.example/"],
+    ["", "/"],
+  ] as const) {
+    expect(location(asked), asked).toEqual({ status: 303, location: given });
+  }
+});

@@ -85,6 +85,13 @@ describeStores("on", (makeStore) => {
     expect((await browser.visit((s) => s.login("1", { carry: "none" }))).session.data).toEqual({});
   });
 
+  test("a carry function may give back what it got", async () => {
+    const { browser } = setUp();
+    await browser.visit((session) => session.set("name", "x"));
+    const { session } = await browser.visit((session) => session.login("1", { carry: (present) => present }));
+    expect(session.data).toEqual({ name: "x" });
+  });
+
   test("a carry function gets the data of the user's latest other session", async () => {
     const { app, browser } = setUp();
     const phone = new TestBrowser(app);

@@ -188,11 +188,21 @@ export class PsessionVisit implements Visit, SignInVisit {
 
   async #save(session: AnySession): Promise<void> {
     if (this.#generations.get(session) !== this.#generation) throw gone();
-    await this.#prepare(session, false);
-    if ((await this.#isStillThere()) === false) throw gone();
-    this.#live(session);
-    await this.core.save();
-    this.#pull(session);
+    const [user, isRegenerated, isSignedByData] = [this.#user, this.#isRegenerated, this.#isSignedByData];
+    try {
+      await this.#prepare(session, false);
+      if ((await this.#isStillThere()) === false) throw gone();
+      this.#live(session);
+      await this.core.save();
+    } catch (error) {
+      // The response stores the data again: taken for done, the sign-in would be data under a planted secret.
+      this.#user = user;
+      this.#isRegenerated = isRegenerated;
+      this.#isSignedByData = isSignedByData;
+      throw error;
+    }
+    // After a sign-out there is no row: what is left is stored with the response.
+    if (!this.core.isNew) this.#pull(session);
   }
 
   /**
@@ -226,7 +236,8 @@ export class PsessionVisit implements Visit, SignInVisit {
     if (user !== undefined) {
       this.#isProven = true;
       this.#push(session);
-      await signIn(core, user);
+      // After regenerate nothing is carried that others put into the old row meanwhile.
+      await signIn(core, user, isRegenerated ? { carry: (own) => own, previous: null } : { carry: "all" });
     } else if (core.isSignedIn || (!core.isNew && (!isRegenerated || !hasData(session)))) {
       await core.logout();
       this.#known = new Map();
@@ -281,7 +292,8 @@ export class PsessionVisit implements Visit, SignInVisit {
   #live(session: AnySession): void {
     const { rolling } = this.#keeper.settings;
     const { originalMaxAge } = session.cookie;
-    const maxAge = typeof originalMaxAge === "number" ? Math.max(1, originalMaxAge) : undefined;
+    // What came of no number must not make a session that never ends.
+    const maxAge = Number.isFinite(originalMaxAge) ? Math.max(1, Number(originalMaxAge)) : undefined;
     const isModified = !sameTexts(this.#opened, this.#known);
     const resend = this.#takeover !== undefined || rolling || (maxAge !== undefined && isModified);
     if (maxAge === undefined && !resend) return;

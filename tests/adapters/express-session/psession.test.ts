@@ -1,4 +1,6 @@
+import { sign } from "cookie-signature";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { requireLevel, requireLogin } from "../../../src/adapters/express/index.ts";
 import { psessionOf, type SessionOptions } from "../../../src/adapters/express-session/index.ts";
 import {
   createPsession,
@@ -115,6 +117,29 @@ describe("a session in a psession store", () => {
     });
   });
 
+  test("what guards ask for is psession's word, whatever visitors may put into the data", async () => {
+    const client = await begin({}, (app) => {
+      routes(app);
+      app.get("/set/:key/:value", (request: Any, response) => {
+        request.session[request.params.key] = request.params.value;
+        response.send("set");
+      });
+      const answer = (_request: Any, response: Any) => response.send("let in");
+      app.get("/guarded/level", requireLevel("login") as Any, answer);
+      app.get("/guarded/isSignedIn", requireLogin() as Any, answer);
+    });
+    for (const [key, value] of [
+      ["level", "login"],
+      ["isSignedIn", "yes"],
+    ]) {
+      await client.get(`/set/${key}/${value}`);
+      expect((await client.get(`/guarded/${key}`)).status).toBe(401);
+    }
+    await client.get("/login/7");
+    await client.get("/set/level/none");
+    expect((await client.get("/guarded/level")).text).toBe("let in");
+  });
+
   test("psession's own sign-in is left alone by what the data say", async () => {
     const client = await begin();
     await client.get("/visit");
@@ -178,6 +203,126 @@ describe("a session in a psession store", () => {
     expect(late.json).toEqual({ seen: 1, userId: null });
     expect(late.setCookie).toEqual([]);
     expect((await client.get("/me")).json.data).toMatchObject({ fresh: true });
+  });
+
+  // Whose user is where nobody looks for it: the sign-in is no sign-in here, and regenerate has to do.
+  const withAccounts = async () => {
+    const arrived = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const wait = () => {
+      arrived.resolve();
+      return goOn.promise;
+    };
+    const client = await begin({}, (app) => {
+      routes(app);
+      app.get("/account/:name", (request: Any, response) => {
+        request.session.regenerate(() => {
+          request.session.account = request.params.name;
+          request.session.save(() => response.send("in"));
+        });
+      });
+      app.get("/saves", (request: Any, response) => {
+        request.session.regenerate(() => {
+          request.session.account = "ada";
+          request.session.save(() => void wait().then(() => response.send("in")));
+        });
+      });
+      app.get("/note", (request: Any, response) => {
+        request.session.visit = "eve";
+        response.send("ok");
+      });
+      app.get("/slow/:key", async (request: Any, response) => {
+        const { key } = request.params;
+        if (key !== "visit") await new Promise((resolve) => request.session.regenerate(resolve));
+        await wait();
+        request.session[key] = "ada";
+        response.send("ok");
+      });
+    });
+    await client.get("/visit");
+    const visible = async (who: HttpClient) => {
+      const { seen, account, userId, visit } = (await who.get("/me")).json.data;
+      return { seen, account, userId, visit };
+    };
+    return { client, planted: same(client), arrived: arrived.promise, goOn: goOn.resolve, visible };
+  };
+
+  test("what is saved after regenerate is never stored under a secret that was planted", async () => {
+    const { client, planted, arrived, goOn, visible } = await withAccounts();
+    const signingIn = client.get("/saves");
+    await arrived;
+    expect(await visible(planted)).toEqual({});
+    goOn();
+    expect((await signingIn).setCookie).toHaveLength(1);
+    expect(await visible(client)).toEqual({ account: "ada" });
+  });
+
+  test("whoever regenerates the planted session at the same time does not get the other one's", async () => {
+    const { client, planted, arrived, goOn, visible } = await withAccounts();
+    const signingIn = client.get("/slow/account");
+    await arrived;
+    await planted.get("/account/eve");
+    goOn();
+    await signingIn;
+    expect(await visible(planted)).toEqual({ account: "eve" });
+    expect(await visible(client)).toEqual({ account: "ada" });
+  });
+
+  test("what a request under way writes does not get into a session that was begun anew", async () => {
+    const { client, planted, arrived, goOn, visible } = await withAccounts();
+    const writing = planted.get("/slow/visit");
+    await arrived;
+    await client.get("/account/ada");
+    goOn();
+    await writing;
+    expect(await visible(client)).toEqual({ account: "ada" });
+  });
+
+  test.each(["account", "userId"])("nor what is written before it is stored (%s)", async (key) => {
+    const { client, planted, arrived, goOn, visible } = await withAccounts();
+    const signingIn = client.get(`/slow/${key}`);
+    await arrived;
+    await planted.get("/note");
+    goOn();
+    await signingIn;
+    expect(await visible(client)).toEqual({ [key]: "ada" });
+  });
+
+  test("a sign-in whose save failed is no data under a secret that was planted", async () => {
+    const failing = new Set<string>();
+    const store = intercepted(memoryStore(), async (name, call) => {
+      if (failing.delete(name)) throw new PsessionError("store_unavailable", "down");
+      return call();
+    });
+    const client = await begin({ store }, (app) => {
+      routes(app);
+      app.get("/in/:user", (request: Any, response) => {
+        request.session.userId = Number(request.params.user);
+        if (request.session.userId === 7) failing.add("apply");
+        request.session.save((error: Any) => response.json(error?.code ?? null));
+      });
+    });
+    await client.get("/visit");
+    const planted = same(client);
+    expect((await same(client).get("/in/1.5")).json.code).toBe("invalid_user_id");
+    expect((await planted.get("/me")).json.data).not.toHaveProperty("userId");
+    expect((await client.get("/in/7")).json).toBe("store_unavailable");
+    expect((await planted.get("/me")).json.data).not.toHaveProperty("userId");
+    expect((await client.get("/me")).json).toMatchObject({ userId: 7, data: { userId: 7 } });
+  });
+
+  test("what is set while signing out is there on the next page, saved in between or not", async () => {
+    const client = await begin({}, (app) => {
+      routes(app);
+      app.get("/bye", (request: Any, response) => {
+        delete request.session.userId;
+        request.session.farewell = "bye";
+        request.session.save(() => response.send("out"));
+      });
+    });
+    await client.get("/plain/7");
+    await client.get("/bye");
+    expect((await client.get("/me")).json).toMatchObject({ userId: null, data: { farewell: "bye" } });
   });
 
   test("a save under way does not bring back what was ended", async () => {
@@ -273,6 +418,28 @@ describe("a session in a psession store", () => {
     expect((await client.get("/visit")).json.seen).toBe(1);
   });
 
+  test("req.sessionStore tells of a row that cannot be read", async () => {
+    const store = intercepted(memoryStore(), async (name, call) => {
+      const found = await call();
+      return name === "findSession" && found !== undefined && damaged
+        ? { ...(found as object), data: "{" }
+        : found;
+    });
+    let damaged = false;
+    const client = await begin({ store }, (app) => {
+      routes(app);
+      app.get("/get", (request: Any, response) => {
+        damaged = true;
+        request.sessionStore.get(request.sessionID, (error: Any) => {
+          damaged = false;
+          response.json(error?.code ?? null);
+        });
+      });
+    });
+    await client.get("/visit");
+    expect((await client.get("/get")).json).toBe("invalid_data");
+  });
+
   test("costs a read for a page that reads, and nothing without a cookie", async () => {
     const calls: string[] = [];
     const store = intercepted(memoryStore(), (name, call) => {
@@ -345,6 +512,20 @@ describe("the life of a cookie", () => {
     const [again = ""] = (await client.get("/visit")).setCookie;
     expect(again.split(";")[0]).toBe(first.split(";")[0]);
     expect(life(again)).toEqual({ maxAge: 3 * 86_400, expires: Date.now() + 3 * DAY });
+  });
+
+  test("that is no number is none", async () => {
+    const client = await begin({}, (app) => {
+      routes(app);
+      app.get("/odd", (request: Any, response) => {
+        request.session.cookie.maxAge = Number.NaN;
+        request.session.seen = 1;
+        response.send("ok");
+      });
+    });
+    expect((await client.get("/odd")).setCookie).toEqual([expect.not.stringContaining("Max-Age")]);
+    pass(2 * DAY);
+    expect((await client.get("/me")).json.data).not.toHaveProperty("seen");
   });
 
   test("rolling sends it with every response", async () => {
@@ -491,6 +672,37 @@ describe("moving from another store", () => {
     store.rows.clear();
     expect((await client.get("/me")).json).toMatchObject({ userId: null, data: {} });
     expect((await client.get("/visit")).json.seen).toBe(1);
+  });
+
+  test("a store that kept hashed ids is left as well, and a hash out of its table is no id", async () => {
+    const store = new NotedStore();
+    const before = await start(ours, { store, secret: WEAK, hashIds: true }, routes0);
+    await before.get("/plain/7");
+    const options = { secret: [STRONG, WEAK], migrateFrom: store };
+    for (const [hashIds, user] of [
+      [false, null],
+      [true, 7],
+    ] as const) {
+      const client = await begin({ ...options, hashIds });
+      const [hashed = ""] = store.rows.keys();
+      for (const id of [hashed, hashed.toUpperCase()]) {
+        const stolen = { cookie: `connect.sid=${encodeURIComponent(`s:${sign(id, WEAK)}`)}` };
+        expect((await client.get("/me", stolen)).json.userId).toBeNull();
+      }
+      client.jar = new Map(before.jar);
+      expect((await client.get("/me")).json.userId).toBe(user);
+    }
+    expect(store.rows.size).toBe(0);
+  });
+
+  test("of two cookies neither counts, even where the old one was taken over a moment ago", async () => {
+    const { client } = await move();
+    const tossed = client.jar.get("connect.sid")?.value;
+    await client.get("/me");
+    const victim = new HttpClient(client.base);
+    await victim.get("/plain/8");
+    const cookie = `connect.sid=${tossed}; connect.sid=${victim.jar.get("connect.sid")?.value}`;
+    expect((await victim.get("/me", { cookie })).json.userId).toBeNull();
   });
 
   test("the old store being down signs nobody out either", async () => {
