@@ -1,3 +1,4 @@
+import { EMPTY_DATA } from "../data/session-data.ts";
 import { PsessionError } from "../errors.ts";
 import type { SessionCookie } from "../http/cookies.ts";
 import { decideOvertaken, withoutOverwriting } from "../remember/decide.ts";
@@ -7,7 +8,14 @@ import type { SessionRow } from "../stores/store.ts";
 import { planCommit } from "./plan/index.ts";
 import type { Plan } from "./plan/parts.ts";
 import { isPast } from "./rows.ts";
-import { identityOf, newIdOf, type RememberedStanding, type RequestState, type Standing } from "./state.ts";
+import {
+  beginsAnew,
+  identityOf,
+  newIdOf,
+  type RememberedStanding,
+  type RequestState,
+  type Standing,
+} from "./state.ts";
 
 /** Two hundred writers of one session all get their turn; more is a fault that should be seen. */
 const MOST_ATTEMPTS = 256;
@@ -187,8 +195,10 @@ async function reconcileSession(
   if (row.userId !== before.userId || row.rememberedId !== before.rememberedId)
     return lose(state, before, "taken_over");
   const { intent } = state;
-  if (intent.kind !== "login" || intent.carriesAll) rebase(state, row, attempt);
   const isReplaced = Buffer.compare(row.secret, before.secret) !== 0;
+  if (isReplaced && (beginsAnew(intent) || wasBegunAnew(row))) return lose(state, before, "replaced");
+  if (beginsAnew(intent)) state.data.committed(row.data);
+  else if (intent.kind !== "login" || intent.carriesAll) rebase(state, row, attempt);
   // A parallel request of this browser exchanged the secret already: doing it again would kill what it was given.
   const isRaised =
     row.level === "login" &&
@@ -199,6 +209,10 @@ async function reconcileSession(
   }
   state.standing = { kind: isReplaced ? "late" : standing.kind, session: row };
 }
+
+/** Nobody signed in, and yet the old secret, which others may know, is worth nothing. */
+const wasBegunAnew = ({ userId, previousSecret }: SessionRow): boolean =>
+  userId === undefined && previousSecret === undefined;
 
 /** Reads the row again and forgets what the handler changed and did not save. */
 export async function reloadRequest(state: RequestState): Promise<void> {
@@ -224,7 +238,11 @@ export async function reloadRequest(state: RequestState): Promise<void> {
 }
 
 /** The row went away under the request. A sign-in gets a row of its own; anything else is given up. */
-function lose(state: RequestState, row: SessionRow | undefined, why: "ended" | "taken_over"): void {
+function lose(
+  state: RequestState,
+  row: SessionRow | undefined,
+  why: "ended" | "taken_over" | "replaced",
+): void {
   const { core, intent } = state;
   // A renewal proves nothing: were it given a row of its own, it would undo the revocation that took the row.
   if (intent.kind === "login" && !intent.isRenewal) {
@@ -234,6 +252,13 @@ function lose(state: RequestState, row: SessionRow | undefined, why: "ended" | "
   }
   if (intent.kind === "logout") {
     state.standing = { kind: "none" };
+    return;
+  }
+  // What was begun anew never stood on that row.
+  if (beginsAnew(intent)) {
+    state.standing = { kind: "none" };
+    state.intent = { kind: "keep" };
+    state.data.committed(EMPTY_DATA);
     return;
   }
   const { userId } = identityOf(state);

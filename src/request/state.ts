@@ -129,6 +129,10 @@ export interface RequestState {
 export const isChanged = (state: RequestState): boolean =>
   state.intent.kind !== "keep" || state.data.changed() !== undefined;
 
+/** The handler began anew: nothing of the row that it found may reach what follows, nor what follows the old secret. */
+export const beginsAnew = (intent: Intent): boolean =>
+  intent.kind === "regenerate" && intent.isFinal === true;
+
 /** Drawn when somebody asks for it: most requests find a session, and random bytes cost more than all the rest. */
 export function newIdOf(state: RequestState): string {
   const { standing } = state;

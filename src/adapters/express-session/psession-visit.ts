@@ -187,11 +187,21 @@ export class PsessionVisit implements Visit, SignInVisit {
 
   async #save(session: AnySession): Promise<void> {
     if (this.#generations.get(session) !== this.#generation) throw gone();
-    await this.#prepare(session, false);
-    if ((await this.#isStillThere()) === false) throw gone();
-    this.#live(session);
-    await this.core.save();
-    this.#pull(session);
+    const [user, isRegenerated, isSignedByData] = [this.#user, this.#isRegenerated, this.#isSignedByData];
+    try {
+      await this.#prepare(session, false);
+      if ((await this.#isStillThere()) === false) throw gone();
+      this.#live(session);
+      await this.core.save();
+    } catch (error) {
+      // The response stores the data again: taken for done, the sign-in would be data under a planted secret.
+      this.#user = user;
+      this.#isRegenerated = isRegenerated;
+      this.#isSignedByData = isSignedByData;
+      throw error;
+    }
+    // After a sign-out there is no row: what is left is stored with the response.
+    if (!this.core.isNew) this.#pull(session);
   }
 
   /**
@@ -225,7 +235,8 @@ export class PsessionVisit implements Visit, SignInVisit {
     if (user !== undefined) {
       this.#isProven = true;
       this.#push(session);
-      await core.login(user, { carry: "all" });
+      // After regenerate nothing is carried that others put into the old row meanwhile.
+      await core.login(user, isRegenerated ? { carry: (own) => own, previous: null } : { carry: "all" });
     } else if (core.isSignedIn || (!core.isNew && (!isRegenerated || !hasData(session)))) {
       await core.logout();
       this.#known = new Map();

@@ -1,4 +1,4 @@
-import type { RequestState } from "../state.ts";
+import { beginsAnew, type RequestState } from "../state.ts";
 
 import { assertDeliverable, type Plan, unavailable } from "./parts.ts";
 import { planRemembered } from "./remembered.ts";
@@ -20,8 +20,17 @@ export function planCommit(state: RequestState, now: number, isFinal: boolean): 
   }
   if (intent.kind === "logout") return planLogout(state, now);
   if (intent.kind === "reauthenticate") assertDeliverable(state, "raise the level");
+  if (beginsAnew(intent)) return planAnew(state, now);
   const plan = planKeep(state, now, isFinal);
   return isFinal || intent.kind === "keep" ? plan : { ...plan, isIntentPending: true };
+}
+
+/** Stored under the old secret, even until the response, it would be there for whoever planted that (CWE-384). */
+function planAnew(state: RequestState, now: number): Plan {
+  assertDeliverable(state, "begin a session anew");
+  // Who holds the newer secret of this row may be the one who planted the older.
+  if (state.standing.kind === "late") return planCreate(state, now, state.data.encoded());
+  return planKeep(state, now, true);
 }
 
 function planKeep(state: RequestState, now: number, isFinal: boolean): Plan {

@@ -20,8 +20,7 @@ import {
 } from "./parts.ts";
 
 /** Untouched anonymous sessions are never stored: bots leave no rows. */
-export function planCreate(state: RequestState, now: number): Plan {
-  const data = state.data.changed();
+export function planCreate(state: RequestState, now: number, data = state.data.changed()): Plan {
   if (data === undefined) return nothing(state.standing);
   if (!state.canSetCookies) throw undeliverable("store a new session");
   const secret = state.successor?.secret ?? newSecret();

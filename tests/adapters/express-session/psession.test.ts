@@ -180,6 +180,126 @@ describe("a session in a psession store", () => {
     expect((await client.get("/me")).json.data).toMatchObject({ fresh: true });
   });
 
+  // Whose user is where nobody looks for it: the sign-in is no sign-in here, and regenerate has to do.
+  const withAccounts = async () => {
+    const arrived = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const wait = () => {
+      arrived.resolve();
+      return goOn.promise;
+    };
+    const client = await begin({}, (app) => {
+      routes(app);
+      app.get("/account/:name", (request: Any, response) => {
+        request.session.regenerate(() => {
+          request.session.account = request.params.name;
+          request.session.save(() => response.send("in"));
+        });
+      });
+      app.get("/saves", (request: Any, response) => {
+        request.session.regenerate(() => {
+          request.session.account = "ada";
+          request.session.save(() => void wait().then(() => response.send("in")));
+        });
+      });
+      app.get("/note", (request: Any, response) => {
+        request.session.visit = "eve";
+        response.send("ok");
+      });
+      app.get("/slow/:key", async (request: Any, response) => {
+        const { key } = request.params;
+        if (key !== "visit") await new Promise((resolve) => request.session.regenerate(resolve));
+        await wait();
+        request.session[key] = "ada";
+        response.send("ok");
+      });
+    });
+    await client.get("/visit");
+    const visible = async (who: HttpClient) => {
+      const { seen, account, userId, visit } = (await who.get("/me")).json.data;
+      return { seen, account, userId, visit };
+    };
+    return { client, planted: same(client), arrived: arrived.promise, goOn: goOn.resolve, visible };
+  };
+
+  test("what is saved after regenerate is never stored under a secret that was planted", async () => {
+    const { client, planted, arrived, goOn, visible } = await withAccounts();
+    const signingIn = client.get("/saves");
+    await arrived;
+    expect(await visible(planted)).toEqual({});
+    goOn();
+    expect((await signingIn).setCookie).toHaveLength(1);
+    expect(await visible(client)).toEqual({ account: "ada" });
+  });
+
+  test("whoever regenerates the planted session at the same time does not get the other one's", async () => {
+    const { client, planted, arrived, goOn, visible } = await withAccounts();
+    const signingIn = client.get("/slow/account");
+    await arrived;
+    await planted.get("/account/eve");
+    goOn();
+    await signingIn;
+    expect(await visible(planted)).toEqual({ account: "eve" });
+    expect(await visible(client)).toEqual({ account: "ada" });
+  });
+
+  test("what a request under way writes does not get into a session that was begun anew", async () => {
+    const { client, planted, arrived, goOn, visible } = await withAccounts();
+    const writing = planted.get("/slow/visit");
+    await arrived;
+    await client.get("/account/ada");
+    goOn();
+    await writing;
+    expect(await visible(client)).toEqual({ account: "ada" });
+  });
+
+  test.each(["account", "userId"])("nor what is written before it is stored (%s)", async (key) => {
+    const { client, planted, arrived, goOn, visible } = await withAccounts();
+    const signingIn = client.get(`/slow/${key}`);
+    await arrived;
+    await planted.get("/note");
+    goOn();
+    await signingIn;
+    expect(await visible(client)).toEqual({ [key]: "ada" });
+  });
+
+  test("a sign-in whose save failed is no data under a secret that was planted", async () => {
+    const failing = new Set<string>();
+    const store = intercepted(memoryStore(), async (name, call) => {
+      if (failing.delete(name)) throw new PsessionError("store_unavailable", "down");
+      return call();
+    });
+    const client = await begin({ store }, (app) => {
+      routes(app);
+      app.get("/in/:user", (request: Any, response) => {
+        request.session.userId = Number(request.params.user);
+        if (request.session.userId === 7) failing.add("apply");
+        request.session.save((error: Any) => response.json(error?.code ?? null));
+      });
+    });
+    await client.get("/visit");
+    const planted = same(client);
+    expect((await same(client).get("/in/1.5")).json.code).toBe("invalid_user_id");
+    expect((await planted.get("/me")).json.data).not.toHaveProperty("userId");
+    expect((await client.get("/in/7")).json).toBe("store_unavailable");
+    expect((await planted.get("/me")).json.data).not.toHaveProperty("userId");
+    expect((await client.get("/me")).json).toMatchObject({ userId: 7, data: { userId: 7 } });
+  });
+
+  test("what is set while signing out is there on the next page, saved in between or not", async () => {
+    const client = await begin({}, (app) => {
+      routes(app);
+      app.get("/bye", (request: Any, response) => {
+        delete request.session.userId;
+        request.session.farewell = "bye";
+        request.session.save(() => response.send("out"));
+      });
+    });
+    await client.get("/plain/7");
+    await client.get("/bye");
+    expect((await client.get("/me")).json).toMatchObject({ userId: null, data: { farewell: "bye" } });
+  });
+
   test("a save under way does not bring back what was ended", async () => {
     const arrived = Promise.withResolvers<void>();
     const goOn = Promise.withResolvers<void>();
