@@ -4,7 +4,7 @@ import type { Settlement } from "../../request/exchange.ts";
 import type { AppStoreKeeper } from "./app-store-keeper.ts";
 import { type Cookie, setCookieLine } from "./cookie.ts";
 import type { SessionRequest } from "./request.ts";
-import { gone, Session } from "./session.ts";
+import { dataOf, gone, Session } from "./session.ts";
 import { signed } from "./signature.ts";
 import { storedCookie } from "./store.ts";
 import { mergeInto, sameTexts, type Texts, textsOf } from "./texts.ts";
@@ -178,7 +178,7 @@ export class AppStoreVisit implements Visit {
       // Who proves a credential gets a session of their own; anything else is given up.
       const signsIn = this.#userOf(session) !== undefined && this.#changesUser(session, copy);
       if (fresh === undefined && !signsIn) throw this.#lost(copy);
-      const keys = fresh === undefined ? [] : mergeInto(session, copy.saved ?? copy.base, fresh);
+      const keys = fresh === undefined ? [] : mergeInto(session, copy.saved ?? copy.base, dataOf(fresh));
       if (keys.length > 0) this.#keeper.tell("mergeConflict", copy.id, { keys });
     }
     const texts = textsOf(session);

@@ -99,11 +99,17 @@ export class Session {
 /** Data whose names are the session's own are left out, as nobody could reach them. */
 export function fill(session: Session, data: object | null | undefined): void {
   for (const [name, value] of Object.entries(data ?? {})) {
-    if (!(name in Session.prototype) && name !== "id" && name !== "req") {
+    if (isFree(name)) {
       Object.defineProperty(session, name, { value, writable: true, enumerable: true, configurable: true });
     }
   }
 }
+
+/** What `fill` would take of stored data. */
+export const dataOf = (stored: object): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(stored).filter(([name]) => isFree(name)));
+
+const isFree = (name: string): boolean => !(name in Session.prototype) && name !== "id" && name !== "req";
 
 function detached(session: Session): Pick<Visit, "save" | "reload" | "destroy" | "regenerate" | "owe"> {
   const { req } = session;

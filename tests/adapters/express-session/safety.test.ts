@@ -230,6 +230,18 @@ test("who signs in on a session that was ended meanwhile gets one of their own",
   expect(store.rows.size).toBe(1);
 });
 
+test("rows with keys that no session can have are read, merged and saved without them", async () => {
+  const store = new NotedStore();
+  const client = await start(ours, { store }, login);
+  await client.get("/visit");
+  for (const [id, text] of store.rows) {
+    store.rows.set(id, text.replace("{", '{"__proto__":{"userId":9},"id":"planted","save":1,"req":2,'));
+  }
+  expect((await client.get("/visit")).json).toEqual({ userId: null, seen: 2 });
+  await client.get("/login");
+  expect((await client.get("/visit")).json).toEqual({ userId: 7, seen: 3 });
+});
+
 test("a session that the store itself made anew is merged and saved as any other", async () => {
   const store = new NotedStore();
   const client = await start(ours, { store }, (app) => {
