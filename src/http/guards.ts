@@ -26,6 +26,12 @@ export interface GuardedRequest {
   readonly path: string;
 }
 
+/**
+ * Where the data are properties of the session, one named `level` hides psession's, and a visitor may choose it: such
+ * a face says here what guards have to ask.
+ */
+export const ofGuards: unique symbol = Symbol("psession.ofGuards");
+
 /** What a face answers; undefined lets the request through. */
 export type Refusal =
   | { readonly status: 303; readonly location: string }
@@ -93,7 +99,8 @@ function guard(
   refusal: RefusalBody["error"],
   redirectTo: GuardOptions["redirectTo"],
 ): Guard {
-  return ({ session, header, path }) => {
+  return ({ session: given, header, path }) => {
+    const { [ofGuards]: session = given } = given as { [ofGuards]?: typeof given };
     if (holds(session)) return undefined;
     if (redirectTo !== undefined && wantsPage(header)) {
       return { status: 303, location: typeof redirectTo === "string" ? redirectTo : redirectTo(path) };

@@ -36,7 +36,8 @@ export class AppStore {
   /** Undefined where there is no such session; throws where the store failed. */
   async find(id: string): Promise<Stored | undefined> {
     if (this.#ended.get(id)) return undefined;
-    if (!this.#hashes) return this.#get(id);
+    // A hash out of a leaked table is no id, wherever it may stand.
+    if (!this.#hashes) return looksHashed(id) ? undefined : this.#get(id);
     const found = await this.#get(hashedId(id));
     if (found !== undefined || looksHashed(id) || (await this.#get(id)) === undefined) return found;
     return this.inTurn(id, () => this.#move(id));

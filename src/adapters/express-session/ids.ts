@@ -8,5 +8,5 @@ const HASHED = "sha256-";
 /** What the store sees with `hashIds`: a leaked table must not yield usable cookies. */
 export const hashedId = (id: string): string => HASHED + hash("sha256", id, "hex");
 
-/** Presented as an id it would be found in the table as it stands, and the hash be worth the id. */
-export const looksHashed = (id: string): boolean => id.startsWith(HASHED);
+/** Presented as an id it would be found in the table as it stands, and the hash be worth the id. Some stores fold case. */
+export const looksHashed = (id: string): boolean => id.toLowerCase().startsWith(HASHED);

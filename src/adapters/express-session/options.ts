@@ -42,7 +42,7 @@ export interface SessionOptions {
   touchEvery?: Duration | undefined;
   /** Send `Cache-Control: no-store` with every cookie. Default: true. */
   noStore?: boolean | undefined;
-  /** Let the store see a SHA-256 of ids only. For stores of express-session's kind. */
+  /** Let the store see a SHA-256 of ids only. For stores of express-session's kind, `migrateFrom` included. */
   hashIds?: boolean | undefined;
   /** The store that was used before: sessions in it are taken over as they come. For psession stores. */
   migrateFrom?: CallbackStore | undefined;
@@ -150,7 +150,8 @@ export function resolveSessionOptions(options: SessionOptions): Settings {
   const { secret = [], store = new MemoryStore(), cookie = {}, touchEvery, ...rest } = parsed.output;
   const isKept = isPsessionStore(store) || store instanceof Psession;
   const faults: string[] = (isKept ? ONLY_WITHOUT : ONLY_WITH_PSESSION)
-    .filter((name) => parsed.output[name])
+    // A store that is left behind may hold hashed ids.
+    .filter((name) => parsed.output[name] && !(name === "hashIds" && rest.migrateFrom !== undefined))
     .map((name) => `${name} ${isKept ? "has no meaning with a psession store" : "needs a psession store"}`);
   const every = touchEvery === undefined ? undefined : parseDuration(touchEvery);
   const maxAge = typeof cookie === "object" ? cookie.maxAge : undefined;

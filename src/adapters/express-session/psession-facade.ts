@@ -18,12 +18,12 @@ export class PsessionFacade extends StoreClass {
 
   get(id: string, callback: (error: unknown, session?: object) => void): void {
     const { store, clock, codec } = this.#psession.core.settings;
-    store.findSession(id).then((row) => {
+    const found = store.findSession(id).then((row) => {
       const isLive = row !== undefined && clock.now() <= Math.min(row.idleDeadline, row.absoluteDeadline);
-      if (!isLive) return callback(null);
       const cookie = this.#newCookie({ headers: {} });
-      callback(null, { ...codec.decode(row.data), cookie: cookie.toJSON() });
-    }, callback);
+      return isLive ? { ...codec.decode(row.data), cookie: cookie.toJSON() } : undefined;
+    });
+    found.then((session) => callback(null, session), callback);
   }
 
   set(_id: string, _session: object, callback?: Callback): void {

@@ -25,8 +25,7 @@ export class PsessionKeeper implements Keeper {
     this.settings = settings;
     this.psession = psessionOf(settings, given);
     this.sessionStore = new PsessionFacade(this.psession, (request) => this.newCookie(request));
-    if (settings.migrateFrom !== undefined)
-      this.former = new AppStore(settings.migrateFrom, { hashIds: false });
+    if (settings.migrateFrom !== undefined) this.former = new AppStore(settings.migrateFrom, settings);
   }
 
   assertReady(): void {}
@@ -81,7 +80,9 @@ export class PsessionKeeper implements Keeper {
     if (this.former === undefined) return undefined;
     const { cookies, keys } = this.psession.core.settings;
     const own = readSessionCookie(request.headers.cookie, cookies.session.name, keys);
-    return own.kind === "valid" ? undefined : presentedId(request, this.settings.name, this.settings.secrets);
+    // Of two cookies one may have been tossed in by a subdomain: neither counts, of whatever kind.
+    const isRefused = own.kind === "valid" || own.kind === "duplicate";
+    return isRefused ? undefined : presentedId(request, this.settings.name, this.settings.secrets);
   }
 
   /** Derived, so that all who present the old cookie at once arrive at one session; useless without the key. */

@@ -291,7 +291,8 @@ export class PsessionVisit implements Visit, SignInVisit {
   #live(session: AnySession): void {
     const { rolling } = this.#keeper.settings;
     const { originalMaxAge } = session.cookie;
-    const maxAge = typeof originalMaxAge === "number" ? Math.max(1, originalMaxAge) : undefined;
+    // What came of no number must not make a session that never ends.
+    const maxAge = Number.isFinite(originalMaxAge) ? Math.max(1, Number(originalMaxAge)) : undefined;
     const isModified = !sameTexts(this.#opened, this.#known);
     const resend = this.#takeover !== undefined || rolling || (maxAge !== undefined && isModified);
     if (maxAge === undefined && !resend) return;

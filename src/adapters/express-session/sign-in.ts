@@ -1,4 +1,5 @@
 import type { SessionData as CoreData } from "../../data/typing.ts";
+import { ofGuards } from "../../http/guards.ts";
 import type { Session as CoreSession } from "../../session.ts";
 import { Session } from "./session.ts";
 import { visitOf } from "./visit.ts";
@@ -37,7 +38,11 @@ export interface SignInVisit {
  * A session with psession's sign-in. None of it is in the way of data: `req.session.userId = 7` is data, as it has
  * always been, and hides what is here.
  */
-export class SignInSession extends Session {}
+export class SignInSession extends Session {
+  get [ofGuards](): CoreSession<object> | undefined {
+    return visitOf(this.req)?.core;
+  }
+}
 
 for (const name of METHODS) {
   Object.defineProperty(SignInSession.prototype, name, {

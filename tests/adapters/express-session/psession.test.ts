@@ -1,4 +1,6 @@
+import { sign } from "cookie-signature";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { requireLevel, requireLogin } from "../../../src/adapters/express/index.ts";
 import { psessionOf, type SessionOptions } from "../../../src/adapters/express-session/index.ts";
 import {
   createPsession,
@@ -113,6 +115,29 @@ describe("a session in a psession store", () => {
       devices: [1],
       handle: "h",
     });
+  });
+
+  test("what guards ask for is psession's word, whatever visitors may put into the data", async () => {
+    const client = await begin({}, (app) => {
+      routes(app);
+      app.get("/set/:key/:value", (request: Any, response) => {
+        request.session[request.params.key] = request.params.value;
+        response.send("set");
+      });
+      const answer = (_request: Any, response: Any) => response.send("let in");
+      app.get("/guarded/level", requireLevel("login") as Any, answer);
+      app.get("/guarded/isSignedIn", requireLogin() as Any, answer);
+    });
+    for (const [key, value] of [
+      ["level", "login"],
+      ["isSignedIn", "yes"],
+    ]) {
+      await client.get(`/set/${key}/${value}`);
+      expect((await client.get(`/guarded/${key}`)).status).toBe(401);
+    }
+    await client.get("/login/7");
+    await client.get("/set/level/none");
+    expect((await client.get("/guarded/level")).text).toBe("let in");
   });
 
   test("psession's own sign-in is left alone by what the data say", async () => {
@@ -393,6 +418,28 @@ describe("a session in a psession store", () => {
     expect((await client.get("/visit")).json.seen).toBe(1);
   });
 
+  test("req.sessionStore tells of a row that cannot be read", async () => {
+    const store = intercepted(memoryStore(), async (name, call) => {
+      const found = await call();
+      return name === "findSession" && found !== undefined && damaged
+        ? { ...(found as object), data: "{" }
+        : found;
+    });
+    let damaged = false;
+    const client = await begin({ store }, (app) => {
+      routes(app);
+      app.get("/get", (request: Any, response) => {
+        damaged = true;
+        request.sessionStore.get(request.sessionID, (error: Any) => {
+          damaged = false;
+          response.json(error?.code ?? null);
+        });
+      });
+    });
+    await client.get("/visit");
+    expect((await client.get("/get")).json).toBe("invalid_data");
+  });
+
   test("costs a read for a page that reads, and nothing without a cookie", async () => {
     const calls: string[] = [];
     const store = intercepted(memoryStore(), (name, call) => {
@@ -465,6 +512,20 @@ describe("the life of a cookie", () => {
     const [again = ""] = (await client.get("/visit")).setCookie;
     expect(again.split(";")[0]).toBe(first.split(";")[0]);
     expect(life(again)).toEqual({ maxAge: 3 * 86_400, expires: Date.now() + 3 * DAY });
+  });
+
+  test("that is no number is none", async () => {
+    const client = await begin({}, (app) => {
+      routes(app);
+      app.get("/odd", (request: Any, response) => {
+        request.session.cookie.maxAge = Number.NaN;
+        request.session.seen = 1;
+        response.send("ok");
+      });
+    });
+    expect((await client.get("/odd")).setCookie).toEqual([expect.not.stringContaining("Max-Age")]);
+    pass(2 * DAY);
+    expect((await client.get("/me")).json.data).not.toHaveProperty("seen");
   });
 
   test("rolling sends it with every response", async () => {
@@ -611,6 +672,37 @@ describe("moving from another store", () => {
     store.rows.clear();
     expect((await client.get("/me")).json).toMatchObject({ userId: null, data: {} });
     expect((await client.get("/visit")).json.seen).toBe(1);
+  });
+
+  test("a store that kept hashed ids is left as well, and a hash out of its table is no id", async () => {
+    const store = new NotedStore();
+    const before = await start(ours, { store, secret: WEAK, hashIds: true }, routes0);
+    await before.get("/plain/7");
+    const options = { secret: [STRONG, WEAK], migrateFrom: store };
+    for (const [hashIds, user] of [
+      [false, null],
+      [true, 7],
+    ] as const) {
+      const client = await begin({ ...options, hashIds });
+      const [hashed = ""] = store.rows.keys();
+      for (const id of [hashed, hashed.toUpperCase()]) {
+        const stolen = { cookie: `connect.sid=${encodeURIComponent(`s:${sign(id, WEAK)}`)}` };
+        expect((await client.get("/me", stolen)).json.userId).toBeNull();
+      }
+      client.jar = new Map(before.jar);
+      expect((await client.get("/me")).json.userId).toBe(user);
+    }
+    expect(store.rows.size).toBe(0);
+  });
+
+  test("of two cookies neither counts, even where the old one was taken over a moment ago", async () => {
+    const { client } = await move();
+    const tossed = client.jar.get("connect.sid")?.value;
+    await client.get("/me");
+    const victim = new HttpClient(client.base);
+    await victim.get("/plain/8");
+    const cookie = `connect.sid=${tossed}; connect.sid=${victim.jar.get("connect.sid")?.value}`;
+    expect((await victim.get("/me", { cookie })).json.userId).toBeNull();
   });
 
   test("the old store being down signs nobody out either", async () => {
