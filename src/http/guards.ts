@@ -103,13 +103,16 @@ function guard(
     const { [ofGuards]: session = given } = given as { [ofGuards]?: typeof given };
     if (holds(session)) return undefined;
     if (redirectTo !== undefined && wantsPage(header)) {
-      return { status: 303, location: typeof redirectTo === "string" ? redirectTo : redirectTo(path) };
+      return { status: 303, location: typeof redirectTo === "string" ? redirectTo : redirectTo(own(path)) };
     }
     return session.isSignedIn
       ? { status: 403, body: { error: refusal } }
       : { status: 401, body: { error: SIGN_IN } };
   };
 }
+
+/** As a place to come back to, "//evil.example" would be another site (CWE-601); so browsers take backslashes too. */
+const own = (path: string): string => path.replace(/^[/\\]*/, "/");
 
 /** Navigations ask for HTML, and so do scripts that put pages into pages; those for data do not. */
 function wantsPage(header: GuardedRequest["header"]): boolean {
