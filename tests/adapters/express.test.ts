@@ -282,6 +282,22 @@ describe.each(versions)("%s", (_, makeExpress) => {
     expect((await client.get("/")).json).toEqual({ mine: true });
   });
 
+  test("the session of another psession is not taken for one's own", async () => {
+    const staff = testApp({ ...overHttp, cookies: { session: "staff" } });
+    const { client } = await start((routes, app) => {
+      counter(routes, app);
+      routes.get("/shop", sessions(app.psession), requireLogin(), (_request, response) =>
+        response.send("in"),
+      );
+      routes.get("/staff", sessions(staff.psession), requireLogin(), (_request, response) =>
+        response.send("in"),
+      );
+    });
+    await client.post("/login");
+    expect((await client.get("/shop")).text).toBe("in");
+    expect((await client.get("/staff")).status).toBe(500);
+  });
+
   test("guards answer pages with a redirect and scripts with a status", async () => {
     const { client, app } = await start((routes, app) => {
       counter(routes, app);

@@ -167,3 +167,26 @@ describe("the middleware", () => {
     expect(() => sessions(psession, { onError: () => {} } as object)).toThrow("onError is no option");
   });
 });
+
+test("middleware of another psession gives its own sessions to what is behind it, and only there", async () => {
+  const [shop, staff] = [setUp().app, testApp({ cookies: { session: "__Host-staff" } })];
+  const office = new Hono()
+    .use(sessions(staff.psession))
+    .use(requireLogin())
+    .get("/", (c) => c.text("let in"));
+  const routes = new Hono<{ Variables: SessionVariables }>()
+    .use(sessions(shop.psession))
+    .use(async (c, next) => {
+      await next();
+      c.header("x-user", String((await c.var.session).userId));
+    })
+    .get("/login", async (c) => {
+      await (await c.var.session).login("ada");
+      return c.text("in");
+    })
+    .route("/office", office);
+  const first = await routes.request(`${BASE}/login`);
+  const headers = { cookie: first.headers.getSetCookie()[0]?.split(";")[0] ?? "" };
+  const refused = await routes.request(`${BASE}/office`, { headers });
+  expect([refused.status, refused.headers.get("x-user")]).toEqual([401, "ada"]);
+});

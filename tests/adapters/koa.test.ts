@@ -134,6 +134,40 @@ describe("ctx.openSession and ctx.session", () => {
     expect(errors[0]?.code).toBe("invalid_data");
   });
 
+  test("assigning null to a session that was destroyed already changes nothing", async () => {
+    const { client, app } = await start({
+      "/login": async (ctx) => {
+        await (await ctx.openSession()).login("ada");
+        ctx.body = "in";
+      },
+      "/end": async (ctx) => {
+        await (await ctx.openSession()).destroy();
+        ctx.session = null;
+        ctx.body = [ctx.session];
+      },
+    });
+    await client.get("/login");
+    expect((await client.get("/end")).json).toEqual([null]);
+    expect(await app.psession.devices("ada")).toEqual([]);
+  });
+
+  test("middleware of another psession gives its own sessions to what is behind it, and only there", async () => {
+    const shop = testApp(overHttp);
+    const staff = testApp({ ...overHttp, cookies: { session: "staff" } });
+    const server: App = new Koa();
+    server.use(sessions(shop.psession));
+    server.use(async (ctx, next) => {
+      if (ctx.path === "/login") await (await ctx.openSession()).login("ada");
+      await next();
+      ctx.set("x-user", String((await ctx.openSession()).userId));
+    });
+    server.use(sessions(staff.psession)).use(requireLogin());
+    const client = new HttpClient(await serve(server.callback()));
+    await client.get("/login");
+    const refused = await client.get("/");
+    expect([refused.status, refused.headers.get("x-user")]).toEqual([401, "ada"]);
+  });
+
   test("save and regenerate do as they do everywhere", async () => {
     const { client, calls } = await start({
       "/save": async (ctx) => {

@@ -47,16 +47,30 @@ export type ExpressMiddleware = (request: ExpressRequest, response: ServerRespon
 export function sessions<Data extends object = SessionData>(psession: Psession<Data>): ExpressMiddleware {
   return (request, response, next) => {
     const target = request as ExpressRequest & { session?: Session<Data> };
-    if (target.session !== undefined) return next();
+    if (target.session !== undefined) return next(keptByAnother(target.session, psession));
     const facts = {
       ...(request.secure === undefined ? {} : { secure: request.secure }),
       address: request.ip,
     };
     openSession(psession, request, response, { facts, onError: next }).then((session) => {
       target.session = session;
+      keepers.set(session, psession);
       next();
     }, next);
   };
+}
+
+const keepers = new WeakMap<object, unknown>();
+
+/** Guards behind this one would take the word of the other, whose visitors may be anybody's. */
+function keptByAnother(session: object, psession: unknown): PsessionError | undefined {
+  const keeper = keepers.get(session);
+  if (keeper === undefined || keeper === psession) return undefined;
+  return new PsessionError(
+    "invalid_options",
+    "This request has the session of another psession already. Put the routes of the two beside each other, so " +
+      "that each request passes one of them.",
+  );
 }
 
 /**

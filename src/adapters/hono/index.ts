@@ -48,10 +48,14 @@ export function sessions<Data extends object = SessionData>(
   const { trustProxy = false, address } = options;
 
   return async (c, next) => {
-    if (c.get("session") instanceof LazySession) return next();
+    const outer: unknown = c.get("session");
+    const isNested = outer instanceof LazySession;
+    // Of another psession it is another visitor's standing: guards behind this one must not take its word.
+    if (isNested && outer.psession === psession) return next();
     const visit = new Visit(psession, () => fetchFacts(c.req.raw, trustProxy, () => address?.(c)));
-    c.set("session", new LazySession(visit.getSession));
+    c.set("session", new LazySession(psession, visit.getSession));
     await next();
+    if (isNested) c.set("session", outer);
     try {
       // Looked at only where it must be: that costs @hono/node-server's short cut for plain responses.
       const { setCookie, noStore } = await visit.settle(() => canCarryCookies(c.res));

@@ -1,10 +1,13 @@
+import type { Psession } from "../../psession.ts";
 import type { Session } from "../../session.ts";
 
 /** A session that is opened when it is first awaited. */
 export class LazySession<Data extends object> implements PromiseLike<Session<Data>> {
+  readonly psession: Psession<Data>;
   readonly #open: () => Promise<Session<Data>>;
 
-  constructor(open: () => Promise<Session<Data>>) {
+  constructor(psession: Psession<Data>, open: () => Promise<Session<Data>>) {
+    this.psession = psession;
     this.#open = open;
   }
 

@@ -42,31 +42,45 @@ export function sessions<Data extends object = SessionData>(
   if (!parsed.success) throw invalidOptions("sessions", parsed.issues.map(describeFault));
   const opensAlways = parsed.output.open === "always";
   return async (ctx, next) => {
-    if ("openSession" in ctx) return next();
+    const outer = visits.get(ctx);
+    // Of another psession it is another visitor's standing: guards behind this one must not take its word.
+    if (outer === undefined ? "openSession" in ctx : outer.psession === psession) return next();
     const visit = new Visit(psession, ctx);
-    Object.defineProperties(ctx, {
-      openSession: { configurable: true, value: () => visit.open() },
-      session: {
-        configurable: true,
-        get: () => visit.session,
-        set: (value: unknown) => visit.assign(value),
-      },
-    });
-    if (opensAlways) await visit.open();
-    return next();
+    visit.enter();
+    try {
+      if (opensAlways) await visit.open();
+      return await next();
+    } finally {
+      outer?.enter();
+    }
   };
 }
 
+const visits = new WeakMap<KoaContext, Pick<Visit<object>, "psession" | "enter">>();
+
 class Visit<Data extends object> {
-  readonly #psession: Psession<Data>;
+  readonly psession: Psession<Data>;
   readonly #ctx: KoaContext;
   #opening: Promise<Session<Data>> | undefined;
   #session: Session<Data> | undefined;
   #isEnded = false;
 
   constructor(psession: Psession<Data>, ctx: KoaContext) {
-    this.#psession = psession;
+    this.psession = psession;
     this.#ctx = ctx;
+  }
+
+  /** What the context has from here on. */
+  enter(): void {
+    visits.set(this.#ctx, this as unknown as Visit<object>);
+    Object.defineProperties(this.#ctx, {
+      openSession: { configurable: true, value: () => this.open() },
+      session: {
+        configurable: true,
+        get: () => this.session,
+        set: (value: unknown) => this.assign(value),
+      },
+    });
   }
 
   open(): Promise<Session<Data>> {
@@ -91,13 +105,14 @@ class Visit<Data extends object> {
       );
     }
     // It takes effect at once, and is stored with the response as everything is.
-    void this.session?.destroy();
+    // What was destroyed before stays so: refused, it would be a rejection that nobody handles.
+    this.session?.destroy().catch(() => {});
     this.#isEnded = true;
   }
 
   async #open(): Promise<Session<Data>> {
     const { req, res, secure, ip: address } = this.#ctx;
-    this.#session = await openSession(this.#psession, req, res, {
+    this.#session = await openSession(this.psession, req, res, {
       facts: { secure, address },
       onError: (error) => this.#ctx.onerror(error as Error),
     });
