@@ -5,6 +5,8 @@ import type { CallbackStore } from "./store.ts";
 
 /** Ids that this process knows something about: about a megabyte each. */
 const REMEMBERED_IDS = 10_000;
+/** How long a change waits for the one before it, in milliseconds: a store may lose a call for good. */
+const LONGEST_TURN = 30_000;
 
 type Stored = Record<string, unknown>;
 
@@ -45,7 +47,8 @@ export class AppStore {
 
   /** Runs `work` when all other changes of this session are done. Other processes are not waited for. */
   inTurn<T>(id: string, work: () => Promise<T>): Promise<T> {
-    const mine = (this.#queues.get(id) ?? Promise.resolve()).then(work, work);
+    const before = this.#queues.get(id);
+    const mine = before === undefined ? Promise.resolve().then(work) : patience(before).then(work);
     const settled = mine
       .catch(() => {})
       .finally(() => {
@@ -132,6 +135,15 @@ export class AppStore {
     }
   }
 }
+
+const patience = (before: Promise<unknown>): Promise<void> =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, LONGEST_TURN).unref();
+    before.then(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 
 export const unavailable = (what: string, cause?: unknown): PsessionError =>
   new PsessionError("store_unavailable", `The session store could not ${what}; the cause says why.`, {

@@ -242,6 +242,28 @@ test("rows with keys that no session can have are read, merged and saved without
   expect((await client.get("/visit")).json).toEqual({ userId: 7, seen: 3 });
 });
 
+test("a call that the store never answers holds its session up for half a minute, not for good", async () => {
+  const store = new NotedStore();
+  const client = await start(ours, { store }, login);
+  await client.get("/visit");
+  const lost = Promise.withResolvers<void>();
+  store.instead.set = () => lost.resolve();
+  const hanging = client.get("/visit").catch(() => {});
+  await lost.promise;
+  delete store.instead.set;
+  const waits = Promise.withResolvers<() => void>();
+  const timers = vi.spyOn(globalThis, "setTimeout").mockImplementation(((call: () => void, after: number) => {
+    if (after === 30_000) waits.resolve(call);
+    return { unref: () => undefined };
+  }) as unknown as typeof setTimeout);
+  onTestFinished(() => timers.mockRestore());
+  const next = client.get("/visit");
+  (await waits.promise)();
+  expect((await next).json.seen).toBe(2);
+  timers.mockRestore();
+  void hanging;
+});
+
 test("a session that the store itself made anew is merged and saved as any other", async () => {
   const store = new NotedStore();
   const client = await start(ours, { store }, (app) => {
