@@ -315,6 +315,11 @@ export class Session<Data extends object = SessionData> {
    */
   replaceSecret(): void {
     this.#assertUsable();
+    if (this.isNew) {
+      // A secret that is derived from another library's cookie belongs to whoever has that.
+      this.#state.successor = this.#state.drawnId = undefined;
+      return;
+    }
     const { kind } = this.#state.intent;
     if (kind === "keep" || kind === "regenerate") this.#state.intent = { kind: "regenerate", isFinal: true };
   }
@@ -346,6 +351,7 @@ export class Session<Data extends object = SessionData> {
   async logout(): Promise<void> {
     this.#assertUsable();
     this.#state.intent = { kind: "logout" };
+    this.#state.successor = undefined;
     this.#state.data.reset();
   }
 

@@ -83,6 +83,7 @@ export class PsessionVisit implements Visit, SignInVisit {
   generate(): void {
     this.#isRegenerated = true;
     this.#generation++;
+    if (this.core.isNew) this.core.replaceSecret();
     this.#replace({});
   }
 
@@ -128,7 +129,9 @@ export class PsessionVisit implements Visit, SignInVisit {
     if (name === "isFresh") return Reflect.apply(method, core, values);
     return this.#work.track(async () => {
       const session = this.#request.session as AnySession | undefined;
-      if (session !== undefined) this.#push(session);
+      // What is stored now goes the way of a save: after regenerate, under a new secret only.
+      if (session !== undefined && name === "update") await this.#prepare(session, false);
+      else if (session !== undefined) this.#push(session);
       const result: unknown = await Reflect.apply(method, core, values);
       if (name === "login" || name === "logout" || name === "revoke") this.#signsItself = true;
       this.#isProven ||= name === "login";

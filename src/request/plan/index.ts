@@ -27,7 +27,7 @@ export function planCommit(state: RequestState, now: number, isFinal: boolean): 
 
 /** Stored under the old secret, even until the response, it would be there for whoever planted that (CWE-384). */
 function planAnew(state: RequestState, now: number): Plan {
-  assertDeliverable(state, "begin a session anew");
+  if (state.data.changed() !== undefined) assertDeliverable(state, "begin a session anew");
   // Who holds the newer secret of this row may be the one who planted the older.
   if (state.standing.kind === "late") return planCreate(state, now, state.data.encoded());
   return planKeep(state, now, true);

@@ -227,6 +227,14 @@ describe("a session in a psession store", () => {
           request.session.save(() => void wait().then(() => response.send("in")));
         });
       });
+      app.get("/updates", async (request: Any, response) => {
+        await request.session.regenerateAsync();
+        await request.session.update((data: Any) => {
+          data.account = "ada";
+        });
+        await wait();
+        response.send("in");
+      });
       app.get("/note", (request: Any, response) => {
         request.session.visit = "eve";
         response.send("ok");
@@ -265,6 +273,16 @@ describe("a session in a psession store", () => {
     goOn();
     await signingIn;
     expect(await visible(planted)).toEqual({ account: "eve" });
+    expect(await visible(client)).toEqual({ account: "ada" });
+  });
+
+  test("nor does update store under it", async () => {
+    const { client, planted, arrived, goOn, visible } = await withAccounts();
+    const signingIn = client.get("/updates");
+    await arrived;
+    expect(await visible(planted)).toEqual({});
+    goOn();
+    await signingIn;
     expect(await visible(client)).toEqual({ account: "ada" });
   });
 
@@ -694,6 +712,25 @@ describe("moving from another store", () => {
     }
     expect(store.rows.size).toBe(0);
   });
+
+  test.each(["regenerate", "sign out"])(
+    "what begins with a %s does not belong to the old cookie",
+    async (way) => {
+      const { client } = await move((app) => {
+        routes(app);
+        app.get("/begin", async (request: Any, response) => {
+          if (way === "regenerate") await request.session.regenerateAsync();
+          else delete request.session.userId;
+          request.session.account = "ada";
+          response.send("in");
+        });
+      });
+      const planted = same(client);
+      await client.get("/begin");
+      expect((await client.get("/me")).json.data).toMatchObject({ account: "ada" });
+      expect((await planted.get("/me")).json.data).not.toHaveProperty("account");
+    },
+  );
 
   test("of two cookies neither counts, even where the old one was taken over a moment ago", async () => {
     const { client } = await move();
