@@ -1,6 +1,7 @@
 import { channel } from "node:diagnostics_channel";
 import { reasonOf } from "./errors.ts";
 import type { Level, RevocationReason, UserId } from "./stores/store.ts";
+import { warn } from "./warnings.ts";
 
 interface Facts {
   /** Epoch milliseconds, by psession's clock. */
@@ -146,12 +147,11 @@ function channelOf(type: string): ReturnType<typeof channel> {
 function tell<E>(listener: (event: E) => void | Promise<void>, event: E): void {
   try {
     const result = listener(event);
-    if (result instanceof Promise) result.catch(warn);
+    if (result instanceof Promise) result.catch(warnOf);
   } catch (error) {
-    warn(error);
+    warnOf(error);
   }
 }
 
-function warn(error: unknown): void {
-  process.emitWarning(`A psession event listener failed: ${reasonOf(error)}`, { code: "PSESSION_LISTENER" });
-}
+const warnOf = (error: unknown): void =>
+  warn("PSESSION_LISTENER", `A psession event listener failed: ${reasonOf(error)}`);

@@ -157,19 +157,15 @@ export class Session<Data extends object = SessionData> {
 
   /** The data. Change it in place, however deep: differences are found when the response begins. */
   get data(): Partial<Data> {
-    this.#use();
-    return this.#state.data.value as Partial<Data>;
+    return this.#use().value as Partial<Data>;
   }
 
   /** Messages that are shown once, such as "Saved." after a redirect. */
   get flash(): Flash {
     const state = this.#state;
     state.flash ??= new Flash({
-      data: () => {
-        this.#use();
-        return state.data;
-      },
-      now: () => state.core.settings.clock.now(),
+      data: () => this.#use(),
+      now: () => this.now,
       atomically: (change) => this.#atomically(change),
       isStored: () => sessionOf(state.standing) !== undefined || state.standing.kind === "remembered",
     });
@@ -178,13 +174,9 @@ export class Session<Data extends object = SessionData> {
 
   /** Values with a lifetime of their own, such as a code that was sent. */
   get temp(): TempData {
-    const state = this.#state;
     return new TempData(
-      () => {
-        this.#use();
-        return state.data;
-      },
-      () => state.core.settings.clock.now(),
+      () => this.#use(),
+      () => this.now,
     );
   }
 
@@ -193,8 +185,7 @@ export class Session<Data extends object = SessionData> {
    * (ASVS 3.5.1). Another text each time, all of them valid until the next sign-in or sign-out. Asking stores the session.
    */
   csrfToken(): string {
-    this.#use();
-    const { asides } = this.#state.data;
+    const { asides } = this.#use();
     const secret = asides[CSRF] ?? newCsrfSecret();
     asides[CSRF] = secret;
     return maskedToken(String(secret));
@@ -202,8 +193,7 @@ export class Session<Data extends object = SessionData> {
 
   /** Whether a request may change something by the token that it brought, from wherever the application put it. */
   isCsrfToken(token: unknown): boolean {
-    this.#use();
-    const secret = this.#state.data.asides[CSRF];
+    const secret = this.#use().asides[CSRF];
     return typeof secret === "string" && isTokenOf(secret, token);
   }
 
@@ -591,9 +581,11 @@ export class Session<Data extends object = SessionData> {
     throw ended("the change was not stored");
   }
 
-  #use(): void {
+  /** What is kept, for whoever reads or changes it now. */
+  #use(): RequestState["data"] {
     this.#assertUsable();
     this.#state.onLateUse?.();
+    return this.#state.data;
   }
 
   #assertUsable(): void {

@@ -66,6 +66,9 @@ export function devicesEndpoint(options: DevicesOptions = {}): DevicesEndpoint {
   };
 }
 
+/** A name and what is around it. */
+export const LONGEST_BODY = 4096;
+
 /** What of `url` is below the mount; undefined where it is elsewhere. */
 export function belowMount(path: string): (url: string) => string | undefined {
   const mount = path.replace(/\/+$/, "");

@@ -19,6 +19,8 @@ import {
 /** Two hundred writers of one session all get their turn; more is a fault that should be seen. */
 const MOST_ATTEMPTS = 256;
 
+type SessionStanding = Standing & { kind: "live" | "late" };
+
 export interface CommitOptions {
   /**
    * The response is about to leave. Before that no secret is exchanged: its cookie would wait for the response,
@@ -40,22 +42,24 @@ export function commitRequest(
     finish(state, plan);
     return undefined;
   }
-  return isOverdue(state) ? performLate(state, isFinal) : perform(state, plan, isFinal);
+  const overdue = overdueStanding(state);
+  return overdue === undefined ? perform(state, plan, isFinal) : performLate(state, overdue, isFinal);
 }
 
-/** The session's time ran out since the request came, by what it knows: a slow handler, or a socket. */
-function isOverdue({ standing, core }: RequestState): boolean {
-  return (
-    (standing.kind === "live" || standing.kind === "late") &&
-    isPast(standing.session, core.settings.clock.now())
-  );
+/** Of a session whose time ran out since the request came, by what it knows: a slow handler, or a socket. */
+function overdueStanding({ standing, core }: RequestState): SessionStanding | undefined {
+  if (standing.kind !== "live" && standing.kind !== "late") return undefined;
+  return isPast(standing.session, core.settings.clock.now()) ? standing : undefined;
 }
 
 /** Others may have used the session meanwhile. If nobody did, saving must not bring it back (ASVS 7.3.1). */
-async function performLate(state: RequestState, isFinal: boolean): Promise<"done" | "full"> {
-  const { standing, core } = state;
-  if (standing.kind === "live" || standing.kind === "late") await reconcileSession(state, standing, 1);
-  return perform(state, planCommit(state, core.settings.clock.now(), isFinal), isFinal);
+async function performLate(
+  state: RequestState,
+  standing: SessionStanding,
+  isFinal: boolean,
+): Promise<"done" | "full"> {
+  await reconcileSession(state, standing, 1);
+  return perform(state, planCommit(state, state.core.settings.clock.now(), isFinal), isFinal);
 }
 
 /** Runs `work` when whatever the request has under way at the store is done, successful or not. */
@@ -205,15 +209,15 @@ function keptEffect(
 
 async function reconcileSession(
   state: RequestState,
-  standing: Standing & { kind: "live" | "late" },
+  standing: SessionStanding,
   attempt: number | undefined,
 ): Promise<void> {
   const { session: before } = standing;
   const row = await state.core.settings.store.findSession(before.id);
+  if (row === undefined) return lose(state, before, "ended");
   // Data of a remembered login outlives its session, which the next visit restores: a late save still reaches it.
-  const isOver =
-    row?.rememberedId === undefined && row !== undefined && isPast(row, state.core.settings.clock.now());
-  if (row === undefined || isOver) return lose(state, before, "ended");
+  const isOver = row.rememberedId === undefined && isPast(row, state.core.settings.clock.now());
+  if (isOver) return lose(state, before, "ended");
   // The row is somebody else's now, or another sign-in's: nothing of ours may be mixed into it.
   if (row.userId !== before.userId || row.rememberedId !== before.rememberedId)
     return lose(state, before, "taken_over");

@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { Events, type PsessionEvents } from "../../events.ts";
+import { warn } from "../../warnings.ts";
 import { AppStore, unavailable } from "./app-store.ts";
 import { AppStoreVisit } from "./app-store-visit.ts";
 import { Cookie, type CookieOptions } from "./cookie.ts";
@@ -72,10 +73,10 @@ export class AppStoreKeeper implements Keeper {
     if (!cookie.secure || isSecure(request, this.settings.proxy)) return true;
     if (!this.#hasWarned) {
       this.#hasWarned = true;
-      process.emitWarning(
+      warn(
+        "PSESSION_INSECURE_TRANSPORT",
         "A session cookie was not sent: cookie.secure is set, and the request came over plain http as far as can " +
           "be seen. Behind a proxy that speaks https, trust it (Express: app.set('trust proxy', 1); or the option proxy).",
-        { code: "PSESSION_INSECURE_TRANSPORT" },
       );
     }
     return false;

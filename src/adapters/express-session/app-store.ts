@@ -1,4 +1,5 @@
 import { PsessionError, reasonOf } from "../../errors.ts";
+import { warn } from "../../warnings.ts";
 import { hashedId, looksHashed } from "./ids.ts";
 import { MemoryOf } from "./memory-of.ts";
 import type { CallbackStore } from "./store.ts";
@@ -93,9 +94,7 @@ export class AppStore {
       if (this.#isTouchFailing) return;
       this.#isTouchFailing = true;
       const reason = reasonOf(error instanceof Error ? error.cause : error);
-      process.emitWarning(`Sessions cannot be marked as used; they may end early: ${reason}`, {
-        code: "PSESSION_TOUCH",
-      });
+      warn("PSESSION_TOUCH", `Sessions cannot be marked as used; they may end early: ${reason}`);
     }
   }
 

@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { PsessionError } from "../../errors.ts";
 import { Psession } from "../../psession.ts";
+import { warn } from "../../warnings.ts";
 import { settleBeforeHead } from "../node/response.ts";
 import { AppStoreKeeper } from "./app-store-keeper.ts";
 import type { Keeper } from "./keeper.ts";
@@ -47,10 +48,10 @@ function keeperOf(settings: Settings, options: SessionOptions): Keeper {
   const { store } = settings;
   const isPsession = store instanceof Psession || isPsessionStore(store);
   if (store instanceof MemoryStore && process.env["NODE_ENV"] === "production") {
-    process.emitWarning(
+    warn(
+      "PSESSION_MEMORY_STORE",
       "Sessions are kept in this process's memory: they end with it, other processes do not see them, and nothing " +
         "ever deletes them. Give the session middleware a store.",
-      { code: "PSESSION_MEMORY_STORE" },
     );
   }
   return isPsession ? new PsessionKeeper(settings, options) : new AppStoreKeeper(settings);

@@ -1,8 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { type DevicesOptions, devicesEndpoint } from "../../http/devices.ts";
-
-/** A name and what is around it. */
-const LONGEST_BODY = 4096;
+import { type DevicesOptions, devicesEndpoint, LONGEST_BODY } from "../../http/devices.ts";
 
 /**
  * The user's devices as JSON endpoints (docs/devices.md), behind `sessions`:

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { statusOf } from "../../http/apology.ts";
 import type { Psession } from "../../psession.ts";
 import type { Exchange, MakeSession, Settlement } from "../../request/exchange.ts";
 import { factsOf } from "../../request/facts.ts";
@@ -180,8 +181,3 @@ function abandon(payload: unknown): void {
 
 const isStream = (body: unknown): body is { destroy(): void } =>
   typeof body === "object" && body !== null && "destroy" in body && typeof body.destroy === "function";
-
-function statusOf(error: unknown): number {
-  const status = error instanceof Error && "status" in error ? error.status : undefined;
-  return typeof status === "number" && status >= 400 && status <= 599 ? status : 500;
-}

@@ -1,10 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { belowMount, type DevicesOptions, devicesEndpoint } from "../../http/devices.ts";
+import { belowMount, type DevicesOptions, devicesEndpoint, LONGEST_BODY } from "../../http/devices.ts";
 import type { Session } from "../../session.ts";
 import { type NodeOptions, visibleOrigin } from "./facts.ts";
-
-/** A name and what is around it. */
-const LONGEST_BODY = 4096;
 
 export interface NodeDevicesOptions extends DevicesOptions, NodeOptions {
   /** Where the endpoints are, such as "/account/devices". */

@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
+import { statusOf } from "../../http/apology.ts";
 import type { Settlement } from "../../request/exchange.ts";
 import { warn, warnOfLateSave } from "../../warnings.ts";
 
@@ -278,11 +279,6 @@ class HeldResponse {
   #call(name: "writeHead" | "write" | "end" | "flushHeaders", values: readonly unknown[]): unknown {
     return Reflect.apply(this.#original[name] as Method, this.#response, values);
   }
-}
-
-function statusOf(error: unknown): number {
-  const status = error instanceof Error && "status" in error ? error.status : undefined;
-  return typeof status === "number" && status >= 400 && status <= 599 ? status : 500;
 }
 
 function warnOfSecondAnswer(): void {
