@@ -2,18 +2,14 @@ import { Hono } from "hono";
 import { cors } from "hono/cors";
 import { describe, expect, test, vi } from "vitest";
 import { requireLogin, type SessionVariables, sessions } from "../../src/adapters/hono/index.ts";
-import { memoryStore, PsessionError } from "../../src/index.ts";
+import { PsessionError } from "../../src/index.ts";
 import { type TestData, testApp } from "../support/app.ts";
-import { intercepted } from "../support/stores.ts";
+import { failingStore } from "../support/stores.ts";
 
 const BASE = "https://example.com";
 
 function setUp() {
-  const failing = new Set<string>();
-  const store = intercepted(memoryStore(), async (name, call) => {
-    if (failing.has(name)) throw new PsessionError("store_unavailable", "The store is down.");
-    return call();
-  });
+  const { store, failing } = failingStore();
   const app = testApp({ store });
   return { app, failing };
 }

@@ -15,11 +15,11 @@ import {
   type SessionContext,
   sessions,
 } from "../../src/adapters/koa/index.ts";
-import { memoryStore, PsessionError, type PsessionOptions } from "../../src/index.ts";
+import type { PsessionError, PsessionOptions } from "../../src/index.ts";
 import { overHttp, type TestData, testApp } from "../support/app.ts";
 import { HOUR } from "../support/clock.ts";
 import { HttpClient, serve } from "../support/http.ts";
-import { intercepted } from "../support/stores.ts";
+import { failingStore } from "../support/stores.ts";
 
 type App = Koa<Koa.DefaultState, SessionContext<TestData>>;
 type Context = Parameters<Parameters<App["use"]>[0]>[0];
@@ -32,13 +32,7 @@ interface Setup extends Partial<PsessionOptions> {
 }
 
 const start = async (routes: Routes, { koa = {}, before, proxy = false, ...options }: Setup = {}) => {
-  const calls: string[] = [];
-  const failing = new Set<string>();
-  const store = intercepted(memoryStore(), async (name, call) => {
-    calls.push(name);
-    if (failing.has(name)) throw new PsessionError("store_unavailable", "down");
-    return call();
-  });
+  const { store, calls, failing } = failingStore();
   const app = testApp({ ...overHttp, store, ...options });
   const server: App = new Koa({ proxy });
   const errors: (Error & { code?: string })[] = [];

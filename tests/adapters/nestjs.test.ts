@@ -18,10 +18,9 @@ import { NestFactory } from "@nestjs/core";
 import { from, map } from "rxjs";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type ExpressMiddleware, sessions } from "../../src/adapters/express/index.ts";
-import { memoryStore, PsessionError } from "../../src/index.ts";
 import { overHttp, type TestSession, testApp } from "../support/app.ts";
 import { HttpClient } from "../support/http.ts";
-import { intercepted } from "../support/stores.ts";
+import { failingStore } from "../support/stores.ts";
 
 const SessionOf = createParamDecorator(
   (_data: unknown, context: ExecutionContext) =>
@@ -74,13 +73,7 @@ for (const [name, ...decorators] of [
 }
 Controller()(Pages);
 async function start(mount?: (consumer: MiddlewareConsumer, middleware: ExpressMiddleware) => void) {
-  const calls: string[] = [];
-  const failing = new Set<string>();
-  const store = intercepted(memoryStore(), async (name, call) => {
-    calls.push(name);
-    if (failing.has(name)) throw new PsessionError("store_unavailable", "down");
-    return call();
-  });
+  const { store, calls, failing } = failingStore();
   const { psession } = testApp({ ...overHttp, store });
   class MountingModule implements NestModule {
     configure(consumer: MiddlewareConsumer) {

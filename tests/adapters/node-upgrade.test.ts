@@ -6,23 +6,17 @@ import { io as socketClient } from "socket.io-client";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { openUpgrade, refuseUpgrade, type Upgrade, withSession } from "../../src/adapters/node/index.ts";
-import { memoryStore, PsessionError, type PsessionOptions } from "../../src/index.ts";
+import { memoryStore, type PsessionOptions } from "../../src/index.ts";
 import { overHttp, type TestData, testApp } from "../support/app.ts";
 import { HOUR, MINUTE } from "../support/clock.ts";
 import { closed, HttpClient, listening } from "../support/http.ts";
-import { intercepted } from "../support/stores.ts";
+import { failingStore, intercepted } from "../support/stores.ts";
 
 type TestUpgrade = Upgrade<TestData>;
 
 /** An application over http whose sockets are opened as the documentation says. */
 async function start(options: Partial<PsessionOptions> = {}, upgradeOptions = {}) {
-  const calls: string[] = [];
-  const failing = new Set<string>();
-  const store = intercepted(memoryStore(), async (name, call) => {
-    calls.push(name);
-    if (failing.has(name)) throw new PsessionError("store_unavailable", "down");
-    return call();
-  });
+  const { store, calls, failing } = failingStore();
   const app = testApp({ ...overHttp, store, ...options });
   const server = createServer(
     withSession(app.psession, async (request, response, session) => {

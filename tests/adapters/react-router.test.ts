@@ -1,21 +1,15 @@
 import { createContext, data, redirect } from "react-router";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type GetSession, requestSessions, withSession } from "../../src/adapters/fetch/index.ts";
-import { memoryStore, PsessionError, type Session } from "../../src/index.ts";
+import type { Session } from "../../src/index.ts";
 import { overHttp, type TestData, testApp } from "../support/app.ts";
 import { HttpClient } from "../support/http.ts";
 import { reactRouter, type TestRoute } from "../support/react-router.ts";
-import { intercepted } from "../support/stores.ts";
+import { failingStore } from "../support/stores.ts";
 import { onNode } from "./faces/served-by-hono.ts";
 
 function setUp() {
-  const calls: string[] = [];
-  const failing = new Set<string>();
-  const store = intercepted(memoryStore(), async (name, call) => {
-    calls.push(name);
-    if (failing.has(name)) throw new PsessionError("store_unavailable", "The store is down.");
-    return call();
-  });
+  const { store, calls, failing } = failingStore();
   const { psession } = testApp({ store, ...overHttp });
   const start = async (routes: Record<string, TestRoute>) => {
     const handler = reactRouter(routes);

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { expect, onTestFinished } from "vitest";
 import { HttpClient } from "./http.ts";
+import { freePort } from "./servers/ports.ts";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -61,15 +61,6 @@ export async function visitShop(client: HttpClient): Promise<void> {
   expect((await client.post("/cart", { item: "spoon" }, foreign)).status).toBe(403);
   await client.post("/logout");
   expect((await client.get("/devices")).status).toBe(401);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => done(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }
 
 /** The only wait is for a refused connection to be refused no more; each try is a request. */

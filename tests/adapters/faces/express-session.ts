@@ -1,4 +1,3 @@
-import { pipeline } from "node:stream";
 import type express from "express";
 import {
   originCheck,
@@ -9,7 +8,8 @@ import {
 import session, { type SignIn } from "../../../src/adapters/express-session/index.ts";
 import type { Session } from "../../../src/index.ts";
 import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
-import { nodeBody, served } from "./serve.ts";
+import { servesSite } from "./express.ts";
+import { served } from "./serve.ts";
 
 type DropIn = Record<string, unknown> & {
   saveAsync(): Promise<unknown>;
@@ -35,19 +35,7 @@ export const dropInFace = (make: () => express.Express): HttpFace => ({
     app.use("/members", requireLogin({ redirectTo: "/sign-in" }));
     app.use("/proved", requireLevel("login"));
     app.use("/fresh", requireFresh({ within: "10m" }));
-    app.use((request, response, next) => {
-      const { path, method } = request;
-      const { searchParams: query } = new URL(request.originalUrl, "http://any");
-      const inWordsOfContract = () => wordsOf(() => request.session as unknown as DropIn);
-      site({ method, path, query, session: inWordsOfContract }).then((answer) => {
-        response.status(answer.status ?? 200).set(answer.headers ?? {});
-        for (const line of answer.setCookie ?? []) response.append("Set-Cookie", line);
-        const body = nodeBody(answer);
-        if (typeof body === "object") pipeline(body, response, () => {});
-        else if (body === undefined) response.end();
-        else response.send(body);
-      }, next);
-    });
+    app.use(servesSite(site, (request) => wordsOf(() => request.session as unknown as DropIn)));
     return served(app);
   },
 });

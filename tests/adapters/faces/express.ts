@@ -8,7 +8,7 @@ import {
   sessions,
 } from "../../../src/adapters/express/index.ts";
 import type { Session } from "../../../src/index.ts";
-import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
+import type { ContractData, HttpFace, Site } from "../../../src/testing/index.ts";
 import { nodeBody, served } from "./serve.ts";
 
 export const expressFace = (make: () => express.Express): HttpFace => ({
@@ -22,19 +22,23 @@ export const expressFace = (make: () => express.Express): HttpFace => ({
     app.use("/members", requireLogin({ redirectTo: "/sign-in" }));
     app.use("/proved", requireLevel("login"));
     app.use("/fresh", requireFresh({ within: "10m" }));
-    app.use((request, response, next) => {
-      const { path, method } = request;
-      const { searchParams: query } = new URL(request.originalUrl, "http://any");
-      const session = () => request.session as unknown as Session<ContractData>;
-      site({ method, path, query, session }).then((answer) => {
-        response.status(answer.status ?? 200).set(answer.headers ?? {});
-        for (const line of answer.setCookie ?? []) response.append("Set-Cookie", line);
-        const body = nodeBody(answer);
-        if (typeof body === "object") pipeline(body, response, () => {});
-        else if (body === undefined) response.end();
-        else response.send(body);
-      }, next);
-    });
+    app.use(servesSite(site, (request) => request.session as unknown as Session<ContractData>));
     return served(app);
   },
 });
+
+/** Every path and method, answered as a handler of Express would. */
+export const servesSite =
+  (site: Site, sessionOf: (request: express.Request) => Session<ContractData>): express.RequestHandler =>
+  (request, response, next) => {
+    const { path, method } = request;
+    const { searchParams: query } = new URL(request.originalUrl, "http://any");
+    site({ method, path, query, session: () => sessionOf(request) }).then((answer) => {
+      response.status(answer.status ?? 200).set(answer.headers ?? {});
+      for (const line of answer.setCookie ?? []) response.append("Set-Cookie", line);
+      const body = nodeBody(answer);
+      if (typeof body === "object") pipeline(body, response, () => {});
+      else if (body === undefined) response.end();
+      else response.send(body);
+    }, next);
+  };
