@@ -6,6 +6,7 @@ import { folderForApp, ROOT, startApp, visitShop } from "./support/shop.ts";
 /** One small application per framework; all do the same. */
 const examples = [
   "express/app.js",
+  "express-session/app.js",
   "fastify/app.js",
   "fetch/app.js",
   "h3/app.js",

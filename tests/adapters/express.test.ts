@@ -3,9 +3,15 @@ import express5 from "express";
 // @ts-expect-error: Express 4 is here under another name, without types of its own.
 import express4 from "express4";
 import { describe, expect, test } from "vitest";
-import { originCheck, requireFresh, requireLogin, sessions } from "../../src/adapters/express/index.ts";
+import {
+  originCheck,
+  requireFresh,
+  requireLogin,
+  sessions,
+  sessionOf as typedSession,
+} from "../../src/adapters/express/index.ts";
 import { memoryStore, PsessionError, type PsessionOptions } from "../../src/index.ts";
-import { overHttp, type TestApp, type TestSession, testApp } from "../support/app.ts";
+import { overHttp, type TestApp, type TestData, type TestSession, testApp } from "../support/app.ts";
 import { HOUR } from "../support/clock.ts";
 import { HttpClient, serve } from "../support/http.ts";
 import { intercepted } from "../support/stores.ts";
@@ -296,6 +302,33 @@ describe.each(versions)("%s", (_, makeExpress) => {
     await client.post("/login");
     expect((await client.get("/shop")).text).toBe("in");
     expect((await client.get("/staff")).status).toBe(500);
+  });
+
+  test("a route or guard without the middleware before it says so", async () => {
+    const { client } = await start(
+      () => {},
+      {},
+      (routes) => {
+        routes.get("/early", (request, response) =>
+          response.json(typedSession<TestData>(request).data.count),
+        );
+        routes.get("/guarded", requireLogin(), (_request, response) => response.json("in"));
+        routes.use(((error, _request, response, _next) => {
+          response.status(error.status).json({ code: error.code });
+        }) as express5.ErrorRequestHandler);
+      },
+    );
+    for (const path of ["/early", "/guarded"]) {
+      const { status, json } = await client.get(path);
+      expect([status, json], path).toEqual([500, { code: "no_session" }]);
+    }
+  });
+
+  test("a session typed by parameter is the same session", async () => {
+    const { client } = await start((routes) => {
+      routes.get("/", (request, response) => response.json(typedSession(request) === request.session));
+    });
+    expect((await client.get("/")).json).toBe(true);
   });
 
   test("guards answer pages with a redirect and scripts with a status", async () => {

@@ -1,6 +1,6 @@
 import type { Request } from "express";
 import type { Session, SessionData } from "psession";
-import "psession/express";
+import { sessionOf } from "psession/express";
 
 declare module "psession" {
   interface SessionData {
@@ -28,4 +28,9 @@ const cart: string[] | undefined = own.data.cart;
 // @ts-expect-error: not in this type
 own.data.locale;
 
-export { cart, got, locale, updated, visits };
+/** In Express, where merging is not wanted. */
+const points: number | undefined = sessionOf<{ points: number }>(request).data.points;
+// @ts-expect-error: no such key
+sessionOf<{ points: number }>(request).set({ visits: 1 });
+
+export { cart, got, locale, points, updated, visits };
