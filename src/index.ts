@@ -27,3 +27,4 @@ export type {
 } from "./session.ts";
 export { memoryStore } from "./stores/memory/index.ts";
 export type * from "./stores/store.ts";
+export type { BatchFacts, CommitContext, OpenContext, StoreContext, StoreOperation } from "./tracing.ts";

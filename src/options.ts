@@ -12,6 +12,7 @@ import type { Prefixes } from "./request/binding.ts";
 import { KeyRing } from "./secrets.ts";
 import { SealedStore } from "./stores/sealed.ts";
 import type { Store } from "./stores/store.ts";
+import { TracedStore } from "./stores/traced.ts";
 
 /**
  * Danger. As an option's key it makes cookies that travel over plain http, where everybody on the way can
@@ -389,9 +390,10 @@ export function resolveOptions(options: PsessionOptions): Settings {
     true, "encryption.keys and keys must have nothing in common: who has one must not have the other");
   if (faults.length > 0) throw invalidOptions("psession", faults);
   const vault = encryption && new Vault(encryption.keys, encryption.acceptPlainText);
+  const store = new TracedStore(given.store);
 
   return {
-    store: vault === undefined ? given.store : new SealedStore(given.store, vault),
+    store: vault === undefined ? store : new SealedStore(store, vault),
     vault,
     keys: new KeyRing(given.keys as [string | Uint8Array]),
     // Stores keep whole milliseconds.

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers";
 import { serializeCookie } from "../http/cookies.ts";
 import type { Session } from "../session.ts";
+import { type CommitContext, commits, isHeard, type OpenContext, openings, traced } from "../tracing.ts";
 import { warnOfLateSave } from "../warnings.ts";
 import { isAlive } from "./alive.ts";
 import { commitRequest, inTurn } from "./commit.ts";
@@ -48,7 +49,7 @@ export class Exchange<Data extends object = object, S extends Session<Data> = Se
 
   /** The visitor's session. The store is asked at the first call; a request that never calls costs nothing. */
   open(): Promise<S> {
-    this.#opening ??= this.#open();
+    this.#opening ??= isHeard(openings) ? this.#openTraced() : this.#open();
     return this.#opening;
   }
 
@@ -83,6 +84,12 @@ export class Exchange<Data extends object = object, S extends Session<Data> = Se
   }
 
   #commit(state: RequestState): Settlement | Promise<Settlement> {
+    if (!isHeard(commits)) return this.#save(state);
+    const context: CommitContext = { store: this.#core.settings.store.name, outcome: state.outcome };
+    return traced(commits, context, () => this.#save(state));
+  }
+
+  #save(state: RequestState): Settlement | Promise<Settlement> {
     try {
       state.flash?.settle();
       if (this.#isSettled && !isChanged(state)) return NOTHING;
@@ -95,6 +102,15 @@ export class Exchange<Data extends object = object, S extends Session<Data> = Se
     } catch (error) {
       return this.#fail(error);
     }
+  }
+
+  async #openTraced(): Promise<S> {
+    const context: OpenContext = { store: this.#core.settings.store.name, outcome: undefined };
+    return traced(openings, context, async () => {
+      const session = await this.#open();
+      context.outcome = this.#state?.outcome;
+      return session;
+    });
   }
 
   async #open(): Promise<S> {

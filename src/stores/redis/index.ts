@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import type { Duration } from "../../duration.ts";
 import { describeFault, invalidOptions } from "../../faults.ts";
+import { tellOfBatch } from "../../tracing.ts";
 import { assertUserId } from "../../user-id.ts";
 import { Batch } from "../batch.ts";
 import { targetOf } from "../devices.ts";
@@ -100,7 +101,7 @@ class RedisStore implements Store {
   constructor(server: Server, writer: Writer) {
     this.#server = server;
     this.#writer = writer;
-    this.#touches = new Touches(server);
+    this.#touches = new Touches(server, this.name);
     this.admin = new RedisAdmin(server);
     this.#reads = server.isCluster ? undefined : new Batch((ids, since) => this.#loadSessions(ids, since));
   }
@@ -190,6 +191,7 @@ class RedisStore implements Store {
   async close(): Promise<void> {}
 
   async #loadSessions(ids: readonly string[], since: number): Promise<ReadonlyMap<string, string>> {
+    tellOfBatch(this.name, "findSession", ids.length);
     const names = ids.map((id) => this.#server.keys.session(id));
     const reply = await this.#server.send(names[0] ?? "", ["MGET", ...names], this.#server.deadline(since));
     const rows = listOf(reply);

@@ -1,4 +1,5 @@
 import { tagOf } from "../../secrets.ts";
+import { tellOfBatch } from "../../tracing.ts";
 import type { Touch } from "../store.ts";
 import { assertSiblings, encodeTouch } from "./changes.ts";
 import { scripts } from "./lua/index.ts";
@@ -16,11 +17,14 @@ interface Call {
 /** Collects the touches of one tick and sends them together: one script on a single server, else one per slot. */
 export class Touches {
   readonly #server: Server;
+  readonly #store: string;
   #calls: Call[] = [];
   #since = 0;
 
-  constructor(server: Server) {
+  /** `store`: whose touches these are called where batches are told. */
+  constructor(server: Server, store: string) {
     this.#server = server;
+    this.#store = store;
   }
 
   add(touches: readonly Touch[]): Promise<void> {
@@ -66,6 +70,7 @@ export class Touches {
     );
     const [first, ...rest] = named;
     if (first === undefined) return;
+    tellOfBatch(this.#store, "touch", touches.length);
     await this.#server.run(
       scripts.touch,
       [first, ...rest],

@@ -1,6 +1,7 @@
 import { systemClock } from "../../clock.ts";
 import { PsessionError } from "../../errors.ts";
 import { sameDigest } from "../../secrets.ts";
+import { tellOfBatch } from "../../tracing.ts";
 import { Batch } from "../batch.ts";
 import { targetOf } from "../devices.ts";
 import type {
@@ -182,6 +183,7 @@ export class SqlStore implements Store {
 
   async #findSessions(ids: readonly string[]): Promise<ReadonlyMap<string, SessionRow>> {
     const statements = this.statements;
+    tellOfBatch(this.name, "findSession", ids.length);
     // Every request comes by here: no turn of the event loop more than needed.
     const runner = this.#isReady ? this.#runner : await this.#whenReady();
     const { rows } = await runner.read(statements.findSessions(ids));
@@ -195,6 +197,7 @@ export class SqlStore implements Store {
 
   async #touchAll(touches: readonly Touch[]): Promise<void> {
     const statements = this.statements;
+    tellOfBatch(this.name, "touch", touches.length);
     const plain = touches.filter(({ remembered }) => remembered?.confirm === undefined);
     const confirming = touches.filter(({ remembered }) => remembered?.confirm !== undefined);
     const runner = await this.#whenReady();
