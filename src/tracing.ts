@@ -15,7 +15,7 @@ interface Traced {
 
 /** A request being opened: "tracing:psession.open:start" and its siblings. */
 export interface OpenContext extends Traced {
-  /** Known from "asyncStart" on, unless opening failed. */
+  /** Known once "asyncStart" is told, unless opening failed. */
   outcome: Outcome | undefined;
 }
 
