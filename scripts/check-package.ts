@@ -18,6 +18,7 @@ import { missingTests } from "./named-tests.ts";
 const TYPES_FROM: Readonly<Record<string, string>> = {
   "adapters/fastify": "fastify",
   "adapters/hono": "hono",
+  opentelemetry: "@opentelemetry/api",
   "stores/kysely": "kysely",
 };
 

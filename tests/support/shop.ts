@@ -15,11 +15,18 @@ export function folderForApp(): string {
   return folder;
 }
 
+interface AppOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Gets what the application prints, in place of our own output. */
+  readonly hear?: (text: string) => void;
+}
+
 /** Starts an example as a process of its own, on a free port, and ends it with the test. */
 export async function startApp(
   file: string,
   folder: string,
   runtime = [process.execPath],
+  { env = {}, hear }: AppOptions = {},
 ): Promise<HttpClient> {
   const port = await freePort();
   const [program = "", ...values] = runtime;
@@ -30,9 +37,11 @@ export async function startApp(
       NODE_ENV: "development",
       PORT: String(port),
       SESSION_KEY: "Nq8Lw3Zt6Vx1Rb9Ks4Yd7Gh2Jf5Mp0Ca",
+      ...env,
     },
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", hear === undefined ? "inherit" : "pipe", "inherit"],
   });
+  if (hear !== undefined) child.stdout?.setEncoding("utf8").on("data", hear);
   const ended = new Promise<void>((done) => child.once("exit", () => done()));
   onTestFinished(() => {
     child.kill();

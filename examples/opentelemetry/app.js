@@ -1,0 +1,46 @@
+// npm i express psession @opentelemetry/api @opentelemetry/sdk-metrics @opentelemetry/exporter-prometheus
+// npm i @opentelemetry/sdk-trace @opentelemetry/context-async-hooks; node app.js
+
+import express from "express";
+import { createPsession, dangerouslyAllowInsecureHttp } from "psession";
+import { originCheck, requireFresh, requireLogin, sessions } from "psession/express";
+import { sqliteStore } from "psession/sqlite";
+import { stop } from "./telemetry.js";
+
+const psession = createPsession({
+  store: sqliteStore({ path: process.env.DATABASE ?? "sessions.sqlite" }),
+  keys: [process.env.SESSION_KEY], // 32 random bytes: openssl rand -base64 32
+  [dangerouslyAllowInsecureHttp]: true, // for http://localhost; refused in production
+});
+
+const users = { "ada@example.com": { id: 1, password: "only for trying it out" } };
+
+const app = express();
+app.use(originCheck(), express.json(), sessions(psession));
+
+app.post("/login", async ({ body, session }, response) => {
+  const user = users[body.email];
+  if (user === undefined || user.password !== body.password) return response.sendStatus(401);
+  await session.login(user.id, { remember: body.remember });
+  response.redirect(303, "/cart");
+});
+
+app.post("/logout", async ({ session }, response) => {
+  await session.logout();
+  response.sendStatus(204);
+});
+
+app.post("/cart", ({ body, session }, response) => {
+  session.push("cart", body.item);
+  response.redirect(303, "/cart");
+});
+
+app.get("/cart", ({ session }, response) => response.json(session.data.cart ?? []));
+
+app.get("/devices", requireLogin(), async ({ session }, response) => response.json(await session.devices()));
+
+app.get("/billing", requireFresh({ within: "10m" }), (_request, response) => response.json("your cards"));
+
+const server = app.listen(process.env.PORT ?? 3000);
+
+process.once("SIGTERM", () => server.close(() => Promise.all([psession.close(), stop()])));

@@ -1,0 +1,29 @@
+import type { TracingChannel } from "node:diagnostics_channel";
+
+/**
+ * Hears of every call on a tracing channel that failed, or that was answered and not at once; with what `begin` gave
+ * when it began. Returns the function that ends it.
+ */
+export function onFinished<Context extends object, Begun extends object | number>(
+  tracing: TracingChannel<unknown, Context>,
+  begin: () => Begun,
+  finished: (context: Context, begun: Begun) => void,
+): () => void {
+  const calls = new WeakMap<Context, Begun>();
+  const finish = (context: Context) => {
+    const begun = calls.get(context);
+    // Calls that began before anybody listened are left out; and "asyncEnd" comes after "error", too.
+    if (begun === undefined) return;
+    calls.delete(context);
+    finished(context, begun);
+  };
+  const subscribers = {
+    start: (context: Context) => void calls.set(context, begin()),
+    end() {},
+    asyncStart() {},
+    asyncEnd: finish,
+    error: finish,
+  };
+  tracing.subscribe(subscribers);
+  return () => void tracing.unsubscribe(subscribers);
+}
