@@ -1,15 +1,14 @@
 import type { TracingChannel } from "node:diagnostics_channel";
 
 /**
- * Hears of every call on a tracing channel that failed, or that was answered and not at once; with what `begin` gave
- * when it began. Returns the function that ends it.
+ * Hears of every call on a tracing channel that failed, or that was answered and not at once, in the asynchronous
+ * context of the call; with when it began (`performance.now()`). Returns the function that ends it.
  */
-export function onFinished<Context extends object, Begun extends object | number>(
+export function onFinished<Context extends object>(
   tracing: TracingChannel<unknown, Context>,
-  begin: () => Begun,
-  finished: (context: Context, begun: Begun) => void,
+  finished: (context: Context, begun: number) => void,
 ): () => void {
-  const calls = new WeakMap<Context, Begun>();
+  const calls = new WeakMap<Context, number>();
   const finish = (context: Context) => {
     const begun = calls.get(context);
     // Calls that began before anybody listened are left out; and "asyncEnd" comes after "error", too.
@@ -18,7 +17,7 @@ export function onFinished<Context extends object, Begun extends object | number
     finished(context, begun);
   };
   const subscribers = {
-    start: (context: Context) => void calls.set(context, begin()),
+    start: (context: Context) => void calls.set(context, performance.now()),
     end() {},
     asyncStart() {},
     asyncEnd: finish,

@@ -48,21 +48,14 @@ export function countInto(provider: MeterProvider): () => void {
     ...Object.entries(COUNTED).map(([type, count]) =>
       onMessage(`psession:${type}`, (event) => count(event as never, add)),
     ),
-    onFinished(
-      openings,
-      () => 0,
-      (context) =>
-        add("psession.opens", 1, "error" in context ? errorOf(context) : { [outcome]: context.outcome }),
+    onFinished(openings, (context) =>
+      add("psession.opens", 1, "error" in context ? errorOf(context) : { [outcome]: context.outcome }),
     ),
-    onFinished(
-      storeCalls,
-      () => performance.now(),
-      (context, begun) => {
-        const facts = { [store]: context.store, [operation]: context.operation, ...errorOf(context) };
-        record("psession.store.operation.duration", (performance.now() - begun) / 1000, facts);
-        if ("error" in context) add("psession.store.errors");
-      },
-    ),
+    onFinished(storeCalls, (context, begun) => {
+      const facts = { [store]: context.store, [operation]: context.operation, ...errorOf(context) };
+      record("psession.store.operation.duration", (performance.now() - begun) / 1000, facts);
+      if ("error" in context) add("psession.store.errors");
+    }),
     onMessage(batches.name, (batch) => {
       const { size, ...of } = batch as BatchFacts;
       record("psession.batch.size", size, { [store]: of.store, [operation]: of.operation });
