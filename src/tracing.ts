@@ -32,7 +32,11 @@ export interface StoreContext extends Traced {
   readonly operation: StoreOperation;
 }
 
-export type StoreOperation = Exclude<keyof Store, "name" | "userIds" | "admin" | "migrate" | "close">;
+/** What requests and pruning ask of a store. */
+export type StoreOperation = Exclude<
+  keyof Store,
+  "name" | "userIds" | "admin" | "audit" | "migrate" | "close"
+>;
 
 /** What many requests wanted goes to the database together, "psession:batch". */
 export interface BatchFacts {

@@ -89,6 +89,11 @@ export const COUNTERS = {
     description: "Rows that were written by a clock too far ahead",
     attributes: [],
   },
+  "psession.audit.losses": {
+    unit: "{entry}",
+    description: "Entries that the audit trail did not take and that were given up",
+    attributes: [],
+  },
 } as const satisfies Record<string, Definition>;
 
 export const HISTOGRAMS = {

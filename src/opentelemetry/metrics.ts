@@ -31,12 +31,14 @@ const COUNTED: { readonly [K in EventName]?: (event: PsessionEvents[K], add: Add
   mergeRetried: (_event, add) => add("psession.merge.retries"),
   mergeConflict: (_event, add) => add("psession.merge.conflicts"),
   saveDiscarded: (_event, add) => add("psession.discarded.saves"),
-  pruned: ({ sessions, logins }, add) => {
+  pruned: ({ sessions, logins, audit }, add) => {
     add("psession.pruned.rows", sessions, { [rowKind]: "session" });
     add("psession.pruned.rows", logins, { [rowKind]: "login" });
+    add("psession.pruned.rows", audit, { [rowKind]: "audit" });
   },
   generationAhead: (_event, add) => add("psession.store.losses"),
   clockSkew: (_event, add) => add("psession.clock.skews"),
+  auditLost: ({ count }, add) => add("psession.audit.losses", count),
 };
 
 /** Counts into this provider what every psession of the process does, until the function that it returns is called. */

@@ -1,4 +1,5 @@
 import { isHeard, type StoreOperation, storeCalls, traced } from "../tracing.ts";
+import type { AuditTrail } from "./audit.ts";
 import type {
   Change,
   ChangeResult,
@@ -17,8 +18,11 @@ import type {
   UserIdKind,
 } from "./store.ts";
 
+/** Every part of a store, so that none is forgotten here that not all of them have. */
+type Whole = { readonly [K in keyof Required<Store>]: Store[K] };
+
 /** A store whose calls are told to whoever listens; where nobody does, they are the store's own. */
-export class TracedStore implements Store {
+export class TracedStore implements Whole {
   readonly #store: Store;
   readonly name: string;
   readonly userIds: UserIdKind;
@@ -77,6 +81,10 @@ export class TracedStore implements Store {
 
   close(): Promise<void> {
     return this.#store.close();
+  }
+
+  get audit(): AuditTrail | undefined {
+    return this.#store.audit;
   }
 
   get admin(): StoreAdmin | undefined {
