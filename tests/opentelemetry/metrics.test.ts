@@ -67,7 +67,7 @@ describe("what Prometheus scrapes", () => {
     expect((await thief.get("/", navigation)).text).toBe("theft");
     expect(await visit("/")).toBe("revoked");
     app.clock.advance(40 * DAY);
-    expect(await app.psession.prune()).toEqual({ sessions: 0, logins: 1 });
+    expect(await app.psession.prune()).toMatchObject({ sessions: 0, logins: 1 });
 
     expect(countedIn(await scrape())).toEqual({
       'psession_opens_total{psession_outcome="none"}': 2,
@@ -178,6 +178,25 @@ describe("what Prometheus scrapes", () => {
       psession_store_losses_total: 1,
       psession_clock_skews_total: 1,
     });
+  });
+
+  test("counts entries of the audit trail that are too old, and those that it did not take", async () => {
+    const { app, scrape } = await start({ store: memoryStore({ audit: true }) });
+    await new TestBrowser(app).visit((session) => session.login("ada"));
+    await app.psession.flush();
+    app.clock.advance(91 * DAY);
+    await app.psession.prune();
+    const append = async () => {
+      throw new Error("The sink is down.");
+    };
+    const deaf = testApp({ audit: { sink: { append }, events: ["revokedEveryone"] } });
+    for (let index = 0; index < 10_002; index++) await deaf.psession.revokeEveryone();
+    expect(countedIn(await scrape())).toMatchObject({
+      'psession_pruned_rows_total{psession_row_kind="session"}': 1,
+      'psession_pruned_rows_total{psession_row_kind="audit"}': 1,
+      psession_audit_losses_total: 2,
+    });
+    await deaf.psession.close();
   });
 
   test("counts and times calls of the store, and those that fail by their error", async () => {
