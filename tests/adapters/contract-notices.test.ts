@@ -98,6 +98,10 @@ test.each<[HttpFace, string]>([
   [naive({}), "requireLogin sends pages to the sign-in and refuses scripts; who is signed in passes"],
   [naive({}), "changes that another site sends are refused before the session is read"],
   [
+    naive({}),
+    "nine requests at once to an exclusive route that reads and then writes are counted one by one",
+  ],
+  [
     careless((setup) => ({ ...setup, trustProxy: true })),
     "a proxy that is not trusted is not believed: no https, no session, no cookie",
   ],
