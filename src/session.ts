@@ -43,7 +43,7 @@ export interface LoginOptions<Data> {
    * What is kept of the data gathered before. The function also gets the data of the user's latest other
    * session. Default: "all", but "none" where another user was signed in.
    */
-  carry?: Carry<Data>;
+  carry?: Carry<Data> | undefined;
   /**
    * That other session, for `carry`, where it has been read already: what `findSession` of `psession/kysely` gives.
    * Null where there is none. Left out, it is read from the store.
