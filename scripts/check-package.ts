@@ -10,6 +10,7 @@ import { dirname, join } from "node:path";
 import { PassThrough } from "node:stream";
 import type { Command } from "commander";
 import { createProgram } from "../src/cli/program.ts";
+import { EVENTS } from "../src/events.ts";
 import { optionDefaults } from "../src/options.ts";
 import { TABLES } from "../src/stores/sql/schema.ts";
 import { missingTests } from "./named-tests.ts";
@@ -32,6 +33,7 @@ try {
   checkTypes();
   checkOptions();
   checkColumns();
+  checkEvents();
   checkCommands();
   checkFindings();
   for (const page of ["docs/predecessor.md", "docs/security-checklist.md"])
@@ -118,6 +120,15 @@ function checkColumns(): void {
     }
   }
   for (const name of documented.keys()) faults.push(`${page} has ${name}, the code has not`);
+}
+
+/** Rows of the tables in docs/events.md: | `event` | fields | when |. */
+function checkEvents(): void {
+  const rows = readFileSync("docs/events.md", "utf8").matchAll(/^\| `(\w+)` *\|/gm);
+  const documented = new Set(Array.from(rows, ([, name = ""]) => name));
+  for (const name of Object.keys(EVENTS))
+    if (!documented.delete(name)) faults.push(`docs/events.md lacks ${name}`);
+  for (const name of documented) faults.push(`docs/events.md has ${name}, the code has not`);
 }
 
 /** Sections of docs/cli.md: ## `psession command`, with a table of options: | `--option <value>` | meaning |. */

@@ -37,6 +37,8 @@ const BINARIES: Record<Name, string> = {
 const DENO_RUN = ["run", "--allow-all", "--no-lock", "--node-modules-dir=manual", "--cached-only"];
 const CONTRACT = "tests/runtimes/contract.ts";
 const SUITES = ["tests/adapters", "tests/session", "tests/http", "tests/data", "tests/examples.test.ts"];
+/** Stories that run on every store run here on those that need no server: a database's is the same on every Node. */
+const WITHOUT_SERVERS = "^(?!.*\\b(postgres|mysql|redis)\\b)";
 const STORES = "store contract: (memory|sqlite, a file of its own|node:sqlite)";
 /** The examples that are written for any run time. */
 const PORTABLE = "examples/(fetch|hono|h3)/";
@@ -115,7 +117,8 @@ function contract(binary: string, values: readonly string[]): Result {
 }
 
 function suites(binary: string): Result {
-  return vitest(`${nodeVersion(binary)}, suites`, binary, SUITES);
+  const values = [...SUITES, "--testNamePattern", WITHOUT_SERVERS];
+  return vitest(`${nodeVersion(binary)}, suites`, binary, values);
 }
 
 function stores(binary: string): Result {

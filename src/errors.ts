@@ -22,6 +22,7 @@ export type PsessionErrorCode =
   | "store_conflict"
   | "lock_timeout"
   | "cookie_too_large"
+  | "no_audit_trail"
   | "closed";
 
 export interface PsessionErrorOptions {

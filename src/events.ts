@@ -19,6 +19,12 @@ interface OfSession extends Facts {
   readonly userId: UserId | undefined;
 }
 
+/** A session at the hands of its user. `handle` is what lists of devices call it. */
+interface OfDevice extends OfSession {
+  readonly handle: string;
+  readonly request: RequestOrigin;
+}
+
 interface OfLogin extends Facts {
   readonly handle: string;
   readonly userId: UserId;
@@ -28,14 +34,12 @@ interface OfLogin extends Facts {
 export interface PsessionEvents {
   /** A session row was stored for the first time. */
   created: OfSession;
-  login: OfSession & {
-    readonly handle: string;
-    readonly remembered: boolean;
-    readonly request: RequestOrigin;
-  };
+  login: OfDevice & { readonly userId: UserId; readonly remembered: boolean };
+  /** A sign-in from a browser on which this user did not sign in before; with the option `devices.tellNew`. */
+  newDevice: OfDevice & { readonly userId: UserId; readonly remembered: boolean };
   /** A credential was proved again within a session. */
-  reauthenticated: OfSession & { readonly level: Level };
-  logout: OfSession;
+  reauthenticated: OfDevice & { readonly level: Level };
+  logout: OfDevice;
   /** A remember cookie brought a browser back. */
   restored: OfLogin & {
     readonly sessionId: string;
@@ -76,11 +80,21 @@ export interface PsessionEvents {
     readonly handle: string;
     readonly reason: RevocationReason;
   };
+  /** A password or another factor was changed (`psession.passwordChanged`), and other devices were ended. */
+  credentialChanged: Facts & {
+    readonly userId: UserId;
+    /** What was changed, as the application calls it. */
+    readonly factor: string;
+    /** The device that stays signed in, and the request that came from it. */
+    readonly handle: string | undefined;
+    readonly request: RequestOrigin | undefined;
+    readonly ended: number;
+  };
   /** Everything that everybody had was ended; `revoked` does not tell of each device. */
   revokedEveryone: Facts & { readonly count: number; readonly reason: RevocationReason };
   /** A cookie past its deadline was presented. */
   expired: Facts & { readonly handle: string; readonly userId: UserId | undefined };
-  pruned: Facts & { readonly sessions: number; readonly logins: number };
+  pruned: Facts & { readonly sessions: number; readonly logins: number; readonly audit: number };
   /** A save met a newer version and was merged onto it. */
   mergeRetried: OfSession & { readonly attempt: number };
   /** Two requests changed the same key; the later save won. */
@@ -98,9 +112,47 @@ export interface PsessionEvents {
   /** The data of a user's other session could not be decoded at a sign-in, which went on without it. */
   previousUnreadable: Facts & { readonly userId: UserId };
   storeUnavailable: Facts & { readonly error: unknown };
+  /** Audit entries were given up, as the sink has failed for too long. */
+  auditLost: Facts & { readonly count: number };
 }
 
 export type EventName = keyof PsessionEvents;
+
+/** Every event, for checks at run time; the compiler sees to it that none is missing. */
+export const EVENTS: { readonly [K in EventName]: true } = {
+  created: true,
+  login: true,
+  newDevice: true,
+  reauthenticated: true,
+  logout: true,
+  restored: true,
+  recovered: true,
+  converged: true,
+  accepted: true,
+  theft: true,
+  moved: true,
+  rotated: true,
+  confirmed: true,
+  revoked: true,
+  credentialChanged: true,
+  revokedEveryone: true,
+  expired: true,
+  pruned: true,
+  mergeRetried: true,
+  mergeConflict: true,
+  saveDiscarded: true,
+  clockSkew: true,
+  generationAhead: true,
+  duplicateCookies: true,
+  insecureTransport: true,
+  previousUnreadable: true,
+  storeUnavailable: true,
+  auditLost: true,
+};
+
+export const isEventName = (name: unknown): name is EventName =>
+  typeof name === "string" && Object.hasOwn(EVENTS, name);
+
 export type PsessionEvent = { [K in EventName]: { readonly type: K } & PsessionEvents[K] }[EventName];
 type Listener<K extends EventName> = (
   event: { readonly type: K } & PsessionEvents[K],

@@ -12,6 +12,7 @@ export type { HeldLock, LockOptions } from "./locks.ts";
 export { dangerouslyAllowInsecureHttp, type PsessionOptions } from "./options.ts";
 export type { PlaceLookup } from "./places.ts";
 export type { PresetName } from "./presets.ts";
+export type { Pruned } from "./prune.ts";
 export { createPsession, type Psession } from "./psession.ts";
 export type { Exchange, Settlement } from "./request/exchange.ts";
 export { factsOf, type RequestFacts, type Transport } from "./request/facts.ts";
@@ -25,5 +26,6 @@ export type {
   PreviousSession,
   Session,
 } from "./session.ts";
-export { memoryStore } from "./stores/memory/index.ts";
+export type { AuditEntry, AuditQuery, AuditSink, AuditTrail } from "./stores/audit.ts";
+export { type MemoryStoreOptions, memoryStore } from "./stores/memory/index.ts";
 export type * from "./stores/store.ts";

@@ -1,8 +1,10 @@
 import * as v from "valibot";
+import { AUDIT_KEEP, AUDITED, isAuditable } from "./audit.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { type Codec, jsonCodec } from "./data/codec.ts";
 import { Vault } from "./data/vault.ts";
 import { type Duration, parseDuration } from "./duration.ts";
+import type { EventName } from "./events.ts";
 import { describeFault, invalidOptions } from "./faults.ts";
 import { type CookieDefinition, MAX_AGE_LIMIT_SECONDS } from "./http/cookies.ts";
 import type { PlaceLookup } from "./places.ts";
@@ -10,6 +12,7 @@ import { PRESET_NAMES, type PresetName, presetFaults, withPreset } from "./prese
 import { type ProtocolTimes, protocolTimes } from "./remember/times.ts";
 import type { Prefixes } from "./request/binding.ts";
 import { KeyRing } from "./secrets.ts";
+import type { AuditSink } from "./stores/audit.ts";
 import { SealedStore } from "./stores/sealed.ts";
 import type { Store } from "./stores/store.ts";
 
@@ -66,6 +69,8 @@ export interface PsessionOptions {
     session?: string;
     /** Name of the remember cookie. */
     remember?: string;
+    /** Name of the cookie by which browsers are known, with `devices.tellNew`. */
+    device?: string;
     sameSite?: "lax" | "strict" | "none";
     path?: string;
     domain?: string;
@@ -81,6 +86,20 @@ export interface PsessionOptions {
     overflow?: "endOldest" | "refuse";
     /** Where an address is, for lists of devices; whatever it throws, or takes too long for, is left out. */
     place?: PlaceLookup;
+    /**
+     * Know browsers by a cookie that outlives sessions, and emit `newDevice` where a user signs in on one for the
+     * first time.
+     */
+    tellNew?: boolean;
+  };
+  /** Keeps what happens around accounts: sign-ins, thefts, revocations. On where the store has an audit trail. */
+  audit?: {
+    /** Where entries go. */
+    sink?: AuditSink;
+    /** Which events make an entry. */
+    events?: readonly EventName[];
+    /** How long entries are kept, where the sink can prune. */
+    keep?: Duration;
   };
   /**
    * Encrypts session data at rest with AES-256-GCM, bound to its row and user. Secrets of at least 32 bytes,
@@ -137,13 +156,18 @@ export interface Settings {
   readonly cookies: {
     readonly session: CookieDefinition;
     readonly remember: CookieDefinition;
+    readonly device: CookieDefinition;
     readonly noStore: boolean;
   };
   readonly devices: {
     readonly most: number | undefined;
     readonly overflow: "endOldest" | "refuse";
     readonly place: PlaceLookup | undefined;
+    readonly tellNew: boolean;
   };
+  readonly audit:
+    | { readonly sink: AuditSink; readonly events: readonly EventName[]; readonly keep: number }
+    | undefined;
   readonly whenUnavailable: "refuse" | "anonymous";
   readonly prune: { readonly every: number; readonly chunk: number } | undefined;
 }
@@ -212,6 +236,17 @@ const keyList = v.pipe(
   v.minLength(1, "must hold at least one secret"),
 );
 
+const auditOptions = v.strictObject({
+  sink: v.optional(
+    v.custom<AuditSink>((value) => hasFunctions(value, ["append"]), "must be an object with append()"),
+  ),
+  events: v.optional(
+    v.array(v.custom<EventName>(isAuditable, "is no event that can be kept"), "must be a list of events"),
+    [...AUDITED],
+  ),
+  keep: duration(AUDIT_KEEP),
+});
+
 const schema = v.strictObject({
   store: v.custom<Store>(isStore, "must be a store, such as memoryStore() or sqliteStore({ path })"),
   keys: keyList,
@@ -262,6 +297,7 @@ const schema = v.strictObject({
     v.strictObject({
       session: cookieName,
       remember: cookieName,
+      device: cookieName,
       sameSite: v.optional(v.picklist(["lax", "strict", "none"], 'must be "lax", "strict" or "none"'), "lax"),
       path: v.optional(
         v.pipe(
@@ -294,9 +330,11 @@ const schema = v.strictObject({
       place: v.optional(
         v.custom<PlaceLookup>((value) => typeof value === "function", "must be a function of an address"),
       ),
+      tellNew: v.optional(v.boolean("must be true or false"), false),
     }),
     {},
   ),
+  audit: v.optional(auditOptions),
   encryption: v.optional(
     v.strictObject({
       keys: keyList,
@@ -370,6 +408,7 @@ export function resolveOptions(options: PsessionOptions): Settings {
   const definitions = {
     session: define(cookies.session ?? `${prefix}psession`),
     remember: define(cookies.remember ?? `${prefix}psession-remember`),
+    device: define(cookies.device ?? `${prefix}psession-device`),
   };
   for (const [option, { name, path, domain, secure }] of Object.entries(definitions)) {
     const lower = name.toLowerCase();
@@ -381,8 +420,13 @@ export function resolveOptions(options: PsessionOptions): Settings {
     require(!lower.startsWith("__secure-") || secure, `cookies.${option}: a __Secure- cookie needs https`);
     require(isHost === name.startsWith("__Host-"), `cookies.${option}: write the prefix as __Host-`);
   }
-  require(definitions.session.name !==
-    definitions.remember.name, "cookies.session and cookies.remember must differ");
+  const names = Object.entries(definitions).map(([option, { name }]) => [option, name] as const);
+  for (const [index, [option, name]] of names.entries())
+    for (const [other, taken] of names.slice(0, index))
+      require(name !== taken, `cookies.${other} and cookies.${option} must differ`);
+  const sink = given.audit?.sink ?? given.store.audit;
+  require(given.audit === undefined ||
+    sink !== undefined, "audit.sink is needed, as the store keeps no audit trail (its option audit)");
   const { encryption } = given;
   const isShared = encryption?.keys.some((secret) => given.keys.some((other) => sameKey(secret, other)));
   require(isShared !==
@@ -401,7 +445,8 @@ export function resolveOptions(options: PsessionOptions): Settings {
     session: { ...session, rotateEvery, matchAddress: prefixesOf(session.matchAddress) },
     remember,
     cookies: { ...definitions, noStore: cookies.noStore },
-    devices: { most: given.devices.most, overflow: given.devices.overflow, place: given.devices.place },
+    devices: { ...given.devices, most: given.devices.most, place: given.devices.place },
+    audit: sink === undefined ? undefined : { ...(given.audit ?? v.parse(auditOptions, {})), sink },
     whenUnavailable: given.whenUnavailable,
     prune: prune === false ? undefined : prune,
   };

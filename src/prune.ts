@@ -1,5 +1,11 @@
 import type { Core } from "./request/state.ts";
+import type { AuditSink } from "./stores/audit.ts";
 import type { PruneResult, Store } from "./stores/store.ts";
+
+/** How many rows went: of sessions, remembered logins, and the audit trail. */
+export interface Pruned extends PruneResult {
+  readonly audit: number;
+}
 
 /**
  * Deletes rows past their deadline, from time to time and in chunks, so that nothing waits for it. Processes
@@ -33,7 +39,7 @@ export class Pruner {
   }
 
   /** One turn of the timer: prunes unless another process did so within the interval. */
-  async turn(): Promise<PruneResult | undefined> {
+  async turn(): Promise<Pruned | undefined> {
     const { store, clock, prune } = this.#core.settings;
     if (prune === undefined) return undefined;
     try {
@@ -46,25 +52,33 @@ export class Pruner {
   }
 
   /** On demand. Claimed as well: other processes need not come right after, and `doctor` sees that somebody prunes. */
-  async pruneNow(): Promise<PruneResult> {
+  async pruneNow(): Promise<Pruned> {
     const { store, clock } = this.#core.settings;
     await store.claimPrune(clock.now(), 1);
     return this.prune();
   }
 
-  async prune(): Promise<PruneResult> {
-    const { store, clock } = this.#core.settings;
+  async prune(): Promise<Pruned> {
+    const { store, clock, audit: trail } = this.#core.settings;
     const chunk = this.#core.settings.prune?.chunk ?? 1000;
     const now = clock.now();
     let sessions = 0;
     let logins = 0;
+    let audit = 0;
     for await (const deleted of pruneInChunks(store, now, chunk)) {
       sessions += deleted.sessions;
       logins += deleted.logins;
       if (this.#isStopped) break;
     }
-    if (sessions + logins > 0) this.#core.events.emit("pruned", { at: now, sessions, logins });
-    return { sessions, logins };
+    if (trail !== undefined && !this.#isStopped) {
+      for await (const deleted of pruneAudit(trail.sink, now - trail.keep, chunk)) {
+        audit += deleted;
+        if (this.#isStopped) break;
+      }
+    }
+    const pruned = { sessions, logins, audit };
+    if (sessions + logins + audit > 0) this.#core.events.emit("pruned", { at: now, ...pruned });
+    return pruned;
   }
 }
 
@@ -75,6 +89,16 @@ export async function* pruneInChunks(store: Store, now: number, chunk: number): 
     yield deleted;
     if (deleted.sessions < chunk && deleted.logins < chunk) return;
     // Lets waiting requests through between two chunks.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Deletes audit entries of before that moment, and tells of every chunk. */
+export async function* pruneAudit(sink: AuditSink, before: number, chunk: number): AsyncGenerator<number> {
+  while (true) {
+    const deleted = (await sink.prune?.(before, chunk)) ?? 0;
+    yield deleted;
+    if (deleted < chunk) return;
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

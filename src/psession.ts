@@ -1,15 +1,17 @@
+import { AuditRecorder } from "./audit.ts";
 import type { SessionData } from "./data/typing.ts";
 import { type Device, endDevices, endEverything, listDevices } from "./devices.ts";
 import { PsessionError } from "./errors.ts";
-import { type EventName, Events, type PsessionEvent, type PsessionEvents } from "./events.ts";
+import { type EventName, Events, isEventName, type PsessionEvent, type PsessionEvents } from "./events.ts";
 import { type HeldLock, type LockOptions, Locks, resolveLock } from "./locks.ts";
 import { type PsessionOptions, resolveOptions } from "./options.ts";
-import { Pruner } from "./prune.ts";
+import { type Pruned, Pruner } from "./prune.ts";
 import { Exchange, type MakeSession } from "./request/exchange.ts";
 import type { RequestFacts } from "./request/facts.ts";
 import type { Core } from "./request/state.ts";
 import { Session } from "./session.ts";
-import type { PruneResult, RevocationReason, UserId } from "./stores/store.ts";
+import type { AuditEntry, AuditQuery } from "./stores/audit.ts";
+import type { RevocationReason, UserId } from "./stores/store.ts";
 import { assertUserId } from "./user-id.ts";
 
 let openCore: (psession: Psession<object>) => Core;
@@ -30,10 +32,13 @@ export class Psession<Data extends object = SessionData> {
 
   readonly #core: Core;
   readonly #pruner: Pruner;
+  readonly #recorder: AuditRecorder | undefined;
   #isClosed = false;
 
   constructor(core: Core) {
     this.#core = core;
+    const { audit } = core.settings;
+    this.#recorder = audit && new AuditRecorder(core, audit);
     this.#pruner = new Pruner(core);
     this.#pruner.start();
   }
@@ -61,9 +66,9 @@ export class Psession<Data extends object = SessionData> {
   }
 
   /** What the cookies are called, for those who read them off a request that no adapter sees. */
-  get cookieNames(): { readonly session: string; readonly remember: string } {
-    const { session, remember } = this.#core.settings.cookies;
-    return { session: session.name, remember: remember.name };
+  get cookieNames(): { readonly session: string; readonly remember: string; readonly device: string } {
+    const { session, remember, device } = this.#core.settings.cookies;
+    return { session: session.name, remember: remember.name, device: device.name };
   }
 
   /** The user's devices, the latest first; `current` marks the one that asks. */
@@ -101,11 +106,15 @@ export class Psession<Data extends object = SessionData> {
 
   /**
    * To be called when a password or another factor was changed: ends every device (ASVS 7.4.3). `keep` stays
-   * signed in, with new secrets, as a copy of its cookies may be why the password was changed.
+   * signed in, with new secrets, as a copy of its cookies may be why the password was changed. `factor` says what was
+   * changed, for the event `credentialChanged` (ASVS 6.3.7); default: "password".
    */
-  async passwordChanged(userId: UserId, options: { keep?: Session<Data> } = {}): Promise<number> {
+  async passwordChanged(
+    userId: UserId,
+    options: { keep?: Session<Data>; factor?: string } = {},
+  ): Promise<number> {
     this.#assertUserId(userId);
-    const { keep } = options;
+    const { keep, factor = "password" } = options;
     if (keep !== undefined && keep.userId !== userId) {
       throw new PsessionError("not_signed_in", "passwordChanged: keep must be a session of this user.", {
         status: 403,
@@ -113,6 +122,14 @@ export class Psession<Data extends object = SessionData> {
     }
     const ended = await endDevices(this.#core, { userId, except: keep?.anchor }, "password_changed");
     await keep?.renew();
+    this.#core.events.emit("credentialChanged", {
+      at: this.#core.settings.clock.now(),
+      userId,
+      factor,
+      handle: keep?.handle,
+      request: keep?.origin,
+      ended,
+    });
     return ended;
   }
 
@@ -131,18 +148,45 @@ export class Psession<Data extends object = SessionData> {
   ): () => void;
   on(type: "*", listener: (event: PsessionEvent) => void | Promise<void>): () => void;
   on(type: EventName | "*", listener: unknown): () => void {
+    if (type !== "*" && !isEventName(type)) {
+      throw new PsessionError("invalid_options", `psession.on: there is no event ${JSON.stringify(type)}.`);
+    }
     return this.#core.events.on(type as "*", listener as (event: PsessionEvent) => void);
   }
 
   /** Deletes rows past their deadline now, in chunks. Happens by itself unless `prune` is false. */
-  prune(): Promise<PruneResult> {
+  prune(): Promise<Pruned> {
     return this.#pruner.pruneNow();
   }
 
-  /** Stops pruning and releases the store. */
+  /**
+   * Entries of the store's audit trail, the newest first: what happened around one account, or around all. A page has
+   * 100 entries unless `limit` says otherwise; `before` takes the id of the last one for the next page.
+   */
+  async auditTrail(query: Partial<AuditQuery> = {}): Promise<readonly AuditEntry[]> {
+    const { userId, limit = 100 } = query;
+    if (userId !== undefined) this.#assertUserId(userId);
+    const trail = this.#core.settings.store.audit;
+    if (trail === undefined) {
+      throw new PsessionError(
+        "no_audit_trail",
+        "The store keeps no audit trail: give it the option audit: true, and run its migration.",
+      );
+    }
+    await this.flush();
+    return trail.read({ ...query, limit });
+  }
+
+  /** Waits until what was told so far is in the audit trail: for platforms that stop a process between requests. */
+  async flush(): Promise<void> {
+    await this.#recorder?.flush();
+  }
+
+  /** Stops pruning, writes what is left for the audit trail, and releases the store. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#pruner.stop();
+    await this.flush();
     await this.#core.settings.store.close();
   }
 

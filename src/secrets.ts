@@ -41,11 +41,16 @@ export function sameDigest(a: Digest, b: Digest | undefined): boolean {
 
 export type CookiePurpose = "session" | "remember";
 
+/** 96 bits: what a mark is guessed for is not asked for a password, and nothing else. */
+const MARK_BYTES = 12;
+
 interface DerivedKey {
   /** Names the key in a remembered login's row without saying anything about it. */
   readonly id: string;
   readonly macs: Record<CookiePurpose, KeyObject>;
   readonly successor: KeyObject;
+  /** Marks of users on the browsers that they are known on. */
+  readonly device: KeyObject;
 }
 
 /** What a successor is derived from, besides the key and the presented token. */
@@ -77,9 +82,22 @@ export class KeyRing {
   }
 
   verify(purpose: CookiePurpose, text: string, presented: string): boolean {
+    return this.#verify(presented, (key) => mac(key.macs[purpose], text));
+  }
+
+  /** A short MAC of its own key, for the device cookie. */
+  mark(text: string): string {
+    return mac(this.#keys[0].device, text, MARK_BYTES);
+  }
+
+  verifyMark(text: string, presented: string): boolean {
+    return this.#verify(presented, (key) => mac(key.device, text, MARK_BYTES));
+  }
+
+  #verify(presented: string, macOf: (key: DerivedKey) => string): boolean {
     const given = Buffer.from(presented, "latin1");
     for (const key of this.#keys) {
-      const expected = Buffer.from(mac(key.macs[purpose], text), "latin1");
+      const expected = Buffer.from(macOf(key), "latin1");
       if (given.length === expected.length && timingSafeEqual(given, expected)) return true;
     }
     return false;
@@ -121,9 +139,10 @@ function deriveKey(key: Uint8Array | string): DerivedKey {
     id: expand("key-id", 6).toString("base64url"),
     macs: { session: keyFor("mac/session"), remember: keyFor("mac/remember") },
     successor: keyFor("successor"),
+    device: keyFor("mac/device"),
   };
 }
 
-function mac(key: KeyObject, text: string): string {
-  return createHmac("sha256", key).update(text).digest().subarray(0, 16).toString("base64url");
+function mac(key: KeyObject, text: string, bytes = 16): string {
+  return createHmac("sha256", key).update(text).digest().subarray(0, bytes).toString("base64url");
 }

@@ -8,6 +8,7 @@ import type { SessionData } from "./data/typing.ts";
 import { type Device, endDevices, listDevices, nameDevice } from "./devices.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { PsessionError } from "./errors.ts";
+import type { RequestOrigin } from "./events.ts";
 import { isTokenOf, maskedToken, newCsrfSecret } from "./http/csrf.ts";
 import { type LockOptions, resolveLimits } from "./locks.ts";
 import { commitRequest, inTurn, refresh, reloadRequest } from "./request/commit.ts";
@@ -97,6 +98,12 @@ export class Session<Data extends object = SessionData> {
   get presentedHandle(): string | undefined {
     const { rememberCookie } = this.#state;
     return rememberCookie.kind === "valid" ? rememberCookie.cookie.id : undefined;
+  }
+
+  /** @internal */
+  get origin(): RequestOrigin {
+    const { address, userAgent } = this.#state.facts;
+    return { address, userAgent };
   }
 
   /** @internal */

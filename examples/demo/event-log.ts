@@ -36,6 +36,8 @@ function describe(event: PsessionEvent): string {
       return `A new session was stored for ${who(event.userId)}.`;
     case "login":
       return `${Who(event.userId)} signed in${event.remembered ? " and is remembered" : ""}.`;
+    case "newDevice":
+      return `${Who(event.userId)} never signed in on this browser before.`;
     case "reauthenticated":
       return `${Who(event.userId)} confirmed the password: level ${event.level}.`;
     case "logout":
@@ -58,6 +60,10 @@ function describe(event: PsessionEvent): string {
       return `The browser of ${who(event.userId)} surely has its latest remember cookie: older ones now count as stolen.`;
     case "revoked":
       return `A device of ${who(event.userId)} was signed out (${event.reason.replaceAll("_", " ")}).`;
+    case "credentialChanged":
+      return `${Who(event.userId)} changed the ${event.factor}: ${event.ended} other devices were signed out.`;
+    case "auditLost":
+      return `The audit trail lost ${event.count} entries.`;
     case "revokedEveryone":
       return `Everybody was signed out: ${event.count} devices.`;
     case "expired":

@@ -3,11 +3,14 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Command, Option } from "commander";
 import * as v from "valibot";
+import { AUDIT_KEEP } from "../audit.ts";
 import { type Clock, systemClock } from "../clock.ts";
+import { parseDuration } from "../duration.ts";
 import { reasonOf } from "../errors.ts";
 import { describeFault, invalidOptions } from "../faults.ts";
 import { isStore, type PsessionOptions } from "../options.ts";
 import { coreOf, createPsession, Psession } from "../psession.ts";
+import type { AuditSink, AuditTrail } from "../stores/audit.ts";
 import type { Store, StoreAdmin } from "../stores/store.ts";
 import type { Environment } from "./environment.ts";
 import { EXIT, Stop } from "./exit.ts";
@@ -43,6 +46,8 @@ export interface Config {
   readonly options: PsessionOptions | undefined;
   readonly store: Store;
   readonly clock: Clock;
+  /** Where audit entries go, and how long they are kept, in milliseconds. */
+  readonly audit: { readonly sink: AuditSink; readonly keep: number } | undefined;
   readonly deployment: Deployment;
   /** The service. Throws `invalid_options` with everything that is wrong. */
   service(): Psession<object>;
@@ -109,8 +114,8 @@ export async function loadConfig(file: string): Promise<Config> {
   }
   const deployment = parsed.output;
   if (given instanceof Psession) {
-    const { store, clock } = coreOf(given).settings;
-    return { file, options: undefined, store, clock, deployment, service: () => given };
+    const { store, clock, audit } = coreOf(given).settings;
+    return { file, options: undefined, store, clock, audit, deployment, service: () => given };
   }
   if (typeof given !== "object" || given === null) throw wrong(file, "has no default export");
   if (typeof (given as { exchange?: unknown }).exchange === "function") {
@@ -122,9 +127,11 @@ export async function loadConfig(file: string): Promise<Config> {
   const options = given as PsessionOptions;
   const { store, clock } = options;
   if (!isStore(store)) throw wrong(file, "exports no store");
+  const { sink = store.audit, keep = AUDIT_KEEP } = options.audit ?? {};
   return {
     file,
     options,
+    audit: sink && { sink, keep: parseDuration(keep) ?? Number.POSITIVE_INFINITY },
     store,
     clock: typeof clock?.now === "function" ? clock : systemClock,
     deployment,
@@ -159,3 +166,6 @@ export function adminOf({ store }: Config): StoreAdmin {
     `The store "${store.name}" offers no way to look through all of it (Store.admin), which this command needs.`,
   );
 }
+
+/** The audit trail of the store, where it keeps one. */
+export const trailOf = ({ store }: Config): AuditTrail | undefined => store.audit;

@@ -1,4 +1,5 @@
 import type { Vault } from "../data/vault.ts";
+import type { AuditTrail } from "./audit.ts";
 import type {
   Change,
   ChangeResult,
@@ -81,6 +82,11 @@ export class SealedStore implements Store {
       },
       inspect: () => admin.inspect(),
     };
+  }
+
+  /** Nothing of a session's data is in it. */
+  get audit(): AuditTrail | undefined {
+    return this.#store.audit;
   }
 
   prune(now: number, limit: number): Promise<PruneResult> {

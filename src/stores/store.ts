@@ -1,4 +1,5 @@
 import type { Digest } from "../secrets.ts";
+import type { AuditTrail } from "./audit.ts";
 
 /** Whatever the application calls its users. Compared strictly: 7 and "7" are two users. */
 export type UserId = string | number;
@@ -308,6 +309,9 @@ export interface Store {
   close(): Promise<void>;
 
   readonly admin?: StoreAdmin | undefined;
+
+  /** Where this store keeps what happened around accounts, if it was asked to. */
+  readonly audit?: AuditTrail | undefined;
 
   /**
    * Creates or updates the tables, for stores that have some; many processes may do so at once. Says which

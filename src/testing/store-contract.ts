@@ -1,5 +1,6 @@
 import type { Store } from "../stores/store.ts";
 import { admin } from "./contract/admin.ts";
+import { audit } from "./contract/audit.ts";
 import { caps } from "./contract/caps.ts";
 import { ending } from "./contract/ending.ts";
 import { locks } from "./contract/locks.ts";
@@ -34,6 +35,7 @@ const CASES: Cases = {
   ...pruning,
   ...races,
   ...admin,
+  ...audit,
 };
 
 /**

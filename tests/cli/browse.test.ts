@@ -126,6 +126,18 @@ for (const [name, kind] of Object.entries(KINDS)) {
       expect(stdout).toMatch(/psession_logins +2 +\d/);
       expect(stdout).toContain("2 sessions of 2 users, 1 of nobody; 1 remembered login without a session");
       expect(stdout).toMatch(/┤.*[─╭╮╯╰]/);
+      expect(json.events).toBeNull();
+    });
+
+    test("stats counts thefts, recoveries and what else the audit trail was told", async () => {
+      const { run, app } = await place(kind, { audit: true });
+      await signIn(app, "ada");
+      app.clock.advance(31 * DAY);
+      await signIn(app, "ada");
+      const { json } = await run("stats", "--json");
+      const since = app.clock.now() - 30 * DAY;
+      expect(json.events).toEqual({ since, counts: { theft: 0, recovered: 0, login: 1 } });
+      expect((await run("stats")).stdout).toMatch(/theft +0\nrecovered +0\nlogin +1\n/);
     });
   });
 }

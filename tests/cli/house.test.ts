@@ -38,11 +38,25 @@ for (const [name, kind] of Object.entries(KINDS)) {
       app.clock.advance(60 * DAY);
       const kept = await signIn(app, "ada");
       const ran = await run("prune", "--chunk", "2", "--json");
-      expect([ran.code, ran.json]).toEqual([0, { sessions: 5, logins: 2 }]);
+      expect([ran.code, ran.json]).toEqual([0, { sessions: 5, logins: 2, audit: 0 }]);
       expect(await store.findSession(kept)).toBeDefined();
       expect((await store.admin?.inspect())?.prunedAt).toBe(app.clock.now());
       const again = await run("prune");
       expect(again.stdout).toBe("Deleted 0 sessions and 0 remembered logins.\n");
+    });
+
+    test("prune deletes old audit entries as well, by the options of the application", async () => {
+      const { app, run, store, configure } = await place(kind, { audit: true });
+      configure({ options: 'audit: { keep: "10d" }' });
+      await signIn(app, "ada");
+      app.clock.advance(11 * DAY);
+      await signIn(app, "ada");
+      await app.psession.flush();
+      expect(await run("prune")).toMatchObject({
+        code: 0,
+        stdout: "Deleted 1 session, 0 remembered logins and 1 audit entry.\n",
+      });
+      expect(await store.audit?.read({ limit: 9 })).toHaveLength(1);
     });
   });
 }

@@ -34,13 +34,18 @@ export interface Place {
   run(...values: string[]): Promise<Ran>;
 }
 
+interface StoreOptions {
+  readonly migrate?: boolean;
+  readonly audit?: boolean;
+}
+
 interface Kind {
   readonly needs: readonly Need[];
   open(): Promise<Opened>;
 }
 
 interface Opened {
-  readonly store: (options?: { migrate?: boolean }) => Store;
+  readonly store: (options?: StoreOptions) => Store;
   readonly imports: string;
   /** The store as code, with these options besides. */
   readonly code: (options: string) => string;
@@ -53,8 +58,8 @@ export const SQLITE: Kind = {
     const path = join(folderForApp(), "app.sqlite");
     const { DatabaseSync } = await import("node:sqlite");
     return {
-      store: ({ migrate = true } = {}) => {
-        const store = sqliteStore({ path, migrate });
+      store: ({ migrate = true, audit = false } = {}) => {
+        const store = sqliteStore({ path, migrate, audit });
         onTestFinished(() => store.close());
         return store;
       },
@@ -78,7 +83,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
       const pool = new pg.Pool({ connectionString: url, max: 2 });
       onTestFinished(() => pool.end());
       return {
-        store: ({ migrate = true } = {}) => postgresStore({ pool, migrate }),
+        store: ({ migrate = true, audit = false } = {}) => postgresStore({ pool, migrate, audit }),
         imports: 'import pg from "pg";\nimport { postgresStore } from "psession/postgres";',
         code: (options) =>
           `postgresStore({ pool: new pg.Pool({ connectionString: ${JSON.stringify(url)} }), ${options} })`,
@@ -89,15 +94,18 @@ export const KINDS: Readonly<Record<string, Kind>> = {
 };
 
 /** User ids are text in these tests: both databases keep them. */
-export async function place(kind: Kind, { migrate = true } = {}): Promise<Place> {
+export async function place(
+  kind: Kind,
+  { migrate = true, audit = false }: StoreOptions = {},
+): Promise<Place> {
   const folder = folderForApp();
   const opened = await kind.open();
-  const store = opened.store({ migrate });
+  const store = opened.store({ migrate, audit });
   if (migrate) await store.migrate?.();
   const app = testApp({ store, ...overHttp });
   const configure = ({
     options = "",
-    store = "",
+    store = audit ? "audit: true" : "",
     deployment,
     file = "psession.config.mjs",
     before = "",

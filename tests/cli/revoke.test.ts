@@ -17,13 +17,15 @@ for (const [name, kind] of Object.entries(KINDS)) {
     });
 
     test("all of a user, with a reason", async () => {
-      const { app, run, store } = await place(kind);
+      const { app, run, store } = await place(kind, { audit: true });
       const remembered = await signIn(app, "ada", { remember: true });
       await signIn(app, "ada");
       await signIn(app, "bob");
       const { json } = await run("revoke", "--user", "ada", "--reason", "left", "--yes", "--json");
       expect(json).toEqual({ ended: 2 });
       expect((await store.findRemembered(remembered))?.login.revokedReason).toBe("left");
+      const entries = await store.audit?.read({ limit: 9 });
+      expect(entries?.map(({ event, detail }) => [event, detail])).toContainEqual(["revoked", "left"]);
       expect(await app.psession.devices("bob")).toHaveLength(1);
     });
 

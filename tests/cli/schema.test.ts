@@ -23,7 +23,7 @@ test("help says what there is, and is no failure", async () => {
   expect(main.stdout).toMatch(/Usage: psession.*schema .*print the SQL/s);
   const help = await psession("schema", "--help");
   expect(help).toMatchObject({ code: 0, stderr: "" });
-  for (const option of ["--schema", "--timestamps", "--user-ids", "--users", "--names"])
+  for (const option of ["--schema", "--timestamps", "--user-ids", "--users", "--audit", "--names"])
     expect(help.stdout).toContain(option);
   const { stdout, code } = await psession("--version");
   expect([stdout, code]).toEqual([expect.stringMatching(/^\d+\.\d+\.\d+\n$/), 0]);
@@ -159,9 +159,24 @@ for (const [name, { dialect, needs, open }] of Object.entries(TARGETS)) {
       const tables = oddTables();
       const names = join(temporaryFolder(), "names.json");
       writeFileSync(names, JSON.stringify(tables));
-      const options = ["--timestamps", "datetime", "--user-ids", "uuid", "--users", "--names", names];
+      const options = [
+        "--timestamps",
+        "datetime",
+        "--user-ids",
+        "uuid",
+        "--users",
+        "--audit",
+        "--names",
+        names,
+      ];
       await target.feed(await printed(...options));
-      const naming: Naming = { timestamps: "datetime", userIds: "uuid", createUsers: true, tables };
+      const naming: Naming = {
+        timestamps: "datetime",
+        userIds: "uuid",
+        createUsers: true,
+        audit: true,
+        tables,
+      };
       await exercise(target.store({ ...naming, migrate: true }));
       await exercise(target.store({ ...naming, migrate: false }));
       // Nothing was made twice, and nothing with other options is taken for the same.
@@ -184,7 +199,7 @@ for (const [name, { dialect, needs, open }] of Object.entries(TARGETS)) {
     test("is no more than statements, and says for which options", async () => {
       const script = await printed();
       expect(script).toMatch(
-        /^-- .*\n-- \{"timestamps":"integer","userIds":"(any|text)","createUsers":false\}\n/,
+        /^-- .*\n-- \{"timestamps":"integer","userIds":"(any|text)","createUsers":false,"audit":false\}\n/,
       );
       const statements = script
         .replace(/^--.*\n/gm, "")

@@ -20,6 +20,27 @@ for (const [name, kind] of Object.entries(KINDS)) {
       expect(await next()).toMatchObject({ change: "ended", handle: early, userId: "ada" });
       expect(await watching.interrupt()).toBe(0);
     });
+
+    test("tells what the audit trail is told, and why, where there is one", async () => {
+      const { app, folder } = await place(kind, { audit: true });
+      const early = await signIn(app, "ada");
+      await app.psession.flush();
+      const env = { SESSION_KEY: KEY, NOW: String(app.clock.now()) };
+      const watching = startPsession({ cwd: folder, env }, "watch", "--every", "20ms", "--json");
+      const next = async () => JSON.parse((await watching.lines.next()).value);
+      expect((await watching.errors.next()).value).toContain("Watching the audit trail");
+      const late = await signIn(app, "bob", { remember: true });
+      expect(await next()).toMatchObject({
+        event: "login",
+        handle: late,
+        userId: "bob",
+        address: "192.0.2.7",
+        detail: "remembered",
+      });
+      await app.psession.revoke(early, "suspicious");
+      expect(await next()).toMatchObject({ event: "revoked", handle: early, detail: "suspicious" });
+      expect(await watching.interrupt()).toBe(0);
+    });
   });
 }
 

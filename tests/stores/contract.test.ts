@@ -8,7 +8,10 @@ import { type Place, sqlBackends } from "./fixtures.ts";
 vi.setConfig({ testTimeout: 240_000 });
 
 describe("store contract: memory", () => {
-  const open = async (): Promise<StoreFixture> => ({ store: memoryStore(), close: async () => {} });
+  const open = async (): Promise<StoreFixture> => ({
+    store: memoryStore({ audit: true }),
+    close: async () => {},
+  });
   for (const { name, run } of storeContract(open)) test(name, run);
 });
 
@@ -19,13 +22,16 @@ for (const backend of sqlBackends) {
     let stores: Store[];
     beforeAll(async () => {
       place = await backend.open();
-      stores = await Promise.all(Array.from({ length: backend.connections }, () => place.connect()));
+      stores = await Promise.all(
+        Array.from({ length: backend.connections }, () => place.connect({ audit: true })),
+      );
       // The first use creates the tables.
       await stores[0]?.claimPrune(0, 1);
     });
     afterAll(() => place.close());
     const open = async (): Promise<StoreFixture> => {
-      for (const table of ["sessions", "logins", "locks"]) await place.sql(`DELETE FROM psession_${table}`);
+      for (const table of ["sessions", "logins", "locks", "audit"])
+        await place.sql(`DELETE FROM psession_${table}`);
       await place.sql("DELETE FROM psession_meta WHERE name = 'prune'");
       const [store, ...others] = stores;
       if (store === undefined) throw new Error("a backend has at least one connection");

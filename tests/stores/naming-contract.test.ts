@@ -25,14 +25,20 @@ for (const backend of representatives) {
         const schema = await otherSchema(backend, place);
         drop = schema.drop;
         const naming: Naming = {
-          ...{ tables: oddTables(), schema: schema.name, timestamps: "datetime", createUsers: true },
+          ...{
+            tables: oddTables(),
+            schema: schema.name,
+            timestamps: "datetime",
+            createUsers: true,
+            audit: true,
+          },
           userIds,
         };
         statements = statementsOf(backend, naming);
         while (stores.length < backend.connections) stores.push(await place.connect(naming));
         await stores[0]?.claimPrune(0, 1);
         // Columns of the application's own disturb nothing.
-        for (const table of [statements.S, statements.L, statements.M, statements.K]) {
+        for (const table of [statements.S, statements.L, statements.M, statements.K, statements.A]) {
           const type = backend.dialect === "sqlite" ? "TEXT" : "varchar(9)";
           await place.sql(`ALTER TABLE ${table} ADD COLUMN created_at ${type} DEFAULT 'theirs' NOT NULL`);
         }
@@ -43,8 +49,8 @@ for (const backend of representatives) {
       });
 
       const open = async (): Promise<StoreFixture> => {
-        const { S, L, K, M, m } = statements;
-        for (const table of [S, L, K, `${M} WHERE ${m.name} = 'prune'`])
+        const { S, L, K, A, M, m } = statements;
+        for (const table of [S, L, K, A, `${M} WHERE ${m.name} = 'prune'`])
           await place.sql(`DELETE FROM ${table}`);
         const [store, ...others] = stores;
         if (store === undefined) throw new Error("a backend has at least one connection");

@@ -54,7 +54,7 @@ for (const backend of representatives) {
       test(`tables.${key}: its name`, async () => {
         for (const naming of ["My Table", { name: "My Table" }]) {
           await inPlace(backend, async ({ place, connect }) => {
-            await exercise(await connect({ tables: { [key]: naming }, createUsers: true }));
+            await exercise(await connect({ tables: { [key]: naming }, createUsers: true, audit: true }));
             const tables = new Set((await catalog(backend, place)).map(({ table }) => table));
             expect(tables).toEqual(new Set([...others, "My Table"]));
           });
@@ -64,7 +64,7 @@ for (const backend of representatives) {
       test(`tables.${key}: its schema`, async () => {
         await inPlace(backend, async ({ place, connect, elsewhere }) => {
           const schema = await elsewhere();
-          await exercise(await connect({ tables: { [key]: { schema } }, createUsers: true }));
+          await exercise(await connect({ tables: { [key]: { schema } }, createUsers: true, audit: true }));
           const tables = new Set((await catalog(backend, place)).map(({ table }) => table));
           expect(tables).toEqual(new Set(others));
         });
@@ -74,7 +74,7 @@ for (const backend of representatives) {
         for (const field of fieldsOf(key)) {
           await inPlace(backend, async ({ place, connect }) => {
             const columns = { [field]: "My Column" };
-            await exercise(await connect({ tables: { [key]: { columns } }, createUsers: true }));
+            await exercise(await connect({ tables: { [key]: { columns } }, createUsers: true, audit: true }));
             const expected = fieldsOf(key).map((each) =>
               each === field ? "My Column" : defaultColumn(key, each),
             );
@@ -88,7 +88,7 @@ for (const backend of representatives) {
     test("schema: that of all tables", async () => {
       await inPlace(backend, async ({ place, connect, elsewhere }) => {
         const schema = await elsewhere();
-        await exercise(await connect({ schema, createUsers: true }));
+        await exercise(await connect({ schema, createUsers: true, audit: true }));
         expect(await catalog(backend, place)).toEqual([]);
       });
     });
@@ -124,7 +124,7 @@ for (const backend of representatives) {
       for (const timestamps of ["integer", "datetime"] as const) {
         for (const userIds of ["integer", "text", "uuid"] as const) {
           await inPlace(backend, async ({ place, connect }) => {
-            await exercise(await connect({ timestamps, userIds, createUsers: true }));
+            await exercise(await connect({ timestamps, userIds, createUsers: true, audit: true }));
             const found = await catalog(backend, place);
             const typeOf = (table: string, column: string) =>
               // MySQL 8 says no width.

@@ -14,36 +14,43 @@ import { freshDatabase, freshSchema, onMysql, onPostgres } from "./servers/fresh
 import { describeWith, MYSQL, type Need, POSTGRES } from "./servers/reach.ts";
 import { REDIS } from "./servers/redis.ts";
 
+interface Parts {
+  /** The stores keep an audit trail. */
+  readonly audit?: boolean;
+}
+
 interface Server {
   readonly needs: readonly Need[];
-  open(): Promise<{ makeStore: () => Store; empty: () => Promise<unknown>; close: () => Promise<unknown> }>;
+  open(
+    parts: Parts,
+  ): Promise<{ makeStore: () => Store; empty: () => Promise<unknown>; close: () => Promise<unknown> }>;
 }
 
 const SERVERS: Record<string, Server> = {
   postgres: {
     needs: [POSTGRES],
-    open: async () => {
+    open: async (parts) => {
       const { url } = await freshSchema();
       const pool = new pg.Pool({ connectionString: url });
-      const empty = () => onPostgres(url, "DELETE FROM psession_sessions; DELETE FROM psession_logins");
-      return { makeStore: () => postgresStore({ pool }), empty, close: () => pool.end() };
+      const tables = tablesOf(parts).map((table) => `DELETE FROM ${table}`);
+      const empty = () => onPostgres(url, tables.join(";"));
+      return { makeStore: () => postgresStore({ pool, ...parts }), empty, close: () => pool.end() };
     },
   },
   mysql: {
     needs: [MYSQL],
-    open: async () => {
+    open: async (parts) => {
       const { url } = await freshDatabase();
       const pool = mysql.createPool(url);
       const empty = async () => {
-        await onMysql(url, "DELETE FROM psession_sessions");
-        await onMysql(url, "DELETE FROM psession_logins");
+        for (const table of tablesOf(parts)) await onMysql(url, `DELETE FROM ${table}`);
       };
-      return { makeStore: () => mysqlStore({ pool }), empty, close: () => pool.end() };
+      return { makeStore: () => mysqlStore({ pool, ...parts }), empty, close: () => pool.end() };
     },
   },
   redis: {
     needs: [REDIS],
-    open: async () => {
+    open: async (parts) => {
       const client = createClient({ url: REDIS.url });
       await client.connect();
       const prefix = `test-${randomBytes(6).toString("base64url")}:`;
@@ -56,22 +63,29 @@ const SERVERS: Record<string, Server> = {
         await empty();
         client.destroy();
       };
-      return { makeStore: () => redisStore({ client, prefix }), empty, close };
+      return { makeStore: () => redisStore({ client, prefix, ...parts }), empty, close };
     },
   },
 };
 
+const tablesOf = ({ audit = false }: Parts): string[] =>
+  ["sessions", "logins", ...(audit ? ["audit"] : [])].map((name) => `psession_${name}`);
+
 /** Stories of sessions, on every kind of store; `makeStore` gives an empty one, or another over the same rows. */
-export function describeStores(title: string, body: (makeStore: () => Store) => void): void {
-  describe(`${title} memory`, () => body(memoryStore));
+export function describeStores(
+  title: string,
+  body: (makeStore: () => Store) => void,
+  parts: Parts = {},
+): void {
+  describe(`${title} memory`, () => body(() => memoryStore(parts)));
   const vault = new Vault(["Vt7Hq2Zx9Mb4Kd8Ws3Yf6Lc1Np5Rj0Ga"], false);
-  describe(`${title} memory, encrypted`, () => body(() => new SealedStore(memoryStore(), vault)));
-  describe(`${title} sqlite`, () => body(() => sqliteStore({ path: ":memory:" })));
+  describe(`${title} memory, encrypted`, () => body(() => new SealedStore(memoryStore(parts), vault)));
+  describe(`${title} sqlite`, () => body(() => sqliteStore({ path: ":memory:", ...parts })));
   for (const [name, { needs, open }] of Object.entries(SERVERS)) {
     describeWith(needs, `${title} ${name}`, () => {
       let server: Awaited<ReturnType<Server["open"]>>;
       beforeAll(async () => {
-        server = await open();
+        server = await open(parts);
         await server.makeStore().list("nobody");
       });
       beforeEach(() => server.empty());

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { pruneInChunks } from "../../prune.ts";
+import { pruneAudit, pruneInChunks } from "../../prune.ts";
 import { type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
 import type { Environment } from "../environment.ts";
 import { plural, say, sayJson } from "../output.ts";
@@ -25,7 +25,7 @@ export function addPrune(program: Command, environment: Environment): void {
 
 async function prune(
   environment: Environment,
-  { store, clock }: Config,
+  { store, clock, audit }: Config,
   { chunk, json }: Flags,
 ): Promise<void> {
   const now = clock.now();
@@ -34,15 +34,25 @@ async function prune(
   // Recorded, so that `doctor` knows that somebody prunes.
   await store.claimPrune(now, 1);
   const progress = showProgress(environment, { message: "Deleting rows", most, isQuiet: json });
-  const total = { sessions: 0, logins: 0 };
-  const told = () =>
-    `Deleted ${plural(total.sessions, "session")} and ${plural(total.logins, "remembered login")}.`;
+  const total = { sessions: 0, logins: 0, audit: 0 };
+  const told = () => {
+    const entries = audit === undefined ? "" : ` and ${plural(total.audit, "audit entry", "audit entries")}`;
+    const rows = `${plural(total.sessions, "session")}${audit === undefined ? " and" : ","} ${plural(total.logins, "remembered login")}`;
+    return `Deleted ${rows}${entries}.`;
+  };
   try {
     for await (const { sessions, logins } of pruneInChunks(store, now, chunk)) {
       total.sessions += sessions;
       total.logins += logins;
       progress.advance(sessions + logins, told());
       if (environment.interrupted.aborted) break;
+    }
+    if (audit !== undefined && Number.isFinite(audit.keep) && !environment.interrupted.aborted) {
+      for await (const deleted of pruneAudit(audit.sink, now - audit.keep, chunk)) {
+        total.audit += deleted;
+        progress.advance(deleted, told());
+        if (environment.interrupted.aborted) break;
+      }
     }
   } catch (error) {
     progress.failed(`${told()} Then something failed.`);

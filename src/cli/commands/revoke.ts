@@ -64,6 +64,7 @@ async function revoke(
       : "userId" in whom
         ? await service.revokeUser(whom.userId, reason)
         : await service.revokeEveryone(reason);
+  await service.flush();
   if ("handle" in whom && ended === 0) {
     throw new Stop(EXIT.failed, "There is no such device: it has ended, or the handle is another one's.");
   }

@@ -20,6 +20,7 @@ interface Options {
   readonly timestamps: "integer" | "datetime";
   readonly userIds?: UserIdKind;
   readonly users: boolean;
+  readonly audit: boolean;
   readonly names?: string;
   readonly json?: true;
 }
@@ -61,6 +62,7 @@ export function addSchema(program: Command, { stdout }: Environment): void {
       ).choices(["integer", "text", "uuid", "any"]),
     )
     .option("--users", "make a users table as well", false)
+    .option("--audit", "make the table of an audit trail as well", false)
     .option("--names <file>", "JSON file with names of tables and columns")
     .option("--json", "answer as JSON")
     .addHelpText("after", EXAMPLES)
@@ -74,12 +76,12 @@ export function addSchema(program: Command, { stdout }: Environment): void {
 }
 
 function scriptOf(dialect: Dialect, options: Options): string {
-  const { schema, timestamps, users: createUsers, names } = options;
+  const { schema, timestamps, users: createUsers, audit, names } = options;
   const userIds = options.userIds ?? (dialect.name === "sqlite" ? "any" : "text");
   const tables = names === undefined ? undefined : readNames(names);
-  const { faults, naming } = parseNaming({ schema, tables, timestamps, createUsers });
+  const { faults, naming } = parseNaming({ schema, tables, timestamps, createUsers, audit });
   if (naming === undefined) throw invalidOptions("psession schema", faults);
-  const made = JSON.stringify({ schema, tables, timestamps, userIds, createUsers });
+  const made = JSON.stringify({ schema, tables, timestamps, userIds, createUsers, audit });
   const script = schemaScript(new Statements(schemaOf(resolveNaming(naming, userIds)), dialect));
   return `-- The tables of psession in ${dialect.name}, for a store with these options:\n-- ${made}\n\n${script}`;
 }

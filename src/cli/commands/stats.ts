@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { deadlineOf } from "../../stores/devices.ts";
 import type { StoreReport } from "../../stores/store.ts";
 import { entriesOf } from "../browsing.ts";
-import { adminOf, type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
+import { adminOf, type Config, type ConfigFlags, takesConfig, trailOf, withConfig } from "../config.ts";
 import type { Environment } from "../environment.ts";
 import { hint, moment, plural, say, sayJson, size, table } from "../output.ts";
 import { showProgress } from "../progress.ts";
@@ -14,13 +14,17 @@ interface Flags extends ConfigFlags {
 
 const HOUR = 3_600_000;
 const HOURS = 24;
+/** The days whose audit entries are counted. */
+const DAYS = 30;
+/** Shown in any case, as their absence says something. */
+const ALWAYS = ["theft", "recovered"];
 
 /** @internal */
 export function addStats(program: Command, environment: Environment): void {
   takesConfig(program.command("stats"))
     .summary("show sizes, and how much is going on")
     .description(
-      "Shows the tables' sizes, how many sessions and logins are alive, and in which hours sessions were last used.",
+      "Shows the tables' sizes, how many sessions and logins are alive, in which hours sessions were last used, and what the audit trail counted: thefts, recoveries and the rest.",
     )
     .option("--json", "answer as JSON")
     .action((flags: Flags) => withConfig(environment, flags, (config) => stats(environment, config, flags)));
@@ -43,12 +47,18 @@ async function stats(environment: Environment, config: Config, { json }: Flags):
   const progress = showProgress(environment, { message: "Counting", isQuiet: json });
   const report = await admin.inspect();
   const counts = await countAll(config, now);
+  const since = now - DAYS * 24 * HOUR;
+  const events = await trailOf(config)?.count(since);
   progress.done("Counted.");
   const { version, tables, prunedAt } = report;
   if (json) {
     const { hours, ...rest } = counts;
     const lastUsed = hours.map((sessions, at) => ({ from: now - (HOURS - at) * HOUR, sessions }));
-    return sayJson(environment, { version, tables, prunedAt: prunedAt ?? null, ...rest, lastUsed });
+    const told = events === undefined ? null : { since, counts: withZeros(events) };
+    return sayJson(environment, {
+      ...{ version, tables, prunedAt: prunedAt ?? null },
+      ...{ ...rest, lastUsed, events: told },
+    });
   }
   sayTables(environment, report);
   say(
@@ -57,10 +67,22 @@ async function stats(environment: Environment, config: Config, { json }: Flags):
       `${plural(counts.away, "remembered login")} without a session; ${counts.expired.toLocaleString("en")} past their deadline.`,
   );
   say(environment, `\nSessions by the hour of their last use, UTC:\n${chart(counts.hours, now)}`);
+  if (events !== undefined) return sayEvents(environment, events);
   hint(
     environment,
-    "\nThefts and recoveries are events of the running application: psession.on() counts them.",
+    "\nThefts and recoveries are counted where the store keeps an audit trail (its option audit: true).",
   );
+}
+
+const withZeros = (events: ReadonlyMap<string, number>): Record<string, number> => ({
+  ...Object.fromEntries(ALWAYS.map((name) => [name, 0])),
+  ...Object.fromEntries(events),
+});
+
+function sayEvents(environment: Environment, events: ReadonlyMap<string, number>): void {
+  const rows = Object.entries(withZeros(events)).map(([name, count]) => [name, count.toLocaleString("en")]);
+  say(environment, `\nEvents of the last ${DAYS} days, by the audit trail:\n`);
+  say(environment, table(environment, ["event", "count"], rows));
 }
 
 function sayTables(environment: Environment, { version, tables, prunedAt }: StoreReport): void {

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
+import type { AuditEntry, AuditTrail } from "../../stores/audit.ts";
 import { entriesOf, type Shown, shownDevice, shownSession } from "../browsing.ts";
-import { adminOf, type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
+import { adminOf, type Config, type ConfigFlags, takesConfig, trailOf, withConfig } from "../config.ts";
 import type { Environment } from "../environment.ts";
 import { EXIT, Stop } from "../exit.ts";
 import { hint, moment, printable, styled } from "../output.ts";
@@ -9,28 +10,77 @@ import { milliseconds } from "../values.ts";
 
 interface Flags extends ConfigFlags {
   readonly every: number;
+  readonly rows?: true;
   readonly json?: true;
 }
 
 /** Each look reads everything: beyond this many rows that is no way to watch. */
 const MOST = 10_000;
+/** Entries come a little after what they tell, and clocks of servers differ: so much is read again at each look. */
+const OVERLAP = 30_000;
+const PAGE = 1000;
 
 /** @internal */
 export function addWatch(program: Command, environment: Environment): void {
   takesConfig(program.command("watch"))
-    .summary("tell what changes, as it changes")
+    .summary("tell what happens, as it happens")
     .description(
-      "Looks at the store again and again, and tells what changed between two looks: new, used, changed (another level), expired, ended. Why something ended, thefts and recoveries are events of the running application. Ends with Ctrl-C.",
+      "Tells what the audit trail is told, as it is told: sign-ins, returns, thefts, revocations and why. Without a trail it looks at all rows again and again, and tells what changed between two looks: new, used, changed (another level), expired, ended. Ends with Ctrl-C.",
     )
     .option("--every <duration>", "between two looks", milliseconds, 2000)
+    .option("--rows", "look at rows, although there is an audit trail")
     .option("--json", "one JSON object a line")
     .action((flags: Flags) => withConfig(environment, flags, (config) => watch(environment, config, flags)));
+}
+
+async function watch(environment: Environment, config: Config, flags: Flags): Promise<void> {
+  const trail = flags.rows ? undefined : trailOf(config);
+  if (trail === undefined) await watchRows(environment, config, flags);
+  else await watchTrail(environment, config, trail, flags);
+}
+
+async function watchTrail(
+  environment: Environment,
+  { clock }: Config,
+  trail: AuditTrail,
+  { every, json }: Flags,
+): Promise<void> {
+  let seen = new Set((await latest(trail, clock.now() - OVERLAP)).map(({ id }) => id));
+  hint(environment, "Watching the audit trail. Ctrl-C ends it.");
+  while (await isTime(every, environment.interrupted)) {
+    const entries = await latest(trail, clock.now() - every - OVERLAP);
+    for (const entry of entries.filter(({ id }) => !seen.has(id)).reverse())
+      environment.stdout.write(`${json ? JSON.stringify(entry) : entryLine(environment, entry)}\n`);
+    seen = new Set(entries.map(({ id }) => id));
+  }
+}
+
+/** Everything from that moment on, the newest first. */
+async function latest(trail: AuditTrail, since: number): Promise<AuditEntry[]> {
+  const entries: AuditEntry[] = [];
+  while (true) {
+    const page = await trail.read({ since, before: entries.at(-1)?.id, limit: PAGE });
+    entries.push(...page);
+    if (page.length < PAGE) return entries;
+  }
+}
+
+const ALARMING: ReadonlySet<string> = new Set(["theft", "generationAhead", "moved", "newDevice"]);
+
+function entryLine(
+  { stdout }: Environment,
+  { at, event, userId, handle, address, detail }: AuditEntry,
+): string {
+  const who = userId === undefined ? "nobody" : `user ${userId}`;
+  const parts = [who, handle ?? "-", address ?? "-", detail ?? ""].map(printable);
+  const name = styled(stdout, ALARMING.has(event) ? "red" : "cyan", printable(event).padEnd(17));
+  return `${moment(at)}  ${name}  ${parts.join("  ").trimEnd()}`;
 }
 
 type Change = "new" | "used" | "changed" | "expired" | "ended";
 type Seen = ReadonlyMap<string, Shown>;
 
-async function watch(environment: Environment, config: Config, { every, json }: Flags): Promise<void> {
+async function watchRows(environment: Environment, config: Config, { every, json }: Flags): Promise<void> {
   const { interrupted } = environment;
   let before = await look(config);
   hint(environment, `Watching ${before.size} sessions and logins. Ctrl-C ends it.`);
@@ -62,7 +112,7 @@ async function look(config: Config): Promise<Seen> {
     if (seen.size >= MOST) {
       throw new Stop(
         EXIT.failed,
-        `There are more than ${MOST} sessions and logins: too many to read them again and again. Hear the events of the application instead (psession.on).`,
+        `There are more than ${MOST} sessions and logins: too many to read them again and again. Give the store an audit trail (its option audit: true), or hear the events of the application (psession.on).`,
       );
     }
     const shown = shownDevice(entry, now) ?? shownSession(entry);

@@ -6,6 +6,7 @@ import {
   rememberCookieValue,
   sessionCookieValue,
 } from "../../http/cookies.ts";
+import { isKnownFor, knownDeviceCookie, readKnownDevice } from "../../http/known-device.ts";
 import { digest, type Secret, sameDigest } from "../../secrets.ts";
 import type {
   Change,
@@ -14,6 +15,7 @@ import type {
   SessionRow,
   SessionUpdate,
   Touch,
+  UserId,
 } from "../../stores/store.ts";
 import { sessionDeadlines } from "../rows.ts";
 import { identityOf, type RequestState, type Standing, settingsOf } from "../state.ts";
@@ -90,6 +92,20 @@ export function rememberCookie(
     definition: cookies.remember,
     value: rememberCookieValue({ id, generation, token }, keys),
     maxAgeSeconds: Math.max(1, Math.floor((absoluteDeadline - now) / 1000)),
+  };
+}
+
+/** What a browser is known by, where the options ask for that: whether it was known for the user, and its cookie. */
+export function recognised(
+  state: RequestState,
+  userId: UserId,
+): { readonly isNew: boolean; readonly cookies: readonly CookieInstruction[] } {
+  const { devices, cookies, keys } = state.core.settings;
+  if (!devices.tellNew) return { isNew: false, cookies: [] };
+  const device = readKnownDevice(state.facts.cookie, cookies.device.name);
+  return {
+    isNew: !isKnownFor(device, userId, keys),
+    cookies: [knownDeviceCookie(cookies.device, device, userId, keys)],
   };
 }
 

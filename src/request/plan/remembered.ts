@@ -1,5 +1,11 @@
 import { digest, newSalt, newSecret, type Secret, sameDigest } from "../../secrets.ts";
-import type { RememberedUse, Rotation, SessionRow, SessionUpdate } from "../../stores/store.ts";
+import type {
+  RememberedRow,
+  RememberedUse,
+  Rotation,
+  SessionRow,
+  SessionUpdate,
+} from "../../stores/store.ts";
 import { newSessionRow, rememberedUse, sessionDeadlines, sessionPruneAfter } from "../rows.ts";
 import { identityOf, newIdOf, type RememberedStanding, type RequestState, settingsOf } from "../state.ts";
 
@@ -8,6 +14,7 @@ import {
   originOf,
   type Plan,
   raisedSession,
+  recognised,
   rememberCookie,
   sessionCookie,
   type Told,
@@ -69,6 +76,7 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
     cookies: [
       sessionCookie(state, session.id, secret),
       rememberCookie(state, { ...login, generation }, token, now),
+      ...recognised(state, login.userId).cookies,
     ],
     events: [
       told(effect === "recover" ? "recovered" : "restored", {
@@ -79,9 +87,7 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
         generation,
         request: originOf(state),
       }),
-      ...(raises
-        ? [told("reauthenticated", { at: now, sessionId: session.id, userId: login.userId, level: "login" })]
-        : []),
+      ...(raises ? [reauthenticated(state, login, session.id, now)] : []),
     ],
     standing: { kind: "live", session },
   };
@@ -133,9 +139,7 @@ function planAccepted(
   const { session: saved, ...write } = writeSession(state, standing, set, secret ?? newSecret(), now);
   if (raises && secret !== undefined) {
     cookies.push(sessionCookie(state, saved.id, secret));
-    events.push(
-      told("reauthenticated", { at: now, sessionId: saved.id, userId: login.userId, level: "login" }),
-    );
+    events.push(reauthenticated(state, login, saved.id, now));
   } else if (successor?.secret !== undefined && session !== undefined) {
     cookies.push(sessionCookie(state, saved.id, successor.secret));
   }
@@ -150,6 +154,12 @@ function planAccepted(
     events,
     standing: raises ? { kind: "live", session: saved } : { ...standing, session: saved },
   };
+}
+
+function reauthenticated(state: RequestState, login: RememberedRow, sessionId: string, now: number): Told {
+  const { id: handle, userId } = login;
+  const request = originOf(state);
+  return told("reauthenticated", { at: now, sessionId, userId, handle, request, level: "login" });
 }
 
 /** Updates the login's session row, or makes one where it was lost. */

@@ -122,7 +122,16 @@ export function planSave(
       ...confirmEvents(row, use, now),
       ...(secret === undefined ? [] : [told("rotated", { at: now, sessionId: row.id, userId: row.userId })]),
       ...(raises
-        ? [told("reauthenticated", { at: now, sessionId: row.id, userId: row.userId, level: "login" })]
+        ? [
+            told("reauthenticated", {
+              at: now,
+              sessionId: row.id,
+              userId: row.userId,
+              handle: row.rememberedId ?? row.id,
+              request: originOf(state),
+              level: "login",
+            }),
+          ]
         : []),
     ],
     standing: {

@@ -9,6 +9,7 @@ import {
   nothing,
   originOf,
   type Plan,
+  recognised,
   rememberCookie,
   sessionCookie,
   type Told,
@@ -58,6 +59,15 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
       ? undefined
       : { id, version: base.version, owner: intent.userId, set: isSameUser ? set : { ...set, name } };
   const session = update === undefined || base === undefined ? fresh : updated(base, update);
+  const { isNew, cookies: recognising } = recognised(state, intent.userId);
+  const ofDevice = {
+    at: now,
+    sessionId: session.id,
+    userId: intent.userId,
+    handle: login?.id ?? session.id,
+    remembered: login !== undefined,
+    request: originOf(state),
+  };
   const clearsRemember =
     login === undefined && (hasRememberCookie(state) || base?.rememberedId !== undefined);
   return {
@@ -75,6 +85,7 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
       sessionCookie(state, session.id, secret),
       ...(login === undefined ? [] : [rememberCookie(state, login, token, now)]),
       ...(clearsRemember ? [clearCookie(settings.cookies.remember)] : []),
+      ...recognising,
     ],
     events: [
       ...(base === undefined
@@ -82,14 +93,8 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
         : []),
       intent.isRenewal
         ? told("rotated", { at: now, sessionId: session.id, userId: intent.userId })
-        : told("login", {
-            at: now,
-            sessionId: session.id,
-            userId: intent.userId,
-            handle: login?.id ?? session.id,
-            remembered: login !== undefined,
-            request: originOf(state),
-          }),
+        : told("login", ofDevice),
+      ...(isNew && !intent.isRenewal ? [told("newDevice", ofDevice)] : []),
     ],
     standing: { kind: "live", session },
   };
@@ -125,7 +130,11 @@ export function planLogout(state: RequestState, now: number): Plan {
   const base = sessionOf(state.standing);
   const end = endings(state, "logout", now, base);
   const events: Told[] = [];
-  if (base !== undefined) events.push(["logout", { at: now, sessionId: base.id, userId: base.userId }]);
+  if (base !== undefined) {
+    const { id: sessionId, userId, rememberedId } = base;
+    const handle = rememberedId ?? sessionId;
+    events.push(["logout", { at: now, sessionId, userId, handle, request: originOf(state) }]);
+  }
   // Something put into the session after leaving, such as a farewell, is held by a new, anonymous session.
   const hasFarewell = !state.destroyed && state.canSetCookies && state.data.changed() !== undefined;
   const created = hasFarewell ? planCreate(state, now) : nothing({ kind: "none" });

@@ -1,5 +1,8 @@
+import * as v from "valibot";
 import { systemClock } from "../../clock.ts";
+import { describeFault, invalidOptions } from "../../faults.ts";
 import { sameDigest } from "../../secrets.ts";
+import type { AuditTrail } from "../audit.ts";
 import { cutPage, past } from "../browse.ts";
 import { excessOf, targetOf } from "../devices.ts";
 import type {
@@ -20,13 +23,23 @@ import type {
   UserEntry,
   UserId,
 } from "../store.ts";
+import { MemoryTrail } from "./trail.ts";
+
+export interface MemoryStoreOptions {
+  /** Keep an audit trail, which `createPsession` then writes to. Default: false. */
+  audit?: boolean;
+}
+
+const optionsSchema = v.strictObject({ audit: v.optional(v.boolean("must be true or false"), false) });
 
 /**
  * Sessions in this process's memory: for tests and for trying things out. They end with the process, and a
  * second process does not see them.
  */
-export function memoryStore(): Store {
-  return new MemoryStore();
+export function memoryStore(options: MemoryStoreOptions = {}): Store {
+  const parsed = v.safeParse(optionsSchema, options);
+  if (!parsed.success) throw invalidOptions("memoryStore", parsed.issues.map(describeFault));
+  return new MemoryStore(parsed.output.audit ? new MemoryTrail() : undefined);
 }
 
 type Lost = Extract<ChangeResult, { done: false }>["lost"];
@@ -34,12 +47,17 @@ type Lost = Extract<ChangeResult, { done: false }>["lost"];
 class MemoryStore implements Store {
   readonly name = "memory";
   readonly userIds = "any";
+  readonly audit: AuditTrail | undefined;
   #sessions = new Map<string, SessionRow>();
   #logins = new Map<string, RememberedRow>();
   /** Login id to session id: a login has one session row. */
   #sessionOfLogin = new Map<string, string>();
   readonly #locks = new Map<string, { owner: string; until: number; fence: number }>();
   #prunedAt: number | undefined;
+
+  constructor(audit: AuditTrail | undefined) {
+    this.audit = audit;
+  }
 
   async findSession(id: string): Promise<SessionRow | undefined> {
     return this.#sessions.get(id);

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import type { Duration } from "../../duration.ts";
 import { describeFault, invalidOptions } from "../../faults.ts";
 import { assertUserId } from "../../user-id.ts";
+import type { AuditTrail } from "../audit.ts";
 import { Batch } from "../batch.ts";
 import { targetOf } from "../devices.ts";
 import { timeoutEntry } from "../options.ts";
@@ -32,6 +33,7 @@ import { decodeSession, encodeUser, sessionHead } from "./rows.ts";
 import { listOf, Server } from "./server.ts";
 import { SingleWriter } from "./single.ts";
 import { Touches } from "./touches.ts";
+import { RedisTrail } from "./trail.ts";
 import type { Writer } from "./writer.ts";
 
 export type {
@@ -52,6 +54,11 @@ export interface RedisStoreOptions {
   prefix?: string;
   /** The longest that a call waits for the server, then the request fails (503). Default: "5s". */
   timeout?: Duration;
+  /**
+   * Keep an audit trail, to which sign-ins, thefts, revocations and the like are added, and which `createPsession`
+   * then writes to. Default: false.
+   */
+  audit?: boolean;
 }
 
 const optionsSchema = v.strictObject({
@@ -73,17 +80,19 @@ const optionsSchema = v.strictObject({
     "psession:",
   ),
   timeout: timeoutEntry,
+  audit: v.optional(v.boolean("must be true or false"), false),
 });
 
 /** Sessions in Redis or Valkey, on a single server or a cluster, through the application's own client. */
 export function redisStore(options: RedisStoreOptions): Store {
   const parsed = v.safeParse(optionsSchema, options);
   if (!parsed.success) throw invalidOptions("redisStore", parsed.issues.map(describeFault));
-  const { client, prefix, timeout } = parsed.output;
+  const { client, prefix, timeout, audit } = parsed.output;
   const server = new Server(wireOf(client), new Keys(prefix), timeout);
   return new RedisStore(
     server,
     server.isCluster ? new ClusterWriter(server, timeout) : new SingleWriter(server),
+    audit ? new RedisTrail(server) : undefined,
   );
 }
 
@@ -94,14 +103,16 @@ class RedisStore implements Store {
   readonly #writer: Writer;
   readonly #touches: Touches;
   readonly admin: StoreAdmin;
+  readonly audit: AuditTrail | undefined;
   /** In a cluster every key may live elsewhere, and one node that stalls must not hold up reads of the others. */
   readonly #reads: Batch<string, string> | undefined;
 
-  constructor(server: Server, writer: Writer) {
+  constructor(server: Server, writer: Writer, audit: AuditTrail | undefined) {
     this.#server = server;
     this.#writer = writer;
     this.#touches = new Touches(server);
     this.admin = new RedisAdmin(server);
+    this.audit = audit;
     this.#reads = server.isCluster ? undefined : new Batch((ids, since) => this.#loadSessions(ids, since));
   }
 

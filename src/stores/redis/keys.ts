@@ -36,6 +36,15 @@ export class Keys {
     return `${this.prefix}lock:${name}`;
   }
 
+  get audit(): string {
+    return `${this.prefix}audit`;
+  }
+
+  /** The entries of a user, given as rows write users. */
+  auditOf(user: string): string {
+    return `${this.prefix}audit:${user}`;
+  }
+
   get prune(): string {
     return `${this.prefix}prune`;
   }

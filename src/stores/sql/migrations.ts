@@ -179,9 +179,24 @@ export function tablesMigration(
     createTable(dialect, schema, schema.sessions, "id", parts),
     createTable(dialect, schema, schema.logins, "id", parts),
     createTable(dialect, schema, schema.locks, "name", parts),
-    ...indexesOf(schema).map(createIndex),
+    ...indexesOf(schema, schema.sessions, schema.logins, schema.locks).map(createIndex),
   ];
   return { name: "0001-tables", steps: statements.map((sql) => ({ sql })) };
+}
+
+/** The audit table, where there is to be one. */
+export function auditMigration(
+  dialect: Dialect,
+  schema: Schema,
+  parts: TableParts,
+  createIndex: (index: Index) => string,
+): Migration[] {
+  if (!schema.keepsAudit) return [];
+  const statements = [
+    createTable(dialect, schema, schema.audit, "id", parts),
+    ...indexesOf(schema, schema.audit).map(createIndex),
+  ];
+  return [{ name: "0001-audit", steps: statements.map((sql) => ({ sql })) }];
 }
 
 /** A table that is created unless it is there, and that says in its comment that it is ours. */
@@ -198,9 +213,11 @@ export interface Index {
   readonly isNullable: boolean;
 }
 
-export function indexesOf(schema: Schema): Index[] {
-  return INDEXES.map(({ table: key, field, suffix, isUnique }) => {
+/** The indexes of these tables. */
+export function indexesOf(schema: Schema, ...tables: readonly Table[]): Index[] {
+  return INDEXES.flatMap(({ table: key, field, suffix, isUnique }) => {
     const table: Table = schema[key];
+    if (!tables.includes(table)) return [];
     const { column, nullable } = columnOf(table, field);
     return { table, column, name: `${table.name}_${suffix}`, isUnique, isNullable: nullable };
   });

@@ -30,6 +30,11 @@ export interface NamingOptions {
   timestamps?: "integer" | "datetime";
   /** Create the users table as well, for an application that has none. Default: false. */
   createUsers?: boolean;
+  /**
+   * Keep an audit trail: a table to which sign-ins, thefts, revocations and the like are added, and which
+   * `createPsession` then writes to. Default: false.
+   */
+  audit?: boolean;
 }
 
 interface ResolvedTable {
@@ -44,6 +49,7 @@ export interface ResolvedNaming {
   readonly timestamps: "integer" | "datetime";
   readonly userIds: UserIdKind;
   readonly createsUsers: boolean;
+  readonly keepsAudit: boolean;
 }
 
 /** Names end up inside statements. All are quoted; what quoting might not survive somewhere is refused. */
@@ -124,6 +130,7 @@ export const namingEntries = {
   tables: v.optional(tablesEntry, {}),
   timestamps: v.optional(v.picklist(["integer", "datetime"], 'must be "integer" or "datetime"'), "integer"),
   createUsers: v.optional(v.boolean("must be true or false"), false),
+  audit: v.optional(v.boolean("must be true or false"), false),
 };
 
 /** @internal */
@@ -155,11 +162,12 @@ interface Given {
   readonly tables: ResolvedNaming["tables"];
   readonly timestamps: "integer" | "datetime";
   readonly createUsers: boolean;
+  readonly audit: boolean;
 }
 
 export function resolveNaming(given: Given, userIds: UserIdKind): ResolvedNaming {
-  const { schema, tables, timestamps, createUsers } = given;
-  return { schema, tables, timestamps, userIds, createsUsers: createUsers };
+  const { schema, tables, timestamps, createUsers, audit } = given;
+  return { schema, tables, timestamps, userIds, createsUsers: createUsers, keepsAudit: audit };
 }
 
 /** Two tables, or two columns of one, of the same name; as most databases compare names, without case. */

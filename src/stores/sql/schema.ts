@@ -1,3 +1,4 @@
+import type { AuditEntry } from "../audit.ts";
 import type { RememberedRow, SessionRow, UserIdKind } from "../store.ts";
 import type { ResolvedNaming, TableKey } from "./naming.ts";
 
@@ -117,6 +118,16 @@ const LOCKS: Spec<LockRow> = {
   pruneAfter: ["prune_after", "time"],
 };
 
+const AUDIT: Spec<AuditEntry> = {
+  id: ["id", "id"],
+  at: ["at", "moment"],
+  event: ["event", "text"],
+  userId: ["user_id", "user", "null"],
+  handle: ["handle", "id", "null"],
+  address: ["address", "text", "null"],
+  detail: ["detail", "text", "null"],
+};
+
 const USERS: Spec<UserRow> = {
   id: ["id", "user"],
   email: ["email", "text"],
@@ -133,6 +144,7 @@ export const TABLES = {
   logins: { name: "psession_logins", spec: LOGINS },
   meta: { name: "psession_meta", spec: META },
   locks: { name: "psession_locks", spec: LOCKS },
+  audit: { name: "psession_audit", spec: AUDIT },
   users: { name: "users", spec: USERS },
 } as const;
 
@@ -145,6 +157,7 @@ export const INDEXES = [
   { table: "logins", field: "userId", suffix: "user", isUnique: false },
   { table: "logins", field: "pruneAfter", suffix: "prune", isUnique: false },
   { table: "locks", field: "pruneAfter", suffix: "prune", isUnique: false },
+  { table: "audit", field: "userId", suffix: "user", isUnique: false },
 ] as const;
 
 /** Tables as data: statements, migrations and the conversion of rows are all made from these. */
@@ -153,11 +166,14 @@ export interface Schema {
   readonly logins: Table<keyof RememberedRow & string>;
   readonly meta: Table<keyof MetaRow & string>;
   readonly locks: Table<keyof LockRow & string>;
+  readonly audit: Table<keyof AuditEntry & string>;
   readonly users: Table<keyof UserRow & string>;
   readonly timestamps: "integer" | "datetime";
   readonly userIds: UserIdKind;
   /** The users table is ours to create. */
   readonly createsUsers: boolean;
+  /** There is an audit table. */
+  readonly keepsAudit: boolean;
 }
 
 export function schemaOf(naming: ResolvedNaming): Schema {
@@ -183,10 +199,12 @@ export function schemaOf(naming: ResolvedNaming): Schema {
     logins: table("logins"),
     meta: table("meta"),
     locks: table("locks"),
+    audit: table("audit"),
     users: table("users"),
     timestamps: naming.timestamps,
     userIds: naming.userIds,
     createsUsers: naming.createsUsers,
+    keepsAudit: naming.keepsAudit,
   };
 }
 

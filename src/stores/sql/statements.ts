@@ -1,4 +1,5 @@
 import { assertUserId } from "../../user-id.ts";
+import { type AuditEntry, type AuditQuery, earliestAuditId } from "../audit.ts";
 import type {
   LockRequest,
   Remembered,
@@ -19,6 +20,9 @@ type FieldsOf<T> = T extends Table<infer Field> ? Field : never;
 
 const LONGEST_TEXT = 512;
 
+/** Tables that are pruned, each by one column. */
+type Prunable = "sessions" | "logins" | "locks" | "audit";
+
 /** Every statement of a store, made once from its tables and its dialect. */
 export class Statements {
   readonly schema: Schema;
@@ -28,13 +32,16 @@ export class Statements {
   readonly L: string;
   readonly M: string;
   readonly K: string;
+  readonly A: string;
   /** Column names by field, quoted. */
   readonly s: Columns<FieldsOf<Schema["sessions"]>>;
   readonly l: Columns<FieldsOf<Schema["logins"]>>;
   readonly m: Columns<FieldsOf<Schema["meta"]>>;
   readonly k: Columns<FieldsOf<Schema["locks"]>>;
+  readonly a: Columns<FieldsOf<Schema["audit"]>>;
   readonly readSession: (raw: RawRow) => SessionRow | undefined;
   readonly readLogin: (raw: RawRow) => RememberedRow | undefined;
+  readonly readAudit: (raw: RawRow) => AuditEntry | undefined;
 
   readonly #texts = new Map<string, string>();
   readonly #findSessions = new Map<string, string>();
@@ -48,14 +55,17 @@ export class Statements {
     this.L = qualified(dialect, schema.logins);
     this.M = qualified(dialect, schema.meta);
     this.K = qualified(dialect, schema.locks);
+    this.A = qualified(dialect, schema.audit);
     this.s = this.#columns(schema.sessions);
     this.l = this.#columns(schema.logins);
     this.m = this.#columns(schema.meta);
     this.k = this.#columns(schema.locks);
+    this.a = this.#columns(schema.audit);
     this.#sessionList = this.selectList(schema.sessions, "s");
     this.#joined = `SELECT ${this.selectList(schema.logins, "l")}, ${this.#sessionList}`;
     this.readSession = this.#reader<SessionRow>(schema.sessions, "s");
     this.readLogin = this.#reader<RememberedRow>(schema.logins, "l");
+    this.readAudit = this.#reader<AuditEntry>(schema.audit, "a");
   }
 
   /** A statement from a text with `?` for its values. Texts are numbered once, where a dialect numbers them. */
@@ -372,33 +382,69 @@ export class Statements {
   }
 
   /** Ids of garbage, the oldest first. The limit is a number of ours, not a value: some drivers bind no limits. */
-  garbage(table: "sessions" | "logins" | "locks", now: number, limit: number): Statement {
+  garbage(table: Prunable, before: number | string, limit: number): Statement {
     const { name, id, pruneAfter } = this.#prunable(table);
     return this.make(
       `SELECT g.${id} AS id FROM ${name} g WHERE g.${pruneAfter} < ? ORDER BY g.${pruneAfter} LIMIT ${Math.trunc(limit)}`,
-      [now],
+      [before],
       true,
     );
   }
 
   /** Deletes rows that were garbage, unless they have been used since. */
-  deleteGarbage(table: "sessions" | "logins" | "locks", now: number, ids: readonly string[]): Statement {
+  deleteGarbage(table: Prunable, before: number | string, ids: readonly string[]): Statement {
     const { name, id, pruneAfter } = this.#prunable(table);
     const { sql, values } = this.dialect.isOneOf(id, ids);
-    return this.make(`DELETE FROM ${name} WHERE ${sql} AND ${pruneAfter} < ?`, [...values, now]);
+    return this.make(`DELETE FROM ${name} WHERE ${sql} AND ${pruneAfter} < ?`, [...values, before]);
   }
 
-  prune(table: "sessions" | "logins" | "locks", now: number, limit: number): Statement | undefined {
+  prune(table: Prunable, before: number | string, limit: number): Statement | undefined {
     const { name, id, pruneAfter } = this.#prunable(table);
     const sql = this.dialect.prune(name, id, pruneAfter, Math.trunc(limit));
-    return sql === undefined ? undefined : this.make(sql, [now]);
+    return sql === undefined ? undefined : this.make(sql, [before]);
   }
 
-  #prunable(table: "sessions" | "logins" | "locks"): { name: string; id: string; pruneAfter: string } {
+  #prunable(table: Prunable): { name: string; id: string; pruneAfter: string } {
+    if (table === "audit") return { name: this.A, id: this.a.id, pruneAfter: this.a.id };
     if (table === "locks") return { name: this.K, id: this.k.name, pruneAfter: this.k.pruneAfter };
     return table === "sessions"
       ? { name: this.S, id: this.s.id, pruneAfter: this.s.pruneAfter }
       : { name: this.L, id: this.l.id, pruneAfter: this.l.pruneAfter };
+  }
+
+  insertAudit(entries: readonly AuditEntry[]): Statement {
+    const { audit } = this.schema;
+    const row = `(${audit.columns.map(() => "?").join(", ")})`;
+    const sql = `${this.insertInto(audit)} VALUES ${entries.map(() => row).join(", ")}`;
+    return this.make(
+      sql,
+      entries.flatMap((entry) => this.valuesOf(audit, entry)),
+    );
+  }
+
+  /** The newest first. */
+  auditEntries({ userId, since, before, limit }: AuditQuery): Statement {
+    const { A, a } = this;
+    const conditions: (readonly [string, SqlValue])[] = [];
+    if (userId !== undefined) conditions.push([`a.${a.userId} = ?`, this.user(userId)]);
+    if (since !== undefined) conditions.push([`a.${a.id} >= ?`, earliestAuditId(since)]);
+    if (before !== undefined) conditions.push([`a.${a.id} < ?`, before]);
+    const where = conditions.length === 0 ? "" : ` WHERE ${conditions.map(([sql]) => sql).join(" AND ")}`;
+    return this.make(
+      `SELECT ${this.selectList(this.schema.audit, "a")} FROM ${A} a${where} ORDER BY a.${a.id} DESC LIMIT ${Math.trunc(limit)}`,
+      conditions.map(([, value]) => value),
+      true,
+    );
+  }
+
+  countAudit(from: string): Statement {
+    const { A, a } = this;
+    const { quote } = this.dialect;
+    return this.make(
+      `SELECT a.${a.event} AS ${quote("event")}, COUNT(*) AS n FROM ${A} a WHERE a.${a.id} >= ? GROUP BY a.${a.event}`,
+      [from],
+      true,
+    );
   }
 
   meta(name: string): Statement {

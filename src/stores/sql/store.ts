@@ -1,6 +1,7 @@
 import { systemClock } from "../../clock.ts";
 import { PsessionError } from "../../errors.ts";
 import { sameDigest } from "../../secrets.ts";
+import type { AuditTrail } from "../audit.ts";
 import { Batch } from "../batch.ts";
 import { targetOf } from "../devices.ts";
 import type {
@@ -25,6 +26,7 @@ import type { SqlDriver } from "./driver.ts";
 import { isMigrated, lockedMigration } from "./migrations.ts";
 import { browseProgram, inspectProgram } from "./programs/admin.ts";
 import { applyAtOnceProgram, applyProgram, LostCondition, touchProgram } from "./programs/apply.ts";
+import { SqlTrail } from "./programs/audit.ts";
 import { endProgram, ofUser } from "./programs/end.ts";
 import { endEveryone } from "./programs/end-everyone.ts";
 import { claimProgram, lockProgram, pruneProgram } from "./programs/keep-house.ts";
@@ -52,6 +54,7 @@ export class SqlStore implements Store {
   readonly #runner: Runner;
   readonly #reads: Batch<string, SessionRow>;
   readonly #touches: TouchQueue;
+  readonly audit: AuditTrail | undefined;
   /** The tables are known to be there, or are somebody else's business. */
   #isReady: boolean;
   #migrating: Promise<readonly string[]> | undefined;
@@ -72,6 +75,11 @@ export class SqlStore implements Store {
       },
     });
     this.#touches = new TouchQueue((touches) => this.#touchAll(touches));
+    const run = async <T>(make: () => Program<T>) =>
+      (await this.#whenReady()).run(make, { isRepeatable: true });
+    this.audit = statements.schema.keepsAudit
+      ? new SqlTrail(statements, { read: run, write: run })
+      : undefined;
   }
 
   /** Creates or updates the tables. Many processes may do so at once. Says which migrations ran. */

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { systemClock } from "../../clock.ts";
 import { PsessionError } from "../../errors.ts";
 import { describeFault, invalidOptions } from "../../faults.ts";
+import type { AuditTrail } from "../audit.ts";
 import { targetOf } from "../devices.ts";
 import { isSingleWrite } from "../sql/changes.ts";
 import { sqliteDialect } from "../sql/dialects/sqlite.ts";
@@ -12,6 +13,7 @@ import { isMigrated, lockedMigration } from "../sql/migrations.ts";
 import { type NamingOptions, namingEntries, namingFaults, resolveNaming } from "../sql/naming.ts";
 import { browseProgram, inspectProgram } from "../sql/programs/admin.ts";
 import { applyProgram, LostCondition, touchProgram } from "../sql/programs/apply.ts";
+import { SqlTrail } from "../sql/programs/audit.ts";
 import { endProgram, ofUser } from "../sql/programs/end.ts";
 import { endEveryone } from "../sql/programs/end-everyone.ts";
 import { claimProgram, lockProgram, pruneProgram } from "../sql/programs/keep-house.ts";
@@ -102,6 +104,7 @@ class SqliteStore implements Store {
   readonly #db: SqliteSession;
   readonly #lockTimeout: number;
   readonly #isOwner: boolean;
+  readonly audit: AuditTrail | undefined;
 
   constructor(statements: Statements, db: SqliteSession, lockTimeout: number, isOwner: boolean) {
     this.userIds = statements.schema.userIds;
@@ -109,6 +112,13 @@ class SqliteStore implements Store {
     this.#db = db;
     this.#lockTimeout = lockTimeout;
     this.#isOwner = isOwner;
+    const read = <T>(make: () => Program<T>) => this.#retrying(() => this.#execute(make()));
+    const write = <T>(make: () => Program<T>) =>
+      this.#retrying(() => {
+        this.#assertNoTransaction();
+        return this.#execute(make());
+      });
+    this.audit = statements.schema.keepsAudit ? new SqlTrail(statements, { read, write }) : undefined;
   }
 
   /** Brings file and tables into shape. Synchronous, and the only place that waits for a lock while blocking. */

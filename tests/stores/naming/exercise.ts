@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import type { Store, UserId } from "../../../src/index.ts";
 import { newId } from "../../../src/secrets.ts";
+import { newAuditId } from "../../../src/stores/audit.ts";
 import { digestOf, plain, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
 
 export const ADA: Record<Store["userIds"], UserId> = {
@@ -125,6 +126,15 @@ export async function exercise(store: Store): Promise<void> {
   expect(await store.prune(T0 + 51, 10)).toEqual({ sessions: 1, logins: 1 });
   expect(await store.list(userId)).toHaveLength(1);
   expect(await store.prune(T0 + 61, 10)).toEqual({ sessions: 1, logins: 0 });
+
+  const entry = { id: newAuditId(T0), at: T0, event: "login", userId, handle: newId(), address: "::1" };
+  const told = { ...entry, detail: "twice" };
+  for (const _ of ["once", "and again"]) await store.audit?.append([told]);
+  if (store.audit !== undefined) {
+    expect(await store.audit.read({ userId, limit: 9 })).toEqual([told]);
+    expect([...(await store.audit.count(T0))]).toEqual([["login", 1]]);
+    expect(await store.audit.prune(T0 + 1, 9)).toBe(1);
+  }
 
   const lock = { name: newId(), owner: "me", now: T0, until: T0 + 9 };
   expect(await store.acquireLock(lock)).toBe(T0);

@@ -26,6 +26,7 @@ const TABLE_NAMES: Record<TableKey, string> = {
   logins: "Order",
   meta: "Group By",
   locks: "Table",
+  audit: "From",
   users: "user",
 };
 

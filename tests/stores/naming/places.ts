@@ -37,9 +37,9 @@ export const representatives: readonly Backend[] = [
 
 /** The statements of a store with this naming, for tables whose names a test does not write itself. */
 export function statementsOf(backend: Pick<Backend, "dialect">, naming: Naming): Statements {
-  const { tables = {}, timestamps = "integer", createUsers = false, schema } = naming;
+  const { tables = {}, timestamps = "integer", createUsers = false, audit = false, schema } = naming;
   const userIds = naming.userIds ?? (backend.dialect === "sqlite" ? "any" : "text");
-  const given = { schema, tables: tables as never, timestamps, createUsers };
+  const given = { schema, tables: tables as never, timestamps, createUsers, audit };
   const resolved = resolveNaming(given, userIds);
   const objects = Object.entries(tables).map(([key, table]) => [
     key,

@@ -220,7 +220,7 @@ describe.skipIf(isMissing)("servers that fail", () => {
     const client = new IoRedis(url, { enableReadyCheck: false });
     running.push(() => client.disconnect());
     const open = async (): Promise<StoreFixture> => ({
-      store: redisStore({ client }),
+      store: redisStore({ client, audit: true }),
       expires: true,
       close: async () => void (await redis.command("FLUSHALL")),
     });

@@ -63,7 +63,9 @@ export async function fixtureOf(
 ): Promise<StoreFixture> {
   const prefix = newPrefix();
   const connections = await Promise.all([connect(), connect(), connect()]);
-  const [store, ...others] = connections.map(({ client }) => redisStore({ prefix, ...options, client }));
+  const [store, ...others] = connections.map(({ client }) =>
+    redisStore({ prefix, audit: true, ...options, client }),
+  );
   if (store === undefined) throw new Error("there are three");
   return {
     store,

@@ -92,6 +92,7 @@ export const mysqlDialect: Dialect = {
         createOurs(schema, schema.locks, "name"),
       ],
     },
+    ...(schema.keepsAudit ? [{ name: "0001-audit", steps: [createOurs(schema, schema.audit, "id")] }] : []),
     ...(schema.createsUsers ? [usersMigration(schema)] : []),
   ],
   // A name for the whole server: another application's lock is not ours.
@@ -115,7 +116,7 @@ function createOurs<Field extends string>(
   key: Field,
   parts: TableParts = {},
 ): Step {
-  const indexes = indexesOf(schema).filter((index) => index.table === table);
+  const indexes = indexesOf(schema, table);
   const sql = createTable(mysqlDialect, schema, table, key, {
     ...parts,
     ifMissing: true,

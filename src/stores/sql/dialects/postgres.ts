@@ -1,5 +1,5 @@
 import { type Dialect, facets, inPlaces, isConnectionFault, qualified } from "../dialect.ts";
-import { createTable, type Index, type Migration, tablesMigration } from "../migrations.ts";
+import { auditMigration, createTable, type Index, type Migration, tablesMigration } from "../migrations.ts";
 import { type Column, type ColumnKind, columnOf, type Schema } from "../schema.ts";
 import type { FaultKind } from "../statement.ts";
 import { applyAtOnce } from "./postgres-apply.ts";
@@ -64,6 +64,7 @@ export const postgresDialect: Dialect = {
   touchAll,
   migrations: (schema) => [
     tablesMigration(postgresDialect, schema, ROOMY, createIndex),
+    ...auditMigration(postgresDialect, schema, {}, createIndex),
     ...(schema.createsUsers ? [usersMigration(schema)] : []),
   ],
   migrationLock: (statements) => {

@@ -1,5 +1,5 @@
 import { type Dialect, facets, utcText } from "../dialect.ts";
-import { createTable, type Index, type Migration, tablesMigration } from "../migrations.ts";
+import { auditMigration, createTable, type Index, type Migration, tablesMigration } from "../migrations.ts";
 import { type Column, type ColumnKind, columnOf, type Schema } from "../schema.ts";
 import type { FaultKind } from "../statement.ts";
 import { sqliteInspection } from "./sqlite-inspect.ts";
@@ -53,6 +53,7 @@ export const sqliteDialect: Dialect = {
   lockUser: () => undefined,
   migrations: (schema) => [
     tablesMigration(sqliteDialect, schema, STRICT, createIndex),
+    ...auditMigration(sqliteDialect, schema, STRICT, createIndex),
     ...(schema.createsUsers ? [usersMigration(schema)] : []),
   ],
   migrationLock: () => undefined,

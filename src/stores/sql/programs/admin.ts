@@ -30,7 +30,9 @@ export function* inspectProgram(statements: Statements): Program<StoreReport> {
   const faults: StoreFault[] = [];
   let prunedAt: number | undefined;
   const all: Table[] = [schema.sessions, schema.logins, schema.locks, schema.meta];
-  for (const table of schema.createsUsers ? [...all, schema.users] : all) {
+  if (schema.keepsAudit) all.push(schema.audit);
+  if (schema.createsUsers) all.push(schema.users);
+  for (const table of all) {
     const { rows: columns } = yield dialect.inspection.columns(statements, table);
     if (columns.length === 0) {
       faults.push(missing(table));
@@ -84,8 +86,7 @@ function* indexFaults(statements: Statements, table: Table): Program<StoreFault[
   const { dialect } = statements;
   const { fold } = dialect.inspection;
   const { rows } = yield dialect.inspection.indexes(statements, table);
-  return indexesOf(statements.schema).flatMap(({ table: of, column, name, isUnique }) => {
-    if (of !== table || !table.columns.some((one) => one.column === column)) return [];
+  return indexesOf(statements.schema, table).flatMap(({ column, name, isUnique }) => {
     const isThere = rows.some(
       (row) =>
         fold(String(row["name"])) === fold(column) &&

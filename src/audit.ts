@@ -1,0 +1,134 @@
+import { type EventName, isEventName, type PsessionEvent } from "./events.ts";
+import type { Core } from "./request/state.ts";
+import { type AuditEntry, type AuditSink, newAuditId } from "./stores/audit.ts";
+
+/** What an account's owner, or who looks after it, asks about later. Uses of a session make no entry. */
+export const AUDITED: readonly EventName[] = [
+  "login",
+  "newDevice",
+  "reauthenticated",
+  "logout",
+  "restored",
+  "recovered",
+  "theft",
+  "moved",
+  "revoked",
+  "revokedEveryone",
+  "credentialChanged",
+  "generationAhead",
+];
+export const AUDIT_KEEP = "90d";
+
+/** Told by the recorder itself, which would go on for ever. */
+const OF_AUDIT: ReadonlySet<string> = new Set<EventName>(["storeUnavailable", "auditLost"]);
+
+export const isAuditable = (name: unknown): name is EventName => isEventName(name) && !OF_AUDIT.has(name);
+
+/** Entries of one append, and those that wait while a sink fails. */
+const MOST_AT_ONCE = 500;
+const MOST_WAITING = 10_000;
+/** A sink that failed is tried again after this long, or with the next entry. */
+const RETRY_AFTER = 5000;
+
+/**
+ * Writes events to the audit trail, behind the requests that they came from: none waits for it, and none fails where
+ * it fails. What comes while an append is under way goes with the next one.
+ */
+export class AuditRecorder {
+  readonly #core: Core;
+  readonly #sink: AuditSink;
+  readonly #events: ReadonlySet<string>;
+  #waiting: AuditEntry[] = [];
+  #running: Promise<void> | undefined;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(core: Core, { sink, events }: { sink: AuditSink; events: readonly EventName[] }) {
+    this.#core = core;
+    this.#sink = sink;
+    this.#events = new Set(events);
+    core.events.on("*", (event) => this.#hear(event));
+  }
+
+  /** Waits until everything that was told so far is kept, or the sink has failed. */
+  async flush(): Promise<void> {
+    if (this.#waiting.length > 0) this.#start();
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  #hear(event: PsessionEvent): void {
+    if (!this.#events.has(event.type)) return;
+    this.#waiting.push(entryOf(event));
+    const excess = this.#waiting.length - MOST_WAITING;
+    if (excess > 0) {
+      this.#waiting.splice(0, excess);
+      this.#core.events.emit("auditLost", { at: event.at, count: excess });
+    }
+    this.#start();
+  }
+
+  #start(): void {
+    if (this.#running !== undefined) return;
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    this.#running = this.#append().finally(() => {
+      this.#running = undefined;
+      // What came after the last look at what waits.
+      if (this.#waiting.length > 0 && this.#retry === undefined) this.#start();
+    });
+  }
+
+  async #append(): Promise<void> {
+    // Whatever the request at hand tells besides goes along.
+    await undefined;
+    while (this.#waiting.length > 0) {
+      const entries = this.#waiting.slice(0, MOST_AT_ONCE);
+      try {
+        await this.#sink.append(entries);
+      } catch (error) {
+        this.#core.events.emit("storeUnavailable", { at: this.#core.settings.clock.now(), error });
+        this.#retry = setTimeout(() => this.#start(), RETRY_AFTER);
+        this.#retry.unref();
+        return;
+      }
+      const kept = new Set(entries);
+      this.#waiting = this.#waiting.filter((entry) => !kept.has(entry));
+    }
+  }
+}
+
+/** The facts that events share, under one name each. */
+function entryOf(event: PsessionEvent): AuditEntry {
+  const { at, type, userId, handle, sessionId, request } = event as PsessionEvent & Partial<Shared>;
+  return {
+    id: newAuditId(at),
+    at,
+    event: type,
+    userId,
+    handle: handle ?? sessionId,
+    address: request?.address,
+    detail: detailOf(event),
+  };
+}
+
+interface Shared {
+  readonly userId: AuditEntry["userId"];
+  readonly handle: string | undefined;
+  readonly sessionId: string | undefined;
+  readonly request: { readonly address: string | undefined } | undefined;
+}
+
+function detailOf(event: PsessionEvent): string | undefined {
+  switch (event.type) {
+    case "login":
+      return event.remembered ? "remembered" : undefined;
+    case "revoked":
+    case "revokedEveryone":
+      return event.reason;
+    case "credentialChanged":
+      return event.factor;
+    case "moved":
+      return event.what;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,52 @@
+import { randomBytes } from "node:crypto";
+import type { KeyRing } from "../secrets.ts";
+import type { UserId } from "../stores/store.ts";
+import {
+  type CookieDefinition,
+  type CookieInstruction,
+  cookieValues,
+  MAX_AGE_LIMIT_SECONDS,
+} from "./cookies.ts";
+
+/** Users whom one browser is known for; the one who signed in longest ago is forgotten first. */
+const MOST_USERS = 5;
+const MARK_LENGTH = 16;
+const SHAPE = new RegExp(`^([A-Za-z0-9_-]{22})((?:\\.[A-Za-z0-9_-]{${MARK_LENGTH}}){1,${MOST_USERS}})$`);
+
+/** Which of a browser's marks are whose, without a word about either: nobody but us can tell. */
+export interface KnownDevice {
+  readonly nonce: string;
+  readonly marks: readonly string[];
+}
+
+/**
+ * What the device cookie says, which outlives sessions: users who signed in on this browser before (OWASP's device
+ * cookie). It is worth nothing as a credential. Whatever does not fit counts as none.
+ */
+export function readKnownDevice(header: string | undefined, name: string): KnownDevice | undefined {
+  const [value, ...others] = cookieValues(header, name);
+  const match = value === undefined || others.length > 0 ? null : SHAPE.exec(value);
+  if (match === null) return undefined;
+  const [, nonce = "", marks = ""] = match;
+  return { nonce, marks: marks.slice(1).split(".") };
+}
+
+export const isKnownFor = (device: KnownDevice | undefined, userId: UserId, keys: KeyRing): boolean =>
+  device?.marks.some((mark) => keys.verifyMark(textOf(device.nonce, userId), mark)) ?? false;
+
+/** The cookie by which the browser is known for this user from now on, and for others as before. */
+export function knownDeviceCookie(
+  definition: CookieDefinition,
+  device: KnownDevice | undefined,
+  userId: UserId,
+  keys: KeyRing,
+): CookieInstruction {
+  const { nonce, marks } = device ?? { nonce: randomBytes(16).toString("base64url"), marks: [] };
+  const text = textOf(nonce, userId);
+  const others = marks.filter((mark) => !keys.verifyMark(text, mark)).slice(0, MOST_USERS - 1);
+  const value = [nonce, keys.mark(text), ...others].join(".");
+  return { definition, value, maxAgeSeconds: MAX_AGE_LIMIT_SECONDS };
+}
+
+/** 7 and "7" are two users. */
+const textOf = (nonce: string, userId: UserId): string => `${nonce}\0${typeof userId}\0${userId}`;

@@ -1,0 +1,66 @@
+import { randomBytes } from "node:crypto";
+import type { UserId } from "./store.ts";
+
+/** One thing that happened around an account. Holds no secret, and nothing of a session's data. */
+export interface AuditEntry {
+  /** Unique, and in the order of time; 22 characters. Appending the same entry twice keeps one. */
+  readonly id: string;
+  /** Epoch milliseconds, by psession's clock. */
+  readonly at: number;
+  /** The name of a psession event, such as "login" or "theft". */
+  readonly event: string;
+  readonly userId: UserId | undefined;
+  /** The device it happened to. */
+  readonly handle: string | undefined;
+  /** The address it came from, where a request was behind it. */
+  readonly address: string | undefined;
+  /** One word more, such as why something was ended. */
+  readonly detail: string | undefined;
+}
+
+/** Where audit entries go: a table of the store, or whatever an application sends its logs to. */
+export interface AuditSink {
+  /** Adds entries; throws where not all of them are kept, and is then called with the same ones again. */
+  append(entries: readonly AuditEntry[]): Promise<void>;
+  /** Deletes up to `limit` entries older than `before` (epoch milliseconds); says how many went. */
+  prune?(before: number, limit: number): Promise<number>;
+}
+
+/** A sink that can be read: what stores have. */
+export interface AuditTrail extends AuditSink {
+  prune(before: number, limit: number): Promise<number>;
+  /** Entries that fit, the newest first. */
+  read(query: AuditQuery): Promise<readonly AuditEntry[]>;
+  /** How often each event was told since that moment (epoch milliseconds). */
+  count(since: number): Promise<ReadonlyMap<string, number>>;
+}
+
+export interface AuditQuery {
+  readonly userId?: UserId | undefined;
+  /** Entries from that moment on (epoch milliseconds). */
+  readonly since?: number | undefined;
+  /** The id of an entry: those before it, for the next page. */
+  readonly before?: string | undefined;
+  readonly limit: number;
+}
+
+/** Eight characters last until the year 2059, nine for the next three thousand. */
+const TIME_LENGTH = 9;
+const COUNT_LENGTH = 3;
+const RANDOM_BYTES = 5;
+
+let made = 0;
+
+/**
+ * The time first, so that keys are in the order of time and new ones come to the end of an index; then a number, which
+ * keeps what one process tells in one millisecond in its order.
+ */
+export function newAuditId(at: number): string {
+  made = (made + 1) % 36 ** COUNT_LENGTH;
+  const count = made.toString(36).padStart(COUNT_LENGTH, "0");
+  return earliestAuditId(at) + count + randomBytes(RANDOM_BYTES).toString("hex");
+}
+
+/** Comes before every id of this moment, and after those of any moment before. */
+export const earliestAuditId = (at: number): string =>
+  Math.max(0, Math.trunc(at)).toString(36).padStart(TIME_LENGTH, "0");

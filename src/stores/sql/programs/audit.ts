@@ -1,0 +1,78 @@
+import type { AuditEntry, AuditQuery, AuditTrail } from "../../audit.ts";
+import { earliestAuditId } from "../../audit.ts";
+import { isFault, type Program } from "../statement.ts";
+import type { Statements } from "../statements.ts";
+
+/** Rows of one statement: each number of rows is a text of its own, to be prepared. */
+const MOST_ROWS = 64;
+
+export interface AuditRunner {
+  write<T>(make: () => Program<T>): Promise<T>;
+  read<T>(make: () => Program<T>): Promise<T>;
+}
+
+/** The audit table: entries are added, read and pruned, and never changed. */
+export class SqlTrail implements AuditTrail {
+  readonly #statements: Statements;
+  readonly #runner: AuditRunner;
+
+  constructor(statements: Statements, runner: AuditRunner) {
+    this.#statements = statements;
+    this.#runner = runner;
+  }
+
+  async append(entries: readonly AuditEntry[]): Promise<void> {
+    await this.#runner.write(() => appendProgram(this.#statements, entries));
+  }
+
+  prune(before: number, limit: number): Promise<number> {
+    return this.#runner.write(() => pruneAuditProgram(this.#statements, before, limit));
+  }
+
+  read(query: AuditQuery): Promise<readonly AuditEntry[]> {
+    return this.#runner.read(() => readProgram(this.#statements, query));
+  }
+
+  count(since: number): Promise<ReadonlyMap<string, number>> {
+    return this.#runner.read(() => countProgram(this.#statements, since));
+  }
+}
+
+function* appendProgram(statements: Statements, entries: readonly AuditEntry[]): Program<void> {
+  for (let from = 0; from < entries.length; ) {
+    const most = Math.min(MOST_ROWS, entries.length - from);
+    const size = 2 ** Math.floor(Math.log2(most));
+    yield* appendOnce(statements, entries.slice(from, from + size));
+    from += size;
+  }
+}
+
+/** A try whose answer got lost may have left some of them there. */
+function* appendOnce(statements: Statements, entries: readonly AuditEntry[]): Program<void> {
+  try {
+    yield statements.insertAudit(entries);
+  } catch (error) {
+    if (!isFault(error, "unique")) throw error;
+    if (entries.length > 1) for (const entry of entries) yield* appendOnce(statements, [entry]);
+  }
+}
+
+function* readProgram(statements: Statements, query: AuditQuery): Program<AuditEntry[]> {
+  const { rows } = yield statements.auditEntries(query);
+  return rows.flatMap((raw) => statements.readAudit(raw) ?? []);
+}
+
+function* countProgram(statements: Statements, since: number): Program<ReadonlyMap<string, number>> {
+  const { rows } = yield statements.countAudit(earliestAuditId(since));
+  return new Map(rows.map((row) => [String(row["event"]), Number(row["n"])]));
+}
+
+/** By key, which is in the order of time: no further index is needed. */
+function* pruneAuditProgram(statements: Statements, before: number, limit: number): Program<number> {
+  const end = earliestAuditId(before);
+  const atOnce = statements.prune("audit", end, limit);
+  if (atOnce !== undefined) return (yield atOnce).count;
+  const { rows } = yield statements.garbage("audit", end, limit);
+  const ids = rows.map((row) => String(row["id"]));
+  return ids.length === 0 ? 0 : (yield statements.deleteGarbage("audit", end, ids)).count;
+}

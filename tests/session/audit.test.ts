@@ -1,0 +1,177 @@
+import { describe, expect, test, vi } from "vitest";
+import {
+  type AuditEntry,
+  createPsession,
+  memoryStore,
+  PsessionError,
+  type PsessionOptions,
+  type Store,
+} from "../../src/index.ts";
+import { KEY, SESSION, TestBrowser, testApp } from "../support/app.ts";
+import { DAY, MINUTE } from "../support/clock.ts";
+import { describeStores } from "../support/session-stores.ts";
+
+/** A sink that keeps what it is given, unless it is told to fail. */
+function sinkOf() {
+  const kept: AuditEntry[] = [];
+  const calls: number[] = [];
+  const state = { fails: false };
+  const append = async (entries: readonly AuditEntry[]) => {
+    calls.push(entries.length);
+    if (state.fails) throw new PsessionError("store_unavailable", "The log is down.");
+    kept.push(...entries);
+  };
+  return { kept, calls, state, sink: { append } };
+}
+
+const events = (entries: readonly AuditEntry[]) => entries.map(({ event }) => event);
+
+describeStores(
+  "the audit trail",
+  (makeStore) => {
+    test("what happens around an account is there, with user, device, time and address, and no secret", async () => {
+      const app = testApp({ store: makeStore(), devices: { tellNew: true } });
+      const browser = new TestBrowser(app);
+      await browser.visit((session) => session.login("ada", { remember: true }), { address: "192.0.2.8" });
+      const stolen = browser.copyJar();
+      app.clock.advance(10 * MINUTE);
+      browser.restart();
+      await browser.visit();
+      app.clock.advance(10 * MINUTE);
+      await browser.visit((session) => session.reauthenticate());
+      const { result: handle } = await browser.visit((session) => session.handle);
+      stolen.delete(SESSION);
+      await new TestBrowser(app).visit(undefined, { jar: stolen, address: "203.0.113.9" });
+      await new TestBrowser(app).visit((session) => session.login("ada"));
+      await app.psession.passwordChanged("ada");
+
+      const entries = await app.psession.auditTrail({ userId: "ada" });
+      expect(events(entries).toReversed()).toEqual([
+        ...["login", "newDevice", "restored", "reauthenticated", "theft"],
+        ...["login", "newDevice", "revoked", "credentialChanged"],
+      ]);
+      expect(entries.find(({ event }) => event === "theft")).toEqual({
+        id: expect.any(String),
+        at: app.clock.now(),
+        event: "theft",
+        userId: "ada",
+        handle,
+        address: "203.0.113.9",
+        detail: undefined,
+      });
+      expect(entries.find(({ event }) => event === "revoked")?.detail).toBe("password_changed");
+      for (const { value } of [...stolen.values(), ...browser.jar.values()])
+        for (const secret of value
+          .split(".")
+          .slice(1)
+          .filter((part) => part.length > 9))
+          expect(JSON.stringify(entries)).not.toContain(secret);
+      await app.psession.close();
+    });
+
+    test("entries of one user come in pages; others do not see them", async () => {
+      const app = testApp({ store: makeStore() });
+      for (const user of ["ada", "bob", "ada"]) {
+        app.clock.advance(MINUTE);
+        await new TestBrowser(app).visit((session) => session.login(user));
+      }
+      const [latest] = await app.psession.auditTrail({ userId: "ada", limit: 1 });
+      expect(latest?.at).toBe(app.clock.now());
+      const rest = await app.psession.auditTrail({ userId: "ada", before: latest?.id });
+      expect(rest.map(({ at }) => at)).toEqual([app.clock.now() - 2 * MINUTE]);
+      expect(await app.psession.auditTrail({ since: app.clock.now() - MINUTE })).toHaveLength(2);
+      await app.psession.close();
+    });
+
+    test("entries older than audit.keep are pruned", async () => {
+      const app = testApp({ store: makeStore(), audit: { keep: "30d" } });
+      await new TestBrowser(app).visit((session) => session.login("ada"));
+      await app.psession.flush();
+      app.clock.advance(30 * DAY);
+      expect((await app.psession.prune()).audit).toBe(0);
+      app.clock.advance(1);
+      expect((await app.psession.prune()).audit).toBe(1);
+      expect(app.events.at(-1)).toMatchObject({ type: "pruned", audit: 1 });
+      expect(await app.psession.auditTrail()).toEqual([]);
+      await app.psession.close();
+    });
+  },
+  { audit: true },
+);
+
+describe("an audit sink", () => {
+  const appOn = (sink: NonNullable<PsessionOptions["audit"]>["sink"], more: object = {}) =>
+    testApp({ audit: { ...(sink === undefined ? {} : { sink }), ...more } });
+
+  test("gets the events that it was to get, those of one moment together", async () => {
+    const { sink, kept, calls } = sinkOf();
+    const app = appOn(sink, { events: ["login", "created"] });
+    await new TestBrowser(app).visit((session) => session.login("ada"));
+    await app.psession.flush();
+    expect(events(kept)).toEqual(["created", "login"]);
+    expect(calls).toEqual([2]);
+  });
+
+  test("that fails costs no request, gets everything later, and in order", async () => {
+    const { sink, kept, state } = sinkOf();
+    const app = appOn(sink);
+    state.fails = true;
+    const browser = new TestBrowser(app);
+    await browser.visit((session) => session.login("ada"));
+    await browser.visit((session) => session.logout());
+    await app.psession.flush();
+    expect(kept).toEqual([]);
+    expect(app.told()).toContain("storeUnavailable");
+    state.fails = false;
+    await browser.visit((session) => session.login("ada"));
+    await app.psession.flush();
+    expect(events(kept)).toEqual(["login", "logout", "login"]);
+  });
+
+  test("that failed is tried again by itself, without holding the process", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const { sink, kept, state } = sinkOf();
+    const app = appOn(sink);
+    state.fails = true;
+    await new TestBrowser(app).visit((session) => session.login("ada"));
+    await app.psession.flush();
+    state.fails = false;
+    await vi.runOnlyPendingTimersAsync();
+    expect(events(kept)).toEqual(["login"]);
+    vi.useRealTimers();
+  });
+
+  test("that goes on failing loses the oldest entries, which is told", async () => {
+    const { sink, kept, state } = sinkOf();
+    const app = appOn(sink, { events: ["revokedEveryone"] });
+    state.fails = true;
+    for (let index = 0; index < 10_003; index++) await app.psession.revokeEveryone(String(index));
+    const lost = app.events.filter(({ type }) => type === "auditLost");
+    expect(lost).toHaveLength(3);
+    state.fails = false;
+    await app.psession.close();
+    expect([kept.length, kept[0]?.detail, kept.at(-1)?.detail]).toEqual([10_000, "3", "10002"]);
+  });
+
+  test("is asked for where there is none, and knows its events", () => {
+    const options = (audit: object) => () =>
+      createPsession({ store: memoryStore(), keys: [KEY], prune: false, audit });
+    expect(options({})).toThrow("audit.sink is needed");
+    expect(options({ sink: sinkOf().sink, events: ["typo"] })).toThrow("audit.events.0 is no event");
+    expect(options({ sink: sinkOf().sink, events: ["auditLost"] })).toThrow("audit.events.0 is no event");
+    expect(options({ sink: {} })).toThrow("audit.sink must be an object with append()");
+  });
+
+  test("that cannot be read is no trail to look at", async () => {
+    await expect(appOn(sinkOf().sink).psession.auditTrail()).rejects.toMatchObject({
+      code: "no_audit_trail",
+    });
+  });
+
+  test("belongs to the store also where data is encrypted", async () => {
+    const store: Store = memoryStore({ audit: true });
+    const app = testApp({ store, encryption: { keys: ["Zr4Tn8Xc2Vb6Mq0Wd5Fg9Hj3Kl7Ps1Ya"] } });
+    await new TestBrowser(app).visit((session) => session.login("ada"));
+    expect(events(await app.psession.auditTrail())).toEqual(["login"]);
+  });
+});
