@@ -29,6 +29,8 @@ export interface PsessionErrorOptions {
   cause?: unknown;
   /** HTTP status a framework may answer with. */
   status?: number;
+  /** Seconds after which the same request may well succeed. */
+  retryAfter?: number;
 }
 
 /** What an error says, for a sentence of ours; anything can be thrown. */
@@ -44,6 +46,8 @@ export class PsessionError extends Error {
    * they print the error as any other.
    */
   declare readonly getResponse?: () => Response;
+  /** Of that answer, for frameworks that look here (Express, Fastify, Koa). */
+  declare readonly headers?: Readonly<Record<string, string>>;
 
   constructor(code: PsessionErrorCode, message: string, options: PsessionErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -51,9 +55,13 @@ export class PsessionError extends Error {
     this.code = code;
     this.status = options.status ?? (code === "store_unavailable" ? 503 : 500);
     const { status } = this;
+    const { retryAfter } = options;
+    const headers = retryAfter === undefined ? {} : { "Retry-After": String(retryAfter) };
+    // No enumerable properties, or they would be printed with the error.
+    if (retryAfter !== undefined) Object.defineProperty(this, "headers", { value: headers });
     if (status === 500) return;
-    // No enumerable property, or it would be printed with the error.
-    Object.defineProperty(this, "getResponse", { value: () => new Response(apologyFor(status), { status }) });
+    const getResponse = () => new Response(apologyFor(status), { status, headers });
+    Object.defineProperty(this, "getResponse", { value: getResponse });
   }
 
   get statusCode(): number {

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
+import * as v from "valibot";
 import type { Clock } from "./clock.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { PsessionError } from "./errors.ts";
-import { invalidOptions } from "./faults.ts";
+import { describeFault, invalidOptions } from "./faults.ts";
 import type { Store } from "./stores/store.ts";
 
 /** Limits of a lock, in milliseconds. */
@@ -31,20 +32,39 @@ export interface HeldLock {
 const DAY = 86_400_000;
 const LONGEST_NAME = 128;
 
-/** Checks what an application asks for. */
+const time = (least: number, fallback: number, message: string) =>
+  v.optional(
+    v.pipe(
+      v.custom<Duration>((value) => {
+        const parsed = parseDuration(value) ?? -1;
+        return parsed >= least && parsed <= DAY;
+      }, message),
+      v.transform((value) => parseDuration(value) as number),
+    ),
+    fallback,
+  );
+const lockTimes = v.strictObject({
+  // A lock that is over when it is taken would protect nothing.
+  hold: time(1, 30_000, "must be a positive duration of at most a day"),
+  wait: time(0, 10_000, "must be a duration of at most a day"),
+});
+
+/** Checks the limits that an application asks for. */
+export function resolveLimits(who: string, options: LockOptions): LockTimes {
+  return checked(who, options, []);
+}
+
+/** Checks the name of a lock as well. */
 export function resolveLock(name: unknown, options: LockOptions): LockTimes {
-  const faults: string[] = [];
-  if (typeof name !== "string" || name.length === 0 || name.length > LONGEST_NAME)
-    faults.push(`name must be text of 1 to ${LONGEST_NAME} characters`);
-  const duration = (option: "hold" | "wait", fallback: number): number => {
-    const value = options[option];
-    const parsed = value === undefined ? fallback : parseDuration(value);
-    if (parsed === undefined || parsed > DAY) faults.push(`${option} must be a duration of at most a day`);
-    return parsed ?? 0;
-  };
-  const times = { hold: duration("hold", 30_000), wait: duration("wait", 10_000) };
-  if (faults.length > 0) throw invalidOptions("A lock", faults);
-  return times;
+  const isName = typeof name === "string" && name.length > 0 && name.length <= LONGEST_NAME;
+  return checked("A lock", options, isName ? [] : [`name must be text of 1 to ${LONGEST_NAME} characters`]);
+}
+
+function checked(who: string, options: LockOptions, faults: readonly string[]): LockTimes {
+  const parsed = v.safeParse(lockTimes, options);
+  const all = [...faults, ...(parsed.issues ?? []).map(describeFault)];
+  if (!parsed.success || all.length > 0) throw invalidOptions(who, all);
+  return parsed.output;
 }
 
 /** The store is asked again after waits of this many milliseconds: most locks are held for a request's time. */
@@ -122,5 +142,9 @@ function within(before: Promise<void>, giveUpAt: number, name: string): Promise<
   });
 }
 
+/** Nothing was done, and those before us are soon done: a client may try again. */
 const timedOut = (name: string): PsessionError =>
-  new PsessionError("lock_timeout", `The lock ${name} was held by others for too long.`, { status: 503 });
+  new PsessionError("lock_timeout", `The lock ${name} was held by others for too long.`, {
+    status: 503,
+    retryAfter: 1,
+  });

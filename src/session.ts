@@ -10,9 +10,10 @@ import { type Duration, parseDuration } from "./duration.ts";
 import { PsessionError } from "./errors.ts";
 import type { RequestOrigin } from "./events.ts";
 import { isTokenOf, maskedToken, newCsrfSecret } from "./http/csrf.ts";
-import { type LockOptions, resolveLock } from "./locks.ts";
+import { type LockOptions, resolveLimits } from "./locks.ts";
 import { commitRequest, inTurn, refresh, reloadRequest } from "./request/commit.ts";
 import {
+  beginsAnew,
   type Intent,
   identityOf,
   identityOfStanding,
@@ -43,7 +44,7 @@ export interface LoginOptions<Data> {
    * What is kept of the data gathered before. The function also gets the data of the user's latest other
    * session. Default: "all", but "none" where another user was signed in.
    */
-  carry?: Carry<Data>;
+  carry?: Carry<Data> | undefined;
   /**
    * That other session, for `carry`, where it has been read already: what `findSession` of `psession/kysely` gives.
    * Null where there is none. Left out, it is read from the store.
@@ -262,20 +263,24 @@ export class Session<Data extends object = SessionData> {
 
   /**
    * From here until the response begins, one request of this session at a time: the others that ask for it wait,
-   * then see what this one saved. `lock_timeout` where that takes longer than `wait`. What must hold whatever
-   * happens is for `update`: a lock ends after `hold`.
+   * then see what this one saved. `lock_timeout` (503) where that takes longer than `wait`; `session_ended` (401)
+   * where the user was signed out meanwhile. What must hold whatever happens is for `update`: a lock ends after `hold`.
    */
   async exclusive(options: LockOptions = {}): Promise<void> {
     this.#use();
-    const limits = resolveLock("session", options);
+    const limits = resolveLimits("exclusive", options);
     const state = this.#state;
+    const { userId } = this;
     const id =
       sessionOf(state.standing)?.id ??
       (state.standing.kind === "remembered" ? state.standing.login.id : undefined);
-    // A session that is not stored yet is nobody else's.
-    if (id === undefined || state.lock !== undefined) return;
+    // A session that is not stored yet is nobody else's, and neither is what follows a logout.
+    const isOwn = id === undefined || state.intent.kind === "logout" || beginsAnew(state.intent);
+    if (isOwn || state.lock !== undefined) return;
     state.lock = await state.core.locks.take(`session/${id}`, limits);
     await inTurn(state, () => refresh(state));
+    // A guard may have let this request through for the user who was there before the wait.
+    if (this.userId !== userId) throw signedOutMeanwhile();
   }
 
   /**
@@ -302,6 +307,8 @@ export class Session<Data extends object = SessionData> {
    */
   async reload(): Promise<void> {
     this.#assertUsable();
+    // After logout() the row is still there until the response begins, and its data is the user's who has left.
+    if (this.#state.intent.kind === "logout") throw ended("there is nothing to read again");
     await inTurn(this.#state, () => reloadRequest(this.#state));
   }
 
@@ -624,6 +631,11 @@ function ended(consequence: string): PsessionError {
     { status: 409 },
   );
 }
+
+const signedOutMeanwhile = (): PsessionError =>
+  new PsessionError("session_ended", "The user was signed out while this request waited for its turn.", {
+    status: 401,
+  });
 
 const LONGEST_TAG = 50;
 

@@ -1,3 +1,4 @@
+import { channel } from "node:diagnostics_channel";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { memoryStore, type PsessionEvent } from "../src/index.ts";
@@ -111,6 +112,18 @@ test("events have the fields that the documentation lists, and no others", async
     "generationAhead",
     "previousUnreadable",
   ]);
+});
+
+test("events are on node:diagnostics_channel as well, for whoever subscribes there", async () => {
+  const heard: unknown[] = [];
+  const listen = (event: unknown) => void heard.push(event);
+  const logins = channel("psession:login");
+  logins.subscribe(listen);
+  const app = testApp();
+  await new TestBrowser(app).visit((session) => session.login("ada"));
+  logins.unsubscribe(listen);
+  await new TestBrowser(app).visit((session) => session.login("bob"));
+  expect(heard).toEqual([app.events.find(({ type }) => type === "login")]);
 });
 
 test("a listener that fails, at once or later, fails nothing, and a name that is no event is refused", async () => {

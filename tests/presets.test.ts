@@ -25,6 +25,10 @@ test("stricter options are kept, laxer ones are refused, all at once", () => {
   expect(() => createPsession(given({ preset: "aal1", remember: { absolute: "31d" } }))).toThrow(
     /remember\.absolute/,
   );
+  const laxest = { preset: "aal3", session: { idle: "16m", absolute: "13h" }, remember: { enabled: true } };
+  expect(() => createPsession(given(laxest))).toThrow(
+    /session\.idle must be at most 15 minutes.*\n.*session\.absolute must be at most 720 minutes.*\n.*remember\.enabled/,
+  );
   expect(() => createPsession(given({ preset: "aal4" }))).toThrow(/preset must be/);
 });
 
@@ -42,3 +46,25 @@ test("under aal2 nobody is remembered: the tick is ignored, and a cookie of earl
   expect(setCookie.filter((line) => !line.includes("Max-Age=0"))).toHaveLength(1);
   expect(await strict.psession.devices("ada")).toMatchObject([{ isRemembered: false }]);
 });
+
+test.each([
+  ["aal2", HOUR, DAY],
+  ["aal3", 15 * MINUTE, 12 * HOUR],
+] as const)(
+  "under %s a session ends by its limits: unused, and in any case",
+  async (preset, idle, absolute) => {
+    const app = testApp({ preset });
+    const browser = new TestBrowser(app);
+    const isIn = async () => (await browser.visit()).session.isSignedIn;
+    await browser.visit((session) => session.login("ada"));
+    app.clock.advance(idle + 1);
+    expect(await isIn()).toBe(false);
+    await browser.visit((session) => session.login("ada"));
+    for (let passed = 0; passed < absolute; passed += idle) {
+      expect(await isIn()).toBe(true);
+      app.clock.advance(idle);
+    }
+    app.clock.advance(1);
+    expect(await isIn()).toBe(false);
+  },
+);

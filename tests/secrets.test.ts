@@ -4,8 +4,8 @@ import { KEY, OLDER_KEY } from "./support/app.ts";
 
 test("a hundred thousand ids and secrets are all different", () => {
   const seen = new Set<string>();
-  for (let index = 0; index < 100_000; index++) seen.add(newId());
-  expect(seen.size).toBe(100_000);
+  for (let index = 0; index < 100_000; index++) seen.add(newId()).add(newSecret().toString("hex"));
+  expect(seen.size).toBe(200_000);
   expect(newId()).toMatch(/^[A-Za-z0-9_-]{22}$/);
   expect(newSecret()).toHaveLength(32);
 });

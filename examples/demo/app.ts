@@ -2,7 +2,7 @@ import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import express, { type Express } from "express";
 import { createPsession, dangerouslyAllowInsecureHttp, type Psession } from "psession";
-import { originCheck, sessions } from "psession/express";
+import { devices, originCheck, sessions } from "psession/express";
 import { sqliteStore } from "psession/sqlite";
 import { DemoClock } from "./clock.ts";
 import { Credentials } from "./credentials.ts";
@@ -11,6 +11,7 @@ import { EventLog } from "./event-log.ts";
 import { openFolder } from "./folder.ts";
 import { noStore, securityHeaders } from "./headers.ts";
 import type { Parts } from "./parts.ts";
+import { madeUpPlace } from "./places.ts";
 import { accountRoutes } from "./routes/account.ts";
 import { billingRoutes } from "./routes/billing.ts";
 import { deviceRoutes } from "./routes/devices.ts";
@@ -54,6 +55,7 @@ export function createDemo({ dir, log = console.error }: DemoOptions): Demo {
     store,
     keys: [folder.key],
     clock,
+    devices: { place: madeUpPlace },
     // For http://localhost only. Without it cookies are Secure and carry the __Host- prefix.
     [dangerouslyAllowInsecureHttp]: true,
   });
@@ -89,6 +91,7 @@ function buildApp(parts: Parts, log: (error: unknown) => void): Express {
   app.use(sessions(parts.psession));
   app.use(homeRoutes(parts), accountRoutes(parts), passwordRoutes(parts));
   app.use(deviceRoutes(parts), billingRoutes(parts));
+  app.use("/api/devices", devices());
   app.use(notFound);
   app.use(answerError(parts, log));
   return app;

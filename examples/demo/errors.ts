@@ -50,6 +50,9 @@ function toRefusal(error: unknown): Refusal {
   if (status === 503 || code === "ERR_SQLITE_ERROR") {
     return new Refusal(503, "unavailable", "Our storage does not answer. Please try again in a moment.", 5);
   }
+  if (code === "invalid_name") {
+    return new Refusal(400, "invalid_input", "A device's name has no line breaks and no control characters.");
+  }
   if (typeof status === "number" && status >= 400 && status < 500) {
     return new Refusal(status, "bad_request", SENTENCES[status] ?? "That request is not accepted.");
   }

@@ -1,6 +1,8 @@
 import * as v from "valibot";
 import { type Duration, parseDuration } from "../duration.ts";
+import { PsessionError } from "../errors.ts";
 import { describeFault, invalidOptions } from "../faults.ts";
+import { type LockOptions, resolveLimits } from "../locks.ts";
 import type { Session } from "../session.ts";
 import type { Level } from "../stores/store.ts";
 import { isSameOrigin, type OriginOptions } from "./origin.ts";
@@ -40,6 +42,15 @@ export interface GuardedRequest {
  * a face says here what guards have to ask.
  */
 export const ofGuards: unique symbol = Symbol("psession.ofGuards");
+
+/** What a face that uses `ofGuards` gives there. */
+export type SessionOfGuards = GuardedRequest["session"] & ExclusiveSession;
+
+// biome-ignore lint/suspicious/noExplicitAny: turns have nothing to do with the data.
+export type ExclusiveSession = Pick<Session<any>, "exclusive">;
+
+/** Settles when it is the turn of this request; see `Session.exclusive`. */
+export type Turn = (session: ExclusiveSession) => Promise<void>;
 
 /** What a face answers; undefined lets the request through. */
 export type Refusal =
@@ -104,6 +115,19 @@ export function levelGuard(level: Level, options: GuardOptions = {}): Guard {
 export function freshGuard(options: FreshOptions): Guard {
   const { within, ...given } = checked("requireFresh", freshOptions, options);
   return guard((session) => session.isFresh({ within }), CONFIRM, given);
+}
+
+/** One request of a session at a time, from here until the response begins. */
+export function exclusiveTurn(options: LockOptions = {}): Turn {
+  const limits = resolveLimits("exclusive", options);
+  return async (found) => {
+    const { [ofGuards]: session = found } = found as { [ofGuards]?: ExclusiveSession };
+    if (typeof session.exclusive === "function") return session.exclusive(limits);
+    throw new PsessionError(
+      "invalid_options",
+      "exclusive() needs the locks of a psession store: with another store behind psession/express-session there are none.",
+    );
+  };
 }
 
 const SIGN_IN = { code: "login_required", message: "Please sign in first." } as const;

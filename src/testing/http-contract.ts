@@ -4,10 +4,11 @@ import { guards } from "./http/guards.ts";
 import { responses } from "./http/responses.ts";
 import { openScene, type Stories, type Story } from "./http/scene.ts";
 import { transport } from "./http/transport.ts";
+import { turns } from "./http/turns.ts";
 import { visits } from "./http/visits.ts";
 import type { ContractCase } from "./store-contract.ts";
 
-const STORIES: Stories = { ...visits, ...responses, ...faults, ...transport, ...guards };
+const STORIES: Stories = { ...visits, ...responses, ...faults, ...transport, ...guards, ...turns };
 
 /**
  * What every face must do with real requests over real connections, as cases for any test runner:

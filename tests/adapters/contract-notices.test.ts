@@ -16,6 +16,7 @@ import { nodeFace } from "./faces/node.ts";
 interface Flaws {
   readonly answersBeforeSaving?: boolean;
   readonly replacesCookies?: boolean;
+  readonly forgetsNoStore?: boolean;
   readonly keepsSessionPerConnection?: boolean;
   readonly answersWhereSavingFailed?: boolean;
   readonly savesNothingOnErrors?: boolean;
@@ -49,11 +50,12 @@ const naive = (flaws: Flaws): HttpFace => ({
       if (response.headersSent) return;
       response.statusCode = given.status ?? 200;
       const own = given.setCookie ?? [];
-      if (settlement.noStore) response.setHeader("Cache-Control", "no-store");
       const cookies =
         flaws.replacesCookies === true ? settlement.setCookie : [...own, ...settlement.setCookie];
       if (cookies.length > 0) response.setHeader("Set-Cookie", cookies);
       for (const [name, value] of Object.entries(given.headers ?? {})) response.setHeader(name, value);
+      const isNoStore = settlement.noStore && flaws.forgetsNoStore !== true;
+      if (isNoStore) response.setHeader("Cache-Control", "no-store");
       response.end(typeof given.body === "string" ? given.body : undefined);
     };
     const server = createServer((request, response) => {
@@ -81,6 +83,11 @@ const careless = (change: (setup: FaceSetup) => FaceSetup): HttpFace => ({
 test.each<[HttpFace, string]>([
   [naive({ answersBeforeSaving: true }), "a redirect does not outrun the save"],
   [naive({ replacesCookies: true }), "cookies that the application sets are kept beside ours"],
+  [
+    naive({ forgetsNoStore: true }),
+    "a cache that all share keeps no answer with a cookie of ours, whatever the page says of itself",
+  ],
+  [naive({}), "another site's form can sign nobody in and nobody out"],
   [naive({ keepsSessionPerConnection: true }), "two visitors on one connection are two visitors"],
   [
     naive({ answersWhereSavingFailed: true }),
@@ -97,6 +104,10 @@ test.each<[HttpFace, string]>([
   [naive({}), "what is changed while the body streams is not lost, even where nobody saves it"],
   [naive({}), "requireLogin sends pages to the sign-in and refuses scripts; who is signed in passes"],
   [naive({}), "changes that another site sends are refused before the session is read"],
+  [
+    naive({}),
+    "nine requests at once to an exclusive route that reads and then writes are counted one by one",
+  ],
   [
     careless((setup) => ({ ...setup, trustProxy: true })),
     "a proxy that is not trusted is not believed: no https, no session, no cookie",
@@ -120,6 +131,7 @@ test("and it has nothing against what that attempt does right", async () => {
     "what one request writes, the next one reads",
     "a redirect does not outrun the save",
     "cookies that the application sets are kept beside ours",
+    "a cache that all share keeps no answer with a cookie of ours, whatever the page says of itself",
     "two visitors on one connection are two visitors",
     "what a handler changed before it failed is saved with the error's page",
     "a hundred requests in flight when the server is told to stop are answered, and saved",

@@ -1,6 +1,7 @@
 import "reflect-metadata";
 import { Readable } from "node:stream";
 import {
+  type CanActivate,
   Controller,
   createParamDecorator,
   type ExecutionContext,
@@ -13,12 +14,13 @@ import {
   Redirect,
   Sse,
   StreamableFile,
+  UseGuards,
 } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";
 import { from, map } from "rxjs";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { type ExpressMiddleware, sessions } from "../../src/adapters/express/index.ts";
-import { overHttp, type TestSession, testApp } from "../support/app.ts";
+import { type ExpressMiddleware, exclusive, sessions } from "../../src/adapters/express/index.ts";
+import { overHttp, TestBrowser, type TestSession, testApp } from "../support/app.ts";
 import { HttpClient } from "../support/http.ts";
 import { failingStore } from "../support/stores.ts";
 
@@ -27,6 +29,15 @@ const SessionOf = createParamDecorator(
     context.switchToHttp().getRequest<{ session: TestSession }>().session,
 );
 
+/** The guard of docs/frameworks/nestjs.md, with less patience. */
+class TurnGuard implements CanActivate {
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const { session } = context.switchToHttp().getRequest<{ session: TestSession }>();
+    await session.exclusive({ wait: 0 });
+    return true;
+  }
+}
+
 class Pages {
   health(session: TestSession | undefined) {
     return session === undefined ? "none" : "some";
@@ -34,6 +45,9 @@ class Pages {
   count(session: TestSession) {
     session.data.count = (session.data.count ?? 0) + 1;
     return { count: session.data.count };
+  }
+  turn(session: TestSession) {
+    return this.count(session);
   }
   teapot(session: TestSession) {
     this.count(session);
@@ -66,6 +80,7 @@ for (const [name, ...decorators] of [
   ["order", Get("order"), Redirect()],
   ["file", Get("file")],
   ["events", Sse("events")],
+  ["turn", Get("turn"), UseGuards(TurnGuard)],
 ] as const) {
   const descriptor = Object.getOwnPropertyDescriptor(Pages.prototype, name) as PropertyDescriptor;
   for (const decorate of decorators) (decorate as MethodDecorator)(Pages.prototype, name, descriptor);
@@ -74,7 +89,8 @@ for (const [name, ...decorators] of [
 Controller()(Pages);
 async function start(mount?: (consumer: MiddlewareConsumer, middleware: ExpressMiddleware) => void) {
   const { store, calls, failing } = failingStore();
-  const { psession } = testApp({ ...overHttp, store });
+  const tested = testApp({ ...overHttp, store });
+  const { psession } = tested;
   class MountingModule implements NestModule {
     configure(consumer: MiddlewareConsumer) {
       mount?.(consumer, sessions(psession));
@@ -85,10 +101,27 @@ async function start(mount?: (consumer: MiddlewareConsumer, middleware: ExpressM
   if (mount === undefined) app.use(sessions(psession));
   await app.listen(0, "127.0.0.1");
   onTestFinished(() => app.close());
-  return { calls, failing, client: new HttpClient(await app.getUrl()) };
+  return { app: tested, calls, failing, client: new HttpClient(await app.getUrl()) };
 }
 
 describe("NestJS over Express", () => {
+  test.each<[string, (consumer: MiddlewareConsumer, middleware: ExpressMiddleware) => void]>([
+    ["/turn", (consumer, middleware) => consumer.apply(middleware).forRoutes("*path")],
+    [
+      "/count",
+      (consumer, middleware) => consumer.apply(middleware, exclusive({ wait: 0 })).forRoutes("*path"),
+    ],
+  ])("%s lets requests of a session through one by one", async (path, mount) => {
+    const { client, app } = await start(mount);
+    await client.get("/count");
+    const holder = await new TestBrowser(app).open({ jar: client.jar });
+    await holder.session.exclusive();
+    const late = await client.get(path);
+    expect([late.status, late.json]).toEqual([503, expect.not.objectContaining({ count: 2 })]);
+    await holder.answer();
+    expect((await client.get(path)).json).toEqual({ count: 2 });
+  });
+
   test("an exception's page saves what the handler changed, and carries the cookie", async () => {
     const { client } = await start();
     const answer = await client.get("/teapot");

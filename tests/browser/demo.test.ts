@@ -148,6 +148,34 @@ describe.skipIf(isChromiumMissing())("in Chromium", () => {
     expect(await phone.me()).toMatchObject({ email: ADA.email });
   });
 
+  test("two carts become one at a sign-in; a device gets a name, and all of them are signed out", async () => {
+    const demo = await startDemo();
+    const [laptop, phone] = [new Person(demo), new Person(demo)];
+    const add = async (person: Person, item: string) => {
+      const home = await person.tab("/");
+      await home.locator("[name=item]").fill(item);
+      await home.getByRole("button", { name: "Add", exact: true }).click();
+      await home.getByText(item).first().waitFor();
+    };
+    await laptop.submit("/register", ADA, true);
+    await add(laptop, "green tea");
+    await add(phone, "oat milk");
+    await phone.submit("/login", ADA, true);
+    expect((await phone.me()).cart).toEqual(["green tea", "oat milk"]);
+
+    const devices = await phone.tab("/devices");
+    const mine = devices.locator(".device", { hasText: "This device" });
+    await mine.getByLabel("Name").fill("Kitchen");
+    await mine.getByRole("button", { name: "Save" }).click();
+    await devices.getByRole("heading", { name: "Kitchen" }).waitFor();
+    expect(await mine.getByRole("heading").textContent()).toContain("Kitchen");
+    expect(await devices.locator("dd", { hasText: "Lisbon, Portugal (made up)" }).count()).toBe(2);
+    await devices.getByRole("button", { name: "Sign out everywhere" }).click();
+    await devices.getByText("You are signed out everywhere. Devices: 2.").waitFor();
+    for (const person of [laptop, phone]) expect(await person.me()).toMatchObject({ email: null });
+    expect(demo.logged).toEqual([]);
+  });
+
   test("billing asks a remembered visitor for the password, and lets a fresh login in", async () => {
     const demo = await startDemo();
     const ada = new Person(demo);

@@ -89,6 +89,72 @@ test("the whole story by JSON: register, cart, close the browser, come back, thi
   expect(demo.logged).toEqual([]);
 });
 
+test("devices have names, places and times; one, the others or all of them are signed out", async () => {
+  const demo = await startDemo();
+  const [laptop, phone, tablet] = [demo.client(), demo.client(), demo.client()];
+  await laptop.post("/register", { ...ADA, remember: true });
+  await laptop.post("/lab/advance", { seconds: 600 });
+  for (const client of [phone, tablet]) await client.post("/login", ADA);
+  const list = async () => (await laptop.get("/devices", JSON_)).json.devices;
+  const handleOf = async (client: HttpClient) => (await client.get("/me")).json.handle;
+  await laptop.get("/me");
+  const mine = (await list()).find(({ current }: { current: boolean }) => current);
+  expect(mine).toMatchObject({ level: "login", isRemembered: true, place: "Lisbon, Portugal (made up)" });
+  expect(mine.lastSeenAt - mine.firstSeenAt).toBeGreaterThanOrEqual(600_000);
+
+  const named = await laptop.request(`/devices/${mine.handle}/name`, {
+    method: "POST",
+    headers: HTML,
+    body: new URLSearchParams({ name: "Kitchen <b>" }),
+  });
+  expect([named.status, named.headers.get("location")]).toEqual([303, "/devices"]);
+  const page = (await laptop.get("/devices", HTML)).text;
+  for (const seen of ["Kitchen &lt;b&gt;", "This device", "First seen", "Last seen", "Lisbon"]) {
+    expect(page).toContain(seen);
+  }
+  expect(page).not.toContain("<b>");
+  expect((await laptop.post(`/devices/${await handleOf(phone)}/name`, { name: "Phone" })).status).toBe(200);
+  expect((await list()).map(({ name }: { name?: string }) => name ?? null).sort()).toEqual([
+    "Kitchen <b>",
+    "Phone",
+    null,
+  ]);
+  // The same by the endpoints that psession brings along, on which another user has no say.
+  const api = (await phone.get("/api/devices")).json.devices;
+  expect(api.find(({ current }: { current: boolean }) => current).name).toBe("Phone");
+  const bob = demo.client();
+  await bob.post("/register", { email: "bob@example.test", password: ADA.password });
+  expect((await bob.post(`/devices/${mine.handle}/name`, { name: "Bob's" })).status).toBe(404);
+  expect((await bob.request(`/api/devices/${mine.handle}`, { method: "DELETE" })).status).toBe(404);
+
+  await laptop.request(`/api/devices/${await handleOf(phone)}`, { method: "DELETE" });
+  expect((await phone.get("/me")).json.userId).toBeNull();
+  const everywhere = await laptop.post("/devices/revoke-all");
+  expect([everywhere.status, everywhere.json]).toEqual([200, { ended: 2 }]);
+  for (const client of [laptop, tablet]) expect((await client.get("/me")).json.userId).toBeNull();
+  expect((await bob.get("/me")).json.userId).not.toBeNull();
+  expect(demo.logged).toEqual([]);
+});
+
+test("a sign-in merges the cart of an anonymous visitor into the user's, and nobody gets another user's", async () => {
+  const demo = await startDemo();
+  const [laptop, phone] = [demo.client(), demo.client()];
+  const fill = async (client: HttpClient, ...items: string[]) => {
+    for (const item of items) await client.post("/cart", { item });
+  };
+  const cart = async (client: HttpClient) => (await client.get("/me")).json.cart;
+  await fill(laptop, "tea", "bread");
+  await laptop.post("/register", ADA);
+  await fill(phone, "milk", "tea");
+  await phone.post("/login", ADA);
+  expect(await cart(phone)).toEqual(["bread", "milk", "tea"]);
+  expect(await cart(laptop)).toEqual(["tea", "bread"]);
+  await phone.post("/login", ADA);
+  expect(await cart(phone)).toEqual(["bread", "milk", "tea"]);
+  await phone.post("/register", { email: "bob@example.test", password: ADA.password });
+  expect(await cart(phone)).toEqual([]);
+});
+
 test("fifty parallel requests with the remember cookie alone, over HTTP on SQLite", async () => {
   const demo = await startDemo();
   const client = demo.client();
@@ -144,6 +210,10 @@ test("wrong input gets a sentence, never a stack", async () => {
     ["/cart", { item: ["a", "b"] }, 400],
     ["/password", { current: "wrong", next: "long enough password" }, 401],
     ["/devices/nonsense/revoke", {}, 404],
+    ["/devices/nonsense/name", { name: "Kitchen" }, 404],
+    ["/devices/nonsense/name", {}, 400],
+    ["/devices/nonsense/name", { name: "x".repeat(101) }, 400],
+    ["/devices/nonsense/name", { name: "two\nlines" }, 400],
     ["/lab/advance", { seconds: -1 }, 400],
     ["/lab/advance", { seconds: "soon" }, 400],
     ["/lab/advance", { seconds: 1e12 }, 400],

@@ -119,6 +119,9 @@ describe("writing", () => {
   test("an oversized cookie is an error, not half a cookie", () => {
     const oversized = { definition, value: "x".repeat(4096), maxAgeSeconds: undefined };
     expect(() => serializeCookie(oversized)).toThrow(expect.objectContaining({ code: "cookie_too_large" }));
+    const path = `/${"x".repeat(1024)}`;
+    const long = { definition: { ...definition, path }, value: "v", maxAgeSeconds: undefined };
+    expect(() => serializeCookie(long)).toThrow(expect.objectContaining({ code: "cookie_too_large" }));
   });
 
   test("a value cannot smuggle in an attribute", () => {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { LockOptions } from "../../src/index.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
 import { describeStores } from "../support/session-stores.ts";
 
@@ -40,6 +41,47 @@ test("one that ended its session leaves nothing to those that waited", async () 
   expect(second.session.data).toEqual({});
   second.session.set("count", 5);
   await expect(second.session.save()).rejects.toMatchObject({ code: "session_ended" });
+});
+
+test("who was signed out while waiting is told, before anything is done in their name", async () => {
+  const { browser } = await setUp();
+  await browser.visit((session) => session.login("ada", { remember: true }));
+  const first = await browser.open();
+  const second = await browser.open();
+  await first.session.exclusive();
+  const waiting = second.session.exclusive();
+  await first.session.logout();
+  await first.answer();
+  await expect(waiting).rejects.toMatchObject({ code: "session_ended", status: 401 });
+  expect([second.session.userId, second.session.data]).toEqual([undefined, {}]);
+  expect(await second.answer()).toEqual([]);
+});
+
+test("after a logout there is nothing to wait for, and the data of the user who left does not come back", async () => {
+  const { app, browser } = await setUp();
+  await browser.visit(async (session) => {
+    session.set("name", "Ada");
+    await session.login("ada");
+  });
+  const holder = await browser.open();
+  await holder.session.exclusive();
+  const { session } = await browser.visit(async (session) => {
+    await session.logout();
+    await session.exclusive({ wait: 0 });
+    session.set("count", 1);
+  });
+  expect(session.data).toEqual({ count: 1 });
+  expect((await browser.visit()).session.data).toEqual({ count: 1 });
+  expect(app.told()).toContain("logout");
+});
+
+test("limits are checked, all at once", async () => {
+  const { browser } = await setUp();
+  const { session } = await browser.open();
+  const wrong = { hold: 0, wait: "2d", weight: 1 } as LockOptions;
+  await expect(session.exclusive(wrong)).rejects.toThrow(
+    /^exclusive cannot start:\n- hold must be a positive.*\n- wait must be.*\n- weight is no option$/,
+  );
 });
 
 test("changes made before the turn came are kept", async () => {

@@ -175,6 +175,22 @@ describe("flash messages", () => {
 });
 
 describeStores("flash messages on", (makeStore) => {
+  test("are shown once, also where the redirect to them, or the answer that would show them, is lost", async () => {
+    const app = testApp({ store: makeStore() });
+    const browser = new TestBrowser(app);
+    await browser.visit((session) => session.login("ada"));
+    const show = () => browser.visit((session) => session.flash.get("notice"));
+    await browser.visit((session) => session.flash.set("notice", "Saved."), { lost: true });
+    expect([(await show()).result, (await show()).result]).toEqual(["Saved.", undefined]);
+
+    await browser.visit((session) => session.flash.set("notice", "Sent."));
+    const broken = await browser.open();
+    expect(await broken.session.flash.get("notice")).toBe("Sent.");
+    expect((await show()).result).toBeUndefined();
+    app.clock.advance(CLAIM_MS);
+    expect([(await show()).result, (await show()).result]).toEqual(["Sent.", undefined]);
+  });
+
   test("fifty requests that read at once: one shows it", async () => {
     const app = testApp({ store: makeStore() });
     const browser = new TestBrowser(app);

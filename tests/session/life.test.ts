@@ -189,5 +189,10 @@ describe("reading again", () => {
     const { session } = await browser.open();
     await app.psession.revokeUser(7);
     await expect(session.reload()).rejects.toMatchObject({ code: "session_ended" });
+    await browser.visit((session) => session.login(7));
+    await browser.visit(async (session) => {
+      await session.logout();
+      await expect(session.reload()).rejects.toMatchObject({ code: "session_ended" });
+    });
   });
 });

@@ -170,6 +170,22 @@ describeStores("remembered logins on", (makeStore) => {
     expect((await browser.visit()).session.userId).toBeUndefined();
   });
 
+  test("a token that was used weeks ago still alarms: what it is worth is known as long as the login lives", async () => {
+    const { app, browser } = await setUp();
+    const stolen = browser.copyJar();
+    for (let week = 0; week < 4; week++) {
+      await browser.visit();
+      app.clock.advance(10 * MINUTE);
+      await browser.visit();
+      browser.restart();
+      app.clock.advance(7 * DAY);
+      expect(app.told()).not.toContain("theft");
+    }
+    const thief = await new TestBrowser(app).visit(undefined, { jar: stolen });
+    expect(thief.session).toMatchObject({ userId: undefined, outcome: "theft" });
+    expect((await browser.visit()).session).toMatchObject({ userId: undefined, outcome: "revoked" });
+  });
+
   test("with onTheft user everything that the user has ends", async () => {
     const app = testApp({ store: makeStore(), remember: { onTheft: "user" } });
     const [browser, phone] = [new TestBrowser(app), new TestBrowser(app)];

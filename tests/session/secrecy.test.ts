@@ -2,11 +2,25 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { inspect } from "node:util";
-import { expect, test, vi } from "vitest";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
-import { type Jar, KEY, REMEMBER, SESSION, TestBrowser, testApp } from "../support/app.ts";
+import {
+  type Jar,
+  KEY,
+  REMEMBER,
+  SESSION,
+  TestBrowser,
+  type TestSession,
+  testApp,
+  type VisitOptions,
+} from "../support/app.ts";
 import { HOUR } from "../support/clock.ts";
+import { failingStore } from "../support/stores.ts";
 import { temporaryFolder } from "../support/temp.ts";
+
+const VAULT_KEY = "Vt7Hq2Zx9Mb4Kd8Ws3Yf6Lc1Np5Rj0Ga";
+
+afterEach(() => void vi.restoreAllMocks());
 
 test("neither the database, nor the events, nor any output holds a value that works as a cookie", async () => {
   const path = join(temporaryFolder(), "sessions.sqlite");
@@ -74,6 +88,113 @@ test("neither the database, nor the events, nor any output holds a value that wo
     }
   }
   await store.close();
+});
+
+test("what goes wrong is told without a secret, or anything of the data: in events, errors, warnings and logs", async () => {
+  const log: string[] = [];
+  const note = (value: unknown) => {
+    log.push(inspect(value, { depth: 12, showHidden: true }), String(value));
+    try {
+      log.push(JSON.stringify(value));
+    } catch {
+      // What cannot be written as JSON cannot leak that way.
+    }
+    if (value instanceof Error) log.push(value.stack ?? "", inspect(value.cause, { depth: 12 }));
+  };
+  for (const name of ["log", "info", "warn", "error", "debug"] as const)
+    vi.spyOn(console, name).mockImplementation((...values) => note(values));
+  process.on("warning", note);
+  onTestFinished(() => void process.off("warning", note));
+
+  const { store, failing } = failingStore();
+  const encryption = { keys: [VAULT_KEY] };
+  const app = testApp({ store, encryption, session: { matchAddress: "exact", maxBytes: 2000 } });
+  app.psession.on("*", note);
+  app.psession.on("theft", () => {
+    throw new Error("the listener failed");
+  });
+  const secrets = new Set<string>([KEY, VAULT_KEY, "4000 0000 0000 0002"]);
+  const browser = new TestBrowser(app);
+  const attempt = async (handler: (session: TestSession) => unknown, visit: VisitOptions = {}) => {
+    try {
+      const { session, setCookie } = await browser.visit(handler, visit);
+      note(session);
+      for (const line of setCookie)
+        for (const part of line.split(";")[0]?.split(/[=.]/).slice(2) ?? [])
+          if (part.length > 20) secrets.add(part);
+    } catch (error) {
+      note(error);
+    }
+  };
+  const nothing = () => {};
+
+  await attempt(async (session) => {
+    session.set("card", "4000 0000 0000 0002");
+    secrets.add(session.csrfToken());
+    await session.login("ada", { remember: true });
+  });
+  const stolen = browser.copyJar();
+  stolen.delete(SESSION);
+  const [session, remember] = [SESSION, REMEMBER].map((name) => browser.jar.get(name)?.value ?? "");
+  for (const cookie of [
+    `${SESSION}=${session}; ${SESSION}=${session}`,
+    `${REMEMBER}=${remember}x`,
+    `${SESSION}=${session?.slice(1)}`,
+  ])
+    await attempt(nothing, { cookie, lost: true });
+  await attempt(nothing, { address: "203.0.113.9", lost: true });
+  await attempt((visitor) => visitor.set("name", "x"), { secure: false, lost: true });
+  await attempt((visitor) => visitor.set("card", "4000 0000 0000 0002 ".repeat(200)));
+  await attempt((visitor) => visitor.set("card", { number: "4000 0000 0000 0002", bad: Symbol("x") }));
+  await attempt((visitor) => visitor.login(`ada\n4000 0000 0000 0002`));
+  const holder = await browser.open();
+  await holder.session.exclusive();
+  await attempt((visitor) => visitor.exclusive({ wait: 0 }));
+  await holder.answer();
+  for (const method of ["findSession", "apply", "touch"]) {
+    failing.add(method);
+    await attempt((visitor) => visitor.set("count", log.length));
+    failing.clear();
+  }
+  const late = await browser.open();
+  await app.psession.revokeUser("ada");
+  late.session.push("cart", "4000 0000 0000 0002");
+  await late.session.save().catch(note);
+  await attempt((visitor) => visitor.login("ada", { remember: true }));
+  const old = browser.copyJar();
+  old.delete(SESSION);
+  for (let visit = 0; visit < 3; visit++) {
+    app.clock.advance(HOUR);
+    browser.restart();
+    await attempt(nothing);
+  }
+  for (const jar of [old, stolen]) await attempt(nothing, { jar, lost: true });
+  const unreadable = testApp({ store, clock: app.clock, session: { maxBytes: 10 } });
+  await attempt((visitor) => visitor.login("ada"));
+  await new TestBrowser(unreadable).visit(({ data }) => data, { jar: browser.copyJar() }).catch(note);
+  for (const keys of [[KEY.slice(1)], [KEY, KEY.slice(2)], [{ secret: KEY }]]) {
+    try {
+      testApp({ keys: keys as string[], encryption: { keys: [VAULT_KEY, VAULT_KEY.slice(1)] } });
+    } catch (error) {
+      note(error);
+    }
+  }
+  note(app.psession);
+  note(app.psession.core.settings);
+  await new Promise((resolve) => setImmediate(resolve));
+
+  expect(app.told()).toEqual(
+    expect.arrayContaining(["theft", "duplicateCookies", "moved", "insecureTransport", "storeUnavailable"]),
+  );
+  const text = log.join("\n");
+  for (const code of ["lock_timeout", "data_too_large", "invalid_data", "invalid_user_id", "session_ended"])
+    expect(text.includes(code), code).toBe(true);
+  expect(secrets.size).toBeGreaterThan(12);
+  for (const secret of secrets) {
+    const raw = Buffer.from(secret, "base64url");
+    for (const form of [secret, secret.slice(1), raw.toString("hex"), raw.toString("base64")])
+      expect(text.includes(form), `${secret} as ${form}`).toBe(false);
+  }
 });
 
 function dumpOf(path: string): { text: string; values: string[] } {

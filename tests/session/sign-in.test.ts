@@ -108,6 +108,34 @@ describeStores("on", (makeStore) => {
     expect((await browser.visit(({ data }) => data.cart)).result).toEqual(["milk", "tea"]);
   });
 
+  test("of the other session only its data comes along: flash messages and temp values stay behind", async () => {
+    const { app, browser } = setUp();
+    const phone = new TestBrowser(app);
+    await phone.visit(async (session) => {
+      await session.login("1");
+      session.set("name", "of the phone");
+      session.flash.set("notice", "for the phone");
+      session.temp.set("code", "1234", "5m");
+    });
+    let seen: unknown;
+    await browser.visit((session) =>
+      session.login("1", {
+        carry: (present, previous) => {
+          seen = previous;
+          return { ...present, ...previous };
+        },
+      }),
+    );
+    expect(seen).toEqual({ name: "of the phone" });
+    const { result } = await browser.visit(async ({ data, temp, flash }) => [
+      data,
+      temp.get("code"),
+      await flash.get("notice"),
+    ]);
+    expect(result).toEqual([{ name: "of the phone" }, undefined, undefined]);
+    expect((await phone.visit((session) => session.flash.get("notice"))).result).toBe("for the phone");
+  });
+
   test("a previous session that was read already is not read again, nor one that is known not to be", async () => {
     const { store, calls } = counted(makeStore());
     const app = testApp({ store });
@@ -378,9 +406,11 @@ describeStores("on", (makeStore) => {
       session.set("count", 1);
     });
     const old = browser.copyJar();
+    expect(app.told()).not.toContain("rotated");
     const { session, setCookie } = await browser.visit((session) => session.regenerate());
     expect(setCookie).toHaveLength(1);
     expect(session.id).toBe(before.id);
+    expect(app.events.at(-1)).toMatchObject({ type: "rotated", sessionId: before.id, userId: "ada" });
     const late = await browser.visit((session) => session.set("name", "late"), { jar: old });
     expect(late.session.userId).toBe("ada");
     expect(late.setCookie).toEqual([]);
@@ -398,6 +428,49 @@ describeStores("on", (makeStore) => {
     expect((await browser.visit()).setCookie).toHaveLength(1);
     expect((await browser.visit()).setCookie).toEqual([]);
     expect((await browser.visit()).session.userId).toBe("ada");
+  });
+
+  test("rotateEvery serves requests on their way, which read and write and get no cookie, and then no more", async () => {
+    const app = testApp({ store: makeStore(), session: { rotateEvery: "10m" } });
+    const browser = new TestBrowser(app);
+    await browser.visit(async (session) => {
+      await session.login("ada");
+      session.set("count", 1);
+    });
+    app.clock.advance(11 * MINUTE);
+    const old = browser.copyJar();
+    const open = await browser.open({ jar: old });
+    await browser.visit();
+    expect(app.told().filter((type) => type === "rotated")).toHaveLength(1);
+    open.session.set("name", "open since before");
+    expect(await open.answer()).toEqual([]);
+    for (const visit of [{ jar: old }, { jar: old, script: true }]) {
+      const late = await browser.visit((session) => {
+        session.data.count = (session.data.count ?? 0) + 1;
+      }, visit);
+      expect([late.session.userId, late.setCookie]).toEqual(["ada", []]);
+    }
+    expect((await browser.visit()).session).toMatchObject({
+      outcome: "live",
+      data: { count: 3, name: "open since before" },
+    });
+    expect(app.told().filter((type) => type === "rotated")).toHaveLength(1);
+    app.clock.advance(66_000);
+    const replay = await new TestBrowser(app).visit(({ data }) => data, { jar: old });
+    expect([replay.session.userId, replay.result]).toEqual([undefined, {}]);
+  });
+
+  test("regenerate keeps what it is told to, and destroys the rest", async () => {
+    const { browser } = setUp();
+    const fill = () => browser.visit((session) => session.set({ cart: ["tea"], name: "x", count: 1 }));
+    await fill();
+    await browser.visit((session) => session.regenerate({ keep: ["cart", "count"] }));
+    expect((await browser.visit()).session.data).toEqual({ cart: ["tea"], count: 1 });
+    await fill();
+    const { session: before } = await browser.visit((session) => session.flash.set("notice", "Hi"));
+    await browser.visit((session) => session.regenerate({ keep: "none" }));
+    const { session, result } = await browser.visit((session) => session.flash.get("notice"));
+    expect([session.id, session.data, result]).toEqual([before.id, {}, undefined]);
   });
 
   test("devices are listed, and ended one by one, all others, or all", async () => {
@@ -455,6 +528,23 @@ describeStores("on", (makeStore) => {
       const jar = new Map([...copies].filter(([name]) => !drop.includes(name)));
       expect((await new TestBrowser(app).visit(undefined, { jar })).session.isSignedIn).toBe(false);
     }
+  });
+
+  test("a changed password ends everything of the user's where nothing is to be kept, whatever is on its way", async () => {
+    const { app, browser } = setUp();
+    const other = new TestBrowser(app);
+    await other.visit((session) => session.login("ada"));
+    await browser.visit((session) => session.login("ada", { remember: true }));
+    const bob = new TestBrowser(app);
+    await bob.visit((session) => session.login("bob"));
+    const slow = await browser.open();
+    slow.session.set("name", "late");
+    expect(await app.psession.passwordChanged("ada")).toBe(2);
+    expect(await slow.answer()).toEqual([]);
+    for (const each of [browser, other]) expect((await each.visit()).session.isSignedIn).toBe(false);
+    expect((await bob.visit()).session.userId).toBe("bob");
+    const reasons = app.events.flatMap((event) => (event.type === "revoked" ? event.reason : []));
+    expect(reasons).toEqual(["password_changed", "password_changed"]);
   });
 
   test("a password change does not prolong the remembered login", async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { TestBrowser, testApp } from "../support/app.ts";
 import { MINUTE, SECOND } from "../support/clock.ts";
+import { describeStores } from "../support/session-stores.ts";
 
 const setUp = () => {
   const app = testApp();
@@ -93,5 +94,32 @@ test("a lifetime that is none is refused", async () => {
     for (const lifetime of [0, -1, Number.NaN, "soon"] as never[]) {
       expect(() => session.temp.set("otp", 1, lifetime)).toThrow(/positive duration/);
     }
+  });
+});
+
+describeStores("temp values on", (makeStore) => {
+  test("end at their second by the clock, each at its own, and nothing else does", async () => {
+    const app = testApp({ store: makeStore() });
+    const browser = new TestBrowser(app);
+    await browser.visit((session) => {
+      session.set("count", 1);
+      session.temp.set("short", "a", "30s");
+      session.temp.set({ long: "b", other: "c" }, 60);
+      session.temp.set("other", "d", "1m");
+    });
+    const keys = async () => (await browser.visit((session) => session.temp.keys())).result;
+    app.clock.advance(59);
+    expect(await keys()).toEqual(["short", "long", "other"]);
+    app.clock.advance(1);
+    expect(await keys()).toEqual(["short", "other"]);
+    app.clock.advance(30 * SECOND - 61);
+    expect(await keys()).toEqual(["short", "other"]);
+    app.clock.advance(1);
+    expect(await keys()).toEqual(["other"]);
+    app.clock.advance(30 * SECOND - 1);
+    expect(await keys()).toEqual(["other"]);
+    app.clock.advance(1);
+    const { session } = await browser.visit();
+    expect([session.temp.keys(), session.data]).toEqual([[], { count: 1 }]);
   });
 });

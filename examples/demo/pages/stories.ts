@@ -51,6 +51,14 @@ const STORIES: readonly Story[] = [
       html`<b>Jump 31 days ahead</b> and <b>Visit</b>: now it is <code>expired</code>, and you sign in again.`,
     ],
   },
+  {
+    title: "6. Two devices, one cart",
+    steps: [
+      html`Signed in, put something into the <a href="/">cart</a>. Then open a private window and put something else into its cart.`,
+      html`Sign in there: the two carts become one, as the sign-in got both (<code>carry</code>).`,
+      html`Under <a href="/devices">Devices</a> both are listed. Give them names, then sign the other one out.`,
+    ],
+  },
 ];
 
 /** What to click to see psession at work. */

@@ -1,5 +1,6 @@
 import { type Request, type Response, Router } from "express";
 import { done, prefersJson, sendPage } from "../answer.ts";
+import { mergeCarts } from "../cart.ts";
 import { showAgain } from "../errors.ts";
 import { localPath, readCheckbox, readEmail, readNewPassword, readNext, readPassword } from "../input.ts";
 import { keepLastLogin, readLastLogin } from "../last-login.ts";
@@ -20,8 +21,9 @@ export function accountRoutes({ users, credentials, clock }: Parts): Router {
     loginPage(frameOf(request, users), formModel(request, problem));
 
   const signIn = async (request: Request, response: Response, user: User, remember: boolean) => {
-    // The cart of an anonymous visitor comes along: that is what login does unless it is told otherwise.
-    await request.session.login(user.id, { remember });
+    const { session } = request;
+    // Who is signed in already keeps what they have, and gets nothing of another user's: the default of login.
+    await session.login(user.id, { remember, carry: session.isSignedIn ? undefined : mergeCarts });
     keepLastLogin(response, { email: user.email, remember });
     done(request, response, { data: describeVisitor(request, users), goTo: readNext(request) });
   };

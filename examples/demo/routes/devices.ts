@@ -1,10 +1,13 @@
 import { Router } from "express";
 import { requireLogin } from "psession/express";
 import { done, prefersJson, sendPage } from "../answer.ts";
+import { readText } from "../input.ts";
 import { devicesPage } from "../pages/devices.ts";
 import type { Parts } from "../parts.ts";
 import { Refusal } from "../refusal.ts";
 import { frameOf } from "../visitor.ts";
+
+const NAME_LENGTH = { min: 0, max: 100 };
 
 /** Where the user is signed in, and signing out there. */
 export function deviceRoutes({ users }: Parts): Router {
@@ -23,14 +26,32 @@ export function deviceRoutes({ users }: Parts): Router {
     done(request, response, { data: { ended }, goTo: "/devices" });
   });
 
+  router.post("/devices/revoke-all", async (request, response) => {
+    const { session } = request;
+    const ended = (await session.revokeOthers()) + 1;
+    await session.logout();
+    session.set("notice", `You are signed out everywhere. Devices: ${ended}.`);
+    done(request, response, { data: { ended }, goTo: "/" });
+  });
+
+  router.post("/devices/:handle/name", async (request, response) => {
+    const { handle } = request.params;
+    const name = readText(request, "name", NAME_LENGTH);
+    const isNamed = await request.session.nameDevice(handle, name);
+    if (!isNamed) throw noSuchDevice();
+    done(request, response, { data: { handle, name }, goTo: "/devices" });
+  });
+
   router.post("/devices/:handle/revoke", async (request, response) => {
     const { session } = request;
     // The session's own method ends this user's devices only, whatever handle is sent.
     const isEnded = await session.revoke(request.params.handle);
-    if (!isEnded) throw new Refusal(404, "not_found", "You have no such device.");
+    if (!isEnded) throw noSuchDevice();
     // Who ends the device at hand is signed out now.
     done(request, response, { data: { ended: 1 }, goTo: session.isSignedIn ? "/devices" : "/" });
   });
 
   return router;
 }
+
+const noSuchDevice = (): Refusal => new Refusal(404, "not_found", "You have no such device.");

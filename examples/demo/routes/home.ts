@@ -1,5 +1,6 @@
 import { type Request, type Response, Router } from "express";
 import { done, prefersJson, sendPage } from "../answer.ts";
+import { MOST_ITEMS } from "../cart.ts";
 import { showAgain } from "../errors.ts";
 import { readText, readWholeNumber } from "../input.ts";
 import { homePage } from "../pages/home.ts";
@@ -7,7 +8,6 @@ import type { Parts } from "../parts.ts";
 import { Refusal } from "../refusal.ts";
 import { describeVisitor, frameOf } from "../visitor.ts";
 
-const MOST_ITEMS = 50;
 const ITEM_LENGTH = { min: 1, max: 80 };
 
 /** Home, cart, and who the visitor is. The cart works for anonymous visitors too. */

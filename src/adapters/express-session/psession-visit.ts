@@ -128,6 +128,8 @@ export class PsessionVisit implements Visit, SignInVisit {
     const { core } = this;
     const method = core[name as "login"] as (...values: readonly unknown[]) => unknown;
     if (name === "isFresh") return Reflect.apply(method, core, values);
+    // Nobody else has the session that was begun anew.
+    if (name === "exclusive" && this.#isRegenerated) return Promise.resolve();
     return this.#work.track(async () => {
       const session = this.#request.session as AnySession | undefined;
       // What is stored now goes the way of a save: after regenerate, under a new secret only.

@@ -1,5 +1,5 @@
 import type { SessionData as CoreData } from "../../data/typing.ts";
-import { ofGuards } from "../../http/guards.ts";
+import { ofGuards, type SessionOfGuards } from "../../http/guards.ts";
 import type { Session as CoreSession } from "../../session.ts";
 import { Session } from "./session.ts";
 import { visitOf } from "./visit.ts";
@@ -10,6 +10,7 @@ const METHODS = [
   "reauthenticate",
   "renew",
   "update",
+  "exclusive",
   "isFresh",
   "devices",
   "revoke",
@@ -39,8 +40,20 @@ export interface SignInVisit {
  * always been, and hides what is here.
  */
 export class SignInSession extends Session {
-  get [ofGuards](): CoreSession<object> | undefined {
-    return visitOf(this.req)?.core;
+  get [ofGuards](): SessionOfGuards | undefined {
+    const visit = visitOf(this.req);
+    if (visit?.core === undefined) return undefined;
+    const { core } = visit;
+    const { isSignedIn, level } = core;
+    return {
+      isSignedIn,
+      level,
+      isFresh: (freshness) => core.isFresh(freshness),
+      // Brings what others saved meanwhile into `req.session`.
+      exclusive: async (options) => {
+        await (visit as unknown as SignInVisit).call("exclusive", [options]);
+      },
+    };
   }
 }
 

@@ -4,6 +4,7 @@ import { PsessionError } from "../../errors.ts";
 import type { DevicesOptions } from "../../http/devices.ts";
 import {
   CROSS_SITE,
+  exclusiveTurn,
   type FreshOptions,
   freshGuard,
   type Guard,
@@ -12,6 +13,7 @@ import {
   loginGuard,
 } from "../../http/guards.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import type { LockOptions } from "../../locks.ts";
 import type { Psession } from "../../psession.ts";
 import type { Session } from "../../session.ts";
 import type { Level } from "../../stores/store.ts";
@@ -20,7 +22,7 @@ import { openSession } from "../node/index.ts";
 import { answerRefusal } from "../node/refusal.ts";
 
 export type { ExpressRequestSession } from "./request-session.ts";
-export type { DevicesOptions, FreshOptions, GuardOptions };
+export type { DevicesOptions, FreshOptions, GuardOptions, LockOptions };
 
 declare global {
   namespace Express {
@@ -104,6 +106,17 @@ export function requireLevel(level: Level, options: GuardOptions = {}): ExpressM
  */
 export function requireFresh(options: FreshOptions): ExpressMiddleware {
   return standing(freshGuard(options));
+}
+
+/**
+ * Lets one request of a session through at a time: the others wait until its response begins, and see what it saved.
+ * Who waits too long is an error `lock_timeout` (503); who was signed out meanwhile, `session_ended` (401).
+ */
+export function exclusive(options: LockOptions = {}): ExpressMiddleware {
+  const turn = exclusiveTurn(options);
+  return (request, _response, next) => {
+    turn(sessionOf(request)).then(() => next(), next);
+  };
 }
 
 /** Refuses changes that another site sends in a visitor's name, with 403. Put it before all routes. */

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import {
   CROSS_SITE,
+  exclusiveTurn,
   type FreshOptions,
   freshGuard,
   type Guard,
@@ -10,7 +11,9 @@ import {
   type Refusal,
 } from "../../http/guards.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import type { LockOptions } from "../../locks.ts";
 import type { Level } from "../../stores/store.ts";
+import type { FastifySession } from "./session.ts";
 
 /** A hook for `onRequest`, `preValidation` or `preHandler`. */
 export type FastifyGuard = (
@@ -32,6 +35,15 @@ export const requireLevel = (level: Level, options: GuardOptions = {}): FastifyG
  */
 export const requireFresh = (options: FreshOptions): FastifyGuard => standing(freshGuard(options));
 
+/**
+ * Lets one request of a session through at a time: the others wait until its answer begins, and see what it saved.
+ * Who waits too long is an error `lock_timeout` (503); who was signed out meanwhile, `session_ended` (401).
+ */
+export function exclusive(options: LockOptions = {}): FastifyGuard {
+  const turn = exclusiveTurn(options);
+  return behindSession((_request, _reply, session) => turn(session));
+}
+
 /** Refuses changes that another site sends in a visitor's name, with 403. A hook for `onRequest`, before all others. */
 export function originCheck(options: OriginOptions = {}): FastifyGuard {
   return (request, reply, done) => {
@@ -40,8 +52,21 @@ export function originCheck(options: OriginOptions = {}): FastifyGuard {
   };
 }
 
-/** Opens the session where that has not been done, so a guarded handler always finds it. */
 function standing(guard: Guard): FastifyGuard {
+  return behindSession(async (request, reply, session) => {
+    // Passport may have signed somebody in just now.
+    await session.followIdentity();
+    const refusal = guard({ session, path: request.originalUrl, ...askedFor(request) });
+    if (refusal === undefined) return;
+    answer(reply, refusal);
+    return reply;
+  });
+}
+
+/** Opens the session where that has not been done, so a guarded handler always finds it. */
+function behindSession(
+  work: (request: FastifyRequest, reply: FastifyReply, session: FastifySession) => Promise<unknown>,
+): FastifyGuard {
   return (request, reply, done) => {
     if (typeof request.openSession !== "function") {
       done(
@@ -50,14 +75,7 @@ function standing(guard: Guard): FastifyGuard {
       return;
     }
     // As a promise, because Fastify then catches what handlers and hooks further on throw.
-    return request.openSession().then(async (session) => {
-      // Passport may have signed somebody in just now.
-      await session.followIdentity();
-      const refusal = guard({ session, path: request.originalUrl, ...askedFor(request) });
-      if (refusal === undefined) return;
-      answer(reply, refusal);
-      return reply;
-    });
+    return request.openSession().then((session) => work(request, reply, session));
   };
 }
 

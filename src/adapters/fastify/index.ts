@@ -9,8 +9,10 @@ import { type Face, Visit } from "./visit.ts";
 
 export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
 export type { IdentityOf } from "../../http/identity.ts";
+export type { LockOptions } from "../../locks.ts";
 export { devices } from "./devices.ts";
 export {
+  exclusive,
   type FastifyGuard,
   originCheck,
   requireFresh,

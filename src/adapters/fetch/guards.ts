@@ -1,5 +1,7 @@
 import {
   CROSS_SITE,
+  type ExclusiveSession,
+  exclusiveTurn,
   type FreshOptions,
   freshGuard,
   type Guard,
@@ -9,6 +11,7 @@ import {
   loginGuard,
 } from "../../http/guards.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import type { LockOptions } from "../../locks.ts";
 import type { Level } from "../../stores/store.ts";
 import { headerOf, pathOf, visibleOrigin } from "./facts.ts";
 import { checkOptions, type ProxyOptions } from "./options.ts";
@@ -30,6 +33,21 @@ export const requireLevel = (
 /** Lets users through who proved a credential that recently. Others: the redirect, or 403 (or 401). */
 export const requireFresh = ({ trustProxy, ...options }: FreshOptions & ProxyOptions): FetchGuard =>
   standing(freshGuard(options), trustProxy);
+
+/**
+ * One request of a session at a time: waits until the responses of those before have left, then gives undefined, as
+ * guards do that let a request go on. Throws `lock_timeout` (503) for who waits too long, `session_ended` (401) for
+ * who was signed out meanwhile.
+ */
+export function exclusive(
+  options: LockOptions = {},
+): (request: Request, session: ExclusiveSession) => Promise<undefined> {
+  const turn = exclusiveTurn(options);
+  return async (_request, session) => {
+    await turn(session);
+    return undefined;
+  };
+}
 
 /** Refuses changes that another site sends in a visitor's name, with 403. Ask it before everything else. */
 export function originCheck(

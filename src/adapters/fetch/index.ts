@@ -8,8 +8,16 @@ import { canCarryCookies, discard, failed, withSettlement } from "./response.ts"
 import { type GetSession, Visit } from "./visit.ts";
 
 export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
+export type { LockOptions } from "../../locks.ts";
 export { devices, type FetchDevicesOptions } from "./devices.ts";
-export { type FetchGuard, originCheck, requireFresh, requireLevel, requireLogin } from "./guards.ts";
+export {
+  exclusive,
+  type FetchGuard,
+  originCheck,
+  requireFresh,
+  requireLevel,
+  requireLogin,
+} from "./guards.ts";
 export { type CookieAttributes, type CookieJar, type JarFacts, type JarSession, jarSession } from "./jar.ts";
 export type { FetchOptions, ProxyOptions } from "./options.ts";
 export { type RequestSessions, requestSessions } from "./request-sessions.ts";
@@ -71,8 +79,8 @@ export function withSession<
 }
 
 function answerBarely(error: unknown): Response {
-  // A store that is down is told by an event; errors of others would be lost here.
-  if (!(error instanceof PsessionError && error.code === "store_unavailable")) {
+  // Where a status says what happened, nobody has to repair anything, or an event tells of it. Others would be lost.
+  if (!(error instanceof PsessionError && error.status !== 500)) {
     warn("PSESSION_HANDLER", `A handler failed: ${reasonOf(error)}`);
   }
   return failed(error);

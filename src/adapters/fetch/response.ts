@@ -33,7 +33,9 @@ export function refused(refusal: Refusal): Response {
 
 /** The bare status: 503 where the store failed. */
 export function failed(error: unknown): Response {
-  const status = error instanceof PsessionError ? error.status : 500;
-  const headers = { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store" };
-  return new Response(apologyFor(status), { status, headers });
+  const { status, headers } = error instanceof PsessionError ? error : { status: 500 };
+  return new Response(apologyFor(status), {
+    status,
+    headers: { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store", ...headers },
+  });
 }

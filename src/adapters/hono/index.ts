@@ -2,6 +2,7 @@ import type { Context, Env, MiddlewareHandler } from "hono";
 import type { SessionData } from "../../data/typing.ts";
 import {
   CROSS_SITE,
+  exclusiveTurn,
   type FreshOptions,
   freshGuard,
   type Guard,
@@ -11,6 +12,7 @@ import {
   type Refusal,
 } from "../../http/guards.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import type { LockOptions } from "../../locks.ts";
 import type { Psession } from "../../psession.ts";
 import type { Session } from "../../session.ts";
 import type { Level } from "../../stores/store.ts";
@@ -21,7 +23,7 @@ import { canCarryCookies, discard } from "../fetch/response.ts";
 import { Visit } from "../fetch/visit.ts";
 import { LazySession } from "./lazy-session.ts";
 
-export type { FreshOptions, GuardOptions, ProxyOptions };
+export type { FreshOptions, GuardOptions, LockOptions, ProxyOptions };
 
 /** What the middleware adds to `c.var`: `new Hono<{ Variables: SessionVariables }>()`. */
 export interface SessionVariables<Data extends object = SessionData> {
@@ -85,6 +87,18 @@ export const requireLevel = (
 export const requireFresh = ({ trustProxy, ...options }: FreshOptions & ProxyOptions): MiddlewareHandler =>
   standing(freshGuard(options), trustProxy);
 
+/**
+ * Lets one request of a session through at a time: the others wait until its response leaves, and see what it saved.
+ * Who waits too long is an error `lock_timeout` (503); who was signed out meanwhile, `session_ended` (401).
+ */
+export function exclusive(options: LockOptions = {}): MiddlewareHandler {
+  const turn = exclusiveTurn(options);
+  return async (c, next) => {
+    await turn(await lazyIn(c));
+    await next();
+  };
+}
+
 /** Refuses changes that another site sends in a visitor's name, with 403. Put it before all routes. */
 export function originCheck(options: OriginOptions & ProxyOptions = {}): MiddlewareHandler {
   checkOptions("originCheck", options, ["allowed", "trustProxy"]);
@@ -109,15 +123,20 @@ export function devices(options: FetchDevicesOptions): MiddlewareHandler {
 
 function standing(guard: Guard, trustProxy = false): MiddlewareHandler {
   return async (c, next) => {
-    const lazy: unknown = c.get("session");
-    if (!(lazy instanceof LazySession)) throw new Error("This guard needs psession's middleware before it.");
+    const session = await lazyIn(c);
     const { raw } = c.req;
     const { method } = raw;
     const origin = visibleOrigin(raw, trustProxy);
-    const refusal = guard({ session: await lazy, header: headerOf(raw), method, path: pathOf(raw), origin });
+    const refusal = guard({ session, header: headerOf(raw), method, path: pathOf(raw), origin });
     if (refusal !== undefined) return refuse(c, refusal);
     await next();
   };
+}
+
+function lazyIn(c: Context): LazySession<SessionData> {
+  const lazy: unknown = c.get("session");
+  if (lazy instanceof LazySession) return lazy;
+  throw new Error("This guard needs psession's middleware before it.");
 }
 
 const refuse = (c: Context, refusal: Refusal): Response =>

@@ -1,5 +1,6 @@
 import {
   CROSS_SITE,
+  exclusiveTurn,
   type FreshOptions,
   freshGuard,
   type Guard,
@@ -9,6 +10,8 @@ import {
   type Refusal,
 } from "../../http/guards.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import type { LockOptions } from "../../locks.ts";
+import type { Session } from "../../session.ts";
 import type { Level } from "../../stores/store.ts";
 import type { KoaContext, KoaMiddleware, SessionContext } from "./context.ts";
 
@@ -30,6 +33,18 @@ export function requireFresh(options: FreshOptions): KoaMiddleware {
   return standing(freshGuard(options));
 }
 
+/**
+ * Lets one request of a session through at a time: the others wait until its response begins, and see what it saved.
+ * Who waits too long is an error `lock_timeout` (503); who was signed out meanwhile, `session_ended` (401).
+ */
+export function exclusive(options: LockOptions = {}): KoaMiddleware {
+  const turn = exclusiveTurn(options);
+  return async (ctx, next) => {
+    await turn(await openedIn(ctx));
+    return next();
+  };
+}
+
 /** Refuses changes that another site sends in a visitor's name, with 403. Put it before all routes. */
 export function originCheck(options: OriginOptions = {}): KoaMiddleware {
   return async (ctx, next) => {
@@ -40,13 +55,17 @@ export function originCheck(options: OriginOptions = {}): KoaMiddleware {
 
 function standing(guard: Guard): KoaMiddleware {
   return async (ctx, next) => {
-    const { openSession } = ctx as KoaContext & Partial<SessionContext>;
-    if (openSession === undefined) throw new Error("This guard needs psession's middleware before it.");
-    const session = await openSession();
+    const session = await openedIn(ctx);
     const refusal = guard({ session, path: ctx.originalUrl, ...askedFor(ctx) });
     if (refusal === undefined) return next();
     answer(ctx, refusal);
   };
+}
+
+function openedIn(ctx: KoaContext): Promise<Session> {
+  const { openSession } = ctx as KoaContext & Partial<SessionContext>;
+  if (openSession === undefined) throw new Error("This guard needs psession's middleware before it.");
+  return openSession();
 }
 
 /** ctx.origin is our own origin in Koa 2 and the sender's in Koa 3: compared to itself, it would allow anything. */

@@ -10,8 +10,9 @@ import type { KoaContext, KoaMiddleware, SessionContext } from "./context.ts";
 
 export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
 export type { OriginOptions } from "../../http/origin.ts";
+export type { LockOptions } from "../../locks.ts";
 export { devices } from "./devices.ts";
-export { originCheck, requireFresh, requireLevel, requireLogin } from "./guards.ts";
+export { exclusive, originCheck, requireFresh, requireLevel, requireLogin } from "./guards.ts";
 export { type PassportOptions, passportSessions } from "./passport.ts";
 export type { KoaContext, KoaMiddleware, SessionContext };
 

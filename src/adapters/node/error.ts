@@ -15,5 +15,7 @@ export function answerError(target: NodeResponse, error: unknown): void {
   if (hasStatusMessage(response)) response.statusMessage = "";
   response.setHeader("Content-Type", "text/plain; charset=utf-8");
   response.setHeader("Cache-Control", "no-store");
+  const { headers = {} } = error instanceof PsessionError ? error : {};
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   response.end(apologyFor(status));
 }

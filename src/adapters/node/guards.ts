@@ -1,5 +1,7 @@
 import {
   CROSS_SITE,
+  type ExclusiveSession,
+  exclusiveTurn,
   type FreshOptions,
   freshGuard,
   type Guard,
@@ -9,6 +11,7 @@ import {
   loginGuard,
 } from "../../http/guards.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import type { LockOptions } from "../../locks.ts";
 import type { Level } from "../../stores/store.ts";
 import { type NodeOptions, type NodeRequest, visibleOrigin } from "./facts.ts";
 import { answerRefusal } from "./refusal.ts";
@@ -34,6 +37,20 @@ export const requireLevel = (
 /** Lets users through who proved a credential that recently. Others: the redirect, or 403 (or 401). */
 export const requireFresh = ({ trustProxy, ...options }: FreshOptions & NodeOptions): NodeGuard =>
   standing(freshGuard(options), trustProxy);
+
+/**
+ * One request of a session at a time: waits until the responses of those before have begun, then is true. Throws
+ * `lock_timeout` (503) for who waits too long, `session_ended` (401) for who was signed out meanwhile.
+ */
+export function exclusive(
+  options: LockOptions = {},
+): (request: NodeRequest, response: NodeResponse, session: ExclusiveSession) => Promise<true> {
+  const turn = exclusiveTurn(options);
+  return async (_request, _response, session) => {
+    await turn(session);
+    return true;
+  };
+}
 
 /** Refuses changes that another site sends in a visitor's name, with 403: false where it did. Ask it first. */
 export function originCheck(

@@ -10,8 +10,16 @@ import { type NodeOptions, type NodeRequest, nodeFacts } from "./facts.ts";
 import { type NodeResponse, settleBeforeHead } from "./response.ts";
 
 export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
+export type { LockOptions } from "../../locks.ts";
 export { devices, type NodeDevicesOptions } from "./devices.ts";
-export { type NodeGuard, originCheck, requireFresh, requireLevel, requireLogin } from "./guards.ts";
+export {
+  exclusive,
+  type NodeGuard,
+  originCheck,
+  requireFresh,
+  requireLevel,
+  requireLogin,
+} from "./guards.ts";
 export { openUpgrade, refuseUpgrade, type Upgrade } from "./upgrade.ts";
 export { type NodeOptions, type NodeRequest, type NodeResponse, nodeFacts };
 

@@ -49,8 +49,10 @@ export interface ServedFace {
 /**
  * Something that gives a framework its sessions, set up as its documentation says, with plain http allowed.
  * `serve` mounts, from the outside in: the origin check before everything; the sessions; the guards
- * `requireLogin({ redirectTo: "/sign-in" })` before /members, `requireLevel("login")` before /proved and
- * `requireFresh({ within: "10m" })` before /fresh; and `site` behind all of them, for every path and method.
+ * `requireLogin({ redirectTo: "/sign-in" })` before /members, `requireLevel("login")` before /proved,
+ * `requireFresh({ within: "10m" })` before /fresh, `exclusive()` before /turns, `exclusive({ wait: 0 })` before /now and
+ * both `requireLogin()` and `exclusive()` before /members-turns; and `site` behind all of them, for every path and
+ * method.
  */
 export interface HttpFace {
   serve(setup: FaceSetup): Promise<ServedFace>;

@@ -70,4 +70,28 @@ export const guards: Stories = {
     }
     assert.equal((await ada.get("/read", { headers: { "sec-fetch-site": "cross-site" } })).status, 200);
   },
+
+  "another site's form can sign nobody in and nobody out": async ({ visitor, url }) => {
+    const [ada, victim] = [visitor(), visitor()];
+    await ada.post("/login?remember");
+    const before = ada.cookie;
+    const read = async (who: typeof ada) => (await who.json("/read")) as { userId: string | null };
+    for (const sender of [
+      { "sec-fetch-site": "cross-site", origin: "https://evil.example" },
+      { origin: "https://evil.example" },
+    ]) {
+      const headers = { ...sender, "content-type": "application/x-www-form-urlencoded" };
+      const out = await ada.post("/logout", { headers });
+      assert.deepEqual([out.status, out.setCookie], [403, []]);
+      // Login CSRF: the victim would go on under the attacker's account.
+      const into = await victim.post("/login?remember", { headers });
+      assert.deepEqual([into.status, into.setCookie], [403, []]);
+    }
+    assert.deepEqual([ada.cookie, (await read(ada)).userId], [before, "ada"]);
+    assert.equal((await read(victim)).userId, null);
+    const own = { headers: { origin: url, "sec-fetch-site": "same-origin" } };
+    assert.equal((await victim.post("/login", own)).status, 303);
+    assert.equal((await ada.post("/logout", own)).status, 204);
+    assert.deepEqual([(await read(victim)).userId, (await read(ada)).userId], ["ada", null]);
+  },
 };

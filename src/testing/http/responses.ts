@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { Visitor } from "./client.ts";
 import { Gate, type Stories } from "./scene.ts";
+import { startSharedCache } from "./shared-cache.ts";
 
 /** What becomes of the response. */
 export const responses: Stories = {
@@ -31,6 +33,34 @@ export const responses: Stories = {
     assert.equal(setCookie.length, 3);
     assert.deepEqual([...ada.jar.keys()], ["one", "two", "psession"]);
     assert.equal(((await ada.json("/read")) as { data: { count: number } }).data.count, 1);
+  },
+
+  "a cache that all share keeps no answer with a cookie of ours, whatever the page says of itself": async ({
+    url,
+    route,
+  }) => {
+    route("/shop", async (request) => {
+      (await request.session()).set("count", 1);
+      return {
+        headers: { "cache-control": "public, max-age=600", "content-type": "text/plain" },
+        body: "tea",
+      };
+    });
+    route("/about", async () => ({ headers: { "cache-control": "public, max-age=600" }, body: "about us" }));
+    const cache = await startSharedCache(url);
+    const [ada, bob] = [new Visitor(cache.url), new Visitor(cache.url)];
+    try {
+      const first = await ada.get("/shop");
+      assert.equal(first.headers["cache-control"], "no-store");
+      assert.equal((await bob.get("/shop")).setCookie.length, 1);
+      assert.notEqual(ada.cookie, bob.cookie);
+      assert.deepEqual(cache.hits, []);
+      for (const visitor of [ada, bob]) assert.equal((await visitor.get("/about")).text, "about us");
+      assert.deepEqual(cache.hits, ["GET /about"], "it would have kept the page, had it been allowed to");
+    } finally {
+      for (const visitor of [ada, bob]) visitor.leave();
+      await cache.close();
+    }
   },
 
   "a body of known length arrives whole, with that length": async ({ visitor, route }) => {

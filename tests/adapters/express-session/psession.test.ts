@@ -1,6 +1,6 @@
 import { sign } from "cookie-signature";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { requireLevel, requireLogin } from "../../../src/adapters/express/index.ts";
+import { exclusive, requireLevel, requireLogin } from "../../../src/adapters/express/index.ts";
 import { psessionOf, type SessionOptions } from "../../../src/adapters/express-session/index.ts";
 import {
   createPsession,
@@ -138,6 +138,54 @@ describe("a session in a psession store", () => {
     await client.get("/login/7");
     await client.get("/set/level/none");
     expect((await client.get("/guarded/level")).text).toBe("let in");
+  });
+
+  test("exclusive brings what others saved into req.session, and data of that name do not disturb it", async () => {
+    const client = await begin({}, (app) => {
+      const count = async (request: Any, response: Any) => {
+        const { seen = 0 } = request.session;
+        await new Promise((resolve) => setImmediate(resolve));
+        request.session.seen = seen + 1;
+        response.json(request.session.seen);
+      };
+      app.get("/name", (request: Any, response) => {
+        request.session.exclusive = "data";
+        response.json(request.session);
+      });
+      app.get("/guarded", exclusive() as Any, count);
+      app.get("/called", async (request: Any, response) => {
+        await request.session.exclusive({ wait: "1m" });
+        await count(request, response);
+      });
+    });
+    const times = (path: string) => Promise.all(Array.from({ length: 5 }, () => client.get(path)));
+    await client.get("/called");
+    await times("/called");
+    expect((await client.get("/called")).json).toBe(7);
+    await client.get("/name");
+    await times("/guarded");
+    expect((await client.get("/guarded")).json).toBe(13);
+  });
+
+  test("a session that was begun anew is nobody else's: exclusive brings nothing of the old one", async () => {
+    const client = await begin({}, (app) => {
+      routes(app);
+      app.get("/note", (request: Any, response) => {
+        request.session.note = "of the old session";
+        response.send("noted");
+      });
+      app.get("/anew", (request: Any, response) => {
+        request.session.regenerate(async () => {
+          await same(client).get("/note");
+          await request.session.exclusive();
+          request.session.theme = "dark";
+          response.json(request.session);
+        });
+      });
+    });
+    await client.get("/visit");
+    const { cookie, ...data } = (await client.get("/anew")).json;
+    expect(data).toEqual({ theme: "dark" });
   });
 
   test("psession's own sign-in is left alone by what the data say", async () => {

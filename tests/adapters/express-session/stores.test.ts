@@ -6,13 +6,14 @@ import mysql from "mysql2/promise";
 import pg from "pg";
 import { createClient } from "redis";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { exclusive } from "../../../src/adapters/express/index.ts";
 import type { SessionOptions } from "../../../src/adapters/express-session/index.ts";
 import { HttpClient } from "../../support/http.ts";
 import { freshDatabase, freshSchema } from "../../support/servers/fresh.ts";
 import { describeWith, MYSQL, type Need, POSTGRES } from "../../support/servers/reach.ts";
 import { REDIS } from "../../support/servers/redis.ts";
 import { temporaryFolder } from "../../support/temp.ts";
-import { type Any, type Express, original, ours, start } from "./sides.ts";
+import { type Any, type Express, NotedStore, original, ours, start } from "./sides.ts";
 
 const require = createRequire(import.meta.url);
 
@@ -289,5 +290,15 @@ describe("sessions of another kind of store", () => {
     const client = await start(ours, { store }, routes);
     await client.get("/visit");
     expect((await client.get("/visit")).json.seen).toBe(2);
+  });
+
+  test("have no locks, and exclusive says so instead of letting everybody in", async () => {
+    const client = await start(ours, { store: new NotedStore() }, (app) => {
+      routes(app);
+      app.get("/alone", exclusive() as Any, (_, response) => void response.send("alone"));
+    });
+    await client.get("/visit");
+    const answer = await client.get("/alone");
+    expect([answer.status, answer.json.code]).toEqual([500, "invalid_options"]);
   });
 });

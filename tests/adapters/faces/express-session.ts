@@ -1,5 +1,6 @@
 import type express from "express";
 import {
+  exclusive,
   originCheck,
   requireFresh,
   requireLevel,
@@ -35,6 +36,9 @@ export const dropInFace = (make: () => express.Express): HttpFace => ({
     app.use("/members", requireLogin({ redirectTo: "/sign-in" }));
     app.use("/proved", requireLevel("login"));
     app.use("/fresh", requireFresh({ within: "10m" }));
+    app.use("/turns", exclusive());
+    app.use("/now", exclusive({ wait: 0 }));
+    app.use("/members-turns", requireLogin(), exclusive());
     app.use(servesSite(site, (request) => wordsOf(() => request.session as unknown as DropIn)));
     return served(app);
   },

@@ -1,6 +1,7 @@
 import { pipeline } from "node:stream";
 import type express from "express";
 import {
+  exclusive,
   originCheck,
   requireFresh,
   requireLevel,
@@ -22,6 +23,9 @@ export const expressFace = (make: () => express.Express): HttpFace => ({
     app.use("/members", requireLogin({ redirectTo: "/sign-in" }));
     app.use("/proved", requireLevel("login"));
     app.use("/fresh", requireFresh({ within: "10m" }));
+    app.use("/turns", exclusive());
+    app.use("/now", exclusive({ wait: 0 }));
+    app.use("/members-turns", requireLogin(), exclusive());
     app.use(servesSite(site, (request) => request.session as unknown as Session<ContractData>));
     return served(app);
   },

@@ -1,6 +1,7 @@
 import type { AddressInfo } from "node:net";
 import fastify, { type RouteHandlerMethod } from "fastify";
 import {
+  exclusive,
   type FastifySession,
   originCheck,
   requireFresh,
@@ -35,6 +36,9 @@ export const fastifyFace = ({ open }: { open: "lazy" | "always" }): HttpFace => 
     app.all("/members", { preHandler: requireLogin({ redirectTo: "/sign-in" }) }, handler);
     app.all("/proved", { preHandler: requireLevel("login") }, handler);
     app.all("/fresh", { preHandler: requireFresh({ within: "10m" }) }, handler);
+    app.all("/turns", { preHandler: exclusive() }, handler);
+    app.all("/now", { preHandler: exclusive({ wait: 0 }) }, handler);
+    app.all("/members-turns", { preHandler: [requireLogin(), exclusive()] }, handler);
     app.all("/*", handler);
     await app.listen({ port: 0, host: "127.0.0.1" });
     return {

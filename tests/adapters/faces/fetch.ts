@@ -1,4 +1,5 @@
 import {
+  exclusive,
   originCheck,
   requireFresh,
   requireLevel,
@@ -15,11 +16,14 @@ export interface FetchServer<Context extends readonly unknown[]> {
   address(request: Request, ...context: Context): string | undefined;
 }
 
-const GUARDS = new Map([
-  ["/members", requireLogin({ redirectTo: "/sign-in" })],
-  ["/proved", requireLevel("login")],
-  ["/fresh", requireFresh({ within: "10m" })],
-]);
+const GUARDS = {
+  "/members": [requireLogin({ redirectTo: "/sign-in" })],
+  "/proved": [requireLevel("login")],
+  "/fresh": [requireFresh({ within: "10m" })],
+  "/turns": [exclusive()],
+  "/now": [exclusive({ wait: 0 })],
+  "/members-turns": [requireLogin(), exclusive()],
+};
 
 export const fetchFace = <Context extends readonly unknown[]>(server: FetchServer<Context>): HttpFace => ({
   isLazy: true,
@@ -29,9 +33,10 @@ export const fetchFace = <Context extends readonly unknown[]>(server: FetchServe
       psession,
       async (request, session, ..._context: Context) => {
         const { pathname, searchParams } = new URL(request.url);
-        const guard = GUARDS.get(pathname);
-        const refusal = guard === undefined ? undefined : guard(request, await session());
-        if (refusal !== undefined) return refusal;
+        for (const guard of GUARDS[pathname as keyof typeof GUARDS] ?? []) {
+          const refusal = await guard(request, await session());
+          if (refusal !== undefined) return refusal;
+        }
         return responseOf(
           await site({ method: request.method, path: pathname, query: searchParams, session }),
         );

@@ -1,5 +1,6 @@
 import { type Context, Hono } from "hono";
 import {
+  exclusive,
   originCheck,
   requireFresh,
   requireLevel,
@@ -22,6 +23,9 @@ export const honoFace = <Runtime extends readonly unknown[]>(
       .use("/members", requireLogin({ redirectTo: "/sign-in" }))
       .use("/proved", requireLevel("login"))
       .use("/fresh", requireFresh({ within: "10m" }))
+      .use("/turns", exclusive())
+      .use("/now", exclusive({ wait: 0 }))
+      .use("/members-turns", requireLogin(), exclusive())
       .all("*", async (c) => {
         const { method, path, url } = c.req;
         const session = async () => c.var.session;
@@ -29,7 +33,7 @@ export const honoFace = <Runtime extends readonly unknown[]>(
       });
     // Hono prints errors that have no answer of their own.
     app.onError((error, c) => {
-      return c.text("Sorry.", error instanceof PsessionError && error.status === 503 ? 503 : 500);
+      return c.text("Sorry.", error instanceof PsessionError ? (error.status as 500) : 500);
     });
     return server.serve((request, ...runtime) => app.fetch(request, runtime[0] as object));
   },

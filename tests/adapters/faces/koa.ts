@@ -1,5 +1,6 @@
 import Koa from "koa";
 import {
+  exclusive,
   type KoaMiddleware,
   type KoaOptions,
   originCheck,
@@ -12,10 +13,13 @@ import {
 import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
 import { nodeBody, served } from "./serve.ts";
 
-const GUARDS: Record<string, KoaMiddleware> = {
-  "/members": requireLogin({ redirectTo: "/sign-in" }),
-  "/proved": requireLevel("login"),
-  "/fresh": requireFresh({ within: "10m" }),
+const GUARDS: Record<string, KoaMiddleware[]> = {
+  "/members": [requireLogin({ redirectTo: "/sign-in" })],
+  "/proved": [requireLevel("login")],
+  "/fresh": [requireFresh({ within: "10m" })],
+  "/turns": [exclusive()],
+  "/now": [exclusive({ wait: 0 })],
+  "/members-turns": [requireLogin(), exclusive()],
 };
 
 export const koaFace = (options: KoaOptions): HttpFace => ({
@@ -26,7 +30,9 @@ export const koaFace = (options: KoaOptions): HttpFace => ({
     app.silent = true;
     app.use(originCheck());
     app.use(sessions(psession, options));
-    app.use((ctx, next) => GUARDS[ctx.path]?.(ctx, next) ?? next());
+    for (const [path, guards] of Object.entries(GUARDS)) {
+      for (const guard of guards) app.use((ctx, next) => (ctx.path === path ? guard(ctx, next) : next()));
+    }
     app.use(async (ctx) => {
       const { method, path } = ctx;
       const query = new URLSearchParams(ctx.querystring);

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream";
 import {
+  exclusive,
   type NodeRequest,
   type NodeResponse,
   originCheck,
@@ -13,9 +14,12 @@ import type { ContractData, FaceSetup, HttpFace } from "../../../src/testing/ind
 import { nodeBody, served } from "./serve.ts";
 
 const GUARDS = {
-  "/members": requireLogin({ redirectTo: "/sign-in" }),
-  "/proved": requireLevel("login"),
-  "/fresh": requireFresh({ within: "10m" }),
+  "/members": [requireLogin({ redirectTo: "/sign-in" })],
+  "/proved": [requireLevel("login")],
+  "/fresh": [requireFresh({ within: "10m" })],
+  "/turns": [exclusive()],
+  "/now": [exclusive({ wait: 0 })],
+  "/members-turns": [requireLogin(), exclusive()],
 };
 
 export const nodeFace: HttpFace = {
@@ -34,8 +38,9 @@ export function sessionListener<Request extends NodeRequest, Response extends No
     psession,
     async (request, target, session) => {
       const { pathname, searchParams } = new URL(request.url ?? "/", "http://any");
-      const guard = GUARDS[pathname as keyof typeof GUARDS];
-      if (guard !== undefined && !guard(request, target, session)) return;
+      for (const guard of GUARDS[pathname as keyof typeof GUARDS] ?? []) {
+        if (!(await guard(request, target, session))) return;
+      }
       const { method = "GET" } = request;
       const answer = await site({ method, path: pathname, query: searchParams, session: () => session });
       const response = target as ServerResponse;

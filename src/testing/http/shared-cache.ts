@@ -1,0 +1,62 @@
+import { createServer, type IncomingMessage, request as send } from "node:http";
+import type { AddressInfo } from "node:net";
+
+interface Stored {
+  readonly status: number;
+  readonly headers: Record<string, string | string[]>;
+  readonly body: Buffer;
+}
+
+export interface SharedCache {
+  readonly url: string;
+  /** Answers that it gave without asking. */
+  readonly hits: string[];
+  close(): Promise<void>;
+}
+
+/** A cache in front of a site, as a CDN that was told to keep all it may (RFC 9111): cookies do not hold it back. */
+export async function startSharedCache(target: string): Promise<SharedCache> {
+  const kept = new Map<string, Stored>();
+  const hits: string[] = [];
+  const server = createServer(async (request, response) => {
+    const key = `${request.method} ${request.url}`;
+    const known = kept.get(key);
+    if (known !== undefined) hits.push(key);
+    const answer = known ?? (await ask(target, request));
+    const { status, headers, body } = answer;
+    const mayKeep =
+      request.method === "GET" && status === 200 && !/no-store|private/i.test(controlOf(headers));
+    if (mayKeep) kept.set(key, answer);
+    response.writeHead(status, headers).end(body);
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    hits,
+    close: () => {
+      server.closeAllConnections();
+      return new Promise((done) => server.close(() => done()));
+    },
+  };
+}
+
+const controlOf = (headers: Stored["headers"]): string => String(headers["cache-control"] ?? "");
+
+const OF_THE_CONNECTION = new Set(["connection", "keep-alive", "transfer-encoding", "content-length"]);
+
+function ask(target: string, { url, method, headers }: IncomingMessage): Promise<Stored> {
+  return new Promise((resolve, reject) => {
+    const call = send(target + url, { method, headers }, async (response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of response) chunks.push(chunk as Buffer);
+      const fields = Object.entries(response.headers).filter(([name]) => !OF_THE_CONNECTION.has(name));
+      const status = response.statusCode ?? 500;
+      resolve({
+        status,
+        headers: Object.fromEntries(fields) as Stored["headers"],
+        body: Buffer.concat(chunks),
+      });
+    });
+    call.on("error", reject).end();
+  });
+}
