@@ -1,6 +1,5 @@
 // npm i express psession @opentelemetry/api @opentelemetry/sdk-metrics @opentelemetry/exporter-prometheus
 // npm i @opentelemetry/sdk-trace @opentelemetry/context-async-hooks; node app.js
-
 import express from "express";
 import { createPsession, dangerouslyAllowInsecureHttp } from "psession";
 import { originCheck, requireFresh, requireLogin, sessions } from "psession/express";
