@@ -27,7 +27,7 @@ export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p
 
 /** Columns as wide as their widest cell. The last one is as wide as it likes. */
 export function table(
-  environment: Environment,
+  environment: Pick<Environment, "stdout">,
   head: readonly string[],
   rows: readonly (readonly string[])[],
 ): string {
