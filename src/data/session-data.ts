@@ -142,7 +142,9 @@ export class SessionData {
 
   /** As one record, for the codec. */
   #whole(): DataRecord {
-    return { ...this.#value, ...this.#asides };
+    const value = this.#value ?? {};
+    for (const _ in this.#asides) return { ...value, ...this.#asides };
+    return value;
   }
 
   #put(value: DataRecord, asides: DataRecord): void {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { KeyRing } from "../secrets.ts";
+import { type KeyRing, MARK_LENGTH } from "../secrets.ts";
 import type { UserId } from "../stores/store.ts";
 import {
   type CookieDefinition,
@@ -10,7 +10,6 @@ import {
 
 /** Users whom one browser is known for; the one who signed in longest ago is forgotten first. */
 const MOST_USERS = 5;
-const MARK_LENGTH = 16;
 const SHAPE = new RegExp(`^([A-Za-z0-9_-]{22})((?:\\.[A-Za-z0-9_-]{${MARK_LENGTH}}){1,${MOST_USERS}})$`);
 
 /** Which of a browser's marks are whose, without a word about either: nobody but us can tell. */

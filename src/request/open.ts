@@ -1,6 +1,7 @@
 import { SessionData } from "../data/session-data.ts";
 import { PsessionError } from "../errors.ts";
 import {
+  type CookieDefinition,
   type CookieInstruction,
   clearCookie,
   type Presented,
@@ -58,14 +59,12 @@ async function openStored(core: Core, facts: RequestFacts, openedAt: number): Pr
   const sessionCookie = readSessionCookie(facts.cookie, cookies.session.name, keys);
   const rememberCookie = readRememberCookie(facts.cookie, cookies.remember.name, keys);
   const duplicates: CookieInstruction[] = [];
-  for (const [presented, definition] of [
-    [sessionCookie, cookies.session],
-    [rememberCookie, cookies.remember],
-  ] as const) {
-    if (presented.kind !== "duplicate") continue;
+  const clearDuplicate = (definition: CookieDefinition) => {
     events.emit("duplicateCookies", { at: clock.now(), name: definition.name });
     duplicates.push(clearCookie(definition));
-  }
+  };
+  if (sessionCookie.kind === "duplicate") clearDuplicate(cookies.session);
+  if (rememberCookie.kind === "duplicate") clearDuplicate(cookies.remember);
 
   const bySession = await openSession(core, facts, sessionCookie);
   // An anonymous session does not hide a remember cookie: it may have been made by a response that a sign-in

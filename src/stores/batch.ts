@@ -28,7 +28,7 @@ interface Round<Key extends string, Value> {
 }
 
 /**
- * Collects the reads of one tick and sends them as one load, each key once. A caller joins only a load that was
+ * Collects the reads of one tick, or of one turn of the event loop where several come at a time, and sends them as one load, each key once. A caller joins only a load that was
  * not sent yet: joining one under way could read past a logout that was answered meanwhile. Callers of the same
  * key get the same value, so what can be changed in place is for them to decode.
  */
@@ -43,6 +43,8 @@ export class Batch<Key extends string, Value> {
   readonly #waiting: Round<Key, Value>[] = [];
   #running = 0;
   #isScheduled = false;
+  /** How many keys the last load had: whether there is anybody to wait for. */
+  #lastSize = 1;
   readonly #flush = () => {
     this.#isScheduled = false;
     this.#sendWaiting();
@@ -77,7 +79,9 @@ export class Batch<Key extends string, Value> {
     // Where loads are under way, the next one to end sends what was collected.
     if (!this.#isScheduled && this.#running < this.#inFlight) {
       this.#isScheduled = true;
-      setImmediate(this.#flush);
+      // Who comes alone does not wait for others: a turn of the event loop is a tenth of what a read takes.
+      if (this.#running === 0 && this.#lastSize === 1) queueMicrotask(this.#flush);
+      else setImmediate(this.#flush);
     }
     return round;
   }
@@ -94,6 +98,7 @@ export class Batch<Key extends string, Value> {
 
   async #run(round: Round<Key, Value>): Promise<void> {
     const keys = [...round.keys];
+    this.#lastSize = keys.length;
     try {
       round.values = await this.#load(keys, round.since);
     } catch (error) {

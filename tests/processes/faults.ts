@@ -57,6 +57,11 @@ function mortalStatement(database: DatabaseSync, sql: string, faults: Faults): S
       if (!database.isTransaction) faults.reach("reading");
       return rows;
     },
+    get(...values) {
+      const row = statement.get(...values);
+      if (!database.isTransaction) faults.reach("reading");
+      return row;
+    },
     run(...values) {
       const result = statement.run(...values);
       if (database.isTransaction) faults.reach("midTransaction");

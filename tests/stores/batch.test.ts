@@ -20,13 +20,29 @@ describe("reads of one tick", () => {
   test("go out as one load, each key once", async () => {
     const { batch, loads } = controlled();
     const values = Promise.all(["a", "b", "a", "c"].map((key) => batch.get(key)));
-    await Promise.resolve();
-    const late = batch.get("d");
     await tick();
-    expect(keysOf(loads)).toEqual([["a", "b", "c", "d"]]);
+    expect(keysOf(loads)).toEqual([["a", "b", "c"]]);
     loads[0]?.answer();
     expect(await values).toEqual(["value of a", "value of b", "value of a", "value of c"]);
-    expect(await late).toBe("value of d");
+  });
+
+  test("who came alone last time is not kept waiting; where several came, a turn is waited for more", async () => {
+    const { batch, loads } = controlled();
+    const alone = batch.get("a");
+    await Promise.resolve();
+    expect(keysOf(loads)).toEqual([["a"]]);
+    const together = [batch.get("b"), batch.get("c")];
+    await tick();
+    expect(keysOf(loads)).toEqual([["a"], ["b", "c"]]);
+    for (const load of loads) load.answer();
+    await Promise.all([alone, ...together]);
+    const next = batch.get("d");
+    await Promise.resolve();
+    const late = batch.get("e");
+    await tick();
+    expect(keysOf(loads).slice(2)).toEqual([["d", "e"]]);
+    loads[2]?.answer();
+    expect(await Promise.all([next, late])).toEqual(["value of d", "value of e"]);
   });
 
   test("a key without a value is undefined", async () => {

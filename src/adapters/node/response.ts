@@ -65,6 +65,7 @@ class HeldResponse {
   readonly #waiting: (() => void)[] = [];
   readonly #patchedByOthers = new Map<string, PropertyDescriptor>();
   #phase: Phase = "open";
+  #isHeadFixed = false;
   #isEnding = false;
   /** A write was held back, so its caller waits for the event. */
   #owesDrain = false;
@@ -146,7 +147,6 @@ class HeldResponse {
   }
 
   #begin(): void {
-    const head = statusOfHead(this.#response);
     let settled: Settlement | Promise<Settlement>;
     try {
       settled = this.#settle(!this.#isHeadGone);
@@ -155,6 +155,7 @@ class HeldResponse {
       settled = Promise.reject(error);
     }
     if (!(settled instanceof Promise)) return this.#proceed(settled);
+    const head = statusOfHead(this.#response);
     this.#fixHead();
     this.#phase = "settling";
     settled.then(
@@ -170,7 +171,7 @@ class HeldResponse {
     if (head !== undefined && !this.#isHeadGone) Object.assign(response, head);
     if (setCookie.length > 0) response.appendHeader("Set-Cookie", setCookie);
     if (noStore) response.setHeader("Cache-Control", "no-store");
-    for (const call of this.#waiting.splice(0)) call();
+    if (this.#waiting.length > 0) for (const call of this.#waiting.splice(0)) call();
     if (this.#owesDrain && !this.#isEnding) response.emit("drain");
   }
 
@@ -225,9 +226,10 @@ class HeldResponse {
   }
 
   #assertHead(): void {
-    const { statusCode, statusMessage } = statusOfHead(this.#response);
     const isToCome = this.#phase === "open" || this.#phase === "headed";
-    if (isToCome && !this.#isHeadGone) assertStatus(statusCode, statusMessage);
+    if (!isToCome || this.#isHeadGone) return;
+    const response = this.#response;
+    assertStatus(response.statusCode, hasStatusMessage(response) ? response.statusMessage : undefined);
   }
 
   /** From here on the head looks sent: Node would refuse to change it, and so do we. */
@@ -236,6 +238,7 @@ class HeldResponse {
     if (this.#phase !== "open") return;
     this.#phase = "headed";
     if (this.#isHeadGone) return;
+    this.#isHeadFixed = true;
     Object.defineProperty(response, "headersSent", { configurable: true, get: () => true });
     Object.defineProperty(response, "writableEnded", { configurable: true, get: () => this.#isEnding });
     for (const name of HEADER_METHODS) {
@@ -251,6 +254,8 @@ class HeldResponse {
   }
 
   #freeHead(): void {
+    if (!this.#isHeadFixed) return;
+    this.#isHeadFixed = false;
     for (const name of ["headersSent", "writableEnded", ...HEADER_METHODS]) {
       Reflect.deleteProperty(this.#response, name);
     }

@@ -40,6 +40,8 @@ export class Statements {
   readonly k: Columns<FieldsOf<Schema["locks"]>>;
   readonly a: Columns<FieldsOf<Schema["audit"]>>;
   readonly readSession: (raw: RawRow) => SessionRow | undefined;
+  /** From values in the order of `findSessions`. */
+  readonly sessionOf: (values: readonly unknown[]) => SessionRow;
   readonly readLogin: (raw: RawRow) => RememberedRow | undefined;
   readonly readAudit: (raw: RawRow) => AuditEntry | undefined;
 
@@ -64,6 +66,7 @@ export class Statements {
     this.#sessionList = this.selectList(schema.sessions, "s");
     this.#joined = `SELECT ${this.selectList(schema.logins, "l")}, ${this.#sessionList}`;
     this.readSession = this.#reader<SessionRow>(schema.sessions, "s");
+    this.sessionOf = this.#listReader<SessionRow>(schema.sessions);
     this.readLogin = this.#reader<RememberedRow>(schema.logins, "l");
     this.readAudit = this.#reader<AuditEntry>(schema.audit, "a");
   }
@@ -583,6 +586,20 @@ export class Statements {
       const row: Record<string, unknown> = {};
       for (const { field, name, read } of readers) {
         const value = raw[name];
+        row[field] =
+          value === null || value === undefined ? undefined : read === undefined ? value : read(value);
+      }
+      return row as Row;
+    };
+  }
+
+  #listReader<Row>(table: Table<keyof Row & string>): (values: readonly unknown[]) => Row {
+    const readers = table.columns.map((column) => ({ field: column.field, read: this.#read(column) }));
+    return (values) => {
+      const row: Record<string, unknown> = {};
+      for (let index = 0; index < readers.length; index++) {
+        const { field, read } = readers[index] as (typeof readers)[number];
+        const value = values[index];
         row[field] =
           value === null || value === undefined ? undefined : read === undefined ? value : read(value);
       }

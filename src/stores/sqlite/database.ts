@@ -16,6 +16,11 @@ export type SqliteValue = Exclude<SqlValue, readonly unknown[]>;
 
 export interface SqliteStatement {
   all(...values: SqliteValue[]): unknown[];
+  get(...values: SqliteValue[]): unknown;
+  /** Rows come as lists: so in `node:sqlite` of Node 22.16 and later … */
+  setReturnArrays?(isWanted: boolean): void;
+  /** … and so in better-sqlite3 and libsql. */
+  raw?(isWanted: boolean): unknown;
   run(...values: SqliteValue[]): { changes: number | bigint };
 }
 
@@ -25,6 +30,8 @@ const NO_ROWS: readonly RawRow[] = [];
 export class SqliteSession {
   readonly #database: SqliteDatabase;
   readonly #statements = new Map<string, SqliteStatement>();
+  /** Statements of one row at most, which give it as a list: objects of twenty fields take as long as the search. */
+  readonly #lists = new Map<string, SqliteStatement>();
 
   constructor(database: SqliteDatabase) {
     this.#database = database;
@@ -38,6 +45,13 @@ export class SqliteSession {
     const prepared = this.#prepared(sql);
     if (returns) return { rows: prepared.all(...(values as SqliteValue[])) as RawRow[], count: 0 };
     return { rows: NO_ROWS, count: Number(prepared.run(...(values as SqliteValue[])).changes) };
+  }
+
+  /** The values of the first row, in the order in which they were selected; undefined where there is no row. */
+  first({ sql, values }: Statement): readonly unknown[] | undefined {
+    const row = this.#prepareList(sql).get(...(values as SqliteValue[]));
+    if (row === undefined) return undefined;
+    return Array.isArray(row) ? row : Object.values(row as RawRow);
   }
 
   exec(sql: string): void {
@@ -62,6 +76,7 @@ export class SqliteSession {
 
   close(): void {
     this.#statements.clear();
+    this.#lists.clear();
     this.#database.close();
   }
 
@@ -82,6 +97,17 @@ export class SqliteSession {
     } catch {
       // SQLite has rolled back by itself already, as it does when the disk is full.
     }
+  }
+
+  #prepareList(sql: string): SqliteStatement {
+    let statement = this.#lists.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      if (statement.setReturnArrays !== undefined) statement.setReturnArrays(true);
+      else statement.raw?.(true);
+      this.#lists.set(sql, statement);
+    }
+    return statement;
   }
 
   #prepared(sql: string): SqliteStatement {

@@ -147,8 +147,8 @@ class SqliteStore implements Store {
   async findSession(id: string): Promise<SessionRow | undefined> {
     const statement = this.#statements.findSessions([id]);
     return this.#retrying(() => {
-      const [raw] = this.#db.run(statement).rows;
-      return raw === undefined ? undefined : this.#statements.readSession(raw);
+      const values = this.#db.first(statement);
+      return values === undefined ? undefined : this.#statements.sessionOf(values);
     });
   }
 
