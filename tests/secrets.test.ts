@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { digest, KeyRing, newId, newSalt, newSecret, sameDigest } from "../src/secrets.ts";
 import { KEY, OLDER_KEY } from "./support/app.ts";
 
@@ -48,4 +48,36 @@ test("the same predecessor leads to the same successor, and every ingredient cou
   const all = [successor, ...others].map((value) => value?.toString("hex"));
   expect(new Set(all).size).toBe(all.length);
   expect(ring.derive("remember", token, from, "unknown")).toBeUndefined();
+});
+
+describe("cookies that came before", () => {
+  const ring = () => new KeyRing([KEY]);
+  const signedBy = (keys: KeyRing, head: string, secret: Buffer) => {
+    const text = `${head}.${secret.toString("base64url")}`;
+    return { head, secret, text, mac: keys.sign("session", text) };
+  };
+
+  test("are recognised by head, secret and MAC together: another one of the three is no better than before", () => {
+    const keys = ring();
+    const [secret, other] = [newSecret(), newSecret()];
+    const cookie = signedBy(keys, "id", secret);
+    for (const _ of ["first", "again"])
+      expect(keys.digestIfSigned("session", cookie)).toEqual(digest(secret));
+    const forged = [
+      { ...cookie, head: "di", text: cookie.text.replace("id", "di") },
+      { ...cookie, secret: other, text: `id.${other.toString("base64url")}` },
+      { ...cookie, mac: signedBy(keys, "di", secret).mac },
+    ];
+    for (const one of forged) expect(keys.digestIfSigned("session", one)).toBeUndefined();
+    expect(keys.digestIfSigned("remember", cookie)).toBeUndefined();
+    expect(keys.digestIfSigned("session", cookie)).toEqual(digest(secret));
+  });
+
+  test("are forgotten when there are too many, and still fit", () => {
+    const keys = ring();
+    const cookies = Array.from({ length: 2100 }, (_, index) => signedBy(keys, `id ${index}`, newSecret()));
+    for (const _ of ["first", "again"])
+      for (const cookie of cookies)
+        expect(keys.digestIfSigned("session", cookie)).toEqual(digest(cookie.secret));
+  });
 });

@@ -1,6 +1,14 @@
 import { stringifySetCookie } from "cookie";
 import { PsessionError } from "../errors.ts";
-import { type CookiePurpose, ID_LENGTH, type KeyRing, MAC_LENGTH, SECRET_LENGTH } from "../secrets.ts";
+import {
+  type CookiePurpose,
+  type Digest,
+  ID_LENGTH,
+  type KeyRing,
+  MAC_LENGTH,
+  SECRET_LENGTH,
+  type Signed,
+} from "../secrets.ts";
 
 /** One cookie of ours: used for reading, setting and clearing alike, so that the three cannot drift apart. */
 export interface CookieDefinition {
@@ -24,12 +32,16 @@ export interface CookieInstruction {
 export interface SessionCookie {
   readonly id: string;
   readonly secret: Buffer;
+  /** Of the secret, where it is known already. */
+  readonly digest?: Digest;
 }
 
 export interface RememberCookie {
   readonly id: string;
   readonly generation: number;
   readonly token: Buffer;
+  /** Of the token, where it is known already. */
+  readonly digest?: Digest;
 }
 
 /** What a request presents under one cookie name. Only `valid` ever reaches the store. */
@@ -45,7 +57,8 @@ export const MAX_AGE_LIMIT_SECONDS = 34_560_000;
 const SPACE = 32;
 const TAB = 9;
 const ID = `[A-Za-z0-9_-]{${ID_LENGTH}}`;
-const SECRET = `[A-Za-z0-9_-]{${SECRET_LENGTH}}`;
+/** One spelling for each secret: of the last character, two bits are spare, and have to be none. */
+const SECRET = `[A-Za-z0-9_-]{${SECRET_LENGTH - 1}}[AEIMQUYcgkosw048]`;
 const MAC = `[A-Za-z0-9_-]{${MAC_LENGTH}}`;
 const SESSION_SHAPE = new RegExp(`^(${ID})\\.(${SECRET})\\.(${MAC})$`);
 const REMEMBER_SHAPE = new RegExp(`^(${ID})\\.(0|[1-9][0-9]{0,14})\\.(${SECRET})\\.(${MAC})$`);
@@ -76,10 +89,11 @@ export function readSessionCookie(
   name: string,
   keys: KeyRing,
 ): Presented<SessionCookie> {
-  return readCookie(header, name, SESSION_SHAPE, "session", keys, ([, id = "", secret = ""]) => ({
-    id,
-    secret: Buffer.from(secret, "base64url"),
-  }));
+  return readCookie(header, name, "session", keys, ([, id = "", encoded = "", mac = ""]) => {
+    const secret = Buffer.from(encoded, "base64url");
+    const build = (digest: Digest): SessionCookie => ({ id, secret, digest });
+    return { head: id, secret, mac, build };
+  });
 }
 
 export function readRememberCookie(
@@ -90,14 +104,18 @@ export function readRememberCookie(
   return readCookie(
     header,
     name,
-    REMEMBER_SHAPE,
     "remember",
     keys,
-    ([, id = "", generation, token = ""]) => ({
-      id,
-      generation: Number(generation),
-      token: Buffer.from(token, "base64url"),
-    }),
+    ([, id = "", generation = "", encoded = "", mac = ""]) => {
+      const token = Buffer.from(encoded, "base64url");
+      const build = (digest: Digest): RememberCookie => ({
+        id,
+        generation: Number(generation),
+        token,
+        digest,
+      });
+      return { head: `${id}.${generation}`, secret: token, mac, build };
+    },
   );
 }
 
@@ -140,24 +158,30 @@ export const clearCookie = (definition: CookieDefinition): CookieInstruction => 
   maxAgeSeconds: 0,
 });
 
+const SHAPES: Readonly<Record<CookiePurpose, RegExp>> = { session: SESSION_SHAPE, remember: REMEMBER_SHAPE };
+
+interface Parts<T> extends Omit<Signed, "text"> {
+  readonly build: (digest: Digest) => T;
+}
+
 function readCookie<T>(
   header: string | undefined,
   name: string,
-  shape: RegExp,
   purpose: CookiePurpose,
   keys: KeyRing,
-  build: (match: RegExpExecArray) => T,
+  partsOf: (match: RegExpExecArray) => Parts<T>,
 ): Presented<T> {
   const values = cookieValues(header, name);
   if (values.length > 1) return { kind: "duplicate" };
   const value = values[0];
   if (value === undefined) return { kind: "absent" };
   if (value.length > LONGEST_VALUE) return { kind: "malformed" };
-  const match = shape.exec(value);
+  const match = SHAPES[purpose].exec(value);
   if (match === null) return { kind: "malformed" };
-  const dot = value.lastIndexOf(".");
-  if (!keys.verify(purpose, value.slice(0, dot), value.slice(dot + 1))) return { kind: "malformed" };
-  return { kind: "valid", cookie: build(match) };
+  const { head, secret, mac, build } = partsOf(match);
+  const text = value.slice(0, -1 - mac.length);
+  const digest = keys.digestIfSigned(purpose, { head, secret, text, mac });
+  return digest === undefined ? { kind: "malformed" } : { kind: "valid", cookie: build(digest) };
 }
 
 function signed(purpose: CookiePurpose, text: string, keys: KeyRing): string {

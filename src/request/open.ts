@@ -104,7 +104,12 @@ async function openSession(
     // The old cookie is good for one takeover, and for those who came at the same time.
     if (now - row.createdAt > settings.times.grace) return { standing: { kind: "none" }, outcome: "none" };
   }
-  const standing = decideSession(row, digest(presented.cookie.secret), now, settings.times);
+  const standing = decideSession(
+    row,
+    presented.cookie.digest ?? digest(presented.cookie.secret),
+    now,
+    settings.times,
+  );
   switch (standing) {
     case "live":
     case "late":
@@ -154,7 +159,7 @@ async function openRemembered(core: Core, facts: RequestFacts, cookie: RememberC
   const { settings, events } = core;
   const { store, times, clock, cookies } = settings;
   const found = await store.findRemembered(cookie.id);
-  const presented: PresentedRemember = { cookie, token: digest(cookie.token) };
+  const presented: PresentedRemember = { cookie, token: cookie.digest ?? digest(cookie.token) };
   const now = clock.now();
   const decision = withoutOverwriting(
     decideRemember(found?.login, { generation: cookie.generation, token: presented.token }, now, times),

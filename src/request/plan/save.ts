@@ -152,7 +152,11 @@ function useOf(state: RequestState, row: SessionRow, now: number): RememberedUse
     id: row.rememberedId,
     ...rememberedUse(now, core.settings),
     confirm: confirms
-      ? { generation: rememberCookie.cookie.generation, token: digest(rememberCookie.cookie.token), at: now }
+      ? {
+          generation: rememberCookie.cookie.generation,
+          token: rememberCookie.cookie.digest ?? digest(rememberCookie.cookie.token),
+          at: now,
+        }
       : undefined,
   };
 }
