@@ -166,8 +166,10 @@ function cached(keys: Settings["keys"]): Settings["keys"] {
   return {
     sign: (purpose: "session" | "remember", text: string) =>
       remember(`s ${purpose} ${text}`, () => keys.sign(purpose, text)),
-    verify: (purpose: "session" | "remember", text: string, mac: string) =>
-      remember(`v ${purpose} ${text} ${mac}`, () => keys.verify(purpose, text, mac)),
+    digestIfSigned: (...values: Parameters<typeof keys.digestIfSigned>) => {
+      const [purpose, { text, mac }] = values;
+      return remember(`v ${purpose} ${text} ${mac}`, () => keys.digestIfSigned(...values));
+    },
     derive: (...values: Parameters<typeof keys.derive>) => {
       const [purpose, token, { id, generation, salt }, keyId] = values;
       return remember(`d ${purpose} ${hex(token)} ${id} ${generation} ${hex(salt)} ${keyId}`, () =>
