@@ -16,6 +16,17 @@ export function describeFault(issue: v.BaseIssue<unknown>): string {
   return `${path} ${issue.message}`;
 }
 
+/** Options as their schema completes them. Throws `invalid_options` with everything that is wrong. */
+export function checkedOptions<const S extends v.GenericSchema>(
+  who: string,
+  schema: S,
+  options: unknown,
+): v.InferOutput<S> {
+  const parsed = v.safeParse(schema, options);
+  if (!parsed.success) throw invalidOptions(who, parsed.issues.map(describeFault));
+  return parsed.output;
+}
+
 /** Everything that is wrong, at once. */
 export function invalidOptions(who: string, faults: readonly string[]): PsessionError {
   const lines = faults.map((fault) => `- ${fault}`).join("\n");

@@ -5,13 +5,14 @@ import { type Codec, jsonCodec } from "./data/codec.ts";
 import { Vault } from "./data/vault.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import type { EventName } from "./events.ts";
-import { describeFault, invalidOptions } from "./faults.ts";
+import { checkedOptions, invalidOptions } from "./faults.ts";
 import { type CookieDefinition, MAX_AGE_LIMIT_SECONDS } from "./http/cookies.ts";
 import type { PlaceLookup } from "./places.ts";
 import { PRESET_NAMES, type PresetName, presetFaults, withPreset } from "./presets.ts";
 import { type ProtocolTimes, protocolTimes } from "./remember/times.ts";
 import type { Prefixes } from "./request/binding.ts";
 import { KeyRing } from "./secrets.ts";
+import { hasMethods } from "./shape.ts";
 import type { AuditSink } from "./stores/audit.ts";
 import { SealedStore } from "./stores/sealed.ts";
 import type { Store } from "./stores/store.ts";
@@ -239,7 +240,7 @@ const keyList = v.pipe(
 
 const auditOptions = v.strictObject({
   sink: v.optional(
-    v.custom<AuditSink>((value) => hasFunctions(value, ["append"]), "must be an object with append()"),
+    v.custom<AuditSink>((value) => hasMethods(value, ["append"]), "must be an object with append()"),
   ),
   events: v.optional(
     v.array(v.custom<EventName>(isAuditable, "is no event that can be kept"), "must be a list of events"),
@@ -275,7 +276,7 @@ const schema = v.strictObject({
       onMismatch: v.optional(v.picklist(["refuse", "tell"], 'must be "refuse" or "tell"'), "refuse"),
       codec: v.optional(
         v.custom<Codec>(
-          (value) => hasFunctions(value, ["encode", "decode"]),
+          (value) => hasMethods(value, ["encode", "decode"]),
           "must be a codec: an object with encode and decode",
         ),
         jsonCodec,
@@ -354,16 +355,14 @@ const schema = v.strictObject({
     "refuse",
   ),
   clock: v.optional(
-    v.custom<Clock>((value) => hasFunctions(value, ["now"]), "must be an object with now()"),
+    v.custom<Clock>((value) => hasMethods(value, ["now"]), "must be an object with now()"),
     systemClock,
   ),
 });
 
 /** Checks options and completes them. Throws `invalid_options` with everything that is wrong. */
 export function resolveOptions(options: PsessionOptions): Settings {
-  const parsed = v.safeParse(schema, withPreset(options));
-  if (!parsed.success) throw invalidOptions("psession", parsed.issues.map(describeFault));
-  const given = parsed.output;
+  const given = checkedOptions("psession", schema, withPreset(options));
   const insecure = options[dangerouslyAllowInsecureHttp] === true;
   const faults: string[] = [];
   const require = (holds: boolean, fault: string) => {
@@ -497,11 +496,5 @@ const sameKey = (a: string | Uint8Array, b: string | Uint8Array): boolean =>
 
 /** @internal */
 export function isStore(value: unknown): value is Store {
-  return hasFunctions(value, STORE_METHODS);
-}
-
-function hasFunctions(value: unknown, names: readonly string[]): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  const object = value as Record<string, unknown>;
-  return names.every((name) => typeof object[name] === "function");
+  return hasMethods(value, STORE_METHODS);
 }

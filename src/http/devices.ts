@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { type Duration, parseDuration } from "../duration.ts";
 import { PsessionError } from "../errors.ts";
-import { describeFault, invalidOptions } from "../faults.ts";
+import { checkedOptions } from "../faults.ts";
 import type { Session } from "../session.ts";
 import { freshGuard, type Guard, loginGuard, type RefusalBody } from "./guards.ts";
 import type { OriginOptions } from "./origin.ts";
@@ -52,9 +52,7 @@ const HEADERS = { "Cache-Control": "no-store" } as const;
  * DELETE /:handle ends one, DELETE / all others, and DELETE /?all this one as well.
  */
 export function devicesEndpoint(options: DevicesOptions = {}): DevicesEndpoint {
-  const parsed = v.safeParse(optionsSchema, options);
-  if (!parsed.success) throw invalidOptions("devices", parsed.issues.map(describeFault));
-  const { allowed, fresh } = parsed.output;
+  const { allowed, fresh } = checkedOptions("devices", optionsSchema, options);
   const origins = allowed === undefined ? {} : { allowed };
   const isSignedIn = loginGuard({ origin: origins });
   const isFresh = fresh === undefined ? undefined : freshGuard({ within: fresh, origin: false });

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { type Duration, parseDuration } from "../duration.ts";
 import { PsessionError } from "../errors.ts";
-import { describeFault, invalidOptions } from "../faults.ts";
+import { checkedOptions, invalidOptions } from "../faults.ts";
 import { type LockOptions, resolveLimits } from "../locks.ts";
 import type { Session } from "../session.ts";
 import type { Level } from "../stores/store.ts";
@@ -98,7 +98,7 @@ const freshOptions = v.strictObject({
 
 /** Signed in, remembered ones included. */
 export function loginGuard(options: GuardOptions = {}): Guard {
-  const given = checked("requireLogin", loginOptions, options);
+  const given = checkedOptions("requireLogin", loginOptions, options);
   return guard(({ isSignedIn }) => isSignedIn, PROVE, given);
 }
 
@@ -107,13 +107,13 @@ export function levelGuard(level: Level, options: GuardOptions = {}): Guard {
   if (!Object.hasOwn(LEVELS, level)) {
     throw invalidOptions("requireLevel", [`level must be one of ${Object.keys(LEVELS).join(", ")}`]);
   }
-  const given = checked("requireLevel", loginOptions, options);
+  const given = checkedOptions("requireLevel", loginOptions, options);
   return guard((session) => LEVELS[session.level] >= LEVELS[level], PROVE, given);
 }
 
 /** A credential was proved that recently, which a remembered visitor never did. */
 export function freshGuard(options: FreshOptions): Guard {
-  const { within, ...given } = checked("requireFresh", freshOptions, options);
+  const { within, ...given } = checkedOptions("requireFresh", freshOptions, options);
   return guard((session) => session.isFresh({ within }), CONFIRM, given);
 }
 
@@ -160,14 +160,4 @@ const own = (path: string): string => path.replace(/^[/\\]*/, "/");
 /** Navigations ask for HTML, and so do scripts that put pages into pages; those for data do not. */
 function wantsPage(header: GuardedRequest["header"]): boolean {
   return String(header("accept") ?? "").includes("text/html");
-}
-
-function checked<const S extends v.GenericSchema>(
-  name: string,
-  schema: S,
-  options: unknown,
-): v.InferOutput<S> {
-  const parsed = v.safeParse(schema, options);
-  if (!parsed.success) throw invalidOptions(name, parsed.issues.map(describeFault));
-  return parsed.output;
 }

@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import * as v from "valibot";
 import { deviceLabel } from "../devices.ts";
 import type { PsessionEvent, RequestOrigin } from "../events.ts";
-import { describeFault, invalidOptions } from "../faults.ts";
+import { checkedOptions } from "../faults.ts";
 
 type EventOf<K extends PsessionEvent["type"]> = Extract<PsessionEvent, { readonly type: K }>;
 
@@ -44,7 +44,7 @@ type Given = v.InferOutput<typeof optionsSchema>;
 
 /** Tells a user that somebody else has used their remembered login, what was done, and what to do. */
 export function theftNotice(event: EventOf<"theft">, options: NoticeOptions): Notice {
-  const given = checked("theftNotice", options);
+  const given = checkedOptions("theftNotice", optionsSchema, options);
   const { site, place } = given;
   const { at, request, lastUsed } = event;
   return {
@@ -68,7 +68,7 @@ export function theftNotice(event: EventOf<"theft">, options: NoticeOptions): No
 
 /** Tells a user that somebody signed in on a browser that was not known for them. */
 export function newDeviceNotice(event: EventOf<"newDevice">, options: NoticeOptions): Notice {
-  const given = checked("newDeviceNotice", options);
+  const given = checkedOptions("newDeviceNotice", optionsSchema, options);
   const { site, place } = given;
   return {
     subject: `${site}: new sign-in to your account`,
@@ -87,7 +87,7 @@ export function newDeviceNotice(event: EventOf<"newDevice">, options: NoticeOpti
 
 /** Tells a user that their password or another factor was changed (ASVS 6.3.7). */
 export function credentialChangedNotice(event: EventOf<"credentialChanged">, options: NoticeOptions): Notice {
-  const given = checked("credentialChangedNotice", options);
+  const given = checkedOptions("credentialChangedNotice", optionsSchema, options);
   const { site, place } = given;
   const { at, request, ended } = event;
   const factor = v.is(line, event.factor) ? event.factor : "sign-in method";
@@ -104,12 +104,6 @@ export function credentialChangedNotice(event: EventOf<"credentialChanged">, opt
       given.link,
     ),
   };
-}
-
-function checked(name: string, options: NoticeOptions): Given {
-  const parsed = v.safeParse(optionsSchema, options);
-  if (!parsed.success) throw invalidOptions(name, parsed.issues.map(describeFault));
-  return parsed.output;
 }
 
 const paragraphs = (...parts: readonly (string | undefined)[]): string =>

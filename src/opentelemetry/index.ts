@@ -6,7 +6,8 @@ import {
   trace,
 } from "@opentelemetry/api";
 import * as v from "valibot";
-import { describeFault, invalidOptions } from "../faults.ts";
+import { checkedOptions } from "../faults.ts";
+import { hasMethods } from "../shape.ts";
 import { countInto } from "./metrics.ts";
 import { spanInto } from "./spans.ts";
 
@@ -19,10 +20,10 @@ export interface InstrumentOptions {
 
 const optionsSchema = v.strictObject({
   meterProvider: v.optional(
-    v.custom<MeterProvider>((value) => hasMethod(value, "getMeter"), "must be a MeterProvider"),
+    v.custom<MeterProvider>((value) => hasMethods(value, ["getMeter"]), "must be a MeterProvider"),
   ),
   tracerProvider: v.optional(
-    v.custom<TracerProvider>((value) => hasMethod(value, "getTracer"), "must be a TracerProvider"),
+    v.custom<TracerProvider>((value) => hasMethods(value, ["getTracer"]), "must be a TracerProvider"),
   ),
 });
 
@@ -40,10 +41,8 @@ const tracing = new WeakMap<object, Use>();
  * gets everything once all the same, until all who gave it have ended it.
  */
 export function instrument(options: InstrumentOptions = {}): () => void {
-  const parsed = v.safeParse(optionsSchema, options);
-  if (!parsed.success) throw invalidOptions("instrument", parsed.issues.map(describeFault));
-  const { meterProvider = metrics.getMeterProvider(), tracerProvider = trace.getTracerProvider() } =
-    parsed.output;
+  const given = checkedOptions("instrument", optionsSchema, options);
+  const { meterProvider = metrics.getMeterProvider(), tracerProvider = trace.getTracerProvider() } = given;
   const ends = [
     share(counting, meterProvider, () => countInto(meterProvider)),
     share(tracing, behind(tracerProvider), () => spanInto(tracerProvider)),
@@ -68,8 +67,3 @@ function share(uses: WeakMap<object, Use>, provider: object, begin: () => () => 
     use.end();
   };
 }
-
-const hasMethod = (value: unknown, name: string): boolean =>
-  typeof value === "object" &&
-  value !== null &&
-  typeof (value as Record<string, unknown>)[name] === "function";

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { type Duration, parseDuration } from "../duration.ts";
+import { areFunctions, hasMethods } from "../shape.ts";
 
 /** What stores over a connection have in common. */
 export interface ConnectionOptions {
@@ -33,7 +34,6 @@ export const connectionEntries = {
   timeout: timeoutEntry,
 };
 
-export function hasMethods(value: unknown, names: readonly string[]): boolean {
-  if (value === null || (typeof value !== "object" && typeof value !== "function")) return false;
-  return names.every((name) => typeof (value as Record<string, unknown>)[name] === "function");
-}
+/** Some drivers are functions with methods. */
+export const isDriver = (value: unknown, names: readonly string[]): boolean =>
+  typeof value === "function" ? areFunctions(value, names) : hasMethods(value, names);

@@ -1,7 +1,8 @@
 import * as v from "valibot";
 import { type Duration, parseDuration } from "../../duration.ts";
-import { describeFault, invalidOptions } from "../../faults.ts";
+import { checkedOptions, invalidOptions } from "../../faults.ts";
 import { Psession } from "../../psession.ts";
+import { hasMethods } from "../../shape.ts";
 import type { Store as PsessionStore } from "../../stores/store.ts";
 import type { CookieOptions } from "./cookie.ts";
 import { type UserOf, usualUser } from "./identity.ts";
@@ -73,14 +74,11 @@ export interface Settings {
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null;
 
-const hasMethods = (value: unknown, ...names: string[]): boolean =>
-  isObject(value) && names.every((name) => typeof value[name] === "function");
-
 export const isPsessionStore = (value: unknown): value is PsessionStore =>
-  hasMethods(value, "findSession", "findRemembered", "apply", "end");
+  hasMethods(value, ["findSession", "findRemembered", "apply", "end"]);
 
 const isCallbackStore = (value: unknown): value is CallbackStore =>
-  hasMethods(value, "get", "set", "destroy");
+  hasMethods(value, ["get", "set", "destroy"]);
 
 const isFunction = (value: unknown): boolean => typeof value === "function";
 const flag = v.optional(v.nullable(v.boolean("must be true or false")));
@@ -145,13 +143,12 @@ const ONLY_WITHOUT = ["hashIds", "genid"] as const;
 export function resolveSessionOptions(options: SessionOptions): Settings {
   // Null has always meant "not given" here.
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null));
-  const parsed = v.safeParse(schema, given);
-  if (!parsed.success) throw invalidOptions("The session middleware", parsed.issues.map(describeFault));
-  const { secret = [], store = new MemoryStore(), cookie = {}, touchEvery, ...rest } = parsed.output;
+  const checked = checkedOptions("The session middleware", schema, given);
+  const { secret = [], store = new MemoryStore(), cookie = {}, touchEvery, ...rest } = checked;
   const isKept = isPsessionStore(store) || store instanceof Psession;
   const faults: string[] = (isKept ? ONLY_WITHOUT : ONLY_WITH_PSESSION)
     // A store that is left behind may hold hashed ids.
-    .filter((name) => parsed.output[name] && !(name === "hashIds" && rest.migrateFrom !== undefined))
+    .filter((name) => checked[name] && !(name === "hashIds" && rest.migrateFrom !== undefined))
     .map((name) => `${name} ${isKept ? "has no meaning with a psession store" : "needs a psession store"}`);
   const every = touchEvery === undefined ? undefined : parseDuration(touchEvery);
   const maxAge = typeof cookie === "object" ? cookie.maxAge : undefined;

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import type { SessionData } from "../../data/typing.ts";
-import { describeFault, invalidOptions } from "../../faults.ts";
+import { checkedOptions } from "../../faults.ts";
 import type { IdentityOf } from "../../http/identity.ts";
 import type { Psession } from "../../psession.ts";
 import type { UserId } from "../../stores/store.ts";
@@ -47,12 +47,11 @@ export interface CheckedOptions<Data extends object> {
 }
 
 export function checkOptions<Data extends object>(options: SessionsOptions<Data>): CheckedOptions<Data> {
-  const parsed = v.safeParse(schema, options);
-  if (!parsed.success) throw invalidOptions("The plugin psession/fastify", parsed.issues.map(describeFault));
+  const { open } = checkedOptions("The plugin psession/fastify", schema, options);
   const { psession, user = userOfPassport } = options;
   return {
     psession,
-    opensAlways: parsed.output.open === "always",
+    opensAlways: open === "always",
     identityOf: user === false ? undefined : user,
   };
 }

@@ -2,7 +2,7 @@ import type {} from "koa";
 import * as v from "valibot";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
-import { describeFault, invalidOptions } from "../../faults.ts";
+import { checkedOptions } from "../../faults.ts";
 import type { Psession } from "../../psession.ts";
 import type { Session } from "../../session.ts";
 import { openSession } from "../node/index.ts";
@@ -40,9 +40,7 @@ export function sessions<Data extends object = SessionData>(
   psession: Psession<Data>,
   options: KoaOptions = {},
 ): KoaMiddleware {
-  const parsed = v.safeParse(koaOptions, options);
-  if (!parsed.success) throw invalidOptions("sessions", parsed.issues.map(describeFault));
-  const opensAlways = parsed.output.open === "always";
+  const opensAlways = checkedOptions("sessions", koaOptions, options).open === "always";
   return async (ctx, next) => {
     const outer = visits.get(ctx);
     // Of another psession it is another visitor's standing: guards behind this one must not take its word.

@@ -1,7 +1,7 @@
 import type { Kysely } from "kysely";
 import * as v from "valibot";
 import { describeFault, invalidOptions } from "../../faults.ts";
-import { type ConnectionOptions, connectionEntries, hasMethods } from "../options.ts";
+import { type ConnectionOptions, connectionEntries, isDriver } from "../options.ts";
 import {
   type NamingOptions,
   namingEntries,
@@ -46,7 +46,7 @@ export interface KyselyStoreOptions<DB> extends NamingOptions, ConnectionOptions
 const optionsSchema = v.strictObject({
   db: v.pipe(
     v.custom<Kysely<unknown>>(
-      (value) => hasMethods(value, ["connection", "executeQuery", "selectNoFrom", "withoutPlugins"]),
+      (value) => isDriver(value, ["connection", "executeQuery", "selectNoFrom", "withoutPlugins"]),
       "must be a Kysely, 0.28 or later",
     ),
     v.check((db) => !db.isTransaction, "must be the Kysely itself, not one of its transactions"),

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { systemClock } from "../../clock.ts";
-import { describeFault, invalidOptions } from "../../faults.ts";
+import { checkedOptions } from "../../faults.ts";
 import { sameDigest } from "../../secrets.ts";
 import type { AuditTrail } from "../audit.ts";
 import { cutPage, past } from "../browse.ts";
@@ -37,9 +37,8 @@ const optionsSchema = v.strictObject({ audit: v.optional(v.boolean("must be true
  * second process does not see them.
  */
 export function memoryStore(options: MemoryStoreOptions = {}): Store {
-  const parsed = v.safeParse(optionsSchema, options);
-  if (!parsed.success) throw invalidOptions("memoryStore", parsed.issues.map(describeFault));
-  return new MemoryStore(parsed.output.audit ? new MemoryTrail() : undefined);
+  const { audit } = checkedOptions("memoryStore", optionsSchema, options);
+  return new MemoryStore(audit ? new MemoryTrail() : undefined);
 }
 
 type Lost = Extract<ChangeResult, { done: false }>["lost"];

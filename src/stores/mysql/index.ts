@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { describeFault, invalidOptions } from "../../faults.ts";
-import { type ConnectionOptions, connectionEntries, hasMethods } from "../options.ts";
+import { type ConnectionOptions, connectionEntries, isDriver } from "../options.ts";
 import { mysqlDialect } from "../sql/dialects/mysql.ts";
 import {
   type NamingOptions,
@@ -29,7 +29,7 @@ export interface MysqlStoreOptions extends NamingOptions, ConnectionOptions {
 
 const optionsSchema = v.strictObject({
   pool: v.custom<MysqlStoreOptions["pool"]>(
-    (value) => hasMethods(value, ["getConnection"]),
+    (value) => isDriver(value, ["getConnection"]),
     "must be a pool of mysql2 or mariadb",
   ),
   userIds: userIdsEntry,

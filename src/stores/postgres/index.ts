@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { describeFault, invalidOptions } from "../../faults.ts";
-import { type ConnectionOptions, connectionEntries, hasMethods } from "../options.ts";
+import { type ConnectionOptions, connectionEntries, isDriver } from "../options.ts";
 import { postgresDialect } from "../sql/dialects/postgres.ts";
 import type { SqlDriver } from "../sql/driver.ts";
 import {
@@ -42,13 +42,13 @@ export interface PostgresStoreOptions extends NamingOptions, ConnectionOptions {
 const CLIENTS = ["pool", "client", "sql", "pglite"] as const;
 
 const optionsSchema = v.strictObject({
-  pool: v.optional(v.custom<PgPool>((value) => hasMethods(value, ["connect"]), "must be a Pool of pg")),
-  client: v.optional(v.custom<PgClient>((value) => hasMethods(value, ["query"]), "must be a Client of pg")),
+  pool: v.optional(v.custom<PgPool>((value) => isDriver(value, ["connect"]), "must be a Pool of pg")),
+  client: v.optional(v.custom<PgClient>((value) => isDriver(value, ["query"]), "must be a Client of pg")),
   sql: v.optional(
-    v.custom<PostgresJs>((value) => hasMethods(value, ["unsafe", "begin"]), "must be what postgres() gives"),
+    v.custom<PostgresJs>((value) => isDriver(value, ["unsafe", "begin"]), "must be what postgres() gives"),
   ),
   pglite: v.optional(
-    v.custom<Pglite>((value) => hasMethods(value, ["query", "transaction"]), "must be a PGlite"),
+    v.custom<Pglite>((value) => isDriver(value, ["query", "transaction"]), "must be a PGlite"),
   ),
   prepare: v.optional(v.boolean("must be true or false"), true),
   userIds: userIdsEntry,

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import type { Duration } from "../../duration.ts";
-import { describeFault, invalidOptions } from "../../faults.ts";
+import { checkedOptions } from "../../faults.ts";
 import { tellOfBatch } from "../../tracing.ts";
 import { assertUserId } from "../../user-id.ts";
 import type { AuditTrail } from "../audit.ts";
@@ -86,9 +86,7 @@ const optionsSchema = v.strictObject({
 
 /** Sessions in Redis or Valkey, on a single server or a cluster, through the application's own client. */
 export function redisStore(options: RedisStoreOptions): Store {
-  const parsed = v.safeParse(optionsSchema, options);
-  if (!parsed.success) throw invalidOptions("redisStore", parsed.issues.map(describeFault));
-  const { client, prefix, timeout, audit } = parsed.output;
+  const { client, prefix, timeout, audit } = checkedOptions("redisStore", optionsSchema, options);
   const server = new Server(wireOf(client), new Keys(prefix), timeout);
   return new RedisStore(
     server,

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { systemClock } from "../../clock.ts";
 import { PsessionError } from "../../errors.ts";
 import { describeFault, invalidOptions } from "../../faults.ts";
+import { hasMethods } from "../../shape.ts";
 import type { AuditTrail } from "../audit.ts";
 import { targetOf } from "../devices.ts";
 import { isSingleWrite } from "../sql/changes.ts";
@@ -61,7 +62,10 @@ const LOCK_WAITS = [1, 2, 5, 10, 20, 50];
 const optionsSchema = v.strictObject({
   path: v.optional(v.pipe(v.string("must be text"), v.minLength(1, "must not be empty"))),
   database: v.optional(
-    v.custom<SqliteDatabase>(isDatabase, "must be an open database of node:sqlite, better-sqlite3 or libsql"),
+    v.custom<SqliteDatabase>(
+      (value) => hasMethods(value, ["exec", "prepare", "close"]),
+      "must be an open database of node:sqlite, better-sqlite3 or libsql",
+    ),
   ),
   migrate: v.optional(v.boolean("must be true or false"), true),
   lockTimeout: v.optional(
@@ -288,11 +292,4 @@ function asFault(error: unknown): unknown {
   if (error instanceof SqlFault || error instanceof PsessionError || error instanceof LostCondition)
     return error;
   return new SqlFault(sqliteDialect.classify(error), error);
-}
-
-function isDatabase(value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return ["exec", "prepare", "close"].every(
-    (name) => typeof (value as Record<string, unknown>)[name] === "function",
-  );
 }
