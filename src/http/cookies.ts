@@ -3,11 +3,12 @@ import { PsessionError } from "../errors.ts";
 import {
   type CookiePurpose,
   type Digest,
+  digest,
   ID_LENGTH,
   type KeyRing,
   MAC_LENGTH,
   SECRET_LENGTH,
-  type Signed,
+  type Secret,
 } from "../secrets.ts";
 
 /** One cookie of ours: used for reading, setting and clearing alike, so that the three cannot drift apart. */
@@ -31,17 +32,23 @@ export interface CookieInstruction {
 
 export interface SessionCookie {
   readonly id: string;
-  readonly secret: Buffer;
-  /** Of the secret, where it is known already. */
-  readonly digest?: Digest;
+  readonly secret: Secret;
+}
+
+export interface PresentedSession extends SessionCookie {
+  /** Of the secret. */
+  readonly digest: Digest;
 }
 
 export interface RememberCookie {
   readonly id: string;
   readonly generation: number;
-  readonly token: Buffer;
-  /** Of the token, where it is known already. */
-  readonly digest?: Digest;
+  readonly token: Secret;
+}
+
+export interface PresentedRemember extends RememberCookie {
+  /** Of the token. */
+  readonly digest: Digest;
 }
 
 /** What a request presents under one cookie name. Only `valid` ever reaches the store. */
@@ -60,8 +67,12 @@ const ID = `[A-Za-z0-9_-]{${ID_LENGTH}}`;
 /** One spelling for each secret: of the last character, two bits are spare, and have to be none. */
 const SECRET = `[A-Za-z0-9_-]{${SECRET_LENGTH - 1}}[AEIMQUYcgkosw048]`;
 const MAC = `[A-Za-z0-9_-]{${MAC_LENGTH}}`;
-const SESSION_SHAPE = new RegExp(`^(${ID})\\.(${SECRET})\\.(${MAC})$`);
-const REMEMBER_SHAPE = new RegExp(`^(${ID})\\.(0|[1-9][0-9]{0,14})\\.(${SECRET})\\.(${MAC})$`);
+const GENERATION = "0|[1-9][0-9]{0,14}";
+/** What everybody may see, the secret, and the MAC over both. */
+const SHAPES: Readonly<Record<CookiePurpose, RegExp>> = {
+  session: new RegExp(`^(${ID})\\.(${SECRET})\\.(${MAC})$`),
+  remember: new RegExp(`^(${ID}\\.(?:${GENERATION}))\\.(${SECRET})\\.(${MAC})$`),
+};
 const LONGEST_VALUE = 160;
 
 /**
@@ -88,36 +99,26 @@ export function readSessionCookie(
   header: string | undefined,
   name: string,
   keys: KeyRing,
-): Presented<SessionCookie> {
-  return readCookie(header, name, "session", keys, ([, id = "", encoded = "", mac = ""]) => {
-    const secret = Buffer.from(encoded, "base64url");
-    const build = (digest: Digest): SessionCookie => ({ id, secret, digest });
-    return { head: id, secret, mac, build };
-  });
+): Presented<PresentedSession> {
+  return readCookie(header, name, "session", keys, (id, secret, digest) => ({ id, secret, digest }));
 }
 
 export function readRememberCookie(
   header: string | undefined,
   name: string,
   keys: KeyRing,
-): Presented<RememberCookie> {
-  return readCookie(
-    header,
-    name,
-    "remember",
-    keys,
-    ([, id = "", generation = "", encoded = "", mac = ""]) => {
-      const token = Buffer.from(encoded, "base64url");
-      const build = (digest: Digest): RememberCookie => ({
-        id,
-        generation: Number(generation),
-        token,
-        digest,
-      });
-      return { head: `${id}.${generation}`, secret: token, mac, build };
-    },
-  );
+): Presented<PresentedRemember> {
+  return readCookie(header, name, "remember", keys, (head, token, digest) => {
+    const generation = Number(head.slice(ID_LENGTH + 1));
+    return { id: head.slice(0, ID_LENGTH), generation, token, digest };
+  });
 }
+
+/** A cookie that is known without having come, as if it had. */
+export const digested = (cookie: SessionCookie): PresentedSession => ({
+  ...cookie,
+  digest: digest(cookie.secret),
+});
 
 export function sessionCookieValue(cookie: SessionCookie, keys: KeyRing): string {
   return signed("session", `${cookie.id}.${cookie.secret.toString("base64url")}`, keys);
@@ -158,18 +159,12 @@ export const clearCookie = (definition: CookieDefinition): CookieInstruction => 
   maxAgeSeconds: 0,
 });
 
-const SHAPES: Readonly<Record<CookiePurpose, RegExp>> = { session: SESSION_SHAPE, remember: REMEMBER_SHAPE };
-
-interface Parts<T> extends Omit<Signed, "text"> {
-  readonly build: (digest: Digest) => T;
-}
-
 function readCookie<T>(
   header: string | undefined,
   name: string,
   purpose: CookiePurpose,
   keys: KeyRing,
-  partsOf: (match: RegExpExecArray) => Parts<T>,
+  build: (head: string, secret: Secret, digest: Digest) => T,
 ): Presented<T> {
   const values = cookieValues(header, name);
   if (values.length > 1) return { kind: "duplicate" };
@@ -178,10 +173,13 @@ function readCookie<T>(
   if (value.length > LONGEST_VALUE) return { kind: "malformed" };
   const match = SHAPES[purpose].exec(value);
   if (match === null) return { kind: "malformed" };
-  const { head, secret, mac, build } = partsOf(match);
+  const [, head = "", encoded = "", mac = ""] = match;
+  const secret = Buffer.from(encoded, "base64url");
   const text = value.slice(0, -1 - mac.length);
   const digest = keys.digestIfSigned(purpose, { head, secret, text, mac });
-  return digest === undefined ? { kind: "malformed" } : { kind: "valid", cookie: build(digest) };
+  return digest === undefined
+    ? { kind: "malformed" }
+    : { kind: "valid", cookie: build(head, secret, digest) };
 }
 
 function signed(purpose: CookiePurpose, text: string, keys: KeyRing): string {

@@ -1,8 +1,8 @@
 import { PsessionError } from "../errors.ts";
-import type { SessionCookie } from "../http/cookies.ts";
+import { digested, type SessionCookie } from "../http/cookies.ts";
 import { decideOvertaken, withoutOverwriting } from "../remember/decide.ts";
 import type { ProtocolTimes } from "../remember/times.ts";
-import { digest, newSiblingId, sameDigest } from "../secrets.ts";
+import { newSiblingId, sameDigest } from "../secrets.ts";
 import type { Ended, SessionRow } from "../stores/store.ts";
 import { planCommit } from "./plan/index.ts";
 import type { Plan } from "./plan/parts.ts";
@@ -165,11 +165,12 @@ async function joinSuccessor(
 ): Promise<boolean> {
   state.successor = state.drawnId = undefined;
   const row = await state.core.settings.store.findSession(successor.id);
-  if (row === undefined || !sameDigest(digest(successor.secret), row.secret)) return false;
+  const presented = digested(successor);
+  if (row === undefined || !sameDigest(presented.digest, row.secret)) return false;
   rebase(state, row, attempt);
   if (state.intent.kind === "login" && state.intent.isTakenOver === true) state.intent = { kind: "keep" };
   state.standing = { kind: "live", session: row };
-  state.presented = successor;
+  state.presented = presented;
   return true;
 }
 
@@ -179,10 +180,10 @@ async function reconcileRemembered(
   attempt: number | undefined,
 ): Promise<void> {
   const { store, clock, times } = state.core.settings;
-  const { cookie, token } = standing.presented;
+  const { generation, digest: token } = standing.presented;
   const found = await store.findRemembered(standing.login.id);
   const now = clock.now();
-  const decision = decideOvertaken(found?.login, { generation: cookie.generation, token }, now, times);
+  const decision = decideOvertaken(found?.login, { generation, token }, now, times);
   if (found === undefined || decision.kind === "ended") return lose(state, standing.session, "ended");
   const isOvertaken = found.login.generation !== standing.login.generation;
   rebase(state, found.session, attempt);

@@ -4,27 +4,21 @@ import {
   type CookieDefinition,
   type CookieInstruction,
   clearCookie,
+  digested,
   type Presented,
-  type RememberCookie,
+  type PresentedRemember,
+  type PresentedSession,
   readRememberCookie,
   readSessionCookie,
   type SessionCookie,
 } from "../http/cookies.ts";
 import { decideRemember, decideSession, withoutOverwriting } from "../remember/decide.ts";
-import { digest } from "../secrets.ts";
 import type { Remembered, SessionRow } from "../stores/store.ts";
 import { warn } from "../warnings.ts";
 import { mismatchOf } from "./binding.ts";
 import type { RequestFacts } from "./facts.ts";
 import { tombstoneUntil } from "./rows.ts";
-import {
-  type Core,
-  type Outcome,
-  type PresentedRemember,
-  type RequestState,
-  type Standing,
-  sessionOf,
-} from "./state.ts";
+import { type Core, type Outcome, type RequestState, type Standing, sessionOf } from "./state.ts";
 
 interface Opened {
   readonly standing: Standing;
@@ -32,7 +26,7 @@ interface Opened {
   readonly clear?: readonly CookieInstruction[];
   /** The session is used from somewhere else than its row says. */
   readonly hasMoved?: boolean;
-  readonly presented?: SessionCookie;
+  readonly presented?: PresentedSession;
   readonly successor?: SessionCookie | undefined;
 }
 
@@ -85,14 +79,14 @@ async function openStored(core: Core, facts: RequestFacts, openedAt: number): Pr
 async function openSession(
   core: Core,
   facts: RequestFacts,
-  cookie: Presented<SessionCookie>,
+  cookie: Presented<PresentedSession>,
 ): Promise<Opened> {
   const { settings, events } = core;
   const { successor } = facts;
   const presented =
     cookie.kind === "valid" || successor === undefined
       ? cookie
-      : ({ kind: "valid", cookie: successor } as const);
+      : ({ kind: "valid", cookie: digested(successor) } as const);
   if (presented.kind !== "valid") {
     const outcome = presented.kind === "absent" ? "none" : presented.kind;
     return { standing: { kind: "none" }, outcome };
@@ -104,12 +98,7 @@ async function openSession(
     // The old cookie is good for one takeover, and for those who came at the same time.
     if (now - row.createdAt > settings.times.grace) return { standing: { kind: "none" }, outcome: "none" };
   }
-  const standing = decideSession(
-    row,
-    presented.cookie.digest ?? digest(presented.cookie.secret),
-    now,
-    settings.times,
-  );
+  const standing = decideSession(row, presented.cookie.digest, now, settings.times);
   switch (standing) {
     case "live":
     case "late":
@@ -155,14 +144,13 @@ function bound(core: Core, facts: RequestFacts, opened: Opened, row: SessionRow,
   return { ...opened, hasMoved: true };
 }
 
-async function openRemembered(core: Core, facts: RequestFacts, cookie: RememberCookie): Promise<Opened> {
+async function openRemembered(core: Core, facts: RequestFacts, cookie: PresentedRemember): Promise<Opened> {
   const { settings, events } = core;
   const { store, times, clock, cookies } = settings;
   const found = await store.findRemembered(cookie.id);
-  const presented: PresentedRemember = { cookie, token: cookie.digest ?? digest(cookie.token) };
   const now = clock.now();
   const decision = withoutOverwriting(
-    decideRemember(found?.login, { generation: cookie.generation, token: presented.token }, now, times),
+    decideRemember(found?.login, { generation: cookie.generation, token: cookie.digest }, now, times),
     found?.session,
     now,
     times,
@@ -200,7 +188,7 @@ async function openRemembered(core: Core, facts: RequestFacts, cookie: RememberC
     default: {
       const effect = facts.canSetCookies ? decision.kind : "accept";
       return {
-        standing: { kind: "remembered", effect, login, session, presented },
+        standing: { kind: "remembered", effect, login, session, presented: cookie },
         outcome: outcomeOf(effect),
       };
     }
@@ -211,8 +199,8 @@ async function openRemembered(core: Core, facts: RequestFacts, cookie: RememberC
 function choose(
   bySession: Opened,
   byRemember: Opened | undefined,
-  sessionCookie: Presented<SessionCookie>,
-  rememberCookie: Presented<RememberCookie>,
+  sessionCookie: Presented<PresentedSession>,
+  rememberCookie: Presented<PresentedRemember>,
 ): Opened {
   if (byRemember === undefined) {
     const isOdd = rememberCookie.kind === "malformed" || rememberCookie.kind === "duplicate";
@@ -228,7 +216,7 @@ async function endStolen(
   core: Core,
   facts: RequestFacts,
   { login, session }: Remembered,
-  cookie: RememberCookie,
+  cookie: PresentedRemember,
   now: number,
 ): Promise<void> {
   const { settings, events } = core;
@@ -274,7 +262,7 @@ function newState(
   core: Core,
   facts: RequestFacts,
   openedAt: number,
-  rememberCookie: Presented<RememberCookie>,
+  rememberCookie: Presented<PresentedRemember>,
   opened: Opened,
   clear: readonly CookieInstruction[],
 ): RequestState {

@@ -1,10 +1,16 @@
 import type { Flash } from "../data/flash.ts";
 import type { SessionData } from "../data/session-data.ts";
 import type { Events } from "../events.ts";
-import type { CookieInstruction, Presented, RememberCookie, SessionCookie } from "../http/cookies.ts";
+import type {
+  CookieInstruction,
+  Presented,
+  PresentedRemember,
+  PresentedSession,
+  SessionCookie,
+} from "../http/cookies.ts";
 import type { HeldLock, Locks } from "../locks.ts";
 import type { Settings } from "../options.ts";
-import { type Digest, newId, newSiblingId } from "../secrets.ts";
+import { newId, newSiblingId } from "../secrets.ts";
 import type { Level, RememberedRow, SessionRow, UserId } from "../stores/store.ts";
 import type { RequestFacts } from "./facts.ts";
 
@@ -12,11 +18,6 @@ export interface Core {
   readonly settings: Settings;
   readonly events: Events;
   readonly locks: Locks;
-}
-
-export interface PresentedRemember {
-  readonly cookie: RememberCookie;
-  readonly token: Digest;
 }
 
 /** What the rows said about this request. Set at open; a commit that was overtaken sets it anew. */
@@ -100,14 +101,14 @@ export interface SessionLife {
 export interface RequestState {
   readonly core: Core;
   readonly facts: RequestFacts;
-  readonly rememberCookie: Presented<RememberCookie>;
+  readonly rememberCookie: Presented<PresentedRemember>;
   readonly outcome: Outcome;
   /** When the request came. What it proves, it proved then, however long its handler takes. */
   readonly openedAt: number;
   readonly data: SessionData;
   life: SessionLife | undefined;
   /** The session cookie that the request stands on. */
-  presented: SessionCookie | undefined;
+  presented: PresentedSession | undefined;
   /** What the session's cookie has to be when its row is made; see `RequestFacts.successor`. */
   successor: SessionCookie | undefined;
   standing: Standing;

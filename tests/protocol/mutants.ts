@@ -215,8 +215,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a confirmed password leads to a secret that the old token derives",
     file: restoring,
-    find: 'const secret = raises ? newSecret() : derived(state, "session", presented.cookie.token, derivation);',
-    replace: 'const secret = derived(state, "session", presented.cookie.token, derivation);',
+    find: 'const secret = raises ? newSecret() : derived(state, "session", presented.token, derivation);',
+    replace: 'const secret = derived(state, "session", presented.token, derivation);',
     scene: "confirming the password",
   },
   {

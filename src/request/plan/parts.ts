@@ -7,7 +7,7 @@ import {
   sessionCookieValue,
 } from "../../http/cookies.ts";
 import { isKnownFor, knownDeviceCookie, readKnownDevice } from "../../http/known-device.ts";
-import { digest, type Secret, sameDigest } from "../../secrets.ts";
+import { type Secret, sameDigest } from "../../secrets.ts";
 import type {
   Change,
   RememberedRow,
@@ -75,7 +75,7 @@ export function sessionCookie(state: RequestState, id: string, secret: Secret): 
 export function sameSessionCookie(state: RequestState, row: SessionRow): CookieInstruction | undefined {
   const { life, presented, canSetCookies } = state;
   if (life?.resend !== true || presented === undefined || !canSetCookies) return undefined;
-  return sameDigest(digest(presented.secret), row.secret)
+  return sameDigest(presented.digest, row.secret)
     ? sessionCookie(state, row.id, presented.secret)
     : undefined;
 }

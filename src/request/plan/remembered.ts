@@ -42,13 +42,13 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
   const salt = newSalt();
   const derivation = { id: login.id, generation, salt };
   const raises = state.intent.kind === "reauthenticate";
-  const token = derived(state, "remember", presented.cookie.token, derivation);
+  const token = derived(state, "remember", presented.token, derivation);
   // A raised session gets a secret that nobody can derive who merely holds the predecessor.
-  const secret = raises ? newSecret() : derived(state, "session", presented.cookie.token, derivation);
+  const secret = raises ? newSecret() : derived(state, "session", presented.token, derivation);
   const rotation: Rotation = {
     ...rememberedUse(now, settings),
     token: digest(token),
-    previous: presented.token,
+    previous: presented.digest,
     superseded: effect === "recover" ? login.token : login.superseded,
     supersededAt: effect === "recover" ? now : login.supersededAt,
     salt,
@@ -212,9 +212,9 @@ function convergence(
   const { login, session, presented, effect } = standing;
   const { keys, times } = state.core.settings;
   if (effect !== "converge" || now - login.rotatedAt > times.converge) return undefined;
-  const token = keys.derive("remember", presented.cookie.token, login, login.keyId);
+  const token = keys.derive("remember", presented.token, login, login.keyId);
   if (token === undefined || !sameDigest(digest(token), login.token)) return undefined;
-  const secret = keys.derive("session", presented.cookie.token, login, login.keyId);
+  const secret = keys.derive("session", presented.token, login, login.keyId);
   const isCurrent =
     secret !== undefined && session !== undefined && sameDigest(digest(secret), session.secret);
   return { token, secret: isCurrent ? secret : undefined };

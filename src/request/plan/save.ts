@@ -152,11 +152,7 @@ function useOf(state: RequestState, row: SessionRow, now: number): RememberedUse
     id: row.rememberedId,
     ...rememberedUse(now, core.settings),
     confirm: confirms
-      ? {
-          generation: rememberCookie.cookie.generation,
-          token: rememberCookie.cookie.digest ?? digest(rememberCookie.cookie.token),
-          at: now,
-        }
+      ? { generation: rememberCookie.cookie.generation, token: rememberCookie.cookie.digest, at: now }
       : undefined,
   };
 }

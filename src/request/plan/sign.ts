@@ -1,5 +1,5 @@
 import { clearCookie } from "../../http/cookies.ts";
-import { digest, newSecret } from "../../secrets.ts";
+import { newSecret } from "../../secrets.ts";
 import type { Cap, Ending, SessionRow } from "../../stores/store.ts";
 import { newRememberedRow, newSessionRow, tombstoneUntil } from "../rows.ts";
 import { type LoginIntent, newIdOf, type RequestState, sessionOf, settingsOf } from "../state.ts";
@@ -164,8 +164,8 @@ function endings(
     list.push({ sessionId: session?.id, userId: session?.userId, rememberedId: own, ...at });
   }
   if (rememberCookie.kind === "valid" && rememberCookie.cookie.id !== own) {
-    const { id, token } = rememberCookie.cookie;
-    list.push({ rememberedId: id, token: digest(token), ...at });
+    const { id, digest: token } = rememberCookie.cookie;
+    list.push({ rememberedId: id, token, ...at });
   }
   return list;
 }
