@@ -238,17 +238,6 @@ const keyList = v.pipe(
   v.minLength(1, "must hold at least one secret"),
 );
 
-const auditOptions = v.strictObject({
-  sink: v.optional(
-    v.custom<AuditSink>((value) => hasMethods(value, ["append"]), "must be an object with append()"),
-  ),
-  events: v.optional(
-    v.array(v.custom<EventName>(isAuditable, "is no event that can be kept"), "must be a list of events"),
-    [...AUDITED],
-  ),
-  keep: duration(AUDIT_KEEP),
-});
-
 const schema = v.strictObject({
   store: v.custom<Store>(isStore, "must be a store, such as memoryStore() or sqliteStore({ path })"),
   keys: keyList,
@@ -336,7 +325,19 @@ const schema = v.strictObject({
     }),
     {},
   ),
-  audit: v.optional(auditOptions),
+  audit: v.optional(
+    v.strictObject({
+      sink: v.optional(
+        v.custom<AuditSink>((value) => hasMethods(value, ["append"]), "must be an object with append()"),
+      ),
+      events: v.optional(
+        v.array(v.custom<EventName>(isAuditable, "is no event that can be kept"), "must be a list of events"),
+        [...AUDITED],
+      ),
+      keep: duration(AUDIT_KEEP),
+    }),
+    {},
+  ),
   encryption: v.optional(
     v.strictObject({
       keys: keyList,
@@ -410,7 +411,10 @@ export function resolveOptions(options: PsessionOptions): Settings {
     remember: define(cookies.remember ?? `${prefix}psession-remember`),
     device: define(cookies.device ?? `${prefix}psession-device`),
   };
+  const taken = new Map<string, string>();
   for (const [option, { name, path, domain, secure }] of Object.entries(definitions)) {
+    require(!taken.has(name), `cookies.${taken.get(name)} and cookies.${option} must differ`);
+    taken.set(name, option);
     const lower = name.toLowerCase();
     const isHost = lower.startsWith("__host-");
     require(!isHost ||
@@ -420,12 +424,8 @@ export function resolveOptions(options: PsessionOptions): Settings {
     require(!lower.startsWith("__secure-") || secure, `cookies.${option}: a __Secure- cookie needs https`);
     require(isHost === name.startsWith("__Host-"), `cookies.${option}: write the prefix as __Host-`);
   }
-  const names = Object.entries(definitions).map(([option, { name }]) => [option, name] as const);
-  for (const [index, [option, name]] of names.entries())
-    for (const [other, taken] of names.slice(0, index))
-      require(name !== taken, `cookies.${other} and cookies.${option} must differ`);
-  const sink = given.audit?.sink ?? given.store.audit;
-  require(given.audit === undefined ||
+  const sink = given.audit.sink ?? given.store.audit;
+  require(options.audit === undefined ||
     sink !== undefined, "audit.sink is needed, as the store keeps no audit trail (its option audit)");
   const { encryption } = given;
   const isShared = encryption?.keys.some((secret) => given.keys.some((other) => sameKey(secret, other)));
@@ -447,7 +447,7 @@ export function resolveOptions(options: PsessionOptions): Settings {
     remember,
     cookies: { ...definitions, noStore: cookies.noStore },
     devices: { ...given.devices, most: given.devices.most, place: given.devices.place },
-    audit: sink === undefined ? undefined : { ...(given.audit ?? v.parse(auditOptions, {})), sink },
+    audit: sink && { ...given.audit, sink },
     whenUnavailable: given.whenUnavailable,
     prune: prune === false ? undefined : prune,
   };

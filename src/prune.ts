@@ -59,46 +59,54 @@ export class Pruner {
   }
 
   async prune(): Promise<Pruned> {
-    const { store, clock, audit: trail } = this.#core.settings;
-    const chunk = this.#core.settings.prune?.chunk ?? 1000;
-    const now = clock.now();
-    let sessions = 0;
-    let logins = 0;
-    let audit = 0;
-    for await (const deleted of pruneInChunks(store, now, chunk)) {
-      sessions += deleted.sessions;
-      logins += deleted.logins;
+    const { settings, events } = this.#core;
+    const now = settings.clock.now();
+    let pruned = NOTHING_PRUNED;
+    for await (const deleted of pruneInChunks(settings, now, settings.prune?.chunk ?? 1000)) {
+      pruned = plus(pruned, deleted);
       if (this.#isStopped) break;
     }
-    if (trail !== undefined && !this.#isStopped) {
-      for await (const deleted of pruneAudit(trail.sink, now - trail.keep, chunk)) {
-        audit += deleted;
-        if (this.#isStopped) break;
-      }
-    }
-    const pruned = { sessions, logins, audit };
-    if (sessions + logins + audit > 0) this.#core.events.emit("pruned", { at: now, ...pruned });
+    const { sessions, logins, audit } = pruned;
+    if (sessions + logins + audit > 0) events.emit("pruned", { at: now, ...pruned });
     return pruned;
   }
 }
 
-/** Deletes rows past their deadline, and tells of every chunk. */
-export async function* pruneInChunks(store: Store, now: number, chunk: number): AsyncGenerator<PruneResult> {
+interface Places {
+  readonly store: Store;
+  /** Where audit entries are, and how long they are kept, in milliseconds. */
+  readonly audit: { readonly sink: AuditSink; readonly keep: number } | undefined;
+}
+
+/** Deletes rows and audit entries past their time, and tells of every chunk. */
+export async function* pruneInChunks(
+  { store, audit }: Places,
+  now: number,
+  chunk: number,
+): AsyncGenerator<Pruned> {
+  yield* untilFewer(chunk, async () => ({ ...NOTHING_PRUNED, ...(await store.prune(now, chunk)) }));
+  if (audit === undefined) return;
+  const { sink, keep } = audit;
+  yield* untilFewer(chunk, async () => ({
+    ...NOTHING_PRUNED,
+    audit: (await sink.prune?.(now - keep, chunk)) ?? 0,
+  }));
+}
+
+async function* untilFewer(chunk: number, prune: () => Promise<Pruned>): AsyncGenerator<Pruned> {
   while (true) {
-    const deleted = await store.prune(now, chunk);
+    const deleted = await prune();
     yield deleted;
-    if (deleted.sessions < chunk && deleted.logins < chunk) return;
+    if (Object.values(deleted).every((count) => count < chunk)) return;
     // Lets waiting requests through between two chunks.
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
-/** Deletes audit entries of before that moment, and tells of every chunk. */
-export async function* pruneAudit(sink: AuditSink, before: number, chunk: number): AsyncGenerator<number> {
-  while (true) {
-    const deleted = (await sink.prune?.(before, chunk)) ?? 0;
-    yield deleted;
-    if (deleted < chunk) return;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
+export const NOTHING_PRUNED: Pruned = { sessions: 0, logins: 0, audit: 0 };
+
+export const plus = (a: Pruned, b: Pruned): Pruned => ({
+  sessions: a.sessions + b.sessions,
+  logins: a.logins + b.logins,
+  audit: a.audit + b.audit,
+});

@@ -10,7 +10,7 @@ import { reasonOf } from "../errors.ts";
 import { describeFault, invalidOptions } from "../faults.ts";
 import { isStore, type PsessionOptions } from "../options.ts";
 import { coreOf, createPsession, Psession } from "../psession.ts";
-import type { AuditSink, AuditTrail } from "../stores/audit.ts";
+import type { AuditSink } from "../stores/audit.ts";
 import type { Store, StoreAdmin } from "../stores/store.ts";
 import type { Environment } from "./environment.ts";
 import { EXIT, Stop } from "./exit.ts";
@@ -127,11 +127,12 @@ export async function loadConfig(file: string): Promise<Config> {
   const options = given as PsessionOptions;
   const { store, clock } = options;
   if (!isStore(store)) throw wrong(file, "exports no store");
-  const { sink = store.audit, keep = AUDIT_KEEP } = options.audit ?? {};
+  const { sink = store.audit, keep: kept = AUDIT_KEEP } = options.audit ?? {};
+  const keep = parseDuration(kept);
   return {
     file,
     options,
-    audit: sink && { sink, keep: parseDuration(keep) ?? Number.POSITIVE_INFINITY },
+    audit: sink === undefined || keep === undefined ? undefined : { sink, keep },
     store,
     clock: typeof clock?.now === "function" ? clock : systemClock,
     deployment,
@@ -166,6 +167,3 @@ export function adminOf({ store }: Config): StoreAdmin {
     `The store "${store.name}" offers no way to look through all of it (Store.admin), which this command needs.`,
   );
 }
-
-/** The audit trail of the store, where it keeps one. */
-export const trailOf = ({ store }: Config): AuditTrail | undefined => store.audit;

@@ -17,7 +17,7 @@ import type { Remembered, SessionRow } from "../stores/store.ts";
 import { warn } from "../warnings.ts";
 import { mismatchOf } from "./binding.ts";
 import type { RequestFacts } from "./facts.ts";
-import { tombstoneUntil } from "./rows.ts";
+import { handleOf, tombstoneUntil } from "./rows.ts";
 import { type Core, type Outcome, type RequestState, type Standing, sessionOf } from "./state.ts";
 
 interface Opened {
@@ -122,7 +122,7 @@ async function openSession(
       if (now <= Math.min(row.idleDeadline, row.absoluteDeadline)) {
         return { standing: { kind: "none" }, outcome: "replaced" };
       }
-      events.emit("expired", { at: now, handle: row.rememberedId ?? row.id, userId: row.userId });
+      events.emit("expired", { at: now, handle: handleOf(row), userId: row.userId });
       return { standing: { kind: "none" }, outcome: "expired" };
   }
 }

@@ -108,3 +108,7 @@ export function rememberedUse(
   const idleDeadline = now + settings.remember.idle;
   return { lastUsedAt: now, idleDeadline, pruneAfter: coarse(idleDeadline) };
 }
+
+/** What lists of devices call a session: by its remembered login, where it has one. */
+export const handleOf = ({ id, rememberedId }: Pick<SessionRow, "id" | "rememberedId">): string =>
+  rememberedId ?? id;

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { pruneAudit, pruneInChunks } from "../../prune.ts";
+import { NOTHING_PRUNED, plus, pruneInChunks } from "../../prune.ts";
 import { type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
 import type { Environment } from "../environment.ts";
 import { plural, say, sayJson } from "../output.ts";
@@ -23,36 +23,26 @@ export function addPrune(program: Command, environment: Environment): void {
     .action((flags: Flags) => withConfig(environment, flags, (config) => prune(environment, config, flags)));
 }
 
-async function prune(
-  environment: Environment,
-  { store, clock, audit }: Config,
-  { chunk, json }: Flags,
-): Promise<void> {
+async function prune(environment: Environment, config: Config, { chunk, json }: Flags): Promise<void> {
+  const { store, clock, audit } = config;
   const now = clock.now();
   const { tables = [] } = (await store.admin?.inspect()) ?? {};
   const most = tables.reduce((sum, { rows }) => sum + rows, 0);
   // Recorded, so that `doctor` knows that somebody prunes.
   await store.claimPrune(now, 1);
   const progress = showProgress(environment, { message: "Deleting rows", most, isQuiet: json });
-  const total = { sessions: 0, logins: 0, audit: 0 };
+  let total = NOTHING_PRUNED;
   const told = () => {
-    const entries = audit === undefined ? "" : ` and ${plural(total.audit, "audit entry", "audit entries")}`;
-    const rows = `${plural(total.sessions, "session")}${audit === undefined ? " and" : ","} ${plural(total.logins, "remembered login")}`;
-    return `Deleted ${rows}${entries}.`;
+    const sessions = plural(total.sessions, "session");
+    const logins = plural(total.logins, "remembered login");
+    if (audit === undefined) return `Deleted ${sessions} and ${logins}.`;
+    return `Deleted ${sessions}, ${logins} and ${plural(total.audit, "audit entry", "audit entries")}.`;
   };
   try {
-    for await (const { sessions, logins } of pruneInChunks(store, now, chunk)) {
-      total.sessions += sessions;
-      total.logins += logins;
-      progress.advance(sessions + logins, told());
+    for await (const deleted of pruneInChunks(config, now, chunk)) {
+      total = plus(total, deleted);
+      progress.advance(deleted.sessions + deleted.logins + deleted.audit, told());
       if (environment.interrupted.aborted) break;
-    }
-    if (audit !== undefined && Number.isFinite(audit.keep) && !environment.interrupted.aborted) {
-      for await (const deleted of pruneAudit(audit.sink, now - audit.keep, chunk)) {
-        total.audit += deleted;
-        progress.advance(deleted, told());
-        if (environment.interrupted.aborted) break;
-      }
     }
   } catch (error) {
     progress.failed(`${told()} Then something failed.`);

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { deadlineOf } from "../../stores/devices.ts";
 import type { StoreReport } from "../../stores/store.ts";
 import { entriesOf } from "../browsing.ts";
-import { adminOf, type Config, type ConfigFlags, takesConfig, trailOf, withConfig } from "../config.ts";
+import { adminOf, type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
 import type { Environment } from "../environment.ts";
 import { hint, moment, plural, say, sayJson, size, table } from "../output.ts";
 import { showProgress } from "../progress.ts";
@@ -48,17 +48,15 @@ async function stats(environment: Environment, config: Config, { json }: Flags):
   const report = await admin.inspect();
   const counts = await countAll(config, now);
   const since = now - DAYS * 24 * HOUR;
-  const events = await trailOf(config)?.count(since);
+  const events = await config.store.audit?.count(since);
   progress.done("Counted.");
   const { version, tables, prunedAt } = report;
   if (json) {
     const { hours, ...rest } = counts;
     const lastUsed = hours.map((sessions, at) => ({ from: now - (HOURS - at) * HOUR, sessions }));
     const told = events === undefined ? null : { since, counts: withZeros(events) };
-    return sayJson(environment, {
-      ...{ version, tables, prunedAt: prunedAt ?? null },
-      ...{ ...rest, lastUsed, events: told },
-    });
+    const all = { version, tables, prunedAt: prunedAt ?? null, ...rest, lastUsed, events: told };
+    return sayJson(environment, all);
   }
   sayTables(environment, report);
   say(

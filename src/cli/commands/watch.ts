@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import type { AuditEntry, AuditTrail } from "../../stores/audit.ts";
 import { entriesOf, type Shown, shownDevice, shownSession } from "../browsing.ts";
-import { adminOf, type Config, type ConfigFlags, takesConfig, trailOf, withConfig } from "../config.ts";
+import { adminOf, type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
 import type { Environment } from "../environment.ts";
 import { EXIT, Stop } from "../exit.ts";
 import { hint, moment, printable, styled } from "../output.ts";
@@ -34,7 +34,7 @@ export function addWatch(program: Command, environment: Environment): void {
 }
 
 async function watch(environment: Environment, config: Config, flags: Flags): Promise<void> {
-  const trail = flags.rows ? undefined : trailOf(config);
+  const trail = flags.rows ? undefined : config.store.audit;
   if (trail === undefined) await watchRows(environment, config, flags);
   else await watchTrail(environment, config, trail, flags);
 }

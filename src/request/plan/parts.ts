@@ -17,7 +17,7 @@ import type {
   Touch,
   UserId,
 } from "../../stores/store.ts";
-import { sessionDeadlines } from "../rows.ts";
+import { handleOf, sessionDeadlines } from "../rows.ts";
 import { identityOf, type RequestState, type Standing, settingsOf } from "../state.ts";
 
 export type Told = { [K in EventName]: readonly [K, PsessionEvents[K]] }[EventName];
@@ -108,6 +108,16 @@ export function recognised(
     cookies: [knownDeviceCookie(cookies.device, device, userId, keys)],
   };
 }
+
+export const reauthenticated = (state: RequestState, session: SessionRow, now: number): Told =>
+  told("reauthenticated", {
+    at: now,
+    sessionId: session.id,
+    userId: session.userId,
+    handle: handleOf(session),
+    request: originOf(state),
+    level: "login",
+  });
 
 export const originOf = ({ facts }: RequestState) => ({ address: facts.address, userAgent: facts.userAgent });
 

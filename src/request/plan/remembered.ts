@@ -1,11 +1,5 @@
 import { digest, newSalt, newSecret, type Secret, sameDigest } from "../../secrets.ts";
-import type {
-  RememberedRow,
-  RememberedUse,
-  Rotation,
-  SessionRow,
-  SessionUpdate,
-} from "../../stores/store.ts";
+import type { RememberedUse, Rotation, SessionRow, SessionUpdate } from "../../stores/store.ts";
 import { newSessionRow, rememberedUse, sessionDeadlines, sessionPruneAfter } from "../rows.ts";
 import { identityOf, newIdOf, type RememberedStanding, type RequestState, settingsOf } from "../state.ts";
 
@@ -14,6 +8,7 @@ import {
   originOf,
   type Plan,
   raisedSession,
+  reauthenticated,
   recognised,
   rememberCookie,
   sessionCookie,
@@ -87,7 +82,7 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
         generation,
         request: originOf(state),
       }),
-      ...(raises ? [reauthenticated(state, login, session.id, now)] : []),
+      ...(raises ? [reauthenticated(state, session, now)] : []),
     ],
     standing: { kind: "live", session },
   };
@@ -139,7 +134,7 @@ function planAccepted(
   const { session: saved, ...write } = writeSession(state, standing, set, secret ?? newSecret(), now);
   if (raises && secret !== undefined) {
     cookies.push(sessionCookie(state, saved.id, secret));
-    events.push(reauthenticated(state, login, saved.id, now));
+    events.push(reauthenticated(state, saved, now));
   } else if (successor?.secret !== undefined && session !== undefined) {
     cookies.push(sessionCookie(state, saved.id, successor.secret));
   }
@@ -154,12 +149,6 @@ function planAccepted(
     events,
     standing: raises ? { kind: "live", session: saved } : { ...standing, session: saved },
   };
-}
-
-function reauthenticated(state: RequestState, login: RememberedRow, sessionId: string, now: number): Told {
-  const { id: handle, userId } = login;
-  const request = originOf(state);
-  return told("reauthenticated", { at: now, sessionId, userId, handle, request, level: "login" });
 }
 
 /** Updates the login's session row, or makes one where it was lost. */

@@ -12,6 +12,7 @@ import {
   originOf,
   type Plan,
   raisedSession,
+  reauthenticated,
   sameSessionCookie,
   sessionCookie,
   told,
@@ -121,18 +122,7 @@ export function planSave(
     events: [
       ...confirmEvents(row, use, now),
       ...(secret === undefined ? [] : [told("rotated", { at: now, sessionId: row.id, userId: row.userId })]),
-      ...(raises
-        ? [
-            told("reauthenticated", {
-              at: now,
-              sessionId: row.id,
-              userId: row.userId,
-              handle: row.rememberedId ?? row.id,
-              request: originOf(state),
-              level: "login",
-            }),
-          ]
-        : []),
+      ...(raises ? [reauthenticated(state, row, now)] : []),
     ],
     standing: {
       kind: secret === undefined ? standing.kind : "live",

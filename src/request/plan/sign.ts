@@ -1,7 +1,7 @@
 import { clearCookie } from "../../http/cookies.ts";
 import { newSecret } from "../../secrets.ts";
 import type { Cap, Ending, SessionRow } from "../../stores/store.ts";
-import { newRememberedRow, newSessionRow, tombstoneUntil } from "../rows.ts";
+import { handleOf, newRememberedRow, newSessionRow, tombstoneUntil } from "../rows.ts";
 import { type LoginIntent, newIdOf, type RequestState, sessionOf, settingsOf } from "../state.ts";
 
 import {
@@ -131,8 +131,8 @@ export function planLogout(state: RequestState, now: number): Plan {
   const end = endings(state, "logout", now, base);
   const events: Told[] = [];
   if (base !== undefined) {
-    const { id: sessionId, userId, rememberedId } = base;
-    const handle = rememberedId ?? sessionId;
+    const { id: sessionId, userId } = base;
+    const handle = handleOf(base);
     events.push(["logout", { at: now, sessionId, userId, handle, request: originOf(state) }]);
   }
   // Something put into the session after leaving, such as a farewell, is held by a new, anonymous session.

@@ -66,7 +66,7 @@ export class Statements {
     this.#sessionList = this.selectList(schema.sessions, "s");
     this.#joined = `SELECT ${this.selectList(schema.logins, "l")}, ${this.#sessionList}`;
     this.readSession = this.#reader<SessionRow>(schema.sessions, "s");
-    this.sessionOf = this.#listReader<SessionRow>(schema.sessions);
+    this.sessionOf = this.#rowReader<SessionRow>(schema.sessions, (_, index) => index);
     this.readLogin = this.#reader<RememberedRow>(schema.logins, "l");
     this.readAudit = this.#reader<AuditEntry>(schema.audit, "a");
   }
@@ -575,31 +575,25 @@ export class Statements {
 
   /** Turns a driver's row into ours, or undefined where an outer join found none. */
   #reader<Row>(table: Table<keyof Row & string>, alias: string): (raw: RawRow) => Row | undefined {
-    const readers = table.columns.map((column) => ({
-      field: column.field,
-      name: `${alias}_${column.field}`,
-      read: this.#read(column),
-    }));
+    const rowOf = this.#rowReader<Row>(table, ({ field }) => `${alias}_${field}`);
     const key = `${alias}_id`;
-    return (raw) => {
-      if (raw[key] === null || raw[key] === undefined) return undefined;
-      const row: Record<string, unknown> = {};
-      for (const { field, name, read } of readers) {
-        const value = raw[name];
-        row[field] =
-          value === null || value === undefined ? undefined : read === undefined ? value : read(value);
-      }
-      return row as Row;
-    };
+    return (raw) => (raw[key] === null || raw[key] === undefined ? undefined : rowOf(raw));
   }
 
-  #listReader<Row>(table: Table<keyof Row & string>): (values: readonly unknown[]) => Row {
-    const readers = table.columns.map((column) => ({ field: column.field, read: this.#read(column) }));
+  /** `keyOf`: where a column's value is in what the driver gave, a list or an object. */
+  #rowReader<Row>(
+    table: Table<keyof Row & string>,
+    keyOf: (column: Column, index: number) => string | number,
+  ): (values: object) => Row {
+    const readers = table.columns.map((column, index) => ({
+      field: column.field,
+      key: keyOf(column, index),
+      read: this.#read(column),
+    }));
     return (values) => {
       const row: Record<string, unknown> = {};
-      for (let index = 0; index < readers.length; index++) {
-        const { field, read } = readers[index] as (typeof readers)[number];
-        const value = values[index];
+      for (const { field, key, read } of readers) {
+        const value = (values as Record<string | number, unknown>)[key];
         row[field] =
           value === null || value === undefined ? undefined : read === undefined ? value : read(value);
       }
