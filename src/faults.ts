@@ -16,7 +16,11 @@ export function describeFault(issue: v.BaseIssue<unknown>): string {
   return `${path} ${issue.message}`;
 }
 
-/** Options as their schema completes them. Throws `invalid_options` with everything that is wrong. */
+/**
+ * Options as their schema completes them. Throws `invalid_options` with everything that is wrong.
+ *
+ * @internal
+ */
 export function checkedOptions<const S extends v.GenericSchema>(
   who: string,
   schema: S,
