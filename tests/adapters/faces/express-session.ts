@@ -10,6 +10,7 @@ import session, { type SignIn } from "../../../src/adapters/express-session/inde
 import type { Session } from "../../../src/index.ts";
 import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
 import { servesSite } from "./express.ts";
+import { guardsByPath } from "./guards.ts";
 import { served } from "./serve.ts";
 
 type DropIn = Record<string, unknown> & {
@@ -33,12 +34,10 @@ export const dropInFace = (make: () => express.Express): HttpFace => ({
         saveUninitialized: false,
       }),
     );
-    app.use("/members", requireLogin({ redirectTo: "/sign-in" }));
-    app.use("/proved", requireLevel("login"));
-    app.use("/fresh", requireFresh({ within: "10m" }));
-    app.use("/turns", exclusive());
-    app.use("/now", exclusive({ wait: 0 }));
-    app.use("/members-turns", requireLogin(), exclusive());
+    for (const [path, guards] of Object.entries(
+      guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
+    ))
+      app.use(path, ...guards);
     app.use(servesSite(site, (request) => wordsOf(() => request.session as unknown as DropIn)));
     return served(app);
   },

@@ -10,6 +10,7 @@ import {
 } from "../../../src/adapters/express/index.ts";
 import type { Session } from "../../../src/index.ts";
 import type { ContractData, HttpFace, Site } from "../../../src/testing/index.ts";
+import { guardsByPath } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 
 export const expressFace = (make: () => express.Express): HttpFace => ({
@@ -20,12 +21,10 @@ export const expressFace = (make: () => express.Express): HttpFace => ({
     // Express prints errors that nobody handles, unless it is told that this is a test.
     app.set("env", "test");
     app.use(originCheck(), sessions(psession));
-    app.use("/members", requireLogin({ redirectTo: "/sign-in" }));
-    app.use("/proved", requireLevel("login"));
-    app.use("/fresh", requireFresh({ within: "10m" }));
-    app.use("/turns", exclusive());
-    app.use("/now", exclusive({ wait: 0 }));
-    app.use("/members-turns", requireLogin(), exclusive());
+    for (const [path, guards] of Object.entries(
+      guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
+    ))
+      app.use(path, ...guards);
     app.use(servesSite(site, (request) => request.session as unknown as Session<ContractData>));
     return served(app);
   },

@@ -10,6 +10,7 @@ import {
   sessions,
 } from "../../../src/adapters/fastify/index.ts";
 import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
+import { guardsByPath } from "./guards.ts";
 import { nodeBody } from "./serve.ts";
 
 export const fastifyFace = ({ open }: { open: "lazy" | "always" }): HttpFace => ({
@@ -33,12 +34,10 @@ export const fastifyFace = ({ open }: { open: "lazy" | "always" }): HttpFace => 
       for (const line of answer.setCookie ?? []) reply.header("set-cookie", line);
       return reply.send(nodeBody(answer));
     };
-    app.all("/members", { preHandler: requireLogin({ redirectTo: "/sign-in" }) }, handler);
-    app.all("/proved", { preHandler: requireLevel("login") }, handler);
-    app.all("/fresh", { preHandler: requireFresh({ within: "10m" }) }, handler);
-    app.all("/turns", { preHandler: exclusive() }, handler);
-    app.all("/now", { preHandler: exclusive({ wait: 0 }) }, handler);
-    app.all("/members-turns", { preHandler: [requireLogin(), exclusive()] }, handler);
+    for (const [path, guards] of Object.entries(
+      guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
+    ))
+      app.all(path, { preHandler: [...guards] }, handler);
     app.all("/*", handler);
     await app.listen({ port: 0, host: "127.0.0.1" });
     return {

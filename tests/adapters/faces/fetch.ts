@@ -7,6 +7,7 @@ import {
   withSession,
 } from "../../../src/adapters/fetch/index.ts";
 import type { HttpFace, ServedFace, SiteAnswer } from "../../../src/testing/index.ts";
+import { guardsByPath } from "./guards.ts";
 
 /** A server for handlers of requests, and how it knows where a connection comes from. */
 export interface FetchServer<Context extends readonly unknown[]> {
@@ -16,14 +17,7 @@ export interface FetchServer<Context extends readonly unknown[]> {
   address(request: Request, ...context: Context): string | undefined;
 }
 
-const GUARDS = {
-  "/members": [requireLogin({ redirectTo: "/sign-in" })],
-  "/proved": [requireLevel("login")],
-  "/fresh": [requireFresh({ within: "10m" })],
-  "/turns": [exclusive()],
-  "/now": [exclusive({ wait: 0 })],
-  "/members-turns": [requireLogin(), exclusive()],
-};
+const GUARDS = guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin });
 
 export const fetchFace = <Context extends readonly unknown[]>(server: FetchServer<Context>): HttpFace => ({
   isLazy: true,
@@ -33,7 +27,7 @@ export const fetchFace = <Context extends readonly unknown[]>(server: FetchServe
       psession,
       async (request, session, ..._context: Context) => {
         const { pathname, searchParams } = new URL(request.url);
-        for (const guard of GUARDS[pathname as keyof typeof GUARDS] ?? []) {
+        for (const guard of GUARDS[pathname] ?? []) {
           const refusal = await guard(request, await session());
           if (refusal !== undefined) return refusal;
         }

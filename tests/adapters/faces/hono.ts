@@ -10,6 +10,7 @@ import {
 import { PsessionError } from "../../../src/index.ts";
 import type { HttpFace } from "../../../src/testing/index.ts";
 import { type FetchServer, responseOf } from "./fetch.ts";
+import { guardsByPath } from "./guards.ts";
 
 /** `address` is what the runtime's `getConnInfo` says. */
 export const honoFace = <Runtime extends readonly unknown[]>(
@@ -18,19 +19,16 @@ export const honoFace = <Runtime extends readonly unknown[]>(
 ): HttpFace => ({
   isLazy: true,
   async serve({ psession, site, trustProxy }) {
-    const app = new Hono()
-      .use(originCheck({ trustProxy }), sessions(psession, { trustProxy, address }))
-      .use("/members", requireLogin({ redirectTo: "/sign-in" }))
-      .use("/proved", requireLevel("login"))
-      .use("/fresh", requireFresh({ within: "10m" }))
-      .use("/turns", exclusive())
-      .use("/now", exclusive({ wait: 0 }))
-      .use("/members-turns", requireLogin(), exclusive())
-      .all("*", async (c) => {
-        const { method, path, url } = c.req;
-        const session = async () => c.var.session;
-        return responseOf(await site({ method, path, query: new URL(url).searchParams, session }));
-      });
+    const app = new Hono().use(originCheck({ trustProxy }), sessions(psession, { trustProxy, address }));
+    for (const [path, guards] of Object.entries(
+      guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
+    ))
+      app.use(path, ...guards);
+    app.all("*", async (c) => {
+      const { method, path, url } = c.req;
+      const session = async () => c.var.session;
+      return responseOf(await site({ method, path, query: new URL(url).searchParams, session }));
+    });
     // Hono prints errors that have no answer of their own.
     app.onError((error, c) => {
       return c.text("Sorry.", error instanceof PsessionError ? (error.status as 500) : 500);

@@ -1,7 +1,6 @@
 import Koa from "koa";
 import {
   exclusive,
-  type KoaMiddleware,
   type KoaOptions,
   originCheck,
   requireFresh,
@@ -11,16 +10,10 @@ import {
   sessions,
 } from "../../../src/adapters/koa/index.ts";
 import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
+import { guardsByPath } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 
-const GUARDS: Record<string, KoaMiddleware[]> = {
-  "/members": [requireLogin({ redirectTo: "/sign-in" })],
-  "/proved": [requireLevel("login")],
-  "/fresh": [requireFresh({ within: "10m" })],
-  "/turns": [exclusive()],
-  "/now": [exclusive({ wait: 0 })],
-  "/members-turns": [requireLogin(), exclusive()],
-};
+const GUARDS = guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin });
 
 export const koaFace = (options: KoaOptions): HttpFace => ({
   isLazy: options.open !== "always",

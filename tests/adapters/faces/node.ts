@@ -11,16 +11,10 @@ import {
   withSession,
 } from "../../../src/adapters/node/index.ts";
 import type { ContractData, FaceSetup, HttpFace } from "../../../src/testing/index.ts";
+import { guardsByPath } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 
-const GUARDS = {
-  "/members": [requireLogin({ redirectTo: "/sign-in" })],
-  "/proved": [requireLevel("login")],
-  "/fresh": [requireFresh({ within: "10m" })],
-  "/turns": [exclusive()],
-  "/now": [exclusive({ wait: 0 })],
-  "/members-turns": [requireLogin(), exclusive()],
-};
+const GUARDS = guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin });
 
 export const nodeFace: HttpFace = {
   isLazy: false,
@@ -38,7 +32,7 @@ export function sessionListener<Request extends NodeRequest, Response extends No
     psession,
     async (request, target, session) => {
       const { pathname, searchParams } = new URL(request.url ?? "/", "http://any");
-      for (const guard of GUARDS[pathname as keyof typeof GUARDS] ?? []) {
+      for (const guard of GUARDS[pathname] ?? []) {
         if (!(await guard(request, target, session))) return;
       }
       const { method = "GET" } = request;
