@@ -1,9 +1,10 @@
 import type { Settings } from "../../options.ts";
 import type { Deployment } from "../config.ts";
 import { error, type Finding, note, warning } from "./finding.ts";
+import { cookiesOf } from "./settings.ts";
 
-export function cookieFindings({ cookies }: Settings, { production, url }: Deployment): Finding[] {
-  const { session, remember } = cookies;
+export function cookieFindings(settings: Settings, { production, url }: Deployment): Finding[] {
+  const { session, remember } = settings.cookies;
   const names = `${session.name} and ${remember.name}`;
   if (!session.secure) {
     const severity = production === true ? error : production === false ? note : warning;
@@ -18,7 +19,7 @@ export function cookieFindings({ cookies }: Settings, { production, url }: Deplo
     ];
   }
   const findings: Finding[] = [];
-  for (const { name } of [session, remember]) {
+  for (const { name } of cookiesOf(settings)) {
     if (/^__(Host|Secure)-/.test(name)) continue;
     findings.push(
       warning(

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { PsessionError } from "../../errors.ts";
+import type { CookieDefinition } from "../../http/cookies.ts";
 import { resolveOptions, type Settings } from "../../options.ts";
 import { coreOf } from "../../psession.ts";
 import type { Config } from "../config.ts";
@@ -31,6 +32,13 @@ export function settingsOf(config: Config): Resolved {
     ),
   };
 }
+
+/** Of an application: the third one is there with `devices.tellNew` only. */
+export const cookiesOf = ({ cookies, devices }: Settings): CookieDefinition[] => [
+  cookies.session,
+  cookies.remember,
+  ...(devices.tellNew ? [cookies.device] : []),
+];
 
 const OF_KEYS = /^(encryption\.)?keys(\.\d+)? (must (be text or bytes|be a list|have|hold)|is (missing|too))/;
 

@@ -1,7 +1,7 @@
 import type { CookieDefinition } from "../../http/cookies.ts";
 import type { Config } from "../config.ts";
 import { error, type Finding } from "./finding.ts";
-import { settingsOf } from "./settings.ts";
+import { cookiesOf, settingsOf } from "./settings.ts";
 
 /** What two applications have in common and should not. */
 export function sharingFindings(config: Config, other: Config): Finding[] {
@@ -9,15 +9,14 @@ export function sharingFindings(config: Config, other: Config): Finding[] {
   const theirs = settingsOf(other).settings;
   if (ours === undefined || theirs === undefined) return [];
   const findings: Finding[] = [];
-  const theirCookies = [theirs.cookies.session, theirs.cookies.remember];
-  for (const cookie of [ours.cookies.session, ours.cookies.remember]) {
-    const twin = theirCookies.find(({ name }) => name === cookie.name);
+  for (const cookie of cookiesOf(ours)) {
+    const twin = cookiesOf(theirs).find(({ name }) => name === cookie.name);
     if (twin === undefined || !meet(cookie, config, twin, other)) continue;
     findings.push(
       error(
         "cookie_shared",
-        `${cookie.name} is a cookie of ${other.file} as well. Where both are on one host (ports make no difference) each replaces and clears the other's: who signs in here is signed out there.`,
-        "Give one of them names of its own: cookies.session and cookies.remember.",
+        `${cookie.name} is a cookie of ${other.file} as well. Where both are on one host (ports make no difference) each replaces and clears the other's: ${cookie === ours.cookies.device ? "browsers are taken for new that are known" : "who signs in here is signed out there"}.`,
+        "Give one of them names of its own: cookies.session, cookies.remember and cookies.device.",
       ),
     );
   }

@@ -186,6 +186,13 @@ describe("two applications", () => {
     expect(codes(await other({ options: own }))).toEqual(["cookie_shared"]);
     const names = 'cookies: { session: "__Host-admin", remember: "__Host-admin-remember" },';
     expect(codes(await other({ options: own + names }))).toEqual([]);
+    // A third cookie is there with devices.tellNew only, and then in both.
+    const tellNew = "devices: { tellNew: true },";
+    configure({ options: tellNew });
+    expect(codes(await other({ options: own + names }))).toEqual([]);
+    const alike = await other({ options: own + names + tellNew });
+    expect(alike.get("cookie_shared")?.message).toContain("__Host-psession-device");
+    configure();
     configure({ deployment: '{ url: "http://127.0.0.1:9/" }' });
     const found = await other({ options: own, deployment: '{ url: "http://admin.example/" }' });
     expect(codes(found)).not.toContain("cookie_shared");
