@@ -27,7 +27,7 @@ export function settleBeforeHead(
   settle: Settle,
   fail: (error: unknown) => void,
 ): void {
-  new HeldResponse(response as ServerResponse, settle, fail).hold();
+  HeldResponse.hold(response as ServerResponse, settle, fail);
 }
 
 /** HTTP/2 has no status messages, and Node warns whoever reads or sets one there. */
@@ -54,42 +54,68 @@ type Phase =
   /** The commit failed while the handler was still writing; we have answered, and calls lead nowhere. */
   | "silenced";
 
+/** Where a response has what holds it back. */
+const HELD = Symbol("psession.held");
+
+interface Held {
+  [HELD]?: HeldResponse;
+}
+
+type Passing = Pick<ServerResponse, "writeHead" | "write" | "end" | "flushHeaders">;
+
 class HeldResponse {
   readonly #response: ServerResponse;
   readonly #settle: Settle;
   readonly #fail: (error: unknown) => void;
-  readonly #original: Pick<ServerResponse, "writeHead" | "write" | "end" | "flushHeaders">;
+  readonly #original: Passing;
   /** What stood before the handler, such as security headers, belongs to an error's answer as well. */
   readonly #headersBefore: OutgoingHttpHeaders;
   readonly #isHeadGone: boolean;
-  readonly #waiting: (() => void)[] = [];
-  readonly #patchedByOthers = new Map<string, PropertyDescriptor>();
+  #waiting: (() => void)[] | undefined;
+  #patchedByOthers: Map<string, PropertyDescriptor> | undefined;
   #phase: Phase = "open";
   #isHeadFixed = false;
   #isEnding = false;
   /** A write was held back, so its caller waits for the event. */
   #owesDrain = false;
 
-  constructor(response: ServerResponse, settle: Settle, fail: (error: unknown) => void) {
+  private constructor(
+    response: ServerResponse,
+    settle: Settle,
+    fail: (error: unknown) => void,
+    original: Passing,
+  ) {
     this.#response = response;
     this.#settle = settle;
     this.#fail = fail;
-    const { writeHead, write, end, flushHeaders } = response;
-    this.#original = { writeHead, write, end, flushHeaders };
+    this.#original = original;
     this.#headersBefore = response.getHeaders();
     this.#isHeadGone = response.headersSent;
   }
 
-  /** Others may patch the same methods, before us or after: ours stay in place, and let calls pass in the end. */
-  hold(): void {
-    const response = this.#response;
-    response.writeHead = ((...values) => this.#writeHead(values)) as ServerResponse["writeHead"];
-    response.write = ((...values: unknown[]) => this.#write(values)) as ServerResponse["write"];
-    response.end = ((...values: unknown[]) => this.#end(values)) as ServerResponse["end"];
-    response.flushHeaders = () => this.#flushHeaders();
+  /**
+   * Others may patch the same methods, before us or after: ours stay in place, and let calls pass in the end.
+   * All responses get the same four functions: as functions of its own, which refer to it, a response outlives
+   * the request in V8's young generation, and what is promoted for nothing costs more than all the rest here.
+   */
+  static hold(response: ServerResponse & Held, settle: Settle, fail: (error: unknown) => void): void {
+    const outer = response[HELD];
+    const { writeHead, write, end, flushHeaders } = outer?.asOriginal() ?? response;
+    response[HELD] = new HeldResponse(response, settle, fail, { writeHead, write, end, flushHeaders });
+    Object.assign(response, HOLDING);
   }
 
-  #writeHead([status, ...rest]: unknown[]): ServerResponse {
+  /** For a second session of the same response, which is settled before the first. */
+  asOriginal(): Passing {
+    return {
+      writeHead: ((...values: unknown[]) => this.writeHead(values)) as ServerResponse["writeHead"],
+      write: ((...values: unknown[]) => this.write(values)) as ServerResponse["write"],
+      end: ((...values: unknown[]) => this.end(values)) as ServerResponse["end"],
+      flushHeaders: () => this.flushHeaders(),
+    };
+  }
+
+  writeHead([status, ...rest]: unknown[]): ServerResponse {
     const response = this.#response;
     if (this.#passes()) return this.#call("writeHead", [status, ...rest]) as ServerResponse;
     if (this.#phase === "silenced") return response;
@@ -104,11 +130,11 @@ class HeldResponse {
     return response;
   }
 
-  #flushHeaders(): void {
+  flushHeaders(): void {
     if (this.#phase !== "silenced") this.#whenSettled(() => this.#call("flushHeaders", []));
   }
 
-  #write(values: unknown[]): boolean {
+  write(values: unknown[]): boolean {
     if (this.#phase === "silenced" || this.#isOver()) return this.#swallow(values, true);
     if (this.#passes()) return this.#call("write", values) as boolean;
     assertChunk(values[0], false);
@@ -121,7 +147,7 @@ class HeldResponse {
     return isWritable;
   }
 
-  #end(values: unknown[]): ServerResponse {
+  end(values: unknown[]): ServerResponse {
     const response = this.#response;
     if (this.#phase === "silenced" || this.#isOver()) return this.#swallow(values, response);
     const finish = () => void this.#call("end", values);
@@ -143,7 +169,12 @@ class HeldResponse {
   #whenSettled(call: () => void): void {
     if (this.#phase === "open" || this.#phase === "headed") this.#begin();
     if (this.#passes()) call();
-    else if (this.#phase === "settling") this.#waiting.push(call);
+    else if (this.#phase === "settling") this.#later(call);
+  }
+
+  #later(call: () => void): void {
+    this.#waiting ??= [];
+    this.#waiting.push(call);
   }
 
   #begin(): void {
@@ -171,7 +202,9 @@ class HeldResponse {
     if (head !== undefined && !this.#isHeadGone) Object.assign(response, head);
     if (setCookie.length > 0) response.appendHeader("Set-Cookie", setCookie);
     if (noStore) response.setHeader("Cache-Control", "no-store");
-    if (this.#waiting.length > 0) for (const call of this.#waiting.splice(0)) call();
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting !== undefined) for (const call of waiting) call();
     if (this.#owesDrain && !this.#isEnding) response.emit("drain");
   }
 
@@ -183,7 +216,7 @@ class HeldResponse {
       warnOfLateSave(error);
       return this.#proceed(NOTHING);
     }
-    this.#waiting.length = 0;
+    this.#waiting = undefined;
     this.#freeHead();
     for (const name of response.getHeaderNames()) response.removeHeader(name);
     setHeaders(response, this.#headersBefore);
@@ -243,7 +276,10 @@ class HeldResponse {
     Object.defineProperty(response, "writableEnded", { configurable: true, get: () => this.#isEnding });
     for (const name of HEADER_METHODS) {
       const own = Object.getOwnPropertyDescriptor(response, name);
-      if (own !== undefined) this.#patchedByOthers.set(name, own);
+      if (own !== undefined) {
+        this.#patchedByOthers ??= new Map();
+        this.#patchedByOthers.set(name, own);
+      }
       const refuse = () => {
         // A handler that answers twice: its first answer stands, as it does where nothing holds it back.
         if (this.#isEnding) return void warnOfSecondAnswer();
@@ -259,8 +295,8 @@ class HeldResponse {
     for (const name of ["headersSent", "writableEnded", ...HEADER_METHODS]) {
       Reflect.deleteProperty(this.#response, name);
     }
-    for (const [name, own] of this.#patchedByOthers) Object.defineProperty(this.#response, name, own);
-    this.#patchedByOthers.clear();
+    for (const [name, own] of this.#patchedByOthers ?? []) Object.defineProperty(this.#response, name, own);
+    this.#patchedByOthers = undefined;
   }
 
   #passes(): boolean {
@@ -285,6 +321,24 @@ class HeldResponse {
     return Reflect.apply(this.#original[name] as Method, this.#response, values);
   }
 }
+
+const heldBy = (response: Held): HeldResponse => response[HELD] as HeldResponse;
+
+/** What stands in place of a response's own methods. */
+const HOLDING = {
+  writeHead(this: Held, ...values: unknown[]) {
+    return heldBy(this).writeHead(values);
+  },
+  write(this: Held, ...values: unknown[]) {
+    return heldBy(this).write(values);
+  },
+  end(this: Held, ...values: unknown[]) {
+    return heldBy(this).end(values);
+  },
+  flushHeaders(this: Held) {
+    heldBy(this).flushHeaders();
+  },
+};
 
 function warnOfSecondAnswer(): void {
   warn(
