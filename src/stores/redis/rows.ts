@@ -1,3 +1,4 @@
+import { type Blank, blankLogin, blankSession } from "../blank.ts";
 import type { EndSelector, RememberedRow, Rotation, SessionRow, UserId } from "../store.ts";
 import { unavailable } from "./failures.ts";
 
@@ -91,14 +92,21 @@ const LOGIN: Fields<RememberedRow, "id"> = {
   pruneAfter: number("pr"),
 };
 
+const SESSION_FIELDS = Object.entries<Field<unknown>>(SESSION as AnyFields);
+const LOGIN_FIELDS = Object.entries<Field<unknown>>(LOGIN as AnyFields);
+
 export function decodeSession(id: string, raw: string): SessionRow {
   const end = raw.indexOf("\n");
-  const data = raw.slice(end + 1);
-  return { id, ...decode<Omit<SessionRow, "id" | "data">>(SESSION, parsed(raw.slice(0, end))), data };
+  const row = blankSession();
+  row.id = id;
+  row.data = raw.slice(end + 1);
+  return decode<SessionRow>(row, SESSION_FIELDS, parsed(raw.slice(0, end)));
 }
 
 export function decodeLogin(id: string, raw: string): RememberedRow {
-  return { id, ...decode<Omit<RememberedRow, "id">>(LOGIN, parsed(raw)) };
+  const row = blankLogin();
+  row.id = id;
+  return decode<RememberedRow>(row, LOGIN_FIELDS, parsed(raw));
 }
 
 /** Of a whole row: what is undefined is left out. */
@@ -127,12 +135,14 @@ function parsed(raw: string): Head {
 
 type AnyFields = Readonly<Record<string, Field<unknown>>>;
 
-function decode<Row>(fields: Fields<Row>, head: Head): Row {
-  const row: Record<string, unknown> = {};
-  for (const key in fields) {
-    const field = (fields as AnyFields)[key];
-    const value = field === undefined ? undefined : head[field.name];
-    row[key] = value === undefined ? undefined : field?.decode(value);
+function decode<Row extends object>(
+  row: Blank<Row>,
+  fields: readonly (readonly [string, Field<unknown>])[],
+  head: Head,
+): Row {
+  for (const [key, field] of fields) {
+    const value = head[field.name];
+    if (value !== undefined) (row as Record<string, unknown>)[key] = field.decode(value);
   }
   return row as Row;
 }

@@ -1,6 +1,6 @@
 import type { Change, StoreFault, Touch } from "../store.ts";
 import type { Migration } from "./migrations.ts";
-import type { Column, Schema, Table } from "./schema.ts";
+import type { Column, ColumnKind, Schema, Table } from "./schema.ts";
 import type { FaultKind, SqlValue, Statement } from "./statement.ts";
 import type { Statements } from "./statements.ts";
 
@@ -20,6 +20,11 @@ export interface Dialect {
   type(column: Column, schema: Schema): string;
   /** Reads a `datetime` column as something that `parseMoment` takes, whatever the driver makes of dates. */
   selectMoment(column: string): string;
+  /**
+   * Columns as one text with commas between, digests in hex, null as nothing. Undefined where drivers read columns by
+   * themselves as fast.
+   */
+  packed?(parts: readonly { readonly expression: string; readonly kind: ColumnKind }[]): string;
   /** Epoch milliseconds for a `datetime` column. */
   moment(time: number): SqlValue;
   parseMoment(value: unknown): number;

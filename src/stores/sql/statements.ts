@@ -1,5 +1,6 @@
 import { assertUserId } from "../../user-id.ts";
 import { type AuditEntry, type AuditQuery, earliestAuditId } from "../audit.ts";
+import { type Blank, blankEntry, blankLogin, blankSession } from "../blank.ts";
 import type {
   LockRequest,
   Remembered,
@@ -12,6 +13,7 @@ import type {
 } from "../store.ts";
 import { type Dialect, qualified } from "./dialect.ts";
 import { PRUNE } from "./programs/keep-house.ts";
+import { aliased, Reading, type Selection } from "./reading.ts";
 import { type Column, columnOf, type Schema, type Table } from "./schema.ts";
 import type { RawRow, SqlValue, Statement } from "./statement.ts";
 
@@ -40,7 +42,9 @@ export class Statements {
   readonly k: Columns<FieldsOf<Schema["locks"]>>;
   readonly a: Columns<FieldsOf<Schema["audit"]>>;
   readonly readSession: (raw: RawRow) => SessionRow | undefined;
-  /** From values in the order of `findSessions`. */
+  /** Of what `findSessions` selects. */
+  readonly readFound: (raw: RawRow) => SessionRow;
+  /** The same from a list of its values, where the dialect packs nothing. */
   readonly sessionOf: (values: readonly unknown[]) => SessionRow;
   readonly readLogin: (raw: RawRow) => RememberedRow | undefined;
   readonly readAudit: (raw: RawRow) => AuditEntry | undefined;
@@ -49,6 +53,9 @@ export class Statements {
   readonly #findSessions = new Map<string, string>();
   readonly #joined: string;
   readonly #sessionList: string;
+  readonly #reading: Reading;
+  /** Of a session that is read by itself, as most are. */
+  readonly #found: Selection<SessionRow>;
 
   constructor(schema: Schema, dialect: Dialect) {
     this.schema = schema;
@@ -63,12 +70,19 @@ export class Statements {
     this.m = this.#columns(schema.meta);
     this.k = this.#columns(schema.locks);
     this.a = this.#columns(schema.audit);
+    this.#reading = new Reading(schema, dialect);
     this.#sessionList = this.selectList(schema.sessions, "s");
     this.#joined = `SELECT ${this.selectList(schema.logins, "l")}, ${this.#sessionList}`;
-    this.readSession = this.#reader<SessionRow>(schema.sessions, "s");
-    this.sessionOf = this.#rowReader<SessionRow>(schema.sessions, (_, index) => index);
-    this.readLogin = this.#reader<RememberedRow>(schema.logins, "l");
-    this.readAudit = this.#reader<AuditEntry>(schema.audit, "a");
+    this.#found = this.#reading.packed<SessionRow>(schema.sessions, blankSession, "s");
+    this.readFound = this.#found.read;
+    this.sessionOf = this.#reading.rows<SessionRow>(schema.sessions, blankSession, (_, index) => index);
+    this.readSession = this.#joinedReader<SessionRow>(schema.sessions, "s", blankSession);
+    this.readLogin = this.#joinedReader<RememberedRow>(schema.logins, "l", blankLogin);
+    this.readAudit = this.#joinedReader<AuditEntry>(schema.audit, "a", blankEntry);
+  }
+
+  selectList(table: Table, alias: string): string {
+    return this.#reading.selectList(table.columns, alias);
   }
 
   /** A statement from a text with `?` for its values. Texts are numbered once, where a dialect numbers them. */
@@ -92,7 +106,7 @@ export class Statements {
     // By its short end: this is on the way of every request, and long texts take long to compare.
     let sql = this.#findSessions.get(condition);
     if (sql === undefined) {
-      sql = this.numbered(`SELECT ${this.#sessionList} FROM ${this.S} s WHERE ${condition}`);
+      sql = this.numbered(`SELECT ${this.#found.list} FROM ${this.S} s WHERE ${condition}`);
       this.#findSessions.set(condition, sql);
     }
     return { sql, values, returns: true };
@@ -556,69 +570,19 @@ export class Statements {
     return login === undefined ? undefined : { session: undefined, login };
   }
 
-  /** Column names are given as `alias_field`, however they are called in the table. */
-  selectList(table: Table, alias: string): string {
-    const { dialect } = this;
-    return table.columns
-      .map(({ column, field, kind }) => {
-        const name = `${alias}.${dialect.quote(column)}`;
-        const isDate = kind === "moment" && this.schema.timestamps === "datetime";
-        return `${isDate ? dialect.selectMoment(name) : name} AS ${dialect.quote(`${alias}_${field}`)}`;
-      })
-      .join(", ");
-  }
-
   #columns<Field extends string>(table: Table<Field>): Columns<Field> {
     const entries = table.columns.map(({ field, column }) => [field, this.dialect.quote(column)] as const);
     return Object.fromEntries(entries) as Columns<Field>;
   }
 
   /** Turns a driver's row into ours, or undefined where an outer join found none. */
-  #reader<Row>(table: Table<keyof Row & string>, alias: string): (raw: RawRow) => Row | undefined {
-    const rowOf = this.#rowReader<Row>(table, ({ field }) => `${alias}_${field}`);
+  #joinedReader<Row>(
+    table: Table<keyof Row & string>,
+    alias: string,
+    blank: () => Blank<Row>,
+  ): (raw: RawRow) => Row | undefined {
+    const rowOf = this.#reading.rows<Row>(table, blank, aliased(alias));
     const key = `${alias}_id`;
     return (raw) => (raw[key] === null || raw[key] === undefined ? undefined : rowOf(raw));
   }
-
-  /** `keyOf`: where a column's value is in what the driver gave, a list or an object. */
-  #rowReader<Row>(
-    table: Table<keyof Row & string>,
-    keyOf: (column: Column, index: number) => string | number,
-  ): (values: object) => Row {
-    const readers = table.columns.map((column, index) => ({
-      field: column.field,
-      key: keyOf(column, index),
-      read: this.#read(column),
-    }));
-    return (values) => {
-      const row: Record<string, unknown> = {};
-      for (const { field, key, read } of readers) {
-        const value = (values as Record<string | number, unknown>)[key];
-        row[field] =
-          value === null || value === undefined ? undefined : read === undefined ? value : read(value);
-      }
-      return row as Row;
-    };
-  }
-
-  /** Undefined where a value is taken as the driver gives it. */
-  #read({ kind }: Column): ((value: unknown) => unknown) | undefined {
-    switch (kind) {
-      case "moment":
-        return this.schema.timestamps === "datetime" ? (value) => this.dialect.parseMoment(value) : Number;
-      case "time":
-      case "count":
-        // BIGINT arrives as text from some drivers, as bigint from others.
-        return Number;
-      case "user":
-        return this.schema.userIds === "integer" ? Number : undefined;
-      case "digest":
-        return readBytes;
-      default:
-        return undefined;
-    }
-  }
 }
-
-/** libsql gives an ArrayBuffer for the rows of `all`. */
-const readBytes = (value: unknown): unknown => (value instanceof ArrayBuffer ? new Uint8Array(value) : value);

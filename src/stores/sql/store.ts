@@ -197,8 +197,8 @@ export class SqlStore implements Store {
     const { rows } = await runner.read(statements.findSessions(ids));
     const found = new Map<string, SessionRow>();
     for (const raw of rows) {
-      const row = statements.readSession(raw);
-      if (row !== undefined) found.set(row.id, row);
+      const row = statements.readFound(raw);
+      found.set(row.id, row);
     }
     return found;
   }

@@ -148,9 +148,9 @@ class SqliteStore implements Store {
     });
   }
 
-  async findSession(id: string): Promise<SessionRow | undefined> {
-    const statement = this.#statements.findSessions([id]);
+  findSession(id: string): Promise<SessionRow | undefined> {
     return this.#retrying(() => {
+      const statement = this.#statements.findSessions([id]);
       const values = this.#db.first(statement);
       return values === undefined ? undefined : this.#statements.sessionOf(values);
     });
@@ -250,17 +250,27 @@ class SqliteStore implements Store {
   }
 
   /** Tries again while another connection holds the write lock, without blocking this process. */
-  async #retrying<T>(work: () => T): Promise<T> {
+  #retrying<T>(work: () => T): Promise<T> {
+    try {
+      return Promise.resolve(work());
+    } catch (error) {
+      return this.#tryAgain(work, error);
+    }
+  }
+
+  async #tryAgain<T>(work: () => T, first: unknown): Promise<T> {
     const started = performance.now();
+    let error = first;
     for (let attempt = 0; ; attempt++) {
-      try {
-        return work();
-      } catch (error) {
-        const isBusy = isFault(asFault(error), "contention");
-        if (!isBusy || performance.now() - started >= this.#lockTimeout) throw translate(error);
-      }
+      const isBusy = isFault(asFault(error), "contention");
+      if (!isBusy || performance.now() - started >= this.#lockTimeout) throw translate(error);
       const wait = LOCK_WAITS[Math.min(attempt, LOCK_WAITS.length - 1)] ?? 50;
       await new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random())));
+      try {
+        return work();
+      } catch (again) {
+        error = again;
+      }
     }
   }
 }

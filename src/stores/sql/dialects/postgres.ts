@@ -45,6 +45,8 @@ export const postgresDialect: Dialect = {
     return kind === "user" ? USERS[userIds] : TYPES[kind];
   },
   selectMoment: (column) => `round(extract(epoch FROM ${column}) * 1000)::bigint`,
+  packed: (parts) =>
+    `concat(${parts.map(({ expression, kind }) => (kind === "digest" ? `encode(${expression}, 'hex')` : expression)).join(", ',', ")})`,
   moment: (time) => new Date(time).toISOString(),
   parseMoment: Number,
   // An array whose length the planner has to guess is planned anew at every execution while it is short: that
