@@ -13,6 +13,8 @@ export interface SessionContext<Data extends object = SessionData> {
 
 /** What we use of Koa's context. */
 export interface KoaContext {
+  /** Koa's contexts are made from its `context`. */
+  readonly app?: { readonly context: object };
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly method: string;

@@ -42,21 +42,20 @@ export function sessions<Data extends object = SessionData>(
 ): KoaMiddleware {
   const opensAlways = checkedOptions("sessions", koaOptions, options).open === "always";
   return async (ctx, next) => {
-    const outer = visits.get(ctx);
+    const context = visited(ctx);
+    const outer = context[VISIT];
     // Of another psession it is another visitor's standing: guards behind this one must not take its word.
-    if (outer === undefined ? "openSession" in ctx : outer.psession === psession) return next();
+    if (outer === undefined ? context.openSession !== undefined : outer.psession === psession) return next();
     const visit = new Visit(psession, ctx);
-    visit.enter();
+    context[VISIT] = visit as unknown as Visit<object>;
     try {
       if (opensAlways) await visit.open();
       return await next();
     } finally {
-      outer?.enter();
+      if (outer !== undefined) context[VISIT] = outer;
     }
   };
 }
-
-const visits = new WeakMap<KoaContext, Pick<Visit<object>, "psession" | "enter">>();
 
 class Visit<Data extends object> {
   readonly psession: Psession<Data>;
@@ -68,19 +67,6 @@ class Visit<Data extends object> {
   constructor(psession: Psession<Data>, ctx: KoaContext) {
     this.psession = psession;
     this.#ctx = ctx;
-  }
-
-  /** What the context has from here on. */
-  enter(): void {
-    visits.set(this.#ctx, this as unknown as Visit<object>);
-    Object.defineProperties(this.#ctx, {
-      openSession: { configurable: true, value: () => this.open() },
-      session: {
-        configurable: true,
-        get: () => this.session,
-        set: (value: unknown) => this.assign(value),
-      },
-    });
   }
 
   open(): Promise<Session<Data>> {
@@ -118,4 +104,63 @@ class Visit<Data extends object> {
     });
     return this.#session;
   }
+}
+
+const VISIT = Symbol("psession.visit");
+
+interface VisitedContext {
+  [VISIT]?: Visit<object>;
+  readonly openSession?: unknown;
+}
+
+/** A context without a visit is as if we had never been there. */
+const FACE: PropertyDescriptorMap & ThisType<VisitedContext> = {
+  openSession: {
+    configurable: true,
+    get() {
+      const visit = this[VISIT];
+      return visit && (() => visit.open());
+    },
+  },
+  session: {
+    configurable: true,
+    get() {
+      return this[VISIT]?.session;
+    },
+    set(value: unknown) {
+      const visit = this[VISIT];
+      if (visit !== undefined) visit.assign(value);
+      else
+        Object.defineProperty(this, "session", {
+          configurable: true,
+          enumerable: true,
+          writable: true,
+          value,
+        });
+    },
+  },
+};
+const faced = new WeakSet<object>();
+
+/**
+ * The context with `session` and `openSession`. They are put where the application's contexts come from, once: as
+ * properties of each context they would cost every request more than all the rest does. Where something of these names
+ * is there, they are put before it, on this context alone.
+ */
+function visited(ctx: KoaContext): VisitedContext {
+  const shared: unknown = ctx.app?.context;
+  if (typeof shared !== "object" || shared === null || Object.getPrototypeOf(ctx) !== shared)
+    return faceOf(ctx);
+  if (faced.has(shared)) return ctx as VisitedContext;
+  if ("session" in shared || "openSession" in shared) return faceOf(ctx);
+  Object.defineProperties(shared, FACE);
+  faced.add(shared);
+  return ctx as VisitedContext;
+}
+
+function faceOf(ctx: KoaContext): VisitedContext {
+  const has = (name: string) => Object.hasOwn(ctx, name);
+  if (VISIT in ctx || has("openSession")) return ctx as VisitedContext;
+  Object.defineProperties(ctx, FACE);
+  return ctx as VisitedContext;
 }
