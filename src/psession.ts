@@ -65,6 +65,15 @@ export class Psession<Data extends object = SessionData> {
     return new Exchange<Data>(this.#core, facts, make);
   }
 
+  /**
+   * Whether a session is one of this service's.
+   *
+   * @internal
+   */
+  keeps(session: Session<Data>): boolean {
+    return session.core === this.#core;
+  }
+
   /** What the cookies are called, for those who read them off a request that no adapter sees. */
   get cookieNames(): { readonly session: string; readonly remember: string; readonly device: string } {
     const { session, remember, device } = this.#core.settings.cookies;

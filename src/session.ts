@@ -14,6 +14,7 @@ import { type LockOptions, resolveLimits } from "./locks.ts";
 import { commitRequest, inTurn, refresh, reloadRequest } from "./request/commit.ts";
 import {
   beginsAnew,
+  type Core,
   type Intent,
   identityOf,
   identityOfStanding,
@@ -98,6 +99,11 @@ export class Session<Data extends object = SessionData> {
   get presentedHandle(): string | undefined {
     const { rememberCookie } = this.#state;
     return rememberCookie.kind === "valid" ? rememberCookie.cookie.id : undefined;
+  }
+
+  /** @internal */
+  get core(): Core {
+    return this.#state.core;
   }
 
   /** @internal */

@@ -131,7 +131,7 @@ export class Exchange<Data extends object = object, S extends Session<Data> = Se
     // What follows this settlement comes too late for the head.
     state.canSetCookies = false;
     if (this.#savesLate) state.onLateUse ??= saveSoon(() => this.commit());
-    if (!canSetCookies) return NOTHING;
+    if (!canSetCookies || (stale.length === 0 && cookies.size === 0)) return NOTHING;
     // While a handler took its time, the browser may have been given a newer cookie of this name.
     const isQuick = clock.now() - openedAt <= times.skew;
     const cleared = isQuick ? stale.filter(({ definition }) => !cookies.has(definition.name)) : [];

@@ -30,75 +30,87 @@ interface Opened {
   readonly successor?: SessionCookie | undefined;
 }
 
-/** Reads the rows and decides the case. Nothing is changed here but for a theft, which is acted on at once. */
+/**
+ * Reads the rows and decides the case. Nothing is changed here but for a theft, which is acted on at once. Every request
+ * comes by here: it awaits the store, and nothing else.
+ */
 export async function openRequest(core: Core, facts: RequestFacts): Promise<RequestState> {
-  const { cookies, clock, whenUnavailable } = core.settings;
+  const { cookies, clock, keys, remember, store } = core.settings;
   const openedAt = clock.now();
   if (cookies.session.secure && !facts.secure) return openInsecure(core, facts, openedAt);
   try {
-    return await openStored(core, facts, openedAt);
+    const sessionCookie = readSessionCookie(facts.cookie, cookies.session.name, keys);
+    const rememberCookie = readRememberCookie(facts.cookie, cookies.remember.name, keys);
+    const duplicates: CookieInstruction[] = [];
+    if (sessionCookie.kind === "duplicate") duplicates.push(clearDuplicate(core, cookies.session));
+    if (rememberCookie.kind === "duplicate") duplicates.push(clearDuplicate(core, cookies.remember));
+
+    const asked = askedFor(sessionCookie, facts);
+    const bySession =
+      asked === undefined
+        ? withoutCookie(sessionCookie)
+        : decideOpened(core, facts, await store.findSession(asked.id), asked, sessionCookie);
+    // An anonymous session does not hide a remember cookie: it may have been made by a response that a sign-in
+    // overtook, and the visitor would stay signed out.
+    const hasUser = sessionOf(bySession.standing)?.userId !== undefined;
+    if (rememberCookie.kind !== "valid" || !remember.enabled || hasUser || bySession.outcome === "skew") {
+      const opened = choose(bySession, undefined, sessionCookie, rememberCookie);
+      return newState(core, facts, openedAt, rememberCookie, opened, duplicates);
+    }
+    const byRemember = await openRemembered(core, facts, rememberCookie.cookie);
+    const opened = choose(bySession, byRemember, sessionCookie, rememberCookie);
+    const stale = [...duplicates, ...(byRemember.clear ?? [])];
+    return newState(core, facts, openedAt, rememberCookie, opened, stale);
   } catch (error) {
-    const isOutage = error instanceof PsessionError && error.code === "store_unavailable";
-    if (!isOutage || whenUnavailable === "refuse") throw error;
-    core.events.emit("storeUnavailable", { at: clock.now(), error });
-    const standing = { kind: "detached", why: "unavailable", error } as const;
-    // A sign-in may still succeed, and then ends the login that this cookie belongs to.
-    return newState(core, facts, openedAt, { kind: "absent" }, { standing, outcome: "unavailable" }, []);
+    return openUnavailable(core, facts, openedAt, error);
   }
 }
 
-async function openStored(core: Core, facts: RequestFacts, openedAt: number): Promise<RequestState> {
-  const { settings, events } = core;
-  const { cookies, keys, clock } = settings;
-  const sessionCookie = readSessionCookie(facts.cookie, cookies.session.name, keys);
-  const rememberCookie = readRememberCookie(facts.cookie, cookies.remember.name, keys);
-  const duplicates: CookieInstruction[] = [];
-  const clearDuplicate = (definition: CookieDefinition) => {
-    events.emit("duplicateCookies", { at: clock.now(), name: definition.name });
-    duplicates.push(clearCookie(definition));
-  };
-  if (sessionCookie.kind === "duplicate") clearDuplicate(cookies.session);
-  if (rememberCookie.kind === "duplicate") clearDuplicate(cookies.remember);
-
-  const bySession = await openSession(core, facts, sessionCookie);
-  // An anonymous session does not hide a remember cookie: it may have been made by a response that a sign-in
-  // overtook, and the visitor would stay signed out.
-  const hasUser = sessionOf(bySession.standing)?.userId !== undefined;
-  const byRemember =
-    rememberCookie.kind === "valid" && settings.remember.enabled && !hasUser && bySession.outcome !== "skew"
-      ? await openRemembered(core, facts, rememberCookie.cookie)
-      : undefined;
-  const opened = choose(bySession, byRemember, sessionCookie, rememberCookie);
-
-  return newState(core, facts, openedAt, rememberCookie, opened, [
-    ...duplicates,
-    ...(byRemember?.clear ?? []),
-  ]);
+/** Where the policy for a store that is down is to go on without it. */
+function openUnavailable(core: Core, facts: RequestFacts, openedAt: number, error: unknown): RequestState {
+  const { clock, whenUnavailable } = core.settings;
+  const isOutage = error instanceof PsessionError && error.code === "store_unavailable";
+  if (!isOutage || whenUnavailable === "refuse") throw error;
+  core.events.emit("storeUnavailable", { at: clock.now(), error });
+  const standing = { kind: "detached", why: "unavailable", error } as const;
+  // A sign-in may still succeed, and then ends the login that this cookie belongs to.
+  return newState(core, facts, openedAt, { kind: "absent" }, { standing, outcome: "unavailable" }, []);
 }
 
-async function openSession(
+function clearDuplicate({ settings, events }: Core, definition: CookieDefinition): CookieInstruction {
+  events.emit("duplicateCookies", { at: settings.clock.now(), name: definition.name });
+  return clearCookie(definition);
+}
+
+/** The session to be read: the cookie's, or the one that takes another library's over. */
+function askedFor(
+  cookie: Presented<PresentedSession>,
+  { successor }: RequestFacts,
+): PresentedSession | undefined {
+  if (cookie.kind === "valid") return cookie.cookie;
+  return successor === undefined ? undefined : digested(successor);
+}
+
+const withoutCookie = ({ kind }: Presented<PresentedSession>): Opened => ({
+  standing: { kind: "none" },
+  outcome: kind === "absent" || kind === "valid" ? "none" : kind,
+});
+
+function decideOpened(
   core: Core,
   facts: RequestFacts,
+  row: SessionRow | undefined,
+  presented: PresentedSession,
   cookie: Presented<PresentedSession>,
-): Promise<Opened> {
+): Opened {
   const { settings, events } = core;
-  const { successor } = facts;
-  const presented =
-    cookie.kind === "valid" || successor === undefined
-      ? cookie
-      : ({ kind: "valid", cookie: digested(successor) } as const);
-  if (presented.kind !== "valid") {
-    const outcome = presented.kind === "absent" ? "none" : presented.kind;
-    return { standing: { kind: "none" }, outcome };
-  }
-  const row = await settings.store.findSession(presented.cookie.id);
   const now = settings.clock.now();
   if (cookie.kind !== "valid") {
-    if (row === undefined) return { standing: { kind: "none" }, outcome: "none", successor };
+    if (row === undefined) return { standing: { kind: "none" }, outcome: "none", successor: facts.successor };
     // The old cookie is good for one takeover, and for those who came at the same time.
     if (now - row.createdAt > settings.times.grace) return { standing: { kind: "none" }, outcome: "none" };
   }
-  const standing = decideSession(row, presented.cookie.digest, now, settings.times);
+  const standing = decideSession(row, presented.digest, now, settings.times);
   switch (standing) {
     case "live":
     case "late":
@@ -108,14 +120,14 @@ async function openSession(
         : bound(
             core,
             facts,
-            { standing: { kind: standing, session: row }, outcome: "live", presented: presented.cookie },
+            { standing: { kind: standing, session: row }, outcome: "live", presented },
             row,
             now,
           );
     case "replaced":
       return { standing: { kind: "detached", why: "replaced" }, outcome: "replaced" };
     case "future":
-      events.emit("clockSkew", { at: now, handle: presented.cookie.id });
+      events.emit("clockSkew", { at: now, handle: presented.id });
       return { standing: { kind: "detached", why: "skew" }, outcome: "skew" };
     case "dead":
       if (row === undefined) return { standing: { kind: "none" }, outcome: "unknown" };

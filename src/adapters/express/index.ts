@@ -15,7 +15,7 @@ import {
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { LockOptions } from "../../locks.ts";
 import type { Psession } from "../../psession.ts";
-import type { Session } from "../../session.ts";
+import { Session } from "../../session.ts";
 import type { Level } from "../../stores/store.ts";
 import { answersDevices } from "../node/devices.ts";
 import { openSession } from "../node/index.ts";
@@ -58,18 +58,17 @@ export function sessions<Data extends object = SessionData>(psession: Psession<D
     };
     openSession(psession, request, response, { facts, onError: next }).then((session) => {
       target.session = session;
-      keepers.set(session, psession);
       next();
     }, next);
   };
 }
 
-const keepers = new WeakMap<object, unknown>();
-
 /** Guards behind this one would take the word of the other, whose visitors may be anybody's. */
-function keptByAnother(session: object, psession: unknown): PsessionError | undefined {
-  const keeper = keepers.get(session);
-  if (keeper === undefined || keeper === psession) return undefined;
+function keptByAnother<Data extends object>(
+  session: object,
+  psession: Psession<Data>,
+): PsessionError | undefined {
+  if (!(session instanceof Session) || psession.keeps(session)) return undefined;
   return new PsessionError(
     "invalid_options",
     "This request has the session of another psession already. Put the routes of the two beside each other, so " +

@@ -13,12 +13,20 @@ export interface NodeOptions {
   trustProxy?: boolean;
 }
 
-export function nodeFacts(request: NodeRequest, trustProxy: boolean): RequestFacts {
+/** What a framework knows better than the bare request does. */
+export type KnownFacts = Partial<Pick<RequestFacts, "secure" | "address" | "canSetCookies">>;
+
+export function nodeFacts(request: NodeRequest, trustProxy: boolean, known: KnownFacts = {}): RequestFacts {
   const { headers, socket, method } = request;
   return factsOf((name) => headers[name], {
     method,
-    secure: isSecure(request, trustProxy),
-    address: forwarded(request, "x-forwarded-for", trustProxy) ?? socket.remoteAddress,
+    secure: known.secure ?? isSecure(request, trustProxy),
+    // Frameworks that know of no address say so, and are believed.
+    address:
+      "address" in known
+        ? known.address
+        : (forwarded(request, "x-forwarded-for", trustProxy) ?? socket.remoteAddress),
+    canSetCookies: known.canSetCookies ?? true,
   });
 }
 

@@ -2,11 +2,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { SessionData } from "../../data/typing.ts";
 import { reasonOf } from "../../errors.ts";
 import type { Psession } from "../../psession.ts";
-import type { RequestFacts } from "../../request/facts.ts";
 import type { Session } from "../../session.ts";
 import { warn } from "../../warnings.ts";
 import { answerError } from "./error.ts";
-import { type NodeOptions, type NodeRequest, nodeFacts } from "./facts.ts";
+import { type KnownFacts, type NodeOptions, type NodeRequest, nodeFacts } from "./facts.ts";
 import { type NodeResponse, settleBeforeHead } from "./response.ts";
 
 export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
@@ -35,11 +34,11 @@ export async function openSession<Data extends object = SessionData>(
     /** Answers in place of the handler where saving failed. Default: the bare status, 503 or 500. */
     onError?: (error: unknown) => void;
     /** What the framework knows better than the bare request does. */
-    facts?: Partial<Pick<RequestFacts, "secure" | "address">>;
+    facts?: KnownFacts;
   } = {},
 ): Promise<Session<Data>> {
-  const facts = { ...nodeFacts(request, options.trustProxy ?? false), ...options.facts };
-  const exchange = psession.exchange({ ...facts, canSetCookies: !response.headersSent });
+  const known = { ...options.facts, canSetCookies: !response.headersSent };
+  const exchange = psession.exchange(nodeFacts(request, options.trustProxy ?? false, known));
   const session = await exchange.open();
   settleBeforeHead(
     response,

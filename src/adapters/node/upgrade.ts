@@ -43,7 +43,7 @@ export async function openUpgrade<Data extends object = SessionData>(
   if (!isSameOrigin({ method: undefined, header, origin }, options)) {
     throw new PsessionError("cross_site", "This connection was asked for by another site.", { status: 403 });
   }
-  const exchange = psession.exchange({ ...nodeFacts(request, trustProxy), canSetCookies: false });
+  const exchange = psession.exchange(nodeFacts(request, trustProxy, { canSetCookies: false }));
   const session = await whileOpen(request, async () => {
     const opened = await exchange.open();
     // A visit as any other: the session was used.

@@ -77,23 +77,22 @@ export function planSave(
     state.canSetCookies &&
     !raises &&
     (state.intent.kind === "regenerate" || isRotationDue(state, row, now));
-  const endsOld = state.intent.kind === "regenerate" && state.intent.isFinal === true;
   const use = useOf(state, row, now);
   const isTouchDue = now - row.lastSeenAt >= settings.session.touchEvery || use?.confirm !== undefined;
+  // Told once: from here on the row says where the session is used now.
+  const moves =
+    state.hasMoved && (row.address !== state.facts.address || row.userAgent !== state.facts.userAgent);
+  const resent = isLive && isFinal && !raises && !regenerates ? sameSessionCookie(state, row) : undefined;
+  const isUnchanged = data === undefined && !raises && !regenerates && !moves && resent === undefined;
+  if (isUnchanged && !isTouchDue) return nothing(standing);
+
   const fresh = {
     lastSeenAt: now,
     // Its time ran out while the handler was busy: what is saved must not bring it back (ASVS 7.3.1).
     idleDeadline: isPast(row, now) ? row.idleDeadline : now + settings.session.idle,
     pruneAfter: sessionPruneAfter(now, row.rememberedId !== undefined, settings),
   };
-
-  // Told once: from here on the row says where the session is used now.
-  const moves =
-    state.hasMoved && (row.address !== state.facts.address || row.userAgent !== state.facts.userAgent);
-  const resent = isLive && isFinal && !raises && !regenerates ? sameSessionCookie(state, row) : undefined;
-
-  if (data === undefined && !raises && !regenerates && !moves && resent === undefined) {
-    if (!isTouchDue) return nothing(standing);
+  if (isUnchanged) {
     return {
       touch: { sessionId: row.id, ...fresh, remembered: use },
       cookies: [],
@@ -102,6 +101,7 @@ export function planSave(
     };
   }
 
+  const endsOld = state.intent.kind === "regenerate" && state.intent.isFinal === true;
   const secret = raises || regenerates ? newSecret() : undefined;
   const update: SessionUpdate = {
     id: row.id,
