@@ -143,15 +143,15 @@ export class Visit<Data extends object> {
   #awaitHijack(): void {
     const reply = this.#reply;
     if (reply.raw.headersSent) return;
-    if (reply.sent) return this.#hold();
+    if (reply.sent) return this.hold();
     const { hijack } = reply;
-    reply.hijack = () => {
-      this.#hold();
-      return hijack.call(reply);
-    };
+    const waiting = (reply as Hijackable)[WAITING];
+    if (waiting !== undefined) return void waiting.visits.unshift(this);
+    (reply as Hijackable)[WAITING] = { hijack, visits: [this] };
+    reply.hijack = holdAndHijack;
   }
 
-  #hold(): void {
+  hold(): void {
     const { raw } = this.#reply;
     settleBeforeHead(
       raw,
@@ -162,6 +162,20 @@ export class Visit<Data extends object> {
       },
     );
   }
+}
+
+const WAITING = Symbol("psession.waiting");
+
+interface Hijackable {
+  /** What the reply had before, and whose sessions wait for a hijack, the innermost first. */
+  [WAITING]?: { readonly hijack: FastifyReply["hijack"]; readonly visits: { hold(): void }[] };
+}
+
+/** One function for all replies, as responses have them (`node/response.ts`). */
+function holdAndHijack(this: FastifyReply & Hijackable): FastifyReply {
+  const waiting = this[WAITING];
+  for (const visit of waiting?.visits ?? []) visit.hold();
+  return waiting?.hijack.call(this) ?? this;
 }
 
 /** Headers of a Response payload come after ours. */

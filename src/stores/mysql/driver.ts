@@ -1,5 +1,5 @@
 import type { Deadline, SqlConnection, SqlDriver } from "../sql/driver.ts";
-import { inTransaction, type Lender, withConnection } from "../sql/lease.ts";
+import { callOnce, inTransaction, type Lender, withConnection } from "../sql/lease.ts";
 import { type Answer, type RawRow, type SqlValue, type Statement, toBuffer } from "../sql/statement.ts";
 import type { MariadbConnection, MariadbPool, Mysql2Pool } from "./clients.ts";
 
@@ -68,7 +68,7 @@ export class MysqlDriver implements SqlDriver {
   }
 
   run(statement: Statement, deadline: Deadline): Promise<Answer> {
-    return withConnection(this.#lender, deadline, (connection, watch) => watch(run(connection, statement)));
+    return callOnce(this.#lender, deadline, (connection) => run(connection, statement));
   }
 
   transaction<T>(

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Deadline, NotSent, type SqlConnection, type SqlDriver } from "../sql/driver.ts";
-import { inTransaction, type Lender, withConnection } from "../sql/lease.ts";
+import { callOnce, inTransaction, type Lender, withConnection } from "../sql/lease.ts";
 import type { Answer, RawRow, Statement } from "../sql/statement.ts";
 import { Turns } from "../turns.ts";
 import type { PgClient, PgPool, PgPoolClient } from "./clients.ts";
@@ -44,12 +44,9 @@ export class PgPoolDriver implements SqlDriver {
   constructor(pool: PgPool, prepares: boolean) {
     this.#prepared = new Prepared(prepares);
     this.#lender = {
-      connect: async () => {
-        const client = await pool.connect();
-        // The pool listens to idle clients only. What broke ours is what its query throws.
-        client.on?.("error", ignore);
-        return client;
-      },
+      connect: () => pool.connect(),
+      // The pool listens to idle clients only. What broke ours is what its query throws.
+      lend: (client) => void client.on?.("error", ignore),
       giveBack: (client, isBroken) => {
         client.release(isBroken);
         client.off?.("error", ignore);
@@ -62,7 +59,7 @@ export class PgPoolDriver implements SqlDriver {
   }
 
   run(statement: Statement, deadline: Deadline): Promise<Answer> {
-    return this.#withClient(deadline, (client) => this.#prepared.run(client, statement));
+    return callOnce(this.#lender, deadline, (client) => this.#prepared.run(client, statement));
   }
 
   transaction<T>(
@@ -70,16 +67,13 @@ export class PgPoolDriver implements SqlDriver {
     deadline: Deadline,
     onCommit: () => void,
   ): Promise<T> {
-    return this.#withClient(deadline, (client) => transact(client, this.#prepared, work, onCommit));
+    return withConnection(this.#lender, deadline, (client, watch) => {
+      const watched: PgClient = { query: (query) => watch(client.query(query)) };
+      return transact(watched, this.#prepared, work, onCommit);
+    });
   }
 
   async close(): Promise<void> {}
-
-  #withClient<T>(deadline: Deadline, work: (client: PgClient) => Promise<T>): Promise<T> {
-    return withConnection(this.#lender, deadline, (client, watch) =>
-      work({ query: (query) => watch(client.query(query)) }),
-    );
-  }
 }
 
 /** One connection for everything: transactions take turns with whatever else is to be run. */

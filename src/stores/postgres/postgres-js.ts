@@ -19,13 +19,15 @@ export class PostgresJsDriver implements SqlDriver {
     const query = this.#query(this.#sql, statement);
     // A query that still waits for a connection is taken out of the queue. One that is on its way is left alone:
     // its cancellation goes over a connection of its own, and may arrive when the server does something else.
-    deadline.onOver = () => {
-      if (query.state === null) query.cancel?.();
+    deadline.lease = {
+      abandon() {
+        if (query.state === null) query.cancel?.();
+      },
     };
     try {
       return await answered(query);
     } finally {
-      deadline.onOver = undefined;
+      deadline.lease = undefined;
     }
   }
 

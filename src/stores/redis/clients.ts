@@ -38,8 +38,11 @@ export type RedisClient = NodeRedisClient | NodeRedisCluster | IoRedisClient;
 /** One way to talk to all of them. */
 export interface Wire {
   readonly isCluster: boolean;
-  /** Sends a command to where `key` lives: always a primary, as a replica may lag behind a logout. */
-  send(key: string, args: string[], timeout: number): Promise<unknown>;
+  /**
+   * Sends a command to where `key` lives: always a primary, as a replica may lag behind a logout. `timeout`: it is not
+   * to be sent later than that. Undefined where that does no harm.
+   */
+  send(key: string, args: string[], timeout: number | undefined): Promise<unknown>;
   /** What the client itself puts before the names of keys. */
   readonly keyPrefix: string;
   /** The primaries, each by itself, in an order that stays. */
@@ -93,18 +96,21 @@ export function wireOf(client: RedisClient): Wire {
     });
     return {
       isCluster: true,
-      send: (key, args, timeout) => client.sendCommand(key, false, args, { timeout }),
+      send: (key, args, timeout) => client.sendCommand(key, false, args, within(timeout)),
       keyPrefix: "",
       nodes: () => inOrder(client.masters.map(toNode)),
     };
   }
   return {
     isCluster: false,
-    send: (_, args, timeout) => client.sendCommand(args, { timeout }),
+    send: (_, args, timeout) => client.sendCommand(args, within(timeout)),
     keyPrefix: "",
     nodes: () => [{ name: "", send: (args) => client.sendCommand(args) }],
   };
 }
+
+const within = (timeout: number | undefined): NodeRedisCommandOptions | undefined =>
+  timeout === undefined ? undefined : { timeout };
 
 const inOrder = (nodes: readonly Node[]): readonly Node[] =>
   [...nodes].sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -202,7 +202,7 @@ class RedisStore implements Store {
   async #loadSessions(ids: readonly string[], since: number): Promise<ReadonlyMap<string, string>> {
     tellOfBatch(this.name, "findSession", ids.length);
     const names = ids.map((id) => this.#server.keys.session(id));
-    const reply = await this.#server.send(names[0] ?? "", ["MGET", ...names], this.#server.deadline(since));
+    const reply = await this.#server.read(names[0] ?? "", ["MGET", ...names], this.#server.deadline(since));
     const rows = listOf(reply);
     const found = new Map<string, string>();
     ids.forEach((id, index) => {

@@ -27,6 +27,14 @@ export class Server {
     return this.#within(deadline, (left) => this.#wire.send(key, args, left));
   }
 
+  /**
+   * The same for what changes nothing, and of which a few at most wait at a time: sent late it does no harm, and
+   * node-redis makes a signal and a timer for every command that must not be.
+   */
+  read(key: string, args: string[], deadline: number): Promise<unknown> {
+    return this.#within(deadline, () => this.#wire.send(key, args, undefined));
+  }
+
   /** The primaries. A client of a cluster knows them once it has sent something. */
   async nodes(): Promise<readonly Node[]> {
     const { prune } = this.keys;

@@ -1,12 +1,17 @@
 import type { Answer, Program, Statement } from "./statement.ts";
 
+export interface Abandonable {
+  /** Nobody waits any more; what was sent may still be under way. */
+  abandon(): void;
+}
+
 /** How long one operation of a store may take, and what to do with its connection when it is over. */
 export class Deadline {
   /** Milliseconds by `performance.now()`. */
   readonly at: number;
   isOver = false;
-  /** Set by who uses a connection: it is of no use to anybody any more. */
-  onOver: (() => void) | undefined;
+  /** Of who uses a connection: it is of no use to anybody any more. */
+  lease: Abandonable | undefined;
 
   constructor(timeout: number) {
     this.at = performance.now() + timeout;
@@ -14,7 +19,7 @@ export class Deadline {
 
   expire(): void {
     this.isOver = true;
-    this.onOver?.();
+    this.lease?.abandon();
   }
 }
 

@@ -1,8 +1,10 @@
-import { type Deadline, NotSent } from "./driver.ts";
+import { type Abandonable, type Deadline, NotSent } from "./driver.ts";
 
 /** What is to be known of a driver's connections to lend one out. */
 export interface Lender<Connection> {
   connect(): Promise<Connection>;
+  /** Called when a connection is lent. */
+  lend?(connection: Connection): void;
   /** Gives a connection back to its pool, or destroys one that is of no use to anybody any more. */
   giveBack(connection: Connection, isBroken: boolean): void;
   /** Whether an error takes its connection along. */
@@ -13,52 +15,85 @@ export interface Lender<Connection> {
 export type Watch = <R>(call: Promise<R>) => Promise<R>;
 
 /**
- * Does work over one connection of a pool. A connection that broke, or that somebody gave up waiting for, is
- * destroyed: the pool makes another one.
+ * A connection on loan. One that broke, or that somebody gave up waiting for, is destroyed: the pool makes another one.
  */
-export async function withConnection<Connection, T>(
+class Lease<Connection> implements Abandonable {
+  readonly #lender: Lender<Connection>;
+  readonly #connection: Connection;
+  readonly #deadline: Deadline;
+  #isGivenBack = false;
+  #isBroken = false;
+
+  constructor(lender: Lender<Connection>, connection: Connection, deadline: Deadline) {
+    this.#lender = lender;
+    this.#connection = connection;
+    this.#deadline = deadline;
+    lender.lend?.(connection);
+    if (deadline.isOver) {
+      this.end();
+      throw new NotSent(new Error("The connection came too late."));
+    }
+    deadline.lease = this;
+  }
+
+  suffer(error: unknown): void {
+    this.#isBroken ||= this.#lender.isFatal(error);
+  }
+
+  abandon(): void {
+    this.#isBroken = true;
+    this.end();
+  }
+
+  end(): void {
+    this.#deadline.lease = undefined;
+    if (this.#isGivenBack) return;
+    this.#isGivenBack = true;
+    this.#lender.giveBack(this.#connection, this.#isBroken);
+  }
+}
+
+/** One call over a connection of a pool. Every read comes by here: it awaits the pool, and the call. */
+export async function callOnce<Connection, T>(
+  lender: Lender<Connection>,
+  deadline: Deadline,
+  call: (connection: Connection) => Promise<T>,
+): Promise<T> {
+  let connection: Connection;
+  try {
+    connection = await lender.connect();
+  } catch (error) {
+    throw new NotSent(error);
+  }
+  const lease = new Lease(lender, connection, deadline);
+  try {
+    return await call(connection);
+  } catch (error) {
+    lease.suffer(error);
+    throw error;
+  } finally {
+    lease.end();
+  }
+}
+
+/** Several calls over one connection, of which the work may catch what one throws. */
+export function withConnection<Connection, T>(
   lender: Lender<Connection>,
   deadline: Deadline,
   work: (connection: Connection, watch: Watch) => Promise<T>,
 ): Promise<T> {
-  const connection = await connected(lender);
-  let isGivenBack = false;
-  let isBroken = false;
-  const giveBack = () => {
-    if (isGivenBack) return;
-    isGivenBack = true;
-    lender.giveBack(connection, isBroken);
-  };
-  if (deadline.isOver) {
-    giveBack();
-    throw new NotSent(new Error("The connection came too late."));
-  }
-  deadline.onOver = () => {
-    isBroken = true;
-    giveBack();
-  };
+  let fatal: unknown;
   const watch: Watch = async (call) => {
     try {
       return await call;
     } catch (error) {
-      isBroken ||= lender.isFatal(error);
+      if (lender.isFatal(error)) fatal = error;
       throw error;
     }
   };
-  try {
-    return await work(connection, watch);
-  } finally {
-    deadline.onOver = undefined;
-    giveBack();
-  }
-}
-
-async function connected<Connection>({ connect }: Lender<Connection>): Promise<Connection> {
-  try {
-    return await connect();
-  } catch (error) {
-    throw new NotSent(error);
-  }
+  return callOnce({ ...lender, isFatal: () => fatal !== undefined }, deadline, (connection) =>
+    work(connection, watch),
+  );
 }
 
 /** Runs work between `begin` and COMMIT; `command` executes a statement that has no values. */

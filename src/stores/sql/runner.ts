@@ -116,7 +116,8 @@ export class Runner {
             ),
           );
         },
-        Math.max(0, deadline.at - performance.now()),
+        // In whole milliseconds: timers of one length are kept together.
+        Math.max(0, Math.ceil(deadline.at - performance.now())),
       );
       // Whatever comes after the timeout is too late to be told.
       work.then(
