@@ -28,9 +28,10 @@ interface Round<Key extends string, Value> {
 }
 
 /**
- * Collects the reads of one tick, or of one turn of the event loop where several come at a time, and sends them as one load, each key once. A caller joins only a load that was
- * not sent yet: joining one under way could read past a logout that was answered meanwhile. Callers of the same
- * key get the same value, so what can be changed in place is for them to decode.
+ * Collects the reads of one tick, or of one turn of the event loop where several come at a time, and sends them as
+ * one load, each key once. A caller joins only a load that was not sent yet: joining one under way could read past a
+ * logout that was answered meanwhile. Callers of the same key get the same value, so what can be changed in place is
+ * for them to decode.
  */
 export class Batch<Key extends string, Value> {
   readonly #load: Load<Key, Value>;

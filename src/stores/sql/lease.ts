@@ -82,18 +82,22 @@ export function withConnection<Connection, T>(
   deadline: Deadline,
   work: (connection: Connection, watch: Watch) => Promise<T>,
 ): Promise<T> {
-  let fatal: unknown;
+  let isBroken = false;
   const watch: Watch = async (call) => {
     try {
       return await call;
     } catch (error) {
-      if (lender.isFatal(error)) fatal = error;
+      isBroken ||= lender.isFatal(error);
       throw error;
     }
   };
-  return callOnce({ ...lender, isFatal: () => fatal !== undefined }, deadline, (connection) =>
-    work(connection, watch),
-  );
+  const watched: Lender<Connection> = {
+    ...lender,
+    giveBack: (connection, isAbandoned) => lender.giveBack(connection, isAbandoned || isBroken),
+    // What the work itself throws says nothing of the connection.
+    isFatal: () => false,
+  };
+  return callOnce(watched, deadline, (connection) => work(connection, watch));
 }
 
 /** Runs work between `begin` and COMMIT; `command` executes a statement that has no values. */
