@@ -16,8 +16,8 @@ export interface NodeRedisCluster {
 }
 
 export interface NodeRedisCommandOptions {
-  /** How long, in milliseconds, a command may wait to be written. */
-  timeout?: number;
+  /** Takes a command back that was not written yet. */
+  abortSignal?: AbortSignal;
 }
 
 /** ioredis and iovalkey: `Redis` and `Cluster`. */
@@ -39,10 +39,10 @@ export type RedisClient = NodeRedisClient | NodeRedisCluster | IoRedisClient;
 export interface Wire {
   readonly isCluster: boolean;
   /**
-   * Sends a command to where `key` lives: always a primary, as a replica may lag behind a logout. `timeout`: it is not
-   * to be sent later than that. Undefined where that does no harm.
+   * Sends a command to where `key` lives: always a primary, as a replica may lag behind a logout. `signal`: once
+   * it is aborted, the command is not to be sent any more. Undefined where that does no harm.
    */
-  send(key: string, args: string[], timeout: number | undefined): Promise<unknown>;
+  send(key: string, args: string[], signal: AbortSignal | undefined): Promise<unknown>;
   /** What the client itself puts before the names of keys. */
   readonly keyPrefix: string;
   /** The primaries, each by itself, in an order that stays. */
@@ -96,21 +96,25 @@ export function wireOf(client: RedisClient): Wire {
     });
     return {
       isCluster: true,
-      send: (key, args, timeout) => client.sendCommand(key, false, args, within(timeout)),
+      send: (key, args, signal) => client.sendCommand(key, false, args, until(signal)),
       keyPrefix: "",
       nodes: () => inOrder(client.masters.map(toNode)),
     };
   }
   return {
     isCluster: false,
-    send: (_, args, timeout) => client.sendCommand(args, within(timeout)),
+    send: (_, args, signal) => client.sendCommand(args, until(signal)),
     keyPrefix: "",
     nodes: () => [{ name: "", send: (args) => client.sendCommand(args) }],
   };
 }
 
-const within = (timeout: number | undefined): NodeRedisCommandOptions | undefined =>
-  timeout === undefined ? undefined : { timeout };
+/**
+ * Not their `timeout`: for each command that makes a signal with a timer, which lives until its time is over although
+ * the answer came long ago. Thousands of them keep the garbage collector busy.
+ */
+const until = (signal: AbortSignal | undefined): NodeRedisCommandOptions | undefined =>
+  signal === undefined ? undefined : { abortSignal: signal };
 
 const inOrder = (nodes: readonly Node[]): readonly Node[] =>
   [...nodes].sort((a, b) => (a.name < b.name ? -1 : 1));

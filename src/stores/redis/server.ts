@@ -24,13 +24,11 @@ export class Server {
 
   /** Sends a command to where `key` lives. */
   send(key: string, args: string[], deadline: number): Promise<unknown> {
-    return this.#within(deadline, (left) => this.#wire.send(key, args, left));
+    const controller = new AbortController();
+    return this.#within(deadline, () => this.#wire.send(key, args, controller.signal), controller);
   }
 
-  /**
-   * The same for what changes nothing, and of which a few at most wait at a time: sent late it does no harm, and
-   * node-redis makes a signal and a timer for every command that must not be.
-   */
+  /** The same for what changes nothing, and of which a few at most wait at a time: sent late it does no harm. */
   read(key: string, args: string[], deadline: number): Promise<unknown> {
     return this.#within(deadline, () => this.#wire.send(key, args, undefined));
   }
@@ -51,18 +49,21 @@ export class Server {
     return this.#wire.keyPrefix + this.keys.prefix;
   }
 
-  #within(deadline: number, send: (left: number) => Promise<unknown>): Promise<unknown> {
+  #within(deadline: number, send: () => Promise<unknown>, controller?: AbortController): Promise<unknown> {
     const left = Math.ceil(deadline - performance.now());
     if (left <= 0) return Promise.reject(timedOut(this.#timeout));
     return new Promise((resolve, reject) => {
-      // The command itself goes on, and what becomes of it later is nobody's matter: it is handled all the same.
-      const timer = setTimeout(() => reject(timedOut(this.#timeout)), left);
+      const timer = setTimeout(() => {
+        reject(timedOut(this.#timeout));
+        // What was sent goes on, and what becomes of it later is nobody's matter: it is handled all the same.
+        controller?.abort();
+      }, left);
       const failed = (error: unknown) => {
         clearTimeout(timer);
         reject(isNoScript(error) ? error : unavailable(error));
       };
       try {
-        send(left).then((reply) => {
+        send().then((reply) => {
           clearTimeout(timer);
           resolve(reply);
         }, failed);
