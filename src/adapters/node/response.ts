@@ -272,29 +272,23 @@ class HeldResponse {
     this.#phase = "headed";
     if (this.#isHeadGone) return;
     this.#isHeadFixed = true;
-    Object.defineProperty(response, "headersSent", { configurable: true, get: () => true });
-    Object.defineProperty(response, "writableEnded", { configurable: true, get: () => this.#isEnding });
     for (const name of HEADER_METHODS) {
       const own = Object.getOwnPropertyDescriptor(response, name);
-      if (own !== undefined) {
-        this.#patchedByOthers ??= new Map();
-        this.#patchedByOthers.set(name, own);
-      }
-      const refuse = () => {
-        // A handler that answers twice: its first answer stands, as it does where nothing holds it back.
-        if (this.#isEnding) return void warnOfSecondAnswer();
-        throw headersSent(name === "removeHeader" ? "remove" : "set");
-      };
-      Object.defineProperty(response, name, { configurable: true, writable: true, value: refuse });
+      if (own === undefined) continue;
+      this.#patchedByOthers ??= new Map();
+      this.#patchedByOthers.set(name, own);
     }
+    Object.defineProperties(response, FIXED_HEAD);
+  }
+
+  get isEnding(): boolean {
+    return this.#isEnding;
   }
 
   #freeHead(): void {
     if (!this.#isHeadFixed) return;
     this.#isHeadFixed = false;
-    for (const name of ["headersSent", "writableEnded", ...HEADER_METHODS]) {
-      Reflect.deleteProperty(this.#response, name);
-    }
+    for (const name in FIXED_HEAD) Reflect.deleteProperty(this.#response, name);
     for (const [name, own] of this.#patchedByOthers ?? []) Object.defineProperty(this.#response, name, own);
     this.#patchedByOthers = undefined;
   }
@@ -338,6 +332,31 @@ const HOLDING = {
   flushHeaders(this: Held) {
     heldBy(this).flushHeaders();
   },
+};
+
+const refusing = (what: "set" | "remove"): PropertyDescriptor => ({
+  configurable: true,
+  writable: true,
+  value(this: Held) {
+    // A handler that answers twice: its first answer stands, as it does where nothing holds it back.
+    if (heldBy(this).isEnding) return void warnOfSecondAnswer();
+    throw headersSent(what);
+  },
+});
+
+/** A head that is fixed, though it has not left. The same for all responses, as `HOLDING` is. */
+const FIXED_HEAD: PropertyDescriptorMap & ThisType<Held> = {
+  headersSent: { configurable: true, get: () => true },
+  writableEnded: {
+    configurable: true,
+    get() {
+      return heldBy(this).isEnding;
+    },
+  },
+  setHeader: refusing("set"),
+  appendHeader: refusing("set"),
+  setHeaders: refusing("set"),
+  removeHeader: refusing("remove"),
 };
 
 function warnOfSecondAnswer(): void {

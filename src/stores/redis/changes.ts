@@ -15,6 +15,11 @@ import {
 } from "./rows.ts";
 import { listOf, textOf, textsOf } from "./server.ts";
 
+/** Names a call among all that any process ever makes. No secret: random bytes for each would take longer than all the rest here. */
+const PROCESS = randomBytes(9).toString("base64url");
+let calls = 0;
+const nextCall = (): string => `${PROCESS}${(++calls).toString(36)}`;
+
 /** A change as its script reads it, and the data of its session, which travels beside it. */
 export function encodeChange(change: Change): { change: Record<string, unknown>; data: string } {
   const { rotate, hold, remember, insert, update, use, end, caps } = change;
@@ -45,7 +50,7 @@ export function encodeChange(change: Change): { change: Record<string, unknown>;
         tombstone: tombstone(cap),
       })),
       has_data: data !== undefined,
-      by: randomBytes(9).toString("base64url"),
+      by: nextCall(),
     },
     data: data ?? "",
   };
