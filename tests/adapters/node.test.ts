@@ -307,3 +307,45 @@ test("behind a trusted proxy the forwarded scheme and address count, else they d
     expect(device?.address).toBe(trustProxy ? "198.51.100.3" : undefined);
   }
 });
+
+describe("a response that is held back", () => {
+  const HELD = ["writeHead", "write", "end", "flushHeaders"] as const;
+  const FIXED = ["headersSent", "writableEnded", "setHeader", "appendHeader", "setHeaders", "removeHeader"];
+
+  test("has no function of its own: one that refers to it would keep its request for V8's next collection", async () => {
+    const { psession } = testApp({ ...overHttp });
+    const seen: PropertyDescriptorMap[] = [];
+    const base = await serve(async (request, response) => {
+      const session = await openSession(psession, request, response);
+      session.set("count", 1);
+      response.end("done");
+      // While the save is under way the head is fixed.
+      seen.push(Object.getOwnPropertyDescriptors(response) as unknown as PropertyDescriptorMap);
+    });
+    const client = new HttpClient(base);
+    await client.get("/");
+    await new HttpClient(base).get("/");
+    const [first, second] = seen;
+    for (const name of [...HELD, ...FIXED]) {
+      const [one, other] = [first?.[name], second?.[name]];
+      expect(one, name).toBeDefined();
+      expect([one?.value, one?.get], name).toEqual([other?.value, other?.get]);
+      expect(Object.is(one?.value ?? one?.get, other?.value ?? other?.get), name).toBe(true);
+    }
+  });
+
+  test("carries the cookies of two sessions, and of each once", async () => {
+    const one = testApp({ ...overHttp });
+    const other = testApp({ ...overHttp, cookies: { session: "second", remember: "second-remember" } });
+    const base = await serve(async (request, response) => {
+      (await openSession(one.psession, request, response)).set("count", 1);
+      (await openSession(other.psession, request, response)).set("count", 2);
+      response.writeHead(201, { "X-Kind": "two" });
+      response.write("a");
+      response.end("b");
+    });
+    const answer = await new HttpClient(base).get("/");
+    expect([answer.status, answer.text]).toEqual([201, "ab"]);
+    expect(answer.setCookie.map((line) => line.split("=")[0]).sort()).toEqual(["psession", "second"]);
+  });
+});
