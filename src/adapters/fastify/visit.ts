@@ -144,10 +144,9 @@ export class Visit<Data extends object> {
     const reply = this.#reply;
     if (reply.raw.headersSent) return;
     if (reply.sent) return this.hold();
-    const { hijack } = reply;
     const waiting = (reply as Hijackable)[WAITING];
     if (waiting !== undefined) return void waiting.visits.unshift(this);
-    (reply as Hijackable)[WAITING] = { hijack, visits: [this] };
+    (reply as Hijackable)[WAITING] = { hijack: reply.hijack, visits: [this] };
     reply.hijack = holdAndHijack;
   }
 

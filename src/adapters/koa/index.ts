@@ -140,27 +140,16 @@ const FACE: PropertyDescriptorMap & ThisType<VisitedContext> = {
     },
   },
 };
-const faced = new WeakSet<object>();
 
 /**
  * The context with `session` and `openSession`. They are put where the application's contexts come from, once: as
- * properties of each context they would cost every request more than all the rest does. Where something of these names
- * is there, they are put before it, on this context alone.
+ * properties of each context they would cost every request more than all the rest does. Where there is a `session`
+ * already they are put before it, on this context alone; an `openSession` of somebody else's stays.
  */
 function visited(ctx: KoaContext): VisitedContext {
-  const shared: unknown = ctx.app?.context;
-  if (typeof shared !== "object" || shared === null || Object.getPrototypeOf(ctx) !== shared)
-    return faceOf(ctx);
-  if (faced.has(shared)) return ctx as VisitedContext;
-  if ("session" in shared || "openSession" in shared) return faceOf(ctx);
-  Object.defineProperties(shared, FACE);
-  faced.add(shared);
-  return ctx as VisitedContext;
-}
-
-function faceOf(ctx: KoaContext): VisitedContext {
-  const has = (name: string) => Object.hasOwn(ctx, name);
-  if (VISIT in ctx || has("openSession")) return ctx as VisitedContext;
-  Object.defineProperties(ctx, FACE);
+  if ("openSession" in ctx) return ctx as VisitedContext;
+  const shared = ctx.app?.context;
+  const isShared = shared !== undefined && Object.getPrototypeOf(ctx) === shared && !("session" in ctx);
+  Object.defineProperties(isShared ? shared : ctx, FACE);
   return ctx as VisitedContext;
 }

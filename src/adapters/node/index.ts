@@ -34,7 +34,7 @@ export async function openSession<Data extends object = SessionData>(
     /** Answers in place of the handler where saving failed. Default: the bare status, 503 or 500. */
     onError?: (error: unknown) => void;
     /** What the framework knows better than the bare request does. */
-    facts?: KnownFacts;
+    facts?: Omit<KnownFacts, "canSetCookies">;
   } = {},
 ): Promise<Session<Data>> {
   const known = { ...options.facts, canSetCookies: !response.headersSent };

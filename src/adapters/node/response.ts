@@ -95,8 +95,8 @@ class HeldResponse {
 
   /**
    * Others may patch the same methods, before us or after: ours stay in place, and let calls pass in the end.
-   * All responses get the same four functions: as functions of its own, which refer to it, a response outlives
-   * the request in V8's young generation, and what is promoted for nothing costs more than all the rest here.
+   * All responses get the same four functions. With functions of its own that refer to it, a response stays in memory
+   * after its request, until V8 has moved it to the old generation: that costs more than all the rest here.
    */
   static hold(response: ServerResponse & Held, settle: Settle, fail: (error: unknown) => void): void {
     const outer = response[HELD];
@@ -353,10 +353,9 @@ const FIXED_HEAD: PropertyDescriptorMap & ThisType<Held> = {
       return heldBy(this).isEnding;
     },
   },
-  setHeader: refusing("set"),
-  appendHeader: refusing("set"),
-  setHeaders: refusing("set"),
-  removeHeader: refusing("remove"),
+  ...Object.fromEntries(
+    HEADER_METHODS.map((name) => [name, refusing(name === "removeHeader" ? "remove" : "set")]),
+  ),
 };
 
 function warnOfSecondAnswer(): void {

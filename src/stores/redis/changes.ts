@@ -15,7 +15,10 @@ import {
 } from "./rows.ts";
 import { listOf, textOf, textsOf } from "./server.ts";
 
-/** Names a call among all that any process ever makes. No secret: random bytes for each would take longer than all the rest here. */
+/**
+ * Names a call among all that any process ever makes. It is no secret, and random bytes for each call would take
+ * longer than all the rest here.
+ */
 const PROCESS = randomBytes(9).toString("base64url");
 let calls = 0;
 const nextCall = (): string => `${PROCESS}${(++calls).toString(36)}`;

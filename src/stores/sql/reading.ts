@@ -4,8 +4,6 @@ import type { Dialect } from "./dialect.ts";
 import type { Column, ColumnKind, Schema, Table } from "./schema.ts";
 import type { RawRow } from "./statement.ts";
 
-export type Values = object;
-
 /** The part of a SELECT that names columns, and who reads what it gives. */
 export interface Selection<Row> {
   readonly list: string;
@@ -52,7 +50,7 @@ export class Reading {
     { columns }: Pick<Table<keyof Row & string>, "columns">,
     blank: () => Blank<Row>,
     keyOf: (column: Column, index: number) => string | number,
-  ): (values: Values) => Row {
+  ): (values: object) => Row {
     const readers = this.#readers(columns, keyOf);
     return (values) => {
       const row = blank();
@@ -79,8 +77,10 @@ export class Reading {
     const inside = columns.filter(({ kind }) => PACKABLE.has(kind));
     const beside = columns.filter(({ kind }) => !PACKABLE.has(kind));
     const parts = inside.map((column) => ({ ...column, expression: this.#expression(column, alias) }));
-    const packedReaders = this.#readers(inside, (_, index) => index).map((reader, index) =>
-      inside[index]?.kind === "digest" ? { ...reader, read: bytesOfHex } : reader,
+    const packedReaders = this.#readers(
+      inside,
+      (_, index) => index,
+      (column) => (column.kind === "digest" ? bytesOfHex : this.#read(column)),
     );
     const readers = this.#readers(beside, aliased(alias));
     return {
@@ -97,11 +97,12 @@ export class Reading {
   #readers(
     columns: readonly Column[],
     keyOf: (column: Column, index: number) => string | number,
+    readOf = (column: Column) => this.#read(column),
   ): readonly Reader[] {
     return columns.map((column, index) => ({
       field: column.field,
       key: keyOf(column, index),
-      read: this.#read(column),
+      read: readOf(column),
     }));
   }
 
@@ -130,7 +131,7 @@ export class Reading {
 }
 
 /** `nothing`: what stands for null besides null. */
-function fill(row: object, values: Values, readers: readonly Reader[], nothing?: string): void {
+function fill(row: object, values: object, readers: readonly Reader[], nothing?: string): void {
   for (const { field, key, read } of readers) {
     const value = (values as Record<string | number, unknown>)[key];
     if (value === null || value === undefined || value === nothing) continue;
