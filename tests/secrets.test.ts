@@ -10,6 +10,14 @@ test("a hundred thousand ids and secrets are all different", () => {
   expect(newSecret()).toHaveLength(32);
 });
 
+test("a secret is its holder's: neither later ones nor what others do to theirs change it", () => {
+  const secret = newSecret();
+  const before = secret.toString("hex");
+  for (let index = 0; index < 1000; index++) newSecret().fill(7);
+  expect(secret.toString("hex")).toBe(before);
+  expect(newSecret()).not.toEqual(Buffer.alloc(32, 7));
+});
+
 test("digests compare by content and tolerate what is missing", () => {
   const secret = newSecret();
   expect(sameDigest(digest(secret), new Uint8Array(digest(secret)))).toBe(true);

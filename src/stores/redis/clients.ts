@@ -16,6 +16,8 @@ export interface NodeRedisCluster {
 }
 
 export interface NodeRedisCommandOptions {
+  /** Milliseconds that a command waits to be written; 0 for no end. */
+  timeout?: number;
   /** Takes a command back that was not written yet. */
   abortSignal?: AbortSignal;
 }
@@ -110,11 +112,11 @@ export function wireOf(client: RedisClient): Wire {
 }
 
 /**
- * Not their `timeout`: for each command that makes a signal with a timer, which lives until its time is over although
- * the answer came long ago. Thousands of them keep the garbage collector busy.
+ * Not their `timeout`, which they set by themselves: for each command that makes a signal with a timer, which lives
+ * until its time is over although the answer came long ago. Thousands of them keep the garbage collector busy.
  */
-const until = (signal: AbortSignal | undefined): NodeRedisCommandOptions | undefined =>
-  signal === undefined ? undefined : { abortSignal: signal };
+const until = (signal: AbortSignal | undefined): NodeRedisCommandOptions =>
+  signal === undefined ? { timeout: 0 } : { timeout: 0, abortSignal: signal };
 
 const inOrder = (nodes: readonly Node[]): readonly Node[] =>
   [...nodes].sort((a, b) => (a.name < b.name ? -1 : 1));
