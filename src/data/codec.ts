@@ -48,10 +48,11 @@ export const jsonCodec: Codec = {
 };
 
 export function refuseKey(key: string): void {
-  if (FORBIDDEN_KEYS.has(key)) {
-    throw new PsessionError("invalid_data", `"${key}" cannot be a key of session data.`);
-  }
+  if (FORBIDDEN_KEYS.has(key)) throw forbidden(key);
 }
+
+const forbidden = (key: string): PsessionError =>
+  new PsessionError("invalid_data", `"${key}" cannot be a key of session data.`);
 
 /** Keys of what is kept beside the data, in the same text, so that it is merged and saved with it. */
 export const ASIDE = "psession:";
@@ -66,38 +67,52 @@ export function refuseTopKey(key: string): void {
 }
 
 /** Refuses what would come back as something else, or reach a prototype; names the place. */
-export function assertStorable(value: unknown, path = "data", depth = 0): void {
-  if (value === null || value === undefined) return;
+export function assertStorable(value: unknown, depth = 0): void {
+  // Nearly always all is well: the names of places are made only where it is not.
+  const fault = faultIn(value, depth);
+  if (fault !== undefined) throw fault("data");
+}
+
+/** Undefined where there is none. */
+type Fault = ((path: string) => PsessionError) | undefined;
+
+function faultIn(value: unknown, depth: number): Fault {
   switch (typeof value) {
     case "string":
     case "boolean":
-      return;
+    case "undefined":
+      return undefined;
     case "number":
-      if (Number.isFinite(value)) return;
-      throw notStorable(path, String(value));
+      return Number.isFinite(value) ? undefined : (path) => notStorable(path, String(value));
     case "object":
-      break;
+      return value === null ? undefined : faultInside(value, depth);
     default:
-      throw notStorable(path, `a ${typeof value}`);
+      return (path) => notStorable(path, `a ${typeof value}`);
   }
+}
+
+function faultInside(value: object, depth: number): Fault {
   if (depth > DEEPEST) {
-    throw new PsessionError("invalid_data", `Session data is nested deeper than ${DEEPEST} levels.`);
+    return () => new PsessionError("invalid_data", `Session data is nested deeper than ${DEEPEST} levels.`);
   }
   if (Array.isArray(value)) {
-    value.forEach((item, index) => {
-      assertStorable(item, `${path}[${index}]`, depth + 1);
-    });
-    return;
+    for (let index = 0; index < value.length; index++) {
+      const fault = faultIn(value[index], depth + 1);
+      if (fault !== undefined) return (path) => fault(`${path}[${index}]`);
+    }
+    return undefined;
   }
-  if ("toJSON" in value && typeof value.toJSON === "function") return;
+  if ("toJSON" in value && typeof value.toJSON === "function") return undefined;
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) {
-    throw notStorable(path, `a ${value.constructor?.name ?? "class instance"}`);
+    return (path) => notStorable(path, `a ${value.constructor?.name ?? "class instance"}`);
   }
-  for (const [key, item] of Object.entries(value)) {
-    refuseKey(key);
-    assertStorable(item, `${path}.${key}`, depth + 1);
+  for (const key of Object.keys(value)) {
+    if (FORBIDDEN_KEYS.has(key)) return () => forbidden(key);
+    const fault = faultIn((value as DataRecord)[key], depth + 1);
+    if (fault !== undefined) return (path) => fault(`${path}.${key}`);
   }
+  return undefined;
 }
 
 function notStorable(path: string, what: string): PsessionError {

@@ -57,8 +57,12 @@ type Phase =
 /** Where a response has what holds it back. */
 const HELD = Symbol("psession.held");
 
+/** Who has fixed its head; undefined while it is free. */
+const FIXER = Symbol("psession.fixer");
+
 interface Held {
   [HELD]?: HeldResponse;
+  [FIXER]?: HeldResponse | undefined;
 }
 
 type Passing = Pick<ServerResponse, "writeHead" | "write" | "end" | "flushHeaders">;
@@ -267,18 +271,20 @@ class HeldResponse {
 
   /** From here on the head looks sent: Node would refuse to change it, and so do we. */
   #fixHead(): void {
-    const response = this.#response;
+    const response: ServerResponse & Held = this.#response;
     if (this.#phase !== "open") return;
     this.#phase = "headed";
     if (this.#isHeadGone) return;
     this.#isHeadFixed = true;
     for (const name of HEADER_METHODS) {
       const own = Object.getOwnPropertyDescriptor(response, name);
-      if (own === undefined) continue;
+      if (own === undefined || own.value === FIXED_METHODS[name]) continue;
       this.#patchedByOthers ??= new Map();
       this.#patchedByOthers.set(name, own);
     }
-    Object.defineProperties(response, FIXED_HEAD);
+    response[FIXER] = this;
+    Object.assign(response, FIXED_METHODS);
+    for (const name of FIXED_FLAGS) Object.defineProperty(response, name, FLAGS[name]);
   }
 
   get isEnding(): boolean {
@@ -288,7 +294,7 @@ class HeldResponse {
   #freeHead(): void {
     if (!this.#isHeadFixed) return;
     this.#isHeadFixed = false;
-    for (const name in FIXED_HEAD) Reflect.deleteProperty(this.#response, name);
+    (this.#response as Held)[FIXER] = undefined;
     for (const [name, own] of this.#patchedByOthers ?? []) Object.defineProperty(this.#response, name, own);
     this.#patchedByOthers = undefined;
   }
@@ -334,29 +340,39 @@ const HOLDING = {
   },
 };
 
-const refusing = (what: "set" | "remove"): PropertyDescriptor => ({
-  configurable: true,
-  writable: true,
-  value(this: Held) {
+/**
+ * A head that is fixed, though it has not left. The same for all responses, as `HOLDING` is. They stay when the head is
+ * free again, and let pass: an object that loses properties becomes a slow one.
+ */
+const refusing = (name: (typeof HEADER_METHODS)[number]) =>
+  function (this: Held, ...values: unknown[]): unknown {
+    const fixer = this[FIXER];
+    if (fixer === undefined) return Reflect.apply(Object.getPrototypeOf(this)[name] as Method, this, values);
     // A handler that answers twice: its first answer stands, as it does where nothing holds it back.
-    if (heldBy(this).isEnding) return void warnOfSecondAnswer();
-    throw headersSent(what);
-  },
-});
+    if (fixer.isEnding) return void warnOfSecondAnswer();
+    throw headersSent(name === "removeHeader" ? "remove" : "set");
+  };
 
-/** A head that is fixed, though it has not left. The same for all responses, as `HOLDING` is. */
-const FIXED_HEAD: PropertyDescriptorMap & ThisType<Held> = {
-  headersSent: { configurable: true, get: () => true },
-  writableEnded: {
+const FIXED_METHODS = Object.fromEntries(HEADER_METHODS.map((name) => [name, refusing(name)]));
+
+const FLAGS = {
+  headersSent: flag("headersSent", () => true),
+  writableEnded: flag("writableEnded", ({ isEnding }) => isEnding),
+};
+const FIXED_FLAGS = ["headersSent", "writableEnded"] as const;
+
+function flag(
+  name: keyof ServerResponse,
+  whenFixed: (fixer: HeldResponse) => boolean,
+): PropertyDescriptor & ThisType<Held> {
+  return {
     configurable: true,
     get() {
-      return heldBy(this).isEnding;
+      const fixer = this[FIXER];
+      return fixer === undefined ? Reflect.get(Object.getPrototypeOf(this), name, this) : whenFixed(fixer);
     },
-  },
-  ...Object.fromEntries(
-    HEADER_METHODS.map((name) => [name, refusing(name === "removeHeader" ? "remove" : "set")]),
-  ),
-};
+  };
+}
 
 function warnOfSecondAnswer(): void {
   warn(

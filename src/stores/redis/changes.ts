@@ -21,7 +21,7 @@ import { listOf, textOf, textsOf } from "./server.ts";
  */
 const PROCESS = randomBytes(9).toString("base64url");
 let calls = 0;
-const nextCall = (): string => `${PROCESS}${(++calls).toString(36)}`;
+export const nextCall = (): string => `${PROCESS}${(++calls).toString(36)}`;
 
 /** A change as its script reads it, and the data of its session, which travels beside it. */
 export function encodeChange(change: Change): { change: Record<string, unknown>; data: string } {

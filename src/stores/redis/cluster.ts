@@ -2,10 +2,21 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import { sameDigest, tagOf } from "../../secrets.ts";
 import { excessOf } from "../devices.ts";
-import type { Cap, Change, ChangeResult, Ended, Ending, EndSelector, UserEntry, UserId } from "../store.ts";
+import type {
+  Cap,
+  Change,
+  ChangeResult,
+  Ended,
+  Ending,
+  EndSelector,
+  SessionRow,
+  UserEntry,
+  UserId,
+} from "../store.ts";
 import { Turns } from "../turns.ts";
 import { asText, decodeAnswer, decodeEnded, decodeListing, encodeChange, idsOf, rowKeys } from "./changes.ts";
 import { scripts } from "./lua/index.ts";
+import { insertPlain } from "./plain.ts";
 import { decodeUser, encodeUser, tombstone } from "./rows.ts";
 import { type Server, textsOf } from "./server.ts";
 import { perSlot } from "./slots.ts";
@@ -29,6 +40,12 @@ export class ClusterWriter implements Writer {
     this.#server = server;
     // Longer than one call can take, and its last command on the way.
     this.#lockTime = 2 * timeout;
+  }
+
+  async insert(row: SessionRow, deadline: number): Promise<ChangeResult> {
+    const { id, userId, absoluteDeadline } = row;
+    if (userId !== undefined) await this.#index(encodeUser(userId), absoluteDeadline, [`s:${id}`], deadline);
+    return (await insertPlain(this.#server, row, deadline)).result;
   }
 
   apply(change: Change, deadline: number): Promise<ChangeResult> {

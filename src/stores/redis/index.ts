@@ -30,6 +30,7 @@ import { ClusterWriter } from "./cluster.ts";
 import { endEveryone } from "./everyone.ts";
 import { Keys } from "./keys.ts";
 import { scripts } from "./lua/index.ts";
+import { plainOf, savePlain } from "./plain.ts";
 import { decodeSession, encodeUser, sessionHead } from "./rows.ts";
 import { listOf, Server } from "./server.ts";
 import { SingleWriter } from "./single.ts";
@@ -132,6 +133,15 @@ class RedisStore implements Store {
   }
 
   async apply(change: Change): Promise<ChangeResult> {
+    const { insert, update } = plainOf(change) ?? {};
+    if (insert?.userId !== undefined) assertUserId(insert.userId, this.userIds);
+    const deadline = this.#server.deadline();
+    if (insert !== undefined) return this.#writer.insert(insert, deadline);
+    const saved = update && (await savePlain(this.#server, update, deadline));
+    return saved ?? this.#applyAny(change, deadline);
+  }
+
+  #applyAny(change: Change, deadline: number): Promise<ChangeResult> {
     const { sessions, logins } = idsOf(change);
     assertSiblings([...sessions, ...logins]);
     for (const { sessionId, rememberedId } of change.end ?? [])
@@ -144,7 +154,7 @@ class RedisStore implements Store {
       ...caps.map((cap) => cap.userId),
     ])
       if (userId !== undefined) assertUserId(userId, this.userIds);
-    return this.#writer.apply(change, this.#server.deadline());
+    return this.#writer.apply(change, deadline);
   }
 
   async touch(touches: readonly Touch[]): Promise<void> {

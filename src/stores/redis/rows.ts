@@ -110,8 +110,8 @@ export function decodeLogin(id: string, raw: string): RememberedRow {
 }
 
 /** Of a whole row: what is undefined is left out. */
-export const newSessionHead = (row: SessionRow): HeadChange => withoutNull(sessionHead(row));
-export const newLoginHead = (row: RememberedRow): HeadChange => withoutNull(loginHead(row));
+export const newSessionHead = (row: SessionRow): Head => encodeRow(SESSION_FIELDS, row);
+export const newLoginHead = (row: RememberedRow): Head => encodeRow(LOGIN_FIELDS, row);
 
 /** Of the fields that are set: undefined means that the value goes. */
 export const sessionHead = (fields: Partial<SessionRow>): HeadChange => encode(SESSION, fields);
@@ -120,9 +120,6 @@ export const loginHead = (fields: Partial<RememberedRow> | Rotation): HeadChange
 /** What ending a login writes, besides raising its generation. */
 export const tombstone = ({ reason, at, pruneAfter }: Pick<EndSelector, "reason" | "at" | "pruneAfter">) =>
   loginHead({ revokedAt: at, revokedReason: reason, pruneAfter });
-
-const withoutNull = (head: HeadChange): HeadChange =>
-  Object.fromEntries(Object.entries(head).filter(([, value]) => value !== null));
 
 /** The parser's own error would quote the row. */
 function parsed(raw: string): Head {
@@ -145,6 +142,15 @@ function decode<Row extends object>(
     if (value !== undefined) (row as Record<string, unknown>)[key] = field.decode(value);
   }
   return row as Row;
+}
+
+function encodeRow(fields: readonly (readonly [string, Field<unknown>])[], row: object): Head {
+  const head: Record<string, string> = {};
+  for (const [key, field] of fields) {
+    const value = (row as Record<string, unknown>)[key];
+    if (value !== undefined && value !== null) head[field.name] = field.encode(value);
+  }
+  return head;
 }
 
 function encode(fields: object, row: object): HeadChange {

@@ -1,6 +1,7 @@
-import type { Change, ChangeResult, Ended, EndSelector, UserEntry, UserId } from "../store.ts";
+import type { Change, ChangeResult, Ended, EndSelector, SessionRow, UserEntry, UserId } from "../store.ts";
 import { decodeAnswer, decodeEnded, decodeListing, encodeChange, rowKeys } from "./changes.ts";
 import { scripts } from "./lua/index.ts";
+import { insertPlain } from "./plain.ts";
 import { encodeUser, tombstone } from "./rows.ts";
 import { type Server, textsOf } from "./server.ts";
 import type { Writer } from "./writer.ts";
@@ -11,6 +12,15 @@ export class SingleWriter implements Writer {
 
   constructor(server: Server) {
     this.#server = server;
+  }
+
+  async insert(row: SessionRow, deadline: number): Promise<ChangeResult> {
+    const { userId } = row;
+    const index = userId === undefined ? undefined : this.#server.keys.user(encodeUser(userId));
+    const { result, isDue } = await insertPlain(this.#server, row, deadline, index);
+    // A list tidies up: also for users who sign in often and never look at their devices.
+    if (isDue && userId !== undefined) await this.list(userId, deadline).catch(() => {});
+    return result;
   }
 
   async apply(change: Change, deadline: number): Promise<ChangeResult> {

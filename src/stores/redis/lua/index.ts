@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { APPLY, TOUCH } from "./apply.ts";
 import { ACQUIRE, CLAIM, LOCK, RELEASE, UNLOCK } from "./locks.ts";
-import { ROWS } from "./rows.ts";
-import { END, FORGET, INDEX, LIST, LOOK, NAME, READ_INDEX, USERS } from "./users.ts";
+import { INSERT, SAVE } from "./plain.ts";
+import { HEADS, ROWS as MANY_ROWS, NUMBERS } from "./rows.ts";
+import { USERS as DEVICES, END, FORGET, INDEX, INDEXES, LIST, LOOK, NAME, READ_INDEX } from "./users.ts";
 
 export interface Script {
   readonly text: string;
@@ -21,20 +22,25 @@ local found = row.head.si and redis.call('GET', key_of('s', row.head.si))
 return { row.raw, row.head.si or '', found or '' }
 `;
 
+const ROWS = [NUMBERS, HEADS, MANY_ROWS].join("");
+const USERS = [INDEXES, DEVICES].join("");
+
 export const scripts = {
   find: script(ROWS, FIND),
+  insert: script(NUMBERS, HEADS, INDEXES, INSERT),
+  save: script(NUMBERS, HEADS, SAVE),
   apply: script(ROWS, USERS, APPLY),
   touch: script(ROWS, TOUCH),
   list: script(ROWS, USERS, LIST),
   end: script(ROWS, USERS, END),
   name: script(ROWS, USERS, NAME),
   look: script(ROWS, USERS, LOOK),
-  index: script(ROWS, USERS, INDEX),
+  index: script(NUMBERS, INDEXES, INDEX),
   readIndex: script(READ_INDEX),
-  forget: script(ROWS, USERS, FORGET),
-  acquire: script(ROWS, ACQUIRE),
+  forget: script(NUMBERS, INDEXES, FORGET),
+  acquire: script(NUMBERS, ACQUIRE),
   release: script(RELEASE),
-  claim: script(ROWS, CLAIM),
+  claim: script(NUMBERS, CLAIM),
   lock: script(LOCK),
   unlock: script(UNLOCK),
 } as const;

@@ -1,5 +1,27 @@
+export const NUMBERS = `
+local function num(text) return tonumber(text or 0) end
+
+-- Whole numbers up to 2^53 in full: tostring would round them to 14 digits.
+local function digits(value) return string.format('%.0f', value) end
+`;
+
+/** A session is its head, a newline and its data. */
+export const HEADS = `
+local function head_of(raw)
+  local newline = string.find(raw, '\\n', 1, true)
+  return cjson.decode(string.sub(raw, 1, newline - 1)), newline
+end
+
+local function put(head, fields)
+  for name, value in pairs(fields) do
+    if value == cjson.null then value = nil end
+    head[name] = value
+  end
+end
+`;
+
 /**
- * What the scripts share: rows are read when first asked for, changed in memory, and written at the end, so that
+ * What the scripts share that look at more than one row: rows are read when first asked for, changed in memory, and written at the end, so that
  * a condition that fails has changed nothing.
  *
  * KEYS has the keys that are known beforehand; of those that a row names (a login its session and the other way
@@ -21,9 +43,8 @@ local function load(cache, kind, id)
   local raw = redis.call('GET', key)
   row = { id = id, key = key, raw = raw }
   if raw and kind == 's' then
-    local newline = string.find(raw, '\\n', 1, true)
-    row.head = cjson.decode(string.sub(raw, 1, newline - 1))
-    row.data = string.sub(raw, newline + 1)
+    local head, newline = head_of(raw)
+    row.head, row.data = head, string.sub(raw, newline + 1)
   elseif raw then
     row.head = cjson.decode(raw)
   end
@@ -45,17 +66,9 @@ end
 
 local function set(row, fields)
   row.head = row.head or {}
-  for name, value in pairs(fields) do
-    if value == cjson.null then value = nil end
-    row.head[name] = value
-  end
+  put(row.head, fields)
   row.dirty = true
 end
-
-local function num(text) return tonumber(text or 0) end
-
--- Whole numbers up to 2^53 in full: tostring would round them to 14 digits.
-local function digits(value) return string.format('%.0f', value) end
 
 -- Every write gives the row its expiry anew: without one it would stay for ever.
 local function save()

@@ -4,7 +4,7 @@
  * not be: a row that its user's index lacks would survive a revocation. So the index is written first, and it
  * lives a day longer than the deadlines it was told of, as the clocks of servers and applications differ.
  */
-export const USERS = `
+export const INDEXES = `
 local DAY = 86400000
 local SWEEP_FROM, SWEEP_EVERY = 32, 16
 
@@ -23,6 +23,11 @@ local function index(key, deadline, handles)
   return redis.call('ZCARD', key)
 end
 
+local function due_for_sweep(count) return count > SWEEP_FROM and count % SWEEP_EVERY < 2 end
+`;
+
+/** Devices by their handles. */
+export const USERS = `
 local function of_handle(handle)
   local id = string.sub(handle, 3)
   if string.sub(handle, 1, 2) == 's:' then return of_session(session(id)) end
@@ -63,8 +68,6 @@ local function sweep(key, user, handles)
     if is_stale(user, handle) then redis.call('ZREM', key, handle) end
   end
 end
-
-local function due_for_sweep(count) return count > SWEEP_FROM and count % SWEEP_EVERY < 2 end
 `;
 
 /** KEYS: the user's index. ARGV: length of the key's end, deadline, handles. Gives the number of handles. */
