@@ -1,5 +1,5 @@
 /** How rows come back: which columns are selected under which names, and how a driver's values become ours. */
-import type { Blank } from "../blank.ts";
+import type { Values } from "./assemble.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Column, ColumnKind, Schema, Table } from "./schema.ts";
 import type { RawRow } from "./statement.ts";
@@ -12,7 +12,8 @@ export interface Selection<Row> {
 
 /** One column of a driver's row. */
 interface Reader {
-  readonly field: string;
+  /** Of its field among those of the table. */
+  readonly place: number;
   /** Where its value is, in a list or an object. */
   readonly key: string | number;
   /** Undefined where a value is taken as the driver gives it. */
@@ -48,14 +49,14 @@ export class Reading {
   /** `keyOf`: where a column's value is in what the driver gave. */
   rows<Row>(
     { columns }: Pick<Table<keyof Row & string>, "columns">,
-    blank: () => Blank<Row>,
+    assemble: (values: Values) => Row,
     keyOf: (column: Column, index: number) => string | number,
-  ): (values: object) => Row {
-    const readers = this.#readers(columns, keyOf);
-    return (values) => {
-      const row = blank();
-      fill(row, values, readers);
-      return row as Row;
+  ): (raw: object) => Row {
+    const readers = this.#readers(columns, columns, keyOf);
+    return (raw) => {
+      const values = new Array<unknown>(columns.length);
+      fill(values, raw, readers);
+      return assemble(values);
     };
   }
 
@@ -65,42 +66,44 @@ export class Reading {
    */
   packed<Row>(
     { columns }: Pick<Table<keyof Row & string>, "columns">,
-    blank: () => Blank<Row>,
+    assemble: (values: Values) => Row,
     alias: string,
   ): Selection<Row> {
     const dialect = this.#dialect;
     if (dialect.packed === undefined)
       return {
         list: this.selectList(columns, alias),
-        read: this.rows<Row>({ columns }, blank, aliased(alias)),
+        read: this.rows<Row>({ columns }, assemble, aliased(alias)),
       };
     const inside = columns.filter(({ kind }) => PACKABLE.has(kind));
     const beside = columns.filter(({ kind }) => !PACKABLE.has(kind));
     const parts = inside.map((column) => ({ ...column, expression: this.#expression(column, alias) }));
     const packedReaders = this.#readers(
       inside,
+      columns,
       (_, index) => index,
       (column) => (column.kind === "digest" ? bytesOfHex : this.#read(column)),
     );
-    const readers = this.#readers(beside, aliased(alias));
+    const readers = this.#readers(beside, columns, aliased(alias));
     return {
       list: `${dialect.packed(parts)} AS ${dialect.quote(PACK)}, ${this.selectList(beside, alias)}`,
       read: (raw) => {
-        const row = blank();
-        fill(row, String(raw[PACK]).split(","), packedReaders, "");
-        fill(row, raw, readers);
-        return row as Row;
+        const values = new Array<unknown>(columns.length);
+        fill(values, String(raw[PACK]).split(","), packedReaders, "");
+        fill(values, raw, readers);
+        return assemble(values);
       },
     };
   }
 
   #readers(
     columns: readonly Column[],
+    all: readonly Column[],
     keyOf: (column: Column, index: number) => string | number,
     readOf = (column: Column) => this.#read(column),
   ): readonly Reader[] {
     return columns.map((column, index) => ({
-      field: column.field,
+      place: all.indexOf(column),
       key: keyOf(column, index),
       read: readOf(column),
     }));
@@ -131,11 +134,11 @@ export class Reading {
 }
 
 /** `nothing`: what stands for null besides null. */
-function fill(row: object, values: object, readers: readonly Reader[], nothing?: string): void {
-  for (const { field, key, read } of readers) {
-    const value = (values as Record<string | number, unknown>)[key];
-    if (value === null || value === undefined || value === nothing) continue;
-    (row as Record<string, unknown>)[field] = read === undefined ? value : read(value);
+function fill(values: unknown[], raw: object, readers: readonly Reader[], nothing?: string): void {
+  for (const { place, key, read } of readers) {
+    const value = (raw as Record<string | number, unknown>)[key];
+    const isThere = value !== null && value !== undefined && value !== nothing;
+    values[place] = isThere ? (read === undefined ? value : read(value)) : undefined;
   }
 }
 

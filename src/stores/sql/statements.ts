@@ -1,6 +1,5 @@
 import { assertUserId } from "../../user-id.ts";
 import { type AuditEntry, type AuditQuery, earliestAuditId } from "../audit.ts";
-import { type Blank, blankEntry, blankLogin, blankSession } from "../blank.ts";
 import type {
   LockRequest,
   Remembered,
@@ -11,6 +10,7 @@ import type {
   UserEntry,
   UserId,
 } from "../store.ts";
+import { assembleEntry, assembleLogin, assembleSession, type Values } from "./assemble.ts";
 import { type Dialect, qualified } from "./dialect.ts";
 import { PRUNE } from "./programs/keep-house.ts";
 import { aliased, Reading, type Selection } from "./reading.ts";
@@ -73,12 +73,12 @@ export class Statements {
     this.#reading = new Reading(schema, dialect);
     this.#sessionList = this.selectList(schema.sessions, "s");
     this.#joined = `SELECT ${this.selectList(schema.logins, "l")}, ${this.#sessionList}`;
-    this.#found = this.#reading.packed<SessionRow>(schema.sessions, blankSession, "s");
+    this.#found = this.#reading.packed<SessionRow>(schema.sessions, assembleSession, "s");
     this.readFound = this.#found.read;
-    this.sessionOf = this.#reading.rows<SessionRow>(schema.sessions, blankSession, (_, index) => index);
-    this.readSession = this.#joinedReader<SessionRow>(schema.sessions, "s", blankSession);
-    this.readLogin = this.#joinedReader<RememberedRow>(schema.logins, "l", blankLogin);
-    this.readAudit = this.#joinedReader<AuditEntry>(schema.audit, "a", blankEntry);
+    this.sessionOf = this.#reading.rows<SessionRow>(schema.sessions, assembleSession, (_, index) => index);
+    this.readSession = this.#joinedReader<SessionRow>(schema.sessions, "s", assembleSession);
+    this.readLogin = this.#joinedReader<RememberedRow>(schema.logins, "l", assembleLogin);
+    this.readAudit = this.#joinedReader<AuditEntry>(schema.audit, "a", assembleEntry);
   }
 
   selectList(table: Table, alias: string): string {
@@ -579,9 +579,9 @@ export class Statements {
   #joinedReader<Row>(
     table: Table<keyof Row & string>,
     alias: string,
-    blank: () => Blank<Row>,
+    assemble: (values: Values) => Row,
   ): (raw: RawRow) => Row | undefined {
-    const rowOf = this.#reading.rows<Row>(table, blank, aliased(alias));
+    const rowOf = this.#reading.rows<Row>(table, assemble, aliased(alias));
     const key = `${alias}_id`;
     return (raw) => (raw[key] === null || raw[key] === undefined ? undefined : rowOf(raw));
   }
