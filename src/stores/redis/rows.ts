@@ -186,9 +186,10 @@ function encodeRow(fields: readonly (readonly [string, Field<unknown>])[], row: 
 
 function encode(fields: object, row: object): HeadChange {
   const head: Record<string, string | null> = {};
-  for (const [key, value] of Object.entries(row)) {
+  for (const key in row) {
     const field = (fields as AnyFields)[key];
     if (field === undefined) continue;
+    const value = (row as Record<string, unknown>)[key];
     head[field.name] = value === undefined || value === null ? null : field.encode(value);
   }
   return head;

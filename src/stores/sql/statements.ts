@@ -50,7 +50,10 @@ export class Statements {
   readonly readAudit: (raw: RawRow) => AuditEntry | undefined;
 
   readonly #texts = new Map<string, string>();
+  /** Of what is on the way of many requests: long texts take long to make and to compare. */
   readonly #findSessions = new Map<string, string>();
+  readonly #inserts = new Map<Table, string>();
+  readonly #updates = new Map<string, string>();
   readonly #joined: string;
   readonly #sessionList: string;
   readonly #reading: Reading;
@@ -103,7 +106,6 @@ export class Statements {
 
   findSessions(ids: readonly string[]): Statement {
     const { sql: condition, values } = this.dialect.isOneOf(`s.${this.s.id}`, ids);
-    // By its short end: this is on the way of every request, and long texts take long to compare.
     let sql = this.#findSessions.get(condition);
     if (sql === undefined) {
       sql = this.numbered(`SELECT ${this.#found.list} FROM ${this.S} s WHERE ${condition}`);
@@ -188,7 +190,12 @@ export class Statements {
   }
 
   insert<Row extends object>(table: Table<keyof Row & string>, row: Row): Statement {
-    return this.make(this.insertText(table), this.valuesOf(table, row));
+    let sql = this.#inserts.get(table);
+    if (sql === undefined) {
+      sql = this.numbered(this.insertText(table));
+      this.#inserts.set(table, sql);
+    }
+    return { sql, values: this.valuesOf(table, row), returns: false };
   }
 
   insertText(table: Table): string {
@@ -203,11 +210,19 @@ export class Statements {
 
   updateSession({ id, version, set }: SessionUpdate): Statement {
     const { S, s } = this;
-    const { sql, values } = this.assignments(this.schema.sessions, set);
-    return this.make(
-      `UPDATE ${S} SET ${sql}${s.version} = ${s.version} + 1 WHERE ${s.id} = ? AND ${s.version} = ?`,
-      [...values, id, version],
-    );
+    const values = this.valuesSet(this.schema.sessions, set);
+    values.push(id, version);
+    // By the names of its fields, which are shorter than the text.
+    const fields = Object.keys(set).join();
+    let sql = this.#updates.get(fields);
+    if (sql === undefined) {
+      const { sql: assigned } = this.assignments(this.schema.sessions, set);
+      sql = this.numbered(
+        `UPDATE ${S} SET ${assigned}${s.version} = ${s.version} + 1 WHERE ${s.id} = ? AND ${s.version} = ?`,
+      );
+      this.#updates.set(fields, sql);
+    }
+    return { sql, values, returns: false };
   }
 
   rotate(id: string, generation: number, set: Rotation): Statement {
@@ -524,13 +539,14 @@ export class Statements {
     set: { readonly [K in Field]?: unknown },
   ): { sql: string; values: SqlValue[] } {
     let sql = "";
+    for (const field in set) sql += `${this.dialect.quote(columnOf(table, field).column)} = ?, `;
+    return { sql, values: this.valuesSet(table, set) };
+  }
+
+  valuesSet<Field extends string>(table: Table<Field>, set: { readonly [K in Field]?: unknown }): SqlValue[] {
     const values: SqlValue[] = [];
-    for (const field in set) {
-      const column = columnOf(table, field);
-      sql += `${this.dialect.quote(column.column)} = ?, `;
-      values.push(this.value(column, set[field]));
-    }
-    return { sql, values };
+    for (const field in set) values.push(this.value(columnOf(table, field), set[field]));
+    return values;
   }
 
   valuesOf<Row extends object>(table: Table<keyof Row & string>, row: Row): SqlValue[] {
