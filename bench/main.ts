@@ -92,12 +92,12 @@ const wishes = {
 
 const results =
   flags.from === undefined
-    ? await run(wishes, timing)
+    ? await run(wishes, timing, keep)
     : (JSON.parse(readFileSync(flags.from, "utf8")) as Results);
 const verdicts = judge(results);
 process.stdout.write(report(results, verdicts));
 if (flags.from === undefined) {
-  write(flags.json, `${JSON.stringify({ ...results, targets: verdicts }, undefined, 2)}\n`);
+  keep(results);
   console.log(`The figures are in ${flags.json}.`);
 }
 if (flags.plot !== undefined) {
@@ -106,6 +106,10 @@ if (flags.plot !== undefined) {
   console.log(`The plot is in ${flags.plot}.`);
 }
 process.exit();
+
+function keep(results: Results): void {
+  write(flags.json, `${JSON.stringify({ ...results, targets: judge(results) }, undefined, 2)}\n`);
+}
 
 function write(file: string, text: string): void {
   mkdirSync(dirname(file), { recursive: true });

@@ -6,11 +6,16 @@ import { measureGrowth } from "./growth.ts";
 import { Load, reasonOf, type Timing, Track } from "./measure.ts";
 import { type Plan, planRun, type Wishes } from "./plan.ts";
 import { showSteps } from "./progress.ts";
-import type { BlockResult, CpuResult, Results } from "./results.ts";
+import type { BlockResult, CpuResult, GrowthResult, Results, SizeResult } from "./results.ts";
 import { measureSize } from "./size.ts";
 import { Stores } from "./stores.ts";
 
-export async function run(wishes: Wishes, timing: Timing): Promise<Results> {
+/** `keep` takes what there is so far, each time that something was measured: a run takes long, and may be stopped. */
+export async function run(
+  wishes: Wishes,
+  timing: Timing,
+  keep: (results: Results) => void,
+): Promise<Results> {
   const plan = planRun(CONTENDERS, wishes);
   const begun = { at: new Date().toISOString(), load: loadavg()[0] ?? 0 };
   const steps = showSteps(stepsOf(plan, wishes, timing));
@@ -28,42 +33,45 @@ export async function run(wishes: Wishes, timing: Timing): Promise<Results> {
   };
   // Whoever has seen enough leaves nothing behind in the databases.
   process.once("SIGINT", () => void stores.close().finally(() => process.exit(130)));
+  const blocks: BlockResult[] = [];
+  let cpu: CpuResult | undefined;
+  const growth: GrowthResult[] = [];
+  const sizes: SizeResult[] = [];
+  const resultsSoFar = (): Results => ({
+    about: {
+      at: begun.at,
+      node: process.versions.node,
+      machine: `${cpus().length} × ${cpus()[0]?.model ?? "unknown"}`,
+      load: [begun.load, loadavg()[0] ?? 0],
+      ...timing,
+      isQuick: wishes.isQuick,
+    },
+    blocks,
+    cpu,
+    growth,
+    sizes,
+    refused: Array.from(refused, ([id, why]) => ({ id, why })),
+  });
   try {
-    const blocks: BlockResult[] = [];
     for (const group of groupsOf(plan)) {
       const track = new Track({ stores, load, timing, refused, onStep: steps.next });
       blocks.push(...(await track.measure(group)));
+      keep(resultsSoFar());
     }
-    let cpu: CpuResult | undefined;
     if (plan.passes.includes("cpu")) cpu = await measureCpu(wishes.isQuick, steps.next);
-    const growth = [];
     for (const store of plan.growing) {
       growth.push(
         ...(await unless(`growth, ${store}`, () => measureGrowth(stores, store, wishes.rows, steps.next))),
       );
     }
-    const sizes = [];
+    keep(resultsSoFar());
     for (const contender of plan.sizes) {
       const id = `size, ${idOf(contender)}`;
       steps.next(id);
       sizes.push(...(await unless(id, () => measureSize(stores, load, contender))));
     }
     steps.done();
-    return {
-      about: {
-        at: begun.at,
-        node: process.versions.node,
-        machine: `${cpus().length} × ${cpus()[0]?.model ?? "unknown"}`,
-        load: [begun.load, loadavg()[0] ?? 0],
-        ...timing,
-        isQuick: wishes.isQuick,
-      },
-      blocks,
-      cpu,
-      growth,
-      sizes,
-      refused: Array.from(refused, ([id, why]) => ({ id, why })),
-    };
+    return resultsSoFar();
   } finally {
     await load.stop();
     await stores.close();

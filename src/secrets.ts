@@ -1,12 +1,5 @@
-import {
-  createHmac,
-  createSecretKey,
-  hash,
-  hkdfSync,
-  type KeyObject,
-  randomFillSync,
-  timingSafeEqual,
-} from "node:crypto";
+import { createHmac, createSecretKey, hash, hkdfSync, type KeyObject, timingSafeEqual } from "node:crypto";
+import { randomness } from "./randomness.ts";
 
 /** Row ids: immutable, safe to show, worthless as a credential. */
 export const ID_LENGTH = 22;
@@ -22,32 +15,13 @@ export type Secret = Buffer;
 /** SHA-256 of a secret or token: all that a store ever has. */
 export type Digest = Uint8Array;
 
-/**
- * Random bytes ahead of their use: asking OpenSSL for each id and secret took a sixth of a sign-in. Filled when first
- * needed, and wiped where handed out. Who can read or copy this process's memory knows the state of OpenSSL's own
- * generator as well, and with it all that it will give.
- */
-const POOL = Buffer.alloc(4096);
-let taken = POOL.length;
-
-function take(length: number): Buffer {
-  if (taken + length > POOL.length) {
-    randomFillSync(POOL);
-    taken = 0;
-  }
-  const bytes = Buffer.from(POOL.subarray(taken, taken + length));
-  POOL.fill(0, taken, taken + length);
-  taken += length;
-  return bytes;
-}
-
 /** 128 random bits. */
-export const newId = (): string => take(16).toString("base64url");
+export const newId = (): string => randomness.take(16).toString("base64url");
 /** An id for what belongs to `id`: the same tag, then 96 random bits. */
-export const newSiblingId = (id: string): string => tagOf(id) + take(12).toString("base64url");
+export const newSiblingId = (id: string): string => tagOf(id) + randomness.take(12).toString("base64url");
 export const tagOf = (id: string): string => id.slice(0, TAG_LENGTH);
-export const newSecret = (): Secret => take(32);
-export const newSalt = (): Uint8Array => take(16);
+export const newSecret = (): Secret => randomness.take(32);
+export const newSalt = (): Uint8Array => randomness.take(16);
 
 const DIGEST = Buffer.alloc(32);
 

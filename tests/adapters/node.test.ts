@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, request as httpRequest, type ServerResponse } from "node:http";
 import { connect } from "node:net";
+import { setFlagsFromString } from "node:v8";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { openSession, withSession } from "../../src/adapters/node/index.ts";
 import { memoryStore, PsessionError } from "../../src/index.ts";
@@ -332,6 +333,28 @@ describe("a response that is held back", () => {
       expect([one?.value, one?.get], name).toEqual([other?.value, other?.get]);
       expect(Object.is(one?.value ?? one?.get, other?.value ?? other?.get), name).toBe(true);
     }
+  });
+
+  test("keeps its shape when the head is free again, and what is derived from it finds Node's own behind ours", async () => {
+    setFlagsFromString("--allow-natives-syntax");
+    const isFast = new Function("object", "return %HasFastProperties(object)") as (object: object) => boolean;
+    const { psession } = testApp({ ...overHttp });
+    const base = await serve(async (request, response) => {
+      const session = await openSession(psession, request, response);
+      session.set("count", 1);
+      response.write("begun");
+      await once(response, "drain");
+      const derived = Object.create(response) as typeof response;
+      const refused = {
+        code: "ERR_HTTP_HEADERS_SENT",
+        message: expect.stringContaining("set headers after"),
+      };
+      expect(() => derived.setHeader("x-late", "1")).toThrow(expect.objectContaining(refused));
+      const seen = [response, derived].map((one) => [one.headersSent, one.writableEnded, one.getHeader("x")]);
+      response.end(JSON.stringify([isFast(response), ...seen]));
+    });
+    const { text } = await new HttpClient(base).get("/");
+    expect(text).toBe(`begun${JSON.stringify([true, [true, false, null], [true, false, null]])}`);
   });
 
   test("carries the cookies of two sessions, and of each once", async () => {

@@ -1,5 +1,4 @@
-import crypto, { createHash } from "node:crypto";
-import { syncBuiltinESMExports } from "node:module";
+import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -20,6 +19,8 @@ export const SOURCES = resolve(import.meta.dirname, "../../src");
 
 export async function loadLibrary(sources = SOURCES): Promise<Library> {
   const load = (path: string) => import(pathToFileURL(join(sources, path)).href);
+  const { randomness } = await load("randomness.ts");
+  randomness.take = taken;
   return {
     ...(await load("request/open.ts")),
     ...(await load("request/commit.ts")),
@@ -42,8 +43,7 @@ export function seedRandomness(next: string): void {
   drawn = 0;
 }
 
-crypto.randomBytes = ((size: number) => {
+function taken(length: number): Buffer {
   drawn++;
-  return createHash("sha512").update(`${seed}/${drawn}`).digest().subarray(0, size);
-}) as typeof crypto.randomBytes;
-syncBuiltinESMExports();
+  return createHash("sha512").update(`${seed}/${drawn}`).digest().subarray(0, length);
+}

@@ -287,6 +287,10 @@ class HeldResponse {
     for (const name of FIXED_FLAGS) Object.defineProperty(response, name, FLAGS[name]);
   }
 
+  get response(): ServerResponse {
+    return this.#response;
+  }
+
   get isEnding(): boolean {
     return this.#isEnding;
   }
@@ -347,11 +351,15 @@ const HOLDING = {
 const refusing = (name: (typeof HEADER_METHODS)[number]) =>
   function (this: Held, ...values: unknown[]): unknown {
     const fixer = this[FIXER];
-    if (fixer === undefined) return Reflect.apply(Object.getPrototypeOf(this)[name] as Method, this, values);
+    if (fixer === undefined) return Reflect.apply(passing(this, name) as Method, this, values);
     // A handler that answers twice: its first answer stands, as it does where nothing holds it back.
     if (fixer.isEnding) return void warnOfSecondAnswer();
     throw headersSent(name === "removeHeader" ? "remove" : "set");
   };
+
+/** What stands behind ours. `on` may be an object that somebody derived from the response. */
+const passing = (on: Held, name: keyof ServerResponse): unknown =>
+  Reflect.get(Object.getPrototypeOf(heldBy(on).response), name, on);
 
 const FIXED_METHODS = Object.fromEntries(HEADER_METHODS.map((name) => [name, refusing(name)]));
 
@@ -369,7 +377,7 @@ function flag(
     configurable: true,
     get() {
       const fixer = this[FIXER];
-      return fixer === undefined ? Reflect.get(Object.getPrototypeOf(this), name, this) : whenFixed(fixer);
+      return fixer === undefined ? passing(this, name) : whenFixed(fixer);
     },
   };
 }
