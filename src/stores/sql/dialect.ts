@@ -35,7 +35,10 @@ export interface Dialect {
   prune(table: string, key: string, pruneAfter: string, limit: number): string | undefined;
   /** Makes transactions that count one user's devices wait for each other. */
   lockUser(statements: Statements, user: string, until: number): Statement | undefined;
-  /** A change as one statement; undefined where it takes several. */
+  /**
+   * A change as one statement; undefined where it takes several. It answers with a row that says which conditions held,
+   * or, where it returns none, by having changed something or nothing.
+   */
   applyAtOnce?(statements: Statements, change: Change): Statement | undefined;
   /** Touches of different sessions, none of which confirms, as few statements. */
   touchAll?(statements: Statements, touches: readonly Touch[]): Statement[];

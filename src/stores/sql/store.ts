@@ -108,7 +108,9 @@ export class SqlStore implements Store {
     let tries = 0;
     const program = () => {
       tries++;
-      return atOnce === undefined ? applyProgram(statements, change) : applyAtOnceProgram(atOnce);
+      return atOnce === undefined
+        ? applyProgram(statements, change)
+        : applyAtOnceProgram(statements, change, atOnce);
     };
     const runner = await this.#whenReady();
     try {

@@ -20,6 +20,7 @@ import {
 import { type Column, type ColumnKind, columnOf, type Schema, type Table } from "../schema.ts";
 import type { FaultKind, SqlValue, Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
+import { applyAtOnce } from "./mysql-apply.ts";
 import { mysqlInspection } from "./mysql-inspect.ts";
 
 const ASCII = "CHARACTER SET ascii COLLATE ascii_bin";
@@ -82,6 +83,7 @@ export const mysqlDialect: Dialect = {
       [user, until, until + DAY],
     );
   },
+  applyAtOnce,
   touchAll,
   migrations: (schema) => [
     {

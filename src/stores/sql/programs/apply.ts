@@ -65,22 +65,48 @@ export function* applyProgram(statements: Statements, change: Change): Program<r
 
 function* updateProgram(statements: Statements, update: SessionUpdate): Program<void> {
   const { count } = yield* unique(statements.updateSession(update));
-  if (count > 0) return;
-  const { rows } = yield statements.sessionExists(update.id);
+  if (count === 0) yield* notUpdated(statements, update);
+}
+
+function* notUpdated(statements: Statements, { id }: SessionUpdate): Program<never> {
+  const { rows } = yield statements.sessionExists(id);
   throw new LostCondition(rows.length === 0 ? "missing" : "stale");
 }
 
-/** A change that was made one statement, which answers which of its conditions held. */
-export function* applyAtOnceProgram(statement: Statement): Program<readonly Ended[]> {
+/** A change that was made one statement. */
+export function* applyAtOnceProgram(
+  statements: Statements,
+  change: Change,
+  atOnce: Statement,
+): Program<readonly Ended[]> {
   const {
     rows: [answer],
-  } = yield* unique(statement);
+    count,
+  } = yield* unique(atOnce);
+  if (!atOnce.returns) {
+    if (count === 0) yield* changedNothing(statements, change);
+    return [];
+  }
   // It always has a row: without one, what came is the answer to something else.
   if (answer === undefined)
     throw Object.assign(new Error("The answer was lost."), { code: "CONNECTION_CLOSED" });
   if (Number(answer["done"]) === 1) return [];
   if (Number(answer["held"]) === 0) throw new LostCondition("rotation");
   throw new LostCondition(Number(answer["seen"]) === 0 ? "missing" : "stale");
+}
+
+/**
+ * Some condition did not hold, and none of them can hold again: generations and versions grow, and what is revoked
+ * stays so. A use of a login that has ended is none, but keeps nobody from saving.
+ */
+function* changedNothing(statements: Statements, { rotate, update }: Change): Program<void> {
+  if (rotate !== undefined) {
+    const { rows } = yield statements.hold(rotate.id, rotate.generation);
+    if (rows.length === 0) throw new LostCondition("rotation");
+  }
+  if (update === undefined) return;
+  if (rotate === undefined) yield* updateProgram(statements, update);
+  else yield* notUpdated(statements, update);
 }
 
 function* unique(statement: Statement): Program<Answer> {

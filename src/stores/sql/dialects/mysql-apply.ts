@@ -1,0 +1,44 @@
+import type { Change } from "../../store.ts";
+import { endsNothing } from "../changes.ts";
+import type { Statement } from "../statement.ts";
+import type { Statements } from "../statements.ts";
+
+/**
+ * New values of a session together with a rotation or a use of its login, as one UPDATE of both tables, where a
+ * transaction takes four round trips. It changes both rows or none; undefined for other changes.
+ *
+ * InnoDB reads and locks what an UPDATE is to write as it is at that moment, and evaluates conditions on that. The login
+ * comes first, as deadlocks want it. Which of several assignments is made first is not defined: none reads what another
+ * one writes, so a use that confirms is none for here.
+ */
+export function applyAtOnce(statements: Statements, change: Change): Statement | undefined {
+  const { rotate, hold, remember, insert, update, use } = change;
+  const others = hold ?? remember ?? insert ?? use?.confirm;
+  const isOfOneLogin = (rotate === undefined) !== (use === undefined);
+  if (!endsNothing(change) || others !== undefined || update === undefined || !isOfOneLogin) return undefined;
+
+  const { S, L, s, l, schema } = statements;
+  const assigned = (alias: string, names: Readonly<Record<string, string>>, set: object) =>
+    Object.keys(set).map((field) => `${alias}.${names[field]} = ?`);
+  const ofLogin =
+    rotate?.set ??
+    (use && { lastUsedAt: use.lastUsedAt, idleDeadline: use.idleDeadline, pruneAfter: use.pruneAfter });
+  const set = [
+    ...assigned("l", l, ofLogin ?? {}),
+    ...(rotate === undefined
+      ? []
+      : [`l.${l.confirmedAt} = NULL`, `l.${l.generation} = l.${l.generation} + 1`]),
+    ...assigned("s", s, update.set),
+    `s.${s.version} = s.${s.version} + 1`,
+  ];
+  const generation = rotate === undefined ? "" : ` AND l.${l.generation} = ?`;
+  return statements.make(
+    `UPDATE ${L} l STRAIGHT_JOIN ${S} s SET ${set.join(", ")} WHERE l.${l.id} = ?${generation} AND l.${l.revokedAt} IS NULL AND s.${s.id} = ? AND s.${s.version} = ?`,
+    [
+      ...statements.valuesSet(schema.logins, ofLogin ?? {}),
+      ...statements.valuesSet(schema.sessions, update.set),
+      ...(rotate === undefined ? [use?.id ?? null] : [rotate.id, rotate.generation]),
+      ...[update.id, update.version],
+    ],
+  );
+}
