@@ -157,7 +157,7 @@ export class Track {
 
   /** Compiled code is what production runs, so it is what the first block has, too. */
   async #warmUp({ running, cookies }: Ready, visits: readonly Block[]): Promise<void> {
-    const requests = Math.ceil(2000 * this.#timing.seconds);
+    const requests = Math.ceil(10_000 * this.#timing.seconds);
     for (const { scenario } of visits) {
       if (VISITS[scenario].cookies === "remember") continue;
       const sent = await this.#cookiesFor(running, cookies, scenario, requests);

@@ -83,6 +83,8 @@ export class KeyRing {
   readonly #keys: readonly [DerivedKey, ...DerivedKey[]];
   /** By MAC, the oldest first. */
   readonly #verified = new Map<string, Verified>();
+  /** Keys that presented tokens make of one of ours, as long as the tokens are in memory. */
+  readonly #ofTokens = new WeakMap<Secret, { readonly key: DerivedKey; readonly own: KeyObject }>();
 
   constructor(keys: readonly [Uint8Array | string, ...(Uint8Array | string)[]]) {
     const [first, ...older] = keys;
@@ -151,14 +153,17 @@ export class KeyRing {
     if (key === undefined) return undefined;
     const generation = Buffer.alloc(8);
     generation.writeBigUInt64BE(BigInt(from.generation));
-    const perToken = createHmac("sha256", key.successor).update(presented).digest();
-    return createHmac("sha256", createSecretKey(perToken))
-      .update(purpose)
-      .update("\0")
-      .update(from.id)
-      .update(generation)
-      .update(from.salt)
-      .digest();
+    const text = Buffer.concat([Buffer.from(`${purpose}\0${from.id}`), generation, from.salt]);
+    return createHmac("sha256", this.#perToken(key, presented)).update(text).digest();
+  }
+
+  /** The same for both of its successors, which are wanted together. */
+  #perToken(key: DerivedKey, presented: Secret): KeyObject {
+    const known = this.#ofTokens.get(presented);
+    if (known?.key === key) return known.own;
+    const own = createSecretKey(createHmac("sha256", key.successor).update(presented).digest());
+    this.#ofTokens.set(presented, { key, own });
+    return own;
   }
 }
 

@@ -1,3 +1,4 @@
+import { createHmac, hkdfSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { digest, KeyRing, newId, newSalt, newSecret, sameDigest } from "../src/secrets.ts";
 import { KEY, OLDER_KEY } from "./support/app.ts";
@@ -56,6 +57,20 @@ test("the same predecessor leads to the same successor, and every ingredient cou
   const all = [successor, ...others].map((value) => value?.toString("hex"));
   expect(new Set(all).size).toBe(all.length);
   expect(ring.derive("remember", token, from, "unknown")).toBeUndefined();
+});
+
+test("a successor is what every version has made of the same ingredients", () => {
+  const token = Buffer.alloc(32, 1);
+  const salt = Buffer.alloc(16, 2);
+  const id = "a".repeat(22);
+  const of = (key: Uint8Array, ...parts: (string | Uint8Array)[]) =>
+    parts.reduce((hmac, part) => hmac.update(part), createHmac("sha256", key)).digest();
+  const successorKey = Buffer.from(hkdfSync("sha256", KEY, "psession", "psession/1/successor", 32));
+  const generation = Buffer.from("0000000000000003", "hex");
+  for (const purpose of ["remember", "session"] as const) {
+    const expected = of(of(successorKey, token), purpose, "\0", id, generation, salt);
+    expect(new KeyRing([KEY]).derive(purpose, token, { id, generation: 3, salt })).toEqual(expected);
+  }
 });
 
 describe("cookies that came before", () => {
