@@ -7,6 +7,7 @@ import {
   decodeSession,
   decodeUser,
   encodeUser,
+  type HeadChange,
   loginHead,
   newLoginHead,
   newSessionHead,
@@ -29,11 +30,7 @@ export function encodeChange(change: Change): { change: Record<string, unknown>;
   const data = insert?.data ?? update?.set.data;
   return {
     change: {
-      rotate: rotate && {
-        id: rotate.id,
-        ge: String(rotate.generation),
-        set: { ...loginHead(rotate.set), ge: String(rotate.generation + 1), ca: null },
-      },
+      rotate: rotate && { id: rotate.id, ge: String(rotate.generation), set: encodeRotation(rotate) },
       hold: hold && { id: hold.id, ge: String(hold.generation) },
       remember: remember && { id: remember.id, head: newLoginHead(remember) },
       insert: insert && { id: insert.id, head: newSessionHead(insert) },
@@ -59,15 +56,23 @@ export function encodeChange(change: Change): { change: Record<string, unknown>;
   };
 }
 
+/** A rotated login is of the next generation, and its token is unconfirmed. */
+export const encodeRotation = ({ generation, set }: NonNullable<Change["rotate"]>): HeadChange => ({
+  ...loginHead(set),
+  ge: String(generation + 1),
+  ca: null,
+});
+
 export function encodeTouch({ sessionId, lastSeenAt, idleDeadline, pruneAfter, remembered }: Touch) {
   const set = { lastSeenAt, pruneAfter, ...(idleDeadline === undefined ? {} : { idleDeadline }) };
   return { id: sessionId, set: sessionHead(set), use: remembered && encodeUse(remembered) };
 }
 
-function encodeUse({ id, lastUsedAt, idleDeadline, pruneAfter, confirm }: RememberedUse) {
+function encodeUse(use: RememberedUse) {
+  const { id, confirm } = use;
   return {
     id,
-    set: loginHead({ lastUsedAt, idleDeadline, pruneAfter }),
+    set: usedHead(use),
     confirm: confirm && {
       ge: String(confirm.generation),
       to: loginHead({ token: confirm.token })["to"],
@@ -75,6 +80,9 @@ function encodeUse({ id, lastUsedAt, idleDeadline, pruneAfter, confirm }: Rememb
     },
   };
 }
+
+export const usedHead = ({ lastUsedAt, idleDeadline, pruneAfter }: RememberedUse): HeadChange =>
+  loginHead({ lastUsedAt, idleDeadline, pruneAfter });
 
 function encodeEnding(ending: Ending) {
   const { sessionId, userId, rememberedId, token } = ending;

@@ -30,7 +30,7 @@ import { ClusterWriter } from "./cluster.ts";
 import { endEveryone } from "./everyone.ts";
 import { Keys } from "./keys.ts";
 import { scripts } from "./lua/index.ts";
-import { plainOf, savePlain } from "./plain.ts";
+import { plainInsert, plainSave, savePlain } from "./plain.ts";
 import { decodeSession, encodeUser, sessionHead } from "./rows.ts";
 import { listOf, Server } from "./server.ts";
 import { SingleWriter } from "./single.ts";
@@ -133,11 +133,12 @@ class RedisStore implements Store {
   }
 
   async apply(change: Change): Promise<ChangeResult> {
-    const { insert, update } = plainOf(change) ?? {};
-    if (insert?.userId !== undefined) assertUserId(insert.userId, this.userIds);
     const deadline = this.#server.deadline();
+    const insert = plainInsert(change);
+    if (insert?.userId !== undefined) assertUserId(insert.userId, this.userIds);
     if (insert !== undefined) return this.#writer.insert(insert, deadline);
-    const saved = update && (await savePlain(this.#server, update, deadline));
+    const save = plainSave(change);
+    const saved = save && (await savePlain(this.#server, save, deadline));
     return saved ?? this.#applyAny(change, deadline);
   }
 

@@ -1,24 +1,29 @@
-import type { Change, ChangeResult, SessionRow, SessionUpdate } from "../store.ts";
-import { nextCall } from "./changes.ts";
+import type { Change, ChangeResult, RememberedUse, SessionRow, SessionUpdate } from "../store.ts";
+import { assertSiblings, encodeRotation, nextCall, usedHead } from "./changes.ts";
 import { scripts } from "./lua/index.ts";
 import { newSessionHead, sessionHead } from "./rows.ts";
 import { type Server, textsOf } from "./server.ts";
 
-/** A session that is new, and one that stays with its user and its login. */
-export interface Plain {
-  readonly insert?: SessionRow | undefined;
-  readonly update?: SessionUpdate | undefined;
+/** A session that stays with its user and its login, which is rotated or used besides. */
+export interface PlainSave {
+  readonly update: SessionUpdate;
+  readonly rotate?: Change["rotate"];
+  readonly use?: RememberedUse | undefined;
 }
 
-/** Most changes are of one session and nothing else, and scripts of their own do those. Undefined for others. */
-export function plainOf(change: Change): Plain | undefined {
-  const { rotate, hold, remember, insert, update, use, end, caps } = change;
-  const others = rotate ?? hold ?? remember ?? use ?? end?.[0] ?? caps?.[0];
-  if (others !== undefined) return undefined;
-  if (insert !== undefined)
-    return update === undefined && insert.rememberedId === undefined ? { insert } : undefined;
-  const moves = update !== undefined && ("userId" in update.set || "rememberedId" in update.set);
-  return update === undefined || moves ? undefined : { update };
+/** A new session without a login, and nothing else. */
+export function plainInsert({ insert, ...change }: Change): SessionRow | undefined {
+  const { rotate, hold, remember, update, use, end, caps } = change;
+  const others = rotate ?? hold ?? remember ?? update ?? use ?? end?.[0] ?? caps?.[0];
+  return others === undefined && insert?.rememberedId === undefined ? insert : undefined;
+}
+
+export function plainSave({ update, rotate, use, ...change }: Change): PlainSave | undefined {
+  const { hold, remember, insert, end, caps } = change;
+  const others = hold ?? remember ?? insert ?? end?.[0] ?? caps?.[0] ?? use?.confirm ?? (rotate && use);
+  if (update === undefined || others !== undefined) return undefined;
+  const moves = "userId" in update.set || "rememberedId" in update.set;
+  return moves ? undefined : { update, rotate, use };
 }
 
 export interface Inserted {
@@ -49,13 +54,21 @@ export async function insertPlain(
 /** Undefined, and nothing done, where the index of its user has to know. */
 export async function savePlain(
   server: Server,
-  { id, version, set }: SessionUpdate,
+  { update, rotate, use }: PlainSave,
   deadline: number,
 ): Promise<ChangeResult | undefined> {
+  const { id, version, set } = update;
   const fields = { ...sessionHead(set), ve: String(version + 1) };
+  const ofLogin = rotate === undefined ? use && usedHead(use) : encodeRotation(rotate);
   const args = [nextCall(), String(version), JSON.stringify(fields)];
+  args.push(rotate === undefined ? "" : String(rotate.generation), JSON.stringify(ofLogin ?? {}));
   if (set.data !== undefined) args.push(set.data);
-  const [word, why] = textsOf(await server.run(scripts.save, [server.keys.session(id)], args, deadline));
+  const { keys } = server;
+  const loginId = rotate?.id ?? use?.id;
+  if (loginId !== undefined) assertSiblings([id, loginId]);
+  const named: [string, ...string[]] =
+    loginId === undefined ? [keys.session(id)] : [keys.session(id), keys.login(loginId)];
+  const [word, why] = textsOf(await server.run(scripts.save, named, args, deadline));
   return word === "more" ? undefined : resultOf(word, why);
 }
 

@@ -1,5 +1,5 @@
 /**
- * What most changes are: one session, and nothing else. `APPLY` could do it as well, in two to three times the time,
+ * What most changes are: one session, and its login at most. `APPLY` could do it as well, in two to three times the time,
  * during which a server serves nobody else.
  */
 
@@ -20,20 +20,37 @@ return { is_due and 'due' or 'done' }
 `;
 
 /**
- * New values of a session that stays with its user and its login. KEYS: its row. ARGV: length of its end, the call,
- * the version that was read, the fields, and the data if it is new. Gives "done", "lost" and why, or "more" where
- * the index of its user has to know: then nothing was done.
+ * New values of a session that stays with its user and its login. KEYS: its row, then the row of its login where that
+ * is rotated or used. ARGV: length of KEYS[1]'s end, the call, the version that was read, the fields; of the login the
+ * generation that was read if it is rotated, and its fields; then the data if it is new. Gives "done", "lost" and why,
+ * or "more" where the index of its user has to know: then nothing was done.
  */
 export const SAVE = `
+local call, generation = ARGV[2], ARGV[5]
+local owner = KEYS[2] and redis.call('GET', KEYS[2])
+owner = owner and cjson.decode(owner)
+local is_rotating = generation ~= ''
+if is_rotating then
+  if owner and owner.by == call then return { 'done' } end
+  if not owner or owner.rv or owner.ge ~= generation then return { 'lost', 'rotation' } end
+end
 local raw = redis.call('GET', KEYS[1])
 if not raw then return { 'lost', 'missing' } end
 local head, newline = head_of(raw)
-if head.by == ARGV[2] then return { 'done' } end
+if head.by == call then return { 'done' } end
 if head.ve ~= ARGV[3] then return { 'lost', 'stale' } end
 put(head, cjson.decode(ARGV[4]))
 if head.us and num(head.ab) > num(head.ix) then return { 'more' } end
-head.by = ARGV[2]
-local data = ARGV[5] and '\\n' .. ARGV[5] or string.sub(raw, newline)
-redis.call('SET', KEYS[1], cjson.encode(head) .. data, 'PXAT', digits(math.max(1, math.ceil(num(head.pr)))))
+head.by = call
+
+local function write(key, row, rest)
+  redis.call('SET', key, cjson.encode(row) .. rest, 'PXAT', digits(math.max(1, math.ceil(num(row.pr)))))
+end
+if owner and not owner.rv then
+  put(owner, cjson.decode(ARGV[6]))
+  if is_rotating then owner.by = call end
+  write(KEYS[2], owner, '')
+end
+write(KEYS[1], head, ARGV[7] and '\\n' .. ARGV[7] or string.sub(raw, newline))
 return { 'done' }
 `;
