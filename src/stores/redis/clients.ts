@@ -1,6 +1,8 @@
 /** node-redis: `createClient`, `createClientPool`. */
 export interface NodeRedisClient {
   sendCommand(args: string[], options?: NodeRedisCommandOptions): Promise<unknown>;
+  /** It has a connection, over which commands go with the next turn of the event loop. */
+  readonly isReady?: boolean;
 }
 
 /** node-redis: `createCluster`. */
@@ -45,6 +47,8 @@ export interface Wire {
    * it is aborted, the command is not to be sent any more. Undefined where that does no harm.
    */
   send(key: string, args: string[], signal: AbortSignal | undefined): Promise<unknown>;
+  /** What is sent now goes at once, unless much is waiting already; or the client cannot take anything back. */
+  sendsAtOnce(): boolean;
   /** What the client itself puts before the names of keys. */
   readonly keyPrefix: string;
   /** The primaries, each by itself, in an order that stays. */
@@ -86,6 +90,7 @@ export function wireOf(client: RedisClient): Wire {
     return {
       isCluster,
       send: (_, [command = "", ...args]) => client.call(command, ...args),
+      sendsAtOnce: () => true,
       keyPrefix: options?.keyPrefix ?? "",
       nodes: () => (isCluster ? inOrder((client.nodes?.("master") ?? []).map(toIoNode)) : [toIoNode(client)]),
     };
@@ -99,6 +104,7 @@ export function wireOf(client: RedisClient): Wire {
     return {
       isCluster: true,
       send: (key, args, signal) => client.sendCommand(key, false, args, until(signal)),
+      sendsAtOnce: () => false,
       keyPrefix: "",
       nodes: () => inOrder(client.masters.map(toNode)),
     };
@@ -106,6 +112,7 @@ export function wireOf(client: RedisClient): Wire {
   return {
     isCluster: false,
     send: (_, args, signal) => client.sendCommand(args, until(signal)),
+    sendsAtOnce: () => client.isReady === true,
     keyPrefix: "",
     nodes: () => [{ name: "", send: (args) => client.sendCommand(args) }],
   };

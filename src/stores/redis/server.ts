@@ -3,12 +3,17 @@ import { isNoScript, timedOut, unavailable } from "./failures.ts";
 import type { Keys } from "./keys.ts";
 import type { Script } from "./lua/index.ts";
 
+/** So many writes fit into the buffers of a connection whose server stands still. */
+const MOST_AT_ONCE = 64;
+
 /** Sends commands and scripts, and turns whatever goes wrong into `store_unavailable`. */
 export class Server {
   readonly keys: Keys;
   readonly isCluster: boolean;
   readonly #wire: Wire;
   readonly #timeout: number;
+  /** Commands that were sent and whose caller still waits. */
+  #unanswered = 0;
 
   constructor(wire: Wire, keys: Keys, timeout: number) {
     this.keys = keys;
@@ -24,9 +29,18 @@ export class Server {
 
   /** Sends a command to where `key` lives. */
   send(key: string, args: string[], deadline: number): Promise<unknown> {
-    const controller = new AbortController();
-    return this.#within(deadline, () => this.#wire.send(key, args, controller.signal), controller);
+    // A signal costs as much as all that psession does for a write. Only what waits can be taken back by it.
+    const isSentAtOnce = this.#unanswered < MOST_AT_ONCE && this.#wire.sendsAtOnce();
+    const controller = isSentAtOnce ? undefined : new AbortController();
+    this.#unanswered++;
+    const answer = this.#within(deadline, () => this.#wire.send(key, args, controller?.signal), controller);
+    answer.then(this.#answered, this.#answered);
+    return answer;
   }
+
+  readonly #answered = (): void => {
+    this.#unanswered--;
+  };
 
   /** The same for what changes nothing, and of which a few at most wait at a time: sent late it does no harm. */
   read(key: string, args: string[], deadline: number): Promise<unknown> {
