@@ -67,9 +67,9 @@ export function refuseTopKey(key: string): void {
 }
 
 /** Refuses what would come back as something else, or reach a prototype; names the place. */
-export function assertStorable(value: unknown, depth = 0): void {
+export function assertStorable(value: unknown): void {
   // Nearly always all is well: the names of places are made only where it is not.
-  const fault = faultIn(value, depth);
+  const fault = faultIn(value, 0);
   if (fault !== undefined) throw fault("data");
 }
 

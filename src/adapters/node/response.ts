@@ -78,7 +78,6 @@ class HeldResponse {
   #waiting: (() => void)[] | undefined;
   #patchedByOthers: Map<string, PropertyDescriptor> | undefined;
   #phase: Phase = "open";
-  #isHeadFixed = false;
   #isEnding = false;
   /** A write was held back, so its caller waits for the event. */
   #owesDrain = false;
@@ -275,7 +274,6 @@ class HeldResponse {
     if (this.#phase !== "open") return;
     this.#phase = "headed";
     if (this.#isHeadGone) return;
-    this.#isHeadFixed = true;
     for (const name of HEADER_METHODS) {
       const own = Object.getOwnPropertyDescriptor(response, name);
       if (own === undefined || own.value === FIXED_METHODS[name]) continue;
@@ -284,7 +282,7 @@ class HeldResponse {
     }
     response[FIXER] = this;
     Object.assign(response, FIXED_METHODS);
-    for (const name of FIXED_FLAGS) Object.defineProperty(response, name, FLAGS[name]);
+    Object.defineProperties(response, FIXED_FLAGS);
   }
 
   get response(): ServerResponse {
@@ -296,10 +294,10 @@ class HeldResponse {
   }
 
   #freeHead(): void {
-    if (!this.#isHeadFixed) return;
-    this.#isHeadFixed = false;
-    (this.#response as Held)[FIXER] = undefined;
-    for (const [name, own] of this.#patchedByOthers ?? []) Object.defineProperty(this.#response, name, own);
+    const response: ServerResponse & Held = this.#response;
+    if (response[FIXER] !== this) return;
+    response[FIXER] = undefined;
+    for (const [name, own] of this.#patchedByOthers ?? []) Object.defineProperty(response, name, own);
     this.#patchedByOthers = undefined;
   }
 
@@ -363,11 +361,10 @@ const passing = (on: Held, name: keyof ServerResponse): unknown =>
 
 const FIXED_METHODS = Object.fromEntries(HEADER_METHODS.map((name) => [name, refusing(name)]));
 
-const FLAGS = {
+const FIXED_FLAGS = {
   headersSent: flag("headersSent", () => true),
   writableEnded: flag("writableEnded", ({ isEnding }) => isEnding),
 };
-const FIXED_FLAGS = ["headersSent", "writableEnded"] as const;
 
 function flag(
   name: keyof ServerResponse,

@@ -134,12 +134,18 @@ export type Answer =
   | ChangeResult
   | { readonly missing: { readonly user: string; readonly deadline: number; readonly handles: string[] } };
 
-export function decodeAnswer(reply: unknown): Answer {
-  const [word, ...rest] = textsOf(reply);
+/** Undefined where a script says something else than "done" or "lost". */
+export function decodeResult([word, ...rest]: readonly string[]): ChangeResult | undefined {
   if (word === "done") return { done: true, ended: decodeEnded(rest) };
-  if (word === "lost")
-    return { done: false, lost: rest[0] as Extract<ChangeResult, { done: false }>["lost"] };
-  const [user = "", deadline, ...handles] = rest;
+  if (word !== "lost") return undefined;
+  return { done: false, lost: rest[0] as Extract<ChangeResult, { done: false }>["lost"] };
+}
+
+export function decodeAnswer(reply: unknown): Answer {
+  const words = textsOf(reply);
+  const result = decodeResult(words);
+  if (result !== undefined) return result;
+  const [, user = "", deadline, ...handles] = words;
   return { missing: { user, deadline: Number(deadline), handles } };
 }
 

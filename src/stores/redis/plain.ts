@@ -1,5 +1,5 @@
 import type { Change, ChangeResult, RememberedUse, SessionRow, SessionUpdate } from "../store.ts";
-import { assertSiblings, encodeRotation, nextCall, usedHead } from "./changes.ts";
+import { assertSiblings, decodeResult, encodeRotation, nextCall, usedHead } from "./changes.ts";
 import { scripts } from "./lua/index.ts";
 import { newSessionHead, sessionHead } from "./rows.ts";
 import { type Server, textsOf } from "./server.ts";
@@ -47,8 +47,8 @@ export async function insertPlain(
   const reply = await (indexKey === undefined
     ? server.run(scripts.insert, [key], args, deadline)
     : server.run(scripts.insert, [key, indexKey], [...args, until, `s:${row.id}`], deadline));
-  const [word, why] = textsOf(reply);
-  return { result: resultOf(word, why), isDue: word === "due" };
+  const result = decodeResult(textsOf(reply));
+  return { result: result ?? { done: true, ended: [] }, isDue: result === undefined };
 }
 
 /** Undefined, and nothing done, where the index of its user has to know. */
@@ -68,11 +68,5 @@ export async function savePlain(
   if (loginId !== undefined) assertSiblings([id, loginId]);
   const named: [string, ...string[]] =
     loginId === undefined ? [keys.session(id)] : [keys.session(id), keys.login(loginId)];
-  const [word, why] = textsOf(await server.run(scripts.save, named, args, deadline));
-  return word === "more" ? undefined : resultOf(word, why);
+  return decodeResult(textsOf(await server.run(scripts.save, named, args, deadline)));
 }
-
-const resultOf = (word: string | undefined, why: string | undefined): ChangeResult =>
-  word === "lost"
-    ? { done: false, lost: why as Extract<ChangeResult, { done: false }>["lost"] }
-    : { done: true, ended: [] };

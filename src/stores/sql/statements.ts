@@ -533,13 +533,14 @@ export class Statements {
     return this.make(`UPDATE ${K} SET ${k.owner} = '' WHERE ${k.name} = ? AND ${k.owner} = ?`, [name, owner]);
   }
 
-  /** `column = ?, ` for every field of `set`, to be followed by more, and the values. */
+  /** `column = ?, ` for every field of `set`, to be followed by more, and the values. `of`: "l." and the like. */
   assignments<Field extends string>(
     table: Table<Field>,
     set: { readonly [K in Field]?: unknown },
+    of = "",
   ): { sql: string; values: SqlValue[] } {
     let sql = "";
-    for (const field in set) sql += `${this.dialect.quote(columnOf(table, field).column)} = ?, `;
+    for (const field in set) sql += `${of}${this.dialect.quote(columnOf(table, field).column)} = ?, `;
     return { sql, values: this.valuesSet(table, set) };
   }
 

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { APPLY, TOUCH } from "./apply.ts";
 import { ACQUIRE, CLAIM, LOCK, RELEASE, UNLOCK } from "./locks.ts";
 import { INSERT, SAVE } from "./plain.ts";
-import { HEADS, ROWS as MANY_ROWS, NUMBERS } from "./rows.ts";
-import { USERS as DEVICES, END, FORGET, INDEX, INDEXES, LIST, LOOK, NAME, READ_INDEX } from "./users.ts";
+import { HEADS, NUMBERS, ROWS } from "./rows.ts";
+import { END, FORGET, INDEX, INDEXES, LIST, LOOK, NAME, READ_INDEX, USERS } from "./users.ts";
 
 export interface Script {
   readonly text: string;
@@ -21,9 +21,6 @@ if not row then return false end
 local found = row.head.si and redis.call('GET', key_of('s', row.head.si))
 return { row.raw, row.head.si or '', found or '' }
 `;
-
-const ROWS = [NUMBERS, HEADS, MANY_ROWS].join("");
-const USERS = [INDEXES, DEVICES].join("");
 
 export const scripts = {
   find: script(ROWS, FIND),

@@ -42,15 +42,11 @@ if head.ve ~= ARGV[3] then return { 'lost', 'stale' } end
 put(head, cjson.decode(ARGV[4]))
 if head.us and num(head.ab) > num(head.ix) then return { 'more' } end
 head.by = call
-
-local function write(key, row, rest)
-  redis.call('SET', key, cjson.encode(row) .. rest, 'PXAT', digits(math.max(1, math.ceil(num(row.pr)))))
-end
 if owner and not owner.rv then
   put(owner, cjson.decode(ARGV[6]))
   if is_rotating then owner.by = call end
-  write(KEYS[2], owner, '')
+  write_row(KEYS[2], owner)
 end
-write(KEYS[1], head, ARGV[7] and '\\n' .. ARGV[7] or string.sub(raw, newline))
+write_row(KEYS[1], head, ARGV[7] or string.sub(raw, newline + 1))
 return { 'done' }
 `;

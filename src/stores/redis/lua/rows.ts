@@ -5,7 +5,7 @@ local function num(text) return tonumber(text or 0) end
 local function digits(value) return string.format('%.0f', value) end
 `;
 
-/** A session is its head, a newline and its data. */
+/** A session is its head, a newline and its data; after `NUMBERS`. */
 export const HEADS = `
 local function head_of(raw)
   local newline = string.find(raw, '\\n', 1, true)
@@ -18,17 +18,24 @@ local function put(head, fields)
     head[name] = value
   end
 end
+
+-- Every write gives the row its expiry anew: without one it would stay for ever.
+local function write_row(key, head, data)
+  local value = cjson.encode(head)
+  if data then value = value .. '\\n' .. data end
+  redis.call('SET', key, value, 'PXAT', digits(math.max(1, math.ceil(num(head.pr)))))
+end
 `;
 
 /**
- * What the scripts share that look at more than one row: rows are read when first asked for, changed in memory, and written at the end, so that
- * a condition that fails has changed nothing.
+ * What the scripts share that look at more than one row: rows are read when first asked for, changed in memory, and
+ * written at the end, so that a condition that fails has changed nothing.
  *
  * KEYS has the keys that are known beforehand; of those that a row names (a login its session and the other way
  * round) the names are made here. They lie in the slot of KEYS[1], as the ids begin with the same tag. Names
  * start from KEYS[1], not from an argument: a driver may put a prefix of its own before keys.
  */
-export const ROWS = `
+export const ROWS = `${NUMBERS}${HEADS}
 local base = string.sub(KEYS[1], 1, #KEYS[1] - tonumber(ARGV[1]))
 local sessions, logins, order = {}, {}, {}
 
@@ -70,13 +77,10 @@ local function set(row, fields)
   row.dirty = true
 end
 
--- Every write gives the row its expiry anew: without one it would stay for ever.
 local function save()
   for _, row in ipairs(order) do
     if row.dirty and row.head then
-      local value = cjson.encode(row.head)
-      if row.data then value = value .. '\\n' .. row.data end
-      redis.call('SET', row.key, value, 'PXAT', digits(math.max(1, math.ceil(num(row.head.pr)))))
+      write_row(row.key, row.head, row.data)
     elseif row.dirty then
       redis.call('DEL', row.key)
     end

@@ -26,8 +26,8 @@ end
 local function due_for_sweep(count) return count > SWEEP_FROM and count % SWEEP_EVERY < 2 end
 `;
 
-/** Devices by their handles. */
-export const USERS = `
+/** Devices by their handles, after `ROWS`. */
+export const USERS = `${INDEXES}
 local function of_handle(handle)
   local id = string.sub(handle, 3)
   if string.sub(handle, 1, 2) == 's:' then return of_session(session(id)) end

@@ -18,27 +18,19 @@ export function applyAtOnce(statements: Statements, change: Change): Statement |
   if (!endsNothing(change) || others !== undefined || update === undefined || !isOfOneLogin) return undefined;
 
   const { S, L, s, l, schema } = statements;
-  const assigned = (alias: string, names: Readonly<Record<string, string>>, set: object) =>
-    Object.keys(set).map((field) => `${alias}.${names[field]} = ?`);
-  const ofLogin =
-    rotate?.set ??
-    (use && { lastUsedAt: use.lastUsedAt, idleDeadline: use.idleDeadline, pruneAfter: use.pruneAfter });
-  const set = [
-    ...assigned("l", l, ofLogin ?? {}),
-    ...(rotate === undefined
-      ? []
-      : [`l.${l.confirmedAt} = NULL`, `l.${l.generation} = l.${l.generation} + 1`]),
-    ...assigned("s", s, update.set),
-    `s.${s.version} = s.${s.version} + 1`,
-  ];
-  const generation = rotate === undefined ? "" : ` AND l.${l.generation} = ?`;
+  const used = use && {
+    lastUsedAt: use.lastUsedAt,
+    idleDeadline: use.idleDeadline,
+    pruneAfter: use.pruneAfter,
+  };
+  const login = statements.assignments(schema.logins, rotate?.set ?? used ?? {}, "l.");
+  const session = statements.assignments(schema.sessions, update.set, "s.");
+  const isRotating = rotate !== undefined;
+  const next = isRotating ? `l.${l.confirmedAt} = NULL, l.${l.generation} = l.${l.generation} + 1, ` : "";
+  const generation = isRotating ? ` AND l.${l.generation} = ?` : "";
+  const held = isRotating ? [rotate.id, rotate.generation] : [use?.id ?? null];
   return statements.make(
-    `UPDATE ${L} l STRAIGHT_JOIN ${S} s SET ${set.join(", ")} WHERE l.${l.id} = ?${generation} AND l.${l.revokedAt} IS NULL AND s.${s.id} = ? AND s.${s.version} = ?`,
-    [
-      ...statements.valuesSet(schema.logins, ofLogin ?? {}),
-      ...statements.valuesSet(schema.sessions, update.set),
-      ...(rotate === undefined ? [use?.id ?? null] : [rotate.id, rotate.generation]),
-      ...[update.id, update.version],
-    ],
+    `UPDATE ${L} l STRAIGHT_JOIN ${S} s SET ${login.sql}${next}${session.sql}s.${s.version} = s.${s.version} + 1 WHERE l.${l.id} = ?${generation} AND l.${l.revokedAt} IS NULL AND s.${s.id} = ? AND s.${s.version} = ?`,
+    [...login.values, ...session.values, ...held, update.id, update.version],
   );
 }
