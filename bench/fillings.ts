@@ -20,12 +20,12 @@ const SESSION = JSON.stringify({
 });
 
 const COLUMNS =
-  "id, secret, secret_at, user_id, level, authenticated_at, data, version, created_at, last_seen_at, idle_deadline, absolute_deadline, user_agent, address, prune_after";
+  "id, secret, secret_at, fence, user_id, level, authenticated_at, data, version, created_at, began_at, last_seen_at, idle_deadline, absolute_deadline, user_agent, address, prune_after";
 
 /** Of `COLUMNS`, as SQL. */
 function psessionRow(sql: { id: string; secret: string; user: string }, pruneAfter: number): string {
   const now = Date.now();
-  return `${sql.id}, ${sql.secret}, ${now}, ${sql.user}, 'login', ${now}, '${TEXT}', 1, ${now}, ${now}, ${now + DAY}, ${now + DAY}, '${AGENT}', '192.0.2.7', ${pruneAfter}`;
+  return `${sql.id}, ${sql.secret}, ${now}, 0, ${sql.user}, 'login', ${now}, '${TEXT}', 1, ${now}, ${now}, ${now}, ${now + DAY}, ${now + DAY}, '${AGENT}', '192.0.2.7', ${pruneAfter}`;
 }
 
 type Fill = (filling: Required<Filling>) => string;
@@ -99,8 +99,16 @@ const REDIS_PART = 20_000;
 function* onRedis({ tables }: Place, { rows }: Filling): Generator<string> {
   const isOurs = tables === "psession";
   const now = Date.now();
-  const head = { se: "x".repeat(43), us: "sstranger", le: "login", ve: "1", ua: AGENT, ad: "192.0.2.7" };
-  const times = Object.fromEntries(["sa", "au", "cr", "ls"].map((field) => [field, String(now)]));
+  const head = {
+    se: "x".repeat(43),
+    us: "sstranger",
+    le: "login",
+    fe: "0",
+    ve: "1",
+    ua: AGENT,
+    ad: "192.0.2.7",
+  };
+  const times = Object.fromEntries(["sa", "au", "cr", "ba", "ls"].map((field) => [field, String(now)]));
   const deadlines = Object.fromEntries(["id", "ab", "pr"].map((field) => [field, String(now + DAY)]));
   const value = isOurs ? `${JSON.stringify({ ...head, ...times, ...deadlines })}\\n${TEXT}` : SESSION;
   const key = isOurs ? "'{' .. id:sub(1, 6) .. '}s:' .. id" : "id";

@@ -35,7 +35,7 @@ export interface StoreContext extends Traced {
 /** What requests and pruning ask of a store. */
 export type StoreOperation = Exclude<
   keyof Store,
-  "name" | "userIds" | "admin" | "audit" | "migrate" | "close"
+  "name" | "userIds" | "admin" | "audit" | "migrate" | "clock" | "close"
 >;
 
 /** What many requests wanted goes to the database together, "psession:batch". */

@@ -41,7 +41,7 @@ interface Statements {
 
 const HOUR = 3_600_000;
 const COLUMNS =
-  "id, secret, secret_at, previous_secret, remembered_id, user_id, level, authenticated_at, confirm_from, data, version, created_at, last_seen_at, idle_deadline, absolute_deadline, user_agent, address, name, tag, prune_after";
+  "id, secret, secret_at, previous_secret, retired_secret, fence, remembered_id, user_id, level, authenticated_at, confirm_from, data, version, created_at, began_at, last_seen_at, idle_deadline, absolute_deadline, user_agent, address, name, tag, prune_after";
 const READ = "secret, user_id, data, version, idle_deadline, absolute_deadline";
 const ASSIGNMENTS = ["last_seen_at", "idle_deadline", "prune_after", "data"];
 
@@ -57,7 +57,25 @@ function newRow(id: string, user: string, data: string) {
   const { "User-Agent": agent, "X-Forwarded-For": address } = HEADERS;
   const secret = createHash("sha256").update(id).digest();
   return [
-    ...[id, secret, now, null, null, user, "login", now, null, data, 1, now, now, now + 2 * HOUR],
+    ...[
+      id,
+      secret,
+      now,
+      null,
+      null,
+      0,
+      null,
+      user,
+      "login",
+      now,
+      null,
+      data,
+      1,
+      now,
+      now,
+      now,
+      now + 2 * HOUR,
+    ],
     ...[now + DAY, agent, address, null, null, now + 3 * HOUR],
   ];
 }
@@ -87,7 +105,7 @@ function onPostgres(pool: pg.Pool): Statements {
       await query("update", update(dollars(6)), [...usedNow(data), id, version]);
     },
     async insert(id, user, data) {
-      await query("insert", insert(dollars(20)), newRow(id, user, data));
+      await query("insert", insert(dollars(23)), newRow(id, user, data));
     },
   };
 }
@@ -102,7 +120,7 @@ function onMysql(pool: MysqlPool): Statements {
       await pool.execute(update(marks(6)), [...usedNow(data), id, version]);
     },
     async insert(id, user, data) {
-      await pool.execute(insert(marks(20)), newRow(id, user, data));
+      await pool.execute(insert(marks(23)), newRow(id, user, data));
     },
   };
 }

@@ -20,6 +20,7 @@ export function sessionPruneAfter(now: number, isRemembered: boolean, settings: 
 
 export function sessionDeadlines(now: number, settings: Settings, notAfter = Number.POSITIVE_INFINITY) {
   return {
+    beganAt: now,
     lastSeenAt: now,
     idleDeadline: now + settings.session.idle,
     absoluteDeadline: Math.min(now + settings.session.absolute, notAfter),
@@ -43,6 +44,8 @@ export interface NewSession {
   readonly device?: Pick<SessionRow, "name" | "tag"> | undefined;
   /** Where the session came from, for the device list. */
   readonly facts: RequestFacts;
+  /** Of the row that is written over, and one more. */
+  readonly fence?: number | undefined;
   readonly notAfter?: number | undefined;
 }
 
@@ -53,6 +56,8 @@ export function newSessionRow(session: NewSession, settings: Settings): SessionR
     secret: digest(session.secret),
     secretAt: now,
     previousSecret: undefined,
+    retiredSecret: undefined,
+    fence: session.fence ?? 0,
     ...identity,
     data: session.data,
     version: 1,
@@ -90,6 +95,7 @@ export function newRememberedRow(
     generation: 0,
     rotatedAt: now,
     confirmedAt: undefined,
+    strays: 0,
     createdAt: now,
     absoluteDeadline: login.until ?? now + settings.remember.absolute,
     revokedAt: undefined,

@@ -25,6 +25,16 @@ export interface SessionRow {
   readonly secretAt: number;
   /** The secret that a rotation or `regenerate` replaced; undefined where the old one gets nothing. */
   readonly previousSecret: Digest | undefined;
+  /**
+   * The secret that a renewal or a confirmed password replaced: it gets nothing, but within GRACE it may still sign out.
+   * Undefined after any other exchange.
+   */
+  readonly retiredSecret: Digest | undefined;
+  /**
+   * Counts exchanges after which an older secret gets nothing: sign-ins, renewals, confirmed passwords. A request that
+   * stands on another number than the row's saves nothing.
+   */
+  readonly fence: number;
   /** The remembered login this session belongs to. Unique: a login has one session row. */
   readonly rememberedId: string | undefined;
   readonly userId: UserId | undefined;
@@ -38,6 +48,8 @@ export interface SessionRow {
   /** Counts changes of data and identity; every save is conditional on it. */
   readonly version: number;
   readonly createdAt: number;
+  /** From when the absolute deadline runs: the first use, a sign-in, a restore, or a confirmed password. */
+  readonly beganAt: number;
   readonly lastSeenAt: number;
   readonly idleDeadline: number;
   readonly absoluteDeadline: number;
@@ -67,6 +79,8 @@ export interface RememberedRow {
   readonly rotatedAt: number;
   /** When we became sure that the browser has the current token and keeps it. */
   readonly confirmedAt: number | undefined;
+  /** How often the predecessor of the current token came too late and was refused without an alarm. */
+  readonly strays: number;
   readonly createdAt: number;
   readonly lastUsedAt: number;
   readonly idleDeadline: number;
@@ -139,12 +153,41 @@ export interface RememberedUse {
   readonly confirm: { readonly generation: number; readonly token: Digest; readonly at: number } | undefined;
 }
 
+/**
+ * A credential that was proved. It counts only if none of the marks lies at or after it (`lost`: "outdated"). Compared in
+ * the transaction of the change, so that of a change and a mark that are made at once either the change is lost or
+ * whoever set the mark finds what the change has made.
+ */
+export interface Proof {
+  /** Names of marks; any text of at most 64 ASCII characters. */
+  readonly marks: readonly string[];
+  readonly provedAt: number;
+}
+
+/** Nothing that was proved up to `at` counts any more. Never moves back; may be forgotten after `until`. */
+export interface Mark {
+  readonly name: string;
+  readonly at: number;
+  readonly until: number;
+}
+
+/** Which state of a login an ending speaks of; decided by a read that may be older than the row. */
+export type Misfit =
+  /** The row lost rotations: its generation is below the one that was presented. */
+  | { readonly kind: "behind"; readonly generation: number }
+  /** Both sides of a split store rotated: this generation has another token. */
+  | { readonly kind: "forked"; readonly generation: number; readonly token: Digest };
+
 /** A session or login to end inside a change. Ending what is not there is no failure. */
 export interface Ending {
   readonly sessionId?: string | undefined;
   /** Whose that session must be for it to end: somebody may have signed in on the row meanwhile. */
   readonly userId?: UserId | undefined;
+  /** With it the session, and with that its login, ends only if this is the digest of its current or retired secret. */
+  readonly secret?: Digest | undefined;
   readonly rememberedId?: string | undefined;
+  /** With it the login ends only while it is in that state. */
+  readonly misfit?: Misfit | undefined;
   /** With it the login ends only if this digest is its current, previous or superseded token. */
   readonly token?: Digest | undefined;
   readonly reason: RevocationReason;
@@ -162,6 +205,8 @@ export interface Cap {
   readonly most: number;
   /** One too many: the change is lost as `full`, or the devices that were not used for longest end. */
   readonly overflow: "refuse" | "endOldest";
+  /** Only devices whose ids end with this count, and end. */
+  readonly realm?: string | undefined;
   readonly reason: RevocationReason;
   readonly at: number;
   readonly pruneAfter: number;
@@ -185,6 +230,10 @@ export interface Change {
   readonly rotate?: { readonly id: string; readonly generation: number; readonly set: Rotation } | undefined;
   /** Only if the login is unrevoked and of this generation; changes nothing in it. */
   readonly hold?: { readonly id: string; readonly generation: number } | undefined;
+  /** Only if the login is unrevoked, of this generation, and had fewer strays than `max`: then it has one more. */
+  readonly stray?: { readonly id: string; readonly generation: number; readonly max: number } | undefined;
+  /** Only if the credential that the change rests on was proved after its user's marks. */
+  readonly proof?: Proof | undefined;
   readonly remember?: RememberedRow | undefined;
   readonly insert?: SessionRow | undefined;
   readonly update?: SessionUpdate | undefined;
@@ -197,11 +246,14 @@ export interface Change {
 /**
  * `lost` names the condition that no longer held; then nothing at all was changed.
  * rotation: revoked or another generation. exists: an insert would have replaced a row (id or remembered
- * login). stale: another version. missing: the row is gone, and a save never brings it back. full: a cap.
+ * login). stale: another version. missing: the row is gone, and a save never brings it back. full: a cap. outdated: a
+ * mark. strayed: `stray` does not hold.
  */
 export type ChangeResult =
   | { readonly done: true; readonly ended: readonly Ended[] }
-  | { readonly done: false; readonly lost: "rotation" | "exists" | "stale" | "missing" | "full" };
+  | { readonly done: false; readonly lost: Lost };
+
+export type Lost = "rotation" | "exists" | "stale" | "missing" | "full" | "outdated" | "strayed";
 
 /** Which sessions and logins to end. `except` names a session or a login
  * that stays, together with what belongs to it. */
@@ -212,6 +264,12 @@ export interface EndSelector {
   /** Every session and login there is, anonymous sessions too. Counts where neither handle nor user is named. */
   readonly everyone?: boolean | undefined;
   readonly except?: string | undefined;
+  /** Only what has an id that ends with this. */
+  readonly realm?: string | undefined;
+  /** Only what was last used before this (epoch milliseconds). */
+  readonly lastUsedBefore?: number | undefined;
+  /** Set before anything is ended: what proves itself meanwhile is either ended or refused. */
+  readonly mark?: Mark | undefined;
   readonly reason: RevocationReason;
   readonly at: number;
   readonly pruneAfter: number;
@@ -257,7 +315,7 @@ export interface Store {
   findRemembered(id: string): Promise<Remembered | undefined>;
 
   /**
-   * Performs a change atomically: in the order rotate or hold, remember, insert or update, use, end, caps, with
+   * Performs a change atomically: in the order proof, rotate or hold, stray, remember, insert or update, use, end, caps, with
    * `end` and `caps` sparing the row that was just inserted or updated. A conditional part that fails undoes
    * everything. Insert is never replace. Deadlocks and serialization failures are tried again here. The caps of
    * parallel changes of one user count each other's devices.
@@ -304,6 +362,11 @@ export interface Store {
 
   /** Gives a lock back; does nothing where `owner` does not hold it. */
   releaseLock(name: string, owner: string): Promise<void>;
+
+  /**
+   * The server's clock, epoch milliseconds. Left out by stores that have none but this process's.
+   */
+  readonly clock?: (() => Promise<number>) | undefined;
 
   /** Releases what the store itself opened. */
   close(): Promise<void>;

@@ -88,6 +88,10 @@ export abstract class WrappedStore implements Whole {
     return this.#store.admin;
   }
 
+  get clock(): Store["clock"] {
+    return this.#store.clock?.bind(this.#store);
+  }
+
   get migrate(): Store["migrate"] {
     return this.#store.migrate?.bind(this.#store);
   }

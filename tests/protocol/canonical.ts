@@ -41,12 +41,12 @@ class Scribe {
   login(row: RememberedRow): string {
     const { rotatedAt, confirmedAt, supersededAt, revokedAt } = row;
     const times = [rotatedAt, supersededAt, revokedAt].map((time) => this.age(time)).join(" ");
-    return `L ${this.#name(row.id)} ${this.#bytes(row.token)} ${this.#bytes(row.previous)} ${this.#superseded(row)} ${this.#bytes(row.salt)} ${confirmedAt !== undefined} ${times} ${this.#generation(row.id, row.generation)}`;
+    return `L ${this.#name(row.id)} ${this.#bytes(row.token)} ${this.#bytes(row.previous)} ${this.#superseded(row)} ${this.#bytes(row.salt)} ${confirmedAt !== undefined} ${row.strays} ${times} ${this.#generation(row.id, row.generation)}`;
   }
 
   session(row: SessionRow): string {
     const times = `${this.age(row.secretAt)} ${this.age(row.confirmFrom)}`;
-    return `S ${this.#name(row.id)} ${this.#bytes(row.secret)} ${this.#bytes(row.previousSecret)} ${this.#name(row.rememberedId)} ${row.level} ${times} ${this.#version(row)}`;
+    return `S ${this.#name(row.id)} ${this.#bytes(row.secret)} ${this.#bytes(row.previousSecret)} ${this.#bytes(row.retiredSecret)} ${this.#fence(row)} ${this.#name(row.rememberedId)} ${row.level} ${times} ${this.#version(row)}`;
   }
 
   jar({ session, remember }: Jar): string {
@@ -118,6 +118,11 @@ class Scribe {
   #version({ id, version }: SessionRow): string {
     const row = this.#world.rows.sessions.get(id);
     return row === undefined ? "?" : String(version - row.version === 0 ? 0 : -1);
+  }
+
+  #fence({ id, fence }: SessionRow): string {
+    const row = this.#world.rows.sessions.get(id);
+    return row === undefined ? "?" : String(fence === row.fence);
   }
 
   #bytes(value: Uint8Array | undefined): string {

@@ -143,7 +143,7 @@ describeWith(MYSQL, "mysql", () => {
       return { login, session: sessionRow({ userId, rememberedId: login.id, pruneAfter: T0 + index }) };
     });
     await pool.query(
-      "INSERT INTO psession_logins (id, user_id, token, salt, key_id, generation, rotated_at, created_at, last_used_at, idle_deadline, absolute_deadline, prune_after) VALUES ?",
+      "INSERT INTO psession_logins (id, user_id, token, salt, key_id, generation, strays, rotated_at, created_at, last_used_at, idle_deadline, absolute_deadline, prune_after) VALUES ?",
       [
         inserts.map(({ login }) => [
           login.id,
@@ -151,6 +151,7 @@ describeWith(MYSQL, "mysql", () => {
           digest,
           digest,
           "k",
+          0,
           0,
           T0,
           T0,
@@ -162,10 +163,11 @@ describeWith(MYSQL, "mysql", () => {
       ],
     );
     await pool.query(
-      "INSERT INTO psession_sessions (id, secret, secret_at, remembered_id, user_id, level, data, version, created_at, last_seen_at, idle_deadline, absolute_deadline, prune_after) VALUES ?",
+      "INSERT INTO psession_sessions (id, secret, secret_at, fence, remembered_id, user_id, level, data, version, created_at, began_at, last_seen_at, idle_deadline, absolute_deadline, prune_after) VALUES ?",
       [
         inserts.map(({ session }) => [
-          ...[session.id, digest, T0, session.rememberedId, session.userId, "login", "{}", 1, T0, T0, T0, T0],
+          ...[session.id, digest, T0, 0, session.rememberedId, session.userId, "login", "{}", 1, T0, T0, T0],
+          ...[T0, T0],
           session.pruneAfter,
         ]),
       ],

@@ -177,7 +177,12 @@ for (const backend of representatives) {
         const tables: NamingOptions["tables"] = {
           sessions: {
             name: word,
-            columns: { id: after(8), version: `${after(9)}2`, confirmFrom: `${after(10)}3` },
+            columns: {
+              id: after(8),
+              version: `${after(9)}2`,
+              confirmFrom: `${after(10)}3`,
+              fence: `${after(11)}4`,
+            },
           },
           logins: { name: after(1), columns: { id: after(12), confirmedAt: `${after(13)}2` } },
           locks: { name: after(2), columns: { name: `${after(14)}2` } },

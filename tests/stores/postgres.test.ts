@@ -255,11 +255,11 @@ async function fill(url: string, count: number): Promise<void> {
   const login = "substr(md5(n::text), 1, 6) || 'l' || lpad(n::text, 15, '0')";
   await onPostgres(
     url,
-    `INSERT INTO psession_logins SELECT ${login}, 'user ' || n % 1000, ${digest}, NULL, NULL, NULL, ${digest}, 'key', 0, ${T0}, NULL, ${T0}, ${T0}, ${T0}, ${T0}, NULL, NULL, NULL, NULL, ${T0} + n FROM generate_series(1, ${count}) n`,
+    `INSERT INTO psession_logins SELECT ${login}, 'user ' || n % 1000, ${digest}, NULL, NULL, NULL, ${digest}, 'key', 0, ${T0}, NULL, 0, ${T0}, ${T0}, ${T0}, ${T0}, NULL, NULL, NULL, NULL, ${T0} + n FROM generate_series(1, ${count}) n`,
   );
   await onPostgres(
     url,
-    `INSERT INTO psession_sessions SELECT ${session}, ${digest}, ${T0}, NULL, ${login}, 'user ' || n % 1000, 'login', ${T0}, NULL, '{}', 1, ${T0}, ${T0}, ${T0}, ${T0}, NULL, NULL, NULL, NULL, ${T0} + n FROM generate_series(1, ${count}) n`,
+    `INSERT INTO psession_sessions SELECT ${session}, ${digest}, ${T0}, NULL, NULL, 0, ${login}, 'user ' || n % 1000, 'login', ${T0}, NULL, '{}', 1, ${T0}, ${T0}, ${T0}, ${T0}, ${T0}, NULL, NULL, NULL, NULL, ${T0} + n FROM generate_series(1, ${count}) n`,
   );
   await onPostgres(url, "ANALYZE psession_logins");
   await onPostgres(url, "ANALYZE psession_sessions");

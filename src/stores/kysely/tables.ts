@@ -24,6 +24,8 @@ export interface PsessionSessionsTable<Id extends string | number = string, Time
   secret: Kept<Uint8Array>;
   secret_at: Milliseconds;
   previous_secret: Kept<Uint8Array | null>;
+  retired_secret: Kept<Uint8Array | null>;
+  fence: Count;
   remembered_id: Kept<string | null>;
   user_id: Kept<Id | null>;
   level: Kept<"anonymous" | "remembered" | "login">;
@@ -32,6 +34,7 @@ export interface PsessionSessionsTable<Id extends string | number = string, Time
   data: Kept<string>;
   version: Count;
   created_at: Kept<Time>;
+  began_at: Kept<Time>;
   last_seen_at: Kept<Time>;
   idle_deadline: Kept<Time>;
   absolute_deadline: Kept<Time>;
@@ -54,6 +57,7 @@ export interface PsessionLoginsTable<Id extends string | number = string, Time =
   generation: Count;
   rotated_at: Milliseconds;
   confirmed_at: Kept<number | string | null>;
+  strays: Count;
   created_at: Kept<Time>;
   last_used_at: Kept<Time>;
   idle_deadline: Kept<Time>;

@@ -11,6 +11,7 @@ import type {
   Ended,
   EndSelector,
   LockRequest,
+  Lost,
   Naming,
   PruneResult,
   Remembered,
@@ -40,8 +41,6 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
   const { audit } = checkedOptions("memoryStore", optionsSchema, options);
   return new MemoryStore(audit ? new MemoryTrail() : undefined);
 }
-
-type Lost = Extract<ChangeResult, { done: false }>["lost"];
 
 class MemoryStore implements Store {
   readonly name = "memory";

@@ -3,8 +3,8 @@ import { excessOf } from "../../devices.ts";
 import type {
   Cap,
   Change,
-  ChangeResult,
   Ended,
+  Lost,
   RememberedUse,
   SessionUpdate,
   Touch,
@@ -14,8 +14,6 @@ import type {
 import { type Answer, isFault, type Program, type Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
 import { endAll, endingOf, isOf, type Targets } from "./end.ts";
-
-type Lost = Extract<ChangeResult, { done: false }>["lost"];
 
 /** Thrown inside a transaction to undo it. */
 export class LostCondition extends Error {
