@@ -87,7 +87,8 @@ async function everything(): Promise<PsessionEvent[]> {
   await psession.prune();
   const name = `${REMEMBER}=x; ${REMEMBER}=y`;
   const exchange = psession.exchange({
-    ...{ method: "GET", secure: true, canSetCookies: true, navigation: true, script: false },
+    ...{ secure: true, canSetCookies: true, navigation: true, script: false },
+    ...{ crossSite: false, safe: true, forwarded: false },
     ...{ cookie: name, address: undefined, userAgent: undefined },
   });
   await exchange.open();

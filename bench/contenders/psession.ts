@@ -163,6 +163,9 @@ export const VISITOR: RequestFacts = {
   navigation: true,
   script: false,
   canSetCookies: true,
+  crossSite: false,
+  safe: true,
+  forwarded: false,
   userAgent: HEADERS["User-Agent"],
   address: HEADERS["X-Forwarded-For"],
 };

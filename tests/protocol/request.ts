@@ -149,6 +149,10 @@ export class Runner {
       navigation: true,
       script: false,
       canSetCookies: true,
+      arrivedAt: undefined,
+      crossSite: false,
+      safe: true,
+      forwarded: false,
       userAgent: undefined,
       address: undefined,
     };

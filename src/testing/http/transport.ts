@@ -91,6 +91,9 @@ export const transport: Stories = {
       navigation: false,
       script: false,
       canSetCookies: false,
+      crossSite: false,
+      safe: true,
+      forwarded: false,
       userAgent: undefined,
       address: undefined,
     });
