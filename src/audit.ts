@@ -57,7 +57,7 @@ export class AuditRecorder {
 
   #hear(event: PsessionEvent): void {
     if (!this.#events.has(event.type)) return;
-    this.#waiting.push(entryOf(event));
+    this.#waiting.push(entryOf(event, this.#core.settings.realm));
     const excess = this.#waiting.length - MOST_WAITING;
     if (excess > 0) {
       this.#waiting.splice(0, excess);
@@ -97,10 +97,10 @@ export class AuditRecorder {
 }
 
 /** The facts that events share, under one name each. */
-function entryOf(event: PsessionEvent): AuditEntry {
+function entryOf(event: PsessionEvent, realm: string): AuditEntry {
   const { at, type, userId, handle, sessionId, request } = event as PsessionEvent & Partial<Shared>;
   return {
-    id: newAuditId(at),
+    id: newAuditId(at, realm),
     at,
     event: type,
     userId,

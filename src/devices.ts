@@ -1,10 +1,11 @@
 import Bowser from "bowser";
 import { PsessionError } from "./errors.ts";
 import { placesOf } from "./places.ts";
+import { entryInForce } from "./request/limits.ts";
 import { tombstoneUntil } from "./request/rows.ts";
 import type { Core } from "./request/state.ts";
 import { deadlineOf, lastUse, tagOfDevice } from "./stores/devices.ts";
-import type { EndSelector, Level, RevocationReason, UserEntry, UserId } from "./stores/store.ts";
+import type { EndSelector, Level, Mark, RevocationReason, UserEntry, UserId } from "./stores/store.ts";
 
 /** What a user sees in the list of places where they are signed in. Holds no secret. */
 export interface Device {
@@ -39,7 +40,7 @@ export async function listDevices(
   current?: { readonly id: string; readonly handle: string },
 ): Promise<Device[]> {
   const now = core.settings.clock.now();
-  const entries = await core.settings.store.list(userId);
+  const entries = (await core.settings.store.list(userId)).map((entry) => entryInForce(entry, core.settings));
   const live = entries.filter((entry) => deadlineOf(entry) >= now).sort((a, b) => lastUse(b) - lastUse(a));
   const { place } = core.settings.devices;
   const addresses = live.flatMap(({ session }) => session?.address ?? []);
@@ -80,7 +81,7 @@ function checkedName(name: unknown): string | undefined {
 /** Ends devices and tells of each; says how many there were. */
 export async function endDevices(
   core: Core,
-  whom: Pick<EndSelector, "handle" | "userId" | "except">,
+  whom: Pick<EndSelector, "handle" | "userId" | "except" | "mark">,
   reason: RevocationReason,
 ): Promise<number> {
   const { settings, events } = core;
@@ -92,11 +93,20 @@ export async function endDevices(
   return ended.length;
 }
 
-/** Ends everything that everybody has, anonymous sessions too; says how many devices there were. */
-export async function endEverything({ settings, events }: Core, reason: RevocationReason): Promise<number> {
+/**
+ * Ends everything that everybody has, anonymous sessions too; of that only what was last used before a time, where one is
+ * given. Says how many devices there were.
+ */
+export async function endEverything(
+  { settings, events }: Core,
+  reason: RevocationReason,
+  mark: Mark | undefined,
+  lastUsedBefore?: number,
+): Promise<number> {
   const at = settings.clock.now();
   const pruneAfter = tombstoneUntil(at, settings);
-  const { length: count } = await settings.store.end({ everyone: true, reason, at, pruneAfter });
+  const whom = { everyone: true, lastUsedBefore, mark };
+  const { length: count } = await settings.store.end({ ...whom, reason, at, pruneAfter });
   events.emit("revokedEveryone", { at, count, reason });
   return count;
 }

@@ -30,6 +30,12 @@ interface OfLogin extends Facts {
   readonly userId: UserId;
 }
 
+interface OfMisfit {
+  readonly generation: number;
+  readonly presentedGeneration: number;
+  readonly hasEnded: boolean;
+}
+
 /** Everything psession tells. Names and fields are API. */
 export interface PsessionEvents {
   /** A session row was stored for the first time. */
@@ -56,6 +62,25 @@ export interface PsessionEvents {
   converged: OfLogin;
   /** A request was served without cookies, its token being early or late. */
   accepted: OfLogin;
+  /**
+   * A secret or token was to be exchanged and was not: the answer can carry no cookies, or the request is only accepted.
+   * The next answer that can does it after a restore; ask again for the others.
+   */
+  rotationDeferred: Facts & {
+    readonly sessionId: string | undefined;
+    readonly userId: UserId | undefined;
+    readonly handle: string;
+    readonly what: "restore" | "regenerate" | "renew";
+  };
+  /**
+   * A token that the browser had replaced came up to half an hour later from the same place: most likely a request that
+   * the browser had held back. It got nothing, and nothing was ended.
+   */
+  stray: OfLogin & {
+    readonly generation: number;
+    readonly presentedGeneration: number;
+    readonly request: RequestOrigin;
+  };
   /** A token that had been given up was presented. The login and its session are ended. */
   theft: OfLogin & {
     readonly generation: number;
@@ -100,13 +125,26 @@ export interface PsessionEvents {
   /** Two requests changed the same key; the later save won. */
   mergeConflict: OfSession & { readonly keys: readonly string[] };
   /** Changes that could not be kept: the session was ended or given to somebody else meanwhile. */
-  saveDiscarded: OfSession & { readonly why: "ended" | "taken_over" | "replaced" };
+  saveDiscarded: OfSession & {
+    readonly why: "ended" | "taken_over" | "replaced" | "moved" | "cross_site" | "stray";
+  };
   /** A row was written by a clock that is further ahead than servers may differ. */
   clockSkew: Facts & { readonly handle: string };
-  /** A remember cookie is newer than its row: the store lost writes. */
-  generationAhead: OfLogin & { readonly generation: number; readonly presentedGeneration: number };
-  /** Two cookies of one name came along: refused and cleared. */
+  /** This process's clock (`at`) and the store's differ by more than servers may: it prunes nothing meanwhile. */
+  clockDiffers: Facts & { readonly storeTime: number };
+  /**
+   * A remember cookie is newer than what was read of its row: the store lost writes, and the login was ended; or a
+   * read was behind, and it was not.
+   */
+  generationAhead: OfLogin & OfMisfit;
+  /** A remember cookie is of its row's generation and has another token: the store was split. That login was ended. */
+  forked: OfLogin & OfMisfit;
+  /** Somebody signed out with a secret that was replaced: the cookies are gone, and no session ended. */
+  logoutUnmatched: Facts & { readonly request: RequestOrigin };
+  /** Several cookies of one name came along, and not exactly one had a valid MAC: none counted. */
   duplicateCookies: Facts & { readonly name: string };
+  /** Cookies that look like ours and fit no key, since this was told last: keys that are missing, or made-up cookies. */
+  unknownKeyCookies: Facts & { readonly count: number };
   /** A request over plain http got no session, because cookies are Secure. Usually an untrusted proxy. */
   insecureTransport: Facts;
   /** The data of a user's other session could not be decoded at a sign-in, which went on without it. */
@@ -129,6 +167,8 @@ export const EVENTS: { readonly [K in EventName]: true } = {
   recovered: true,
   converged: true,
   accepted: true,
+  rotationDeferred: true,
+  stray: true,
   theft: true,
   moved: true,
   rotated: true,
@@ -142,8 +182,12 @@ export const EVENTS: { readonly [K in EventName]: true } = {
   mergeConflict: true,
   saveDiscarded: true,
   clockSkew: true,
+  clockDiffers: true,
   generationAhead: true,
+  forked: true,
+  logoutUnmatched: true,
   duplicateCookies: true,
+  unknownKeyCookies: true,
   insecureTransport: true,
   previousUnreadable: true,
   storeUnavailable: true,

@@ -1,5 +1,6 @@
 export type { Clock } from "./clock.ts";
 export type { Codec, DataRecord } from "./data/codec.ts";
+export type { StateOptions } from "./data/states.ts";
 // As a star, or merging declarations into "psession" would not reach it.
 export type * from "./data/typing.ts";
 export type { Device } from "./devices.ts";
@@ -7,6 +8,7 @@ export type { Duration } from "./duration.ts";
 export { PsessionError, type PsessionErrorCode } from "./errors.ts";
 export type { EventName, PsessionEvent, PsessionEvents, RequestOrigin } from "./events.ts";
 export { serializeCookie } from "./http/cookies.ts";
+export { type Hop, type HopFields, type HopOptions, isHopped, sameSiteHop } from "./http/hop.ts";
 export { isSameOrigin, type OriginOptions } from "./http/origin.ts";
 export type { HeldLock, LockOptions } from "./locks.ts";
 export { dangerouslyAllowInsecureHttp, type PsessionOptions } from "./options.ts";
@@ -14,6 +16,7 @@ export type { PlaceLookup } from "./places.ts";
 export type { PresetName } from "./presets.ts";
 export type { Pruned } from "./prune.ts";
 export { createPsession, type Psession } from "./psession.ts";
+export { runInRequest } from "./request/context.ts";
 export type { Exchange, Settlement } from "./request/exchange.ts";
 export { factsOf, type RequestFacts, type Transport } from "./request/facts.ts";
 export type { Outcome } from "./request/state.ts";
@@ -24,6 +27,7 @@ export type {
   LoginOptions,
   LoginResult,
   PreviousSession,
+  ProofOptions,
   Session,
 } from "./session.ts";
 export type { AuditEntry, AuditQuery, AuditSink, AuditTrail } from "./stores/audit.ts";

@@ -98,7 +98,8 @@ export class Locks {
     });
     try {
       if (before !== undefined) await within(before, giveUpAt, name);
-      const owner = randomUUID();
+      // Not of the ids that Node keeps ahead: processes that start from one snapshot would be the same owner.
+      const owner = randomUUID({ disableEntropyCache: true });
       const fence = await this.#acquire(name, owner, limits.hold, giveUpAt);
       // A holder that hangs holds up those behind it no longer than those of other processes.
       const expiry = setTimeout(leave, limits.hold).unref();

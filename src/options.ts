@@ -1,19 +1,21 @@
 import * as v from "valibot";
 import { AUDIT_KEEP, AUDITED, isAuditable } from "./audit.ts";
+import { bytesOfKey } from "./bytes.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { type Codec, jsonCodec } from "./data/codec.ts";
 import { Vault } from "./data/vault.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import type { EventName } from "./events.ts";
 import { checkedOptions, invalidOptions } from "./faults.ts";
-import { type CookieDefinition, MAX_AGE_LIMIT_SECONDS } from "./http/cookies.ts";
+import { type CookieDefinition, MAX_AGE_LIMIT_SECONDS, scopeOf } from "./http/cookies.ts";
 import type { PlaceLookup } from "./places.ts";
 import { PRESET_NAMES, type PresetName, presetFaults, withPreset } from "./presets.ts";
 import { type ProtocolTimes, protocolTimes } from "./remember/times.ts";
 import type { Prefixes } from "./request/binding.ts";
-import { KeyRing } from "./secrets.ts";
+import { KeyRing, realmCode } from "./secrets.ts";
 import { hasMethods } from "./shape.ts";
 import type { AuditSink } from "./stores/audit.ts";
+import { RealmStore } from "./stores/realm.ts";
 import { SealedStore } from "./stores/sealed.ts";
 import type { Store } from "./stores/store.ts";
 import { TracedStore } from "./stores/traced.ts";
@@ -35,6 +37,8 @@ export interface PsessionOptions {
   store: Store;
   /** Secrets of at least 32 bytes: the first signs, all verify. Put a new one in front to rotate. */
   keys: readonly (string | Uint8Array)[];
+  /** Whose instance this is, such as "staff", where instances for several kinds of users share a store or keys. */
+  realm?: string;
   session?: {
     /** A session ends this long after its last use. */
     idle?: Duration;
@@ -120,6 +124,13 @@ export interface PsessionOptions {
         /** Rows per statement. */
         chunk?: number;
       };
+  proxy?: {
+    /**
+     * The header in which your proxy says when a request came, such as "x-request-start". Only behind one that
+     * overwrites it: a visitor who can send it dates a stolen token back.
+     */
+    requestStart?: string;
+  };
   /**
    * What a visitor gets while the store cannot be read: an error (503), or an anonymous session that stores
    * nothing. Cookies are left alone either way.
@@ -133,9 +144,13 @@ export interface PsessionOptions {
 export interface Settings {
   readonly store: Store;
   readonly keys: KeyRing;
+  /** What the ids of this instance's rows end with. */
+  readonly realm: string;
   /** What session data is encrypted with, unless it is not. */
   readonly vault: Vault | undefined;
   readonly clock: Clock;
+  /** False where the application has a clock of its own, which need not agree with any other. */
+  readonly isSystemClock: boolean;
   readonly times: ProtocolTimes;
   readonly codec: Codec;
   readonly session: {
@@ -147,6 +162,8 @@ export interface Settings {
     readonly matchAddress: Prefixes | undefined;
     readonly bindUserAgent: "off" | "family" | "exact";
     readonly onMismatch: "refuse" | "tell";
+    /** Sessions have lives of their own, which `idle` does not limit; see `SessionLife`. */
+    livesVary: boolean;
   };
   readonly remember: {
     readonly enabled: boolean;
@@ -170,6 +187,10 @@ export interface Settings {
   readonly audit:
     | { readonly sink: AuditSink; readonly events: readonly EventName[]; readonly keep: number }
     | undefined;
+  readonly proxy: {
+    /** In lower case. */
+    readonly requestStart: string | undefined;
+  };
   readonly whenUnavailable: "refuse" | "anonymous";
   readonly prune: { readonly every: number; readonly chunk: number } | undefined;
 }
@@ -241,6 +262,12 @@ const keyList = v.pipe(
 const schema = v.strictObject({
   store: v.custom<Store>(isStore, "must be a store, such as memoryStore() or sqliteStore({ path })"),
   keys: keyList,
+  realm: v.optional(
+    v.pipe(
+      v.string("must be text"),
+      v.regex(/^[A-Za-z0-9._-]{1,64}$/, "must be 1 to 64 letters, digits, dots, dashes and underscores"),
+    ),
+  ),
   session: v.optional(
     v.strictObject({
       idle: duration("2h"),
@@ -351,6 +378,18 @@ const schema = v.strictObject({
     ),
     {},
   ),
+  proxy: v.optional(
+    v.strictObject({
+      requestStart: v.optional(
+        v.pipe(
+          v.string("must be text"),
+          v.regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, "is not the name of a header (RFC 9110 section 5.1)"),
+          v.toLowerCase(),
+        ),
+      ),
+    }),
+    {},
+  ),
   whenUnavailable: v.optional(
     v.picklist(["refuse", "anonymous"], 'must be "refuse" or "anonymous"'),
     "refuse",
@@ -433,21 +472,30 @@ export function resolveOptions(options: PsessionOptions): Settings {
     true, "encryption.keys and keys must have nothing in common: who has one must not have the other");
   if (faults.length > 0) throw invalidOptions("psession", faults);
   const vault = encryption && new Vault(encryption.keys, encryption.acceptPlainText);
-  const store = new TracedStore(given.store);
+  const traced = new TracedStore(given.store);
+  const sealed = vault === undefined ? traced : new SealedStore(traced, vault);
+  const realm = realmCode(given.realm ?? "");
 
   return {
-    store: vault === undefined ? store : new SealedStore(store, vault),
+    store: new RealmStore(sealed, realm),
     vault,
-    keys: new KeyRing(given.keys as [string | Uint8Array]),
+    realm,
+    keys: new KeyRing(given.keys as [string | Uint8Array], {
+      session: scopeOf(definitions.session, given.realm),
+      remember: scopeOf(definitions.remember, given.realm),
+      device: scopeOf(definitions.device, given.realm),
+    }),
     // Stores keep whole milliseconds.
-    clock: { now: () => Math.trunc(given.clock.now()) },
+    clock: given.clock === systemClock ? systemClock : { now: () => Math.trunc(given.clock.now()) },
+    isSystemClock: given.clock === systemClock,
     times: protocolTimes,
     codec: session.codec,
-    session: { ...session, rotateEvery, matchAddress: prefixesOf(session.matchAddress) },
+    session: { ...session, rotateEvery, matchAddress: prefixesOf(session.matchAddress), livesVary: false },
     remember,
     cookies: { ...definitions, noStore: cookies.noStore },
     devices: { ...given.devices, most: given.devices.most, place: given.devices.place },
     audit: sink && { ...given.audit, sink },
+    proxy: { requestStart: given.proxy.requestStart },
     whenUnavailable: given.whenUnavailable,
     prune: prune === false ? undefined : prune,
   };
@@ -492,7 +540,7 @@ function prefixesOf(match: false | "exact" | Prefixes): Prefixes | undefined {
 }
 
 const sameKey = (a: string | Uint8Array, b: string | Uint8Array): boolean =>
-  Buffer.compare(Buffer.from(a), Buffer.from(b)) === 0;
+  Buffer.compare(bytesOfKey(a), bytesOfKey(b)) === 0;
 
 /** @internal */
 export function isStore(value: unknown): value is Store {

@@ -9,7 +9,8 @@ export interface Pruned extends PruneResult {
 
 /**
  * Deletes rows past their deadline, from time to time and in chunks, so that nothing waits for it. Processes
- * that share a store take turns: one of them per interval. The timer never holds the process open.
+ * that share a store take turns: one of them per interval. The timer never holds the process open. By a clock that is
+ * wrong nothing is deleted: what is gone does not come back when the clock does.
  */
 export class Pruner {
   readonly #core: Core;
@@ -43,6 +44,7 @@ export class Pruner {
     const { store, clock, prune } = this.#core.settings;
     if (prune === undefined) return undefined;
     try {
+      if (!(await this.#core.clocks.compare())) return undefined;
       if (!(await store.claimPrune(clock.now(), prune.every))) return undefined;
       return await this.prune();
     } catch (error) {
@@ -54,6 +56,7 @@ export class Pruner {
   /** On demand. Claimed as well: other processes need not come right after, and `doctor` sees that somebody prunes. */
   async pruneNow(): Promise<Pruned> {
     const { store, clock } = this.#core.settings;
+    if (!(await this.#core.clocks.compare())) return NOTHING_PRUNED;
     await store.claimPrune(clock.now(), 1);
     return this.prune();
   }

@@ -2,17 +2,21 @@ import { AuditRecorder } from "./audit.ts";
 import type { SessionData } from "./data/typing.ts";
 import { type Device, endDevices, endEverything, listDevices } from "./devices.ts";
 import { PsessionError } from "./errors.ts";
-import { type EventName, Events, isEventName, type PsessionEvent, type PsessionEvents } from "./events.ts";
-import { type HeldLock, type LockOptions, Locks, resolveLock } from "./locks.ts";
+import { type EventName, isEventName, type PsessionEvent, type PsessionEvents } from "./events.ts";
+import { type HeldLock, type LockOptions, resolveLock } from "./locks.ts";
+import { forgetClock, watchClock } from "./moment.ts";
 import { type PsessionOptions, resolveOptions } from "./options.ts";
 import { type Pruned, Pruner } from "./prune.ts";
+import { currentRequest } from "./request/context.ts";
+import { makeCore } from "./request/core.ts";
 import { Exchange, type MakeSession } from "./request/exchange.ts";
 import type { RequestFacts } from "./request/facts.ts";
+import { MARK_OF_EVERYONE, markAt, markOfUser, rememberOwnMark } from "./request/marks.ts";
 import type { Core } from "./request/state.ts";
 import { Session } from "./session.ts";
 import type { AuditEntry, AuditQuery } from "./stores/audit.ts";
-import type { RevocationReason, UserId } from "./stores/store.ts";
-import { assertUserId } from "./user-id.ts";
+import type { Mark, RevocationReason, UserId } from "./stores/store.ts";
+import { assertUserId, misspelt, otherSpelling } from "./user-id.ts";
 
 let openCore: (psession: Psession<object>) => Core;
 
@@ -39,6 +43,7 @@ export class Psession<Data extends object = SessionData> {
     this.#core = core;
     const { audit } = core.settings;
     this.#recorder = audit && new AuditRecorder(core, audit);
+    watchClock(core.settings.clock);
     this.#pruner = new Pruner(core);
     this.#pruner.start();
   }
@@ -83,7 +88,9 @@ export class Psession<Data extends object = SessionData> {
   /** The user's devices, the latest first; `current` marks the one that asks. */
   async devices(userId: UserId, current?: Session<Data>): Promise<Device[]> {
     this.#assertUserId(userId);
-    return listDevices(this.#core, userId, current);
+    const devices = await listDevices(this.#core, userId, current);
+    if (devices.length === 0) await this.#assertSpelling(userId);
+    return devices;
   }
 
   /**
@@ -99,24 +106,32 @@ export class Psession<Data extends object = SessionData> {
     return session.revokeOthers();
   }
 
-  /** Ends everything a user has, whatever is on its way; says how many devices. */
+  /**
+   * Ends everything a user has; says how many devices. A sign-in whose credential was checked before is refused
+   * (`proof_outdated`), but for one of the request that calls this.
+   */
   async revokeUser(userId: UserId, reason: RevocationReason = "revoked"): Promise<number> {
     this.#assertUserId(userId);
-    return endDevices(this.#core, { userId }, reason);
+    const ended = await endDevices(this.#core, { userId, mark: this.#markUser(userId) }, reason);
+    if (ended === 0) await this.#assertSpelling(userId);
+    return ended;
   }
 
   /**
    * Ends every session and remembered login of everybody, anonymous sessions too: for the day on which a key or the
-   * database has leaked. Says how many devices; where it fails, call it again for the rest.
+   * database has leaked. Says how many devices; where it fails, call it again for the rest. Sign-ins whose credential was
+   * checked before are refused, as with `revokeUser`.
    */
   async revokeEveryone(reason: RevocationReason = "revoked"): Promise<number> {
-    return endEverything(this.#core, reason);
+    const mark = this.#mark(MARK_OF_EVERYONE);
+    return endEverything(this.#core, reason, mark);
   }
 
   /**
    * To be called when a password or another factor was changed: ends every device (ASVS 7.4.3). `keep` stays
    * signed in, with new secrets, as a copy of its cookies may be why the password was changed. `factor` says what was
-   * changed, for the event `credentialChanged` (ASVS 6.3.7); default: "password".
+   * changed, for the event `credentialChanged` (ASVS 6.3.7); default: "password". A sign-in whose credential was checked
+   * before is refused (`proof_outdated`), but for one of the request that calls this: a reset by link signs in after it.
    */
   async passwordChanged(
     userId: UserId,
@@ -129,8 +144,10 @@ export class Psession<Data extends object = SessionData> {
         status: 403,
       });
     }
-    const ended = await endDevices(this.#core, { userId, except: keep?.anchor }, "password_changed");
-    await keep?.renew();
+    const mark = this.#markUser(userId, keep);
+    const ended = await endDevices(this.#core, { userId, except: keep?.anchor, mark }, "password_changed");
+    if (ended === 0 && keep === undefined) await this.#assertSpelling(userId);
+    await keep?.renewKept();
     this.#core.events.emit("credentialChanged", {
       at: this.#core.settings.clock.now(),
       userId,
@@ -183,7 +200,17 @@ export class Psession<Data extends object = SessionData> {
       );
     }
     await this.flush();
-    return trail.read({ ...query, limit });
+    const entries = await trail.read({ ...query, limit });
+    // A later page may well be empty, and so may a time.
+    const isAll = query.before === undefined && query.since === undefined;
+    if (userId !== undefined && isAll && entries.length === 0) {
+      await this.#assertSpelling(
+        userId,
+        "entries",
+        async (other) => (await trail.read({ userId: other, limit: 1 })).length > 0,
+      );
+    }
+    return entries;
   }
 
   /** Waits until what was told so far is in the audit trail: for platforms that stop a process between requests. */
@@ -194,9 +221,33 @@ export class Psession<Data extends object = SessionData> {
   /** Stops pruning, writes what is left for the audit trail, and releases the store. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    forgetClock(this.#core.settings.clock);
     await this.#pruner.stop();
     await this.flush();
     await this.#core.settings.store.close();
+  }
+
+  #markUser(userId: UserId, keep?: Session<Data>): Mark {
+    return this.#mark(markOfUser(userId), keep);
+  }
+
+  /** From now on nothing counts that was proved before, but for what this very request has proved. */
+  #mark(name: string, keep?: Session<Data>): Mark {
+    const { settings } = this.#core;
+    const mark = markAt(name, settings.clock.now(), settings);
+    const request = keep?.request ?? currentRequest();
+    if (request !== undefined) rememberOwnMark(request, mark);
+    return mark;
+  }
+
+  /** Asked where a user has nothing: perhaps the other type of this id has. */
+  async #assertSpelling(
+    userId: UserId,
+    what = "devices",
+    has = async (id: UserId) => (await listDevices(this.#core, id)).length > 0,
+  ): Promise<void> {
+    const other = otherSpelling(userId, this.#core.settings.store.userIds);
+    if (other !== undefined && (await has(other))) throw misspelt(userId, other, what);
   }
 
   #assertUserId(userId: unknown): void {
@@ -210,6 +261,5 @@ export class Psession<Data extends object = SessionData> {
  */
 export function createPsession<Data extends object = SessionData>(options: PsessionOptions): Psession<Data> {
   const settings = resolveOptions(options);
-  const locks = new Locks(settings.store, settings.clock);
-  return new Psession<Data>({ settings, events: new Events(), locks });
+  return new Psession<Data>(makeCore(settings));
 }

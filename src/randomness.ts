@@ -1,15 +1,24 @@
 import { randomFillSync } from "node:crypto";
+import { copyOf } from "./bytes.ts";
+import { beforeSnapshot } from "./snapshot.ts";
 
 const AHEAD = 4096;
 
 /**
  * Random bytes, drawn ahead of their use: asking OpenSSL for each id and secret took a sixth of a sign-in. Filled when
  * first needed, and wiped where handed out. Who can read or copy the memory of this process has the state of OpenSSL's
- * own generator as well, and with it all that it will give.
+ * own generator as well, and with it all that it will give. Processes that start from one snapshot do not share it.
  */
 class Randomness {
   readonly #drawn = Buffer.alloc(AHEAD);
   #taken = AHEAD;
+
+  constructor() {
+    beforeSnapshot(() => {
+      this.#drawn.fill(0);
+      this.#taken = AHEAD;
+    });
+  }
 
   /** At most 4096. */
   take(length: number): Buffer {
@@ -18,7 +27,7 @@ class Randomness {
       this.#taken = 0;
     }
     const end = this.#taken + length;
-    const bytes = Buffer.from(this.#drawn.subarray(this.#taken, end));
+    const bytes = copyOf(this.#drawn.subarray(this.#taken, end));
     this.#drawn.fill(0, this.#taken, end);
     this.#taken = end;
     return bytes;

@@ -1,10 +1,14 @@
 import { createHmac, createSecretKey, hash, hkdfSync, type KeyObject, timingSafeEqual } from "node:crypto";
+import { bytesOfKey, sameText } from "./bytes.ts";
 import { randomness } from "./randomness.ts";
 
 /** Row ids: immutable, safe to show, worthless as a credential. */
 export const ID_LENGTH = 22;
 /** What the ids of a session and its remembered login have in common. */
 export const TAG_LENGTH = 6;
+/** What the ids of a realm have in common. */
+const REALM_LENGTH = 4;
+const RANDOM_LENGTH = ID_LENGTH - REALM_LENGTH;
 /** Secrets and tokens are 256 random bits (ASVS 7.2.3 asks for 128). */
 export const SECRET_LENGTH = 43;
 /** Characters of base64url: MACs are truncated to 132 bits (RFC 2104 section 5), and no bit of the text is spare. */
@@ -15,10 +19,26 @@ export type Secret = Buffer;
 /** SHA-256 of a secret or token: all that a store ever has. */
 export type Digest = Uint8Array;
 
-/** 128 random bits. */
-export const newId = (): string => randomness.take(16).toString("base64url");
-/** An id for what belongs to `id`: the same tag, then 96 random bits. */
-export const newSiblingId = (id: string): string => tagOf(id) + randomness.take(12).toString("base64url");
+/**
+ * What every id of a realm ends with. Of letters that no collation and no LIKE takes for others; two realms of one
+ * store have the same one by a chance of one in 1.7 million, and then share lists and revocations, but no cookie.
+ */
+export const realmCode = (realm: string): string => {
+  const bits = Number.parseInt(hash("sha256", `psession/1/realm/${realm}`, "hex").slice(0, 12), 16);
+  return (bits % 36 ** REALM_LENGTH).toString(36).padStart(REALM_LENGTH, "0");
+};
+
+/** Of instances that name no realm. */
+export const NO_REALM = realmCode("");
+
+/** 108 random bits, and the code of the realm. */
+export const newId = (realm = NO_REALM): string => idFrom(randomness.take(14), realm);
+/** An id for what belongs to `id`: the same tag and realm, and 72 random bits between them. */
+export const newSiblingId = (id: string): string =>
+  tagOf(id) + randomness.take(9).toString("base64url") + id.slice(-REALM_LENGTH);
+/** An id from what is as good as random. */
+export const idFrom = (bytes: Buffer, realm: string): string =>
+  bytes.toString("base64url").slice(0, RANDOM_LENGTH) + realm;
 export const tagOf = (id: string): string => id.slice(0, TAG_LENGTH);
 export const newSecret = (): Secret => randomness.take(32);
 export const newSalt = (): Uint8Array => randomness.take(16);
@@ -37,6 +57,11 @@ export function sameDigest(a: Digest, b: Digest | undefined): boolean {
 }
 
 export type CookiePurpose = "session" | "remember";
+
+/** What the MACs of each cookie are bound to, besides their text. */
+export type Scopes = Readonly<Record<CookiePurpose | "device", string>>;
+
+const UNBOUND: Scopes = { session: "", remember: "", device: "" };
 
 /** 96 bits: who guesses a mark is spared a mail, and nothing else. */
 export const MARK_LENGTH = 16;
@@ -86,9 +111,9 @@ export class KeyRing {
   /** Keys that presented tokens make of one of ours, as long as the tokens are in memory. */
   readonly #ofTokens = new WeakMap<Secret, { readonly key: DerivedKey; readonly own: KeyObject }>();
 
-  constructor(keys: readonly [Uint8Array | string, ...(Uint8Array | string)[]]) {
+  constructor(keys: readonly [Uint8Array | string, ...(Uint8Array | string)[]], scopes = UNBOUND) {
     const [first, ...older] = keys;
-    this.#keys = [deriveKey(first), ...older.map(deriveKey)];
+    this.#keys = [deriveKey(first, scopes), ...older.map((key) => deriveKey(key, scopes))];
   }
 
   get currentKeyId(): string {
@@ -134,7 +159,7 @@ export class KeyRing {
   }
 
   #verify(presented: string, macOf: (key: DerivedKey) => string): boolean {
-    for (const key of this.#keys) if (sameMac(macOf(key), presented)) return true;
+    for (const key of this.#keys) if (sameText(macOf(key), presented)) return true;
     return false;
   }
 
@@ -170,32 +195,25 @@ export class KeyRing {
 /** A copy: a piece that was cut out of a Cookie header keeps the whole of it in memory. */
 const owned = (text: string): string => Buffer.from(text, "latin1").toString("latin1");
 
-function deriveKey(key: Uint8Array | string): DerivedKey {
-  const input = typeof key === "string" ? Buffer.from(key, "utf8") : key;
+function deriveKey(key: Uint8Array | string, scopes: Scopes): DerivedKey {
+  const input = bytesOfKey(key);
   const expand = (info: string, length = 32) =>
     Buffer.from(hkdfSync("sha256", input, "psession", `psession/1/${info}`, length));
   // Key objects: given bytes, Node wraps them anew at every use, which takes five times as long as the MAC.
   const keyFor = (info: string) => createSecretKey(expand(info));
   return {
     id: expand("key-id", 6).toString("base64url"),
-    macs: { session: keyFor("mac/session"), remember: keyFor("mac/remember") },
+    macs: {
+      session: keyFor(`mac/session/${scopes.session}`),
+      remember: keyFor(`mac/remember/${scopes.remember}`),
+    },
+    // Without a scope: what is derived is bound to its row, and outlives a change of its cookie's attributes.
     successor: keyFor("successor"),
-    device: keyFor("mac/device"),
+    device: keyFor(`mac/device/${scopes.device}`),
   };
 }
 
 /** As text at once: a Buffer of the digest, and another of its beginning, would take as long as the hashing. */
 function mac(key: KeyObject, text: string, length = MAC_LENGTH): string {
   return createHmac("sha256", key).update(text).digest("base64url").slice(0, length);
-}
-
-/** Room for two MACs, to be compared in constant time (ASVS 11.2.4). */
-const EXPECTED = Buffer.alloc(MAC_LENGTH);
-const PRESENTED = Buffer.alloc(MAC_LENGTH);
-
-function sameMac(expected: string, presented: string): boolean {
-  if (expected.length !== presented.length) return false;
-  EXPECTED.fill(0).write(expected, "latin1");
-  PRESENTED.fill(0).write(presented, "latin1");
-  return timingSafeEqual(EXPECTED, PRESENTED);
 }

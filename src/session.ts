@@ -1,8 +1,9 @@
 import { inspect } from "node:util";
-import { ASIDE, type DataRecord } from "./data/codec.ts";
+import { CSRF } from "./data/asides.ts";
+import type { DataRecord } from "./data/codec.ts";
 import { Flash } from "./data/flash.ts";
-import { getPath, removePath, setPath } from "./data/paths.ts";
-import type { Snapshot } from "./data/session-data.ts";
+import { getPath, pullPath, removePath, setPath } from "./data/paths.ts";
+import { lifetimeOf, type StateOptions, States } from "./data/states.ts";
 import { TempData } from "./data/temp.ts";
 import type { SessionData } from "./data/typing.ts";
 import { type Device, endDevices, listDevices, nameDevice } from "./devices.ts";
@@ -11,24 +12,26 @@ import { PsessionError } from "./errors.ts";
 import type { RequestOrigin } from "./events.ts";
 import { isTokenOf, maskedToken, newCsrfSecret } from "./http/csrf.ts";
 import { type LockOptions, resolveLimits } from "./locks.ts";
+import { isAlive } from "./request/alive.ts";
 import { commitRequest, inTurn, refresh, reloadRequest } from "./request/commit.ts";
+import { onEnd } from "./request/endings.ts";
+import { loginInForce } from "./request/limits.ts";
 import {
   beginsAnew,
   type Core,
-  type Intent,
   identityOf,
   identityOfStanding,
   isChanged,
   newIdOf,
   type Outcome,
   type RequestState,
+  raiseOf,
   sessionOf,
 } from "./request/state.ts";
+import { goBack, type Mark, markOf, takeBack } from "./request/take-back.ts";
 import { newSiblingId } from "./secrets.ts";
-import type { Level, UserId } from "./stores/store.ts";
+import type { Level, RememberedRow, UserId } from "./stores/store.ts";
 import { assertUserId } from "./user-id.ts";
-
-const CSRF = `${ASIDE}csrf`;
 
 /** What of the data is kept: everything, nothing, or some keys. */
 export type Keep<Data> = "all" | "none" | readonly (keyof Data & string)[];
@@ -56,6 +59,17 @@ export interface LoginOptions<Data> {
    * characters. Default: none.
    */
   tag?: string | undefined;
+  /**
+   * When the credential was checked, in epoch milliseconds. A sign-in counts for nothing where the user's password was
+   * changed or the user revoked since, and an hour later. Default: when the request arrived; needed where nobody knows
+   * that, as with cookie jars.
+   */
+  provedAt?: number | undefined;
+}
+
+export interface ProofOptions {
+  /** When the credential was checked, as in `login`. */
+  provedAt?: number | undefined;
 }
 
 /** `too_many_devices`: the options `devices.most` and `overflow: "refuse"` allow no more; nothing was changed. */
@@ -104,6 +118,15 @@ export class Session<Data extends object = SessionData> {
   /** @internal */
   get core(): Core {
     return this.#state.core;
+  }
+
+  /**
+   * Stands for the request that this is the session of.
+   *
+   * @internal
+   */
+  get request(): object {
+    return this.#state.request;
   }
 
   /** @internal */
@@ -161,6 +184,16 @@ export class Session<Data extends object = SessionData> {
   }
 
   /**
+   * The presented secret was replaced long ago, and its session lives.
+   *
+   * @internal
+   */
+  get isOutdated(): boolean {
+    const { standing } = this.#state;
+    return standing.kind === "detached" && standing.why === "outdated";
+  }
+
+  /**
    * True where the handler asked for something that has not been stored yet.
    *
    * @internal
@@ -181,7 +214,7 @@ export class Session<Data extends object = SessionData> {
       data: () => this.#use(),
       now: () => this.now,
       atomically: (change) => this.#atomically(change),
-      isStored: () => sessionOf(state.standing) !== undefined || state.standing.kind === "remembered",
+      isStored: () => this.#isStored,
     });
     return state.flash;
   }
@@ -202,6 +235,7 @@ export class Session<Data extends object = SessionData> {
     const { asides } = this.#use();
     const secret = asides[CSRF] ?? newCsrfSecret();
     asides[CSRF] = secret;
+    if (this.#state.intent.kind === "login") this.#state.csrf = String(secret);
     return maskedToken(String(secret));
   }
 
@@ -209,6 +243,40 @@ export class Session<Data extends object = SessionData> {
   isCsrfToken(token: unknown): boolean {
     const secret = this.#use().asides[CSRF];
     return typeof secret === "string" && isTokenOf(secret, token);
+  }
+
+  /**
+   * A random value for a sign-in elsewhere that this session begins: the `state` of OAuth and OpenID Connect, the
+   * `RelayState` of SAML. It counts once, in this session, for ten minutes unless `lifetime` says otherwise, and until the
+   * next sign-in or sign-out; the newest ten count. Asking stores the session.
+   */
+  newState(options: StateOptions = {}): string {
+    const lifetime = lifetimeOf(options);
+    this.#use();
+    const { state, key } = this.#states().add(lifetime);
+    if (this.#state.intent.kind === "login") this.#state.states.add(key);
+    return state;
+  }
+
+  /**
+   * Whether this session began the sign-in that comes back with `state`. True once: whatever becomes of the sign-in,
+   * nobody gets it again, in however many requests it comes at the same time.
+   */
+  async takeState(state: unknown): Promise<boolean> {
+    this.#use();
+    if (!this.#states().has(state)) return false;
+    const take = () => this.#states().take(state);
+    return this.#isStored ? this.#atomically(take) : take();
+  }
+
+  #states(): States {
+    return new States(this.#state.data, this.now);
+  }
+
+  /** There is a row, or a login that will get one, and so others who might change it at the same time. */
+  get #isStored(): boolean {
+    const { standing } = this.#state;
+    return sessionOf(standing) !== undefined || standing.kind === "remembered";
   }
 
   /** One value by key or dot path ("address.city"); undefined where there is none. */
@@ -224,7 +292,9 @@ export class Session<Data extends object = SessionData> {
   set(values: Partial<Data>): void;
   set(target: string | Partial<Data>, value?: unknown): void {
     const values = typeof target === "string" ? { [target]: value } : target;
-    for (const [path, item] of Object.entries(values)) setPath(this.#record, path, item);
+    const entries = Object.entries(values);
+    this.#use().assertStorable(Object.fromEntries(entries));
+    for (const [path, item] of entries) setPath(this.#record, path, item);
   }
 
   has(path: string): boolean {
@@ -233,6 +303,7 @@ export class Session<Data extends object = SessionData> {
 
   /** Adds to the end of a list, which is made where it is missing. */
   push(path: string, ...items: unknown[]): void {
+    this.#use().assertStorable({ [path]: items });
     const list = getPath(this.#record, path);
     if (list === undefined) setPath(this.#record, path, items);
     else if (Array.isArray(list)) list.push(...items);
@@ -243,9 +314,7 @@ export class Session<Data extends object = SessionData> {
   pull<K extends keyof Data & string>(key: K): Data[K] | undefined;
   pull(path: string): unknown;
   pull(path: string): unknown {
-    const value = getPath(this.#record, path);
-    removePath(this.#record, path);
-    return value;
+    return pullPath(this.#record, path);
   }
 
   remove(...paths: string[]): void {
@@ -300,8 +369,12 @@ export class Session<Data extends object = SessionData> {
       try {
         await this.#store();
       } catch (error) {
-        // The handler will answer that this failed; the commit must not do it after all.
-        if (state.intent.kind !== "logout") state.intent = { kind: "keep" };
+        takeBack(state);
+        const { intent } = state;
+        // The handler will answer that this failed; the commit must not do it after all. A session of another library
+        // is taken over with its user all the same: without, the data would say who is signed in where nobody is.
+        const isDue = intent.kind === "logout" || (intent.kind === "login" && intent.isTakenOver === true);
+        if (!isDue) state.intent = { kind: "keep" };
         throw error;
       }
     });
@@ -329,29 +402,48 @@ export class Session<Data extends object = SessionData> {
     const { store, devices } = state.core.settings;
     assertUserId(userId, store.userIds);
     assertTag(options.tag);
+    const provedAt = this.#provedAt("login", options.provedAt);
     const mayBeRefused = devices.most !== undefined && devices.overflow === "refuse";
-    const before = mayBeRefused ? { intent: state.intent, data: state.data.snapshot() } : undefined;
-    await this.#prepareLogin(userId, options);
-    return before === undefined ? "signed_in" : inTurn(state, () => this.#storeLogin(before));
+    const before = markOf(state);
+    try {
+      await this.#prepareLogin(userId, options, provedAt);
+    } catch (error) {
+      // A function that was given the data may have changed them before it threw.
+      goBack(state, before);
+      throw error;
+    }
+    if (mayBeRefused) return inTurn(state, () => this.#storeLogin(before));
+    state.mark ??= before;
+    return "signed_in";
   }
 
-  async #storeLogin(before: { intent: Intent; data: Snapshot }): Promise<LoginResult> {
+  async #storeLogin(before: Mark): Promise<LoginResult> {
     const state = this.#state;
-    const takeBack = () => {
-      state.intent = before.intent;
-      if (state.standing.kind !== "detached") state.data.restore(before.data);
-    };
     try {
       if ((await this.#store()) !== "full") return "signed_in";
     } catch (error) {
-      takeBack();
+      goBack(state, before);
       throw error;
     }
-    takeBack();
+    goBack(state, before);
     return "too_many_devices";
   }
 
-  async #prepareLogin(userId: UserId, options: LoginOptions<Data>): Promise<void> {
+  /**
+   * From here on what is set belongs to what follows, such as a sign-in: taken back with it where that is not stored.
+   *
+   * @internal
+   */
+  mark(): void {
+    this.#state.mark ??= markOf(this.#state);
+  }
+
+  /** @internal */
+  takeBack(): void {
+    takeBack(this.#state);
+  }
+
+  async #prepareLogin(userId: UserId, options: LoginOptions<Data>, provedAt: number): Promise<void> {
     const state = this.#state;
     // By the row, not by what the handler asked for since: after logout() the data of another user is still there.
     const before = identityOfStanding(state.standing).userId;
@@ -361,28 +453,62 @@ export class Session<Data extends object = SessionData> {
     await this.#carry(userId, carry, options.previous);
     // Whoever planted the session of before may know its token.
     delete state.data.asides[CSRF];
+    state.csrf = undefined;
+    this.#states().keepOnly(new Set());
+    state.states.clear();
     state.intent = {
       kind: "login",
       userId,
       level: "login",
-      authenticatedAt: state.core.settings.clock.now(),
+      authenticatedAt: provedAt,
       remember:
         options.remember === true && state.core.settings.remember.enabled
-          ? { id: newSiblingId(this.id), until: undefined }
+          ? { id: newSiblingId(this.id) }
           : undefined,
       carriesAll,
       tag: options.tag,
-      isRenewal: false,
+      provedAt,
     };
   }
 
-  /** The user proved a credential again: level `login`, a new `authenticatedAt`, a new secret. */
-  async reauthenticate(): Promise<void> {
+  /**
+   * The user proved a credential again: level `login`, a new `authenticatedAt`, a new secret, and deadlines from now on,
+   * though not beyond the remembered login's. Throws `proof_outdated` (401) as a sign-in does.
+   */
+  async reauthenticate(options: ProofOptions = {}): Promise<void> {
     this.#assertSignedIn();
-    const { intent, core } = this.#state;
-    const at = core.settings.clock.now();
-    if (intent.kind !== "login") this.#state.intent = { kind: "reauthenticate", at };
-    else if (intent.isRenewal) this.#state.intent = { ...intent, level: "login", authenticatedAt: at };
+    const provedAt = this.#provedAt("reauthenticate", options.provedAt);
+    const login = await this.#ownLogin();
+    const { intent } = this.#state;
+    const raise = { provedAt, notAfter: login?.absoluteDeadline };
+    if (intent.kind === "renew") this.#state.intent = { ...intent, raise };
+    else if (intent.kind !== "login") this.#state.intent = { kind: "reauthenticate", ...raise };
+  }
+
+  /** The remembered login that the session belongs to, by a read unless the request has read it. */
+  async #ownLogin(): Promise<RememberedRow | undefined> {
+    const { standing, core } = this.#state;
+    if (standing.kind === "remembered") return standing.login;
+    const id = sessionOf(standing)?.rememberedId;
+    if (id === undefined) return undefined;
+    const found = await core.settings.store.findRemembered(id);
+    return loginInForce(found?.login, core.settings);
+  }
+
+  #provedAt(method: string, given: unknown): number {
+    const { facts, arrivedAt, core } = this.#state;
+    const { clock, times } = core.settings;
+    const isKnown = given !== undefined || facts.arrivedAt !== undefined;
+    const provedAt = given === undefined ? arrivedAt : given;
+    const isTime =
+      typeof provedAt === "number" && Number.isFinite(provedAt) && provedAt <= clock.now() + times.skew;
+    if (isKnown && isTime) return Math.trunc(provedAt);
+    throw new PsessionError(
+      "invalid_options",
+      isKnown
+        ? `${method}: provedAt must be the time at which the credential was checked, in epoch milliseconds, and not in the future.`
+        : `${method}: provedAt is needed here, as nobody knows when this request arrived: the time at which you began to check the credential, such as Date.now() before you look at the password.`,
+    );
   }
 
   /**
@@ -402,7 +528,7 @@ export class Session<Data extends object = SessionData> {
       carriesAll: true,
       isTakenOver: true,
       tag: undefined,
-      isRenewal: false,
+      provedAt: state.arrivedAt,
     };
   }
 
@@ -412,6 +538,7 @@ export class Session<Data extends object = SessionData> {
    */
   async regenerate({ keep = "all" }: { keep?: Keep<Data> } = {}): Promise<void> {
     this.#assertUsable();
+    if (keep !== "all") this.mark();
     this.#keep(keep);
     if (this.#state.intent.kind === "keep") this.#state.intent = { kind: "regenerate" };
   }
@@ -434,34 +561,52 @@ export class Session<Data extends object = SessionData> {
   }
 
   /**
-   * New secrets for the session and its remembered login, at the same level and with the same deadlines:
-   * copies of the cookies become worthless, as after a changed password.
+   * New secrets for the session and its remembered login, at the same level and with the same deadlines: copies of the
+   * cookies become worthless. The login gets one only where the request presented its current token, so that nobody gets
+   * a remember cookie by a copied session cookie.
    */
   async renew(): Promise<void> {
-    const userId = this.#assertSignedIn();
+    await this.#renew(false);
+  }
+
+  /**
+   * As `renew`, for whoever stays signed in after a changed password: a login whose token was not presented ends.
+   *
+   * @internal
+   */
+  async renewKept(): Promise<void> {
+    await this.#renew(true);
+  }
+
+  async #renew(endsLogin: boolean): Promise<void> {
+    this.#assertSignedIn();
     const state = this.#state;
     if (state.intent.kind === "login") return;
-    const { level, authenticatedAt, rememberedId } = identityOf(state);
-    const login =
-      rememberedId === undefined ? undefined : await state.core.settings.store.findRemembered(rememberedId);
-    state.intent = {
-      kind: "login",
-      userId,
-      level,
-      authenticatedAt,
-      remember:
-        login === undefined ? undefined : { id: newSiblingId(this.id), until: login.login.absoluteDeadline },
-      carriesAll: true,
-      tag: undefined,
-      isRenewal: true,
-    };
+    const raise = raiseOf(state.intent);
+    const login = await this.#ownLogin();
+    state.intent = { kind: "renew", login, endsLogin, raise };
+  }
+
+  /**
+   * Begins a new, anonymous session where the one that the browser presents cannot be used here, and would otherwise
+   * be left alone: its address or browser is another, its secret was replaced, or another site sent the request and the
+   * browser has withheld its cookies. For login pages, which need to keep a CSRF token or the state of a sign-in
+   * elsewhere. Does nothing where the session can be used. The other session is not ended.
+   */
+  startAnew(): void {
+    this.#assertUsable();
+    const state = this.#state;
+    if (state.standing.kind !== "detached") return;
+    const { why } = state.standing;
+    if (why === "unavailable" || why === "insecure" || why === "skew") return;
+    state.standing = { kind: "none" };
   }
 
   /** Ends session and remembered login, clears the cookies. What is set afterwards goes to a new, anonymous session. */
   async logout(): Promise<void> {
     this.#assertUsable();
     this.#state.intent = { kind: "logout" };
-    this.#state.successor = undefined;
+    this.#state.mark = this.#state.successor = undefined;
     this.#state.data.reset();
   }
 
@@ -483,6 +628,23 @@ export class Session<Data extends object = SessionData> {
     const { level, authenticatedAt } = identityOf(this.#state);
     const now = this.#state.core.settings.clock.now();
     return level === "login" && authenticatedAt !== undefined && now - authenticatedAt <= limit;
+  }
+
+  /**
+   * Whether the session is still there, by one read: for answers that last, such as server-sent events. Not logged out
+   * or revoked, in whatever process, not past its deadlines, not given to another sign-in. False where there is none.
+   */
+  async isAlive(): Promise<boolean> {
+    return isAlive(this.#state);
+  }
+
+  /**
+   * Calls `listener` once when this process ends the session. Other processes do not tell, and deadlines pass in
+   * silence: ask `isAlive` before what matters, and now and then. Returns the function that stops listening, to be
+   * called when the connection closes.
+   */
+  onEnd(listener: () => void): () => void {
+    return onEnd(this.#state, listener);
   }
 
   /** The user's devices: every remembered login and live session, this one marked. */
@@ -531,7 +693,13 @@ export class Session<Data extends object = SessionData> {
     const { data } = this.#state;
     const previous =
       given === undefined ? await this.#previousOf(userId) : this.#givenPrevious(userId, given);
-    const merged = carry(data.value as Partial<Data>, previous as Partial<Data> | undefined);
+    const merged: unknown = carry(data.value as Partial<Data>, previous as Partial<Data> | undefined);
+    if (typeof merged !== "object" || merged === null || merged instanceof Promise || Array.isArray(merged)) {
+      throw new PsessionError(
+        "invalid_data",
+        "carry takes a function that returns the data to keep, at once.",
+      );
+    }
     data.replace(merged as DataRecord);
   }
 
@@ -573,19 +741,29 @@ export class Session<Data extends object = SessionData> {
     const state = this.#state;
     return inTurn(state, async () => {
       let own = state.data.snapshot();
+      const undo = (error: unknown): never => {
+        if (state.standing.kind !== "detached") state.data.restore(own);
+        throw error;
+      };
+      let result: R;
       try {
-        let result = change();
-        state.rerun = (fresh) => {
-          state.data.restore(own);
-          const conflicts = state.data.rebase(fresh);
-          own = state.data.snapshot();
-          result = change();
-          return conflicts;
-        };
+        result = change();
+      } catch (error) {
+        return undo(error);
+      }
+      state.rerun = (fresh) => {
+        state.data.restore(own);
+        const conflicts = state.data.rebase(fresh);
+        own = state.data.snapshot();
+        result = change();
+        return conflicts;
+      };
+      try {
         await this.#store();
         return result;
       } catch (error) {
-        if (state.standing.kind !== "detached") state.data.restore(own);
+        if (state.mark === undefined) return undo(error);
+        takeBack(state);
         throw error;
       } finally {
         state.rerun = undefined;
@@ -598,7 +776,9 @@ export class Session<Data extends object = SessionData> {
     state.hasDiscarded = false;
     const result = await commitRequest(state, { isFinal: false });
     if (!state.hasDiscarded) return result ?? "done";
-    throw ended("the change was not stored");
+    const { standing } = state;
+    const isWithheld = standing.kind === "detached" && WITHHELD.has(standing.why);
+    throw isWithheld ? withheld() : ended("the change was not stored");
   }
 
   /** What is kept, for whoever reads or changes it now. */
@@ -637,6 +817,18 @@ function ended(consequence: string): PsessionError {
     { status: 409 },
   );
 }
+
+/** The browser may have a session that this request cannot use. */
+const WITHHELD: ReadonlySet<string> = new Set(["moved", "cross_site", "stray", "outdated"]);
+
+const withheld = (): PsessionError =>
+  new PsessionError(
+    "session_withheld",
+    "The browser may have a session that this request cannot use: it came without its cookies from another site, from " +
+      "another address or browser, or with cookies that were replaced. A new one would overwrite it, so nothing was " +
+      "stored; session.startAnew() begins one on purpose.",
+    { status: 409 },
+  );
 
 const signedOutMeanwhile = (): PsessionError =>
   new PsessionError("session_ended", "The user was signed out while this request waited for its turn.", {

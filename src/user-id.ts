@@ -33,3 +33,24 @@ export function assertUserId(userId: unknown, kind: UserIdKind): asserts userId 
 
 /** Drivers cut text at a NUL and replace lone surrogates: two users would become one. */
 const isFaithful = (text: string): boolean => text.isWellFormed() && !/\p{Cc}/u.test(text);
+
+/**
+ * The same digits as the other type, in a store that keeps both: what an application gives that reads ids off an
+ * address. Of texts only those that are how a number is written.
+ */
+export function otherSpelling(userId: UserId, kind: UserIdKind): UserId | undefined {
+  if (kind !== "any") return undefined;
+  if (typeof userId === "number") return String(userId);
+  const number = Number(userId);
+  return Number.isSafeInteger(number) && String(number) === userId ? number : undefined;
+}
+
+/** Of an id that has nothing, where its other spelling has: to answer 0 would pass for done. */
+export function misspelt(userId: UserId, other: UserId, what: string): PsessionError {
+  const named = (id: UserId) =>
+    typeof id === "number" ? `the number ${id}` : `the text ${JSON.stringify(id)}`;
+  return new PsessionError(
+    "invalid_user_id",
+    `A user id must have the type that login() was given: ${named(userId)} has none, and ${named(other)} has ${what}.`,
+  );
+}

@@ -2,7 +2,7 @@ import { channel } from "node:diagnostics_channel";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { memoryStore, type PsessionEvent } from "../src/index.ts";
-import { REMEMBER, SESSION, TestBrowser, testApp } from "./support/app.ts";
+import { OLDER_KEY, REMEMBER, SESSION, TestBrowser, testApp } from "./support/app.ts";
 import { DAY, MINUTE } from "./support/clock.ts";
 import { failingStore } from "./support/stores.ts";
 
@@ -75,11 +75,22 @@ async function everything(): Promise<PsessionEvent[]> {
     clock.advance(10 * MINUTE);
     await second.visit();
   }
+  clock.advance(3 * 60 * MINUTE);
+  second.restart();
+  const held = second.copyJar();
+  await second.visit(undefined, { canSetCookies: false });
+  await second.visit();
+  clock.advance(10 * MINUTE);
+  await second.visit();
+  await second.visit(undefined, { jar: held });
+  await second.visit((session) => session.logout(), { jar: new Map(), crossSite: true, safe: false });
   await new TestBrowser(app).visit(undefined, { jar: old });
   await second.visit((session) => session.login("bob"));
   await second.visit((session) => psession.passwordChanged("bob", { keep: session }));
   await second.visit((session) => session.logout());
   await psession.revokeEveryone();
+  // A sign-in of the same millisecond counts as proved before.
+  clock.advance(1);
   const third = new TestBrowser(app);
   await third.visit((session) => session.login("eve"));
   clock.advance(2 * DAY);
@@ -92,6 +103,9 @@ async function everything(): Promise<PsessionEvent[]> {
     ...{ cookie: name, address: undefined, userAgent: undefined },
   });
   await exchange.open();
+  const unknown = new TestBrowser(testApp({ keys: [OLDER_KEY] }));
+  await unknown.visit((session) => session.set("count", 1));
+  await new TestBrowser(app).visit(undefined, { jar: unknown.jar });
   await new TestBrowser(app).visit(undefined, { secure: false });
   failing.add("findSession");
   await third.visit().catch(() => {});
@@ -109,7 +123,9 @@ test("events have the fields that the documentation lists, and no others", async
   const seen = new Set<string>(events.map(({ type }) => type));
   expect([...fields.keys()].filter((name) => !seen.has(name)).sort()).toEqual([
     "auditLost",
+    "clockDiffers",
     "clockSkew",
+    "forked",
     "generationAhead",
     "previousUnreadable",
   ]);

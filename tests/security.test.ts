@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { withSession } from "../src/adapters/node/index.ts";
 import { sessionCookieValue } from "../src/http/cookies.ts";
-import { KeyRing, newId, newSecret } from "../src/secrets.ts";
-import { KEY, overHttp, REMEMBER, SESSION, TestBrowser, testApp } from "./support/app.ts";
+import { newId, newSecret } from "../src/secrets.ts";
+import { overHttp, REMEMBER, SESSION, TestBrowser, testApp } from "./support/app.ts";
 import { DAY, HOUR } from "./support/clock.ts";
 import { HttpClient, serve } from "./support/http.ts";
 
@@ -29,9 +29,10 @@ test("cookies say nothing: no user, no time, no level", async () => {
 });
 
 test("an id that was never stored is not adopted, even under a valid MAC", async () => {
-  const browser = new TestBrowser(testApp());
+  const app = testApp();
+  const browser = new TestBrowser(app);
   const planted = { id: newId(), secret: newSecret() };
-  const value = sessionCookieValue(planted, new KeyRing([KEY]));
+  const value = sessionCookieValue(planted, app.psession.core.settings.keys);
   browser.jar = new Map([[SESSION, { value, isTransient: true }]]);
   const { session, setCookie } = await browser.visit((session) => session.set("count", 1));
   expect(session.id).not.toBe(planted.id);
@@ -106,7 +107,7 @@ describe("cookies that are unknown, expired or revoked", () => {
     app.clock.advance(40 * DAY);
     const revoked = await signedIn();
     await app.psession.revokeUser("ada");
-    const unknown = `psession=${sessionCookieValue({ id: newId(), secret: newSecret() }, new KeyRing([KEY]))}`;
+    const unknown = `psession=${sessionCookieValue({ id: newId(), secret: newSecret() }, app.psession.core.settings.keys)}`;
     const seen = async (cookie?: string) => {
       const { status, text, headers } = await new HttpClient(base).get(
         "/",

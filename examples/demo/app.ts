@@ -85,10 +85,15 @@ function buildApp(parts: Parts, log: (error: unknown) => void): Express {
   app.use("/assets", express.static(PUBLIC_DIR, { index: false }));
   app.use(noStore);
   app.use(originCheck());
-  app.use(express.urlencoded({ extended: false, limit: BODY_LIMIT }), express.json({ limit: BODY_LIMIT }));
+  const parsers = [
+    express.urlencoded({ extended: false, limit: BODY_LIMIT }),
+    express.json({ limit: BODY_LIMIT }),
+  ];
   // Before the sessions: watching the lab must not count as a visit.
+  app.use("/lab", parsers);
   app.use(labRoutes(parts));
-  app.use(sessions(parts.psession));
+  // Before the bodies: a request is judged when its head arrives.
+  app.use(sessions(parts.psession), parsers);
   app.use(homeRoutes(parts), accountRoutes(parts), passwordRoutes(parts));
   app.use(deviceRoutes(parts), billingRoutes(parts));
   app.use("/api/devices", devices());

@@ -50,6 +50,14 @@ function describe(event: PsessionEvent): string {
       return `A parallel request of ${who(event.userId)} got the same new cookies.`;
     case "accepted":
       return `A request of ${who(event.userId)} was served; its cookies stay as they are.`;
+    case "rotationDeferred":
+      return `${Who(event.userId)} gets a new secret with a later answer (${event.what}).`;
+    case "stray":
+      return `A request of ${who(event.userId)} came late with remember cookie number ${event.presentedGeneration}: it got nothing, and nothing ended.`;
+    case "forked":
+      return `The store was split: the remembered login of ${who(event.userId)} was ended.`;
+    case "logoutUnmatched":
+      return "Somebody signed out with a cookie that was replaced: the cookies are gone, and no session ended.";
     case "theft":
       return `Theft: somebody used the old remember cookie number ${event.presentedGeneration} of ${who(event.userId)}, whose browser has number ${event.generation}. Ended: ${event.endedLogins}.`;
     case "moved":
@@ -78,10 +86,14 @@ function describe(event: PsessionEvent): string {
       return `A change of ${who(event.userId)} was dropped, as its session was ${event.why.replaceAll("_", " ")}.`;
     case "clockSkew":
       return "A row was written by a clock that is ahead of this one.";
+    case "clockDiffers":
+      return `This process's clock and the store's differ by ${Math.abs(event.at - event.storeTime) / 1000} seconds: nothing is pruned.`;
     case "generationAhead":
       return `${Who(event.userId)} has remember cookie number ${event.presentedGeneration}, but the store knows ${event.generation} only.`;
     case "duplicateCookies":
-      return `Two cookies named ${event.name} came along: both were refused.`;
+      return `Several cookies named ${event.name} came along: none counted.`;
+    case "unknownKeyCookies":
+      return `${event.count} cookies came that look right and fit no key.`;
     case "insecureTransport":
       return "A request came over plain http and got no session.";
     case "previousUnreadable":

@@ -7,7 +7,7 @@ import { sqliteStore } from "psession/sqlite";
 const users = { "ada@example.com": { id: 1, password: "only for trying it out" } };
 
 const app = express();
-app.use(originCheck(), express.json());
+app.use(originCheck());
 app.use(
   session({
     store: sqliteStore({ path: process.env.DATABASE ?? "sessions.sqlite" }),
@@ -16,6 +16,7 @@ app.use(
     saveUninitialized: false,
     cookie: { secure: "auto" }, // plain http while developing, Secure in production
   }),
+  express.json(),
 );
 
 app.post("/login", async ({ body, session }, response) => {

@@ -13,7 +13,7 @@ const psession = createPsession({
 const users = { "ada@example.com": { id: 1, password: "only for trying it out" } };
 
 const app = express();
-app.use(originCheck(), express.json(), sessions(psession));
+app.use(originCheck(), sessions(psession), express.json());
 
 app.post("/login", async ({ body, session }, response) => {
   const user = users[body.email];

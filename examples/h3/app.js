@@ -26,7 +26,14 @@ app.use(async (event, next) => {
     headers: req.headers,
     set: (name, value, attributes) => setCookie(event, name, value, attributes),
   };
-  const facts = { secure: url.protocol === "https:", method: req.method, address: req.ip };
+  const { method, ip: address } = req;
+  const facts = {
+    secure: url.protocol === "https:",
+    method,
+    address,
+    origin: url.origin,
+    arrivedAt: Date.now(),
+  };
   const { getSession, commit } = jarSession(psession, jar, facts);
   context.getSession = getSession;
   const answer = await next();

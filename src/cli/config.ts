@@ -10,7 +10,9 @@ import { reasonOf } from "../errors.ts";
 import { describeFault, invalidOptions } from "../faults.ts";
 import { isStore, type PsessionOptions } from "../options.ts";
 import { coreOf, createPsession, Psession } from "../psession.ts";
+import { realmCode } from "../secrets.ts";
 import type { AuditSink } from "../stores/audit.ts";
+import { RealmStore } from "../stores/realm.ts";
 import type { Store, StoreAdmin } from "../stores/store.ts";
 import type { Environment } from "./environment.ts";
 import { EXIT, Stop } from "./exit.ts";
@@ -46,6 +48,7 @@ export interface Config {
   readonly options: PsessionOptions | undefined;
   readonly store: Store;
   readonly clock: Clock;
+  readonly isSystemClock: boolean;
   /** Where audit entries go, and how long they are kept, in milliseconds. */
   readonly audit: { readonly sink: AuditSink; readonly keep: number } | undefined;
   readonly deployment: Deployment;
@@ -114,8 +117,8 @@ export async function loadConfig(file: string): Promise<Config> {
   }
   const deployment = parsed.output;
   if (given instanceof Psession) {
-    const { store, clock, audit } = coreOf(given).settings;
-    return { file, options: undefined, store, clock, audit, deployment, service: () => given };
+    const { store, clock, isSystemClock, audit } = coreOf(given).settings;
+    return { file, options: undefined, store, clock, isSystemClock, audit, deployment, service: () => given };
   }
   if (typeof given !== "object" || given === null) throw wrong(file, "has no default export");
   if (typeof (given as { exchange?: unknown }).exchange === "function") {
@@ -133,8 +136,10 @@ export async function loadConfig(file: string): Promise<Config> {
     file,
     options,
     audit: sink === undefined || keep === undefined ? undefined : { sink, keep },
-    store,
+    // As the service sees it: what a command shows is what it can end. What is wrong with the options is said elsewhere.
+    store: new RealmStore(store, realmCode(typeof options.realm === "string" ? options.realm : "")),
     clock: typeof clock?.now === "function" ? clock : systemClock,
+    isSystemClock: typeof clock?.now !== "function",
     deployment,
     // Pruning is what the application does; here it happens when it is asked for.
     service: () => createPsession<object>({ ...options, prune: false }),

@@ -7,6 +7,7 @@ import { addInit } from "./commands/init.ts";
 import { addKeys } from "./commands/keys.ts";
 import { addMigrate } from "./commands/migrate.ts";
 import { addPrune } from "./commands/prune.ts";
+import { addRestored } from "./commands/restored.ts";
 import { addRevoke } from "./commands/revoke.ts";
 import { addSchema } from "./commands/schema.ts";
 import { addStats } from "./commands/stats.ts";
@@ -46,6 +47,7 @@ export function createProgram(environment: Environment): Command {
     addSessions,
     addDevices,
     addRevoke,
+    addRestored,
     addKeys,
     addStats,
     addWatch,

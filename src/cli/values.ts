@@ -19,6 +19,25 @@ export function milliseconds(text: string): number {
   throw new InvalidArgumentError('It must be a duration, such as "15m", "12h" or "30d".');
 }
 
+const POINT = /^(\d{4}-\d{2}-\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2}))?$/;
+
+/**
+ * A date (midnight, UTC) or a date with time and zone, in epoch milliseconds. Without a zone it would be another moment on
+ * another machine.
+ *
+ * @internal
+ */
+export function pointInTime(text: string): number {
+  const [, date = ""] = POINT.exec(text) ?? [];
+  const day = Date.parse(date);
+  const at = Date.parse(text);
+  // The thirtieth of February would be a day in March.
+  if (!Number.isNaN(at) && !Number.isNaN(day) && new Date(day).toISOString().startsWith(date)) return at;
+  throw new InvalidArgumentError(
+    'It must be a date, or a date with a time and its zone, such as "2026-07-01T03:00:00Z".',
+  );
+}
+
 /**
  * A user id as the application has it: 7 and "7" are two users. Where the store keeps both, digits are a number
  * unless `isText`.

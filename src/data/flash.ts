@@ -1,5 +1,6 @@
 import { newId } from "../secrets.ts";
-import { ASIDE, type DataRecord } from "./codec.ts";
+import type { DataRecord } from "./codec.ts";
+import { ASIDE, refuseTopKey } from "./keys.ts";
 import type { SessionData } from "./session-data.ts";
 
 const PREFIX = `${ASIDE}flash:`;
@@ -49,7 +50,11 @@ export class Flash {
   set(key: string, value: unknown): void;
   set(values: Readonly<Record<string, unknown>>): void;
   set(target: string | Readonly<Record<string, unknown>>, value?: unknown): void {
-    for (const [key, item] of Object.entries(typeof target === "string" ? { [target]: value } : target)) {
+    const entries = Object.entries(typeof target === "string" ? { [target]: value } : target);
+    // What is unmarked becomes a key of the data, so that every key must be fit for one.
+    for (const [key] of entries) refuseTopKey(key);
+    this.#request.data().assertStorable(Object.fromEntries(entries), "session.flash");
+    for (const [key, item] of entries) {
       this.#entries[PREFIX + key] = { value: item } satisfies Entry;
       this.#taken.delete(key);
     }
@@ -57,6 +62,7 @@ export class Flash {
 
   /** A message for this response alone. It is not stored. */
   now(key: string, value: unknown): void {
+    refuseTopKey(key);
     this.#shown.set(key, value);
   }
 
@@ -86,6 +92,7 @@ export class Flash {
   mark(...keys: string[]): void {
     const { value } = this.#request.data();
     for (const key of keys) {
+      refuseTopKey(key);
       if (!Object.hasOwn(value, key)) continue;
       this.set(key, value[key]);
       delete value[key];
@@ -96,6 +103,7 @@ export class Flash {
   unmark(...keys: string[]): void {
     const { value } = this.#request.data();
     for (const key of keys) {
+      refuseTopKey(key);
       const entry = this.#entries[PREFIX + key] as Entry | undefined;
       if (entry !== undefined) value[key] = entry.value;
       else if (this.#shown.has(key)) value[key] = this.#shown.get(key);

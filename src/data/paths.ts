@@ -1,5 +1,6 @@
 import { PsessionError } from "../errors.ts";
-import { type DataRecord, refuseKey, refuseTopKey } from "./codec.ts";
+import type { DataRecord } from "./codec.ts";
+import { DEEPEST, refuseKey, refuseTopKey, tooDeep } from "./keys.ts";
 
 /** Reads and writes by dot path ("cart.items.0"), through own properties only. */
 export function getPath(data: DataRecord, path: string): unknown {
@@ -14,25 +15,26 @@ export function getPath(data: DataRecord, path: string): unknown {
 export function setPath(data: DataRecord, path: string, value: unknown): void {
   const keys = keysOf(path);
   refuseTopKey(keys[0] ?? "");
+  // Before anything is made: thousands of levels would exhaust the stack of whoever walks them.
+  if (keys.length > DEEPEST) throw tooDeep();
   const last = keys.pop();
   if (last === undefined) return;
-  let at = data;
+  let at: object = data;
   for (const key of keys) {
-    const next = Object.hasOwn(at, key) ? at[key] : undefined;
+    assertPlace(at, key, path);
+    const next: unknown = Object.hasOwn(at, key) ? (at as DataRecord)[key] : undefined;
     if (next === undefined) {
       const made: DataRecord = {};
-      at[key] = made;
+      (at as DataRecord)[key] = made;
       at = made;
     } else if (typeof next === "object" && next !== null) {
-      at = next as DataRecord;
+      at = next;
     } else {
       throw new PsessionError("invalid_data", `"${path}" leads through a value that is no object.`);
     }
   }
-  if (Array.isArray(at) && !(/^\d+$/.test(last) && Number(last) <= at.length)) {
-    throw new PsessionError("invalid_data", `"${path}" names no place in a list of ${at.length}.`);
-  }
-  at[last] = value;
+  assertPlace(at, last, path);
+  (at as DataRecord)[last] = value;
 }
 
 export function removePath(data: DataRecord, path: string): void {
@@ -41,11 +43,44 @@ export function removePath(data: DataRecord, path: string): void {
   if (last === undefined) return;
   const parent = keys.length === 0 ? data : getPath(data, keys.join("."));
   if (Array.isArray(parent)) {
-    const index = Number(last);
-    if (Number.isInteger(index) && index >= 0 && index < parent.length) parent.splice(index, 1);
-  } else if (typeof parent === "object" && parent !== null) {
+    if (isPlace(last) && Number(last) < parent.length) parent.splice(Number(last), 1);
+  } else if (isPlain(parent)) {
     delete (parent as DataRecord)[last];
   }
+}
+
+/** Gives what `removePath` takes away: a list's length, for one, is read by `getPath` only. */
+export function pullPath(data: DataRecord, path: string): unknown {
+  const keys = keysOf(path);
+  const last = keys.pop() ?? "";
+  const parent = keys.length === 0 ? data : getPath(data, keys.join("."));
+  if (Array.isArray(parent) ? !isPlace(last) : !isPlain(parent)) return undefined;
+  const value = getPath(data, path);
+  removePath(data, path);
+  return value;
+}
+
+/** One key that names no place would leave a list with holes, millions of them, or with what no codec keeps. */
+function assertPlace(at: object, key: string, path: string): void {
+  if (Array.isArray(at)) {
+    if (isPlace(key) && Number(key) <= at.length) return;
+    throw new PsessionError("invalid_data", `"${path}" names no place in a list of ${at.length}.`);
+  }
+  if (isPlain(at)) return;
+  const name = at.constructor?.name ?? "value";
+  throw new PsessionError(
+    "invalid_data",
+    `"${path}" leads through a ${name}, whose content has no paths: change it by its own methods.`,
+  );
+}
+
+/** As numbers are written: "01", "1e3" and "-0" would be other places than they look like. */
+const isPlace = (key: string): boolean => /^(?:0|[1-9]\d*)$/.test(key);
+
+function isPlain(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 function keysOf(path: string): string[] {

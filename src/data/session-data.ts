@@ -1,5 +1,7 @@
 import { PsessionError } from "../errors.ts";
-import { type Codec, type DataRecord, isAside, refuseTopKey } from "./codec.ts";
+import type { Codec, DataRecord } from "./codec.ts";
+import { forbidden, isAside, refuseTopKey } from "./keys.ts";
+import { assertShape } from "./shape.ts";
 
 /**
  * The data of one session within one request: what was loaded, what the handler made of it, and how the
@@ -30,20 +32,28 @@ export class SessionData {
     return this.#asides;
   }
 
+  /** One of those as the store holds it, whatever the handler has made of it. */
+  storedAside(key: string): unknown {
+    return split(this.#decodeWhole(this.#stored())).asides[key];
+  }
+
   /** Puts other content into the same object, as handlers may hold a reference to it. What is kept beside it goes. */
   replace(next: DataRecord): void {
-    const entries = Object.entries(next);
-    for (const [key] of entries) refuseTopKey(key);
+    for (const key of Object.keys(next)) refuseTopKey(key);
     this.#put(next, {});
   }
 
   /** A copy to go back to. */
   snapshot(): Snapshot {
-    const copy = (data: DataRecord) => this.#codec.decode(this.#codec.encode(data));
-    return { value: copy(this.value), asides: copy(this.asides) };
+    if (this.#value === undefined) return { base: this.#base, text: undefined };
+    this.#assertEncodable();
+    return { base: this.#base, text: this.#codec.encode(this.#whole()) };
   }
 
-  restore({ value, asides }: Snapshot): void {
+  restore({ base, text }: Snapshot): void {
+    this.#base = base;
+    if (text === undefined && this.#value === undefined) return;
+    const { value, asides } = split(this.#codec.decode(text ?? this.#stored()));
     this.#put(value, asides);
   }
 
@@ -64,11 +74,14 @@ export class SessionData {
   /** The encoded data if it differs from what was loaded. */
   changed(): string | undefined {
     if (this.#value === undefined) return undefined;
+    this.#assertEncodable();
     const text = this.#codec.encode(this.#whole());
     if (text === this.#stored()) return undefined;
     for (const key of Object.keys(this.#value)) refuseTopKey(key);
-    this.#codec.check?.(this.#value);
-    this.#codec.check?.(this.#asides);
+    if (this.#codec.precheck !== undefined) {
+      this.#codec.check?.(this.#value);
+      this.#codec.check?.(this.#asides);
+    }
     const bytes = Buffer.byteLength(text);
     if (bytes > this.#maxBytes) {
       throw new PsessionError(
@@ -77,6 +90,12 @@ export class SessionData {
       );
     }
     return text;
+  }
+
+  /** Refuses what is about to be set, where that is: it would be an error of the save, far from its cause. */
+  assertStorable(values: DataRecord, place?: string): void {
+    const { check = assertShape } = this.#codec;
+    check(values, place);
   }
 
   /** The data as it is now, encoded. */
@@ -98,6 +117,7 @@ export class SessionData {
       this.#base = fresh;
       return [];
     }
+    this.#assertEncodable();
     const base = this.#decodeWhole(this.#stored());
     const theirs = this.#decodeWhole(fresh);
     const mine = this.#whole();
@@ -107,8 +127,8 @@ export class SessionData {
       const was = this.#part(base, key);
       const now = this.#part(mine, key);
       const other = this.#part(theirs, key);
-      // A message that was shown, or a value that had its time: what took its place meanwhile is another.
-      const isOvertaken = now === undefined && isAside(key);
+      // A message that was shown, or a value that had its time, stays removed. What took its place is another.
+      const isOvertaken = isAside(key) && now === undefined && other !== was;
       if (now === was || isOvertaken) {
         if (other === undefined) delete ours[key];
         else ours[key] = theirs[key];
@@ -118,6 +138,17 @@ export class SessionData {
     }
     this.#base = fresh;
     return conflicts;
+  }
+
+  /** Whatever encodes what a handler made must not take for ever, nor keep what nobody would read. */
+  #assertEncodable(): void {
+    if (this.#value === undefined) return;
+    const prototype: unknown = Object.getPrototypeOf(this.#value);
+    // An assignment to data[key], by a key that a visitor chose.
+    if (prototype !== Object.prototype && prototype !== null) throw forbidden("__proto__");
+    const { check = assertShape, precheck = check } = this.#codec;
+    precheck(this.#value);
+    for (const _ in this.#asides) return precheck(this.#asides);
   }
 
   #part(data: DataRecord, key: string): string | undefined {
@@ -169,11 +200,13 @@ export class SessionData {
 }
 
 export interface Snapshot {
-  readonly value: DataRecord;
-  readonly asides: DataRecord;
+  /** What the store held. */
+  readonly base: string | undefined;
+  /** Undefined where nobody had looked at the data. */
+  readonly text: string | undefined;
 }
 
-function split(whole: DataRecord): Snapshot {
+function split(whole: DataRecord): { readonly value: DataRecord; readonly asides: DataRecord } {
   const asides: DataRecord = {};
   for (const key of Object.keys(whole)) {
     if (!isAside(key)) continue;

@@ -1,7 +1,8 @@
 import type { Duration } from "../duration.ts";
 import { parseDuration } from "../duration.ts";
 import { PsessionError } from "../errors.ts";
-import { ASIDE, type DataRecord } from "./codec.ts";
+import type { DataRecord } from "./codec.ts";
+import { ASIDE, refuseTopKey } from "./keys.ts";
 import type { SessionData } from "./session-data.ts";
 
 const PREFIX = `${ASIDE}temp:`;
@@ -29,8 +30,10 @@ export class TempData {
   set(target: string | Readonly<Record<string, unknown>>, value: unknown, lifetime?: Duration): void {
     const isOne = typeof target === "string";
     const until = this.#until((isOne ? lifetime : value) as Duration);
+    const entries = Object.entries(isOne ? { [target]: value } : target);
+    this.#assertStorable(entries);
     this.#dropExpired();
-    for (const [key, item] of Object.entries(isOne ? { [target]: value } : target)) {
+    for (const [key, item] of entries) {
       this.#entries[PREFIX + key] = { value: item, until } satisfies Entry;
     }
   }
@@ -56,6 +59,7 @@ export class TempData {
   mark(keys: string | readonly string[], lifetime: Duration): void {
     const { value } = this.#open();
     for (const key of [keys].flat()) {
+      refuseTopKey(key);
       if (!Object.hasOwn(value, key)) continue;
       this.set(key, value[key], lifetime);
       delete value[key];
@@ -66,6 +70,7 @@ export class TempData {
   unmark(...keys: string[]): void {
     const { value } = this.#open();
     for (const key of keys) {
+      refuseTopKey(key);
       const entry = this.#entry(key);
       if (entry !== undefined) value[key] = entry.value;
       this.remove(key);
@@ -86,6 +91,12 @@ export class TempData {
   #entry(key: string): Entry | undefined {
     const entry = this.#entries[PREFIX + key] as Entry | undefined;
     return entry !== undefined && this.#now() < entry.until ? entry : undefined;
+  }
+
+  /** What is marked or unmarked becomes a key of the data, so that every key must be fit for one. */
+  #assertStorable(entries: readonly (readonly [string, unknown])[]): void {
+    for (const [key] of entries) refuseTopKey(key);
+    this.#open().assertStorable(Object.fromEntries(entries), "session.temp");
   }
 
   #until(lifetime: Duration): number {

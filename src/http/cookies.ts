@@ -1,4 +1,6 @@
+import { hash } from "node:crypto";
 import { stringifySetCookie } from "cookie";
+import { secretOf } from "../bytes.ts";
 import { PsessionError } from "../errors.ts";
 import {
   type CookiePurpose,
@@ -54,8 +56,8 @@ export interface PresentedRemember extends RememberCookie {
 /** What a request presents under one cookie name. Only `valid` ever reaches the store. */
 export type Presented<T> =
   | { readonly kind: "absent" }
-  | { readonly kind: "malformed" }
-  | { readonly kind: "duplicate" }
+  /** `looksRight`: one has the shape of ours, and no key fits. `duplicate`: several came, and not exactly one fits. */
+  | { readonly kind: "malformed" | "duplicate"; readonly looksRight: boolean }
   | { readonly kind: "valid"; readonly cookie: T };
 
 /** 400 days: browsers shorten anything longer (RFC 6265bis section 5.5). */
@@ -74,6 +76,44 @@ const SHAPES: Readonly<Record<CookiePurpose, RegExp>> = {
   remember: new RegExp(`^(${ID}\\.(?:${GENERATION}))\\.(${SECRET})\\.(${MAC})$`),
 };
 const LONGEST_VALUE = 160;
+/**
+ * Browsers come to have several cookies of one name by a few changes of Domain or Path. Hundreds are sent to make us
+ * work, at a MAC per key each.
+ */
+const MOST_OF_ONE_NAME = 8;
+
+/**
+ * What makes a cookie another one for browsers, as text for a MAC key: a browser sends names and values only, so one
+ * that was set with other attributes, as before a change of options, would pass for ours. So would one of another
+ * realm.
+ */
+export const scopeOf = ({ name, domain, path, partitioned }: CookieDefinition, realm = ""): string =>
+  hash(
+    "sha256",
+    JSON.stringify([realm, name, domain?.toLowerCase() ?? null, path, partitioned]),
+    "base64url",
+  );
+
+/** The values under `name`; undefined where there are too many to look at. */
+export function candidatesIn(header: string | undefined, name: string): readonly string[] | undefined {
+  const values = cookieValues(header, name);
+  return values.length > MOST_OF_ONE_NAME ? undefined : values;
+}
+
+/**
+ * The one that fits, of all that came under a name. Undefined where several do: each may have been issued to somebody,
+ * and then tossed in by a subdomain. A live row decides nothing, as an attacker's session is live.
+ */
+export function onlyOne<T>(values: readonly string[], read: (value: string) => T | undefined): T | undefined {
+  let found: T | undefined;
+  for (const value of values) {
+    const one = read(value);
+    if (one === undefined) continue;
+    if (found !== undefined) return undefined;
+    found = one;
+  }
+  return found;
+}
 
 /**
  * Every value that a Cookie header carries under `name`, exactly as sent. Linear, trims space and tab only,
@@ -166,20 +206,22 @@ function readCookie<T>(
   keys: KeyRing,
   build: (head: string, secret: Secret, digest: Digest) => T,
 ): Presented<T> {
-  const values = cookieValues(header, name);
-  if (values.length > 1) return { kind: "duplicate" };
-  const value = values[0];
-  if (value === undefined) return { kind: "absent" };
-  if (value.length > LONGEST_VALUE) return { kind: "malformed" };
-  const match = SHAPES[purpose].exec(value);
-  if (match === null) return { kind: "malformed" };
-  const [, head = "", encoded = "", mac = ""] = match;
-  const secret = Buffer.from(encoded, "base64url");
-  const text = value.slice(0, -1 - mac.length);
-  const digest = keys.digestIfSigned(purpose, { head, secret, text, mac });
-  return digest === undefined
-    ? { kind: "malformed" }
-    : { kind: "valid", cookie: build(head, secret, digest) };
+  const values = candidatesIn(header, name);
+  if (values === undefined) return { kind: "duplicate", looksRight: true };
+  if (values.length === 0) return { kind: "absent" };
+  let looksRight = false;
+  const cookie = onlyOne(values, (value) => {
+    const parts = value.length > LONGEST_VALUE ? null : SHAPES[purpose].exec(value);
+    if (parts === null) return undefined;
+    looksRight = true;
+    const [text, head = "", encoded = "", mac = ""] = parts;
+    const secret = secretOf(encoded);
+    const signed = { head, secret, text: text.slice(0, -1 - mac.length), mac };
+    const digest = keys.digestIfSigned(purpose, signed);
+    return digest === undefined ? undefined : build(head, secret, digest);
+  });
+  if (cookie !== undefined) return { kind: "valid", cookie };
+  return { kind: values.length === 1 ? "malformed" : "duplicate", looksRight };
 }
 
 function signed(purpose: CookiePurpose, text: string, keys: KeyRing): string {

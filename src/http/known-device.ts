@@ -4,8 +4,9 @@ import type { UserId } from "../stores/store.ts";
 import {
   type CookieDefinition,
   type CookieInstruction,
-  cookieValues,
+  candidatesIn,
   MAX_AGE_LIMIT_SECONDS,
+  onlyOne,
 } from "./cookies.ts";
 
 /** Users whom one browser is known for; the one who signed in longest ago is forgotten first. */
@@ -20,18 +21,32 @@ export interface KnownDevice {
 
 /**
  * What the device cookie says, which outlives sessions: users who signed in on this browser before (OWASP's device
- * cookie). It is worth nothing as a credential. Whatever does not fit counts as none.
+ * cookie). It is worth nothing as a credential. Whatever does not fit counts as none, and of several cookies the one
+ * that knows this user.
  */
-export function readKnownDevice(header: string | undefined, name: string): KnownDevice | undefined {
-  const [value, ...others] = cookieValues(header, name);
-  const match = value === undefined || others.length > 0 ? null : SHAPE.exec(value);
-  if (match === null) return undefined;
-  const [, nonce = "", marks = ""] = match;
-  return { nonce, marks: marks.slice(1).split(".") };
+export function readKnownDevice(
+  header: string | undefined,
+  name: string,
+  userId: UserId,
+  keys: KeyRing,
+): { readonly device: KnownDevice | undefined; readonly isKnown: boolean } {
+  const values = candidatesIn(header, name) ?? [];
+  const known = onlyOne(values, (value) => {
+    const device = deviceIn(value);
+    return device !== undefined && isKnownFor(device, userId, keys) ? device : undefined;
+  });
+  const [only, ...others] = values;
+  const device = only === undefined || others.length > 0 ? undefined : deviceIn(only);
+  return { device: known ?? device, isKnown: known !== undefined };
 }
 
-export const isKnownFor = (device: KnownDevice | undefined, userId: UserId, keys: KeyRing): boolean =>
-  device?.marks.some((mark) => keys.verifyMark(textOf(device.nonce, userId), mark)) ?? false;
+function deviceIn(value: string): KnownDevice | undefined {
+  const [, nonce, marks] = SHAPE.exec(value) ?? [];
+  return nonce === undefined || marks === undefined ? undefined : { nonce, marks: marks.slice(1).split(".") };
+}
+
+const isKnownFor = ({ nonce, marks }: KnownDevice, userId: UserId, keys: KeyRing): boolean =>
+  marks.some((mark) => keys.verifyMark(textOf(nonce, userId), mark));
 
 /** The cookie by which the browser is known for this user from now on, and for others as before. */
 export function knownDeviceCookie(

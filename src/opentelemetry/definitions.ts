@@ -89,6 +89,11 @@ export const COUNTERS = {
     description: "Rows that were written by a clock too far ahead",
     attributes: [],
   },
+  "psession.unknown.key.cookies": {
+    unit: "{cookie}",
+    description: "Cookies that look like psession's and fit none of the keys",
+    attributes: [],
+  },
   "psession.audit.losses": {
     unit: "{entry}",
     description: "Entries that the audit trail did not take and that were given up",

@@ -38,6 +38,7 @@ const COUNTED: { readonly [K in EventName]?: (event: PsessionEvents[K], add: Add
   },
   generationAhead: (_event, add) => add("psession.store.losses"),
   clockSkew: (_event, add) => add("psession.clock.skews"),
+  unknownKeyCookies: ({ count }, add) => add("psession.unknown.key.cookies", count),
   auditLost: ({ count }, add) => add("psession.audit.losses", count),
 };
 

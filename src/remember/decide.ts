@@ -15,24 +15,36 @@ export type SessionStanding =
   | "late"
   /** Rule c: replaced a moment ago: a newer cookie may be on its way, so nothing is served, saved or set. */
   | "replaced"
+  /** Rule c as well, replaced by a renewal or a confirmed password of the same user: it may sign out. */
+  | "retired"
   /** Replaced long ago, past a deadline, or no such row: as if no cookie had come. */
   | "dead"
   /** Written by a clock that is ahead of ours: refuse, change nothing. */
   | "future";
 
+/** When a request is judged, and when its head arrived: never later, and no reason to give it cookies. */
+export interface Moment {
+  readonly now: number;
+  readonly arrivedAt: number;
+}
+
 export function decideSession(
   row: SessionRow | undefined,
   presented: Digest,
-  now: number,
+  { now, arrivedAt }: Moment,
   times: ProtocolTimes,
 ): SessionStanding {
   if (row === undefined) return "dead";
   const isCurrent = sameDigest(presented, row.secret);
   const isPrevious = sameDigest(presented, row.previousSecret);
   if (row.secretAt > now + times.skew || row.lastSeenAt > now + times.skew) return "future";
-  const isLate = now - row.secretAt <= times.grace;
-  if (!isCurrent && !(isPrevious && isLate)) return isLate ? "replaced" : "dead";
-  if (now > row.idleDeadline || now > row.absoluteDeadline) return "dead";
+  const isLate = arrivedAt - row.secretAt <= times.grace;
+  const isPast = now > row.idleDeadline || now > row.absoluteDeadline;
+  if (!isCurrent && !(isPrevious && isLate)) {
+    if (!isLate) return "dead";
+    return !isPast && sameDigest(presented, row.retiredSecret) ? "retired" : "replaced";
+  }
+  if (isPast) return "dead";
   return isCurrent ? "live" : "late";
 }
 
@@ -50,8 +62,10 @@ export type RememberDecision =
   | { readonly kind: "theft" }
   /** Rule e: anonymous. `clear` where the cookie can go without hurting a newer one on its way. */
   | { readonly kind: "ended"; readonly why: "unknown" | "expired" | "revoked"; readonly clear: boolean }
-  /** Rule f: the store forgot rotations (a restored backup): anonymous, no alarm. */
+  /** Rule f: the store forgot rotations (a restored backup): end the login, without an alarm. */
   | { readonly kind: "ahead" }
+  /** Rule g: this generation has another token (a split store): end the login, without an alarm. */
+  | { readonly kind: "forked" }
   /** Written by a clock that is ahead of ours: refuse, change nothing. */
   | { readonly kind: "future" };
 
@@ -66,31 +80,40 @@ const CONVERGE = { kind: "converge" } as const;
 const RECOVER = { kind: "recover" } as const;
 const THEFT = { kind: "theft" } as const;
 const AHEAD = { kind: "ahead" } as const;
+const FORKED = { kind: "forked" } as const;
 const FUTURE = { kind: "future" } as const;
 const UNKNOWN = { kind: "ended", why: "unknown", clear: true } as const;
 
 export function decideRemember(
   row: RememberedRow | undefined,
   presented: PresentedToken,
-  now: number,
+  moment: Moment,
   times: ProtocolTimes,
 ): RememberDecision {
+  const { now, arrivedAt } = moment;
   if (row === undefined) return UNKNOWN;
   const ended = decideEnded(row, now, times);
   if (ended !== undefined) return ended;
   if (isFuture(row, now, times)) return FUTURE;
   if (presented.generation > row.generation) return AHEAD;
 
-  const age = now - row.rotatedAt;
-  const isConfirmed = row.confirmedAt !== undefined;
+  // By when the head arrived: a body that took minutes does not make its cookies older.
+  const age = arrivedAt - row.rotatedAt;
+  const { confirmedAt } = row;
   if (sameDigest(presented.token, row.token)) {
-    return isConfirmed || age > times.settle ? ROTATE : ACCEPT;
+    return confirmedAt !== undefined || age > times.settle ? ROTATE : ACCEPT;
   }
-  if (!isConfirmed && sameDigest(presented.token, row.previous)) {
-    if (age <= times.converge) return CONVERGE;
-    return age <= times.mid ? ACCEPT : RECOVER;
+  // One generation has one token, unless two sides of a split store have each made one.
+  if (presented.generation === row.generation) return FORKED;
+  if (sameDigest(presented.token, row.previous)) {
+    if (confirmedAt === undefined) {
+      // Its cookies are for who is in time now, too.
+      if (now - row.rotatedAt <= times.converge) return CONVERGE;
+      return age <= times.mid ? ACCEPT : RECOVER;
+    }
+    if (arrivedAt <= confirmedAt && age <= times.mid) return ACCEPT;
   }
-  if (isLateSuperseded(row, presented.token, now, times)) return ACCEPT;
+  if (isLateSuperseded(row, presented.token, arrivedAt, times)) return ACCEPT;
   return THEFT;
 }
 
@@ -124,6 +147,24 @@ export function mayConfirm(session: SessionRow, openedAt: number): boolean {
 }
 
 /**
+ * A stray: the predecessor of a confirmed token, which a browser may have written into a request that it then held back
+ * (Chromium queues requests with their cookies while its six connections to a host are busy).
+ */
+export function mayBeStray(
+  row: RememberedRow,
+  presented: PresentedToken,
+  now: number,
+  times: ProtocolTimes,
+): boolean {
+  return (
+    row.confirmedAt !== undefined &&
+    now - row.confirmedAt <= times.queue &&
+    presented.generation < row.generation &&
+    sameDigest(presented.token, row.previous)
+  );
+}
+
+/**
  * A session whose secret was exchanged a moment ago, by a confirmed password or a regeneration, keeps it: the
  * answer that brings it may still be on its way, and whoever comes without it may have been sent before. Such
  * a request is only accepted.
@@ -143,8 +184,10 @@ function decideEnded(
   now: number,
   times: ProtocolTimes,
 ): Extract<RememberDecision, { kind: "ended" }> | undefined {
-  const quiet = times.delivery + times.transit;
+  let quiet = times.delivery + times.transit;
   if (row.revokedAt !== undefined) {
+    // The browser was given another cookie, which an answer to a request that it held back would clear.
+    if (row.revokedReason === "replaced") quiet = Math.max(quiet, times.queue);
     return { kind: "ended", why: "revoked", clear: now - row.revokedAt > quiet };
   }
   const deadline = Math.min(row.idleDeadline, row.absoluteDeadline);
@@ -157,10 +200,15 @@ function isFuture(row: RememberedRow, now: number, times: ProtocolTimes): boolea
   return newest > now + times.skew;
 }
 
-function isLateSuperseded(row: RememberedRow, token: Digest, now: number, times: ProtocolTimes): boolean {
+function isLateSuperseded(
+  row: RememberedRow,
+  token: Digest,
+  arrivedAt: number,
+  times: ProtocolTimes,
+): boolean {
   return (
     row.supersededAt !== undefined &&
-    now - row.supersededAt <= times.late &&
+    arrivedAt - row.supersededAt <= times.late &&
     sameDigest(token, row.superseded)
   );
 }

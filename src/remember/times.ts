@@ -18,9 +18,14 @@ export interface ProtocolTimes {
   readonly grace: number;
   /** R + K: how long a superseded token may honestly still be on its way. */
   readonly late: number;
+  /** Q: how long after an exchange a request may arrive that the browser held back, with its cookies of before. */
+  readonly queue: number;
+  /** A: no honest body or queue takes longer, and what a proxy gets wrong moves a request no further back. */
+  readonly arrival: number;
 }
 
 const SECOND = 1000;
+const MINUTE = 60 * SECOND;
 
 export const protocolTimes: ProtocolTimes = deriveTimes({
   converge: 10 * SECOND,
@@ -28,12 +33,12 @@ export const protocolTimes: ProtocolTimes = deriveTimes({
   transit: 30 * SECOND,
   persist: 40 * SECOND,
   skew: 5 * SECOND,
+  queue: 30 * MINUTE,
+  arrival: 5 * MINUTE,
 });
 
-/** Completes the five measured times with the four that follow from them. */
-export function deriveTimes(
-  base: Pick<ProtocolTimes, "converge" | "delivery" | "transit" | "persist" | "skew">,
-): ProtocolTimes {
+/** Completes the measured times with the four that follow from them. */
+export function deriveTimes(base: Omit<ProtocolTimes, "mid" | "settle" | "grace" | "late">): ProtocolTimes {
   const mid = base.converge + base.delivery + base.transit + 2 * base.skew;
   return {
     ...base,

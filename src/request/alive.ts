@@ -1,24 +1,36 @@
+import { loginInForce, sessionInForce } from "./limits.ts";
 import type { RequestState } from "./state.ts";
 
 /**
  * Whether what a request opened still stands, by a fresh read of its row: not ended, not past a deadline, not
- * given to another sign-in. By ids rather than by cookies: those are exchanged while a connection lasts.
+ * given to another sign-in, and its secret not replaced by a proof of a credential or a renewal: whoever holds the old
+ * one has nothing any more. Other exchanges of the secret do not end a connection.
  */
 export async function isAlive({ core, standing }: RequestState): Promise<boolean> {
-  const { store, clock } = core.settings;
+  const { settings } = core;
+  const { store, clock } = settings;
   switch (standing.kind) {
     case "none":
     case "detached":
       return false;
     case "remembered": {
       const found = await store.findRemembered(standing.login.id);
-      return found !== undefined && found.login.revokedAt === undefined && isWithin(found.login, clock.now());
+      return (
+        found !== undefined &&
+        found.login.revokedAt === undefined &&
+        isWithin(loginInForce(found.login, settings), clock.now())
+      );
     }
     case "live":
     case "late": {
-      const { id, userId, rememberedId } = standing.session;
-      const row = await store.findSession(id);
-      return row?.userId === userId && row?.rememberedId === rememberedId && isWithin(row, clock.now());
+      const { id, userId, rememberedId, fence } = standing.session;
+      const row = sessionInForce(await store.findSession(id), settings);
+      return (
+        row?.userId === userId &&
+        row?.rememberedId === rememberedId &&
+        row?.fence === fence &&
+        isWithin(row, clock.now())
+      );
     }
   }
 }

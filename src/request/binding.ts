@@ -2,6 +2,7 @@ import { BlockList, isIP } from "node:net";
 import { deviceLabel } from "../devices.ts";
 import type { Settings } from "../options.ts";
 import type { SessionRow } from "../stores/store.ts";
+import { unmapped } from "./addresses.ts";
 import type { RequestFacts } from "./facts.ts";
 
 /** What differs from where the session came from, of what the options ask to be the same. */
@@ -34,8 +35,7 @@ export function isSameNetwork(
   now: string | undefined,
   prefixes: Prefixes,
 ): boolean {
-  // Node shows IPv4 visitors of an IPv6 socket as mapped addresses; proxies do not.
-  const [a, b] = [before, now].map((address) => address?.replace(/^::ffff:(?=\d+\.)/i, ""));
+  const [a, b] = [before, now].map((address) => address && unmapped(address));
   if (a === b || a === undefined) return true;
   if (b === undefined) return false;
   const [family, other] = [isIP(a), isIP(b)];

@@ -3,20 +3,26 @@ import { digested, type SessionCookie } from "../http/cookies.ts";
 import { decideOvertaken, withoutOverwriting } from "../remember/decide.ts";
 import type { ProtocolTimes } from "../remember/times.ts";
 import { newSiblingId, sameDigest } from "../secrets.ts";
-import type { Ended, SessionRow } from "../stores/store.ts";
+import type { Ended, RememberedRow, SessionRow } from "../stores/store.ts";
+import { loginInForce, sessionInForce } from "./limits.ts";
+import { Lines } from "./lines.ts";
+import { outdatedProof } from "./marks.ts";
 import { planCommit } from "./plan/index.ts";
 import type { Plan } from "./plan/parts.ts";
 import { isPast } from "./rows.ts";
 import {
   beginsAnew,
+  type Core,
   identityOf,
   newIdOf,
   type RememberedStanding,
+  type RenewIntent,
   type RequestState,
   type Standing,
+  sessionOf,
 } from "./state.ts";
 
-/** Two hundred writers of one session all get their turn; more is a fault that should be seen. */
+/** Turns are taken within a process; between processes each one has this many tries, and more is a fault to be seen. */
 const MOST_ATTEMPTS = 256;
 
 type SessionStanding = Standing & { kind: "live" | "late" };
@@ -47,7 +53,8 @@ export function commitRequest(
 }
 
 /** Of a session whose time ran out since the request came, by what it knows: a slow handler, or a socket. */
-function overdueStanding({ standing, core }: RequestState): SessionStanding | undefined {
+function overdueStanding({ standing, core, intent }: RequestState): SessionStanding | undefined {
+  if (intent.kind === "logout") return undefined;
   if (standing.kind !== "live" && standing.kind !== "late") return undefined;
   return isPast(standing.session, core.settings.clock.now()) ? standing : undefined;
 }
@@ -75,25 +82,61 @@ export function inTurn<T>(state: RequestState, work: () => T | Promise<T>): Prom
   return mine;
 }
 
+/**
+ * Whoever meets a conflict takes turns within this process, and so does whoever comes after: commits that all try again
+ * at once would take a number of statements that grows with the square of theirs.
+ */
 async function perform(state: RequestState, first: Plan, isFinal: boolean): Promise<"done" | "full"> {
-  const { store, clock } = state.core.settings;
-  let plan = first;
-  for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
-    if (plan.change === undefined) {
-      if (plan.touch !== undefined) await touch(state, plan);
-      return finish(state, plan);
-    }
-    const result = await store.apply(plan.change);
-    if (result.done) return finish(state, plan, result.ended);
-    // Nothing was changed, and trying again makes no room.
-    if (result.lost === "full") return "full";
-    await reconcile(state, result.lost, attempt);
-    plan = planCommit(state, clock.now(), isFinal);
+  const lines = linesOf(state.core);
+  const { id, version } = rowOf(state.standing);
+  const isBehind = id !== undefined && isConditional(first) && lines.areAhead(id, version);
+  let result: Attempt = isBehind ? { lost: "stale" } : await attempt(state, first);
+  for (let count = 1; typeof result !== "string" && count < MOST_ATTEMPTS; count++) {
+    const { lost } = result;
+    const again = async () => {
+      await reconcile(state, lost, count);
+      return attempt(state, planCommit(state, state.core.settings.clock.now(), isFinal));
+    };
+    result = id === undefined ? await again() : await lines.take(id, again);
+    if (id !== undefined) lines.sawVersion(id, rowOf(state.standing).version);
   }
+  if (typeof result === "string") return result;
   throw new PsessionError(
     "store_conflict",
     `A session was changed by others ${MOST_ATTEMPTS} times while it was being saved; the change was given up.`,
   );
+}
+
+type Attempt = "done" | "full" | { readonly lost: string };
+
+async function attempt(state: RequestState, plan: Plan): Promise<Attempt> {
+  if (plan.change === undefined) {
+    if (plan.touch !== undefined) await touch(state, plan);
+    return finish(state, plan);
+  }
+  const result = await state.core.settings.store.apply(plan.change);
+  if (result.done) return finish(state, plan, result.ended);
+  if (result.lost === "outdated") throw outdatedProof();
+  // Nothing was changed, and trying again makes no room.
+  return result.lost === "full" ? "full" : { lost: result.lost };
+}
+
+/** What takes turns is what may be lost to another one; a sign-out waits for nobody. */
+const isConditional = ({ change }: Plan): boolean =>
+  change?.update !== undefined || change?.rotate !== undefined;
+
+function rowOf(standing: Standing): { readonly id: string | undefined; readonly version: number } {
+  const session = sessionOf(standing);
+  const login = standing.kind === "remembered" ? standing.login : undefined;
+  return { id: session?.id ?? login?.id, version: session?.version ?? -1 };
+}
+
+const ofCores = new WeakMap<Core, Lines>();
+
+function linesOf(core: Core): Lines {
+  const lines = ofCores.get(core) ?? new Lines();
+  ofCores.set(core, lines);
+  return lines;
 }
 
 /** That a session was used is worth a write, but not an error page where the write fails. */
@@ -110,6 +153,7 @@ function finish(state: RequestState, plan: Plan, ended: readonly Ended[] = []): 
   const { change, standing } = plan;
   const session = change?.insert ?? ("session" in standing ? standing.session : undefined);
   state.standing = standing;
+  state.mark = undefined;
   if (!plan.isIntentPending) state.intent = { kind: "keep" };
   if (change?.insert !== undefined) state.drawnId = state.successor = undefined;
   if (session !== undefined) state.data.committed(session.data);
@@ -119,10 +163,23 @@ function finish(state: RequestState, plan: Plan, ended: readonly Ended[] = []): 
     state.data.reset();
   }
   for (const instruction of plan.cookies) state.cookies.set(instruction.definition.name, instruction);
-  for (const [type, facts] of plan.events) state.core.events.emit(type, facts);
+  const endedNothing = leavesSession(plan) && ended.length === 0;
+  for (const [type, facts] of plan.events) {
+    if (type === "logout" && endedNothing) state.core.events.emit("logoutUnmatched", unmatchedBy(state));
+    else state.core.events.emit(type, facts);
+  }
   tellOfCapped(state, ended);
   return "done";
 }
+
+/** A logout by a secret, which ends nothing where that was replaced by a sign-in, or too long ago. */
+const leavesSession = ({ change }: Plan): boolean =>
+  change?.end?.some(({ secret }) => secret !== undefined) === true;
+
+const unmatchedBy = ({ core, facts: { address, userAgent } }: RequestState) => ({
+  at: core.settings.clock.now(),
+  request: { address, userAgent },
+});
 
 /** What a sign-in ended by the way, on other devices. That this browser's own login was replaced is no news. */
 function tellOfCapped({ core }: RequestState, ended: readonly Ended[]): void {
@@ -179,21 +236,28 @@ async function reconcileRemembered(
   standing: RememberedStanding,
   attempt: number | undefined,
 ): Promise<void> {
-  const { store, clock, times } = state.core.settings;
+  const { settings } = state.core;
+  const { store, clock, times } = settings;
   const { generation, digest: token } = standing.presented;
   const found = await store.findRemembered(standing.login.id);
+  const login = loginInForce(found?.login, settings);
+  const session = sessionInForce(found?.session, settings);
   const now = clock.now();
-  const decision = decideOvertaken(found?.login, { generation, token }, now, times);
-  if (found === undefined || decision.kind === "ended") return lose(state, standing.session, "ended");
-  const isOvertaken = found.login.generation !== standing.login.generation;
-  rebase(state, found.session, attempt);
+  const decision = decideOvertaken(login, { generation, token }, now, times);
+  if (login === undefined || decision.kind === "ended") return lose(state, standing.session, "ended");
+  const isOvertaken = login.generation !== standing.login.generation;
+  rebase(state, session, attempt);
   state.standing = {
     ...standing,
-    effect: isOvertaken ? decision.kind : keptEffect(standing.effect, found.session, state.openedAt, times),
-    login: found.login,
-    session: found.session,
+    effect: isOvertaken ? decision.kind : keptEffect(standing.effect, session, state.arrivedAt, times),
+    login,
+    session,
   };
 }
+
+/** Its secret was replaced by a proof of a credential, or by a renewal: what stood on the old one gets nothing. */
+const isFenced = (before: SessionRow | undefined, row: SessionRow | undefined): boolean =>
+  before !== undefined && row !== undefined && before.fence !== row.fence;
 
 /**
  * The swap is still to be had, but perhaps not the session: its secret may have been exchanged meanwhile. By
@@ -202,10 +266,10 @@ async function reconcileRemembered(
 function keptEffect(
   kind: RememberedStanding["effect"],
   session: SessionRow | undefined,
-  openedAt: number,
+  arrivedAt: number,
   times: ProtocolTimes,
 ): RememberedStanding["effect"] {
-  return withoutOverwriting({ kind }, session, openedAt, times).kind;
+  return withoutOverwriting({ kind }, session, arrivedAt, times).kind;
 }
 
 async function reconcileSession(
@@ -214,33 +278,38 @@ async function reconcileSession(
   attempt: number | undefined,
 ): Promise<void> {
   const { session: before } = standing;
-  const row = await state.core.settings.store.findSession(before.id);
+  const { settings } = state.core;
+  const row = sessionInForce(await settings.store.findSession(before.id), settings);
   if (row === undefined) return lose(state, before, "ended");
   // Data of a remembered login outlives its session, which the next visit restores: a late save still reaches it.
-  const isOver = row.rememberedId === undefined && isPast(row, state.core.settings.clock.now());
+  const isOver = row.rememberedId === undefined && isPast(row, settings.clock.now());
   if (isOver) return lose(state, before, "ended");
-  // The row is somebody else's now, or another sign-in's: nothing of ours may be mixed into it.
-  if (row.userId !== before.userId || row.rememberedId !== before.rememberedId)
-    return lose(state, before, "taken_over");
   const { intent } = state;
   const isReplaced = Buffer.compare(row.secret, before.secret) !== 0;
-  if (isReplaced && (beginsAnew(intent) || wasBegunAnew(row))) return lose(state, before, "replaced");
+  // The row is somebody else's now: nothing of ours may be mixed into it.
+  if (row.userId !== before.userId) return lose(state, before, "taken_over");
+  if (isFenced(before, row) && intent.kind !== "login") return lose(state, before, "replaced");
+  if (row.rememberedId !== before.rememberedId) return lose(state, before, "taken_over");
+  if (isReplaced && beginsAnew(intent)) return lose(state, before, "replaced");
   if (beginsAnew(intent)) state.data.committed(row.data);
   else if (intent.kind !== "login" || intent.carriesAll) rebase(state, row, attempt);
   // A parallel request of this browser exchanged the secret already: doing it again would kill what it was given.
-  const isRaised =
-    row.level === "login" &&
-    row.previousSecret === undefined &&
-    (row.authenticatedAt ?? 0) >= (before.authenticatedAt ?? 0);
-  if (isReplaced && (intent.kind === "regenerate" || (intent.kind === "reauthenticate" && isRaised))) {
-    state.intent = { kind: "keep" };
-  }
+  if (isReplaced && intent.kind === "regenerate") state.intent = { kind: "keep" };
+  if (intent.kind === "renew" && intent.login !== undefined)
+    await refreshRenewal(state, intent, intent.login);
   state.standing = { kind: isReplaced ? "late" : standing.kind, session: row };
 }
 
-/** Nobody signed in, and yet the old secret, which others may know, is worth nothing. */
-const wasBegunAnew = ({ userId, previousSecret }: SessionRow): boolean =>
-  userId === undefined && previousSecret === undefined;
+/** Its login may have been rotated or ended meanwhile, and then gets no successor. */
+async function refreshRenewal(
+  state: RequestState,
+  intent: RenewIntent,
+  { id }: RememberedRow,
+): Promise<void> {
+  const found = await state.core.settings.store.findRemembered(id);
+  const login = found?.login.revokedAt === undefined ? found?.login : undefined;
+  state.intent = { ...intent, login };
+}
 
 /** Reads the row again and forgets what the handler changed and did not save. */
 export async function reloadRequest(state: RequestState): Promise<void> {
@@ -251,7 +320,8 @@ export async function reloadRequest(state: RequestState): Promise<void> {
     before === undefined ||
     row === undefined ||
     row.userId !== before.userId ||
-    row.rememberedId !== before.rememberedId
+    row.rememberedId !== before.rememberedId ||
+    (standing.kind !== "remembered" && isFenced(before, row))
   ) {
     throw new PsessionError("session_ended", "There is no such session any more: it cannot be read again.", {
       status: 409,
@@ -272,8 +342,8 @@ function lose(
   why: "ended" | "taken_over" | "replaced",
 ): void {
   const { core, intent } = state;
-  // A renewal proves nothing: were it given a row of its own, it would undo the revocation that took the row.
-  if (intent.kind === "login" && !intent.isRenewal) {
+  // Nor a renewal, which proves nothing: a row of its own would undo the revocation that took this one.
+  if (intent.kind === "login") {
     state.standing = { kind: "none" };
     state.drawnId = intent.remember === undefined ? undefined : newSiblingId(intent.remember.id);
     return;

@@ -4,10 +4,13 @@ import type { Session } from "../session.ts";
 import { type CommitContext, commits, isHeard, type OpenContext, openings, traced } from "../tracing.ts";
 import { warnOfLateSave } from "../warnings.ts";
 import { isAlive } from "./alive.ts";
+import { withRequestStart } from "./arrival.ts";
 import { commitRequest, inTurn } from "./commit.ts";
-import type { RequestFacts } from "./facts.ts";
+import { settledFor } from "./endings.ts";
+import { type RequestFacts, tokenOf } from "./facts.ts";
 import { openRequest } from "./open.ts";
 import { type Core, isChanged, type RequestState, type SessionLife } from "./state.ts";
+import { takeBack } from "./take-back.ts";
 
 /** What an adapter puts on the response. */
 export interface Settlement {
@@ -33,8 +36,11 @@ const NOTHING: Settlement = { setCookie: [], noStore: false };
  */
 export class Exchange<Data extends object = object, S extends Session<Data> = Session<Data>> {
   readonly #core: Core;
-  readonly #facts: RequestFacts;
+  /** @internal */
+  readonly facts: RequestFacts;
   readonly #make: MakeSession<S>;
+  /** What stands for this request where code asks `currentRequest()`. */
+  readonly token: object;
   #opening: Promise<S> | undefined;
   #state: RequestState | undefined;
   #isSettled = false;
@@ -43,7 +49,8 @@ export class Exchange<Data extends object = object, S extends Session<Data> = Se
   /** @internal */
   constructor(core: Core, facts: RequestFacts, make: MakeSession<S>) {
     this.#core = core;
-    this.#facts = facts;
+    this.facts = withRequestStart(facts, core.settings.proxy.requestStart);
+    this.token = tokenOf(this.facts);
     this.#make = make;
   }
 
@@ -97,10 +104,10 @@ export class Exchange<Data extends object = object, S extends Session<Data> = Se
       if (working === undefined) return this.#settle(state);
       return working.then(
         () => this.#settle(state),
-        (error: unknown) => this.#fail(error),
+        (error: unknown) => this.#giveUp(state, error),
       );
     } catch (error) {
-      return this.#fail(error);
+      return this.#giveUp(state, error);
     }
   }
 
@@ -115,8 +122,10 @@ export class Exchange<Data extends object = object, S extends Session<Data> = Se
 
   async #open(): Promise<S> {
     try {
-      const state = await openRequest(this.#core, this.#facts);
+      const state = await openRequest(this.#core, this.facts);
       this.#state = state;
+      // Now: on a single connection, the request's own reads would wait behind it.
+      if (hasRead(state)) this.#core.clocks.noteRead(state.openedAt);
       return this.#make(state);
     } catch (error) {
       return this.#fail(error);
@@ -124,16 +133,17 @@ export class Exchange<Data extends object = object, S extends Session<Data> = Se
   }
 
   #settle(state: RequestState): Settlement {
-    const { canSetCookies, cookies, stale, openedAt } = state;
+    const { canSetCookies, cookies, stale, arrivedAt } = state;
     const { clock, times } = this.#core.settings;
     this.#isSettled = true;
     this.#unlock(state);
+    settledFor(state);
     // What follows this settlement comes too late for the head.
     state.canSetCookies = false;
     if (this.#savesLate) state.onLateUse ??= saveSoon(() => this.commit());
     if (!canSetCookies || (stale.length === 0 && cookies.size === 0)) return NOTHING;
-    // While a handler took its time, the browser may have been given a newer cookie of this name.
-    const isQuick = clock.now() - openedAt <= times.skew;
+    // While a body or a handler took its time, the browser may have been given a newer cookie of this name.
+    const isQuick = clock.now() - arrivedAt <= times.skew;
     const cleared = isQuick ? stale.filter(({ definition }) => !cookies.has(definition.name)) : [];
     const all = [...cleared, ...cookies.values()];
     return all.length === 0
@@ -149,6 +159,12 @@ export class Exchange<Data extends object = object, S extends Session<Data> = Se
     state.lock = undefined;
   }
 
+  /** The error page has a commit of its own, which must not store what this one could not. */
+  #giveUp(state: RequestState, error: unknown): never {
+    takeBack(state);
+    return this.#fail(error);
+  }
+
   #fail(error: unknown): never {
     if (this.#state !== undefined) this.#unlock(this.#state);
     if (error instanceof Error && "code" in error && error.code === "store_unavailable") {
@@ -157,6 +173,10 @@ export class Exchange<Data extends object = object, S extends Session<Data> = Se
     throw error;
   }
 }
+
+/** It came with a cookie of ours: an application that is being built may open sessions, and must not connect. */
+const hasRead = ({ presented, rememberCookie }: RequestState): boolean =>
+  presented !== undefined || rememberCookie.kind === "valid";
 
 /** Saves once whoever is running now has returned, however often they use the data. */
 function saveSoon(commit: () => unknown): () => void {

@@ -1,4 +1,5 @@
 import type { SessionCookie } from "../http/cookies.ts";
+import { readRequestStart } from "./arrival.ts";
 
 /** What the core knows of a request: all that an adapter has to find out. */
 export interface RequestFacts {
@@ -23,6 +24,10 @@ export interface RequestFacts {
   readonly safe: boolean;
   readonly userAgent: string | undefined;
   readonly address: string | undefined;
+  /** An object of this request alone, in which its handler runs (`runInRequest`). Default: these facts. */
+  readonly request?: object | undefined;
+  /** The time in a header of this name (lower case), as proxies write it. Asked only with `proxy.requestStart`. */
+  readonly requestStart?: ((header: string) => number | undefined) | undefined;
   /** A forwarding header came along that nobody is told to trust: the address may be a proxy's. */
   readonly forwarded: boolean;
   /**
@@ -33,6 +38,9 @@ export interface RequestFacts {
   readonly successor?: SessionCookie | undefined;
 }
 
+/** What stands for the request wherever its handler goes. */
+export const tokenOf = (facts: RequestFacts): object => facts.request ?? facts;
+
 export interface Transport {
   readonly method: string | undefined;
   readonly secure: boolean;
@@ -40,10 +48,12 @@ export interface Transport {
   readonly canSetCookies?: boolean;
   /** When the head of the request arrived, by psession's clock. */
   readonly arrivedAt?: number | undefined;
-  /** Scheme and host as the visitor's browser sees them, such as "https://example.com". */
-  readonly origin?: string | undefined;
+  /** An object of this request alone, in which its handler runs. */
+  readonly request?: object | undefined;
+  /** Scheme and host as the visitor's browser sees them, such as "https://example.com". Asked only where it counts. */
+  readonly origin?: string | (() => string) | undefined;
   /** Forwarding headers are believed, and `address` is what they say. */
-  readonly trustsProxy?: boolean;
+  readonly trustsProxy?: boolean | (() => boolean) | undefined;
 }
 
 const SAFE_METHODS: ReadonlySet<string | undefined> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
@@ -71,16 +81,26 @@ export function factsOf(
     script: one("sec-fetch-dest") === "empty" || one("x-requested-with")?.toLowerCase() === "xmlhttprequest",
     canSetCookies: transport.canSetCookies ?? true,
     arrivedAt: transport.arrivedAt,
+    request: transport.request,
+    requestStart: (name) => readRequestStart(header(name)),
     crossSite: isCrossSite(one("sec-fetch-site"), one("origin"), transport.origin),
     safe: SAFE_METHODS.has(transport.method),
-    forwarded: transport.trustsProxy !== true && FORWARDING.some((name) => header(name) !== undefined),
+    forwarded: FORWARDING.some((name) => header(name) !== undefined) && !isTrusted(transport),
     userAgent: one("user-agent")?.slice(0, LONGEST_TEXT),
     address: transport.address,
   };
 }
 
 /** What says neither comes from no browser of today, or from the user's own doing. */
-function isCrossSite(site: string | undefined, origin: string | undefined, own: string | undefined): boolean {
+function isCrossSite(
+  site: string | undefined,
+  origin: string | undefined,
+  own: Transport["origin"],
+): boolean {
   if (site !== undefined) return site === "cross-site";
-  return origin !== undefined && own !== undefined && origin !== own;
+  if (origin === undefined || own === undefined) return false;
+  return origin !== (typeof own === "function" ? own() : own);
 }
+
+const isTrusted = ({ trustsProxy = false }: Transport): boolean =>
+  typeof trustsProxy === "function" ? trustsProxy() : trustsProxy;

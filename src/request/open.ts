@@ -4,6 +4,7 @@ import {
   type CookieDefinition,
   type CookieInstruction,
   clearCookie,
+  cookieValues,
   digested,
   type Presented,
   type PresentedRemember,
@@ -12,11 +13,22 @@ import {
   readSessionCookie,
   type SessionCookie,
 } from "../http/cookies.ts";
-import { decideRemember, decideSession, withoutOverwriting } from "../remember/decide.ts";
-import type { Remembered, SessionRow } from "../stores/store.ts";
+import type { Settings } from "../options.ts";
+import {
+  decideRemember,
+  decideSession,
+  type Moment,
+  mayBeStray,
+  type RememberDecision,
+  withoutOverwriting,
+} from "../remember/decide.ts";
+import type { Misfit, Remembered, RememberedRow, SessionRow } from "../stores/store.ts";
 import { warn } from "../warnings.ts";
+import { isPublic } from "./addresses.ts";
+import { arrivalOf } from "./arrival.ts";
 import { mismatchOf } from "./binding.ts";
-import type { RequestFacts } from "./facts.ts";
+import { type RequestFacts, tokenOf } from "./facts.ts";
+import { loginInForce, sessionInForce } from "./limits.ts";
 import { handleOf, tombstoneUntil } from "./rows.ts";
 import { type Core, type Outcome, type RequestState, type Standing, sessionOf } from "./state.ts";
 
@@ -28,6 +40,8 @@ interface Opened {
   readonly hasMoved?: boolean;
   readonly presented?: PresentedSession;
   readonly successor?: SessionCookie | undefined;
+  /** The row that the session cookie names, and whose secret it no longer has. */
+  readonly outdated?: SessionRow;
 }
 
 /**
@@ -35,32 +49,35 @@ interface Opened {
  * comes by here: it awaits the store, and nothing else.
  */
 export async function openRequest(core: Core, facts: RequestFacts): Promise<RequestState> {
-  const { cookies, clock, keys, remember, store } = core.settings;
+  const { cookies, clock, keys, remember, store, times } = core.settings;
   const openedAt = clock.now();
   if (cookies.session.secure && !facts.secure) return openInsecure(core, facts, openedAt);
   try {
     const sessionCookie = readSessionCookie(facts.cookie, cookies.session.name, keys);
     const rememberCookie = readRememberCookie(facts.cookie, cookies.remember.name, keys);
-    const duplicates: CookieInstruction[] = [];
-    if (sessionCookie.kind === "duplicate") duplicates.push(clearDuplicate(core, cookies.session));
-    if (rememberCookie.kind === "duplicate") duplicates.push(clearDuplicate(core, cookies.remember));
+    core.unknownKeys.note(sessionCookie, openedAt);
+    core.unknownKeys.note(rememberCookie, openedAt);
+    const garbage = [
+      ...garbageIn(core, cookies.session, sessionCookie),
+      ...garbageIn(core, cookies.remember, rememberCookie),
+    ];
 
+    const moment = { now: openedAt, arrivedAt: arrivalOf(facts, openedAt, times) };
     const asked = askedFor(sessionCookie, facts);
     const bySession =
       asked === undefined
-        ? withoutCookie(sessionCookie)
-        : decideOpened(core, facts, await store.findSession(asked.id), asked, sessionCookie);
+        ? withoutCookie(sessionCookie, isWithheld(core, facts, rememberCookie))
+        : decideOpened(core, facts, await store.findSession(asked.id), asked, sessionCookie, moment);
     // An anonymous session does not hide a remember cookie: it may have been made by a response that a sign-in
     // overtook, and the visitor would stay signed out.
     const hasUser = sessionOf(bySession.standing)?.userId !== undefined;
     if (rememberCookie.kind !== "valid" || !remember.enabled || hasUser || bySession.outcome === "skew") {
       const opened = choose(bySession, undefined, sessionCookie, rememberCookie);
-      return newState(core, facts, openedAt, rememberCookie, opened, duplicates);
+      return newState(core, facts, openedAt, rememberCookie, opened, garbage);
     }
-    const byRemember = await openRemembered(core, facts, rememberCookie.cookie);
+    const byRemember = await openRemembered(core, facts, rememberCookie.cookie, bySession.outdated, moment);
     const opened = choose(bySession, byRemember, sessionCookie, rememberCookie);
-    const stale = [...duplicates, ...(byRemember.clear ?? [])];
-    return newState(core, facts, openedAt, rememberCookie, opened, stale);
+    return newState(core, facts, openedAt, rememberCookie, opened, [...garbage, ...(byRemember.clear ?? [])]);
   } catch (error) {
     return openUnavailable(core, facts, openedAt, error);
   }
@@ -77,9 +94,18 @@ function openUnavailable(core: Core, facts: RequestFacts, openedAt: number, erro
   return newState(core, facts, openedAt, { kind: "absent" }, { standing, outcome: "unavailable" }, []);
 }
 
-function clearDuplicate({ settings, events }: Core, definition: CookieDefinition): CookieInstruction {
+/**
+ * Tells of several cookies of one name, and gives what to clear. Only where none can be ours by its looks: to clear
+ * hits the one with our own attributes, and that may be the honest one.
+ */
+function garbageIn(
+  { settings, events }: Core,
+  definition: CookieDefinition,
+  cookie: Presented<unknown>,
+): CookieInstruction[] {
+  if (cookie.kind !== "duplicate") return [];
   events.emit("duplicateCookies", { at: settings.clock.now(), name: definition.name });
-  return clearCookie(definition);
+  return cookie.looksRight ? [] : [clearCookie(definition)];
 }
 
 /** The session to be read: the cookie's, or the one that takes another library's over. */
@@ -91,26 +117,43 @@ function askedFor(
   return successor === undefined ? undefined : digested(successor);
 }
 
-const withoutCookie = ({ kind }: Presented<PresentedSession>): Opened => ({
-  standing: { kind: "none" },
-  outcome: kind === "absent" || kind === "valid" ? "none" : kind,
-});
+function withoutCookie({ kind }: Presented<PresentedSession>, isWithheld: boolean): Opened {
+  const outcome = kind === "absent" || kind === "valid" ? "none" : kind;
+  return { standing: isWithheld ? { kind: "detached", why: "cross_site" } : { kind: "none" }, outcome };
+}
+
+/**
+ * Another site made the browser send this, and the browser has withheld SameSite cookies: that none came does not mean
+ * that there is none. A new session would overwrite the one that the browser has.
+ */
+function isWithheld(
+  { settings: { cookies } }: Core,
+  { crossSite, safe, navigation, cookie }: RequestFacts,
+  remember: Presented<PresentedRemember>,
+): boolean {
+  const { sameSite } = cookies.session;
+  if (!crossSite || sameSite === "none" || remember.kind !== "absent") return false;
+  const hasSession = cookieValues(cookie, cookies.session.name).length > 0;
+  return !hasSession && (!safe || (sameSite === "strict" && navigation));
+}
 
 function decideOpened(
   core: Core,
   facts: RequestFacts,
-  row: SessionRow | undefined,
+  read: SessionRow | undefined,
   presented: PresentedSession,
   cookie: Presented<PresentedSession>,
+  { arrivedAt }: Moment,
 ): Opened {
   const { settings, events } = core;
   const now = settings.clock.now();
+  const row = sessionInForce(read, settings);
   if (cookie.kind !== "valid") {
     if (row === undefined) return { standing: { kind: "none" }, outcome: "none", successor: facts.successor };
     // The old cookie is good for one takeover, and for those who came at the same time.
     if (now - row.createdAt > settings.times.grace) return { standing: { kind: "none" }, outcome: "none" };
   }
-  const standing = decideSession(row, presented.digest, now, settings.times);
+  const standing = decideSession(row, presented.digest, { now, arrivedAt }, settings.times);
   switch (standing) {
     case "live":
     case "late":
@@ -125,18 +168,32 @@ function decideOpened(
             now,
           );
     case "replaced":
-      return { standing: { kind: "detached", why: "replaced" }, outcome: "replaced" };
+    case "retired":
+      return outdated(row, "replaced", standing === "retired" ? presented : undefined);
     case "future":
       events.emit("clockSkew", { at: now, handle: presented.id });
       return { standing: { kind: "detached", why: "skew" }, outcome: "skew" };
     case "dead":
       if (row === undefined) return { standing: { kind: "none" }, outcome: "unknown" };
-      if (now <= Math.min(row.idleDeadline, row.absoluteDeadline)) {
-        return { standing: { kind: "none" }, outcome: "replaced" };
-      }
+      // The browser may have a newer cookie, and have held this request back: a new session would overwrite it.
+      if (now <= Math.min(row.idleDeadline, row.absoluteDeadline)) return outdated(row, "outdated");
       events.emit("expired", { at: now, handle: handleOf(row), userId: row.userId });
       return { standing: { kind: "none" }, outcome: "expired" };
   }
+}
+
+/** `leaves`: the secret may still sign out. */
+function outdated(
+  row: SessionRow | undefined,
+  why: "replaced" | "outdated",
+  leaves?: PresentedSession,
+): Opened {
+  const leaving = row === undefined || leaves === undefined ? undefined : { row, secret: leaves.digest };
+  return {
+    standing: { kind: "detached", why, leaving },
+    outcome: "replaced",
+    ...(row === undefined ? {} : { outdated: row }),
+  };
 }
 
 /** Where the options bind sessions to where they came from. */
@@ -152,59 +209,180 @@ function bound(core: Core, facts: RequestFacts, opened: Opened, row: SessionRow,
     request: { address, userAgent },
     before: { address: row.address, userAgent: row.userAgent },
   });
-  if (core.settings.session.onMismatch === "refuse") return { standing: { kind: "none" }, outcome: "moved" };
+  // The row lives, and so does its cookie: a new session would overwrite it.
+  if (core.settings.session.onMismatch === "refuse")
+    return { standing: { kind: "detached", why: "moved" }, outcome: "moved" };
   return { ...opened, hasMoved: true };
 }
 
-async function openRemembered(core: Core, facts: RequestFacts, cookie: PresentedRemember): Promise<Opened> {
+async function openRemembered(
+  core: Core,
+  facts: RequestFacts,
+  cookie: PresentedRemember,
+  outdatedRow: SessionRow | undefined,
+  { arrivedAt }: Moment,
+): Promise<Opened> {
   const { settings, events } = core;
   const { store, times, clock, cookies } = settings;
   const found = await store.findRemembered(cookie.id);
   const now = clock.now();
-  const decision = withoutOverwriting(
-    decideRemember(found?.login, { generation: cookie.generation, token: cookie.digest }, now, times),
-    found?.session,
-    now,
-    times,
-  );
+  const presented = { generation: cookie.generation, token: cookie.digest };
+  const login = loginInForce(found?.login, settings);
+  const session = sessionInForce(found?.session, settings);
+  const decided = decideRemember(login, presented, { now, arrivedAt }, times);
+  const decision = isHeldBack(session, outdatedRow, now, core)
+    ? withoutExchange(decided)
+    : withoutOverwriting(decided, session, arrivedAt, times);
 
   const none = (outcome: Outcome, clears = false): Opened => ({
     standing: { kind: "none" },
     outcome,
-    clear: clears && facts.navigation ? [clearCookie(cookies.remember)] : [],
+    // What is past its time by a wrong clock is not.
+    clear: clears && facts.navigation && core.clocks.isRightAt(now) ? [clearCookie(cookies.remember)] : [],
   });
-  if (decision.kind === "ended" || found === undefined) {
+  if (decision.kind === "ended" || found === undefined || login === undefined) {
     const { why, clear } = decision.kind === "ended" ? decision : ({ why: "unknown", clear: true } as const);
-    if (why === "expired" && found !== undefined) {
-      events.emit("expired", { at: now, handle: found.login.id, userId: found.login.userId });
+    if (why === "expired" && login !== undefined) {
+      events.emit("expired", { at: now, handle: login.id, userId: login.userId });
     }
     return none(why, clear);
   }
-  const { login, session } = found;
   switch (decision.kind) {
     case "theft":
+      if (mayBeStray(login, presented, now, times) && (await countedAsStray(core, facts, found, cookie, now)))
+        return { standing: { kind: "detached", why: "stray" }, outcome: "stray" };
       await endStolen(core, facts, found, cookie, now);
       return none("theft");
     case "ahead":
-      events.emit("generationAhead", {
-        at: now,
-        handle: login.id,
-        userId: login.userId,
-        generation: login.generation,
-        presentedGeneration: cookie.generation,
-      });
-      return none("ahead", true);
+    case "forked":
+      // Where the primary knows better than what was read here, nothing has ended: it is the newer cookie, too.
+      return (await endMisfit(core, decision.kind, found, cookie, now))
+        ? none(decision.kind, true)
+        : { standing: { kind: "detached", why: "ended" }, outcome: decision.kind };
     case "future":
       events.emit("clockSkew", { at: now, handle: login.id });
       return { standing: { kind: "detached", why: "skew" }, outcome: "skew" };
     default: {
       const effect = facts.canSetCookies ? decision.kind : "accept";
+      if (effect !== decision.kind && decision.kind !== "converge") {
+        events.emit("rotationDeferred", {
+          at: now,
+          sessionId: session?.id,
+          userId: login.userId,
+          handle: login.id,
+          what: "restore",
+        });
+      }
       return {
         standing: { kind: "remembered", effect, login, session, presented: cookie },
         outcome: outcomeOf(effect),
       };
     }
   }
+}
+
+/**
+ * The request presents the secret that a confirmed password replaced a while ago, beside the current token: the browser
+ * had held it back. An exchange would take the session that the password had raised, and give it to this answer.
+ */
+function isHeldBack(
+  session: SessionRow | undefined,
+  outdatedRow: SessionRow | undefined,
+  now: number,
+  { settings: { times } }: Core,
+): boolean {
+  return (
+    session !== undefined &&
+    session.id === outdatedRow?.id &&
+    session.level === "login" &&
+    // A renewal proves nothing: whoever took the session by one loses it as soon as the browser comes.
+    session.beganAt === session.secretAt &&
+    now - session.secretAt <= times.queue &&
+    now <= Math.min(session.idleDeadline, session.absoluteDeadline)
+  );
+}
+
+const withoutExchange = (decision: RememberDecision): RememberDecision =>
+  decision.kind === "rotate" || decision.kind === "recover" ? { kind: "accept" } : decision;
+
+/** How often a login's old token may be taken for one that the browser held back. */
+const MOST_STRAYS = 3;
+
+/**
+ * Only from where the login is used, as far as that says anything: an address that many share, or that a proxy may have
+ * put there, tells a browser from a thief as little as no address does.
+ */
+async function countedAsStray(
+  { settings, events }: Core,
+  { address, userAgent, forwarded }: RequestFacts,
+  { login, session }: Remembered,
+  cookie: PresentedRemember,
+  now: number,
+): Promise<boolean> {
+  const isFromThere =
+    session !== undefined &&
+    address !== undefined &&
+    userAgent !== undefined &&
+    !forwarded &&
+    isPublic(address) &&
+    session.address === address &&
+    session.userAgent === userAgent;
+  if (!isFromThere) return false;
+  const { id, generation, userId } = login;
+  if (!(await countStray(settings, login))) return false;
+  events.emit("stray", {
+    at: now,
+    handle: id,
+    userId,
+    generation,
+    presentedGeneration: cookie.generation,
+    request: { address, userAgent },
+  });
+  return true;
+}
+
+/** The browser may come back while we count, and rotate: what was a stray when it was read still is one. */
+async function countStray(
+  { store }: Pick<Settings, "store">,
+  { id, generation }: RememberedRow,
+): Promise<boolean> {
+  const { done } = await store.apply({ stray: { id, generation, max: MOST_STRAYS } });
+  if (done) return true;
+  const login = (await store.findRemembered(id))?.login;
+  if (login === undefined || login.revokedAt !== undefined) return true;
+  return login.generation !== generation && countStray({ store }, login);
+}
+
+/** Only that login, whatever `remember.onTheft` says: nobody has stolen anything. False where it had not to end. */
+async function endMisfit(
+  { settings, events }: Core,
+  kind: Misfit["kind"] | "ahead",
+  { login }: Remembered,
+  { generation, digest: token }: PresentedRemember,
+  now: number,
+): Promise<boolean> {
+  const isBehind = kind === "ahead";
+  const result = await settings.store.apply({
+    end: [
+      {
+        rememberedId: login.id,
+        misfit: isBehind ? { kind: "behind", generation } : { kind: "forked", generation, token },
+        reason: isBehind ? "stale" : "forked",
+        at: now,
+        pruneAfter: tombstoneUntil(now, settings),
+      },
+    ],
+  });
+  const hasEnded = result.done && result.ended.length > 0;
+  events.emit(isBehind ? "generationAhead" : "forked", {
+    at: now,
+    handle: login.id,
+    userId: login.userId,
+    generation: login.generation,
+    presentedGeneration: generation,
+    hasEnded,
+  });
+  return hasEnded;
 }
 
 /** The remember cookie counts where it brings a user back; otherwise the session cookie's standing stays. */
@@ -278,20 +456,24 @@ function newState(
   opened: Opened,
   clear: readonly CookieInstruction[],
 ): RequestState {
-  const { codec, session } = core.settings;
+  const { codec, session, times } = core.settings;
   const { standing } = opened;
   return {
     core,
     facts,
+    request: tokenOf(facts),
     rememberCookie,
     outcome: opened.outcome,
     openedAt,
+    arrivedAt: arrivalOf(facts, openedAt, times),
+    isWithheld: isWithheld(core, facts, rememberCookie),
     standing,
     life: undefined,
     presented: opened.presented,
     successor: opened.successor,
     data: new SessionData(codec, session.maxBytes, sessionOf(standing)?.data),
     intent: { kind: "keep" },
+    mark: undefined,
     drawnId: undefined,
     destroyed: false,
     canSetCookies: facts.canSetCookies,
@@ -301,6 +483,8 @@ function newState(
     rerun: undefined,
     hasMoved: opened.hasMoved ?? false,
     lock: undefined,
+    csrf: undefined,
+    states: new Set(),
     flash: undefined,
     onLateUse: undefined,
     cookies: new Map(),

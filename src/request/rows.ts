@@ -77,7 +77,6 @@ export function newRememberedRow(
     userId: UserId;
     token: Secret;
     now: number;
-    until: number | undefined;
     device: Pick<SessionRow, "name" | "tag">;
   },
   settings: Settings,
@@ -97,7 +96,7 @@ export function newRememberedRow(
     confirmedAt: undefined,
     strays: 0,
     createdAt: now,
-    absoluteDeadline: login.until ?? now + settings.remember.absolute,
+    absoluteDeadline: now + settings.remember.absolute,
     revokedAt: undefined,
     revokedReason: undefined,
     name: device.name,

@@ -1,3 +1,4 @@
+import type { ClockWatch } from "../clock-watch.ts";
 import type { Flash } from "../data/flash.ts";
 import type { SessionData } from "../data/session-data.ts";
 import type { Events } from "../events.ts";
@@ -8,16 +9,20 @@ import type {
   PresentedSession,
   SessionCookie,
 } from "../http/cookies.ts";
+import type { UnknownKeys } from "../http/unknown-keys.ts";
 import type { HeldLock, Locks } from "../locks.ts";
 import type { Settings } from "../options.ts";
-import { newId, newSiblingId } from "../secrets.ts";
+import { type Digest, newId, newSiblingId } from "../secrets.ts";
 import type { Level, RememberedRow, SessionRow, UserId } from "../stores/store.ts";
 import type { RequestFacts } from "./facts.ts";
+import type { Mark } from "./take-back.ts";
 
 export interface Core {
   readonly settings: Settings;
   readonly events: Events;
   readonly locks: Locks;
+  readonly unknownKeys: UnknownKeys;
+  readonly clocks: ClockWatch;
 }
 
 /** What the rows said about this request. Set at open; a commit that was overtaken sets it anew. */
@@ -25,7 +30,25 @@ export type Standing =
   /** No session; one may be made. */
   | { readonly kind: "none" }
   /** Nothing may be saved and no cookie set, except by a sign-in. */
-  | { readonly kind: "detached"; readonly why: "replaced" | "ended" | "taken_over" | "skew" | "insecure" }
+  | {
+      readonly kind: "detached";
+      readonly why:
+        | "replaced"
+        | "ended"
+        | "taken_over"
+        | "skew"
+        | "insecure"
+        /** Replaced long ago, while the session lives: the browser may have a newer cookie, and have held this back. */
+        | "outdated"
+        /** The session is bound to another address or browser. */
+        | "moved"
+        /** The browser has withheld its cookies. */
+        | "cross_site"
+        /** A token that the browser has replaced, and held back. */
+        | "stray";
+      /** The session whose secret was replaced, where the presented one may still end it. */
+      readonly leaving?: { readonly row: SessionRow; readonly secret: Digest } | undefined;
+    }
   /** The rows could not be read, and the policy is to go on: as `detached`, and what must be stored fails. */
   | { readonly kind: "detached"; readonly why: "unavailable"; readonly error: unknown }
   | { readonly kind: "live" | "late"; readonly session: SessionRow }
@@ -45,25 +68,43 @@ export type Intent =
   | { readonly kind: "keep" }
   /** `isFinal`: the old secret gets nothing, as after a sign-in. */
   | { readonly kind: "regenerate"; readonly isFinal?: boolean }
-  | { readonly kind: "reauthenticate"; readonly at: number }
+  | ({ readonly kind: "reauthenticate" } & Raise)
   | LoginIntent
+  | RenewIntent
   | { readonly kind: "logout" };
+
+/** A credential was proved again. */
+export interface Raise {
+  readonly provedAt: number;
+  /** The end of the session's remembered login, beyond which the session's does not go. */
+  readonly notAfter: number | undefined;
+}
+
+/** New secrets for the same sign-in. It proves nothing, so it takes effect only while what it renews is alive. */
+export interface RenewIntent {
+  readonly kind: "renew";
+  /** The session's login, where the request presented its current token: only then it gets a successor. */
+  readonly login: RememberedRow | undefined;
+  /** A login whose token was not presented ends, as after a changed password. */
+  readonly endsLogin: boolean;
+  readonly raise: Raise | undefined;
+}
 
 export interface LoginIntent {
   readonly kind: "login";
   readonly userId: UserId;
   readonly level: Level;
   readonly authenticatedAt: number | undefined;
-  /** The remembered login to be made; `until` keeps an absolute deadline that runs already. */
-  readonly remember: { readonly id: string; readonly until: number | undefined } | undefined;
+  /** The remembered login to be made. */
+  readonly remember: { readonly id: string } | undefined;
   /** The whole present data is carried, so changes of parallel requests are too. */
   readonly carriesAll: boolean;
   /** The sign-in was another library's: nobody proves anything now. */
   readonly isTakenOver?: boolean;
   /** The user's other device of this tag ends. */
   readonly tag: string | undefined;
-  /** New secrets for the same sign-in, rather than another sign-in. */
-  readonly isRenewal: boolean;
+  /** When the credential was checked. */
+  readonly provedAt: number;
 }
 
 /** What became of the cookies that a request presented. For handlers and logs; answers to visitors do not differ. */
@@ -83,6 +124,8 @@ export type Outcome =
   | "malformed"
   | "duplicate"
   | "ahead"
+  | "forked"
+  | "stray"
   | "skew"
   | "insecure"
   | "unavailable";
@@ -101,10 +144,19 @@ export interface SessionLife {
 export interface RequestState {
   readonly core: Core;
   readonly facts: RequestFacts;
+  /** Stands for the request, whatever is made of it. */
+  readonly request: object;
   readonly rememberCookie: Presented<PresentedRemember>;
   readonly outcome: Outcome;
-  /** When the request came. What it proves, it proved then, however long its handler takes. */
+  /** When the session was opened. */
   readonly openedAt: number;
+  /**
+   * When the head of the request arrived, as far as that is known and believed. What the request proves, it proved then,
+   * however long its body or its handler takes.
+   */
+  readonly arrivedAt: number;
+  /** The browser has withheld its cookies, as another site made it send the request. */
+  readonly isWithheld: boolean;
   readonly data: SessionData;
   life: SessionLife | undefined;
   /** The session cookie that the request stands on. */
@@ -113,6 +165,8 @@ export interface RequestState {
   successor: SessionCookie | undefined;
   standing: Standing;
   intent: Intent;
+  /** What to go back to where what was asked for since cannot be stored. */
+  mark: Mark | undefined;
   /** The row id of a session that is yet to be stored; see `newIdOf`. */
   drawnId: string | undefined;
   destroyed: boolean;
@@ -130,6 +184,10 @@ export interface RequestState {
   readonly hasMoved: boolean;
   /** Held from `exclusive` until the response begins. */
   lock: HeldLock | undefined;
+  /** The CSRF secret that was made after the sign-in of this request; any other one may be known to others. */
+  csrf: string | undefined;
+  /** Where the states are kept that were made after the sign-in of this request; others may be known as well. */
+  readonly states: Set<string>;
   /** Messages, where the handler asked for them. */
   flash: Flash | undefined;
   /** Called where the data is used after the response has begun. */
@@ -151,7 +209,8 @@ export function newIdOf(state: RequestState): string {
   const { standing } = state;
   // A login whose session row was lost gets one that belongs to it.
   state.drawnId ??= state.successor?.id;
-  state.drawnId ??= standing.kind === "remembered" ? newSiblingId(standing.login.id) : newId();
+  state.drawnId ??=
+    standing.kind === "remembered" ? newSiblingId(standing.login.id) : newId(state.core.settings.realm);
   return state.drawnId;
 }
 
@@ -194,8 +253,15 @@ export function identityOf(state: RequestState): Identity {
     };
   }
   const standingIdentity = identityOfStanding(standing);
-  if (intent.kind !== "reauthenticate") return standingIdentity;
-  return { ...standingIdentity, level: "login", authenticatedAt: intent.at };
+  const raise = raiseOf(intent);
+  if (raise === undefined) return standingIdentity;
+  return { ...standingIdentity, level: "login", authenticatedAt: raise.provedAt };
+}
+
+/** The credential that was proved again, where one was. */
+export function raiseOf(intent: Intent): Raise | undefined {
+  if (intent.kind === "renew") return intent.raise;
+  return intent.kind === "reauthenticate" ? intent : undefined;
 }
 
 export function identityOfStanding(standing: Standing): Identity {

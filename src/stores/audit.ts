@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { NO_REALM } from "../secrets.ts";
 import type { UserId } from "./store.ts";
 
 /** One thing that happened around an account. Holds no secret, and nothing of a session's data. */
@@ -47,18 +48,19 @@ export interface AuditQuery {
 /** Eight characters last until the year 2059, nine for the next three thousand. */
 const TIME_LENGTH = 9;
 const COUNT_LENGTH = 3;
-const RANDOM_BYTES = 5;
+const RANDOM_LENGTH = 6;
 
 let made = 0;
 
 /**
  * The time first, so that keys are in the order of time and new ones come to the end of an index; then a number, which
- * keeps what one process tells in one millisecond in its order.
+ * keeps what one process tells in one millisecond in its order. The realm last, as in the ids of rows: an entry need not
+ * have a handle.
  */
-export function newAuditId(at: number): string {
+export function newAuditId(at: number, realm = NO_REALM): string {
   made = (made + 1) % 36 ** COUNT_LENGTH;
   const count = made.toString(36).padStart(COUNT_LENGTH, "0");
-  return earliestAuditId(at) + count + randomBytes(RANDOM_BYTES).toString("hex");
+  return earliestAuditId(at) + count + randomBytes(5).toString("base64url").slice(0, RANDOM_LENGTH) + realm;
 }
 
 /** Comes before every id of this moment, and after those of any moment before. */

@@ -15,6 +15,26 @@ export const deadlineOf = ({ session, login }: UserEntry): number =>
 export const tagOfDevice = ({ session, login }: UserEntry): string | undefined =>
   session === undefined ? login?.tag : session.tag;
 
+/** Both ids of a device end with the text of its realm. */
+export const isInRealm = ({ session, login }: UserEntry, realm: string | undefined): boolean =>
+  realm === undefined || (session ?? login)?.id.endsWith(realm) === true;
+
+/** Whether a selector means this device; without the lock of its rows, somebody may be changing it. */
+export function isMeant(
+  entry: UserEntry,
+  { handle, userId, except, realm, lastUsedBefore }: EndSelector,
+): boolean {
+  const { session, login } = entry;
+  const has = (id: string) => session?.id === id || login?.id === id;
+  return (
+    (userId === undefined || (session?.userId ?? login?.userId) === userId) &&
+    (handle === undefined || has(handle)) &&
+    (except === undefined || !has(except)) &&
+    isInRealm(entry, realm) &&
+    (lastUsedBefore === undefined || lastUse(entry) < lastUsedBefore)
+  );
+}
+
 /** What a change makes, which a cap counts and never ends. */
 export interface Spared {
   readonly sessionId: string | undefined;
@@ -22,13 +42,20 @@ export interface Spared {
 }
 
 /** A user's devices that are too many, the longest unused first. */
-function beyondCap(entries: readonly UserEntry[], { most, at, tag }: Cap, spared: Spared): UserEntry[] {
+function beyondCap(
+  entries: readonly UserEntry[],
+  { most, at, tag, realm }: Cap,
+  spared: Spared,
+): UserEntry[] {
   const isSpared = ({ session, login }: UserEntry) =>
     (session !== undefined && session.id === spared.sessionId) ||
     (login !== undefined && login.id === spared.loginId);
   const others = entries.filter(
     (entry) =>
-      !isSpared(entry) && deadlineOf(entry) >= at && (tag === undefined || tagOfDevice(entry) === tag),
+      !isSpared(entry) &&
+      deadlineOf(entry) >= at &&
+      isInRealm(entry, realm) &&
+      (tag === undefined || tagOfDevice(entry) === tag),
   );
   const excess = Math.max(0, others.length + 1 - most);
   return others.sort((a, b) => lastUse(a) - lastUse(b)).slice(0, excess);

@@ -183,13 +183,18 @@ export interface Ending {
   readonly sessionId?: string | undefined;
   /** Whose that session must be for it to end: somebody may have signed in on the row meanwhile. */
   readonly userId?: UserId | undefined;
-  /** With it the session, and with that its login, ends only if this is the digest of its current or retired secret. */
+  /**
+   * With it the session, and with that its login, ends only if this is the digest of its current,
+   * previous or retired secret.
+   */
   readonly secret?: Digest | undefined;
   readonly rememberedId?: string | undefined;
   /** With it the login ends only while it is in that state. */
   readonly misfit?: Misfit | undefined;
   /** With it the login ends only if this digest is its current, previous or superseded token. */
   readonly token?: Digest | undefined;
+  /** With it and `token` the login ends also if it is this user's, whatever the token. */
+  readonly owner?: UserId | undefined;
   readonly reason: RevocationReason;
   readonly at: number;
   /** Until when the tombstone is kept. */

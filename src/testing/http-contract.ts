@@ -1,14 +1,29 @@
+import { arrivals } from "./http/arrivals.ts";
+import { contexts } from "./http/contexts.ts";
 import type { HttpFace } from "./http/face.ts";
 import { faults } from "./http/faults.ts";
 import { guards } from "./http/guards.ts";
 import { responses } from "./http/responses.ts";
 import { openScene, type Stories, type Story } from "./http/scene.ts";
+import { senders } from "./http/senders.ts";
+import { streams } from "./http/streams.ts";
 import { transport } from "./http/transport.ts";
 import { turns } from "./http/turns.ts";
 import { visits } from "./http/visits.ts";
 import type { ContractCase } from "./store-contract.ts";
 
-const STORIES: Stories = { ...visits, ...responses, ...faults, ...transport, ...guards, ...turns };
+const STORIES: Stories = {
+  ...visits,
+  ...responses,
+  ...faults,
+  ...transport,
+  ...guards,
+  ...turns,
+  ...arrivals,
+  ...senders,
+  ...contexts,
+  ...streams,
+};
 
 /**
  * What every face must do with real requests over real connections, as cases for any test runner:

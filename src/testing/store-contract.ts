@@ -4,8 +4,11 @@ import { audit } from "./contract/audit.ts";
 import { caps } from "./contract/caps.ts";
 import { ending } from "./contract/ending.ts";
 import { locks } from "./contract/locks.ts";
+import { marks } from "./contract/marks.ts";
+import { misfits } from "./contract/misfits.ts";
 import { pruning } from "./contract/pruning.ts";
 import { races } from "./contract/races.ts";
+import { realms } from "./contract/realms.ts";
 import { rows } from "./contract/rows.ts";
 import { type Cases, sceneOf } from "./contract/scene.ts";
 import { users } from "./contract/users.ts";
@@ -31,6 +34,9 @@ const CASES: Cases = {
   ...users,
   ...ending,
   ...caps,
+  ...marks,
+  ...misfits,
+  ...realms,
   ...locks,
   ...pruning,
   ...races,

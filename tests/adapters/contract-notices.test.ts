@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
-import { nodeFacts } from "../../src/adapters/node/index.ts";
+import { arrivedAt, nodeFacts } from "../../src/adapters/node/index.ts";
 import type { Session } from "../../src/index.ts";
 import {
   type ContractData,
@@ -21,14 +21,17 @@ interface Flaws {
   readonly answersWhereSavingFailed?: boolean;
   readonly savesNothingOnErrors?: boolean;
   readonly stopsRudely?: boolean;
+  readonly knowsNoArrival?: boolean;
 }
 
 const naive = (flaws: Flaws): HttpFace => ({
   isLazy: true,
+  seesHeads: false,
   async serve({ psession, site, trustProxy }: FaceSetup) {
     const sessions = new WeakMap<object, Promise<Session<ContractData>>>();
     const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-      const exchange = psession.exchange(nodeFacts(request, trustProxy));
+      const known = flaws.knowsNoArrival === true ? {} : { arrivedAt: arrivedAt(psession, request) };
+      const exchange = psession.exchange(nodeFacts(request, trustProxy, known));
       const { pathname, searchParams } = new URL(request.url ?? "/", "http://any");
       const open = () => {
         if (flaws.keepsSessionPerConnection !== true) return exchange.open();
@@ -37,7 +40,13 @@ const naive = (flaws: Flaws): HttpFace => ({
         return known;
       };
       const { method = "GET" } = request;
-      const visit = { method, path: pathname, query: searchParams, session: open };
+      const visit = {
+        method,
+        path: pathname,
+        query: searchParams,
+        session: open,
+        body: async () => undefined,
+      };
       const given: SiteAnswer = await site(visit).catch((error) => {
         if (flaws.savesNothingOnErrors === true) throw error;
         return { status: error.status ?? 500 };
@@ -77,6 +86,7 @@ const naive = (flaws: Flaws): HttpFace => ({
 
 const careless = (change: (setup: FaceSetup) => FaceSetup): HttpFace => ({
   isLazy: false,
+  seesHeads: true,
   serve: (setup) => nodeFace.serve(change(setup)),
 });
 
@@ -107,6 +117,14 @@ test.each<[HttpFace, string]>([
   [
     naive({}),
     "nine requests at once to an exclusive route that reads and then writes are counted one by one",
+  ],
+  [
+    naive({ knowsNoArrival: true }),
+    "a request arrived when it came, not when its handler asked for the session",
+  ],
+  [
+    { ...naive({ knowsNoArrival: true }), seesHeads: true },
+    "a request that waited before the sessions arrived when its head did, where the server says when that was",
   ],
   [
     careless((setup) => ({ ...setup, trustProxy: true })),

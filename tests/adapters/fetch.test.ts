@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { type FetchHandler, originCheck, withSession } from "../../src/adapters/fetch/index.ts";
 import { memoryStore, PsessionError } from "../../src/index.ts";
 import { type TestApp, type TestData, testApp } from "../support/app.ts";
+import { DAY } from "../support/clock.ts";
 import { intercepted } from "../support/stores.ts";
 
 type Handler = FetchHandler<TestData, [], Response>;
@@ -89,18 +90,80 @@ describe("responses", () => {
     expect(await handler(request())).toBeUndefined();
   });
 
-  test("a WebSocket's upgrade changes no secret, as its answer brings no cookie", async () => {
-    const app = testApp();
-    const first = await withSession(app.psession, async (_request, getSession) => {
-      await (await getSession()).login(7, { remember: true });
-      return new Response();
-    })(request());
-    const [, remember = ""] = first.headers.getSetCookie().map((line) => line.split(";")[0]);
-    const answer = await withSession(app.psession, async (_request, getSession) => {
-      return Response.json((await getSession()).userId);
-    })(request("/", { upgrade: "websocket", cookie: remember }));
-    expect([await answer.json(), answer.headers.getSetCookie()]).toEqual([7, []]);
-    expect(app.told()).not.toContain("restored");
+  describe("the answer to a WebSocket's upgrade brings no cookie, so no secret is changed", () => {
+    const remembered = async () => {
+      const app = testApp();
+      const first = await withSession(app.psession, async (_request, getSession) => {
+        await (await getSession()).login(7, { remember: true });
+        return new Response();
+      })(request());
+      const [, remember = ""] = first.headers.getSetCookie().map((line) => line.split(";")[0]);
+      app.clock.advance(DAY);
+      return { app, asked: request("/", { upgrade: "websocket", cookie: remember }) };
+    };
+
+    /** As Deno and Cloudflare make them: nothing can be put on it, and nothing may be made of it. */
+    const switching = () => {
+      const answer = new Response();
+      const refuse = () => {
+        throw new TypeError("immutable");
+      };
+      Object.defineProperties(answer, {
+        status: { value: 101 },
+        headers: { get: refuse },
+        body: { get: refuse },
+      });
+      return answer;
+    };
+
+    test.each([
+      ["undefined, of a server that took the request over", undefined],
+      ["101", switching()],
+    ])("%s", async (_, own) => {
+      const { app, asked } = await remembered();
+      const answer = await withSession<TestData, [], Response | undefined>(
+        app.psession,
+        async (_request, getSession) => {
+          expect((await getSession()).userId).toBe(7);
+          return own;
+        },
+      )(asked);
+      expect(answer).toBe(own);
+      expect(app.told()).toContain("accepted");
+      expect(app.told()).not.toContain("restored");
+    });
+
+    test("Bun's own word counts, where a Response stands for an upgrade", async () => {
+      for (const isUpgraded of [true, false]) {
+        const { app, asked } = await remembered();
+        let address: { address: string } | null = { address: "192.0.2.7" };
+        const server = { requestIP: () => address };
+        const handler = withSession(app.psession, async (_request, getSession, _server: typeof server) => {
+          await getSession();
+          if (isUpgraded) address = null;
+          return new Response(null);
+        });
+        const answer = await handler(asked, server);
+        expect(answer.headers.getSetCookie()).toHaveLength(isUpgraded ? 0 : 2);
+        expect(app.told()).toContain(isUpgraded ? "accepted" : "restored");
+      }
+    });
+
+    test("so does Node's, where something else sends the head; not where the answer's headers go along", async () => {
+      for (const [environment, isSent] of [
+        [{ incoming: { upgrade: true } }, false],
+        [{ incoming: { upgrade: true }, wss: {} }, true],
+        [{ incoming: { upgrade: false } }, true],
+      ] as const) {
+        const { app, asked } = await remembered();
+        const handler = withSession(app.psession, async (_request, getSession, _environment: object) => {
+          await getSession();
+          return new Response(null);
+        });
+        const answer = await handler(asked, environment);
+        expect(answer.headers.getSetCookie()).toHaveLength(isSent ? 2 : 0);
+      }
+    });
   });
 });
 

@@ -1,6 +1,12 @@
 import { getCookie, H3, setCookie, toNodeHandler } from "h3";
 import { describe, expect, test } from "vitest";
-import { type CookieAttributes, type GetSession, jarSession } from "../../src/adapters/fetch/index.ts";
+import {
+  type CookieAttributes,
+  type GetSession,
+  type JarFacts,
+  jarSession,
+} from "../../src/adapters/fetch/index.ts";
+import type { RequestFacts } from "../../src/index.ts";
 import {
   overHttp,
   REMEMBER,
@@ -19,6 +25,28 @@ declare module "h3" {
   }
 }
 
+test("a jar's request is what its caller says: when it came, from where, and through whom", async () => {
+  const { psession } = testApp();
+  const facts: RequestFacts[] = [];
+  const begin = psession.exchange.bind(psession);
+  psession.exchange = ((found: RequestFacts, make: never) => {
+    facts.push(found);
+    return begin(found, make);
+  }) as typeof psession.exchange;
+  const headers = new Headers({ origin: "https://shop.example", "x-forwarded-for": "203.0.113.9" });
+  const open = (known: Partial<JarFacts>) =>
+    jarSession(psession, { headers }, { secure: true, ...known }).getSession();
+  await open({});
+  await open({ origin: "https://shop.example", arrivedAt: 7, trustsProxy: true });
+  await open({ origin: "https://other.example" });
+  const seen = facts.map(({ arrivedAt, crossSite, forwarded }) => ({ arrivedAt, crossSite, forwarded }));
+  expect(seen).toEqual([
+    { arrivedAt: undefined, crossSite: false, forwarded: true },
+    { arrivedAt: 7, crossSite: false, forwarded: false },
+    { arrivedAt: undefined, crossSite: true, forwarded: true },
+  ]);
+});
+
 describe("h3's cookies", () => {
   const start = async (define: (routes: H3) => void) => {
     const app = testApp(overHttp);
@@ -30,7 +58,12 @@ describe("h3's cookies", () => {
           headers: event.req.headers,
           set: (name, value, attributes) => setCookie(event, name, value, attributes),
         },
-        { secure: event.url.protocol === "https:", method: event.req.method, address: event.req.ip },
+        {
+          secure: event.url.protocol === "https:",
+          method: event.req.method,
+          address: event.req.ip,
+          arrivedAt: app.clock.now(),
+        },
       );
       event.context.getSession = getSession;
       const answer = await next();
@@ -158,7 +191,10 @@ class JarBrowser {
       headers: new Headers(cookie === "" ? {} : { cookie }),
       ...(own === undefined ? {} : { set: own.set.bind(own) }),
     };
-    const { getSession, commit } = jarSession(this.#app.psession, jar, { secure: true });
+    const { getSession, commit } = jarSession(this.#app.psession, jar, {
+      secure: true,
+      arrivedAt: this.#app.clock.now(),
+    });
     const result = await handler(getSession);
     await commit();
     for (const line of own?.lines ?? []) receive(this.jar, line);
@@ -228,7 +264,9 @@ describe("a jar", () => {
     await browser.visit(makeJar(), async (getSession) => {
       await (await getSession()).login(7, { remember: true });
     });
-    const twice = `${browser.cookie}; ${SESSION}=smuggled; ${REMEMBER}=smuggled`;
+    const smuggled = `${browser.cookie}; ${SESSION}=smuggled; ${REMEMBER}=smuggled`;
+    expect(await browser.visit(makeJar(), look, smuggled)).toMatchObject({ userId: 7, outcome: "live" });
+    const twice = `${browser.cookie}; ${browser.cookie}`;
     expect(await browser.visit(makeJar(), look, twice)).toMatchObject({
       userId: undefined,
       outcome: "duplicate",

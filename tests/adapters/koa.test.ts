@@ -25,7 +25,7 @@ type App = Koa<Koa.DefaultState, SessionContext<TestData>>;
 type Context = Parameters<Parameters<App["use"]>[0]>[0];
 type Routes = Record<string, (ctx: Context) => unknown>;
 
-interface Setup extends Partial<PsessionOptions> {
+interface Setup extends Omit<Partial<PsessionOptions>, "proxy"> {
   koa?: KoaOptions;
   before?: (app: App) => void;
   proxy?: boolean;

@@ -216,6 +216,7 @@ describe("a socket that outlives its session", () => {
       () => app.psession.passwordChanged("ada"),
       () => client.get("/login-as-bob"),
     ]) {
+      app.clock.advance(1);
       await client.get("/login");
       const { ws, upgrade } = await openAlive();
       const closing = closedWith(ws);

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { TestBrowser } from "../support/app.ts";
 import { DAY, HOUR, MINUTE } from "../support/clock.ts";
 import { describeWith } from "../support/servers/reach.ts";
-import { KINDS, type Place, place, signIn } from "./places.ts";
+import { KINDS, type Place, place, SQLITE, signIn } from "./places.ts";
 
 for (const [name, kind] of Object.entries(KINDS)) {
   describeWith(kind.needs, `who is signed in: ${name}`, () => {
@@ -141,3 +141,13 @@ for (const [name, kind] of Object.entries(KINDS)) {
     });
   });
 }
+
+test("users says where the other spelling of an id is signed in", async () => {
+  const { app, run } = await place(SQLITE);
+  await signIn(app, "7");
+  expect((await run("users", "7")).stderr).toContain('User "7" is signed in: say --text.');
+  await signIn(app, 8);
+  expect((await run("users", "8", "--text")).stderr).toContain("User 8 is signed in: leave --text out.");
+  const revoked = await run("revoke", "--user", "7", "--yes");
+  expect(revoked).toMatchObject({ code: 1, stderr: expect.stringContaining('the text "7" has') });
+});

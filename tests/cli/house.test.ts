@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { DAY } from "../support/clock.ts";
 import { describeWith } from "../support/servers/reach.ts";
-import { KINDS, place, signIn } from "./places.ts";
+import { KINDS, place, SQLITE, signIn } from "./places.ts";
 
 for (const [name, kind] of Object.entries(KINDS)) {
   describeWith(kind.needs, `looking after the tables: ${name}`, () => {
@@ -68,4 +68,20 @@ test("a store without tables has nothing to migrate", async () => {
     code: 0,
     stdout: 'The store "memory" has no tables to make.\n',
   });
+});
+
+test("prune deletes nothing where this clock and the database's differ", async () => {
+  const { app, configure, run, store } = await place(SQLITE);
+  const gone = await signIn(app, "ada");
+  app.clock.advance(400 * DAY);
+  const withClock = (ahead: number) =>
+    `clock: undefined, store: Object.assign(sqliteStore({ path: "app.sqlite" }), { clock: async () => Date.now() - ${ahead} }),`;
+  configure({ options: withClock(400 * DAY) });
+  expect(await run("prune")).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("Nothing is deleted"),
+  });
+  expect(await store.findSession(gone)).toBeDefined();
+  configure({ options: withClock(0) });
+  expect(await run("prune")).toMatchObject({ code: 0 });
 });

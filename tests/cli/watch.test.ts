@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { NO_REALM } from "../../src/secrets.ts";
 import { TABLES } from "../../src/stores/sql/schema.ts";
 import { KEY } from "../support/app.ts";
 import { describeWith } from "../support/servers/reach.ts";
@@ -48,7 +49,7 @@ test("too much to look at again and again is refused", async () => {
   const { run, sql, app } = await place(KINDS["sqlite"] as never);
   await signIn(app, "ada");
   const columns = Object.values(TABLES.sessions.spec).map(([column]) => column);
-  const copied = columns.map((column) => (column === "id" ? "printf('%022d', at)" : column));
+  const copied = columns.map((column) => (column === "id" ? `printf('%018d', at) || '${NO_REALM}'` : column));
   await sql(`WITH RECURSIVE numbers(at) AS (SELECT 1 UNION ALL SELECT at + 1 FROM numbers WHERE at < 10001)
     INSERT INTO psession_sessions SELECT ${copied.join(", ")} FROM psession_sessions, numbers`);
   expect(await run("watch")).toMatchObject({ code: 1, stderr: expect.stringContaining("more than 10000") });

@@ -51,6 +51,37 @@ test("what cannot come back, or reaches a prototype, is refused", async () => {
   }
 });
 
+test("a path leads through lists and plain objects only", async () => {
+  const browser = setUp();
+  await browser.visit((session) => {
+    session.set({ map: new Map([["a", 1]]), bytes: new Uint8Array(2), when: new Date(5), set: new Set() });
+    for (const path of ["map.a", "map.size", "bytes.0", "bytes.9", "when.x", "set.add", "map.a.b"]) {
+      expect(() => session.set(path, 1), path).toThrow(/leads through a (Map|Uint8Array|Date|Set)/);
+      session.remove(path);
+    }
+  });
+  expect((await browser.visit()).session.data).toEqual({
+    map: new Map([["a", 1]]),
+    bytes: new Uint8Array(2),
+    when: new Date(5),
+    set: new Set(),
+  });
+});
+
+test("holes are found inside maps and sets, and circles have an end", async () => {
+  const browser = setUp();
+  const circle: Record<string, unknown> = { name: "Ada" };
+  circle["self"] = circle;
+  await browser.visit((session) => session.set({ circle }));
+  const holes = new Array(1e9);
+  for (const value of [new Map([["x", holes]]), new Set([holes]), new Map([[holes, 1]])]) {
+    await expect(browser.visit((session) => session.set("value", value))).rejects.toThrow(/hole/);
+    await expect(browser.visit((session) => Object.assign(session.data, { value }))).rejects.toThrow(/hole/);
+  }
+  const { session } = await browser.visit();
+  expect(session.get("circle.self.self.name")).toBe("Ada");
+});
+
 test("stored text that is damaged or hostile is an error, not a session", () => {
   for (const text of ["", "{", "[]", "5", '[{"a":1},{"__proto__":2},3]', '[["Map",1,2],"a","b"]']) {
     expect(() => codec.decode(text), text).toThrow(expect.objectContaining({ code: "invalid_data" }));

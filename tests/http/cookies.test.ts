@@ -5,6 +5,7 @@ import {
   readRememberCookie,
   readSessionCookie,
   rememberCookieValue,
+  scopeOf,
   serializeCookie,
   sessionCookieValue,
 } from "../../src/http/cookies.ts";
@@ -14,6 +15,14 @@ import { KEY, OLDER_KEY, SESSION } from "../support/app.ts";
 const keys = new KeyRing([KEY]);
 const cookie = { id: newId(), secret: newSecret() };
 const value = sessionCookieValue(cookie, keys);
+const definition = {
+  name: SESSION,
+  path: "/",
+  domain: undefined,
+  secure: true,
+  sameSite: "lax",
+  partitioned: false,
+} as const;
 const read = (header: string | undefined) => readSessionCookie(header, SESSION, keys);
 
 describe("reading", () => {
@@ -51,9 +60,53 @@ describe("reading", () => {
     expect(read(`${SESSION}[]=${value}`).kind).toBe("absent");
   });
 
-  test("two cookies of one name are refused, even if they are equal", () => {
-    expect(read(`${SESSION}=${value}; ${SESSION}=${value}`).kind).toBe("duplicate");
-    expect(read(`${SESSION}=; ${SESSION}=${value}`).kind).toBe("duplicate");
+  test("of several cookies of one name the one with a valid MAC counts; none if two have one, even if they are equal", () => {
+    const other = sessionCookieValue({ id: newId(), secret: newSecret() }, keys);
+    for (const two of [
+      [value, value],
+      [value, other],
+      ["", "x"],
+      [value, "x", other],
+    ])
+      expect(read(two.map((one) => `${SESSION}=${one}`).join("; ")).kind).toBe("duplicate");
+    for (const one of [
+      ["", value],
+      [value, "x"],
+      [value, value.replace(/.$/, "-")],
+    ])
+      expect(read(one.map((each) => `${SESSION}=${each}`).join("; "))).toMatchObject({
+        kind: "valid",
+        cookie,
+      });
+  });
+
+  test("of more than eight cookies of one name none counts", () => {
+    const header = (more: number) => `${`${SESSION}=x; `.repeat(more)}${SESSION}=${value}`;
+    expect(read(header(7)).kind).toBe("valid");
+    expect(read(header(8)).kind).toBe("duplicate");
+  });
+
+  test("a MAC holds for the name, Domain, Path and Partitioned that a cookie was set with", () => {
+    const of = (changed: object) => scopeOf({ ...definition, ...changed });
+    const scopes = [
+      {},
+      { name: "other" },
+      { domain: "example.com" },
+      { domain: "shop.example.com" },
+      { path: "/shop" },
+      { path: "/shop/" },
+      { partitioned: true },
+    ].map(of);
+    expect(new Set(scopes).size).toBe(scopes.length);
+    expect(of({ domain: "EXAMPLE.com" })).toBe(of({ domain: "example.com" }));
+    expect(of({ sameSite: "strict" })).toBe(of({}));
+    for (const session of scopes) {
+      const ring = new KeyRing([KEY], { session, remember: session, device: session });
+      expect(readSessionCookie(`${SESSION}=${value}`, SESSION, ring).kind).toBe("malformed");
+      expect(readSessionCookie(`${SESSION}=${sessionCookieValue(cookie, ring)}`, SESSION, ring).kind).toBe(
+        "valid",
+      );
+    }
   });
 
   test("shape, MAC, purpose and key must all fit", () => {
@@ -118,15 +171,6 @@ describe("reading", () => {
 });
 
 describe("writing", () => {
-  const definition = {
-    name: SESSION,
-    path: "/",
-    domain: undefined,
-    secure: true,
-    sameSite: "lax",
-    partitioned: false,
-  } as const;
-
   test("a Max-Age beyond what browsers keep is shortened to 400 days", () => {
     const line = serializeCookie({ definition, value: "v", maxAgeSeconds: 99_999_999 });
     expect(line).toContain("Max-Age=34560000;");

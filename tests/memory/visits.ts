@@ -20,7 +20,7 @@ const { keys } = psession.core.settings;
 const exchangeWith = (cookie: string | undefined) =>
   psession.exchange(
     factsOf((name) => (name === "cookie" ? cookie : undefined), {
-      ...{ method: "GET", secure: true, address: "192.0.2.7" },
+      ...{ method: "GET", secure: true, address: "192.0.2.7", arrivedAt: psession.core.settings.clock.now() },
     }),
   );
 

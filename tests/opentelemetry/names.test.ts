@@ -99,6 +99,8 @@ const OUTCOMES: Readonly<Record<Outcome, true>> = {
   malformed: true,
   duplicate: true,
   ahead: true,
+  forked: true,
+  stray: true,
   skew: true,
   insecure: true,
   unavailable: true,

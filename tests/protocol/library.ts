@@ -6,6 +6,10 @@ import { pathToFileURL } from "node:url";
 export interface Library {
   readonly openRequest: typeof import("../../src/request/open.ts").openRequest;
   readonly commitRequest: typeof import("../../src/request/commit.ts").commitRequest;
+  readonly Psession: typeof import("../../src/psession.ts").Psession;
+  readonly runInRequest: typeof import("../../src/request/context.ts").runInRequest;
+  readonly markOfUser: typeof import("../../src/request/marks.ts").markOfUser;
+  readonly markAt: typeof import("../../src/request/marks.ts").markAt;
   readonly Session: typeof import("../../src/session.ts").Session;
   readonly Events: typeof import("../../src/events.ts").Events;
   readonly resolveOptions: typeof import("../../src/options.ts").resolveOptions;
@@ -13,6 +17,8 @@ export interface Library {
   readonly decide: typeof import("../../src/remember/decide.ts");
   readonly memoryStore: typeof import("../../src/stores/memory/index.ts").memoryStore;
   readonly digest: typeof import("../../src/secrets.ts").digest;
+  /** Broken on purpose: what usually happens may be impossible. */
+  readonly isMutated: boolean;
 }
 
 export const SOURCES = resolve(import.meta.dirname, "../../src");
@@ -25,12 +31,16 @@ export async function loadLibrary(sources = SOURCES): Promise<Library> {
     ...(await load("request/open.ts")),
     ...(await load("request/commit.ts")),
     ...(await load("session.ts")),
+    ...(await load("psession.ts")),
+    ...(await load("request/context.ts")),
+    ...(await load("request/marks.ts")),
     ...(await load("events.ts")),
     ...(await load("options.ts")),
     ...(await load("remember/times.ts")),
     ...(await load("stores/memory/index.ts")),
     ...(await load("secrets.ts")),
     decide: await load("remember/decide.ts"),
+    isMutated: sources !== SOURCES,
   } as Library;
 }
 

@@ -206,7 +206,12 @@ describe.each(Object.entries(stores))("random lives on %s", (_, makeStore) => {
         await end(app, { way, browser, phone, device, first });
         for (const { handler, visit } of open) {
           if (handler === "update" || handler === "save") await handle(visit, handler).catch(expectEnded);
-          for (const line of await visit.answer({ lost: true })) receive(browser.jar, line);
+          // A password that was confirmed before the mark raises nothing.
+          const lines = await visit.answer({ lost: true }).catch((error: { code?: string }) => {
+            if (error.code !== "proof_outdated") throw error;
+            return [];
+          });
+          for (const line of lines) receive(browser.jar, line);
         }
         app.clock.advance(Math.min(wait, HOUR));
         for (const jar of [
@@ -232,7 +237,7 @@ describe.each(Object.entries(stores))("random lives on %s", (_, makeStore) => {
     await fc.assert(
       fc.asyncProperty(steps, async (visits) => {
         const app = testApp({ store: makeStore() });
-        const [victim, thief] = [new TestBrowser(app), new TestBrowser(app)];
+        const [victim, thief] = [new TestBrowser(app), new TestBrowser(app, "Thief/1.0")];
         await victim.visit((session) => session.login("ada", { remember: true }));
         const stolen = [victim.copyJar()];
         let isThiefIn = false;
@@ -288,7 +293,7 @@ async function end(app: TestApp, { way, browser, phone, device, first }: Ending)
       app.clock.advance(3 * MINUTE);
     }
     await moving.visit();
-    const thief = await new TestBrowser(app).visit(undefined, { jar: only(first, REMEMBER) });
+    const thief = await new TestBrowser(app, "Thief/1.0").visit(undefined, { jar: only(first, REMEMBER) });
     expect(thief.session.outcome).toBe("theft");
   }
 }

@@ -1,28 +1,35 @@
 import type { CookieInstruction } from "../../src/http/cookies.ts";
-import { Locks } from "../../src/locks.ts";
 import type { Settings } from "../../src/options.ts";
+import type { SessionStanding } from "../../src/remember/decide.ts";
+import { makeCore } from "../../src/request/core.ts";
 import type { RequestFacts } from "../../src/request/facts.ts";
-import type { RequestState } from "../../src/request/state.ts";
-import type { RememberedRow, SessionRow, Store } from "../../src/stores/store.ts";
+import type { Core, RequestState } from "../../src/request/state.ts";
+import type { Store } from "../../src/stores/store.ts";
+import { digestIn } from "./digests.ts";
+import { type Handler, handle } from "./handlers.ts";
 import { type Library, seedRandomness } from "./library.ts";
+import type { Rows, StoreCall } from "./rows.ts";
 
-/** The contents of the store, as data: a world is copied by copying these. */
-export interface Rows {
-  readonly sessions: ReadonlyMap<string, SessionRow>;
-  readonly logins: ReadonlyMap<string, RememberedRow>;
-}
+/** Where thieves are. */
+export const ELSEWHERE = "198.51.100.9";
 
 export interface Jar {
   readonly session: string | undefined;
   readonly remember: string | undefined;
 }
 
-export type Handler = "read" | "write" | "reauthenticate" | "regenerate" | "logout" | "login" | "renew";
+/** Of a request that nothing has held up. */
+export const momentOf = (now: number) => ({ now, arrivedAt: now });
+
+export const NO_COOKIES: Jar = { session: undefined, remember: undefined };
 
 interface Answered {
   readonly value: unknown;
   readonly at: number;
 }
+
+/** A second cookie of each name, as a subdomain can set one. */
+export type Tossed = "forged cookies" | "cookies of ours";
 
 /**
  * A request on its way through the real code. Its progress is the list of answers that the store gave so far:
@@ -37,14 +44,18 @@ export interface Running {
   /** How far the clock of its server is ahead. */
   readonly skew: number;
   readonly openedAt: number;
+  /** When its head arrived, or when whoever writes heads says so; undefined: when it was opened. */
+  readonly arrivedAt?: number | undefined;
+  /** Another site made the browser send it, which withheld its cookies. */
+  readonly isWithheld?: boolean;
+  /** It comes from another network, by another browser. */
+  readonly isFromElsewhere?: boolean;
+  readonly tossed?: Tossed | undefined;
+  /** Its server's options have shorter lives. */
+  readonly isLimited?: boolean;
   readonly answers: readonly Answered[];
   /** When its handler ended and the commit began. */
   readonly commitAt: number | undefined;
-}
-
-export interface StoreCall {
-  readonly name: string;
-  readonly values: readonly unknown[];
 }
 
 export type Progress =
@@ -54,20 +65,36 @@ export type Progress =
       readonly kind: "answering";
       readonly cookies: readonly CookieInstruction[];
       readonly events: readonly string[];
+      /** The answer says that the credential was checked too long ago. */
+      readonly isOutdated: boolean;
     };
+
+/** Lives, in ticks, that an application was given by a deploy. */
+export interface Lives {
+  readonly session: number;
+  readonly login: number;
+}
+
+/** As long for sessions as for logins, so that a session that outlives its login would be seen. */
+const LONG = 1e9;
 
 /** Runs requests against recorded answers. One at a time: a run ends or stops for good before the next begins. */
 export class Runner {
   readonly library: Library;
   readonly settings: Settings;
-  readonly #events: InstanceType<Library["Events"]>;
+  /** Those that a deploy leaves. */
+  readonly lives: Lives;
+  readonly #core: Core;
+  readonly #psession: InstanceType<Library["Psession"]>;
+  readonly #limited: Core;
   #told: string[] = [];
   #call: (name: string, values: readonly unknown[]) => Promise<unknown> = () =>
     Promise.reject(new Error("idle"));
   #now = 0;
 
-  constructor(library: Library, times: Settings["times"]) {
+  constructor(library: Library, times: Settings["times"], lives: Lives = { session: LONG, login: LONG }) {
     this.library = library;
+    this.lives = lives;
     const store = new Proxy({} as Store, {
       get: (_, name) => {
         if (name === "userIds") return "any";
@@ -76,15 +103,27 @@ export class Runner {
     });
     const clock = { now: () => this.#now };
     const real = library.resolveOptions({ store: library.memoryStore(), keys: [KEY], clock, prune: false });
-    this.settings = {
+    const living = (session: number, login: number): Settings => ({
       ...real,
       keys: cached(real.keys),
       store,
       times,
-      session: { ...real.session, touchEvery: 1e12 },
-    };
-    this.#events = new library.Events();
-    this.#events.on("*", ({ type }) => void this.#told.push(type));
+      session: { ...real.session, idle: LONG, absolute: session, touchEvery: 1e12 },
+      remember: { ...real.remember, idle: LONG, absolute: login },
+    });
+    this.settings = living(LONG, LONG);
+    const events = new library.Events();
+    events.on("*", ({ type }) => void this.#told.push(type));
+    this.#core = makeCore(this.settings, events);
+    this.#limited = { ...this.#core, settings: living(lives.session, lives.login) };
+    this.#psession = new library.Psession(this.#core);
+  }
+
+  /** What a session cookie is worth by these rows. */
+  worthOf(cookie: string, { sessions }: Rows, now: number): SessionStanding {
+    const digest = Buffer.from(digestIn(cookie), "hex");
+    const row = sessions.get(cookie.split(".")[0] ?? "");
+    return this.library.decide.decideSession(row, digest, momentOf(now), this.settings.times);
   }
 
   /** As far as the recorded answers lead. */
@@ -110,14 +149,16 @@ export class Runner {
   }
 
   async #script(request: Running): Promise<Progress> {
-    const { store, clock } = this.settings;
-    const core = { settings: this.settings, events: this.#events, locks: new Locks(store, clock) };
-    const state = await this.library.openRequest(core, this.#facts(request.cookies));
-    await this.#handle(request, state);
+    // A core of its own: who waits for a turn in a run that was stopped would wait for ever.
+    const core = { ...(request.isLimited === true ? this.#limited : this.#core) };
+    const state = await this.library.openRequest(core, this.#facts(request));
+    const { library } = this;
+    await handle(request.handler, { library, psession: this.#psession, state, ...request });
     if (request.commitAt === undefined) return { kind: "handling", state, events: this.#told };
     this.#now = request.commitAt + request.skew;
-    await this.library.commitRequest(state, { isFinal: true });
-    return { kind: "answering", cookies: this.#cookiesOf(state), events: this.#told };
+    const isOutdated = await committed(this.library.commitRequest(state, { isFinal: true }));
+    const cookies = isOutdated ? [] : this.#cookiesOf(state);
+    return { kind: "answering", cookies, events: this.#told, isOutdated };
   }
 
   /** As the exchange does it: dead cookies are cleared by quick answers only. */
@@ -126,37 +167,61 @@ export class Runner {
     return [...(isQuick ? stale : []), ...cookies.values()];
   }
 
-  async #handle({ handler, slot, id }: Running, state: RequestState): Promise<void> {
-    const session = new this.library.Session<Record<string, number>>(state);
-    if (handler === "login") await session.login("ada", { remember: true });
-    if (handler === "login" || !session.isSignedIn) return;
-    if (handler === "write") session.set(`slot${slot}`, id);
-    if (handler === "reauthenticate") await session.reauthenticate();
-    if (handler === "regenerate") await session.regenerate();
-    if (handler === "logout") await session.logout();
-    if (handler === "renew") await session.renew();
-  }
-
-  #facts({ session, remember }: Jar): RequestFacts {
-    const { cookies } = this.settings;
-    const pairs = [
-      ...(session === undefined ? [] : [`${cookies.session.name}=${session}`]),
-      ...(remember === undefined ? [] : [`${cookies.remember.name}=${remember}`]),
-    ];
+  #facts(request: Running): RequestFacts {
+    const { openedAt, skew, arrivedAt = openedAt, isWithheld = false, isFromElsewhere = false } = request;
     return {
-      cookie: pairs.join("; "),
+      cookie: isWithheld ? "" : this.#headerOf(request),
       secure: true,
       navigation: true,
       script: false,
       canSetCookies: true,
-      arrivedAt: undefined,
-      crossSite: false,
-      safe: true,
+      arrivedAt: arrivedAt + skew,
+      crossSite: isWithheld,
+      safe: !isWithheld,
       forwarded: false,
-      userAgent: undefined,
-      address: undefined,
+      userAgent: isFromElsewhere ? "Thief/1.0" : "Browser/1.0",
+      address: isFromElsewhere ? ELSEWHERE : "192.0.2.7",
     };
   }
+
+  #headerOf({ cookies: { session, remember }, tossed }: Running): string {
+    const { cookies, keys } = this.settings;
+    const also = tossed === undefined ? undefined : tossedIn(keys, tossed);
+    const pairs = [
+      ...(also === undefined ? [] : [`${cookies.session.name}=${also.session}`]),
+      ...(also === undefined ? [] : [`${cookies.remember.name}=${also.remember}`]),
+      ...(session === undefined ? [] : [`${cookies.session.name}=${session}`]),
+      ...(remember === undefined ? [] : [`${cookies.remember.name}=${remember}`]),
+    ];
+    return pairs.join("; ");
+  }
+}
+
+/** Whether a commit was refused, as its credential was checked too early. */
+async function committed(committing: Promise<unknown> | undefined): Promise<boolean> {
+  try {
+    await committing;
+    return false;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "proof_outdated") return true;
+    throw error;
+  }
+}
+
+const KEY = "explore/4Vq9Zt2Lx7Rb6Ns3Wy8Kd1Gh5Jf0";
+const NO_SECRET = Buffer.alloc(32, 1).toString("base64url");
+const NO_ID = "tossed".padEnd(18, "0");
+
+/** Of no row; signed by us, or by whoever guesses. */
+function tossedIn(keys: Settings["keys"], tossed: Tossed): Jar {
+  const id = `${NO_ID}0000`;
+  const texts = { session: `${id}.${NO_SECRET}`, remember: `${id}.0.${NO_SECRET}` };
+  const mac = (purpose: "session" | "remember") =>
+    tossed === "forged cookies" ? "A".repeat(22) : keys.sign(purpose, texts[purpose]);
+  return {
+    session: `${texts.session}.${mac("session")}`,
+    remember: `${texts.remember}.${mac("remember")}`,
+  };
 }
 
 /** The same MACs and successors are asked for over and over. */
@@ -182,34 +247,4 @@ function cached(keys: Settings["keys"]): Settings["keys"] {
     },
     currentKeyId: keys.currentKeyId,
   } as unknown as Settings["keys"];
-}
-
-const KEY = "explore/4Vq9Zt2Lx7Rb6Ns3Wy8Kd1Gh5Jf0";
-
-/** Performs one call on the real memory store holding `rows`. */
-export async function perform(
-  library: Library,
-  rows: Rows,
-  { name, values }: StoreCall,
-): Promise<{ readonly value: unknown; readonly rows: Rows }> {
-  const store = library.memoryStore();
-  for (const login of rows.logins.values()) await store.apply({ remember: login });
-  for (const session of rows.sessions.values()) await store.apply({ insert: session });
-  const method = store[name as keyof Store] as (...values: unknown[]) => Promise<unknown>;
-  const value = await Reflect.apply(method, store, values);
-  const isRead = name === "findSession" || name === "findRemembered";
-  if (isRead) return { value, rows };
-
-  const change = name === "apply" ? (values[0] as Parameters<Store["apply"]>[0]) : {};
-  const sessions = new Map<string, SessionRow>();
-  for (const id of [...rows.sessions.keys(), ...(change.insert === undefined ? [] : [change.insert.id])]) {
-    const row = await store.findSession(id);
-    if (row !== undefined) sessions.set(id, row);
-  }
-  const logins = new Map<string, RememberedRow>();
-  for (const id of [...rows.logins.keys(), ...(change.remember === undefined ? [] : [change.remember.id])]) {
-    const found = await store.findRemembered(id);
-    if (found !== undefined) logins.set(id, found.login);
-  }
-  return { value, rows: { sessions, logins } };
 }

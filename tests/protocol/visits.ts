@@ -1,12 +1,14 @@
-import { probe } from "./invariants.ts";
 import type { Library } from "./library.ts";
-import { type Jar, type Rows, Runner } from "./request.ts";
+import { probe } from "./probe.ts";
+import { type Jar, NO_COOKIES, Runner } from "./request.ts";
+import { EMPTY, type Rows } from "./rows.ts";
 import { isSameJar, received } from "./world.ts";
 
 /**
  * I8, by trying every order: a victim and a thief visit more than SETTLE apart, each presenting its cookies
  * or only the remembered one. At the victim's first visit after the theft the thief's session ends, and when
- * the thief comes back after that, the theft is noticed at the latest at the victim's visit that follows.
+ * the thief comes back after that, the theft is noticed at the latest at the victim's visit that follows. The thief comes
+ * from another place: from the same one, its visits could be requests that the browser had held back.
  */
 export interface Visits {
   readonly visits: number;
@@ -49,7 +51,7 @@ const LONGEST = 6;
 export async function spaceVisits(library: Library): Promise<Visits> {
   const runner = new Runner(
     library,
-    library.deriveTimes({ converge: 1, delivery: 1, transit: 1, persist: 1, skew: 0 }),
+    library.deriveTimes({ converge: 1, delivery: 1, transit: 1, persist: 1, skew: 0, queue: 12, arrival: 6 }),
   );
   const pause = runner.settings.times.settle + 1;
   const violations: string[] = [];
@@ -71,10 +73,9 @@ export async function spaceVisits(library: Library): Promise<Visits> {
 
 /** Copies made at several moments of a life: of any generation, of an open or of a closed browser. */
 async function thefts(runner: Runner, pause: number): Promise<Situation[]> {
-  const nobody: Jar = { session: undefined, remember: undefined };
   let now = 1_000_000;
-  const login = await probe({ sessions: new Map(), logins: new Map() }, nobody, now, runner, "login");
-  let jar = received(nobody, login.cookies);
+  const login = await probe(EMPTY, NO_COOKIES, now, runner, { handler: "login" });
+  let jar = received(NO_COOKIES, login.cookies);
   let { rows } = login;
   const found: Situation[] = [];
   for (let life = 0; life < 5; life++) {
@@ -97,7 +98,8 @@ async function visitsFrom(situation: Situation, runner: Runner, pause: number): 
     const person = situation[who];
     for (const jar of who === "victim" ? victimsJars(person) : thiefsJars(person)) {
       const now = situation.now + pause;
-      const visit = await probe(situation.rows, jar, now, runner);
+      const isFromElsewhere = who === "thief";
+      const visit = await probe(situation.rows, jar, now, runner, { isFromElsewhere });
       const after = received(jar, visit.cookies);
       const held =
         after.remember === undefined ? person.held : [...new Set([...person.held, after.remember])];

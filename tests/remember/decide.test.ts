@@ -19,8 +19,15 @@ const OLD = digestOf("old");
 const row = (fields: Partial<RememberedRow> = {}) =>
   rememberedRow({ token: CURRENT, previous: PREVIOUS, generation: 5, rotatedAt: T0, ...fields });
 
-const decide = (fields: Partial<RememberedRow>, token: Uint8Array, at: number, generation = 5) =>
-  decideRemember(row(fields), { token, generation }, T0 + at, t);
+/** Of a request that nothing has held up. */
+const moment = (at: number) => ({ now: T0 + at, arrivedAt: T0 + at });
+
+const decide = (
+  fields: Partial<RememberedRow>,
+  token: Uint8Array,
+  at: number,
+  generation = token === CURRENT ? 5 : 4,
+) => decideRemember(row(fields), { token, generation }, moment(at), t);
 
 test("the windows follow from the measured times", () => {
   expect([t.mid, t.settle, t.grace, t.late]).toEqual([80_000, 120_000, 65_000, 35_000]);
@@ -71,7 +78,7 @@ test("a generation ahead of the row's is a restored backup, not a thief", () => 
 
 test("unknown, revoked and expired end quietly; the cookie goes only when nothing newer can be on its way", () => {
   const quiet = t.delivery + t.transit;
-  expect(decideRemember(undefined, { token: CURRENT, generation: 0 }, T0, t)).toMatchObject({
+  expect(decideRemember(undefined, { token: CURRENT, generation: 0 }, moment(0), t)).toMatchObject({
     why: "unknown",
   });
   expect(decide({ revokedAt: T0 }, OLD, quiet)).toEqual({ kind: "ended", why: "revoked", clear: false });
@@ -110,7 +117,7 @@ describe("a session cookie", () => {
   const SECRET = digestOf("secret");
   const session = sessionRow({ secret: SECRET, previousSecret: PREVIOUS, secretAt: T0 });
   const at = (secret: Uint8Array, now: number, fields = {}) =>
-    decideSession({ ...session, ...fields }, secret, T0 + now, t);
+    decideSession({ ...session, ...fields }, secret, moment(now), t);
 
   test("with the current secret is live until either deadline has passed", () => {
     expect(at(SECRET, 0)).toBe("live");
@@ -127,7 +134,7 @@ describe("a session cookie", () => {
   test("with a secret that a sign-in replaced gets nothing", () => {
     expect(at(OLD, t.grace)).toBe("replaced");
     expect(at(OLD, t.grace + 1)).toBe("dead");
-    expect(decideSession(undefined, SECRET, T0, t)).toBe("dead");
+    expect(decideSession(undefined, SECRET, moment(0), t)).toBe("dead");
   });
 
   test("from a clock that is ahead is refused", () => {

@@ -9,6 +9,7 @@ import { type ContractCase, type HttpFace, httpContract, storeContract } from ".
 import { fetchFace } from "../adapters/faces/fetch.ts";
 import { honoFace } from "../adapters/faces/hono.ts";
 import { isBun, onBun, onDeno, runtime } from "./servers.ts";
+import { upgrades } from "./upgrades.ts";
 
 type GetConnInfo = (c: Context) => { remote: { address?: string | undefined } };
 
@@ -35,6 +36,7 @@ const contracts: [string, ContractCase[]][] = [
     `HTTP contract: ${name}`,
     httpContract(face),
   ]),
+  ["WebSockets", upgrades],
   ["store contract: memory", storeContract(async () => ({ store: memoryStore(), close: async () => {} }))],
   ["store contract: SQLite", storeContract(openSqlite)],
 ];

@@ -16,6 +16,7 @@ declare const Bun: {
     hostname: string;
     port: number;
     fetch(request: Request, server: BunServer): Response | Promise<Response>;
+    websocket?: object;
   }): BunServer;
 };
 declare const Deno: {
@@ -28,15 +29,23 @@ declare const Deno: {
 
 const hostname = "127.0.0.1";
 
+type BunHandler = (request: Request, server: BunServer) => Response | Promise<Response>;
+
+/** `websocket`: what handles the messages of sockets. */
+export function serveOnBun(fetch: BunHandler, websocket?: object): ServedFace {
+  const sockets = websocket === undefined ? {} : { websocket };
+  const server = Bun.serve({ hostname, port: 0, fetch, ...sockets });
+  return { url: `http://${hostname}:${server.port}`, close: () => server.stop() };
+}
+
 export const onBun: FetchServer<[BunServer]> = {
-  serve(fetch): ServedFace {
-    const server = Bun.serve({ hostname, port: 0, fetch });
-    return { url: `http://${hostname}:${server.port}`, close: () => server.stop() };
-  },
+  seesHeads: false,
+  serve: (fetch) => serveOnBun(fetch),
   address: (request, server) => server.requestIP(request)?.address,
 };
 
 export const onDeno: FetchServer<[DenoInfo]> = {
+  seesHeads: false,
   serve(handler): ServedFace {
     const server = Deno.serve({ hostname, port: 0, onListen: () => {} }, handler);
     return { url: `http://${hostname}:${server.addr.port}`, close: () => server.shutdown() };

@@ -50,6 +50,38 @@ test("it does not cross a sign-in or a sign-out, as whoever planted the session 
   expect(await accepts(browser, result)).toBe(false);
 });
 
+test("one that was asked for while the sign-in was on its way does not reach the signed-in session", async () => {
+  const { app, browser } = await setUp();
+  for (const saves of [true, false]) {
+    await browser.visit((session) => session.logout());
+    await browser.visit((session) => session.set("cart", ["tea"]));
+    const planter = new TestBrowser(app);
+    planter.jar = browser.copyJar();
+    const signingIn = await browser.open();
+    await signingIn.session.login("ada");
+    const { result: planted } = await planter.visit((session) => session.csrfToken());
+    const own = signingIn.session.csrfToken();
+    if (saves) await signingIn.session.save();
+    await signingIn.answer();
+    expect(await accepts(browser, planted)).toBe(false);
+    expect(await accepts(browser, own)).toBe(true);
+    const again = await browser.open();
+    await again.session.login("ada");
+    const { result: before } = await browser.visit((session) => session.csrfToken());
+    await again.answer();
+    expect(await accepts(browser, before)).toBe(false);
+  }
+});
+
+test("it does not cross a sign-in, whatever the one who knows it saves meanwhile", async () => {
+  const { browser, token } = await setUp();
+  const slow = await browser.open();
+  await slow.session.login("ada");
+  await browser.visit((session) => session.set("count", 1));
+  await slow.answer();
+  expect(await accepts(browser, token)).toBe(false);
+});
+
 test("it survives a new secret and a restore, as open forms do", async () => {
   const { browser } = await setUp();
   await browser.visit((session) => session.login("ada", { remember: true }));

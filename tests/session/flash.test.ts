@@ -129,6 +129,42 @@ describe("flash messages", () => {
     expect((await browser.visit((session) => session.flash.get("notice"))).result).toBe("Saved.");
   });
 
+  test("a message that was shown does not come again, whatever others save meanwhile", async () => {
+    const { browser, app } = setUp();
+    await browser.visit((session) => session.flash.set("notice", "Saved."));
+    const slow = await browser.open();
+    expect(await slow.session.flash.get("notice")).toBe("Saved.");
+    await browser.visit((session) => session.set("count", 1));
+    await slow.answer();
+    app.clock.advance(CLAIM_MS);
+    expect((await browser.visit((session) => session.flash.get("notice"))).result).toBeUndefined();
+  });
+
+  test("one that became data is no message any more, whatever others save meanwhile", async () => {
+    const { browser } = setUp();
+    await browser.visit((session) => session.flash.set("notice", "Saved."));
+    const slow = await browser.open();
+    slow.session.flash.unmark("notice");
+    await browser.visit((session) => session.set("count", 1));
+    await slow.answer();
+    const { session, result } = await browser.visit((session) => session.flash.get("notice"));
+    expect([result, session.data]).toEqual([undefined, { notice: "Saved.", count: 1 }]);
+  });
+
+  test("one whose showing took too long belongs to whoever showed it instead", async () => {
+    const { browser, app } = setUp();
+    await browser.visit((session) => session.flash.set("notice", "Saved."));
+    const slow = await browser.open();
+    await slow.session.flash.get("notice");
+    app.clock.advance(CLAIM_MS);
+    const other = await browser.open();
+    expect(await other.session.flash.get("notice")).toBe("Saved.");
+    await slow.answer();
+    other.session.flash.keep();
+    await other.answer();
+    expect((await browser.visit((session) => session.flash.get("notice"))).result).toBe("Saved.");
+  });
+
   test("a message set anew while another is shown is not taken along", async () => {
     const { browser } = setUp();
     await browser.visit((session) => session.flash.set("notice", "first"));

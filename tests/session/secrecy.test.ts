@@ -160,6 +160,7 @@ test("what goes wrong is told without a secret, or anything of the data: in even
   await app.psession.revokeUser("ada");
   late.session.push("cart", "4000 0000 0000 0002");
   await late.session.save().catch(note);
+  app.clock.advance(1);
   await attempt((visitor) => visitor.login("ada", { remember: true }));
   const old = browser.copyJar();
   old.delete(SESSION);
@@ -168,7 +169,7 @@ test("what goes wrong is told without a secret, or anything of the data: in even
     browser.restart();
     await attempt(nothing);
   }
-  for (const jar of [old, stolen]) await attempt(nothing, { jar, lost: true });
+  for (const jar of [old, stolen]) await attempt(nothing, { jar, lost: true, userAgent: "Thief/1.0" });
   const unreadable = testApp({ store, clock: app.clock, session: { maxBytes: 10 } });
   await attempt((visitor) => visitor.login("ada"));
   await new TestBrowser(unreadable).visit(({ data }) => data, { jar: browser.copyJar() }).catch(note);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { TestBrowser, testApp } from "../support/app.ts";
+import { TestBrowser, type TestSession, testApp } from "../support/app.ts";
 import { MINUTE, SECOND } from "../support/clock.ts";
 import { describeStores } from "../support/session-stores.ts";
 
@@ -87,6 +87,70 @@ test("parallel requests keep each other's values", async () => {
   );
   expect((await browser.visit()).session.temp.keys().sort()).toEqual(["a", "b", "c"]);
 });
+
+test("what one request removes is gone, whatever another one saves meanwhile", async () => {
+  const { app, browser } = setUp();
+  await browser.visit((session) => session.temp.set({ otp: "123456", used: 1, old: 2 }, "1m"));
+  const checks = await browser.open();
+  checks.session.temp.remove("otp");
+  checks.session.temp.unmark("used");
+  await browser.visit((session) => session.set("count", 1));
+  await checks.answer();
+  const { session } = await browser.visit();
+  expect([session.temp.get("otp"), session.temp.get("used"), session.data]).toEqual([
+    undefined,
+    undefined,
+    { count: 1, used: 1 },
+  ]);
+
+  app.clock.advance(MINUTE);
+  const slow = await browser.open();
+  slow.session.temp.set("next", 3, "1m");
+  await browser.visit((session) => session.set("count", 2));
+  await slow.answer();
+  const text = JSON.stringify(await app.psession.core.settings.store.findSession(slow.session.id));
+  expect(text).not.toContain("psession:temp:old");
+});
+
+test("what another one sets anew meanwhile stays", async () => {
+  const { browser } = setUp();
+  await browser.visit((session) => session.temp.set("otp", "old", "1m"));
+  const slow = await browser.open();
+  slow.session.temp.remove("otp");
+  await browser.visit((session) => session.temp.set("otp", "new", "5m"));
+  await slow.answer();
+  expect((await browser.visit()).session.temp.get("otp")).toBe("new");
+});
+
+for (const [what, name, begin] of [
+  ["a session begun with nothing", undefined, (session) => session.regenerate({ keep: "none" })],
+  ["one begun with some keys", "Ada", (session) => session.regenerate({ keep: ["name"] })],
+  ["a sign-in that carries some", "Ada", (session) => session.login("ada", { carry: ["name"] })],
+  ["a sign-in that carries nothing", undefined, (session) => session.login("ada", { carry: "none" })],
+  [
+    "a sign-in that merges",
+    "Ada",
+    (session) => session.login("ada", { carry: ({ name = "" }) => ({ name }) }),
+  ],
+] as [string, string | undefined, (session: TestSession) => Promise<unknown>][]) {
+  test(`${what} has no temp value, flash message or token of before, whatever is saved meanwhile`, async () => {
+    const { app, browser } = setUp();
+    await browser.visit((session) => {
+      session.set("name", "Ada");
+      session.temp.set("otp", "123456", "1m");
+      session.flash.set("notice", "Saved.");
+      session.csrfToken();
+    });
+    const slow = await browser.open();
+    await begin(slow.session);
+    await browser.visit((session) => session.set("count", 1));
+    await slow.answer();
+    const { session } = await browser.visit();
+    expect([session.temp.keys(), session.flash.keys(), session.get("name")]).toEqual([[], [], name]);
+    const row = await app.psession.core.settings.store.findSession(session.id);
+    expect(row?.data).not.toContain("psession:");
+  });
+}
 
 test("a lifetime that is none is refused", async () => {
   const { browser } = setUp();

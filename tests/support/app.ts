@@ -85,6 +85,7 @@ export class TestBrowser {
       method: "GET",
       secure: true,
       address: "192.0.2.7",
+      arrivedAt: this.#app.psession.core.settings.clock.now(),
     });
     const exchange = this.#app.psession.exchange({ ...facts, userAgent: this.#userAgent, ...options });
     const session = await exchange.open();

@@ -23,8 +23,12 @@ export function isChromiumMissing(): boolean {
 }
 
 /** Starts Chromium on a profile folder; what is in the folder is what the browser remembers. */
-export function launch(profile: string, options: { restore?: boolean } = {}): Promise<BrowserContext> {
+export function launch(
+  profile: string,
+  options: { restore?: boolean; scripts?: boolean } = {},
+): Promise<BrowserContext> {
   return chromium.launchPersistentContext(profile, {
+    javaScriptEnabled: options.scripts ?? true,
     executablePath: chromiumPath ?? "",
     headless: true,
     args: [

@@ -32,8 +32,7 @@ const SERVERS: Record<string, Server> = {
     open: async (parts) => {
       const { url } = await freshSchema();
       const pool = new pg.Pool({ connectionString: url });
-      const tables = tablesOf(parts).map((table) => `DELETE FROM ${table}`);
-      const empty = () => onPostgres(url, tables.join(";"));
+      const empty = () => onPostgres(url, emptying(parts).join(";"));
       return { makeStore: () => postgresStore({ pool, ...parts }), empty, close: () => pool.end() };
     },
   },
@@ -43,7 +42,7 @@ const SERVERS: Record<string, Server> = {
       const { url } = await freshDatabase();
       const pool = mysql.createPool(url);
       const empty = async () => {
-        for (const table of tablesOf(parts)) await onMysql(url, `DELETE FROM ${table}`);
+        for (const statement of emptying(parts)) await onMysql(url, statement);
       };
       return { makeStore: () => mysqlStore({ pool, ...parts }), empty, close: () => pool.end() };
     },
@@ -68,8 +67,11 @@ const SERVERS: Record<string, Server> = {
   },
 };
 
-const tablesOf = ({ audit = false }: Parts): string[] =>
-  ["sessions", "logins", ...(audit ? ["audit"] : [])].map((name) => `psession_${name}`);
+/** Marks as well: the clock of tests begins at the same moment each time. */
+const emptying = ({ audit = false }: Parts): string[] => [
+  ...["sessions", "logins", ...(audit ? ["audit"] : [])].map((name) => `DELETE FROM psession_${name}`),
+  "DELETE FROM psession_meta WHERE name LIKE 'mark%'",
+];
 
 /** Stories of sessions, on every kind of store; `makeStore` gives an empty one, or another over the same rows. */
 export function describeStores(

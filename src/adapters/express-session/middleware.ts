@@ -1,7 +1,9 @@
 import type { ServerResponse } from "node:http";
 import { PsessionError } from "../../errors.ts";
 import { Psession } from "../../psession.ts";
+import { runInRequest } from "../../request/context.ts";
 import { warn } from "../../warnings.ts";
+import { momentOf } from "../node/arrivals.ts";
 import { settleBeforeHead } from "../node/response.ts";
 import { AppStoreKeeper } from "./app-store-keeper.ts";
 import type { Keeper } from "./keeper.ts";
@@ -29,7 +31,8 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
     const begin = (visit: Visit) => {
       beginVisit(request, visit);
       if (isResponse(response)) settleBeforeHead(response, (can) => visit.commit(can), next);
-      next();
+      if (visit.psession === undefined) next();
+      else runInRequest(momentOf(request), next);
     };
     let visit: Visit | Promise<Visit>;
     try {

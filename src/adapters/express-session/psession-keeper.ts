@@ -1,8 +1,12 @@
 import type { ServerResponse } from "node:http";
-import { readSessionCookie, type SessionCookie } from "../../http/cookies.ts";
+import { bytesOf, copyOf } from "../../bytes.ts";
+import { cookieValues, readSessionCookie, type SessionCookie } from "../../http/cookies.ts";
+import { originAt } from "../../http/scheme.ts";
 import type { Psession } from "../../psession.ts";
 import { factsOf, type RequestFacts } from "../../request/facts.ts";
-import { digest, ID_LENGTH } from "../../secrets.ts";
+import { digest, idFrom } from "../../secrets.ts";
+import { trustsProxy, visibleHost } from "../express/proxy.ts";
+import { arrivedAt, momentOf } from "../node/arrivals.ts";
 import { AppStore } from "./app-store.ts";
 import { Cookie } from "./cookie.ts";
 import type { Keeper } from "./keeper.ts";
@@ -24,6 +28,8 @@ export class PsessionKeeper implements Keeper {
   constructor(settings: Settings, given: SessionOptions) {
     this.settings = settings;
     this.psession = psessionOf(settings, given);
+    // Each session's cookie may have a life of its own, by `req.session.cookie.maxAge`.
+    this.psession.core.settings.session.livesVary = true;
     this.sessionStore = new PsessionFacade(this.psession, (request) => this.newCookie(request));
     if (settings.migrateFrom !== undefined) this.former = new AppStore(settings.migrateFrom, settings);
   }
@@ -45,6 +51,9 @@ export class PsessionKeeper implements Keeper {
       // A parallel request may have taken it over just now.
       if (former === undefined) opened = await open();
     }
+    // express-session begins anew where a cookie leads to nothing, and so do the login pages of its applications. A page
+    // that somebody opens is hardly one that the browser has held back.
+    if (opened.core.isOutdated && facts.navigation) opened.core.startAnew();
     const isTaken = former !== undefined || !opened.core.isNew;
     const takeover =
       formerId === undefined || successor === undefined || !isTaken
@@ -67,11 +76,17 @@ export class PsessionKeeper implements Keeper {
   }
 
   #factsOf(request: SessionRequest, response: ServerResponse | undefined): RequestFacts {
+    const secure = isSecure(request, this.settings.proxy);
     return factsOf((name) => request.headers[name], {
       method: request.method,
-      secure: isSecure(request, this.settings.proxy),
+      secure,
+      origin: () => originAt(secure, visibleHost(request)),
+      // The option `proxy` is about https alone, and no word on addresses.
+      trustsProxy: () => trustsProxy(request),
       address: request.ip ?? request.socket?.remoteAddress,
       canSetCookies: response !== undefined && !response.headersSent,
+      request: momentOf(request),
+      arrivedAt: arrivedAt(this.psession, request),
     });
   }
 
@@ -79,20 +94,23 @@ export class PsessionKeeper implements Keeper {
   #formerId(request: SessionRequest): string | undefined {
     if (this.former === undefined) return undefined;
     const { cookies, keys } = this.psession.core.settings;
-    const own = readSessionCookie(request.headers.cookie, cookies.session.name, keys);
-    // Of two cookies one may have been tossed in by a subdomain: neither counts, of whatever kind.
-    const isRefused = own.kind === "valid" || own.kind === "duplicate";
-    return isRefused ? undefined : presentedId(request, this.settings.name, this.settings.secrets);
+    const { name, secrets } = this.settings;
+    const { cookie } = request.headers;
+    const own = readSessionCookie(cookie, cookies.session.name, keys);
+    // Of two old cookies one may have been tossed in by a subdomain: their signatures do not say which.
+    const isRefused =
+      own.kind === "valid" || own.kind === "duplicate" || cookieValues(cookie, name).length > 1;
+    return isRefused ? undefined : presentedId(request, name, secrets);
   }
 
   /** Derived, so that all who present the old cookie at once arrive at one session; useless without the key. */
   #successorOf(formerId: string): SessionCookie | undefined {
-    const { keys } = this.psession.core.settings;
-    const presented = Buffer.from(digest(Buffer.from(formerId, "utf8")));
+    const { keys, realm } = this.psession.core.settings;
+    const presented = copyOf(digest(bytesOf(formerId)));
     const derive = (id: string) =>
       keys.derive("session", presented, { id, generation: 0, salt: Buffer.alloc(0) });
-    const id = derive("express-session/id")?.toString("base64url").slice(0, ID_LENGTH);
-    const secret = derive("express-session/secret");
-    return id === undefined || secret === undefined ? undefined : { id, secret };
+    const id = derive(`express-session/id/${realm}`);
+    const secret = derive(`express-session/secret/${realm}`);
+    return id === undefined || secret === undefined ? undefined : { id: idFrom(id, realm), secret };
   }
 }

@@ -66,7 +66,6 @@ export function psessionOf(settings: Settings, given: SessionOptions): Psession<
       ...(options.domain === undefined ? {} : { domain: options.domain.replace(/^\./, "") }),
       ...(options.partitioned === undefined ? {} : { partitioned: options.partitioned }),
     },
-    clock: { now: () => Date.now() },
     ...(isSecure ? {} : { [dangerouslyAllowInsecureHttp]: true as const }),
   } satisfies PsessionOptions);
 }

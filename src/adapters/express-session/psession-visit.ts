@@ -1,10 +1,12 @@
-import type { DataRecord } from "../../data/codec.ts";
+import { type DataRecord, jsonCodec } from "../../data/codec.ts";
+import { refuseKey } from "../../data/keys.ts";
 import { PsessionError } from "../../errors.ts";
 import { signIn } from "../../http/identity.ts";
 import type { Psession } from "../../psession.ts";
 import type { Exchange, Settlement } from "../../request/exchange.ts";
 import type { Session as CoreSession } from "../../session.ts";
 import type { UserId } from "../../stores/store.ts";
+import { throughJson } from "./json.ts";
 import type { PsessionKeeper } from "./psession-keeper.ts";
 import type { SessionRequest } from "./request.ts";
 import { fill, gone, type Session } from "./session.ts";
@@ -15,6 +17,9 @@ import { Work } from "./work.ts";
 
 /** Where data keep what is ours: no application can have data of that name. */
 const RESERVED = "cookie";
+
+/** Methods that neither read nor change the data. */
+const AT_ONCE: ReadonlySet<string> = new Set(["isFresh", "isAlive", "onEnd"]);
 
 interface Reserved {
   /** The cookie's life, where it is not the usual one. */
@@ -127,20 +132,29 @@ export class PsessionVisit implements Visit, SignInVisit {
   call(name: string, values: readonly unknown[]): unknown {
     const { core } = this;
     const method = core[name as "login"] as (...values: readonly unknown[]) => unknown;
-    if (name === "isFresh") return Reflect.apply(method, core, values);
+    if (AT_ONCE.has(name)) return Reflect.apply(method, core, values);
     // Nobody else has the session that was begun anew.
     if (name === "exclusive" && this.#isRegenerated) return Promise.resolve();
     return this.#work.track(async () => {
       const session = this.#request.session as AnySession | undefined;
-      // What is stored now goes the way of a save: after regenerate, under a new secret only.
-      if (session !== undefined && name === "update") await this.#prepare(session, false);
-      else if (session !== undefined) this.#push(session);
-      const result: unknown = await Reflect.apply(method, core, values);
-      if (name === "login" || name === "logout" || name === "revoke") this.#signsItself = true;
-      this.#isProven ||= name === "login";
-      if (session !== undefined) this.#pull(session);
-      return result;
+      const work = () => this.#call(name, values, session);
+      return session === undefined ? work() : this.#attempt(session, work);
     });
+  }
+
+  async #call(name: string, values: readonly unknown[], session: AnySession | undefined): Promise<unknown> {
+    const { core } = this;
+    const method = core[name as "login"] as (...values: readonly unknown[]) => unknown;
+    // What is stored now goes the way of a save: after regenerate, under a new secret only.
+    if (session !== undefined && name === "update") await this.#prepare(session, false);
+    else if (session !== undefined) this.#push(session);
+    const isJson = this.psession.core.settings.codec === jsonCodec;
+    const given = isJson ? throughJson(name, values) : values;
+    const result: unknown = await Reflect.apply(method, core, given);
+    if (name === "login" || name === "logout" || name === "revoke") this.#signsItself = true;
+    this.#isProven ||= name === "login";
+    if (session !== undefined) this.#pull(session);
+    return result;
   }
 
   commit(canSetCookies: boolean): Settlement | Promise<Settlement> {
@@ -159,9 +173,11 @@ export class PsessionVisit implements Visit, SignInVisit {
     }
     if (!this.#hasTouched) session.touch();
     this.#hasTouched = true;
-    const prepared = this.#prepare(session, true);
-    if (prepared === undefined) return this.#settle(canSetCookies, session);
-    return prepared.then(() => this.#settle(canSetCookies, session));
+    return this.#attempt(session, () => {
+      const prepared = this.#prepare(session, true);
+      if (prepared === undefined) return this.#settle(canSetCookies, session);
+      return prepared.then(() => this.#settle(canSetCookies, session));
+    });
   }
 
   #settle(canSetCookies: boolean, session?: AnySession): Settlement | Promise<Settlement> {
@@ -193,21 +209,45 @@ export class PsessionVisit implements Visit, SignInVisit {
 
   async #save(session: AnySession): Promise<void> {
     if (this.#generations.get(session) !== this.#generation) throw gone();
-    const [user, isRegenerated, isSignedByData] = [this.#user, this.#isRegenerated, this.#isSignedByData];
-    try {
+    await this.#attempt(session, async () => {
       await this.#prepare(session, false);
       if ((await this.#isStillThere()) === false) throw gone();
       this.#live(session);
       await this.core.save();
-    } catch (error) {
-      // The response stores the data again: taken for done, the sign-in would be data under a planted secret.
-      this.#user = user;
-      this.#isRegenerated = isRegenerated;
-      this.#isSignedByData = isSignedByData;
-      throw error;
-    }
+    });
     // After a sign-out there is no row: what is left is stored with the response.
     if (!this.core.isNew) this.#pull(session);
+  }
+
+  /**
+   * The next save, or the response, does again what failed: taken for done, a sign-in would be data under a planted
+   * secret. One by psession's methods is taken back, and with it what it brought into `req.session`.
+   */
+  #attempt<T>(session: AnySession, work: () => T | Promise<T>): T | Promise<T> {
+    const { userId } = this.core;
+    const [user, known, signsItself] = [this.#user, this.#known, this.#signsItself];
+    const [isRegenerated, isProven, isSignedByData] = [
+      this.#isRegenerated,
+      this.#isProven,
+      this.#isSignedByData,
+    ];
+    const undo = (error: unknown): never => {
+      this.core.takeBack();
+      [this.#user, this.#known, this.#signsItself] = [user, known, signsItself];
+      [this.#isRegenerated, this.#isProven, this.#isSignedByData] = [isRegenerated, isProven, isSignedByData];
+      if (signsItself && this.core.userId !== userId) {
+        this.#pull(session);
+        this.#user = this.#userOf(session);
+        this.#signsItself = this.#isProven = false;
+      }
+      throw error;
+    };
+    try {
+      const result = work();
+      return result instanceof Promise ? result.catch(undo) : result;
+    } catch (error) {
+      return undo(error);
+    }
   }
 
   /**
@@ -238,6 +278,8 @@ export class PsessionVisit implements Visit, SignInVisit {
   ): Promise<void> {
     const { core } = this;
     this.#isSignedByData = user !== undefined;
+    // What is pushed belongs to what follows.
+    core.mark();
     if (user !== undefined) {
       this.#isProven = true;
       this.#push(session);
@@ -262,6 +304,7 @@ export class PsessionVisit implements Visit, SignInVisit {
     for (const key of new Set([...this.#known.keys(), ...now.keys()])) {
       const text = now.get(key);
       if (text === this.#known.get(key)) continue;
+      refuseKey(key);
       if (text === undefined) delete data[key];
       else data[key] = JSON.parse(text);
     }

@@ -1,8 +1,10 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { TLSSocket } from "node:tls";
+import { isSecureScheme } from "../../http/scheme.ts";
+import type { ProxiedRequest } from "../express/proxy.ts";
 
 /** What we use of a request: Express's, Connect's or Node's own. */
-export interface SessionRequest extends IncomingMessage {
+export interface SessionRequest extends ProxiedRequest {
   session?: unknown;
   sessionID?: unknown;
   sessionStore?: unknown;
@@ -19,9 +21,9 @@ export interface SessionRequest extends IncomingMessage {
 export function isSecure(request: SessionRequest, trust: boolean | undefined): boolean {
   if ((request.socket as Partial<TLSSocket> | undefined)?.encrypted === true) return true;
   if (trust === false) return false;
-  if (trust !== true) return request.secure === true;
+  if (trust !== true) return request.secure === true || isSecureScheme(request.protocol ?? "");
   const forwarded = request.headers["x-forwarded-proto"] ?? "";
-  return String(forwarded).split(",")[0]?.trim().toLowerCase() === "https";
+  return isSecureScheme(String(forwarded).split(",")[0]?.trim() ?? "");
 }
 
 /** The path that the browser asked for, wherever the middleware is mounted. */

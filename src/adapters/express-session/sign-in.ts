@@ -12,6 +12,8 @@ const METHODS = [
   "update",
   "exclusive",
   "isFresh",
+  "isAlive",
+  "onEnd",
   "devices",
   "revoke",
   "revokeOthers",

@@ -13,13 +13,17 @@ import {
   loginGuard,
 } from "../../http/guards.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import { isSecureScheme } from "../../http/scheme.ts";
 import type { LockOptions } from "../../locks.ts";
 import type { Psession } from "../../psession.ts";
+import { runInRequest } from "../../request/context.ts";
 import { Session } from "../../session.ts";
 import type { Level } from "../../stores/store.ts";
+import { momentOf } from "../node/arrivals.ts";
 import { answersDevices } from "../node/devices.ts";
-import { openSession } from "../node/index.ts";
+import { openHeld } from "../node/open.ts";
 import { answerRefusal } from "../node/refusal.ts";
+import { originOf, type ProxiedRequest, trustsProxy } from "./proxy.ts";
 
 export type { ExpressRequestSession } from "./request-session.ts";
 export type { DevicesOptions, FreshOptions, GuardOptions, LockOptions };
@@ -33,11 +37,8 @@ declare global {
 }
 
 /** What we use of Express's request: both Express 4 and 5 have it, and no types of theirs are needed. */
-interface ExpressRequest extends IncomingMessage {
-  readonly secure?: boolean;
+interface ExpressRequest extends ProxiedRequest {
   readonly ip?: string | undefined;
-  readonly protocol?: string;
-  readonly hostname?: string;
   readonly originalUrl?: string;
 }
 
@@ -53,12 +54,14 @@ export function sessions<Data extends object = SessionData>(psession: Psession<D
     const target = request as ExpressRequest & { session?: Session<Data> };
     if (target.session !== undefined) return next(keptByAnother(target.session, psession));
     const facts = {
-      ...(request.secure === undefined ? {} : { secure: request.secure }),
+      ...(request.protocol === undefined ? {} : { secure: isSecureScheme(request.protocol) }),
       address: request.ip,
+      origin: () => originOf(request),
+      trustsProxy: () => trustsProxy(request),
     };
-    openSession(psession, request, response, { facts, onError: next }).then((session) => {
+    openHeld(psession, request, response, { facts, onError: next }).then((session) => {
       target.session = session;
-      next();
+      runInRequest(momentOf(request), next);
     }, next);
   };
 }
@@ -137,15 +140,6 @@ export function devices(options: DevicesOptions = {}): ExpressMiddleware {
     const [session, origin, url] = [sessionOf(request), originOf(request), request.url ?? "/"];
     answerFor(request, response, { session, origin, url }).catch(next);
   };
-}
-
-/** Scheme, host and port as the visitor sees them; a proxy's word counts as far as Express trusts it. */
-function originOf({ protocol = "http", hostname, headers }: ExpressRequest): string {
-  const { host = "" } = headers;
-  const isForwarded = hostname !== undefined && host.replace(/:\d+$/, "") !== hostname;
-  const forwarded = headers["x-forwarded-host"];
-  const visible = isForwarded && typeof forwarded === "string" ? forwarded.split(",")[0]?.trim() : host;
-  return `${protocol}://${visible}`;
 }
 
 function standing(guard: Guard): ExpressMiddleware {

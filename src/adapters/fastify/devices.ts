@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type DevicesOptions, devicesEndpoint, LONGEST_BODY } from "../../http/devices.ts";
+import { originOf } from "./origin.ts";
 
 /**
  * The user's devices as JSON endpoints (docs/devices.md), behind `sessions`:
@@ -17,12 +18,12 @@ export async function devices(
     done(null, text);
   });
   const handler = async (request: FastifyRequest, reply: FastifyReply) => {
-    const { method, headers, protocol, host } = request;
+    const { method, headers } = request;
     const answer = await endpoint({
       method,
       url: request.url.slice(mount.length),
       header: (name) => headers[name],
-      origin: `${protocol}://${host}`,
+      origin: originOf(request),
       session: await request.openSession(),
       body: async () => parsed(String(request.body)),
     });

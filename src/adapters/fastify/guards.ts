@@ -13,6 +13,7 @@ import {
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { LockOptions } from "../../locks.ts";
 import type { Level } from "../../stores/store.ts";
+import { originOf } from "./origin.ts";
 import type { FastifySession } from "./session.ts";
 
 /** A hook for `onRequest`, `preValidation` or `preHandler`. */
@@ -79,8 +80,9 @@ function behindSession(
   };
 }
 
-function askedFor({ method, headers, protocol, host }: FastifyRequest) {
-  return { method, header: (name: string) => headers[name], origin: `${protocol}://${host}` };
+function askedFor(request: FastifyRequest) {
+  const { method, headers } = request;
+  return { method, header: (name: string) => headers[name], origin: originOf(request) };
 }
 
 function answer(reply: FastifyReply, refusal: Refusal): void {

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
 import type { Psession } from "../../psession.ts";
+import { runInRequest } from "../../request/context.ts";
 import { checkOptions, type SessionsOptions } from "./options.ts";
 import { readSession } from "./read.ts";
 import { type Callback, FastifySession } from "./session.ts";
@@ -44,7 +45,7 @@ declare module "fastify" {
   }
 }
 
-type Hook = (request: FastifyRequest, reply: FastifyReply, done: () => void) => unknown;
+type Hook = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => unknown;
 type OnSend = (
   request: FastifyRequest,
   reply: FastifyReply,
@@ -78,8 +79,15 @@ export async function sessions<Data extends object>(
   const onRequest: Hook = (request, reply, next) => {
     const visit = new Visit<Data>(face, request, reply);
     (request as unknown as Record<symbol, Visit<Data>>)[kVisit] = visit;
-    if (opensAlways && request.routeOptions.config?.session !== false) return visit.open();
-    next();
+    const goOn = () => runInRequest(visit.moment, next);
+    if (opensAlways && request.routeOptions.config?.session !== false) visit.open().then(goOn, next);
+    else goOn();
+  };
+  /** What reads a body goes on where its stream ends, which is nobody's request. */
+  const goOnWithBody: Hook = (request, _reply, next) => {
+    const visit = visitOf(request);
+    if (visit === undefined) next();
+    else runInRequest(visit.moment, next);
   };
   const openFirst: Hook = (request) => request.openSession();
   const settle: OnSend = (request, _reply, payload, next) => {
@@ -107,6 +115,7 @@ export async function sessions<Data extends object>(
   });
   instance.decorate("decryptSession", readSession(face) as unknown as FastifyInstance["decryptSession"]);
   instance.addHook("onRequest", onRequest as () => void);
+  instance.addHook("preValidation", goOnWithBody as () => void);
   instance.addHook("onSend", settleOthers as () => void);
   instance.addHook("onResponse", onResponse as () => void);
   // Hooks of a route run after those of its context: there, what other plugins' onSend changed is saved as well.

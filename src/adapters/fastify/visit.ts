@@ -1,11 +1,15 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { statusOf } from "../../http/apology.ts";
+import { isSecureScheme } from "../../http/scheme.ts";
+import type { Moment } from "../../moment.ts";
 import type { Psession } from "../../psession.ts";
 import type { Exchange, MakeSession, Settlement } from "../../request/exchange.ts";
 import { factsOf } from "../../request/facts.ts";
 import { warnOfLateSave } from "../../warnings.ts";
+import { arrivedAt, momentOf } from "../node/arrivals.ts";
 import { answerError } from "../node/error.ts";
 import { settleBeforeHead } from "../node/response.ts";
+import { originOf } from "./origin.ts";
 import type { FastifySession } from "./session.ts";
 
 /** What one registration of the plugin gives its requests. */
@@ -23,6 +27,8 @@ export class Visit<Data extends object> {
   readonly #face: Face<Data>;
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
+  /** Where Node does not tell, it came now rather than when its session is asked for. */
+  readonly moment: Moment;
   #exchange: Exchange<Data, FastifySession<Data>> | undefined;
   #opening: Promise<FastifySession<Data>> | undefined;
   /** There once the session is open. */
@@ -33,6 +39,7 @@ export class Visit<Data extends object> {
     this.#face = face;
     this.#request = request;
     this.#reply = reply;
+    this.moment = momentOf(request.raw);
   }
 
   open(): Promise<FastifySession<Data>> {
@@ -74,14 +81,20 @@ export class Visit<Data extends object> {
   }
 
   async #open(): Promise<FastifySession<Data>> {
-    const { raw, headers, method, protocol, ip } = this.#request;
+    const request = this.#request;
+    const { raw, headers, method, protocol, ip } = request;
     // Answered by others, with a head of their own, as WebSockets are.
     const isUpgrade = "upgrade" in raw && raw.upgrade === true;
     const facts = factsOf((name) => headers[name], {
       method,
-      secure: protocol === "https",
+      secure: isSecureScheme(protocol),
+      origin: () => originOf(request),
+      // Fastify knows further addresses where it believes whoever holds the connection.
+      trustsProxy: () => (request.ips?.length ?? 0) > 1,
       address: ip,
       canSetCookies: !isUpgrade && !this.#reply.raw.headersSent,
+      request: this.moment,
+      arrivedAt: arrivedAt(this.#face.psession, raw),
     });
     const exchange = this.#face.psession.exchange(facts, this.#face.make);
     const session = await exchange.open();

@@ -1,3 +1,4 @@
+import { isSecureScheme, originAt } from "../../http/scheme.ts";
 import { factsOf, type RequestFacts } from "../../request/facts.ts";
 
 type Header = (name: string) => string | undefined;
@@ -10,22 +11,32 @@ export const headerOf =
 export function fetchFacts(
   request: Request,
   trustProxy: boolean,
-  address: () => string | undefined,
+  {
+    address,
+    arrivedAt,
+    token = request,
+  }: {
+    readonly address: () => string | undefined;
+    readonly arrivedAt: number;
+    readonly token?: object;
+  },
 ): RequestFacts {
   const header = headerOf(request);
   return factsOf(header, {
     method: request.method,
     secure: isSecure(request, trustProxy),
     address: forwarded(header, "x-forwarded-for", trustProxy) ?? address(),
-    // What answers an upgrade is the server's own response, and nothing can be put on it.
-    canSetCookies: header("upgrade")?.toLowerCase() !== "websocket",
+    arrivedAt,
+    request: token,
+    origin: () => visibleOrigin(request, trustProxy),
+    trustsProxy: trustProxy,
   });
 }
 
 /** Scheme, host and port as the visitor's browser sees them. */
 export function visibleOrigin(request: Request, trustProxy: boolean): string {
   const host = forwarded(headerOf(request), "x-forwarded-host", trustProxy) ?? new URL(request.url).host;
-  return `${isSecure(request, trustProxy) ? "https" : "http"}://${host}`;
+  return originAt(isSecure(request, trustProxy), host);
 }
 
 export function pathOf(request: Request): string {
@@ -35,7 +46,7 @@ export function pathOf(request: Request): string {
 
 function isSecure(request: Request, trustProxy: boolean): boolean {
   const proto = forwarded(headerOf(request), "x-forwarded-proto", trustProxy);
-  return proto === undefined ? request.url.startsWith("https:") : proto === "https";
+  return proto === undefined ? request.url.startsWith("https:") : isSecureScheme(proto);
 }
 
 function forwarded(header: Header, name: string, trustProxy: boolean): string | undefined {

@@ -1,11 +1,13 @@
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError, reasonOf } from "../../errors.ts";
 import type { Psession } from "../../psession.ts";
+import { runInRequest } from "../../request/context.ts";
 import { warn } from "../../warnings.ts";
 import { fetchFacts } from "./facts.ts";
 import { checkOptions, type FetchOptions } from "./options.ts";
 import { canCarryCookies, discard, failed, withSettlement } from "./response.ts";
-import { type GetSession, Visit } from "./visit.ts";
+import { watchUpgrade } from "./upgrade.ts";
+import { type GetSession, incomingIn, Visit } from "./visit.ts";
 
 export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
 export type { LockOptions } from "../../locks.ts";
@@ -58,18 +60,22 @@ export function withSession<
   const { trustProxy = false, address, onError = answerBarely } = options;
 
   return async (request, ...context) => {
-    const visit = new Visit(psession, () =>
-      fetchFacts(request, trustProxy, () => address?.(request, ...context)),
+    const visit = new Visit(
+      psession,
+      (arrivedAt) =>
+        fetchFacts(request, trustProxy, { arrivedAt, address: () => address?.(request, ...context) }),
+      incomingIn(context[0]),
     );
+    const isTakenOver = watchUpgrade(request, context[0]);
     const fail = (error: unknown) => onError(error, request, ...context);
     let response: Response | undefined;
     try {
-      response = await handler(request, visit.getSession, ...context);
+      response = await runInRequest(request, () => handler(request, visit.getSession, ...context));
     } catch (thrown) {
       response = thrown instanceof Response ? thrown : await fail(thrown);
     }
     try {
-      const settlement = await visit.settle(() => canCarryCookies(response));
+      const settlement = await visit.settle(() => canCarryCookies(response) && !isTakenOver());
       return (response === undefined ? response : withSettlement(response, settlement)) as Answered;
     } catch (error) {
       discard(response);

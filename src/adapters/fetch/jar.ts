@@ -1,6 +1,7 @@
 import { parseSetCookie } from "cookie";
 import type { SessionData } from "../../data/typing.ts";
 import type { Psession } from "../../psession.ts";
+import { enterRequest } from "../../request/context.ts";
 import { factsOf } from "../../request/facts.ts";
 import { type GetSession, Visit } from "./visit.ts";
 
@@ -19,7 +20,7 @@ export interface CookieAttributes {
 
 /** The cookies of a request and of its response, in frameworks that hand out no response. */
 export interface CookieJar {
-  /** The request's headers. Cookies are read from there, as jars hide duplicates, which must be refused. */
+  /** The request's headers. Cookies are read from there, as jars hide a second one of the same name. */
   headers: { get(name: string): string | null | undefined };
   /** Left out where no cookies can be set: then nothing is done that needs one. */
   set?: (name: string, value: string, attributes: CookieAttributes) => unknown;
@@ -30,6 +31,12 @@ export interface JarFacts {
   secure: boolean;
   method?: string;
   address?: string | undefined;
+  /** Scheme and host as the visitor's browser sees them, such as "https://example.com": tells who else's form it is. */
+  origin?: string | undefined;
+  /** Forwarding headers are believed, and `address` is what they say. */
+  trustsProxy?: boolean;
+  /** When the request came, in epoch milliseconds, where you know. */
+  arrivedAt?: number | undefined;
 }
 
 export interface JarSession<Data extends object> {
@@ -45,13 +52,20 @@ export interface JarSession<Data extends object> {
 export function jarSession<Data extends object = SessionData>(
   psession: Psession<Data>,
   jar: CookieJar,
-  { secure, method, address }: JarFacts,
+  known: JarFacts,
 ): JarSession<Data> {
   const header = (name: string) => jar.headers.get(name) ?? undefined;
+  const request = {};
   const canSetCookies = jar.set !== undefined;
-  const visit = new Visit(psession, () => factsOf(header, { method, secure, address, canSetCookies }));
+  const visit = new Visit(psession, () =>
+    factsOf(header, { method: undefined, address: undefined, ...known, request, canSetCookies }),
+  );
   return {
-    getSession: visit.getSession,
+    getSession: () => {
+      // Nobody else does it here: what this handler does from now on, it does in its request.
+      enterRequest(request);
+      return visit.getSession();
+    },
     commit: async () => {
       const { setCookie, noStore } = await visit.settle(() => canSetCookies);
       for (const line of setCookie) {

@@ -1,9 +1,10 @@
 import type { SessionData } from "../../data/typing.ts";
 import type { Psession } from "../../psession.ts";
+import { enterRequest } from "../../request/context.ts";
 import type { Session } from "../../session.ts";
 import { fetchFacts } from "./facts.ts";
 import { checkOptions, type FetchOptions } from "./options.ts";
-import { Visit } from "./visit.ts";
+import { incomingIn, Visit } from "./visit.ts";
 
 /** What `new Headers` takes. */
 type HeadersSource = ConstructorParameters<typeof Headers>[0];
@@ -34,8 +35,9 @@ export function requestSessions<Data extends object = SessionData, Context exten
   const visitOf = (request: Request, context: Context): Visit<Data> => {
     const known = byRequest.get(request);
     if (known !== undefined) return known;
-    const facts = () => fetchFacts(request, trustProxy, () => address?.(request, ...context));
-    const visit = new Visit(psession, facts);
+    const facts = (arrivedAt: number) =>
+      fetchFacts(request, trustProxy, { arrivedAt, address: () => address?.(request, ...context) });
+    const visit = new Visit(psession, facts, incomingIn(context[0]));
     byRequest.set(request, visit);
     return visit;
   };
@@ -53,6 +55,8 @@ export function requestSessions<Data extends object = SessionData, Context exten
   return {
     getSession: async (request, ...context) => {
       const visit = visitOf(request, context);
+      // Nobody else does it here: what this loader does from now on, it does in its request.
+      enterRequest(request);
       const session = await visit.getSession();
       bySession.set(session, visit);
       return session;

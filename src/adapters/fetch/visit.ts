@@ -3,6 +3,7 @@ import type { Psession } from "../../psession.ts";
 import type { Exchange, Settlement } from "../../request/exchange.ts";
 import type { RequestFacts } from "../../request/facts.ts";
 import type { Session } from "../../session.ts";
+import { knownMomentOf } from "../node/arrivals.ts";
 
 /** The visitor's session; the store is asked at the first call. */
 export type GetSession<Data extends object = SessionData> = () => Promise<Session<Data>>;
@@ -12,19 +13,23 @@ const NOTHING: Settlement = { setCookie: [], noStore: false };
 /** One request whose session is opened when somebody asks for it. */
 export class Visit<Data extends object> {
   readonly #psession: Psession<Data>;
-  readonly #facts: () => RequestFacts;
+  readonly #facts: (arrivedAt: number) => RequestFacts;
+  readonly #arrivedAt: number;
   #exchange: Exchange<Data> | undefined;
   #isAnswered = false;
 
-  constructor(psession: Psession<Data>, facts: () => RequestFacts) {
+  /** `incoming`: Node's own request, where it is at hand. */
+  constructor(psession: Psession<Data>, facts: (arrivedAt: number) => RequestFacts, incoming?: unknown) {
     this.#psession = psession;
     this.#facts = facts;
+    const { clock } = psession.core.settings;
+    this.#arrivedAt = knownMomentOf(incoming)?.by(clock) ?? clock.now();
   }
 
   /** Bound, as handlers are given it by itself. */
   readonly getSession: GetSession<Data> = async () => {
     if (this.#exchange !== undefined) return this.#exchange.open();
-    const facts = this.#facts();
+    const facts = this.#facts(this.#arrivedAt);
     if (!this.#isAnswered) {
       this.#exchange = this.#psession.exchange(facts);
       return this.#exchange.open();
@@ -52,3 +57,7 @@ export class Visit<Data extends object> {
     return this.#exchange.commit({ canSetCookies: canSetCookies(), savesLate: true });
   }
 }
+
+/** Node's own request, which `@hono/node-server` hands to handlers; other servers hand out something else. */
+export const incomingIn = (context: unknown): unknown =>
+  typeof context === "object" && context !== null && "incoming" in context ? context.incoming : undefined;

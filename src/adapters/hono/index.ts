@@ -14,13 +14,15 @@ import {
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { LockOptions } from "../../locks.ts";
 import type { Psession } from "../../psession.ts";
+import { runInRequest } from "../../request/context.ts";
 import type { Session } from "../../session.ts";
 import type { Level } from "../../stores/store.ts";
 import { devices as devicesByRequest, type FetchDevicesOptions } from "../fetch/devices.ts";
 import { fetchFacts, headerOf, pathOf, visibleOrigin } from "../fetch/facts.ts";
 import { checkOptions, type ProxyOptions } from "../fetch/options.ts";
 import { canCarryCookies, discard } from "../fetch/response.ts";
-import { Visit } from "../fetch/visit.ts";
+import { watchUpgrade } from "../fetch/upgrade.ts";
+import { incomingIn, Visit } from "../fetch/visit.ts";
 import { LazySession } from "./lazy-session.ts";
 
 export type { FreshOptions, GuardOptions, LockOptions, ProxyOptions };
@@ -55,13 +57,20 @@ export function sessions<Data extends object = SessionData>(
     const isNested = outer instanceof LazySession;
     // Of another psession it is another visitor's standing: guards behind this one must not take its word.
     if (isNested && outer.psession === psession) return next();
-    const visit = new Visit(psession, () => fetchFacts(c.req.raw, trustProxy, () => address?.(c)));
+    // Middleware may put another request in place of this one.
+    const token = c.req.raw;
+    const isTakenOver = watchUpgrade(token, c.env);
+    const visit = new Visit(
+      psession,
+      (arrivedAt) => fetchFacts(c.req.raw, trustProxy, { arrivedAt, token, address: () => address?.(c) }),
+      incomingIn(c.env),
+    );
     c.set("session", new LazySession(psession, visit.getSession));
-    await next();
+    await runInRequest(token, next);
     if (isNested) c.set("session", outer);
     try {
       // Looked at only where it must be: that costs @hono/node-server's short cut for plain responses.
-      const { setCookie, noStore } = await visit.settle(() => canCarryCookies(c.res));
+      const { setCookie, noStore } = await visit.settle(() => canCarryCookies(c.res) && !isTakenOver());
       for (const line of setCookie) c.header("Set-Cookie", line, { append: true });
       if (noStore) c.header("Cache-Control", "no-store");
     } catch (error) {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { SessionData } from "../../data/typing.ts";
+import { isSecureScheme, originAt } from "../../http/scheme.ts";
 import type { Session } from "../../session.ts";
 
 /** What the middleware adds to a context; for `new Koa<State, SessionContext<MyData>>()` and routers alike. */
@@ -14,7 +15,7 @@ export interface SessionContext<Data extends object = SessionData> {
 /** What we use of Koa's context. */
 export interface KoaContext {
   /** Koa's contexts are made from its `context`. */
-  readonly app?: { readonly context: object };
+  readonly app?: { readonly context: object; readonly proxy?: boolean };
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly method: string;
@@ -30,3 +31,6 @@ export interface KoaContext {
 }
 
 export type KoaMiddleware = (ctx: KoaContext, next: () => Promise<unknown>) => Promise<unknown>;
+
+/** ctx.origin is our own origin in Koa 2 and the sender's in Koa 3: compared to itself, it would allow anything. */
+export const originOf = ({ protocol, host }: KoaContext): string => originAt(isSecureScheme(protocol), host);

@@ -1,6 +1,6 @@
 import { belowMount, type DevicesOptions, devicesEndpoint } from "../../http/devices.ts";
 import { readJson } from "../node/devices.ts";
-import type { KoaContext, KoaMiddleware, SessionContext } from "./context.ts";
+import { type KoaContext, type KoaMiddleware, originOf, type SessionContext } from "./context.ts";
 
 /**
  * The user's devices as JSON endpoints (docs/devices.md), behind `sessions`: `app.use(devices({ path }))`. Other
@@ -14,12 +14,12 @@ export function devices({ path, ...options }: DevicesOptions & { path: string })
     if (url === undefined) return next();
     const { openSession } = ctx as KoaContext & Partial<SessionContext>;
     if (openSession === undefined) throw new Error("These endpoints need psession's middleware before them.");
-    const { method, protocol, host, req } = ctx;
+    const { method, req } = ctx;
     const { status, headers, body } = await endpoint({
       method,
       url,
       header: (name) => req.headers[name],
-      origin: `${protocol}://${host}`,
+      origin: originOf(ctx),
       session: await openSession(),
       // A parser before us keeps what it read on Koa's own request.
       body: async () => (ctx as { request?: { body?: unknown } }).request?.body ?? readJson(req),

@@ -13,7 +13,7 @@ import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { LockOptions } from "../../locks.ts";
 import type { Session } from "../../session.ts";
 import type { Level } from "../../stores/store.ts";
-import type { KoaContext, KoaMiddleware, SessionContext } from "./context.ts";
+import { type KoaContext, type KoaMiddleware, originOf, type SessionContext } from "./context.ts";
 
 /** Lets signed-in users through, remembered ones included. Others: the redirect, or 401. */
 export function requireLogin(options: GuardOptions = {}): KoaMiddleware {
@@ -68,9 +68,8 @@ function openedIn(ctx: KoaContext): Promise<Session> {
   return openSession();
 }
 
-/** ctx.origin is our own origin in Koa 2 and the sender's in Koa 3: compared to itself, it would allow anything. */
-function askedFor({ method, protocol, host, req }: KoaContext) {
-  return { method, header: (name: string) => req.headers[name], origin: `${protocol}://${host}` };
+function askedFor(ctx: KoaContext) {
+  return { method: ctx.method, header: (name: string) => ctx.req.headers[name], origin: originOf(ctx) };
 }
 
 function answer(ctx: KoaContext, refusal: Refusal): void {

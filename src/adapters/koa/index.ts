@@ -3,10 +3,13 @@ import * as v from "valibot";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
 import { checkedOptions } from "../../faults.ts";
+import { isSecureScheme } from "../../http/scheme.ts";
 import type { Psession } from "../../psession.ts";
+import { runInRequest } from "../../request/context.ts";
 import type { Session } from "../../session.ts";
-import { openSession } from "../node/index.ts";
-import type { KoaContext, KoaMiddleware, SessionContext } from "./context.ts";
+import { momentOf } from "../node/arrivals.ts";
+import { openHeld } from "../node/open.ts";
+import { type KoaContext, type KoaMiddleware, originOf, type SessionContext } from "./context.ts";
 
 export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
 export type { OriginOptions } from "../../http/origin.ts";
@@ -46,11 +49,13 @@ export function sessions<Data extends object = SessionData>(
     const outer = context[VISIT];
     // Of another psession it is another visitor's standing: guards behind this one must not take its word.
     if (outer === undefined ? context.openSession !== undefined : outer.psession === psession) return next();
+    // Where Node does not tell, it came now rather than when its session is asked for.
+    const moment = momentOf(ctx.req);
     const visit = new Visit(psession, ctx);
     context[VISIT] = visit as unknown as Visit<object>;
     try {
       if (opensAlways) await visit.open();
-      return await next();
+      return await runInRequest(moment, next);
     } finally {
       if (outer !== undefined) context[VISIT] = outer;
     }
@@ -97,9 +102,14 @@ class Visit<Data extends object> {
   }
 
   async #open(): Promise<Session<Data>> {
-    const { req, res, secure, ip: address } = this.#ctx;
-    this.#session = await openSession(this.psession, req, res, {
-      facts: { secure, address },
+    const { req, res, protocol, ip: address, app } = this.#ctx;
+    this.#session = await openHeld(this.psession, req, res, {
+      facts: {
+        secure: isSecureScheme(protocol),
+        address,
+        origin: () => originOf(this.#ctx),
+        trustsProxy: app?.proxy === true,
+      },
       onError: (error) => this.#ctx.onerror(error as Error),
     });
     return this.#session;

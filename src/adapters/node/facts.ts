@@ -1,8 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import type { TLSSocket } from "node:tls";
-import { factsOf, type RequestFacts } from "../../request/facts.ts";
+import { isSecureScheme, originAt } from "../../http/scheme.ts";
+import { factsOf, type RequestFacts, type Transport } from "../../request/facts.ts";
+import { momentOf } from "./arrivals.ts";
 
+/** Requests of Node's servers. */
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
 
 export interface NodeOptions {
@@ -14,7 +17,8 @@ export interface NodeOptions {
 }
 
 /** What a framework knows better than the bare request does. */
-export type KnownFacts = Partial<Pick<RequestFacts, "secure" | "address" | "canSetCookies">>;
+export type KnownFacts = Partial<Pick<RequestFacts, "secure" | "address" | "canSetCookies" | "arrivedAt">> &
+  Pick<Transport, "origin" | "trustsProxy">;
 
 export function nodeFacts(request: NodeRequest, trustProxy: boolean, known: KnownFacts = {}): RequestFacts {
   const { headers, socket, method } = request;
@@ -27,16 +31,22 @@ export function nodeFacts(request: NodeRequest, trustProxy: boolean, known: Know
         ? known.address
         : (forwarded(request, "x-forwarded-for", trustProxy) ?? socket.remoteAddress),
     canSetCookies: known.canSetCookies ?? true,
+    request: momentOf(request),
+    arrivedAt: known.arrivedAt,
+    origin: known.origin ?? (() => visibleOrigin(request, trustProxy)),
+    trustsProxy: known.trustsProxy ?? trustProxy,
   });
 }
 
 /** Scheme, host and port as the visitor's browser named them. */
 export const visibleOrigin = (request: NodeRequest, trustProxy: boolean): string =>
-  `${isSecure(request, trustProxy) ? "https" : "http"}://${visibleHost(request, trustProxy)}`;
+  originAt(isSecure(request, trustProxy), visibleHost(request, trustProxy));
 
 function isSecure(request: NodeRequest, trustProxy: boolean): boolean {
   const proto = forwarded(request, "x-forwarded-proto", trustProxy);
-  return proto === undefined ? (request.socket as Partial<TLSSocket>).encrypted === true : proto === "https";
+  return proto === undefined
+    ? (request.socket as Partial<TLSSocket>).encrypted === true
+    : isSecureScheme(proto);
 }
 
 /** HTTP/2 calls it :authority. */

@@ -2,11 +2,14 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { SessionData } from "../../data/typing.ts";
 import { reasonOf } from "../../errors.ts";
 import type { Psession } from "../../psession.ts";
+import { enterRequest, runInRequest } from "../../request/context.ts";
 import type { Session } from "../../session.ts";
 import { warn } from "../../warnings.ts";
+import { arrivedAt, isServed, momentOf } from "./arrivals.ts";
 import { answerError } from "./error.ts";
-import { type KnownFacts, type NodeOptions, type NodeRequest, nodeFacts } from "./facts.ts";
-import { type NodeResponse, settleBeforeHead } from "./response.ts";
+import { type NodeOptions, type NodeRequest, nodeFacts } from "./facts.ts";
+import { type OpenOptions, openHeld } from "./open.ts";
+import type { NodeResponse } from "./response.ts";
 
 export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
 export type { LockOptions } from "../../locks.ts";
@@ -20,32 +23,21 @@ export {
   requireLogin,
 } from "./guards.ts";
 export { openUpgrade, refuseUpgrade, type Upgrade } from "./upgrade.ts";
-export { type NodeOptions, type NodeRequest, type NodeResponse, nodeFacts };
+export { arrivedAt, type NodeOptions, type NodeRequest, type NodeResponse, nodeFacts };
 
 /**
  * The visitor's session, ready. The response is held back until it is settled. For http, https and HTTP/2; a
  * route that does not call it costs no read.
  */
-export async function openSession<Data extends object = SessionData>(
+export function openSession<Data extends object = SessionData>(
   psession: Psession<Data>,
   request: NodeRequest,
   response: NodeResponse,
-  options: NodeOptions & {
-    /** Answers in place of the handler where saving failed. Default: the bare status, 503 or 500. */
-    onError?: (error: unknown) => void;
-    /** What the framework knows better than the bare request does. */
-    facts?: Omit<KnownFacts, "canSetCookies">;
-  } = {},
+  options: OpenOptions = {},
 ): Promise<Session<Data>> {
-  const known = { ...options.facts, canSetCookies: !response.headersSent };
-  const exchange = psession.exchange(nodeFacts(request, options.trustProxy ?? false, known));
-  const session = await exchange.open();
-  settleBeforeHead(
-    response,
-    (canSetCookies) => exchange.commit({ canSetCookies }),
-    options.onError ?? ((error) => answerError(response, error)),
-  );
-  return session;
+  // Nobody else does it here: what this handler does from now on, it does in its request.
+  if (isServed(request)) enterRequest(momentOf(request));
+  return openHeld(psession, request, response, options);
 }
 
 /**
@@ -63,8 +55,8 @@ export function withSession<
 ): (request: Request, response: Response) => Promise<void> {
   return async (request, response) => {
     try {
-      const session = await openSession(psession, request, response, options);
-      await handler(request, response, session);
+      const session = await openHeld(psession, request, response, options);
+      await runInRequest(momentOf(request), () => handler(request, response, session));
     } catch (error) {
       // An answer that was given stands, whatever the handler did afterwards.
       if (response.writableEnded) warnOf(error);

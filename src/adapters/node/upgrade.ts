@@ -2,10 +2,10 @@ import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
-import type { EventName, PsessionEvent } from "../../events.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { Psession } from "../../psession.ts";
 import type { Session } from "../../session.ts";
+import { arrivedAt } from "./arrivals.ts";
 import { type NodeOptions, nodeFacts, visibleOrigin } from "./facts.ts";
 
 /** What a connection that outlives its request has of its visitor. */
@@ -15,15 +15,9 @@ export interface Upgrade<Data extends object = SessionData> {
    * itself; what needs a cookie (a sign-in, a first session, another level) cannot be done here.
    */
   readonly session: Session<Data>;
-  /**
-   * Whether that session is still there, by one read: not logged out or revoked, in whatever process, not past
-   * its deadlines, not given to another sign-in. False where the visitor had none.
-   */
+  /** As the session's own. */
   isAlive(): Promise<boolean>;
-  /**
-   * Calls `listener` once when this process ends the session. Other processes do not tell, and deadlines pass
-   * in silence: ask `isAlive` before what matters, and now and then. Returns the function that stops listening.
-   */
+  /** As the session's own: calls `listener` once when this process ends the session. */
   onEnd(listener: () => void): () => void;
 }
 
@@ -43,15 +37,15 @@ export async function openUpgrade<Data extends object = SessionData>(
   if (!isSameOrigin({ method: undefined, header, origin }, options)) {
     throw new PsessionError("cross_site", "This connection was asked for by another site.", { status: 403 });
   }
-  const exchange = psession.exchange(nodeFacts(request, trustProxy, { canSetCookies: false }));
+  const known = { canSetCookies: false, arrivedAt: arrivedAt(psession, request) };
+  const exchange = psession.exchange(nodeFacts(request, trustProxy, known));
   const session = await whileOpen(request, async () => {
     const opened = await exchange.open();
     // A visit as any other: the session was used.
     await exchange.commit({ canSetCookies: false });
     return opened;
   });
-  const isAlive = () => exchange.isAlive();
-  return { session, isAlive, onEnd: (listener) => listenForEnd(psession, session, isAlive, listener) };
+  return { session, isAlive: () => session.isAlive(), onEnd: (listener) => session.onEnd(listener) };
 }
 
 /** Answers an upgrade with a refusal: a status, or that of an error (500 where it has none). */
@@ -72,33 +66,4 @@ async function whileOpen<T>({ socket }: IncomingMessage, work: () => Promise<T>)
   } finally {
     socket.off("error", ignore);
   }
-}
-
-const ENDINGS: ReadonlySet<EventName> = new Set(["logout", "revoked", "theft", "login"]);
-
-/** An event only says when to look; whether the session ended is what its row says. */
-function listenForEnd<Data extends object>(
-  psession: Psession<Data>,
-  { id, handle, userId }: Session<Data>,
-  isAlive: () => Promise<boolean>,
-  listener: () => void,
-): () => void {
-  let isListening = true;
-  const isOurs = (event: PsessionEvent) =>
-    ("sessionId" in event && event.sessionId === id) ||
-    ("handle" in event && event.handle === handle) ||
-    (userId !== undefined && "userId" in event && event.userId === userId);
-  const forget = psession.on("*", async (event) => {
-    if (!ENDINGS.has(event.type) || !isOurs(event)) return;
-    // Who cannot ask does not go on as if nothing had happened.
-    const goesOn = await isAlive().catch(() => false);
-    if (goesOn || !isListening) return;
-    stop();
-    listener();
-  });
-  const stop = () => {
-    isListening = false;
-    forget();
-  };
-  return stop;
 }

@@ -1,8 +1,11 @@
 import type { Command } from "commander";
+import { clockDifference } from "../../clock-watch.ts";
 import { NOTHING_PRUNED, plus, pruneInChunks } from "../../prune.ts";
+import { protocolTimes } from "../../remember/times.ts";
 import { type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
 import type { Environment } from "../environment.ts";
-import { plural, say, sayJson } from "../output.ts";
+import { EXIT, Stop } from "../exit.ts";
+import { moment, plural, say, sayJson } from "../output.ts";
 import { showProgress } from "../progress.ts";
 import { wholeNumber } from "../values.ts";
 
@@ -26,6 +29,14 @@ export function addPrune(program: Command, environment: Environment): void {
 async function prune(environment: Environment, config: Config, { chunk, json }: Flags): Promise<void> {
   const { store, clock, audit } = config;
   const now = clock.now();
+  const difference = await clockDifference({ ...config, times: protocolTimes });
+  if (difference !== undefined) {
+    const { at, storeTime } = difference;
+    throw new Stop(
+      EXIT.failed,
+      `Nothing is deleted: here it is ${moment(at)}, and by the database's clock ${moment(storeTime)}. Let both take their time from NTP.`,
+    );
+  }
   const { tables = [] } = (await store.admin?.inspect()) ?? {};
   const most = tables.reduce((sum, { rows }) => sum + rows, 0);
   // Recorded, so that `doctor` knows that somebody prunes.

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { deadlineOf, lastUse } from "../../stores/devices.ts";
 import type { UserId } from "../../stores/store.ts";
+import { otherSpelling } from "../../user-id.ts";
 import { entriesOf, type Shown, shownDevice } from "../browsing.ts";
 import { adminOf, type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
 import type { Environment } from "../environment.ts";
@@ -47,7 +48,13 @@ async function showUser(environment: Environment, config: Config, id: string, fl
     .filter((device): device is Shown => device !== undefined && device.expiresAt >= now)
     .sort((a, b) => b.lastSeenAt - a.lastSeenAt);
   if (flags.json) return sayJson(environment, { userId, devices });
-  if (devices.length === 0) return say(environment, `User ${JSON.stringify(userId)} is signed in nowhere.`);
+  if (devices.length === 0) {
+    say(environment, `User ${JSON.stringify(userId)} is signed in nowhere.`);
+    const other = otherSpelling(userId, store.userIds);
+    if (other === undefined || (await store.list(other)).length === 0) return;
+    const remedy = typeof other === "string" ? "say --text" : "leave --text out";
+    return hint(environment, `User ${JSON.stringify(other)} is signed in: ${remedy}.`);
+  }
   say(environment, shownTable(environment, devices));
 }
 

@@ -24,7 +24,7 @@ export function cookieFindings(settings: Settings, { production, url }: Deployme
     findings.push(
       warning(
         "cookie_unprefixed",
-        `The name ${name} has no prefix: any subdomain, and anybody between a browser and plain http, can set a cookie of this name, and visitors with two are signed out.`,
+        `The name ${name} has no prefix: any subdomain, and anybody between a browser and plain http, can set a cookie of this name; visitors who have two that were issued here count as signed out.`,
         `Call it __Host-${name}, or __Secure-${name} with a domain; or leave the name to psession.`,
       ),
     );

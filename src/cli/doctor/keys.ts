@@ -1,5 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, relative } from "node:path";
+import { bytesOf, copyOf } from "../../bytes.ts";
 import type { Config } from "../config.ts";
 import { trackedFiles } from "../git.ts";
 import { error, type Finding, note, warning } from "./finding.ts";
@@ -124,10 +125,10 @@ async function filesWith(
 }
 
 function spellings(key: Key): Buffer[] {
-  if (typeof key === "string") return [Buffer.from(key, "utf8")];
-  const bytes = Buffer.from(key);
+  if (typeof key === "string") return [bytesOf(key)];
+  const bytes = copyOf(key);
   const texts = (["hex", "base64", "base64url"] as const).map((encoding) => bytes.toString(encoding));
-  return [bytes, ...[...texts, texts[0]?.toUpperCase() ?? ""].map((text) => Buffer.from(text, "latin1"))];
+  return [bytes, ...[...texts, texts[0]?.toUpperCase() ?? ""].map((text) => bytesOf(text, "latin1"))];
 }
 
 async function contentOf(file: string): Promise<Buffer | undefined> {

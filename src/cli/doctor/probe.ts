@@ -4,6 +4,8 @@ import type { Settings } from "../../options.ts";
 import { error, type Finding, note, warning } from "./finding.ts";
 
 const PATIENCE = 10_000;
+/** Longer than any clocks differ that work together, and not so long that nobody would believe it. */
+const CLAIMED_AGE = 4 * 60_000;
 const UNTRUSTED_REMEDY =
   "Trust the proxy: Express app.set('trust proxy', 1), elsewhere trustProxy: true. If the proxy is trusted, the page asks for no session: give the address of one that does.";
 
@@ -15,8 +17,8 @@ interface Seen {
 }
 
 /**
- * Looks at the application from outside. Two cookies of one name are refused and cleared, by psession and on any
- * page that opens its session: so what it sets, and whether it takes the request for https, is seen without
+ * Looks at the application from outside. Two cookies of one name that do not even look like ours are cleared, by
+ * psession and on any page that opens its session: so what it sets, and whether it takes the request for https, is seen without
  * signing in. Nothing is stored.
  */
 export async function probeFindings(url: string, settings: Settings): Promise<Finding[]> {
@@ -47,7 +49,11 @@ export async function probeFindings(url: string, settings: Settings): Promise<Fi
       ),
     ];
   }
-  const findings = [...changedCookies(plain), ...cached(plain, settings)];
+  const findings = [
+    ...changedCookies(plain),
+    ...cached(plain, settings),
+    ...(await startFindings(url, settings, plain)),
+  ];
   const isSeen = plain.lines.size > 0;
   // Cookies that need no https are set whatever anybody claims.
   if (!session.secure) return isSeen ? findings : [...findings, nothingSeen(url)];
@@ -81,6 +87,34 @@ export async function probeFindings(url: string, settings: Settings): Promise<Fi
   }
   if (!isHttps && !isSeen && findings.length === 0) findings.push(nothingSeen(url));
   return findings;
+}
+
+/**
+ * Useless cookies are cleared by quick answers only, as the browser may have newer ones by now. So whether the
+ * application believes that a request came minutes ago can be seen.
+ */
+async function startFindings(url: string, settings: Settings, plain: Seen): Promise<Finding[]> {
+  const header = settings.proxy.requestStart;
+  if (header === undefined) return [];
+  if (plain.lines.size === 0) {
+    return [
+      note(
+        "request_start_not_seen",
+        `${url} gave no sign of a session, so whether a visitor's ${header} reaches the application was not seen.`,
+        "Give the https address of a page that uses its session.",
+      ),
+    ];
+  }
+  const claimed = { [header]: `t=${((Date.now() - CLAIMED_AGE) / 1000).toFixed(3)}` };
+  const { lines } = await ask(url, settings, claimed);
+  if (lines.size > 0) return [];
+  return [
+    error(
+      "request_start_believed",
+      `The application at ${url} believes the ${header} that any visitor sends: a thief can date a stolen token back, as if it had been on its way.`,
+      `Let the proxy overwrite ${header}, or leave the option proxy.requestStart out.`,
+    ),
+  ];
 }
 
 const nothingSeen = (url: string): Finding =>

@@ -1,3 +1,4 @@
+import { bytesOfKey, copyOf } from "../../bytes.ts";
 import type { CookieDefinition } from "../../http/cookies.ts";
 import type { Config } from "../config.ts";
 import { error, type Finding } from "./finding.ts";
@@ -20,12 +21,12 @@ export function sharingFindings(config: Config, other: Config): Finding[] {
       ),
     );
   }
-  if (keysOf(config).some((key) => keysOf(other).includes(key))) {
+  if (ours.realm === theirs.realm && keysOf(config).some((key) => keysOf(other).includes(key))) {
     findings.push(
       error(
         "keys_shared",
-        `A key of this application is a key of ${other.file} as well: cookies of one are genuine to the other, and one leak is two.`,
-        "Give each application keys of its own; `psession keys rotate` exchanges them without signing anybody out.",
+        `A key of this application is a key of ${other.file} as well: cookies of one are genuine to the other where their names and attributes are the same, and one leak is two.`,
+        "Give each application keys of its own; `psession keys rotate` exchanges them without signing anybody out. Two kinds of users of one application have a realm each.",
       ),
     );
   }
@@ -49,4 +50,4 @@ const isBelow = (host: string, { domain }: CookieDefinition): boolean =>
 const keysOf = ({ options }: Config): string[] =>
   (Array.isArray(options?.keys) ? options.keys : [])
     .filter((key) => key !== undefined && key !== null && key.length > 0)
-    .map((key) => Buffer.from(key).toString("base64"));
+    .map((key) => copyOf(bytesOfKey(key)).toString("base64"));

@@ -1,7 +1,8 @@
-import { beginsAnew, type RequestState } from "../state.ts";
+import { beginsAnew, type RequestState, raiseOf } from "../state.ts";
 
 import { assertDeliverable, type Plan, unavailable } from "./parts.ts";
 import { planRemembered } from "./remembered.ts";
+import { planRenewal } from "./renew.ts";
 import { planCreate, planDetached, planSave } from "./save.ts";
 import { planLogin, planLogout } from "./sign.ts";
 
@@ -11,7 +12,7 @@ import { planLogin, planLogout } from "./sign.ts";
  */
 export function planCommit(state: RequestState, now: number, isFinal: boolean): Plan {
   const { intent } = state;
-  if (intent.kind === "login" && (isFinal || !intent.isRenewal)) {
+  if (intent.kind === "login") {
     assertDeliverable(state, "sign in");
     // The session that this sign-in would have to end was not read.
     const { standing } = state;
@@ -19,7 +20,8 @@ export function planCommit(state: RequestState, now: number, isFinal: boolean): 
     return planLogin(state, intent, now);
   }
   if (intent.kind === "logout") return planLogout(state, now);
-  if (intent.kind === "reauthenticate") assertDeliverable(state, "raise the level");
+  if (intent.kind === "renew" && isFinal) return planRenewal(state, intent, now);
+  if (raiseOf(intent) !== undefined) assertDeliverable(state, "raise the level");
   if (beginsAnew(intent)) return planAnew(state, now);
   const plan = planKeep(state, now, isFinal);
   return isFinal || intent.kind === "keep" ? plan : { ...plan, isIntentPending: true };

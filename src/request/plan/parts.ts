@@ -6,10 +6,11 @@ import {
   rememberCookieValue,
   sessionCookieValue,
 } from "../../http/cookies.ts";
-import { isKnownFor, knownDeviceCookie, readKnownDevice } from "../../http/known-device.ts";
-import { type Secret, sameDigest } from "../../secrets.ts";
+import { knownDeviceCookie, readKnownDevice } from "../../http/known-device.ts";
+import { digest, type Secret, sameDigest } from "../../secrets.ts";
 import type {
   Change,
+  Proof,
   RememberedRow,
   RememberedUse,
   SessionRow,
@@ -17,8 +18,9 @@ import type {
   Touch,
   UserId,
 } from "../../stores/store.ts";
+import { MARK_OF_EVERYONE, markOfUser, outdatedProof, ownMarks, PROOF_LIFE } from "../marks.ts";
 import { handleOf, sessionDeadlines } from "../rows.ts";
-import { identityOf, type RequestState, type Standing, settingsOf } from "../state.ts";
+import { identityOf, type Raise, type RequestState, type Standing, settingsOf } from "../state.ts";
 
 export type Told = { [K in EventName]: readonly [K, PsessionEvents[K]] }[EventName];
 
@@ -48,12 +50,34 @@ export function confirmEvents(row: SessionRow, use: RememberedUse | undefined, n
 
 export const heldBy = ({ id, generation }: RememberedRow) => ({ id, generation });
 
-export const raisedSession = (state: RequestState, now: number) => ({
-  previousSecret: undefined,
+/**
+ * A proof of a credential begins the session's deadlines anew, but never beyond those of its login: NIST SP 800-63B-4
+ * section 5.2.
+ */
+export const raisedSession = (state: RequestState, { provedAt, notAfter }: Raise, now: number) => ({
   level: "login" as const,
-  authenticatedAt: identityOf(state).authenticatedAt,
-  ...sessionDeadlines(now, settingsOf(state)),
+  authenticatedAt: provedAt,
+  ...sessionDeadlines(now, settingsOf(state), notAfter),
 });
+
+/** An exchange after which the old secret gets nothing. Of the same user's own doing, it may still sign out. */
+export const fenced = (row: Pick<SessionRow, "secret" | "fence">, secret: Secret, now: number) => ({
+  secret: digest(secret),
+  secretAt: now,
+  previousSecret: undefined,
+  retiredSecret: row.secret,
+  fence: row.fence + 1,
+});
+
+/** The condition that a proof of a credential is newer than what made proofs of its user worthless. */
+export function proofOf(state: RequestState, userId: UserId, provedAt: number): Proof {
+  const { clock } = state.core.settings;
+  if (clock.now() - provedAt > PROOF_LIFE) throw outdatedProof();
+  const marks = [markOfUser(userId), MARK_OF_EVERYONE];
+  // What this request itself has marked it did so knowing the new credential.
+  const own = Math.max(...marks.map((name) => ownMarks(state.request).get(name) ?? 0));
+  return { marks, provedAt: Math.max(provedAt, own + 1) };
+}
 
 export function sessionCookie(state: RequestState, id: string, secret: Secret): CookieInstruction {
   const { cookies, keys, clock } = state.core.settings;
@@ -102,9 +126,9 @@ export function recognised(
 ): { readonly isNew: boolean; readonly cookies: readonly CookieInstruction[] } {
   const { devices, cookies, keys } = state.core.settings;
   if (!devices.tellNew) return { isNew: false, cookies: [] };
-  const device = readKnownDevice(state.facts.cookie, cookies.device.name);
+  const { device, isKnown } = readKnownDevice(state.facts.cookie, cookies.device.name, userId, keys);
   return {
-    isNew: !isKnownFor(device, userId, keys),
+    isNew: !isKnown,
     cookies: [knownDeviceCookie(cookies.device, device, userId, keys)],
   };
 }
@@ -154,3 +178,15 @@ export function unavailable(cause: unknown): PsessionError {
     { cause },
   );
 }
+
+/** Of a request that could carry out no exchange; see the event. */
+export const deferred = (
+  state: RequestState,
+  session: SessionRow | undefined,
+  what: PsessionEvents["rotationDeferred"]["what"],
+  now: number,
+): Told => {
+  const { userId, rememberedId } = identityOf(state);
+  const handle = rememberedId ?? session?.id ?? "";
+  return told("rotationDeferred", { at: now, sessionId: session?.id, userId, handle, what });
+};

@@ -1,12 +1,22 @@
 import { digest, newSalt, newSecret, type Secret, sameDigest } from "../../secrets.ts";
 import type { RememberedUse, Rotation, SessionRow, SessionUpdate } from "../../stores/store.ts";
 import { newSessionRow, rememberedUse, sessionDeadlines, sessionPruneAfter } from "../rows.ts";
-import { identityOf, newIdOf, type RememberedStanding, type RequestState, settingsOf } from "../state.ts";
+import {
+  identityOf,
+  newIdOf,
+  type RememberedStanding,
+  type RequestState,
+  raiseOf,
+  settingsOf,
+} from "../state.ts";
 
 import {
+  deferred,
+  fenced,
   heldBy,
   originOf,
   type Plan,
+  proofOf,
   raisedSession,
   reauthenticated,
   recognised,
@@ -36,10 +46,10 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
   const generation = login.generation + 1;
   const salt = newSalt();
   const derivation = { id: login.id, generation, salt };
-  const raises = state.intent.kind === "reauthenticate";
+  const raise = raiseOf(state.intent);
   const token = derived(state, "remember", presented.token, derivation);
   // A raised session gets a secret that nobody can derive who merely holds the predecessor.
-  const secret = raises ? newSecret() : derived(state, "session", presented.token, derivation);
+  const secret = raise ? newSecret() : derived(state, "session", presented.token, derivation);
   const rotation: Rotation = {
     ...rememberedUse(now, settings),
     token: digest(token),
@@ -56,6 +66,8 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
     secret: digest(secret),
     secretAt: now,
     previousSecret: undefined,
+    retiredSecret: undefined,
+    ...(raise === undefined || standing.session === undefined ? {} : fenced(standing.session, secret, now)),
     level: identity.level,
     authenticatedAt: identity.authenticatedAt,
     confirmFrom: now + settings.times.settle,
@@ -67,7 +79,11 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
   };
   const { session, ...write } = writeSession(state, standing, set, secret, now);
   return {
-    change: { rotate: { id: login.id, generation: login.generation, set: rotation }, ...write },
+    change: {
+      rotate: { id: login.id, generation: login.generation, set: rotation },
+      ...(raise === undefined ? {} : { proof: proofOf(state, login.userId, raise.provedAt) }),
+      ...write,
+    },
     cookies: [
       sessionCookie(state, session.id, secret),
       rememberCookie(state, { ...login, generation }, token, now),
@@ -82,7 +98,7 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
         generation,
         request: originOf(state),
       }),
-      ...(raises ? [reauthenticated(state, session, now)] : []),
+      ...(raise ? [reauthenticated(state, session, now)] : []),
     ],
     standing: { kind: "live", session },
   };
@@ -97,16 +113,18 @@ function planAccepted(
 ): Plan {
   const settings = settingsOf(state);
   const { login, session } = standing;
-  const raises = isFinal && state.intent.kind === "reauthenticate";
+  const raise = isFinal ? raiseOf(state.intent) : undefined;
   const data = state.data.changed();
   const successor = isFinal && state.canSetCookies ? convergence(state, standing, now) : undefined;
   const cookies = successor === undefined ? [] : [rememberCookie(state, login, successor.token, now)];
   const facts = { at: now, handle: login.id, userId: login.userId };
   const events: Told[] = [];
   if (isFinal) events.push(successor === undefined ? told("accepted", facts) : told("converged", facts));
+  // Whoever is only accepted may hold a token that was given up: a secret of its own would keep it in.
+  if (isFinal && state.intent.kind === "regenerate") events.push(deferred(state, session, "regenerate", now));
   const use: RememberedUse = { id: login.id, ...rememberedUse(now, settings), confirm: undefined };
 
-  if (data === undefined && !raises) {
+  if (data === undefined && raise === undefined) {
     if (successor?.secret !== undefined && session !== undefined) {
       cookies.push(sessionCookie(state, session.id, successor.secret));
     }
@@ -122,17 +140,18 @@ function planAccepted(
   }
 
   // Without a raise the secret is left alone: other requests of this browser may just have been given it.
-  const secret = raises || session === undefined ? newSecret() : undefined;
+  const secret = raise !== undefined || session === undefined ? newSecret() : undefined;
   const set = {
     lastSeenAt: now,
     pruneAfter: sessionPruneAfter(now, true, settings),
     ...(data === undefined ? {} : { data }),
-    ...(raises && secret !== undefined
-      ? { secret: digest(secret), secretAt: now, ...raisedSession(state, now) }
+    ...(raise !== undefined && secret !== undefined && session !== undefined
+      ? fenced(session, secret, now)
       : {}),
+    ...(raise === undefined ? {} : raisedSession(state, raise, now)),
   };
   const { session: saved, ...write } = writeSession(state, standing, set, secret ?? newSecret(), now);
-  if (raises && secret !== undefined) {
+  if (raise !== undefined && secret !== undefined) {
     cookies.push(sessionCookie(state, saved.id, secret));
     events.push(reauthenticated(state, saved, now));
   } else if (successor?.secret !== undefined && session !== undefined) {
@@ -142,12 +161,13 @@ function planAccepted(
     // An insert has no row to be conditional on: it holds on to the login, or a revoked one would get a session.
     change: {
       ...(write.insert === undefined ? {} : { hold: heldBy(login) }),
+      ...(raise === undefined ? {} : { proof: proofOf(state, login.userId, raise.provedAt) }),
       ...write,
       use,
     },
     cookies,
     events,
-    standing: raises ? { kind: "live", session: saved } : { ...standing, session: saved },
+    standing: raise ? { kind: "live", session: saved } : { ...standing, session: saved },
   };
 }
 

@@ -1,18 +1,23 @@
+import { UNSEEN_DEVICE } from "../../data/asides.ts";
 import { mayConfirm } from "../../remember/decide.ts";
-import { digest, newSecret } from "../../secrets.ts";
+import { newSecret } from "../../secrets.ts";
 import type { RememberedUse, SessionRow, SessionUpdate } from "../../stores/store.ts";
-import { isPast, newSessionRow, rememberedUse, sessionPruneAfter } from "../rows.ts";
-import { newIdOf, type RequestState, type Standing, settingsOf } from "../state.ts";
+import { handleOf, isPast, newSessionRow, rememberedUse, sessionPruneAfter } from "../rows.ts";
+import { newIdOf, type RequestState, raiseOf, type Standing, settingsOf } from "../state.ts";
 
 import {
   confirmEvents,
   confirmed,
+  deferred,
+  fenced,
   insecure,
   nothing,
   originOf,
   type Plan,
+  proofOf,
   raisedSession,
   reauthenticated,
+  recognised,
   sameSessionCookie,
   sessionCookie,
   told,
@@ -53,11 +58,38 @@ export function planDetached(
   if (state.data.changed() === undefined) return nothing(standing);
   if (standing.why === "insecure") throw insecure();
   if (standing.why === "unavailable") throw unavailable(standing.error);
-  const why = standing.why === "skew" ? "ended" : standing.why;
+  const why = standing.why === "skew" ? "ended" : standing.why === "outdated" ? "replaced" : standing.why;
   return {
     ...nothing(standing),
     events: [["saveDiscarded", { at: now, sessionId: newIdOf(state), userId: undefined, why }]],
   };
+}
+
+/** Whether the browser of a sign-in was known, which could not be told from the request that signed in. */
+function deviceSeen(
+  state: RequestState,
+  row: SessionRow,
+  now: number,
+): Pick<Plan, "cookies" | "events"> | undefined {
+  const { userId } = row;
+  const isOpen =
+    userId !== undefined &&
+    state.core.settings.devices.tellNew &&
+    state.canSetCookies &&
+    row.data.includes(UNSEEN_DEVICE);
+  // The application's data may have that text as well.
+  if (!isOpen || state.data.storedAside(UNSEEN_DEVICE) === undefined) return undefined;
+  delete state.data.asides[UNSEEN_DEVICE];
+  const { isNew, cookies } = recognised(state, userId);
+  const ofDevice = {
+    at: now,
+    sessionId: row.id,
+    userId,
+    handle: handleOf(row),
+    remembered: row.rememberedId !== undefined,
+    request: originOf(state),
+  };
+  return { cookies, events: isNew ? [told("newDevice", ofDevice)] : [] };
 }
 
 export function planSave(
@@ -68,23 +100,27 @@ export function planSave(
 ): Plan {
   const settings = settingsOf(state);
   const row = standing.session;
+  const seen = isFinal ? deviceSeen(state, row, now) : undefined;
   const data = state.data.changed();
   const isLive = standing.kind === "live";
-  const raises = isFinal && state.intent.kind === "reauthenticate";
+  const raise = isFinal ? raiseOf(state.intent) : undefined;
   const regenerates =
     isLive &&
     isFinal &&
     state.canSetCookies &&
-    !raises &&
+    raise === undefined &&
     (state.intent.kind === "regenerate" || isRotationDue(state, row, now));
   const use = useOf(state, row, now);
   const isTouchDue = now - row.lastSeenAt >= settings.session.touchEvery || use?.confirm !== undefined;
   // Told once: from here on the row says where the session is used now.
   const moves =
     state.hasMoved && (row.address !== state.facts.address || row.userAgent !== state.facts.userAgent);
-  const resent = isLive && isFinal && !raises && !regenerates ? sameSessionCookie(state, row) : undefined;
-  const isUnchanged = data === undefined && !raises && !regenerates && !moves && resent === undefined;
-  if (isUnchanged && !isTouchDue) return nothing(standing);
+  const resent = isLive && isFinal && !raise && !regenerates ? sameSessionCookie(state, row) : undefined;
+  const isUnchanged = data === undefined && !raise && !regenerates && !moves && resent === undefined;
+  // A head that was sent, or a WebSocket's: the cookie would reach nobody.
+  const isDeferred = isLive && isFinal && !regenerates && state.intent.kind === "regenerate";
+  const late = isDeferred ? [deferred(state, row, "regenerate", now)] : [];
+  if (isUnchanged && !isTouchDue) return { ...nothing(standing), events: late };
 
   const fresh = {
     lastSeenAt: now,
@@ -96,13 +132,13 @@ export function planSave(
     return {
       touch: { sessionId: row.id, ...fresh, remembered: use },
       cookies: [],
-      events: confirmEvents(row, use, now),
+      events: [...confirmEvents(row, use, now), ...late],
       standing: { kind: standing.kind, session: { ...row, ...fresh, ...confirmed(use) } },
     };
   }
 
   const endsOld = state.intent.kind === "regenerate" && state.intent.isFinal === true;
-  const secret = raises || regenerates ? newSecret() : undefined;
+  const secret = raise || regenerates ? newSecret() : undefined;
   const update: SessionUpdate = {
     id: row.id,
     version: row.version,
@@ -110,19 +146,30 @@ export function planSave(
     set: {
       ...fresh,
       ...(data === undefined ? {} : { data }),
-      ...(secret === undefined ? {} : { secret: digest(secret), secretAt: now }),
-      ...(regenerates ? { previousSecret: endsOld ? undefined : row.secret } : {}),
-      ...(raises ? raisedSession(state, now) : {}),
+      ...(secret === undefined ? {} : fenced(row, secret, now)),
+      ...(regenerates ? regenerated(row, endsOld) : {}),
+      ...(raise ? raisedSession(state, raise, now) : {}),
       ...(moves ? originOf(state) : {}),
     },
   };
   return {
-    change: { update, use },
-    cookies: secret === undefined ? [resent ?? []].flat() : [sessionCookie(state, row.id, secret)],
+    change: {
+      update,
+      use,
+      ...(raise === undefined || row.userId === undefined
+        ? {}
+        : { proof: proofOf(state, row.userId, raise.provedAt) }),
+    },
+    cookies: [
+      ...(secret === undefined ? [resent ?? []].flat() : [sessionCookie(state, row.id, secret)]),
+      ...(seen?.cookies ?? []),
+    ],
     events: [
+      ...(seen?.events ?? []),
       ...confirmEvents(row, use, now),
       ...(secret === undefined ? [] : [told("rotated", { at: now, sessionId: row.id, userId: row.userId })]),
-      ...(raises ? [reauthenticated(state, row, now)] : []),
+      ...(raise ? [reauthenticated(state, row, now)] : []),
+      ...late,
     ],
     standing: {
       kind: secret === undefined ? standing.kind : "live",
@@ -131,13 +178,17 @@ export function planSave(
   };
 }
 
+/** The old secret is still served for a while, unless the session was begun anew. */
+const regenerated = ({ secret, fence }: SessionRow, endsOld: boolean) =>
+  endsOld ? { retiredSecret: undefined } : { previousSecret: secret, retiredSecret: undefined, fence };
+
 function useOf(state: RequestState, row: SessionRow, now: number): RememberedUse | undefined {
   if (row.rememberedId === undefined) return undefined;
-  const { rememberCookie, core, openedAt } = state;
+  const { rememberCookie, core, arrivedAt } = state;
   const confirms =
     rememberCookie.kind === "valid" &&
     rememberCookie.cookie.id === row.rememberedId &&
-    mayConfirm(row, openedAt);
+    mayConfirm(row, arrivedAt);
   return {
     id: row.rememberedId,
     ...rememberedUse(now, core.settings),

@@ -1,14 +1,23 @@
+import { CSRF, UNSEEN_DEVICE } from "../../data/asides.ts";
+import { States } from "../../data/states.ts";
 import { clearCookie } from "../../http/cookies.ts";
-import { newSecret } from "../../secrets.ts";
-import type { Cap, Ending, SessionRow } from "../../stores/store.ts";
+import { type Digest, newSecret } from "../../secrets.ts";
+import type { Cap, Ending, SessionRow, UserId } from "../../stores/store.ts";
 import { handleOf, newRememberedRow, newSessionRow, tombstoneUntil } from "../rows.ts";
-import { type LoginIntent, newIdOf, type RequestState, sessionOf, settingsOf } from "../state.ts";
+import {
+  type LoginIntent,
+  newIdOf,
+  type RequestState,
+  type Standing,
+  sessionOf,
+  settingsOf,
+} from "../state.ts";
 
 import {
-  heldBy,
   nothing,
   originOf,
   type Plan,
+  proofOf,
   recognised,
   rememberCookie,
   sessionCookie,
@@ -22,6 +31,8 @@ import { planCreate, planDetached } from "./save.ts";
 export function planLogin(state: RequestState, intent: LoginIntent, now: number): Plan {
   const settings = settingsOf(state);
   const base = sessionOf(state.standing);
+  const isUnseen = state.isWithheld && settings.devices.tellNew;
+  prepareAsides(state, isUnseen ? now : undefined);
   // Who proves a credential gets a secret that nobody can derive.
   const secret = (intent.isTakenOver ? state.successor?.secret : undefined) ?? newSecret();
   const token = newSecret();
@@ -47,7 +58,8 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
       identity,
       device,
       facts: state.facts,
-      notAfter: intent.remember?.until,
+      fence: base === undefined ? undefined : base.fence + 1,
+      notAfter: login?.absoluteDeadline,
     },
     settings,
   );
@@ -68,50 +80,51 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
     remembered: login !== undefined,
     request: originOf(state),
   };
-  const clearsRemember =
-    login === undefined && (hasRememberCookie(state) || base?.rememberedId !== undefined);
   return {
     change: {
-      // A renewal is no proof of anything: it takes effect only while what it renews is alive.
-      ...(intent.isRenewal && state.standing.kind === "remembered"
-        ? { hold: heldBy(state.standing.login) }
-        : {}),
+      proof: proofOf(state, intent.userId, intent.provedAt),
       remember: login,
       ...(update === undefined ? { insert: fresh } : { update }),
-      end: endings(state, "replaced", now, undefined),
+      end: endings(state, "replaced", now, undefined, intent.userId),
       caps: capsOf(state, intent, now),
     },
     cookies: [
       sessionCookie(state, session.id, secret),
       ...(login === undefined ? [] : [rememberCookie(state, login, token, now)]),
-      ...(clearsRemember ? [clearCookie(settings.cookies.remember)] : []),
-      ...recognising,
+      ...(login === undefined && clearsRemember(state, intent)
+        ? [clearCookie(settings.cookies.remember)]
+        : []),
+      ...(isUnseen ? [] : recognising),
     ],
     events: [
       ...(base === undefined
         ? [told("created", { at: now, sessionId: session.id, userId: intent.userId })]
         : []),
-      intent.isRenewal
-        ? told("rotated", { at: now, sessionId: session.id, userId: intent.userId })
-        : told("login", ofDevice),
-      ...(isNew && !intent.isRenewal ? [told("newDevice", ofDevice)] : []),
+      told("login", ofDevice),
+      ...(isNew && !isUnseen ? [told("newDevice", ofDevice)] : []),
     ],
     standing: { kind: "live", session },
   };
 }
 
+/**
+ * That no remember cookie came does not mean that the browser has none. A session of another library that is taken over
+ * is nobody's sign-in, and its own cookie came along.
+ */
+const clearsRemember = ({ rememberCookie }: RequestState, { isTakenOver }: LoginIntent): boolean =>
+  isTakenOver !== true || rememberCookie.kind !== "absent";
+
 /** The name stays where the same user signs in again; it is not written to the row, which may be named meanwhile. */
 function deviceOf({ standing }: RequestState, intent: LoginIntent): Pick<SessionRow, "name" | "tag"> {
   const before = sessionOf(standing) ?? (standing.kind === "remembered" ? standing.login : undefined);
   const own = before?.userId === intent.userId ? before : undefined;
-  return { name: own?.name, tag: intent.isRenewal ? own?.tag : intent.tag };
+  return { name: own?.name, tag: intent.tag };
 }
 
 function capsOf(state: RequestState, intent: LoginIntent, now: number): Cap[] {
   const { settings } = state.core;
-  const { userId, tag, isRenewal } = intent;
+  const { userId, tag } = intent;
   const { most, overflow } = settings.devices;
-  if (isRenewal) return [];
   const at = { userId, at: now, pruneAfter: tombstoneUntil(now, settings) };
   return [
     ...(tag === undefined ? [] : [{ ...at, tag, most: 1, overflow: "endOldest" as const, reason: "tag" }]),
@@ -119,20 +132,29 @@ function capsOf(state: RequestState, intent: LoginIntent, now: number): Cap[] {
   ];
 }
 
+/** What an end needs to know of the session that it ends. */
+interface Leaving {
+  readonly row: SessionRow;
+  /** The digest of the presented secret, where the request stands on that. */
+  readonly secret: Digest | undefined;
+}
+
 export function planLogout(state: RequestState, now: number): Plan {
-  // Who presents a replaced secret gets nothing, not even an end of what replaced it.
-  if (state.standing.kind === "detached") {
-    // Nobody may believe to have left while the session lives on.
-    if (state.standing.why === "unavailable") throw unavailable(state.standing.error);
-    return planDetached(state, state.standing, now);
-  }
+  const { standing } = state;
   const { session, remember } = state.core.settings.cookies;
-  const base = sessionOf(state.standing);
-  const end = endings(state, "logout", now, base);
+  if (standing.kind === "detached" && !mayLeave(standing)) {
+    // Nobody may believe to have left while the session lives on.
+    if (standing.why === "unavailable") throw unavailable(standing.error);
+    const kept = planDetached(state, standing, now);
+    return { ...kept, events: [...kept.events, unmatched(state, now)] };
+  }
+  const base = leavingOf(state);
+  const isUnmatched = standing.kind === "detached" && base === undefined;
+  const end = endings(state, "logout", now, base, undefined);
   const events: Told[] = [];
   if (base !== undefined) {
-    const { id: sessionId, userId } = base;
-    const handle = handleOf(base);
+    const { id: sessionId, userId } = base.row;
+    const handle = handleOf(base.row);
     events.push(["logout", { at: now, sessionId, userId, handle, request: originOf(state) }]);
   }
   // Something put into the session after leaving, such as a farewell, is held by a new, anonymous session.
@@ -141,33 +163,70 @@ export function planLogout(state: RequestState, now: number): Plan {
   return {
     change: end.length === 0 ? created.change : { ...created.change, end },
     cookies: [clearCookie(session), clearCookie(remember), ...created.cookies],
-    events: [...events, ...created.events],
+    events: [...events, ...(isUnmatched ? [unmatched(state, now)] : []), ...created.events],
     standing: created.standing,
   };
 }
 
 /**
- * The login of the session at hand and the one of the remember cookie. The latter only by a token that is or
- * was just valid: with an old one anybody could end somebody else's login.
+ * Who asks to leave gets rid of the cookies, also of those that are worth nothing any more. Not where the browser has
+ * withheld them, as any site can make it ask, and not where a clock is wrong.
+ */
+function mayLeave({ why }: Standing & { kind: "detached" }): boolean {
+  return why !== "unavailable" && why !== "skew" && why !== "insecure" && why !== "cross_site";
+}
+
+function leavingOf({ standing, presented }: RequestState): Leaving | undefined {
+  if (standing.kind === "detached") return "leaving" in standing ? standing.leaving : undefined;
+  const row = sessionOf(standing);
+  if (row === undefined) return undefined;
+  // By the secret that it stands on: a confirmed password may have replaced it while the handler ran.
+  if (standing.kind === "live") return { row, secret: row.secret };
+  return { row, secret: standing.kind === "late" ? presented?.digest : undefined };
+}
+
+const unmatched = (state: RequestState, now: number): Told =>
+  told("logoutUnmatched", { at: now, request: originOf(state) });
+
+/**
+ * The login of the session at hand and the one of the remember cookie. The latter only by a token that is or was just
+ * valid, as with an old one anybody could end somebody else's login; or where it is the user's who signs in.
  */
 function endings(
   state: RequestState,
   reason: string,
   now: number,
-  session: SessionRow | undefined,
+  leaving: Leaving | undefined,
+  signingIn: UserId | undefined,
 ): Ending[] {
   const { standing, rememberCookie } = state;
   const at = { reason, at: now, pruneAfter: tombstoneUntil(now, state.core.settings) };
   const own = standing.kind === "remembered" ? standing.login.id : sessionOf(standing)?.rememberedId;
   const list: Ending[] = [];
-  if (session !== undefined || own !== undefined) {
-    list.push({ sessionId: session?.id, userId: session?.userId, rememberedId: own, ...at });
-  }
-  if (rememberCookie.kind === "valid" && rememberCookie.cookie.id !== own) {
+  if (leaving !== undefined) {
+    const { row, secret } = leaving;
+    list.push({
+      sessionId: row.id,
+      userId: row.userId,
+      ...(secret === undefined ? { rememberedId: own } : { secret }),
+      ...at,
+    });
+  } else if (own !== undefined) list.push({ rememberedId: own, ...at });
+  // Also that of the session at hand, where its secret is what ends it: a restore leaves none that may sign out.
+  const isNamed = leaving?.secret === undefined;
+  if (rememberCookie.kind === "valid" && !(isNamed && rememberCookie.cookie.id === own)) {
     const { id, digest: token } = rememberCookie.cookie;
-    list.push({ rememberedId: id, token, ...at });
+    list.push({ rememberedId: id, token, owner: signingIn, ...at });
   }
   return list;
 }
 
-const hasRememberCookie = (state: RequestState): boolean => state.rememberCookie.kind !== "absent";
+/**
+ * A CSRF secret and states from before the sign-in may be known to whoever planted the session (CWE-384). Whether the
+ * browser is known cannot be told from a request whose cookies were withheld: the next one tells.
+ */
+function prepareAsides({ data, csrf, states, core }: RequestState, unseenSince: number | undefined): void {
+  if (data.asides[CSRF] !== csrf) delete data.asides[CSRF];
+  new States(data, core.settings.clock.now()).keepOnly(states);
+  if (unseenSince !== undefined) data.asides[UNSEEN_DEVICE] = unseenSince;
+}

@@ -4,7 +4,7 @@ import type { Session } from "../../session.ts";
 import { columnOf } from "../sql/schema.ts";
 import type { Statements } from "../sql/statements.ts";
 import type { SqlStore } from "../sql/store.ts";
-import { type Lookup, partsOf, previousSession, rememberedLogin, timeOf } from "./lookup.ts";
+import { type Lookup, partsOf, previousSession, rememberedLogin } from "./lookup.ts";
 import { addingColumns, nameInQuery, rawColumn } from "./nodes.ts";
 
 /** A user's session that was used last, other than the present one. For `previous` of `session.login`. */
@@ -52,7 +52,12 @@ export function findSession<DB, TB extends keyof DB, O>(
   const { statements } = store;
   const user = userIn(statements, query);
   const { now, presentedHandle } = session;
-  const columns = [column(previousSession(statements, user, { except: session.id, now }), PREVIOUS)];
+  const columns = [
+    column(
+      previousSession(statements, user, { except: session.id, realm: session.core.settings.realm, now }),
+      PREVIOUS,
+    ),
+  ];
   if (presentedHandle !== undefined)
     columns.push(column(rememberedLogin(statements, user, { id: presentedHandle, now }), REMEMBERED));
   const extended = query.withPlugin(addingColumns(columns, (row) => withFound(statements, row)));
@@ -89,15 +94,15 @@ function withFound(statements: Statements, row: Record<string, unknown>): Record
 
 function sessionFrom(statements: Statements, text: string): FoundSession {
   const [id = "", seen = "", data = ""] = partsOf(text, 3);
-  return { id, lastSeenAt: timeOf(statements, seen), data };
+  return { id, lastSeenAt: statements.readMoment(seen), data };
 }
 
 function loginFrom(statements: Statements, text: string): FoundLogin {
   const [id = "", created = "", used = "", generation] = partsOf(text, 4);
   return {
     id,
-    createdAt: timeOf(statements, created),
-    lastUsedAt: timeOf(statements, used),
+    createdAt: statements.readMoment(created),
+    lastUsedAt: statements.readMoment(used),
     generation: Number(generation),
   };
 }

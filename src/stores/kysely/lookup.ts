@@ -1,3 +1,4 @@
+import { ID_LENGTH } from "../../secrets.ts";
 import { columnOf } from "../sql/schema.ts";
 import type { SqlValue } from "../sql/statement.ts";
 import type { Statements } from "../sql/statements.ts";
@@ -12,18 +13,18 @@ const SESSION = "psession_s";
 const LOGIN = "psession_l";
 const SEPARATOR = "|";
 
-/** That user's session that was used last, but for `except`, as one text; `user` is how the query says whose. */
+/** That user's session of the realm that was used last, but for `except`, as one text; `user` is how the query says whose. */
 export function previousSession(
   statements: Statements,
   user: string,
-  { except, now }: { except: string; now: number },
+  { except, realm, now }: { except: string; realm: string; now: number },
 ): Lookup {
   const { S, s, schema } = statements;
   const name = (column: string) => `${SESSION}.${column}`;
-  const seen = moment(statements, name(s.lastSeenAt));
+  const seen = statements.selectMoment(name(s.lastSeenAt));
   return {
-    sql: `(SELECT ${joined(statements, [name(s.id), seen, name(s.data)])} FROM ${S} ${SESSION} WHERE ${sameUser(statements, name(s.userId), user)} AND ${name(s.id)} <> ? AND ${name(s.absoluteDeadline)} >= ? ORDER BY ${name(s.lastSeenAt)} DESC LIMIT 1)`,
-    values: [except, statements.value(columnOf(schema.sessions, "absoluteDeadline"), now)],
+    sql: `(SELECT ${joined(statements, [name(s.id), seen, name(s.data)])} FROM ${S} ${SESSION} WHERE ${sameUser(statements, name(s.userId), user)} AND ${name(s.id)} <> ? AND SUBSTR(${name(s.id)}, ${ID_LENGTH - realm.length + 1}) = ? AND ${name(s.absoluteDeadline)} >= ? ORDER BY ${name(s.lastSeenAt)} DESC LIMIT 1)`,
+    values: [except, realm, statements.value(columnOf(schema.sessions, "absoluteDeadline"), now)],
   };
 }
 
@@ -37,8 +38,8 @@ export function rememberedLogin(
   const name = (column: string) => `${LOGIN}.${column}`;
   const parts = [
     name(l.id),
-    moment(statements, name(l.createdAt)),
-    moment(statements, name(l.lastUsedAt)),
+    statements.selectMoment(name(l.createdAt)),
+    statements.selectMoment(name(l.lastUsedAt)),
     name(l.generation),
   ];
   const alive = statements.value(columnOf(schema.logins, "absoluteDeadline"), now);
@@ -54,18 +55,12 @@ export function partsOf(text: string, count: number): string[] {
   return [...parts.slice(0, count - 1), parts.slice(count - 1).join(SEPARATOR)];
 }
 
-export const timeOf = ({ schema, dialect }: Statements, text: string): number =>
-  schema.timestamps === "datetime" ? dialect.parseMoment(text) : Number(text);
-
 /** Texts that begin with an id: no plugin of the application takes them for JSON, a number or a date. */
 function joined({ dialect }: Statements, parts: readonly string[]): string {
   return dialect.name === "mysql"
     ? `CONCAT(${parts.join(`, '${SEPARATOR}', `)})`
     : parts.join(` || '${SEPARATOR}' || `);
 }
-
-const moment = ({ schema, dialect }: Statements, column: string): string =>
-  schema.timestamps === "datetime" ? dialect.selectMoment(column) : column;
 
 /**
  * Ids of the application's own table against ours, which may be of another type or collation there: theirs is

@@ -4,7 +4,8 @@ import { checkedOptions } from "../../faults.ts";
 import { sameDigest } from "../../secrets.ts";
 import type { AuditTrail } from "../audit.ts";
 import { cutPage, past } from "../browse.ts";
-import { excessOf, targetOf } from "../devices.ts";
+import { excessOf, isMeant, targetOf } from "../devices.ts";
+import { endsLogin, endsSession } from "../endings.ts";
 import type {
   Change,
   ChangeResult,
@@ -12,7 +13,9 @@ import type {
   EndSelector,
   LockRequest,
   Lost,
+  Mark,
   Naming,
+  Proof,
   PruneResult,
   Remembered,
   RememberedRow,
@@ -51,6 +54,7 @@ class MemoryStore implements Store {
   /** Login id to session id: a login has one session row. */
   #sessionOfLogin = new Map<string, string>();
   readonly #locks = new Map<string, { owner: string; until: number; fence: number }>();
+  readonly #marks = new Map<string, Mark>();
   #prunedAt: number | undefined;
 
   constructor(audit: AuditTrail | undefined) {
@@ -69,7 +73,7 @@ class MemoryStore implements Store {
   async apply(change: Change): Promise<ChangeResult> {
     const lost = this.#check(change);
     if (lost !== undefined) return { done: false, lost };
-    const { rotate, remember, insert, update, use, end, caps = [] } = change;
+    const { rotate, stray, remember, insert, update, use, end, caps = [] } = change;
     const undo = caps.some(({ overflow }) => overflow === "refuse") ? this.#undo() : undefined;
     if (rotate !== undefined) {
       this.#changeLogin(rotate.id, (login) => ({
@@ -79,6 +83,7 @@ class MemoryStore implements Store {
         confirmedAt: undefined,
       }));
     }
+    if (stray !== undefined) this.#changeLogin(stray.id, (row) => ({ ...row, strays: row.strays + 1 }));
     if (remember !== undefined) this.#logins.set(remember.id, remember);
     if (insert !== undefined) this.#putSession(insert);
     if (update !== undefined) {
@@ -91,11 +96,12 @@ class MemoryStore implements Store {
     if (use !== undefined) this.#use(use);
     const spared = insert?.id ?? update?.id;
     const ended = (end ?? []).flatMap((ending) => {
-      if (ending.token !== undefined && !this.#holds(ending.rememberedId, ending.token)) return [];
+      const named = ending.rememberedId === undefined ? undefined : this.#logins.get(ending.rememberedId);
+      if (ending.token !== undefined && (named === undefined || !endsLogin(ending, named))) return [];
       const matches = this.#entries().filter(
         ({ session, login }) =>
-          (session !== undefined && session.id === ending.sessionId && session.userId === ending.userId) ||
-          (login !== undefined && login.id === ending.rememberedId),
+          (session !== undefined && endsSession(ending, session)) ||
+          (login !== undefined && login === named && endsLogin(ending, login)),
       );
       return this.#end(matches, ending, spared);
     });
@@ -124,14 +130,9 @@ class MemoryStore implements Store {
   }
 
   async end(selector: EndSelector): Promise<readonly Ended[]> {
-    const { handle, userId, except } = selector;
     if (targetOf(selector) === "nothing") return [];
-    const matches = this.#entries().filter(
-      ({ session, login }) =>
-        (userId === undefined || (session?.userId ?? login?.userId) === userId) &&
-        (handle === undefined || session?.id === handle || login?.id === handle) &&
-        (except === undefined || (session?.id !== except && login?.id !== except)),
-    );
+    if (selector.mark !== undefined) this.#mark(selector.mark);
+    const matches = this.#entries().filter((entry) => isMeant(entry, selector));
     return this.#end(matches, selector, undefined);
   }
 
@@ -154,6 +155,7 @@ class MemoryStore implements Store {
     for (const row of deadSessions) this.#dropSession(row);
     for (const row of deadLogins) this.#logins.delete(row.id);
     for (const [name, lock] of this.#locks) if (lock.until < now) this.#locks.delete(name);
+    for (const [name, mark] of this.#marks) if (mark.until < now) this.#marks.delete(name);
     return { sessions: deadSessions.length, logins: deadLogins.length };
   }
 
@@ -215,12 +217,18 @@ class MemoryStore implements Store {
   }
 
   /** The first condition of a change that does not hold. */
-  #check({ rotate, hold, remember, insert, update }: Change): Lost | undefined {
+  #check({ proof, rotate, hold, stray, remember, insert, update }: Change): Lost | undefined {
+    if (proof !== undefined && this.#isOutdated(proof)) return "outdated";
     for (const guard of [rotate, hold]) {
       if (guard === undefined) continue;
       const login = this.#logins.get(guard.id);
       if (login === undefined || login.revokedAt !== undefined || login.generation !== guard.generation)
         return "rotation";
+    }
+    if (stray !== undefined) {
+      const login = this.#logins.get(stray.id);
+      const counts = login?.revokedAt === undefined && login?.generation === stray.generation;
+      if (!counts || login.strays >= stray.max) return "strayed";
     }
     if (remember !== undefined && this.#logins.has(remember.id)) return "exists";
     if (insert !== undefined) {
@@ -298,12 +306,14 @@ class MemoryStore implements Store {
       this.#sessions.set(session.id, { ...session, confirmFrom: undefined });
   }
 
-  #holds(loginId: string | undefined, token: Uint8Array): boolean {
-    const login = loginId === undefined ? undefined : this.#logins.get(loginId);
-    return (
-      login !== undefined &&
-      [login.token, login.previous, login.superseded].some((held) => sameDigest(token, held))
-    );
+  #isOutdated({ marks, provedAt }: Proof): boolean {
+    return marks.some((name) => (this.#marks.get(name)?.at ?? Number.NEGATIVE_INFINITY) >= provedAt);
+  }
+
+  #mark(mark: Mark): void {
+    const { name } = mark;
+    const { at, until } = this.#marks.get(name) ?? mark;
+    this.#marks.set(name, { name, at: Math.max(at, mark.at), until: Math.max(until, mark.until) });
   }
 
   #sessionOf(loginId: string): SessionRow | undefined {

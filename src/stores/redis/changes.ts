@@ -1,6 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { tagOf } from "../../secrets.ts";
-import type { Change, ChangeResult, Ended, Ending, RememberedUse, Touch, UserEntry } from "../store.ts";
+import { beforeSnapshot } from "../../snapshot.ts";
+import type {
+  Change,
+  ChangeResult,
+  Ended,
+  Ending,
+  EndSelector,
+  RememberedUse,
+  Touch,
+  UserEntry,
+} from "../store.ts";
 import type { Keys } from "./keys.ts";
 import {
   decodeLogin,
@@ -20,16 +30,25 @@ import { listOf, textOf, textsOf } from "./server.ts";
  * Names a call among all that any process ever makes. It is no secret, and random bytes for each call would take
  * longer than all the rest here.
  */
-const PROCESS = randomBytes(9).toString("base64url");
+let processName: string | undefined;
 let calls = 0;
-export const nextCall = (): string => `${PROCESS}${(++calls).toString(36)}`;
+export function nextCall(): string {
+  processName ??= randomBytes(9).toString("base64url");
+  return `${processName}${(++calls).toString(36)}`;
+}
+// Else the calls of processes that start from one snapshot would be taken for each other's.
+beforeSnapshot(() => {
+  processName = undefined;
+});
 
 /** A change as its script reads it, and the data of its session, which travels beside it. */
 export function encodeChange(change: Change): { change: Record<string, unknown>; data: string } {
-  const { rotate, hold, remember, insert, update, use, end, caps } = change;
+  const { proof, rotate, hold, stray, remember, insert, update, use, end, caps } = change;
   const data = insert?.data ?? update?.set.data;
   return {
     change: {
+      proof: proof && { marks: proof.marks, at: String(proof.provedAt) },
+      stray: stray && { id: stray.id, ge: String(stray.generation), most: String(stray.max) },
       rotate: rotate && { id: rotate.id, ge: String(rotate.generation), set: encodeRotation(rotate) },
       hold: hold && { id: hold.id, ge: String(hold.generation) },
       remember: remember && { id: remember.id, head: newLoginHead(remember) },
@@ -44,6 +63,7 @@ export function encodeChange(change: Change): { change: Record<string, unknown>;
       caps: caps?.map((cap) => ({
         user: encodeUser(cap.userId),
         tag: cap.tag,
+        realm: cap.realm,
         most: cap.most,
         refuses: cap.overflow === "refuse",
         at: String(cap.at),
@@ -85,24 +105,32 @@ export const usedHead = ({ lastUsedAt, idleDeadline, pruneAfter }: RememberedUse
   loginHead({ lastUsedAt, idleDeadline, pruneAfter });
 
 function encodeEnding(ending: Ending) {
-  const { sessionId, userId, rememberedId, token } = ending;
+  const { sessionId, userId, rememberedId, token, owner, secret, misfit } = ending;
   return {
     session: sessionId,
     us: userId === undefined ? undefined : encodeUser(userId),
     login: rememberedId,
     to: token && loginHead({ token })["to"],
+    owner: owner === undefined ? undefined : encodeUser(owner),
+    se: secret && sessionHead({ secret })["se"],
+    misfit: misfit && {
+      kind: misfit.kind,
+      ge: String(misfit.generation),
+      to: misfit.kind === "forked" ? loginHead({ token: misfit.token })["to"] : undefined,
+    },
     tombstone: tombstone(ending),
   };
 }
 
 /** The sessions and logins that a change names, its endings apart. */
-export function idsOf({ rotate, hold, remember, insert, update, use }: Omit<Change, "end">) {
+export function idsOf({ rotate, hold, stray, remember, insert, update, use }: Omit<Change, "end">) {
   const given = (ids: readonly (string | undefined)[]) => ids.filter((id) => id !== undefined);
   return {
     sessions: given([insert?.id, update?.id]),
     logins: given([
       rotate?.id,
       hold?.id,
+      stray?.id,
       remember?.id,
       insert?.rememberedId,
       update?.set.rememberedId,
@@ -110,6 +138,19 @@ export function idsOf({ rotate, hold, remember, insert, update, use }: Omit<Chan
     ]),
   };
 }
+
+/** An ending as its script reads it. */
+export const encodeOrder = (selector: EndSelector): string => {
+  const { handle, userId, except, realm, lastUsedBefore } = selector;
+  return JSON.stringify({
+    handle,
+    user: userId === undefined ? undefined : encodeUser(userId),
+    except,
+    realm,
+    before: lastUsedBefore === undefined ? undefined : String(lastUsedBefore),
+    tombstone: tombstone(selector),
+  });
+};
 
 /** The keys of rows that a change names. */
 export function rowKeys(change: Change, keys: Keys): string[] {

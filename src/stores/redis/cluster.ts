@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
-import { sameDigest, tagOf } from "../../secrets.ts";
+import { tagOf } from "../../secrets.ts";
 import { excessOf } from "../devices.ts";
+import { endsLogin, endsSession } from "../endings.ts";
 import type {
   Cap,
   Change,
@@ -9,13 +10,24 @@ import type {
   Ended,
   Ending,
   EndSelector,
+  Proof,
   SessionRow,
   UserEntry,
   UserId,
 } from "../store.ts";
 import { Turns } from "../turns.ts";
-import { asText, decodeAnswer, decodeEnded, decodeListing, encodeChange, idsOf, rowKeys } from "./changes.ts";
+import {
+  asText,
+  decodeAnswer,
+  decodeEnded,
+  decodeListing,
+  encodeChange,
+  encodeOrder,
+  idsOf,
+  rowKeys,
+} from "./changes.ts";
 import { scripts } from "./lua/index.ts";
+import { isOutdated } from "./marks.ts";
 import { insertPlain } from "./plain.ts";
 import { decodeUser, encodeUser, tombstone } from "./rows.ts";
 import { type Server, textsOf } from "./server.ts";
@@ -25,6 +37,9 @@ import type { Writer } from "./writer.ts";
 /** As many handles that nobody listed meanwhile are worth a look at which are stale. */
 const SWEEP_FROM = 32;
 const SWEEP_EVERY = 16;
+
+/** How long it is known of a login that it ended because its proof came too late. */
+const TOMBSTONE = 86_400_000;
 
 /**
  * A cluster: a script reaches one slot, which holds a session and its login, or one user's index. What spans slots
@@ -42,13 +57,44 @@ export class ClusterWriter implements Writer {
     this.#lockTime = 2 * timeout;
   }
 
-  async insert(row: SessionRow, deadline: number): Promise<ChangeResult> {
+  insert(row: SessionRow, proof: Proof | undefined, deadline: number): Promise<ChangeResult> {
     const { id, userId, absoluteDeadline } = row;
-    if (userId !== undefined) await this.#index(encodeUser(userId), absoluteDeadline, [`s:${id}`], deadline);
-    return (await insertPlain(this.#server, row, deadline)).result;
+    return this.#proved({ insert: row, proof }, deadline, async () => {
+      if (userId !== undefined)
+        await this.#index(encodeUser(userId), absoluteDeadline, [`s:${id}`], deadline);
+      return (await insertPlain(this.#server, row, deadline)).result;
+    });
   }
 
   apply(change: Change, deadline: number): Promise<ChangeResult> {
+    return this.#proved(change, deadline, () => this.#applyUnproved(change, deadline));
+  }
+
+  /**
+   * Marks lie in other slots. An end writes its mark, then looks for rows; a change writes its rows, then looks for marks,
+   * so one of the two sees the other. What was made too late is ended before anybody gets its cookie, and a crash in
+   * between leaves a row whose secret nobody has. Looking first as well spares what such a change would end.
+   */
+  async #proved(
+    { proof, insert, update, remember, rotate, hold }: Change,
+    deadline: number,
+    apply: () => Promise<ChangeResult>,
+  ): Promise<ChangeResult> {
+    if (proof === undefined) return apply();
+    const outdated = { done: false, lost: "outdated" } as const;
+    if (await isOutdated(this.#server, proof, deadline)) return outdated;
+    const result = await apply();
+    if (!result.done || !(await isOutdated(this.#server, proof, deadline))) return result;
+    const made = [insert, update, remember, rotate, hold].find((part) => part !== undefined);
+    if (made !== undefined) {
+      const pruneAfter = remember?.pruneAfter ?? insert?.pruneAfter ?? proof.provedAt + TOMBSTONE;
+      const ending = { reason: "outdated", at: proof.provedAt, pruneAfter };
+      await this.end({ handle: made.id, ...ending }, this.#server.deadline());
+    }
+    return outdated;
+  }
+
+  #applyUnproved(change: Change, deadline: number): Promise<ChangeResult> {
     const { caps = [] } = change;
     const [first] = caps;
     if (first === undefined) return this.#apply(change, deadline);
@@ -58,14 +104,13 @@ export class ClusterWriter implements Writer {
 
   async end(selector: EndSelector, deadline: number): Promise<Ended[]> {
     const { keys } = this.#server;
-    const { handle, userId, except } = selector;
-    const user = userId === undefined ? undefined : encodeUser(userId);
-    const order = JSON.stringify({ handle, user, except, tombstone: tombstone(selector) });
+    const { handle, userId } = selector;
+    const order = encodeOrder(selector);
     if (handle !== undefined) {
       const named = [keys.session(handle), keys.login(handle)] as const;
       return decodeEnded(textsOf(await this.#server.run(scripts.end, named, [order], deadline)));
     }
-    const handles = await this.#handles(user ?? "", deadline);
+    const handles = await this.#handles(userId === undefined ? "" : encodeUser(userId), deadline);
     const replies = await perSlot(this.#server, [...handles.keys()], (key, ofSlot) =>
       this.#server.run(scripts.end, [key], [order, ...ofSlot], deadline),
     );
@@ -106,7 +151,8 @@ export class ClusterWriter implements Writer {
       if (result.done) ended.push(...result.ended);
     }
     if (main === undefined) return { done: true, ended };
-    const result = await this.#inSlot({ ...change, end: own, caps: undefined }, deadline);
+    const rows = { ...change, proof: undefined, end: own, caps: undefined };
+    const result = await this.#inSlot(rows, deadline);
     return result.done ? { done: true, ended: [...ended, ...result.ended] } : result;
   }
 
@@ -227,11 +273,10 @@ function foreseen({ remember, insert, update }: Change): Foreseen[] {
 
 /** Whether one of a change's endings will end this device, so that a cap need not count it. */
 function isEndedBy({ session, login }: UserEntry, endings: readonly Ending[]): boolean {
-  return endings.some(({ sessionId, userId, rememberedId, token }) => {
-    const isLogin = login !== undefined && login.id === rememberedId;
-    const tokens = isLogin ? [login.token, login.previous, login.superseded] : [];
-    if (token !== undefined && !tokens.some((held) => sameDigest(token, held))) return false;
-    return isLogin || (session !== undefined && session.id === sessionId && session.userId === userId);
+  return endings.some((ending) => {
+    const isLogin = login !== undefined && login.id === ending.rememberedId && endsLogin(ending, login);
+    if (ending.token !== undefined && !isLogin) return false;
+    return isLogin || (session !== undefined && endsSession(ending, session));
   });
 }
 

@@ -1,7 +1,6 @@
 import type { Ended, EndSelector } from "../store.ts";
-import { decodeEnded } from "./changes.ts";
+import { decodeEnded, encodeOrder } from "./changes.ts";
 import { scripts } from "./lua/index.ts";
-import { tombstone } from "./rows.ts";
 import { type Position, scan } from "./scan.ts";
 import { type Server, textsOf } from "./server.ts";
 import { perSlot } from "./slots.ts";
@@ -14,7 +13,7 @@ const COUNT = 200;
  * its device: a login that was there when this began leads to whatever session it has been given since.
  */
 export async function endEveryone(server: Server, selector: EndSelector): Promise<readonly Ended[]> {
-  const order = JSON.stringify({ except: selector.except, tombstone: tombstone(selector) });
+  const order = encodeOrder(selector);
   const nodes = await server.nodes();
   const ended: Ended[] = [];
   let position: Position | undefined;

@@ -30,9 +30,10 @@ import { ClusterWriter } from "./cluster.ts";
 import { endEveryone } from "./everyone.ts";
 import { Keys } from "./keys.ts";
 import { scripts } from "./lua/index.ts";
+import { setMark } from "./marks.ts";
 import { plainInsert, plainSave, savePlain } from "./plain.ts";
 import { decodeSession, encodeUser, sessionHead } from "./rows.ts";
-import { listOf, Server } from "./server.ts";
+import { listOf, Server, textsOf } from "./server.ts";
 import { SingleWriter } from "./single.ts";
 import { Touches } from "./touches.ts";
 import { RedisTrail } from "./trail.ts";
@@ -136,7 +137,7 @@ class RedisStore implements Store {
     const deadline = this.#server.deadline();
     const insert = plainInsert(change);
     if (insert?.userId !== undefined) assertUserId(insert.userId, this.userIds);
-    if (insert !== undefined) return this.#writer.insert(insert, deadline);
+    if (insert !== undefined) return this.#writer.insert(insert, change.proof, deadline);
     const save = plainSave(change);
     const saved = save && (await savePlain(this.#server, save, deadline));
     return saved ?? this.#applyAny(change, deadline);
@@ -163,12 +164,14 @@ class RedisStore implements Store {
   }
 
   async end(selector: EndSelector): Promise<readonly Ended[]> {
-    const { userId } = selector;
+    const { userId, mark } = selector;
     const target = targetOf(selector);
     if (target === "nothing") return [];
-    if (target === "everyone") return endEveryone(this.#server, selector);
     if (userId !== undefined) assertUserId(userId, this.userIds);
-    return this.#writer.end(selector, this.#server.deadline());
+    const deadline = this.#server.deadline();
+    if (mark !== undefined) await setMark(this.#server, mark, deadline);
+    if (target === "everyone") return endEveryone(this.#server, selector);
+    return this.#writer.end(selector, deadline);
   }
 
   async nameDevice({ handle, userId, name }: Naming): Promise<boolean> {
@@ -183,6 +186,12 @@ class RedisStore implements Store {
     assertUserId(userId, this.userIds);
     return this.#writer.list(userId, this.#server.deadline());
   }
+
+  clock = async (): Promise<number> => {
+    const { prune } = this.#server.keys;
+    const [seconds, micros] = textsOf(await this.#server.read(prune, ["TIME"], this.#server.deadline()));
+    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  };
 
   /** Every row has its expiry in Redis. */
   async prune(): Promise<PruneResult> {

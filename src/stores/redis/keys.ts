@@ -36,6 +36,11 @@ export class Keys {
     return `${this.prefix}lock:${name}`;
   }
 
+  /** Before when nothing counts that somebody proved. */
+  mark(name: string): string {
+    return `${this.prefix}mk:${name}`;
+  }
+
   get audit(): string {
     return `${this.prefix}audit`;
   }

@@ -1,4 +1,4 @@
-import type { Change, ChangeResult, RememberedUse, SessionRow, SessionUpdate } from "../store.ts";
+import type { Change, ChangeResult, Proof, RememberedUse, SessionRow, SessionUpdate } from "../store.ts";
 import { assertSiblings, decodeResult, encodeRotation, nextCall, usedHead } from "./changes.ts";
 import { scripts } from "./lua/index.ts";
 import { newSessionHead, sessionHead } from "./rows.ts";
@@ -12,15 +12,17 @@ export interface PlainSave {
 }
 
 /** A new session without a login, and nothing else. */
-export function plainInsert({ insert, ...change }: Change): SessionRow | undefined {
-  const { rotate, hold, remember, update, use, end, caps } = change;
-  const others = rotate ?? hold ?? remember ?? update ?? use ?? end?.[0] ?? caps?.[0];
+export function plainInsert({ insert, proof, ...change }: Change): SessionRow | undefined {
+  const { rotate, hold, stray, remember, update, use, end, caps } = change;
+  if (proof !== undefined && insert?.userId === undefined) return undefined;
+  const others = rotate ?? hold ?? stray ?? remember ?? update ?? use ?? end?.[0] ?? caps?.[0];
   return others === undefined && insert?.rememberedId === undefined ? insert : undefined;
 }
 
 export function plainSave({ update, rotate, use, ...change }: Change): PlainSave | undefined {
-  const { hold, remember, insert, end, caps } = change;
-  const others = hold ?? remember ?? insert ?? end?.[0] ?? caps?.[0] ?? use?.confirm ?? (rotate && use);
+  const { proof, hold, stray, remember, insert, end, caps } = change;
+  const others =
+    proof ?? hold ?? stray ?? remember ?? insert ?? end?.[0] ?? caps?.[0] ?? use?.confirm ?? (rotate && use);
   if (update === undefined || others !== undefined) return undefined;
   const moves = "userId" in update.set || "rememberedId" in update.set;
   return moves ? undefined : { update, rotate, use };
@@ -32,12 +34,13 @@ export interface Inserted {
   readonly isDue: boolean;
 }
 
-/** `indexKey`: of its user, where the script reaches it. */
+/** `indexKey`: of its user, where the script reaches it, and with it the marks of a proof. */
 export async function insertPlain(
   server: Server,
   row: SessionRow,
   deadline: number,
   indexKey?: string,
+  proof?: Proof,
 ): Promise<Inserted> {
   const until = String(Math.ceil(row.absoluteDeadline));
   const by = nextCall();
@@ -46,7 +49,12 @@ export async function insertPlain(
   const args = [by, `${JSON.stringify(head)}\n${row.data}`, String(Math.max(1, Math.ceil(row.pruneAfter)))];
   const reply = await (indexKey === undefined
     ? server.run(scripts.insert, [key], args, deadline)
-    : server.run(scripts.insert, [key, indexKey], [...args, until, `s:${row.id}`], deadline));
+    : server.run(
+        scripts.insert,
+        [key, indexKey, ...(proof?.marks ?? []).map((name) => server.keys.mark(name))],
+        [...args, until, `s:${row.id}`, ...(proof === undefined ? [] : [String(proof.provedAt)])],
+        deadline,
+      ));
   const result = decodeResult(textsOf(reply));
   return { result: result ?? { done: true, ended: [] }, isDue: result === undefined };
 }

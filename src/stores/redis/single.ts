@@ -1,8 +1,17 @@
-import type { Change, ChangeResult, Ended, EndSelector, SessionRow, UserEntry, UserId } from "../store.ts";
-import { decodeAnswer, decodeEnded, decodeListing, encodeChange, rowKeys } from "./changes.ts";
+import type {
+  Change,
+  ChangeResult,
+  Ended,
+  EndSelector,
+  Proof,
+  SessionRow,
+  UserEntry,
+  UserId,
+} from "../store.ts";
+import { decodeAnswer, decodeEnded, decodeListing, encodeChange, encodeOrder, rowKeys } from "./changes.ts";
 import { scripts } from "./lua/index.ts";
 import { insertPlain } from "./plain.ts";
-import { encodeUser, tombstone } from "./rows.ts";
+import { encodeUser } from "./rows.ts";
 import { type Server, textsOf } from "./server.ts";
 import type { Writer } from "./writer.ts";
 
@@ -14,10 +23,10 @@ export class SingleWriter implements Writer {
     this.#server = server;
   }
 
-  async insert(row: SessionRow, deadline: number): Promise<ChangeResult> {
+  async insert(row: SessionRow, proof: Proof | undefined, deadline: number): Promise<ChangeResult> {
     const { userId } = row;
     const index = userId === undefined ? undefined : this.#server.keys.user(encodeUser(userId));
-    const { result, isDue } = await insertPlain(this.#server, row, deadline, index);
+    const { result, isDue } = await insertPlain(this.#server, row, deadline, index, proof);
     // A list tidies up: also for users who sign in often and never look at their devices.
     if (isDue && userId !== undefined) await this.list(userId, deadline).catch(() => {});
     return result;
@@ -32,7 +41,8 @@ export class SingleWriter implements Writer {
       ...(change.caps ?? []).map(({ userId }) => userId),
     ];
     const indexes = new Set(users.flatMap((user) => (user === undefined ? [] : keys.user(encodeUser(user)))));
-    const [first, ...rest] = [...rowKeys(change, keys), ...indexes];
+    const marks = (change.proof?.marks ?? []).map((name) => keys.mark(name));
+    const [first, ...rest] = [...rowKeys(change, keys), ...indexes, ...marks];
     if (first === undefined) return { done: true, ended: [] };
     const { change: encoded, data } = encodeChange(change);
     const args = [JSON.stringify(encoded), data];
@@ -43,11 +53,11 @@ export class SingleWriter implements Writer {
 
   async end(selector: EndSelector, deadline: number): Promise<Ended[]> {
     const { keys } = this.#server;
-    const { handle, userId, except } = selector;
-    const user = userId === undefined ? undefined : encodeUser(userId);
-    const order = JSON.stringify({ handle, user, except, tombstone: tombstone(selector) });
+    const { handle, userId } = selector;
+    const order = encodeOrder(selector);
+    const user = userId === undefined ? "" : encodeUser(userId);
     const named: [string, ...string[]] =
-      handle === undefined ? [keys.user(user ?? "")] : [keys.session(handle), keys.login(handle)];
+      handle === undefined ? [keys.user(user)] : [keys.session(handle), keys.login(handle)];
     return decodeEnded(textsOf(await this.#server.run(scripts.end, named, [order], deadline)));
   }
 

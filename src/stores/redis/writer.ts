@@ -1,9 +1,18 @@
-import type { Change, ChangeResult, Ended, EndSelector, SessionRow, UserEntry, UserId } from "../store.ts";
+import type {
+  Change,
+  ChangeResult,
+  Ended,
+  EndSelector,
+  Proof,
+  SessionRow,
+  UserEntry,
+  UserId,
+} from "../store.ts";
 
 /** What is done differently where all keys are in reach of one script, and where only a slot is. */
 export interface Writer {
-  /** A session without a login, and nothing else. */
-  insert(row: SessionRow, deadline: number): Promise<ChangeResult>;
+  /** A session without a login, and nothing else. With a proof it has a user. */
+  insert(row: SessionRow, proof: Proof | undefined, deadline: number): Promise<ChangeResult>;
   apply(change: Change, deadline: number): Promise<ChangeResult>;
   end(selector: EndSelector, deadline: number): Promise<Ended[]>;
   list(userId: UserId, deadline: number): Promise<UserEntry[]>;

@@ -1,4 +1,5 @@
 import type { Change, StoreFault, Touch } from "../store.ts";
+import type { Marking } from "./marks.ts";
 import type { Migration } from "./migrations.ts";
 import type { Column, ColumnKind, Schema, Table } from "./schema.ts";
 import type { FaultKind, SqlValue, Statement } from "./statement.ts";
@@ -31,8 +32,11 @@ export interface Dialect {
 
   /** A condition that a column is one of `ids`; few different texts for many different lengths. */
   isOneOf(column: string, ids: readonly string[]): { readonly sql: string; readonly values: SqlValue[] };
-  /** Deletes at most `limit` garbage rows in one statement; undefined where that would block others. */
-  prune(table: string, key: string, pruneAfter: string, limit: number): string | undefined;
+  /**
+   * Deletes at most `limit` garbage rows in one statement; undefined where that would block others. `also` follows the
+   * condition of what is garbage.
+   */
+  prune(table: string, key: string, pruneAfter: string, limit: number, also: string): string | undefined;
   /** Makes transactions that count one user's devices wait for each other. */
   lockUser(statements: Statements, user: string, until: number): Statement | undefined;
   /**
@@ -42,6 +46,10 @@ export interface Dialect {
   applyAtOnce?(statements: Statements, change: Change): Statement | undefined;
   /** Touches of different sessions, none of which confirms, as few statements. */
   touchAll?(statements: Statements, touches: readonly Touch[]): Statement[];
+
+  readonly marking: Marking;
+  /** Answers with `now` in epoch milliseconds; undefined where the database has no clock but the process's. */
+  readonly clock?: string;
 
   migrations(schema: Schema): readonly Migration[];
   /**

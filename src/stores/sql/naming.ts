@@ -59,7 +59,8 @@ const LONGEST_NAME = 48;
 /** MySQL takes no characters beyond these, quoted or not. */
 const FIRST_PLANE = /^[\0-\uffff]*$/u;
 const SYSTEM_COLUMN = /^(tableoid|ctid|[cx]m(in|ax)|db_(row_id|trx_id|roll_ptr|mix_id)|fts_doc_id)$/i;
-const SYSTEM_TABLE = /^sqlite_/i;
+/** With the function of SQLite that our statements call. */
+const SYSTEM_TABLE = /^(sqlite_|json_each$)/i;
 
 const safeName = v.pipe(
   v.string("must be text"),

@@ -2,7 +2,7 @@ import { PsessionError } from "../../errors.ts";
 import { wasRefusedByDriver } from "./dialect.ts";
 import { Deadline, execute, NotSent, type SqlDriver } from "./driver.ts";
 import { storeError } from "./errors.ts";
-import { LostCondition } from "./programs/apply.ts";
+import { LostCondition } from "./programs/lost.ts";
 import { type Answer, type FaultKind, type Program, SqlFault, type Statement } from "./statement.ts";
 import type { Statements } from "./statements.ts";
 

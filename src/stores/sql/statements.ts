@@ -2,6 +2,7 @@ import { assertUserId } from "../../user-id.ts";
 import { type AuditEntry, type AuditQuery, earliestAuditId } from "../audit.ts";
 import type {
   LockRequest,
+  Misfit,
   Remembered,
   RememberedRow,
   Rotation,
@@ -12,6 +13,7 @@ import type {
 } from "../store.ts";
 import { assembleEntry, assembleLogin, assembleSession, type Values } from "./assemble.ts";
 import { type Dialect, qualified } from "./dialect.ts";
+import { isMark } from "./marks.ts";
 import { PRUNE } from "./programs/keep-house.ts";
 import { aliased, Reading, type Selection } from "./reading.ts";
 import { type Column, columnOf, type Schema, type Table } from "./schema.ts";
@@ -23,7 +25,7 @@ type FieldsOf<T> = T extends Table<infer Field> ? Field : never;
 const LONGEST_TEXT = 512;
 
 /** Tables that are pruned, each by one column. */
-type Prunable = "sessions" | "logins" | "locks" | "audit";
+export type Prunable = "sessions" | "logins" | "locks" | "audit" | "marks";
 
 /** Every statement of a store, made once from its tables and its dialect. */
 export class Statements {
@@ -251,22 +253,55 @@ export class Statements {
     );
   }
 
-  /** Whether a token is or was just valid. */
-  holdsToken(id: string, token: Uint8Array): Statement {
+  /** Of an unrevoked login that had fewer strays. */
+  stray(id: string, generation: number, max: number): Statement {
     const { L, l } = this;
     return this.make(
-      `SELECT 1 AS found FROM ${L} WHERE ${l.id} = ? AND ${l.revokedAt} IS NULL AND ? IN (${l.token}, ${l.previous}, ${l.superseded})${this.dialect.forUpdate}`,
-      [id, token],
+      `UPDATE ${L} SET ${l.strays} = ${l.strays} + 1 WHERE ${l.id} = ? AND ${l.generation} = ? AND ${l.strays} < ? AND ${l.revokedAt} IS NULL`,
+      [id, generation, max],
+    );
+  }
+
+  /** Whether a secret is a session's, or was retired from it. */
+  holdsSecret(id: string, secret: Uint8Array): Statement {
+    const { S, s } = this;
+    return this.make(
+      `SELECT 1 AS found FROM ${S} WHERE ${s.id} = ? AND ? IN (${s.secret}, ${s.previousSecret}, ${s.retiredSecret})${this.dialect.forUpdate}`,
+      [id, secret],
       true,
     );
   }
 
-  revoke(id: string, at: number, reason: string, pruneAfter: number): Statement {
+  /** Whether a token is or was just valid, or the login is this user's. */
+  holdsToken(id: string, token: Uint8Array, owner: UserId | undefined): Statement {
     const { L, l } = this;
+    const isOwners = owner === undefined ? "" : ` OR ${l.userId} = ?`;
     return this.make(
-      `UPDATE ${L} SET ${l.revokedAt} = ?, ${l.revokedReason} = ?, ${l.pruneAfter} = ?, ${l.generation} = ${l.generation} + 1 WHERE ${l.id} = ? AND ${l.revokedAt} IS NULL`,
-      [at, reason.slice(0, LONGEST_TEXT), pruneAfter, id],
+      `SELECT 1 AS found FROM ${L} WHERE ${l.id} = ? AND ${l.revokedAt} IS NULL AND (? IN (${l.token}, ${l.previous}, ${l.superseded})${isOwners})${this.dialect.forUpdate}`,
+      owner === undefined ? [id, token] : [id, token, this.user(owner)],
+      true,
     );
+  }
+
+  /** `misfit`: only while the login is in that state, whatever was read before. */
+  revoke(id: string, at: number, reason: string, pruneAfter: number, misfit?: Misfit): Statement {
+    const { L, l } = this;
+    const state = this.#inState(misfit);
+    return this.make(
+      `UPDATE ${L} SET ${l.revokedAt} = ?, ${l.revokedReason} = ?, ${l.pruneAfter} = ?, ${l.generation} = ${l.generation} + 1 WHERE ${l.id} = ? AND ${l.revokedAt} IS NULL${state.sql}`,
+      [at, reason.slice(0, LONGEST_TEXT), pruneAfter, id, ...state.values],
+    );
+  }
+
+  #inState(misfit: Misfit | undefined): { readonly sql: string; readonly values: readonly SqlValue[] } {
+    const { l } = this;
+    if (misfit === undefined) return { sql: "", values: [] };
+    return misfit.kind === "behind"
+      ? { sql: ` AND ${l.generation} < ?`, values: [misfit.generation] }
+      : {
+          sql: ` AND ${l.generation} = ? AND ${l.token} <> ?`,
+          values: [misfit.generation, misfit.token],
+        };
   }
 
   /** Sessions as they are now, to be deleted by who has read them. */
@@ -295,7 +330,7 @@ export class Statements {
   loginsAfter(after: string, limit: number): Statement {
     const { S, L, s, l } = this;
     return this.make(
-      `SELECT ${this.#asKeys("l", l.id, l.userId)}, s.${s.id} AS ${this.dialect.quote("session")} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE l.${l.id} > ? AND l.${l.revokedAt} IS NULL ORDER BY l.${l.id} LIMIT ${Math.trunc(limit)}`,
+      `SELECT l.${l.id} AS ${this.dialect.quote("login")}, s.${s.id} AS ${this.dialect.quote("session")} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE l.${l.id} > ? AND l.${l.revokedAt} IS NULL ORDER BY l.${l.id} LIMIT ${Math.trunc(limit)}`,
       [after],
       true,
     );
@@ -315,7 +350,7 @@ export class Statements {
     const { L, l, dialect } = this;
     const { sql, values } = dialect.isOneOf(`l.${l.id}`, ids);
     return this.make(
-      `SELECT ${this.#asKeys("l", l.id, l.userId)} FROM ${L} l WHERE ${sql} AND l.${l.revokedAt} IS NULL ORDER BY l.${l.id}${dialect.forUpdate}`,
+      `SELECT ${this.#asKeys("l", l.id, l.userId, l.lastUsedAt)} FROM ${L} l WHERE ${sql} AND l.${l.revokedAt} IS NULL ORDER BY l.${l.id}${dialect.forUpdate}`,
       values,
       true,
     );
@@ -333,15 +368,24 @@ export class Statements {
     const { S, s, dialect } = this;
     const { sql, values } = dialect.isOneOf(`s.${s[field]}`, given);
     return this.make(
-      `SELECT s.${s.id} AS ${dialect.quote("session")}, ${this.#asKeys("s", s.rememberedId, s.userId)} FROM ${S} s WHERE ${sql} ORDER BY s.${s.id}${dialect.forUpdate}`,
+      `SELECT s.${s.id} AS ${dialect.quote("session")}, ${this.#asKeys("s", s.rememberedId, s.userId, s.lastSeenAt)} FROM ${S} s WHERE ${sql} ORDER BY s.${s.id}${dialect.forUpdate}`,
       values,
       true,
     );
   }
 
-  #asKeys(alias: string, login: string, user: string): string {
+  #asKeys(alias: string, login: string, user: string, used: string): string {
     const { quote } = this.dialect;
-    return `${alias}.${login} AS ${quote("login")}, ${alias}.${user} AS ${quote("user")}`;
+    return `${alias}.${login} AS ${quote("login")}, ${alias}.${user} AS ${quote("user")}, ${this.selectMoment(`${alias}.${used}`)} AS ${quote("used")}`;
+  }
+
+  selectMoment(column: string): string {
+    return this.schema.timestamps === "datetime" ? this.dialect.selectMoment(column) : column;
+  }
+
+  /** Of what `selectMoment` selects. */
+  readMoment(value: unknown): number {
+    return this.schema.timestamps === "datetime" ? this.dialect.parseMoment(value) : Number(value);
   }
 
   nameLogin(id: string, name: string | undefined): Statement {
@@ -415,9 +459,9 @@ export class Statements {
 
   /** Ids of garbage, the oldest first. The limit is a number of ours, not a value: some drivers bind no limits. */
   garbage(table: Prunable, before: number | string, limit: number): Statement {
-    const { name, id, pruneAfter } = this.#prunable(table);
+    const { name, id, pruneAfter, also } = this.#prunable(table);
     return this.make(
-      `SELECT g.${id} AS id FROM ${name} g WHERE g.${pruneAfter} < ? ORDER BY g.${pruneAfter} LIMIT ${Math.trunc(limit)}`,
+      `SELECT g.${id} AS id FROM ${name} g WHERE g.${pruneAfter} < ?${also} ORDER BY g.${pruneAfter} LIMIT ${Math.trunc(limit)}`,
       [before],
       true,
     );
@@ -431,17 +475,25 @@ export class Statements {
   }
 
   prune(table: Prunable, before: number | string, limit: number): Statement | undefined {
-    const { name, id, pruneAfter } = this.#prunable(table);
-    const sql = this.dialect.prune(name, id, pruneAfter, Math.trunc(limit));
+    const { name, id, pruneAfter, also } = this.#prunable(table);
+    const sql = this.dialect.prune(name, id, pruneAfter, Math.trunc(limit), also);
     return sql === undefined ? undefined : this.make(sql, [before]);
   }
 
-  #prunable(table: Prunable): { name: string; id: string; pruneAfter: string } {
-    if (table === "audit") return { name: this.A, id: this.a.id, pruneAfter: this.a.id };
-    if (table === "locks") return { name: this.K, id: this.k.name, pruneAfter: this.k.pruneAfter };
-    return table === "sessions"
-      ? { name: this.S, id: this.s.id, pruneAfter: this.s.pruneAfter }
-      : { name: this.L, id: this.l.id, pruneAfter: this.l.pruneAfter };
+  #prunable(table: Prunable): { name: string; id: string; pruneAfter: string; also: string } {
+    const { S, L, M, K, A, s, l, m, k, a } = this;
+    switch (table) {
+      case "sessions":
+        return { name: S, id: s.id, pruneAfter: s.pruneAfter, also: "" };
+      case "logins":
+        return { name: L, id: l.id, pruneAfter: l.pruneAfter, also: "" };
+      case "locks":
+        return { name: K, id: k.name, pruneAfter: k.pruneAfter, also: "" };
+      case "marks":
+        return { name: M, id: m.name, pruneAfter: m.value, also: ` AND ${isMark(this)}` };
+      case "audit":
+        return { name: A, id: a.id, pruneAfter: a.id, also: "" };
+    }
   }
 
   insertAudit(entries: readonly AuditEntry[]): Statement {

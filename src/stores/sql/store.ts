@@ -22,19 +22,20 @@ import type {
   UserId,
   UserIdKind,
 } from "../store.ts";
-import { insertsOnly, isSingleWrite } from "./changes.ts";
+import { insertsOnly, isSingleWrite, withoutEmptyProof } from "./changes.ts";
 import type { SqlDriver } from "./driver.ts";
 import { isMigrated, lockedMigration } from "./migrations.ts";
 import { browseProgram, inspectProgram } from "./programs/admin.ts";
-import { applyAtOnceProgram, applyProgram, LostCondition, touchProgram } from "./programs/apply.ts";
+import { applyAtOnceProgram, applyProgram, touchProgram } from "./programs/apply.ts";
 import { SqlTrail } from "./programs/audit.ts";
 import { endProgram, ofUser } from "./programs/end.ts";
 import { endEveryone } from "./programs/end-everyone.ts";
 import { claimProgram, lockProgram, pruneProgram } from "./programs/keep-house.ts";
+import { LostCondition, UnsureProof } from "./programs/lost.ts";
 import { nameProgram } from "./programs/name.ts";
 import { Runner, type RunnerParts } from "./runner.ts";
 import type { Program, Statement } from "./statement.ts";
-import type { Statements } from "./statements.ts";
+import type { Prunable, Statements } from "./statements.ts";
 import { TouchQueue } from "./touch-queue.ts";
 
 export interface SqlStoreParts extends RunnerParts {
@@ -56,6 +57,7 @@ export class SqlStore implements Store {
   readonly #reads: Batch<string, SessionRow>;
   readonly #touches: TouchQueue;
   readonly audit: AuditTrail | undefined;
+  readonly clock: Store["clock"];
   /** The tables are known to be there, or are somebody else's business. */
   #isReady: boolean;
   #migrating: Promise<readonly string[]> | undefined;
@@ -81,6 +83,8 @@ export class SqlStore implements Store {
     this.audit = statements.schema.keepsAudit
       ? new SqlTrail(statements, { read: run, write: run })
       : undefined;
+    const { clock } = statements.dialect;
+    this.clock = clock === undefined ? undefined : () => this.#now(clock);
   }
 
   /** Creates or updates the tables. Many processes may do so at once. Says which migrations ran. */
@@ -100,10 +104,12 @@ export class SqlStore implements Store {
     return this.statements.readRemembered(rows[0]);
   }
 
-  async apply(change: Change): Promise<ChangeResult> {
-    const statements = this.statements;
-    const isSingle = isSingleWrite(change);
-    const atOnce = isSingle ? undefined : statements.dialect.applyAtOnce?.(statements, change);
+  async apply(given: Change): Promise<ChangeResult> {
+    const change = withoutEmptyProof(given);
+    const { statements } = this;
+    const { dialect } = statements;
+    const isSingle = isSingleWrite(change, dialect);
+    const atOnce = isSingle ? undefined : dialect.applyAtOnce?.(statements, change);
     const options = { isRepeatable: insertsOnly(change) };
     let tries = 0;
     const program = () => {
@@ -112,15 +118,29 @@ export class SqlStore implements Store {
         ? applyProgram(statements, change)
         : applyAtOnceProgram(statements, change, atOnce);
     };
+    const provingFirst = () => {
+      tries++;
+      return applyProgram(statements, change, { provesFirst: true });
+    };
     const runner = await this.#whenReady();
+    const isOneStatement = isSingle || atOnce !== undefined;
     try {
-      const isOneStatement = isSingle || atOnce !== undefined;
-      const ended = await (isOneStatement ? runner.run(program, options) : runner.transact(program, options));
+      const ended = await (isOneStatement
+        ? runner.run(program, options)
+        : runner.transact(program, options)
+      ).catch((error: unknown) => {
+        if (!(error instanceof UnsureProof)) throw error;
+        // That try is known to have changed nothing.
+        tries--;
+        return runner.transact(provingFirst, options);
+      });
       return { done: true, ended };
     } catch (error) {
       if (!(error instanceof LostCondition)) throw error;
       const { lost } = error;
-      const mayBeOurs = options.isRepeatable && tries > 1 && lost === "exists";
+      // A mark that was set after the first try, and spared what that made.
+      const isNoWonder = lost === "exists" || lost === "outdated";
+      const mayBeOurs = options.isRepeatable && tries > 1 && isNoWonder;
       return mayBeOurs && (await this.#isThere(change)) ? { done: true, ended: [] } : { done: false, lost };
     }
   }
@@ -161,10 +181,10 @@ export class SqlStore implements Store {
 
   async prune(now: number, limit: number): Promise<PruneResult> {
     const runner = await this.#whenReady();
-    const prune = (table: "sessions" | "logins" | "locks") =>
+    const prune = (table: Exclude<Prunable, "audit">) =>
       runner.run(() => pruneProgram(this.statements, table, now, limit));
     const result = { sessions: await prune("sessions"), logins: await prune("logins") };
-    await prune("locks");
+    for (const table of ["locks", "marks"] as const) await prune(table);
     return result;
   }
 
@@ -189,6 +209,11 @@ export class SqlStore implements Store {
 
   async close(): Promise<void> {
     await this.#driver.close();
+  }
+
+  async #now(clock: string): Promise<number> {
+    const { rows } = await this.#runner.read({ sql: clock, values: [], returns: true });
+    return Number(rows[0]?.["now"]);
   }
 
   async #findSessions(ids: readonly string[]): Promise<ReadonlyMap<string, SessionRow>> {

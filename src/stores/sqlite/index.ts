@@ -6,22 +6,23 @@ import { describeFault, invalidOptions } from "../../faults.ts";
 import { hasMethods } from "../../shape.ts";
 import type { AuditTrail } from "../audit.ts";
 import { targetOf } from "../devices.ts";
-import { isSingleWrite } from "../sql/changes.ts";
+import { isSingleWrite, withoutEmptyProof } from "../sql/changes.ts";
 import { sqliteDialect } from "../sql/dialects/sqlite.ts";
 import { executeSync } from "../sql/driver.ts";
 import { storeError } from "../sql/errors.ts";
 import { isMigrated, lockedMigration } from "../sql/migrations.ts";
 import { type NamingOptions, namingEntries, namingFaults, resolveNaming } from "../sql/naming.ts";
 import { browseProgram, inspectProgram } from "../sql/programs/admin.ts";
-import { applyProgram, LostCondition, touchProgram } from "../sql/programs/apply.ts";
+import { applyProgram, touchProgram } from "../sql/programs/apply.ts";
 import { SqlTrail } from "../sql/programs/audit.ts";
 import { endProgram, ofUser } from "../sql/programs/end.ts";
 import { endEveryone } from "../sql/programs/end-everyone.ts";
 import { claimProgram, lockProgram, pruneProgram } from "../sql/programs/keep-house.ts";
+import { LostCondition, UnsureProof } from "../sql/programs/lost.ts";
 import { nameProgram } from "../sql/programs/name.ts";
 import { schemaOf } from "../sql/schema.ts";
 import { isFault, type Program, SqlFault } from "../sql/statement.ts";
-import { Statements } from "../sql/statements.ts";
+import { type Prunable, Statements } from "../sql/statements.ts";
 import type {
   Change,
   ChangeResult,
@@ -163,14 +164,21 @@ class SqliteStore implements Store {
     });
   }
 
-  async apply(change: Change): Promise<ChangeResult> {
-    const isSingle = isSingleWrite(change);
-    try {
-      return await this.#retrying(() => {
+  async apply(given: Change): Promise<ChangeResult> {
+    const change = withoutEmptyProof(given);
+    const isSingle = isSingleWrite(change, sqliteDialect);
+    const apply = (provesFirst: boolean) =>
+      this.#retrying(() => {
         this.#assertNoTransaction();
-        const program = applyProgram(this.#statements, change);
-        return { done: true, ended: isSingle ? this.#execute(program) : this.#transact(program) };
+        const program = applyProgram(this.#statements, change, { provesFirst });
+        return isSingle && !provesFirst ? this.#execute(program) : this.#transact(program);
       });
+    try {
+      const ended = await apply(false).catch((error: unknown) => {
+        if (error instanceof UnsureProof) return apply(true);
+        throw error;
+      });
+      return { done: true, ended };
     } catch (error) {
       if (error instanceof LostCondition) return { done: false, lost: error.lost };
       throw error;
@@ -198,10 +206,10 @@ class SqliteStore implements Store {
   }
 
   async prune(now: number, limit: number): Promise<PruneResult> {
-    const from = (table: "sessions" | "logins" | "locks") =>
+    const from = (table: Exclude<Prunable, "audit">) =>
       this.#retrying(() => this.#execute(pruneProgram(this.#statements, table, now, limit)));
     const result = { sessions: await from("sessions"), logins: await from("logins") };
-    await from("locks");
+    for (const table of ["locks", "marks"] as const) await from(table);
     return result;
   }
 

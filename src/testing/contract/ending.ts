@@ -112,6 +112,29 @@ export const ending: Cases = {
     }
   },
 
+  "a change ends another login whatever its token where it is the user's who signs in": async ({
+    store,
+    ada,
+    bob,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    for (const [owner, token, ends] of [
+      [ada, "old", true],
+      [bob, "old", false],
+      [bob, "token", true],
+    ] as const) {
+      const login = rememberedRow({ userId: ada });
+      const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
+      await done(store.apply({ remember: login, insert: session }));
+      const end = [{ rememberedId: login.id, token: digestOf(token), owner, ...ENDING }];
+      const result = await store.apply({ insert: sessionRow({ userId: owner, level: "login" }), end });
+      assert.equal(result.done && result.ended.length, ends ? 1 : 0, `${String(owner)} ${token}`);
+      assert.equal((await store.findRemembered(login.id))?.login.revokedAt !== undefined, ends);
+      assert.equal((await store.findSession(session.id)) === undefined, ends);
+    }
+  },
+
   "a change ends a session only while it is the user's that it was": async ({
     store,
     ada,

@@ -13,6 +13,7 @@ export interface Sending {
   readonly headers?: Readonly<Record<string, string>>;
   /** Presents these cookies instead of those of the jar, and learns none. */
   readonly cookie?: string;
+  readonly body?: string;
 }
 
 /** A browser as far as cookies go. Redirects are not followed: their cookies are what is to be seen. */
@@ -32,9 +33,7 @@ export class Visitor {
 
   async get(path: string, sending: Sending = {}): Promise<Answer> {
     const response = await this.start(path, sending);
-    let text = "";
-    for await (const chunk of response.setEncoding("utf8")) text += chunk;
-    return answerOf(response, text);
+    return answerOf(response, await textOf(response));
   }
 
   post(path: string, sending: Sending = {}): Promise<Answer> {
@@ -53,8 +52,25 @@ export class Visitor {
         if (sending.cookie === undefined) this.#learn(response.headers["set-cookie"] ?? []);
         resolve(response);
       });
-      call.end();
+      call.end(sending.body);
     });
+  }
+
+  /** Sends the head of a request with a JSON body, which is to follow. */
+  upload(
+    path: string,
+    sending: Sending = {},
+  ): { readonly answer: Promise<Answer>; finish(body: unknown): void } {
+    const headers = { "content-type": "application/json", ...sending.headers };
+    const call = this.#call(path, { method: "POST", ...sending, headers });
+    call.flushHeaders();
+    const answer = new Promise<Answer>((resolve, reject) => {
+      call.on("error", reject).on("response", (response) => {
+        this.#learn(response.headers["set-cookie"] ?? []);
+        textOf(response).then((text) => resolve(answerOf(response, text)), reject);
+      });
+    });
+    return { answer, finish: (body) => void call.end(JSON.stringify(body)) };
   }
 
   /** Sends a request; `hangUp` breaks the connection, whatever became of it. */
@@ -107,6 +123,12 @@ export class Visitor {
       else this.jar.set(name, { value: pair.slice(equals + 1), isTransient: maxAge === undefined });
     }
   }
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  let text = "";
+  for await (const chunk of response.setEncoding("utf8")) text += chunk;
+  return text;
 }
 
 const answerOf = ({ statusCode = 0, headers }: IncomingMessage, text: string): Answer => ({

@@ -16,6 +16,8 @@ export interface SiteRequest {
   readonly query: URLSearchParams;
   /** The session that the face gives its handlers. Where a face opens lazily, this is what makes it open. */
   session(): Session<ContractData> | Promise<Session<ContractData>>;
+  /** The JSON body, by the usual parser of the framework, behind the sessions. */
+  body(): Promise<unknown>;
 }
 
 /** To be answered as a handler of the framework would; a thrown error is left to the framework. */
@@ -37,6 +39,8 @@ export interface FaceSetup {
   readonly site: Site;
   /** Believe X-Forwarded-Proto and X-Forwarded-For, by the framework's own means. */
   readonly trustProxy: boolean;
+  /** Where it is given: to be awaited between the origin check and the sessions, as slow middleware. */
+  readonly before: ((request: Pick<SiteRequest, "path">) => Promise<void>) | undefined;
 }
 
 export interface ServedFace {
@@ -48,7 +52,7 @@ export interface ServedFace {
 
 /**
  * Something that gives a framework its sessions, set up as its documentation says, with plain http allowed.
- * `serve` mounts, from the outside in: the origin check before everything; the sessions; the guards
+ * `serve` mounts, from the outside in: the origin check before everything; `before`, where it is given; the sessions; what parses bodies, unless handlers do; the guards
  * `requireLogin({ redirectTo: "/sign-in" })` before /members, `requireLevel("login")` before /proved,
  * `requireFresh({ within: "10m" })` before /fresh, `exclusive()` before /turns, `exclusive({ wait: 0 })` before /now and
  * both `requireLogin()` and `exclusive()` before /members-turns; and `site` behind all of them, for every path and
@@ -58,4 +62,6 @@ export interface HttpFace {
   serve(setup: FaceSetup): Promise<ServedFace>;
   /** A handler that does not ask for its session costs no read. */
   readonly isLazy: boolean;
+  /** The server says when the head of a request arrived, as Node's does, and the face knows its requests. */
+  readonly seesHeads: boolean;
 }

@@ -1,6 +1,7 @@
 import { PsessionError } from "../../errors.ts";
 import { dangerouslyAllowInsecureHttp } from "../../options.ts";
 import { createPsession, type Psession } from "../../psession.ts";
+import type { RequestFacts } from "../../request/facts.ts";
 import { memoryStore } from "../../stores/memory/index.ts";
 import { intercepted } from "../intercepted.ts";
 import { Visitor } from "./client.ts";
@@ -14,6 +15,9 @@ export interface HttpScene {
   readonly url: string;
   /** Names of the store's methods that were called, in order. */
   readonly calls: string[];
+  /** What the face found out of each request whose session it opened. */
+  readonly exchanges: { readonly facts: RequestFacts; readonly token: object }[];
+  readonly seesHeads: boolean;
   visitor(): Visitor;
   /** Adds a route, or replaces one. */
   route(path: string, handler: Site): void;
@@ -22,6 +26,9 @@ export interface HttpScene {
   /** Lets every call of this method fail as a store does that cannot be reached, until `recover`. */
   fail(method: string): void;
   recover(): void;
+  /** Lets requests to this path wait before the sessions. In scenes that are slow. */
+  before(path: string): Gate;
+  now(): number;
   /** Moves the clock, in milliseconds. */
   wait(time: number): void;
   /** Tells the server to stop, as at a deployment. */
@@ -58,6 +65,10 @@ export interface SceneOptions {
   /** Cookies that need https, as in production. */
   readonly secure?: boolean;
   readonly trustProxy?: boolean;
+  /** Something stands before the sessions that takes its time. */
+  readonly isSlow?: boolean;
+  /** The option `proxy.requestStart`. */
+  readonly requestStart?: string;
 }
 
 export type Stories = Record<string, Story>;
@@ -83,13 +94,27 @@ export async function openScene(face: HttpFace, options: SceneOptions): Promise<
     keys: ["contract-q7Zr2Xw9Lk4Vt8Bn3Yc6Hd1F"],
     clock,
     prune: false,
+    ...(options.requestStart === undefined ? {} : { proxy: { requestStart: options.requestStart } }),
     ...(options.secure === true ? {} : { [dangerouslyAllowInsecureHttp]: true }),
   });
+  const exchanges: { facts: RequestFacts; token: object }[] = [];
+  const begin = psession.exchange.bind(psession);
+  psession.exchange = ((facts: RequestFacts, make: never) => {
+    const exchange = begin(facts, make);
+    exchanges.push(exchange);
+    return exchange;
+  }) as typeof psession.exchange;
+  const before = new Map<string, Gate>();
   const site: Site = async (request) => {
     const route = routes.get(request.path);
     return route === undefined ? { status: 404, body: "no such page" } : route(request);
   };
-  const served: ServedFace = await face.serve({ psession, site, trustProxy: options.trustProxy ?? false });
+  const served: ServedFace = await face.serve({
+    psession,
+    site,
+    trustProxy: options.trustProxy ?? false,
+    before: options.isSlow === true ? async ({ path }) => before.get(path)?.pass() : undefined,
+  });
   let stopping: Promise<void> | undefined;
   const stop = () => {
     stopping ??= served.close();
@@ -100,6 +125,8 @@ export async function openScene(face: HttpFace, options: SceneOptions): Promise<
     isLazy: face.isLazy,
     url: served.url,
     calls,
+    exchanges,
+    seesHeads: face.seesHeads,
     visitor: () => {
       const visitor = new Visitor(served.url);
       visitors.push(visitor);
@@ -113,13 +140,19 @@ export async function openScene(face: HttpFace, options: SceneOptions): Promise<
     },
     fail: (method) => void failing.add(method),
     recover: () => failing.clear(),
+    before: (path) => {
+      const gate = new Gate();
+      before.set(path, gate);
+      return gate;
+    },
+    now: clock.now,
     wait: (time) => {
       clock.time += time;
     },
     stop,
     close: () => {
       for (const visitor of visitors) visitor.leave();
-      for (const gate of gates.values()) gate.open();
+      for (const gate of [...gates.values(), ...before.values()]) gate.open();
       return stop();
     },
   };

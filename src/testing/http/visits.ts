@@ -83,6 +83,22 @@ export const visits: Stories = {
     assert.equal(((await ada.json("/read")) as { outcome: string }).outcome, "live");
   },
 
+  "a client that says it wants a WebSocket gets no token's exchange spared: ordinary pages are answered as ever":
+    async ({ visitor, wait }) => {
+      const ada = visitor();
+      await ada.post("/login?remember");
+      ada.restart();
+      wait(DAY);
+      const headers = {
+        connection: "upgrade",
+        upgrade: "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "x3JJHMbDL1EzLkh9GBhXDw==",
+      };
+      const { setCookie, text } = await ada.get("/read", { headers });
+      assert.deepEqual([JSON.parse(text).outcome, setCookie.length], ["restored", 2]);
+    },
+
   "leaving clears every cookie and ends what they stood for": async ({ visitor, psession }) => {
     const ada = visitor();
     await ada.post("/login?remember");

@@ -377,6 +377,71 @@ describe("a session in a psession store", () => {
     expect((await client.get("/me")).json).toMatchObject({ userId: 7, data: { userId: 7 } });
   });
 
+  const MINE = { email: "ada@example.com", orders: [1, 2] };
+  const merging = { carry: (present: Any) => ({ ...present, ...MINE }) };
+  for (const [what, begins] of [
+    ["by what the data say", async (request: Any) => Object.assign(request.session, MINE, { userId: 7 })],
+    [
+      "by what the data say, begun anew",
+      async (request: Any) => {
+        await request.session.regenerateAsync();
+        Object.assign(request.session, MINE, { userId: 7 });
+      },
+    ],
+    [
+      "that nobody signed in to, begun anew",
+      async (request: Any) => {
+        await request.session.regenerateAsync();
+        Object.assign(request.session, MINE);
+      },
+    ],
+    [
+      "by psession's method",
+      async (request: Any) => {
+        await request.session.login(7, merging);
+        request.session.profile = "private";
+      },
+    ],
+  ] as [string, (request: Any) => Promise<unknown>][]) {
+    for (const how of ["save", "update", "answer"]) {
+      test(`a session ${what}: nothing of it is stored under a planted secret where ${how} fails`, async () => {
+        let failing = 0;
+        const store = intercepted(memoryStore(), async (name, call) => {
+          if (name === "apply" && failing > 0 && failing-- > 0)
+            throw new PsessionError("store_unavailable", "down");
+          return call();
+        });
+        const client = await begin({ store }, (app) => {
+          routes(app);
+          app.get("/in", async (request: Any, response) => {
+            await begins(request);
+            failing = 1;
+            if (how === "save") await request.session.saveAsync().catch(() => {});
+            if (how === "update")
+              await request.session.update((data: Any) => Object.assign(data, { more: 1 })).catch(() => {});
+            response.send("in");
+          });
+          app.use((_error: Any, request: Any, response: Any, _next: Any) => {
+            request.session.failed = true;
+            response.status(503).send("failed");
+          });
+        });
+        await client.get("/visit");
+        const planted = same(client);
+        const answer = await client.get("/in");
+        expect(answer.status).toBe(how === "answer" ? 503 : 200);
+        expect(failing).toBe(0);
+        const { data, isSignedIn } = (await planted.get("/me")).json;
+        expect(isSignedIn).toBe(false);
+        for (const key of ["email", "orders", "profile", "userId", "more"])
+          expect(data).not.toHaveProperty(key);
+        const mine = (await client.get("/me")).json;
+        // All of it, or nothing.
+        if (mine.data.email !== undefined) expect(mine.isSignedIn).toBe(!what.startsWith("that nobody"));
+      });
+    }
+  }
+
   test("what is set while signing out is there on the next page, saved in between or not", async () => {
     const client = await begin({}, (app) => {
       routes(app);
@@ -411,6 +476,59 @@ describe("a session in a psession store", () => {
     goOn.resolve();
     expect((await slow).json).toBe("session_ended");
     expect((await captured.get("/me")).json.userId).toBeNull();
+  });
+
+  test("what JSON makes something else of is that, as with express-session, and nothing is refused", async () => {
+    const strange = () => {
+      class Money {
+        amount = 1;
+      }
+      return {
+        when: new Date(0),
+        map: new Map([[1, 2]]),
+        none: Number.NaN,
+        list: [undefined, () => 1, new Date(1)],
+        holes: Object.assign([1], { 2: 3 }),
+        money: new Money(),
+        bytes: Buffer.from("x"),
+        gone: undefined,
+        call: () => 1,
+        [Symbol("x")]: 1,
+      };
+    };
+    const define = (app: Express) => {
+      app.get("/set", (request: Any, response) => {
+        Object.assign(request.session, strange());
+        response.send("set");
+      });
+      app.get("/save", (request: Any, response) => {
+        Object.assign(request.session, strange(), { saved: true });
+        request.session.save((error: Any) => response.json(error ?? null));
+      });
+      app.get("/get", (request: Any, response) => {
+        const { cookie: _cookie, ...data } = request.session;
+        response.json(data);
+      });
+      app.get("/update", async (request: Any, response) => {
+        await request.session.update((data: Any) => void Object.assign(data, strange(), { updated: true }));
+        response.send("updated");
+      });
+      app.get("/carry", async (request: Any, response) => {
+        await request.session.login(7, { carry: (present: Any) => ({ ...present, ...strange(), in: true }) });
+        response.send("in");
+      });
+    };
+    const there = await start(original, { secret: WEAK, resave: false, saveUninitialized: false }, define);
+    const here = await begin({ resave: false, saveUninitialized: false }, define);
+    for (const path of ["/set", "/save"]) {
+      expect((await here.get(path)).text).toBe((await there.get(path)).text);
+      expect((await here.get("/get")).json).toEqual((await there.get("/get")).json);
+    }
+    const before = (await here.get("/get")).json;
+    expect((await here.get("/update")).text).toBe("updated");
+    expect((await here.get("/get")).json).toEqual({ ...before, updated: true });
+    expect((await here.get("/carry")).text).toBe("in");
+    expect((await here.get("/get")).json).toEqual({ ...before, updated: true, in: true });
   });
 
   test("fifty changes at once are all kept", async () => {
@@ -722,6 +840,29 @@ describe("moving from another store", () => {
     expect(store.rows.size).toBe(0);
   });
 
+  test("a save that fails takes the user over with the next one, or not at all", async () => {
+    let failing = 0;
+    const store = intercepted(memoryStore(), async (name, call) => {
+      if (name === "apply" && failing > 0 && failing-- > 0)
+        throw new PsessionError("store_unavailable", "down");
+      return call();
+    });
+    const define = (app: Express) => {
+      routes(app);
+      app.get("/save", (request: Any, response) => {
+        failing = 1;
+        request.session.save((error: Any) => response.json(error?.code ?? null));
+      });
+    };
+    const { client } = await move(define, { store });
+    expect((await client.get("/save")).json).toBe("store_unavailable");
+    expect((await client.get("/me")).json).toMatchObject({
+      userId: 7,
+      isSignedIn: true,
+      data: { userId: 7 },
+    });
+  });
+
   test("a life of its own comes along", async () => {
     const { store, client } = await move();
     for (const [id, text] of store.rows) {
@@ -780,14 +921,40 @@ describe("moving from another store", () => {
     },
   );
 
-  test("of two cookies neither counts, even where the old one was taken over a moment ago", async () => {
+  test("of two cookies the new one counts, even where the old one was taken over a moment ago", async () => {
     const { client } = await move();
     const tossed = client.jar.get("connect.sid")?.value;
     await client.get("/me");
     const victim = new HttpClient(client.base);
     await victim.get("/plain/8");
     const cookie = `connect.sid=${tossed}; connect.sid=${victim.jar.get("connect.sid")?.value}`;
-    expect((await victim.get("/me", { cookie })).json.userId).toBeNull();
+    expect((await victim.get("/me", { cookie })).json.userId).toBe(8);
+  });
+
+  test.each(["connect.sid", "own"])("of two old cookies neither is taken over (%s)", async (session) => {
+    const { store, before } = await former();
+    const psession = createPsession<object>({
+      store: memoryStore(),
+      keys: [STRONG],
+      cookies: { session },
+      [dangerouslyAllowInsecureHttp]: true,
+    });
+    const client = await begin({ store: psession, secret: [STRONG, WEAK], migrateFrom: store });
+    const old = `connect.sid=${before.jar.get("connect.sid")?.value}`;
+    expect((await client.get("/me", { cookie: `${old}; connect.sid=x` })).json.userId).toBeNull();
+    expect((await client.get("/me", { cookie: old })).json.userId).toBe(7);
+  });
+
+  test("a cookie of another path does not pass for one of this, and does not disturb it", async () => {
+    const store = memoryStore();
+    const before = await begin({ store, cookie: { path: "/me" } });
+    await before.get("/plain/7");
+    const stale = `connect.sid=${before.jar.get("connect.sid")?.value}`;
+    const client = await begin({ store });
+    expect((await client.get("/me", { cookie: stale })).json.userId).toBeNull();
+    await client.get("/plain/8");
+    const own = `connect.sid=${client.jar.get("connect.sid")?.value}`;
+    expect((await client.get("/me", { cookie: `${stale}; ${own}` })).json.userId).toBe(8);
   });
 
   test("the old store being down signs nobody out either", async () => {

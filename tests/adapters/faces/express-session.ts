@@ -1,4 +1,4 @@
-import type express from "express";
+import express from "express";
 import {
   exclusive,
   originCheck,
@@ -9,7 +9,7 @@ import {
 import session, { type SignIn } from "../../../src/adapters/express-session/index.ts";
 import type { Session } from "../../../src/index.ts";
 import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
-import { servesSite } from "./express.ts";
+import { servesSite, waiting } from "./express.ts";
 import { guardsByPath } from "./guards.ts";
 import { served } from "./serve.ts";
 
@@ -21,11 +21,13 @@ type DropIn = Record<string, unknown> & {
 /** The drop-in over a psession, as applications of express-session use it: data are properties of `req.session`. */
 export const dropInFace = (make: () => express.Express): HttpFace => ({
   isLazy: false,
-  serve({ psession, site, trustProxy }) {
+  seesHeads: true,
+  serve({ psession, site, trustProxy, before }) {
     const app = make();
     app.set("trust proxy", trustProxy);
     app.set("env", "test");
     app.use(originCheck());
+    if (before !== undefined) app.use(waiting(before));
     app.use(
       session({
         store: psession as never,
@@ -34,6 +36,7 @@ export const dropInFace = (make: () => express.Express): HttpFace => ({
         saveUninitialized: false,
       }),
     );
+    app.use(express.json());
     for (const [path, guards] of Object.entries(
       guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
     ))
@@ -71,6 +74,8 @@ function wordsOf(current: () => DropIn): Session<ContractData> {
     update: (change: (data: Partial<ContractData>) => unknown) => current().update(change),
     login: (userId: string, options: object) => current().login(userId, options),
     logout: () => current().logout(),
+    isAlive: () => current().isAlive(),
+    onEnd: (listener: () => void) => current().onEnd(listener),
     save: () => current().saveAsync(),
     // There it begins with nothing, and applications copy what they keep.
     regenerate: async () => {

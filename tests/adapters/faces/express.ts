@@ -1,5 +1,5 @@
 import { pipeline } from "node:stream";
-import type express from "express";
+import express from "express";
 import {
   exclusive,
   originCheck,
@@ -9,18 +9,21 @@ import {
   sessions,
 } from "../../../src/adapters/express/index.ts";
 import type { Session } from "../../../src/index.ts";
-import type { ContractData, HttpFace, Site } from "../../../src/testing/index.ts";
+import type { ContractData, FaceSetup, HttpFace, Site } from "../../../src/testing/index.ts";
 import { guardsByPath } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 
 export const expressFace = (make: () => express.Express): HttpFace => ({
   isLazy: false,
-  serve({ psession, site, trustProxy }) {
+  seesHeads: true,
+  serve({ psession, site, trustProxy, before }) {
     const app = make();
     app.set("trust proxy", trustProxy);
     // Express prints errors that nobody handles, unless it is told that this is a test.
     app.set("env", "test");
-    app.use(originCheck(), sessions(psession));
+    app.use(originCheck());
+    if (before !== undefined) app.use(waiting(before));
+    app.use(sessions(psession), express.json());
     for (const [path, guards] of Object.entries(
       guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
     ))
@@ -30,18 +33,28 @@ export const expressFace = (make: () => express.Express): HttpFace => ({
   },
 });
 
+/** Middleware that takes its time. */
+export const waiting =
+  (before: NonNullable<FaceSetup["before"]>): express.RequestHandler =>
+  (request, _response, next) => {
+    before(request).then(() => next(), next);
+  };
+
 /** Every path and method, answered as a handler of Express would. */
 export const servesSite =
   (site: Site, sessionOf: (request: express.Request) => Session<ContractData>): express.RequestHandler =>
   (request, response, next) => {
     const { path, method } = request;
     const { searchParams: query } = new URL(request.originalUrl, "http://any");
-    site({ method, path, query, session: () => sessionOf(request) }).then((answer) => {
-      response.status(answer.status ?? 200).set(answer.headers ?? {});
-      for (const line of answer.setCookie ?? []) response.append("Set-Cookie", line);
-      const body = nodeBody(answer);
-      if (typeof body === "object") pipeline(body, response, () => {});
-      else if (body === undefined) response.end();
-      else response.send(body);
-    }, next);
+    site({ method, path, query, session: () => sessionOf(request), body: async () => request.body }).then(
+      (answer) => {
+        response.status(answer.status ?? 200).set(answer.headers ?? {});
+        for (const line of answer.setCookie ?? []) response.append("Set-Cookie", line);
+        const body = nodeBody(answer);
+        if (typeof body === "object") pipeline(body, response, () => {});
+        else if (body === undefined) response.end();
+        else response.send(body);
+      },
+      next,
+    );
   };

@@ -15,9 +15,13 @@ import { nodeBody } from "./serve.ts";
 
 export const fastifyFace = ({ open }: { open: "lazy" | "always" }): HttpFace => ({
   isLazy: open === "lazy",
-  async serve({ psession, site, trustProxy }) {
+  seesHeads: true,
+  async serve({ psession, site, trustProxy, before }) {
     const app = fastify({ trustProxy });
     app.addHook("onRequest", originCheck());
+    if (before !== undefined) {
+      app.addHook("onRequest", (request) => before({ path: new URL(request.url, "http://any").pathname }));
+    }
     await app.register(sessions<ContractData>, { psession, open });
     const handler: RouteHandlerMethod = async (request, reply) => {
       const { pathname: path, searchParams: query } = new URL(request.url, "http://any");
@@ -25,6 +29,7 @@ export const fastifyFace = ({ open }: { open: "lazy" | "always" }): HttpFace => 
         method: request.method,
         path,
         query,
+        body: async () => request.body,
         session: () =>
           open === "lazy"
             ? request.openSession<ContractData>()

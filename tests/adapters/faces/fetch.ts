@@ -14,6 +14,8 @@ export interface FetchServer<Context extends readonly unknown[]> {
   serve(
     handler: (request: Request, ...context: Context) => Response | Promise<Response>,
   ): ServedFace | Promise<ServedFace>;
+  /** It gives its handlers requests of Node's, whose heads are seen. */
+  readonly seesHeads: boolean;
   address(request: Request, ...context: Context): string | undefined;
 }
 
@@ -21,7 +23,8 @@ const GUARDS = guardsByPath({ exclusive, requireFresh, requireLevel, requireLogi
 
 export const fetchFace = <Context extends readonly unknown[]>(server: FetchServer<Context>): HttpFace => ({
   isLazy: true,
-  async serve({ psession, site, trustProxy }) {
+  seesHeads: server.seesHeads,
+  async serve({ psession, site, trustProxy, before }) {
     const refusalOfOrigin = originCheck({ trustProxy });
     const answer = withSession(
       psession,
@@ -32,12 +35,22 @@ export const fetchFace = <Context extends readonly unknown[]>(server: FetchServe
           if (refusal !== undefined) return refusal;
         }
         return responseOf(
-          await site({ method: request.method, path: pathname, query: searchParams, session }),
+          await site({
+            method: request.method,
+            path: pathname,
+            query: searchParams,
+            session,
+            body: () => request.json(),
+          }),
         );
       },
       { trustProxy, address: server.address },
     );
-    return server.serve((request, ...context) => refusalOfOrigin(request) ?? answer(request, ...context));
+    return server.serve((request, ...context) => {
+      const refusal = refusalOfOrigin(request);
+      if (refusal !== undefined || before === undefined) return refusal ?? answer(request, ...context);
+      return before({ path: new URL(request.url).pathname }).then(() => answer(request, ...context));
+    });
   },
 });
 

@@ -5,21 +5,25 @@ import {
   requireFresh,
   requireLevel,
   requireLogin,
+  type SessionVariables,
   sessions,
 } from "../../../src/adapters/hono/index.ts";
 import { PsessionError } from "../../../src/index.ts";
-import type { HttpFace } from "../../../src/testing/index.ts";
+import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
 import { type FetchServer, responseOf } from "./fetch.ts";
 import { guardsByPath } from "./guards.ts";
 
 /** `address` is what the runtime's `getConnInfo` says. */
 export const honoFace = <Runtime extends readonly unknown[]>(
-  server: Pick<FetchServer<Runtime>, "serve">,
+  server: Pick<FetchServer<Runtime>, "serve" | "seesHeads">,
   address: (c: Context) => string | undefined,
 ): HttpFace => ({
   isLazy: true,
-  async serve({ psession, site, trustProxy }) {
-    const app = new Hono().use(originCheck({ trustProxy }), sessions(psession, { trustProxy, address }));
+  seesHeads: server.seesHeads,
+  async serve({ psession, site, trustProxy, before }) {
+    const app = new Hono<{ Variables: SessionVariables<ContractData> }>().use(originCheck({ trustProxy }));
+    if (before !== undefined) app.use((c, next) => before(c.req).then(next));
+    app.use(sessions(psession, { trustProxy, address }));
     for (const [path, guards] of Object.entries(
       guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
     ))
@@ -27,7 +31,9 @@ export const honoFace = <Runtime extends readonly unknown[]>(
     app.all("*", async (c) => {
       const { method, path, url } = c.req;
       const session = async () => c.var.session;
-      return responseOf(await site({ method, path, query: new URL(url).searchParams, session }));
+      return responseOf(
+        await site({ method, path, query: new URL(url).searchParams, session, body: () => c.req.json() }),
+      );
     });
     // Hono prints errors that have no answer of their own.
     app.onError((error, c) => {

@@ -9,6 +9,8 @@ import { served } from "./serve.ts";
 /** As the face of node:http, on HTTP/2. */
 export const http2Face: HttpFace = {
   isLazy: false,
+  // Node before 24 does not say.
+  seesHeads: Number.parseInt(process.versions.node, 10) >= 24,
   async serve(setup) {
     const server = createServer(sessionListener<Http2ServerRequest, Http2ServerResponse>(setup));
     server.listen(0, "127.0.0.1");
@@ -17,7 +19,7 @@ export const http2Face: HttpFace = {
   },
 };
 
-const OF_ONE_CONNECTION = new Set(["connection", "keep-alive", "transfer-encoding", "host"]);
+const OF_ONE_CONNECTION = new Set(["connection", "keep-alive", "transfer-encoding", "host", "upgrade"]);
 
 /** The contract's client speaks HTTP/1.1, so a gateway stands before the server, as it does in production. */
 async function behindGateway(target: string, server: { close(done: () => void): void }): Promise<ServedFace> {

@@ -1,3 +1,4 @@
+import { json } from "node:stream/consumers";
 import Koa from "koa";
 import {
   exclusive,
@@ -17,11 +18,13 @@ const GUARDS = guardsByPath({ exclusive, requireFresh, requireLevel, requireLogi
 
 export const koaFace = (options: KoaOptions): HttpFace => ({
   isLazy: options.open !== "always",
-  serve({ psession, site, trustProxy }) {
+  seesHeads: true,
+  serve({ psession, site, trustProxy, before }) {
     const app = new Koa<Koa.DefaultState, SessionContext<ContractData>>({ proxy: trustProxy });
     // Koa prints errors unless it is told not to.
     app.silent = true;
     app.use(originCheck());
+    if (before !== undefined) app.use((ctx, next) => before(ctx).then(next));
     app.use(sessions(psession, options));
     for (const [path, guards] of Object.entries(GUARDS)) {
       for (const guard of guards) app.use((ctx, next) => (ctx.path === path ? guard(ctx, next) : next()));
@@ -30,7 +33,7 @@ export const koaFace = (options: KoaOptions): HttpFace => ({
       const { method, path } = ctx;
       const query = new URLSearchParams(ctx.querystring);
       const session = () => (options.open === "always" ? ctx.session : ctx.openSession());
-      const answer = await site({ method, path, query, session });
+      const answer = await site({ method, path, query, session, body: () => json(ctx.req) });
       ctx.body = nodeBody(answer) ?? null;
       ctx.status = answer.status ?? 200;
       ctx.set(answer.headers ?? {});

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream";
+import { json } from "node:stream/consumers";
 import {
   exclusive,
   type NodeRequest,
@@ -18,6 +19,7 @@ const GUARDS = guardsByPath({ exclusive, requireFresh, requireLevel, requireLogi
 
 export const nodeFace: HttpFace = {
   isLazy: false,
+  seesHeads: true,
   serve: (setup) => served(sessionListener<IncomingMessage, ServerResponse>(setup)),
 };
 
@@ -26,6 +28,7 @@ export function sessionListener<Request extends NodeRequest, Response extends No
   psession,
   site,
   trustProxy,
+  before,
 }: FaceSetup): (request: Request, response: Response) => void {
   const isSameOrigin = originCheck({ trustProxy });
   const listener = withSession<ContractData, Request, Response>(
@@ -36,7 +39,13 @@ export function sessionListener<Request extends NodeRequest, Response extends No
         if (!(await guard(request, target, session))) return;
       }
       const { method = "GET" } = request;
-      const answer = await site({ method, path: pathname, query: searchParams, session: () => session });
+      const answer = await site({
+        method,
+        path: pathname,
+        query: searchParams,
+        session: () => session,
+        body: () => json(request) as Promise<unknown>,
+      });
       const response = target as ServerResponse;
       response.statusCode = answer.status ?? 200;
       if (answer.setCookie !== undefined) response.setHeader("Set-Cookie", [...answer.setCookie]);
@@ -48,6 +57,9 @@ export function sessionListener<Request extends NodeRequest, Response extends No
     { trustProxy },
   );
   return (request, response) => {
-    if (isSameOrigin(request, response)) void listener(request, response);
+    if (!isSameOrigin(request, response)) return;
+    if (before === undefined) return void listener(request, response);
+    const { pathname: path } = new URL(request.url ?? "/", "http://any");
+    before({ path }).then(() => listener(request, response));
   };
 }

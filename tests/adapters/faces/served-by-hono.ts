@@ -4,6 +4,7 @@ import type { FetchServer } from "./fetch.ts";
 
 /** Node, with the server that Hono brings for it. */
 export const onNode: FetchServer<[HttpBindings]> = {
+  seesHeads: true,
   serve: (fetch) =>
     new Promise((done) => {
       const options = {

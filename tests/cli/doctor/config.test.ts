@@ -184,6 +184,7 @@ describe("two applications", () => {
     const own = 'keys: ["hTf7Kq2Zx9Mb4Wd8Ls3Yv6Rc1Np5Jg0Q"],';
     expect(codes(await other())).toEqual(["cookie_shared", "keys_shared"]);
     expect(codes(await other({ options: own }))).toEqual(["cookie_shared"]);
+    expect(codes(await other({ options: 'realm: "staff",' }))).toEqual(["cookie_shared"]);
     const names = 'cookies: { session: "__Host-admin", remember: "__Host-admin-remember" },';
     expect(codes(await other({ options: own + names }))).toEqual([]);
     // A third cookie is there with devices.tellNew only, and then in both.

@@ -106,6 +106,34 @@ test("proxy_trusted_blindly: the proxy passes on what visitors claim", async () 
   expect(codes(await findings(["--url", url], env))).toEqual(["proxy_trusted_blindly"]);
 });
 
+/** What nginx writes, in place of whatever the visitor sent. */
+const timing = (given: IncomingHttpHeaders) => ({
+  ...overwriting(given),
+  "x-request-start": `t=${(Date.now() / 1000).toFixed(3)}`,
+});
+const TIMED = { proxy: { requestStart: "x-request-start" } };
+
+test("request_start_believed: the proxy passes on when visitors say that their requests came", async () => {
+  const { findings, configure } = await examined();
+  configure({ options: `proxy: { requestStart: "x-request-start" }` });
+  const behind = await application({ trust: true, ...TIMED });
+  const passing = await proxy(behind, { headers: overwriting });
+  const found = await findings(["--url", passing.url], passing.env);
+  expect(codes(found)).toEqual(["request_start_believed"]);
+  expect(found.get("request_start_believed")?.message).toContain("x-request-start");
+  const overwritten = await proxy(behind, { headers: timing });
+  expect(codes(await findings(["--url", overwritten.url], overwritten.env))).toEqual([]);
+});
+
+test("request_start_not_seen: a page that asks for no session cannot tell", async () => {
+  const { findings, configure } = await examined();
+  configure({ options: `proxy: { requestStart: "x-request-start" }` });
+  const { url, env } = await proxy(await application({ trust: true, ...TIMED }), { headers: timing });
+  const found = await findings(["--url", `${url}health`], env);
+  expect(codes(found)).toEqual(["proxy_untrusted", "request_start_not_seen"]);
+  expect(found.get("request_start_not_seen")?.severity).toBe("note");
+});
+
 test("session_not_seen: plain http, and nobody believes otherwise", async () => {
   const { findings } = await examined();
   const found = await findings(["--url", await application()]);

@@ -1,6 +1,7 @@
 import { CamelCasePlugin, DeduplicateJoinsPlugin, type KyselyPlugin, ParseJSONResultsPlugin } from "kysely";
 import { expect, test } from "vitest";
 import type { SessionRow, UserId } from "../../../src/index.ts";
+import { newId, realmCode } from "../../../src/secrets.ts";
 import { findSession, type KyselyStoreOptions, kyselyStore } from "../../../src/stores/kysely/index.ts";
 import { sessionRow } from "../../../src/testing/rows.ts";
 import { REMEMBER, TestBrowser, type TestSession, testApp } from "../../support/app.ts";
@@ -73,12 +74,13 @@ for (const database of databases) {
       expect(found).toMatchObject({ id: 1, email: "ada@example.com", name: "Ada" });
     });
 
-    test("the session that was used last, but for the present one, others' and those past their time", async () => {
+    test("the session that was used last, but for the present one, others', another realm's and those past their time", async () => {
       const { db, store, browser, now, has } = await setUp(database);
       await has(1, { lastSeenAt: now - 2 });
       const latest = await has(1, { lastSeenAt: now - 1, absoluteDeadline: now, data: '{"note":"a|b"}' });
       await has(1, { lastSeenAt: now, absoluteDeadline: now - 1 });
       await has(2, { lastSeenAt: now });
+      await has(1, { lastSeenAt: now, id: newId(realmCode("staff")) });
       await browser.visit((session) => session.login(1));
       const { session } = await browser.visit();
       expect(session.userId).toBe(1);

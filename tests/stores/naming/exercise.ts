@@ -56,6 +56,46 @@ export function fullRows(userId: UserId) {
 
 let rounds = 0;
 
+/** What rests on proofs, is counted, or ends in some states only: in statements of its own. */
+async function exerciseProofs(store: Store): Promise<void> {
+  const userId = ADA[store.userIds];
+  const ending = { reason: "revoked", at: T0 + 40, pruneAfter: T0 + 41 };
+  const mark = { name: newId(), at: T0, until: T0 + 9 };
+  const proof = { marks: [mark.name, newId()], provedAt: T0 + 1 };
+  const none = { done: true, ended: [] };
+  // The first one makes what the second one asks.
+  for (const _ of ["first", "second"]) {
+    const { login, session } = fullRows(userId);
+    expect(await store.apply({ remember: login, insert: session, proof })).toEqual(none);
+    expect(plain(await store.findRemembered(login.id))).toEqual(plain({ login, session }));
+    const single = { ...session, id: newId(), rememberedId: undefined };
+    expect(await store.apply({ insert: single, proof })).toEqual(none);
+    expect(plain(await store.findSession(single.id))).toEqual(plain(single));
+    const { id: ___, version: ____, createdAt: _____, ...set } = { ...single, data: "{}" };
+    expect(await store.apply({ update: { id: single.id, version: 1, set }, proof })).toEqual(none);
+    expect(plain(await store.findSession(single.id))).toEqual(plain({ ...single, data: "{}", version: 2 }));
+    const use = { id: login.id, lastUsedAt: T0, idleDeadline: T0, pruneAfter: T0, confirm: undefined };
+    const saved = { update: { id: session.id, version: 1, set: { data: "{}" } }, use };
+    expect(await store.apply({ ...saved, proof })).toEqual(none);
+    expect(await store.apply({ stray: { id: login.id, generation: 3, max: 2 } })).toEqual(none);
+
+    const misfit = { kind: "forked", generation: 3, token: login.token } as const;
+    expect(await store.apply({ end: [{ rememberedId: login.id, misfit, ...ending }] })).toEqual(none);
+    const late = { everyone: true, lastUsedBefore: T0 + 15, ...ending };
+    expect(await store.end(late)).toEqual([]);
+    const retired = { sessionId: session.id, userId, secret: digestOf("retired secret"), ...ending };
+    expect(await store.apply({ end: [retired] })).toMatchObject({ ended: [{ rememberedId: login.id }] });
+    expect(await store.end({ ...late, lastUsedBefore: T0 + 16 })).toHaveLength(1);
+  }
+  await store.end({ userId, mark: { ...mark, at: T0 + 1 }, ...ending });
+  const insert = sessionRow({ userId, level: "login", pruneAfter: T0 + 100 });
+  const outdated = { done: false, lost: "outdated" };
+  expect(await store.apply({ insert, proof })).toEqual(outdated);
+  await store.prune(T0 + 42, 10);
+  expect(await store.apply({ insert, proof })).toEqual(none);
+  await store.end({ userId, ...ending });
+}
+
 /** Everything that a store does, once; whatever is read back is what was written. */
 export async function exercise(store: Store): Promise<void> {
   const userId = ADA[store.userIds];
@@ -130,6 +170,8 @@ export async function exercise(store: Store): Promise<void> {
   expect(await store.prune(T0 + 51, 10)).toEqual({ sessions: 1, logins: 1 });
   expect(await store.list(userId)).toHaveLength(1);
   expect(await store.prune(T0 + 61, 10)).toEqual({ sessions: 1, logins: 0 });
+
+  await exerciseProofs(store);
 
   const entry = { id: newAuditId(T0), at: T0, event: "login", userId, handle: newId(), address: "::1" };
   const told = { ...entry, detail: "twice" };

@@ -163,6 +163,49 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
     });
   });
 
+  describe("a mark that is set while a sign-in is on its way", () => {
+    /** Ends ada's devices before the first command of the sign-in that `isDue` names. */
+    const signInWith = async (isDue: (name: string, key: string) => boolean) => {
+      const mark = { name: `user ${newId()}`, at: T0, until: T0 + DAY };
+      const other = redisStore({ client: redis, prefix });
+      let ending: Promise<unknown> | undefined;
+      const slow: IoRedisClient = {
+        isCluster: true,
+        call: async (name, ...args) => {
+          const key = (name === "GET" ? args[0] : args[2]) ?? "";
+          if (isDue(name, key.slice(prefix.length))) {
+            ending ??= other.end({ userId: "ada", mark, ...ENDING });
+            await ending;
+          }
+          return redis.call(name, ...args);
+        },
+      };
+      const { login, session } = device();
+      const result = await redisStore({ client: slow, prefix }).apply({
+        remember: login,
+        insert: session,
+        proof: { marks: [mark.name, "everyone"], provedAt: T0 },
+      });
+      expect(ending).toBeDefined();
+      expect(await other.list("ada")).toEqual([]);
+      expect(await other.findSession(session.id)).toBeUndefined();
+      return { result, found: await other.findRemembered(login.id) };
+    };
+
+    test("after the marks were looked at: what was made is undone", async () => {
+      const { result, found } = await signInWith((name, key) => name === "EVALSHA" && key.includes("}"));
+      expect(result).toEqual({ done: false, lost: "outdated" });
+      expect(found?.login).toMatchObject({ revokedReason: "outdated", revokedAt: T0 });
+    });
+
+    test("after the rows were written: the ending finds them, and the sign-in is refused", async () => {
+      let looks = 0;
+      const { result, found } = await signInWith((_, key) => key.startsWith("mk:user") && ++looks === 2);
+      expect(result).toEqual({ done: false, lost: "outdated" });
+      expect(found?.login.revokedReason).toBe("replaced");
+    });
+  });
+
   test("a session whose deadline grows keeps its place in the index of its user", async () => {
     const store = redisStore({ client, prefix });
     const session = sessionRow({ userId: "ada", level: "login", absoluteDeadline: T0 });

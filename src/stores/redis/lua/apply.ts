@@ -1,27 +1,36 @@
 /**
- * A change. KEYS: the rows that it names, then on a single server the indexes of its users. ARGV: length of
+ * A change. KEYS: the rows that it names, then on a single server the indexes of its users and the marks. ARGV: length of
  * KEYS[1]'s end, the change, the data of its session. Gives "done" and what was ended, or "lost" and why, or in a
  * cluster "index" and what must be in which index before this may be done.
  */
 export const APPLY = `
 local change, data = cjson.decode(ARGV[2]), ARGV[3]
-local rotate, hold, remember = change.rotate, change.hold, change.remember
+local rotate, hold, stray, remember = change.rotate, change.hold, change.stray, change.remember
 local insert, update, use, caps = change.insert, change.update, change.use, change.caps or {}
 local ended = { 'done' }
 
 -- ioredis sends a command again when its connection broke before the answer came: what this very call has done
 -- is done, not lost to somebody else. "by" is new for every call.
-local first = rotate and login(rotate.id) or remember and login(remember.id)
+local first = rotate and login(rotate.id) or stray and login(stray.id) or remember and login(remember.id)
   or insert and session(insert.id) or update and session(update.id)
 if first and first.head.by == change.by then return ended end
 
 -- Conditions first.
 
+if change.proof then
+  local keys = {}
+  for _, name in ipairs(change.proof.marks) do keys[#keys + 1] = base .. 'mk:' .. name end
+  if is_outdated(keys, change.proof.at) then return { 'lost', 'outdated' } end
+end
 local function holds(guard)
   local row = alive(login(guard.id))
   return row and row.head.ge == guard.ge
 end
 if rotate and not holds(rotate) or hold and not holds(hold) then return { 'lost', 'rotation' } end
+
+if stray and not (holds(stray) and num(login(stray.id).head.st) < num(stray.most)) then
+  return { 'lost', 'strayed' }
+end
 
 -- A login has one session row.
 local function is_taken(login_id, by)
@@ -45,6 +54,10 @@ end
 -- Effects, in memory.
 
 if rotate then set(login(rotate.id), rotate.set) end
+if stray then
+  local row = login(stray.id)
+  set(row, { st = digits(num(row.head.st) + 1), by = change.by })
+end
 if remember then set(load(logins, 'l', remember.id), remember.head) end
 local written
 if insert then
@@ -64,16 +77,25 @@ end
 
 if use then use_login(use) end
 
+local function is_misfit(row, misfit)
+  if misfit.kind == 'behind' then return num(row.head.ge) < num(misfit.ge) end
+  return row.head.ge == misfit.ge and row.head.to ~= misfit.to
+end
+
 local spared = written and written.id
 for _, ending in ipairs(change['end'] or {}) do
   local entries, row = {}, login(ending.login)
   -- With an old token anybody could end somebody else's login.
   local to = ending.to
-  local allowed = not to or row and (row.head.to == to or row.head.pv == to or row.head.su == to)
+  local allowed = not to
+    or row and (row.head.us == ending.owner or row.head.to == to or row.head.pv == to or row.head.su == to)
   if allowed then
     local found = session(ending.session)
-    if found and found.head.us == ending.us then add(entries, of_session(found)) end
-    local entry = row and of_login(row)
+    local se, head = ending.se, found and found.head
+    if found and head.us == ending.us and (not se or head.se == se or head.ps == se or head.rs == se) then
+      add(entries, of_session(found))
+    end
+    local entry = row and (not ending.misfit or is_misfit(row, ending.misfit)) and of_login(row)
     if entry then add(entries, entry) end
   end
   for _, entry in ipairs(entries) do finish(entry, ending.tombstone, spared, ended) end
@@ -109,10 +131,6 @@ end
 
 -- Caps: what the change makes is one of the devices.
 
-local function last_use(entry)
-  local s, l = entry.session, entry.login
-  return math.max(s and num(s.head.ls) or 0, l and num(l.head.lu) or 0)
-end
 local function deadline_of(entry)
   local s, l = entry.session, entry.login
   return math.max(
@@ -122,7 +140,7 @@ local function deadline_of(entry)
 end
 local function counts(entry, cap)
   local row = entry.session or entry.login
-  return deadline_of(entry) >= num(cap.at) and (not cap.tag or row.head.ta == cap.tag)
+  return deadline_of(entry) >= num(cap.at) and is_in_realm(entry, cap.realm) and (not cap.tag or row.head.ta == cap.tag)
 end
 for _, cap in ipairs(caps) do
   local handles = redis.call('ZRANGE', base .. 'u:' .. cap.user, 0, -1)

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { APPLY, TOUCH } from "./apply.ts";
 import { ACQUIRE, CLAIM, LOCK, RELEASE, UNLOCK } from "./locks.ts";
+import { MARK, MARKS } from "./marks.ts";
 import { INSERT, SAVE } from "./plain.ts";
 import { HEADS, NUMBERS, ROWS } from "./rows.ts";
 import { END, FORGET, INDEX, INDEXES, LIST, LOOK, NAME, READ_INDEX, USERS } from "./users.ts";
@@ -24,9 +25,10 @@ return { row.raw, row.head.si or '', found or '' }
 
 export const scripts = {
   find: script(ROWS, FIND),
-  insert: script(NUMBERS, HEADS, INDEXES, INSERT),
+  insert: script(NUMBERS, HEADS, INDEXES, MARKS, INSERT),
   save: script(NUMBERS, HEADS, SAVE),
-  apply: script(ROWS, USERS, APPLY),
+  apply: script(ROWS, USERS, MARKS, APPLY),
+  mark: script(NUMBERS, MARKS, MARK),
   touch: script(ROWS, TOUCH),
   list: script(ROWS, USERS, LIST),
   end: script(ROWS, USERS, END),

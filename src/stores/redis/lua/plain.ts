@@ -4,16 +4,18 @@
  */
 
 /**
- * A new session without a login. KEYS: its row, then on a single server the index of its user, if it has one. ARGV:
- * length of KEYS[1]'s end, the call, the row, when it expires; for the index deadline and handle. Gives "done",
- * "due" where the index should be swept besides, or "lost" and why.
+ * A new session without a login. KEYS: its row, then on a single server the index of its user, if it has one, and the
+ * marks that may outdate it. ARGV: length of KEYS[1]'s end, the call, the row, when it expires; for the index deadline and
+ * handle; for marks when it was proved. Gives "done", "due" where the index should be swept besides, or "lost" and why.
  */
 export const INSERT = `
 local raw = redis.call('GET', KEYS[1])
 if raw then
   local head = head_of(raw)
-  return head.by == ARGV[2] and { 'done' } or { 'lost', 'exists' }
+  if head.by == ARGV[2] then return { 'done' } end
 end
+if KEYS[3] and is_outdated({ unpack(KEYS, 3) }, ARGV[7]) then return { 'lost', 'outdated' } end
+if raw then return { 'lost', 'exists' } end
 local is_due = KEYS[2] and due_for_sweep(index(KEYS[2], num(ARGV[5]), { ARGV[6] }))
 redis.call('SET', KEYS[1], ARGV[3], 'PXAT', ARGV[4])
 return { is_due and 'due' or 'done' }

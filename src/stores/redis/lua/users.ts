@@ -44,6 +44,15 @@ local function devices(user, handles)
   return entries
 end
 
+local function last_use(entry)
+  local s, l = entry.session, entry.login
+  return math.max(s and num(s.head.ls) or 0, l and num(l.head.lu) or 0)
+end
+
+local function is_in_realm(entry, realm)
+  return not realm or realm == '' or string.sub((entry.session or entry.login).id, -#realm) == realm
+end
+
 -- A handle that leads to nothing of this user. A login's stays while the login lives: its session may be somebody
 -- else's now, and go.
 local function is_stale(user, handle)
@@ -116,7 +125,7 @@ return { stale, found }
 
 /**
  * Ends devices. KEYS and ARGV as above, but ARGV[2] is the order: the user if one is named, the handle if one is,
- * the session to spare, the tombstone. Gives what was ended.
+ * the session to spare, the realm, before when it was last used, the tombstone. Gives what was ended.
  */
 export const END = `
 local order, handles = cjson.decode(ARGV[2]), {}
@@ -129,7 +138,8 @@ elseif #handles == 0 then
 end
 for _, handle in ipairs(handles) do
   local entry = of_handle(handle)
-  if entry and (not order.user or user_of(entry) == order.user)
+  if entry and (not order.user or user_of(entry) == order.user) and is_in_realm(entry, order.realm)
+    and (not order.before or last_use(entry) < num(order.before))
     and not (order.except and (entry.session and entry.session.id == order.except
       or entry.login and entry.login.id == order.except)) then
     add(entries, entry)

@@ -2,6 +2,7 @@ import type { Change } from "../../store.ts";
 import { endsNothing } from "../changes.ts";
 import type { Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
+import { guardOf } from "./mysql-marks.ts";
 
 /**
  * New values of a session together with a rotation or a use of its login, as one UPDATE of both tables, where a
@@ -12,8 +13,8 @@ import type { Statements } from "../statements.ts";
  * one writes, so a use that confirms is none for here.
  */
 export function applyAtOnce(statements: Statements, change: Change): Statement | undefined {
-  const { rotate, hold, remember, insert, update, use } = change;
-  const others = hold ?? remember ?? insert ?? use?.confirm;
+  const { proof, rotate, hold, stray, remember, insert, update, use } = change;
+  const others = hold ?? stray ?? remember ?? insert ?? use?.confirm;
   const isOfOneLogin = (rotate === undefined) !== (use === undefined);
   if (!endsNothing(change) || others !== undefined || update === undefined || !isOfOneLogin) return undefined;
 
@@ -29,8 +30,10 @@ export function applyAtOnce(statements: Statements, change: Change): Statement |
   const next = isRotating ? `l.${l.confirmedAt} = NULL, l.${l.generation} = l.${l.generation} + 1, ` : "";
   const generation = isRotating ? ` AND l.${l.generation} = ?` : "";
   const held = isRotating ? [rotate.id, rotate.generation] : [use?.id ?? null];
+  const guard = proof && guardOf(statements, proof);
+  const [guarded, sure] = guard ? [`${guard.sql} g STRAIGHT_JOIN `, `${guard.condition} AND `] : ["", ""];
   return statements.make(
-    `UPDATE ${L} l STRAIGHT_JOIN ${S} s SET ${login.sql}${next}${session.sql}s.${s.version} = s.${s.version} + 1 WHERE l.${l.id} = ?${generation} AND l.${l.revokedAt} IS NULL AND s.${s.id} = ? AND s.${s.version} = ?`,
-    [...login.values, ...session.values, ...held, update.id, update.version],
+    `UPDATE ${guarded}${L} l STRAIGHT_JOIN ${S} s SET ${login.sql}${next}${session.sql}s.${s.version} = s.${s.version} + 1 WHERE ${sure}l.${l.id} = ?${generation} AND l.${l.revokedAt} IS NULL AND s.${s.id} = ? AND s.${s.version} = ?`,
+    [...(guard?.values ?? []), ...login.values, ...session.values, ...held, update.id, update.version],
   );
 }

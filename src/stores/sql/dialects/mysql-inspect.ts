@@ -3,6 +3,9 @@ import type { Table } from "../schema.ts";
 import type { Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
 
+/** In UTC, whatever the time zone of the connection. */
+export const CLOCK = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(3)) DIV 1000";
+
 const of = (statements: Statements, { schema, name }: Table, sql: string): Statement =>
   statements.make(sql, [schema ?? null, name], true);
 
@@ -10,8 +13,7 @@ const OF_TABLE = "WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = 
 
 export const mysqlInspection: Inspection = {
   // MariaDB says so in its version, MySQL does not.
-  server:
-    "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(3)) DIV 1000 AS now, CASE WHEN VERSION() LIKE '%MariaDB%' THEN VERSION() ELSE CONCAT('MySQL ', VERSION()) END AS version",
+  server: `SELECT ${CLOCK} AS now, CASE WHEN VERSION() LIKE '%MariaDB%' THEN VERSION() ELSE CONCAT('MySQL ', VERSION()) END AS version`,
   columns: (statements, table) =>
     of(
       statements,

@@ -21,7 +21,8 @@ import { type Column, type ColumnKind, columnOf, type Schema, type Table } from 
 import type { FaultKind, SqlValue, Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
 import { applyAtOnce } from "./mysql-apply.ts";
-import { mysqlInspection } from "./mysql-inspect.ts";
+import { CLOCK, mysqlInspection } from "./mysql-inspect.ts";
+import { mysqlMarking } from "./mysql-marks.ts";
 
 const ASCII = "CHARACTER SET ascii COLLATE ascii_bin";
 /** Binary, or "Ada" and "ada" would be one user; of four bytes, or carts lose their emoji. */
@@ -85,6 +86,8 @@ export const mysqlDialect: Dialect = {
   },
   applyAtOnce,
   touchAll,
+  marking: mysqlMarking,
+  clock: `SELECT ${CLOCK} AS now`,
   migrations: (schema) => [
     {
       name: "0001-tables",
@@ -100,7 +103,7 @@ export const mysqlDialect: Dialect = {
   // A name for the whole server: another application's lock is not ours.
   migrationLock: (statements) => {
     const { schema, name } = statements.schema.meta;
-    const lock = "CONCAT('psession/', SHA1(CONCAT_WS('/', COALESCE(?, DATABASE()), ?)))";
+    const lock = "CONCAT('psession/', LEFT(SHA2(CONCAT_WS('/', COALESCE(?, DATABASE()), ?), 256), 40))";
     const make = (sql: string) => statements.make(sql, [schema ?? null, name], true);
     return {
       acquire: make(`SELECT GET_LOCK(${lock}, ${LOCK_SECONDS}) AS locked`),

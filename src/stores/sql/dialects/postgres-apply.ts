@@ -1,5 +1,6 @@
 import type { Change } from "../../store.ts";
 import { endsNothing } from "../changes.ts";
+import { olderShards, shardsOf } from "../marks.ts";
 import type { Table } from "../schema.ts";
 import type { SqlValue, Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
@@ -15,11 +16,11 @@ import type { Statements } from "../statements.ts";
  * Names of our own begin with a character that the options refuse: a table may be called "ok", and a column.
  */
 export function applyAtOnce(statements: Statements, change: Change): Statement | undefined {
-  const { rotate, hold, remember, insert, update, use } = change;
+  const { proof, rotate, hold, stray, remember, insert, update, use } = change;
   // Two writes of one row do not go into one statement.
   const isTwofold = rotate !== undefined && (use !== undefined || hold !== undefined);
   const confirmsElsewhere = use?.confirm !== undefined && update === undefined;
-  if (!endsNothing(change) || isTwofold || confirmsElsewhere) return undefined;
+  if (!endsNothing(change) || isTwofold || confirmsElsewhere || stray !== undefined) return undefined;
 
   const { S, L, s, l, schema } = statements;
   const parts: string[] = [];
@@ -30,6 +31,13 @@ export function applyAtOnce(statements: Statements, change: Change): Statement |
   };
   const conditions: string[] = [];
 
+  if (proof !== undefined) {
+    const shards = shardsOf(proof.marks);
+    const older = olderShards(statements, shards, proof.provedAt);
+    add("older", older.sql, older.values);
+    add("proved", `SELECT 1 FROM (SELECT count(*) AS n FROM "#older") "#o" WHERE n = ${shards.length}`, []);
+    conditions.push('EXISTS (SELECT 1 FROM "#proved")');
+  }
   const held = rotate ?? hold;
   if (held !== undefined) {
     add(
@@ -94,6 +102,7 @@ export function applyAtOnce(statements: Statements, change: Change): Statement |
     '(SELECT count(*) FROM "#ok") AS done',
     held === undefined ? "1 AS held" : '(SELECT count(*) FROM "#held") AS held',
     update === undefined ? "1 AS seen" : '(SELECT count(*) FROM "#seen") AS seen',
+    ...(proof === undefined ? [] : ['(SELECT count(*) FROM "#proved") AS proved']),
   ];
   return statements.make(`WITH ${parts.join(", ")} SELECT ${answer.join(", ")}`, values, true);
 }

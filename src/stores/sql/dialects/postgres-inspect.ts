@@ -3,12 +3,14 @@ import type { Table } from "../schema.ts";
 import type { Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
 
+/** Not `now()`, which stands still within a transaction. */
+export const CLOCK = "round(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
 const of = (statements: Statements, table: Table, sql: string): Statement =>
   statements.make(sql, [qualified(statements.dialect, table)], true);
 
 export const postgresInspection: Inspection = {
-  server:
-    "SELECT round(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now, 'PostgreSQL ' || current_setting('server_version') AS version",
+  server: `SELECT ${CLOCK} AS now, 'PostgreSQL ' || current_setting('server_version') AS version`,
   columns: (statements, table) =>
     of(
       statements,

@@ -1,9 +1,10 @@
 import { type Dialect, facets, inPlaces, isConnectionFault, qualified } from "../dialect.ts";
+import { raiseOnConflict } from "../marks.ts";
 import { auditMigration, createTable, type Index, type Migration, tablesMigration } from "../migrations.ts";
 import { type Column, type ColumnKind, columnOf, type Schema } from "../schema.ts";
 import type { FaultKind } from "../statement.ts";
 import { applyAtOnce } from "./postgres-apply.ts";
-import { postgresInspection } from "./postgres-inspect.ts";
+import { CLOCK, postgresInspection } from "./postgres-inspect.ts";
 import { touchAll } from "./postgres-touch.ts";
 
 const TYPES: Record<Exclude<ColumnKind, "user" | "moment">, string> = {
@@ -53,9 +54,10 @@ export const postgresDialect: Dialect = {
   // takes longer than the reading. Places of their own are planned once.
   isOneOf: (column, ids) =>
     ids.length > MOST_PLACES ? { sql: `${column} = ANY(?)`, values: [ids] } : inPlaces(column, ids),
-  // Rows that are being used are left for the next time; nobody waits for anybody.
-  prune: (table, key, pruneAfter, limit) =>
-    `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${pruneAfter} < ? ORDER BY ${pruneAfter} LIMIT ${limit} FOR UPDATE SKIP LOCKED)`,
+  // Rows that are being used are left for the next time; nobody waits for anybody. As an array it runs once: a plan that
+  // joins with it may run it for every row, and passes over those that it has locked by then.
+  prune: (table, key, pruneAfter, limit, also) =>
+    `DELETE FROM ${table} WHERE ${key} = ANY (ARRAY (SELECT ${key} FROM ${table} WHERE ${pruneAfter} < ?${also} ORDER BY ${pruneAfter} LIMIT ${limit} FOR UPDATE SKIP LOCKED))`,
   lockUser: (statements, user) =>
     statements.make(
       "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))",
@@ -64,6 +66,21 @@ export const postgresDialect: Dialect = {
     ),
   applyAtOnce,
   touchAll,
+  marking: {
+    raise: raiseOnConflict("GREATEST"),
+    shards: {
+      make: (statements, names) => {
+        const { M, m } = statements;
+        return statements.make(
+          `INSERT INTO ${M} (${m.name}, ${m.value}, ${m.at}) VALUES ${names.map(() => "(?, '', 0)").join(", ")} ON CONFLICT DO NOTHING`,
+          names,
+        );
+      },
+      // Weaker locks of rows go together with an update that leaves the key alone.
+      share: " FOR SHARE",
+    },
+  },
+  clock: `SELECT ${CLOCK} AS now`,
   migrations: (schema) => [
     tablesMigration(postgresDialect, schema, ROOMY, createIndex),
     ...auditMigration(postgresDialect, schema, {}, createIndex),

@@ -3,6 +3,7 @@ import { auditMigration, createTable, type Index, type Migration, tablesMigratio
 import { type Column, type ColumnKind, columnOf, type Schema } from "../schema.ts";
 import type { FaultKind } from "../statement.ts";
 import { sqliteInspection } from "./sqlite-inspect.ts";
+import { sqliteMarking } from "./sqlite-marks.ts";
 
 const TYPES: Record<Exclude<ColumnKind, "user" | "moment">, string> = {
   id: "TEXT",
@@ -48,9 +49,10 @@ export const sqliteDialect: Dialect = {
       ? { sql: `${column} = ?`, values: [...ids] }
       : { sql: `${column} IN (SELECT value FROM json_each(?))`, values: [JSON.stringify(ids)] },
   // By key and not by rowid, which may be the name of a column that holds something else.
-  prune: (table, key, pruneAfter, limit) =>
-    `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${pruneAfter} < ? ORDER BY ${pruneAfter} LIMIT ${limit})`,
+  prune: (table, key, pruneAfter, limit, also) =>
+    `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${pruneAfter} < ?${also} ORDER BY ${pruneAfter} LIMIT ${limit})`,
   lockUser: () => undefined,
+  marking: sqliteMarking,
   migrations: (schema) => [
     tablesMigration(sqliteDialect, schema, STRICT, createIndex),
     ...auditMigration(sqliteDialect, schema, STRICT, createIndex),

@@ -4,43 +4,33 @@ import type {
   Cap,
   Change,
   Ended,
-  Lost,
+  Proof,
   RememberedUse,
   SessionUpdate,
   Touch,
   UserEntry,
   UserId,
 } from "../../store.ts";
+import type { Table } from "../schema.ts";
 import { type Answer, isFault, type Program, type Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
 import { endAll, endingOf, isOf, type Targets } from "./end.ts";
+import { LostCondition, UnsureProof } from "./lost.ts";
+import { prove } from "./marks.ts";
 
-/** Thrown inside a transaction to undo it. */
-export class LostCondition extends Error {
-  readonly lost: Lost;
-  constructor(lost: Lost) {
-    super(lost);
-    this.lost = lost;
-  }
-}
-
-/** A change, part by part: inside a transaction, unless it is a single write. Logins come before sessions everywhere, as deadlocks want it. */
-export function* applyProgram(statements: Statements, change: Change): Program<readonly Ended[]> {
-  const { rotate, hold, remember, insert, update, use, end = [], caps = [] } = change;
+/**
+ * A change, part by part: inside a transaction, unless it is a single write. Marks come before logins, and logins before
+ * sessions everywhere, as deadlocks want it. `provesFirst`: after an `UnsureProof`.
+ */
+export function* applyProgram(
+  statements: Statements,
+  change: Change,
+  { provesFirst = false } = {},
+): Program<readonly Ended[]> {
+  const { remember, insert, update, end = [], caps = [] } = change;
   const [firstCap] = caps;
   if (firstCap !== undefined) yield* lockUser(statements, firstCap);
-  if (rotate !== undefined) {
-    const { count } = yield statements.rotate(rotate.id, rotate.generation, rotate.set);
-    if (count === 0) throw new LostCondition("rotation");
-  }
-  if (hold !== undefined) {
-    const { rows } = yield statements.hold(hold.id, hold.generation);
-    if (rows.length === 0) throw new LostCondition("rotation");
-  }
-  if (remember !== undefined) yield* unique(statements.insertLogin(remember));
-  if (insert !== undefined) yield* unique(statements.insertSession(insert));
-  if (update !== undefined) yield* updateProgram(statements, update);
-  if (use !== undefined) yield* useProgram(statements, use);
+  yield* provenProgram(statements, change, provesFirst);
   const spared = insert?.id ?? update?.id;
   const ended: Ended[] = [];
   for (const ending of end) {
@@ -61,7 +51,65 @@ export function* applyProgram(statements: Statements, change: Change): Program<r
   return ended;
 }
 
-function* updateProgram(statements: Statements, update: SessionUpdate): Program<void> {
+/** The rows that a change writes, if its proof holds: by the first write where that can ask for it, or asked before. */
+function* provenProgram(statements: Statements, change: Change, provesFirst: boolean): Program<void> {
+  const { proof, rotate, hold, stray, remember, insert, update } = change;
+  if (proof === undefined) return yield* writeProgram(statements, change);
+  const { dialect } = statements;
+  if (!provesFirst && dialect.marking.guarded === undefined) {
+    const rows = { ...change, end: undefined, caps: undefined };
+    const atOnce = dialect.applyAtOnce?.(statements, rows);
+    if (atOnce !== undefined) return void (yield* applyAtOnceProgram(statements, rows, atOnce));
+  } else if (!provesFirst && [rotate, hold, stray].every((part) => part === undefined)) {
+    if ((remember ?? insert ?? update) !== undefined) return yield* writeProgram(statements, change, proof);
+  }
+  yield* prove(statements, proof);
+  yield* writeProgram(statements, change);
+}
+
+/** `proof`: asked for by the first write, where nothing comes before that. */
+function* writeProgram(statements: Statements, change: Change, proof?: Proof): Program<void> {
+  const { rotate, hold, stray, remember, insert, update, use } = change;
+  if (rotate !== undefined) {
+    const { count } = yield statements.rotate(rotate.id, rotate.generation, rotate.set);
+    if (count === 0) throw new LostCondition("rotation");
+  }
+  if (hold !== undefined) {
+    const { rows } = yield statements.hold(hold.id, hold.generation);
+    if (rows.length === 0) throw new LostCondition("rotation");
+  }
+  if (stray !== undefined) {
+    const { count } = yield statements.stray(stray.id, stray.generation, stray.max);
+    if (count === 0) throw new LostCondition("strayed");
+  }
+  const { logins, sessions } = statements.schema;
+  if (remember !== undefined) yield* insertProgram(statements, logins, remember, proof);
+  const unasked = remember === undefined ? proof : undefined;
+  if (insert !== undefined) yield* insertProgram(statements, sessions, insert, unasked);
+  if (update !== undefined)
+    yield* updateProgram(statements, update, insert === undefined ? unasked : undefined);
+  if (use !== undefined) yield* useProgram(statements, use);
+}
+
+/** What changed nothing had no sure proof, or was lost for another reason: who proves first finds out. */
+function* sure(statement: Statement): Program<void> {
+  const { count } = yield* unique(statement);
+  if (count === 0) throw new UnsureProof();
+}
+
+function* insertProgram<Row extends object>(
+  statements: Statements,
+  table: Table<keyof Row & string>,
+  row: Row,
+  proof?: Proof,
+): Program<void> {
+  const guarded = proof && statements.dialect.marking.guarded?.insert(statements, table, row, proof);
+  yield* guarded === undefined ? unique(statements.insert(table, row)) : sure(guarded);
+}
+
+function* updateProgram(statements: Statements, update: SessionUpdate, proof?: Proof): Program<void> {
+  const guarded = proof && statements.dialect.marking.guarded?.update(statements, update, proof);
+  if (guarded !== undefined) return yield* sure(guarded);
   const { count } = yield* unique(statements.updateSession(update));
   if (count === 0) yield* notUpdated(statements, update);
 }
@@ -82,6 +130,7 @@ export function* applyAtOnceProgram(
     count,
   } = yield* unique(atOnce);
   if (!atOnce.returns) {
+    if (count === 0 && change.proof !== undefined) throw new UnsureProof();
     if (count === 0) yield* changedNothing(statements, change);
     return [];
   }
@@ -89,6 +138,7 @@ export function* applyAtOnceProgram(
   if (answer === undefined)
     throw Object.assign(new Error("The answer was lost."), { code: "CONNECTION_CLOSED" });
   if (Number(answer["done"]) === 1) return [];
+  if (change.proof !== undefined && Number(answer["proved"]) === 0) throw new UnsureProof();
   if (Number(answer["held"]) === 0) throw new LostCondition("rotation");
   throw new LostCondition(Number(answer["seen"]) === 0 ? "missing" : "stale");
 }

@@ -2,6 +2,7 @@ import type { Ended, EndSelector, UserId } from "../../store.ts";
 import type { Program, Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
 import { ofHandle } from "./end.ts";
+import { setMark } from "./marks.ts";
 
 /** Devices of one transaction: few enough that nobody waits long for a row, and that they are looked up by key. */
 const CHUNK = 100;
@@ -23,6 +24,8 @@ export async function endEveryone(
   selector: EndSelector,
   transact: Transact,
 ): Promise<readonly Ended[]> {
+  const { mark } = selector;
+  if (mark !== undefined) await transact(() => setMark(statements, mark));
   const kept = await transact(() => keptBy(statements, selector.except));
   const all: Ended[] = [];
   for (const endChunk of [endLogins, endSessions]) {
@@ -49,6 +52,8 @@ interface Row {
   readonly session: string | undefined;
   readonly login: string | undefined;
   readonly user: UserId | undefined;
+  /** When it was last used, where that was read. */
+  readonly used: number;
 }
 
 function* rowsOf(statements: Statements, statement: Statement): Program<Row[]> {
@@ -57,11 +62,19 @@ function* rowsOf(statements: Statements, statement: Statement): Program<Row[]> {
     session: textOf(raw["session"]),
     login: textOf(raw["login"]),
     user: statements.readUser(raw["user"]),
+    used: raw["used"] === undefined ? 0 : statements.readMoment(raw["used"]),
   }));
 }
 
 const textOf = (value: unknown): string | undefined =>
   value === null || value === undefined ? undefined : String(value);
+
+const isIn = (id: string | undefined, realm: string | undefined): boolean =>
+  realm === undefined || id?.endsWith(realm) === true;
+
+/** Whether a device was last used before what the selector says; asked when its rows are locked. */
+const isOldEnough = ({ lastUsedBefore }: EndSelector, ...rows: readonly (Row | undefined)[]): boolean =>
+  lastUsedBefore === undefined || rows.every((row) => row === undefined || row.used < lastUsedBefore);
 
 const ids = (rows: readonly Row[], of: "session" | "login"): string[] => rows.flatMap((row) => row[of] ?? []);
 
@@ -71,17 +84,23 @@ function* endLogins(
   kept: ReadonlySet<string>,
   after: string,
 ): Program<Chunk> {
-  const { reason } = selector;
+  const { reason, realm } = selector;
   const read = yield* rowsOf(statements, statements.loginsAfter(after, CHUNK));
   const isKept = ({ session = "", login = "" }: Row) => kept.has(session) || kept.has(login);
   const wanted = ids(
-    read.filter((row) => !isKept(row)),
+    read.filter((row) => !isKept(row) && isIn(row.login, realm)),
     "login",
   );
   const next = read.length < CHUNK ? undefined : read.at(-1)?.login;
   if (wanted.length === 0) return { ended: [], next };
-  const logins = yield* revoke(statements, selector, wanted);
-  const sessions = yield* rowsOf(statements, statements.sessionsOfLogins(wanted));
+  // Locked first, so that of two who end the same login one says so.
+  const unrevoked = yield* rowsOf(statements, statements.unrevokedLogins(wanted));
+  const locked = yield* rowsOf(statements, statements.sessionsOfLogins(wanted));
+  const loginOf = new Map(unrevoked.map((row) => [row.login, row]));
+  const sessions = locked.filter((row) => isOldEnough(selector, row, loginOf.get(row.login)));
+  const sessionOf = new Map(locked.map((row) => [row.login, row]));
+  const logins = unrevoked.filter((row) => isOldEnough(selector, row, sessionOf.get(row.login)));
+  yield* revoke(statements, selector, logins);
   yield* remove(statements, sessions);
   const byLogin = new Map(sessions.map((row) => [row.login, row]));
   const ended = logins.map(({ login, user }) => {
@@ -105,19 +124,25 @@ function* endSessions(
   kept: ReadonlySet<string>,
   after: string,
 ): Program<Chunk> {
-  const { reason } = selector;
+  const { reason, realm } = selector;
   const read = yield* rowsOf(statements, statements.sessionsAfter(after, CHUNK));
   const next = read.length < CHUNK ? undefined : read.at(-1)?.session;
-  const wanted = ids(read, "session").filter((id) => !kept.has(id));
+  const wanted = ids(read, "session").filter((id) => !kept.has(id) && isIn(id, realm));
   if (wanted.length === 0) return { ended: [], next };
   // They may have been given a login since logins were read: one ends the other.
-  const sessions = (yield* rowsOf(statements, statements.sessionsByIds(wanted))).filter(
+  const locked = (yield* rowsOf(statements, statements.sessionsByIds(wanted))).filter(
     ({ login = "" }) => !kept.has(login),
   );
-  const withLogin = ids(sessions, "login");
-  const revoked = withLogin.length === 0 ? [] : yield* revoke(statements, selector, withLogin);
+  const withLogin = ids(locked, "login");
+  const unrevoked =
+    withLogin.length === 0 ? [] : yield* rowsOf(statements, statements.unrevokedLogins(withLogin));
+  const loginOf = new Map(unrevoked.map((row) => [row.login, row]));
+  const sessions = locked.filter((row) => isOldEnough(selector, row, loginOf.get(row.login)));
+  const sessionOf = new Map(sessions.map((row) => [row.login, row]));
+  const logins = unrevoked.filter(({ login }) => sessionOf.has(login));
+  yield* revoke(statements, selector, logins);
   yield* remove(statements, sessions);
-  const isRevoked = new Set(ids(revoked, "login"));
+  const isRevoked = new Set(ids(logins, "login"));
   const ended = sessions.map(({ session, login, user }) => ({
     sessionId: session,
     rememberedId: login !== undefined && isRevoked.has(login) ? login : undefined,
@@ -127,15 +152,12 @@ function* endSessions(
   return { ended, next };
 }
 
-/** Locked first, so that of two who end the same login one says so. */
 function* revoke(
   statements: Statements,
   { at, reason, pruneAfter }: EndSelector,
-  logins: readonly string[],
-): Program<Row[]> {
-  const found = yield* rowsOf(statements, statements.unrevokedLogins(logins));
-  if (found.length > 0) yield statements.revokeAll(ids(found, "login"), at, reason, pruneAfter);
-  return found;
+  logins: readonly Row[],
+): Program<void> {
+  if (logins.length > 0) yield statements.revokeAll(ids(logins, "login"), at, reason, pruneAfter);
 }
 
 function* remove(statements: Statements, sessions: readonly Row[]): Program<void> {

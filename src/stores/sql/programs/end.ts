@@ -1,11 +1,24 @@
-import type { Ended, Ending, EndSelector, RememberedRow, SessionRow, UserEntry } from "../../store.ts";
+import { isMeant } from "../../devices.ts";
+import { endsSession } from "../../endings.ts";
+import type {
+  Ended,
+  Ending,
+  EndSelector,
+  Misfit,
+  RememberedRow,
+  SessionRow,
+  UserEntry,
+} from "../../store.ts";
 import type { Program } from "../statement.ts";
 import type { Statements } from "../statements.ts";
+import { setMark } from "./marks.ts";
 
 /** What is to end, by what was read without a lock. */
 export interface Targets {
   readonly logins: readonly Pick<RememberedRow, "id" | "userId">[];
   readonly sessions: readonly string[];
+  /** A login that is in another state does not end, nor does its session. */
+  readonly misfit?: Misfit | undefined;
   /** Asked again once the session's row is locked: somebody may have signed in on it meanwhile. */
   isEnding(session: SessionRow): boolean;
 }
@@ -26,7 +39,7 @@ export function* endAll(
   const deleted = new Set<string>();
   const revoke = function* (loginId: string): Program<boolean> {
     revoked.add(loginId);
-    return (yield statements.revoke(loginId, at, reason, pruneAfter)).count > 0;
+    return (yield statements.revoke(loginId, at, reason, pruneAfter, targets.misfit)).count > 0;
   };
   const remove = function* (session: SessionRow): Program<boolean> {
     if (deleted.has(session.id) || !targets.isEnding(session)) return false;
@@ -37,6 +50,7 @@ export function* endAll(
   const logins = new Map(targets.logins.map(({ id, userId }) => [id, userId]));
   for (const loginId of [...logins.keys()].sort()) {
     const isRevoked = yield* revoke(loginId);
+    if (!isRevoked && targets.misfit !== undefined) continue;
     const { rows } = yield statements.sessionOfLogin(loginId);
     let session: SessionRow | undefined;
     for (const raw of rows) {
@@ -68,19 +82,17 @@ export function* endAll(
 
 /** Everything that a selector means, but for what it excepts. */
 export function* endProgram(statements: Statements, selector: EndSelector): Program<readonly Ended[]> {
-  const { handle, userId, except } = selector;
+  const { handle, userId, except, realm, mark } = selector;
+  if (mark !== undefined) yield* setMark(statements, mark);
   const entries =
     userId === undefined ? yield* ofHandle(statements, handle ?? "") : yield* ofUser(statements, userId);
-  const matches = entries.filter(
-    ({ session, login }) =>
-      (handle === undefined || session?.id === handle || login?.id === handle) &&
-      (except === undefined || (session?.id !== except && login?.id !== except)),
-  );
+  const matches = entries.filter((entry) => isMeant(entry, selector));
   const targets: Targets = {
     logins: matches.flatMap(({ login }) => login ?? []),
     sessions: matches.flatMap(({ session }) => session?.id ?? []),
     isEnding: (session) =>
       (except === undefined || (session.id !== except && session.rememberedId !== except)) &&
+      (realm === undefined || session.id.endsWith(realm)) &&
       (userId === undefined || session.userId === userId),
   };
   return yield* endAll(statements, targets, selector);
@@ -89,22 +101,43 @@ export function* endProgram(statements: Statements, selector: EndSelector): Prog
 /** What an ending inside a change means. `spared` is the row that the change itself has written. */
 export function* endingOf(
   statements: Statements,
-  { sessionId, userId, rememberedId, token }: Ending,
+  ending: Ending,
   spared: string | undefined,
 ): Program<Targets> {
+  const { sessionId, userId, rememberedId, token, owner, secret, misfit } = ending;
   if (token !== undefined) {
-    const { rows } = yield statements.holdsToken(rememberedId ?? "", token);
+    const { rows } = yield statements.holdsToken(rememberedId ?? "", token, owner);
     if (rows.length === 0) return NOTHING;
   }
   const bySession = sessionId === undefined ? [] : yield* ofHandle(statements, sessionId);
-  const own = bySession.filter(isOf(userId));
+  let own = bySession.filter(isOf(userId));
+  if (secret !== undefined) own = yield* withSecret(statements, own, secret);
   const byLogin = rememberedId === undefined ? [] : yield* ofHandle(statements, rememberedId);
   const entries = [...own, ...byLogin];
   return {
     logins: entries.flatMap(({ login }) => login ?? []),
-    sessions: entries.flatMap(({ session }) => session?.id ?? []),
-    isEnding: (session) => session.id !== spared && (session.id !== sessionId || session.userId === userId),
+    // A misfit's session goes with its login, or stays with it.
+    sessions: (misfit === undefined ? entries : own).flatMap(({ session }) => session?.id ?? []),
+    misfit,
+    isEnding: (session) =>
+      session.id !== spared && (session.id !== sessionId || endsSession(ending, session)),
   };
+}
+
+/** Locked before the login is revoked, the login first as everywhere: an exchange may be on its way. */
+function* withSecret(
+  statements: Statements,
+  entries: readonly UserEntry[],
+  secret: Uint8Array,
+): Program<UserEntry[]> {
+  const kept: UserEntry[] = [];
+  for (const entry of entries) {
+    const { session, login } = entry;
+    if (session === undefined) continue;
+    if (login !== undefined) yield statements.unrevokedLogins([login.id]);
+    if ((yield statements.holdsSecret(session.id, secret)).rows.length > 0) kept.push(entry);
+  }
+  return kept;
 }
 
 export function* ofUser(statements: Statements, userId: NonNullable<Ended["userId"]>): Program<UserEntry[]> {

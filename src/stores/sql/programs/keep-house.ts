@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { LockRequest } from "../../store.ts";
+import { untilText } from "../marks.ts";
 import { isFault, type Program, type Statement } from "../statement.ts";
-import type { Statements } from "../statements.ts";
+import type { Prunable, Statements } from "../statements.ts";
 
 const HOUR = 3_600_000;
 /** The record of when rows were last pruned. */
@@ -44,14 +45,15 @@ function* inserted(statement: Statement): Program<boolean> {
 /** Deletes garbage of one kind and says how many rows went. */
 export function* pruneProgram(
   statements: Statements,
-  table: "sessions" | "logins" | "locks",
+  table: Exclude<Prunable, "audit">,
   now: number,
   limit: number,
 ): Program<number> {
-  const atOnce = statements.prune(table, now, limit);
+  const before = table === "marks" ? untilText(now) : now;
+  const atOnce = statements.prune(table, before, limit);
   if (atOnce !== undefined) return (yield atOnce).count;
-  const { rows } = yield statements.garbage(table, now, limit);
+  const { rows } = yield statements.garbage(table, before, limit);
   const ids = rows.map((row) => String(row["id"]));
   if (ids.length === 0) return 0;
-  return (yield statements.deleteGarbage(table, now, ids)).count;
+  return (yield statements.deleteGarbage(table, before, ids)).count;
 }

@@ -1,0 +1,45 @@
+import { timingSafeEqual } from "node:crypto";
+
+/**
+ * Memory of its own for what is secret. Node cuts small Buffers (`Buffer.from`, `Buffer.concat`) out of one slab, and
+ * whoever holds any of them, such as a library that is given one, can read all of it by its `.buffer`.
+ */
+export function bytesOf(text: string, encoding: BufferEncoding = "utf8"): Buffer {
+  const bytes = Buffer.alloc(Buffer.byteLength(text, encoding));
+  bytes.write(text, encoding);
+  return bytes;
+}
+
+/** A copy in memory of its own. */
+export function copyOf(bytes: Uint8Array): Buffer {
+  const copy = Buffer.alloc(bytes.length);
+  copy.set(bytes);
+  return copy;
+}
+
+/** Keys and the like, as applications give them. */
+export const bytesOfKey = (key: string | Uint8Array): Uint8Array =>
+  typeof key === "string" ? bytesOf(key) : key;
+
+const SECRET = Buffer.alloc(32);
+
+/** A secret of 32 bytes in base64url. Every request comes by here: to write into a new buffer takes twice as long. */
+export function secretOf(text: string): Buffer {
+  SECRET.write(text, "base64url");
+  const secret = copyOf(SECRET);
+  SECRET.fill(0);
+  return secret;
+}
+
+const LONGEST = 64;
+const EXPECTED = Buffer.alloc(LONGEST);
+const PRESENTED = Buffer.alloc(LONGEST);
+
+/** Whether two texts of at most 64 characters of ASCII are the same, in constant time (ASVS 11.2.4). */
+export function sameText(expected: string, presented: string): boolean {
+  if (expected.length !== presented.length || expected.length > LONGEST) return false;
+  EXPECTED.fill(0).write(expected, "latin1");
+  PRESENTED.fill(0).write(presented, "latin1");
+  // Letters beyond Latin-1 are cut to one byte above: such a text is not the same.
+  return timingSafeEqual(EXPECTED, PRESENTED) && expected === presented;
+}

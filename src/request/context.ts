@@ -1,0 +1,26 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+
+const requests = new AsyncLocalStorage<object | undefined>();
+
+/** Runs a handler, and whatever it awaits, as part of a request. */
+export const runInRequest = <R>(request: object, work: () => R): R => requests.run(request, work);
+
+/**
+ * Goes on as part of a request: for those whom nobody runs. Only in the turn that a server began for this request,
+ * as it lasts until that ends.
+ */
+export function enterRequest(request: object): void {
+  try {
+    requests.enterWith(request);
+  } catch {
+    // Cloudflare's run time has no enterWith. There a handler is in a request only where something runs it.
+  }
+}
+
+/** Before Node 24 a connection that is kept brings along what the request before had entered. */
+export function leaveRequest(): void {
+  if (requests.getStore() !== undefined) requests.enterWith(undefined);
+}
+
+/** What stands for the request that runs this code: the `request` of its facts. Undefined elsewhere. */
+export const currentRequest = (): object | undefined => requests.getStore();

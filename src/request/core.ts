@@ -1,0 +1,18 @@
+import { ClockWatch } from "../clock-watch.ts";
+import { Events } from "../events.ts";
+import { UnknownKeys } from "../http/unknown-keys.ts";
+import { Locks } from "../locks.ts";
+import type { Settings } from "../options.ts";
+import type { Core } from "./state.ts";
+
+/** What all requests of a service share. */
+export function makeCore(settings: Settings, events = new Events()): Core {
+  const { store, clock } = settings;
+  return {
+    settings,
+    events,
+    locks: new Locks(store, clock),
+    unknownKeys: new UnknownKeys(events),
+    clocks: new ClockWatch(settings, events),
+  };
+}

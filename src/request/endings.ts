@@ -1,0 +1,162 @@
+import type { EventName, Events, PsessionEvent } from "../events.ts";
+import type { UserId } from "../stores/store.ts";
+import { isAlive } from "./alive.ts";
+import { identityOf, newIdOf, type RequestState, sessionOf } from "./state.ts";
+
+/** After these the row is looked at: an event only says when, and whether a session ended is what its row says. */
+const ENDINGS: ReadonlySet<EventName> = new Set([
+  "login",
+  "logout",
+  "revoked",
+  "revokedEveryone",
+  "theft",
+  "expired",
+  "credentialChanged",
+  "rotated",
+  "reauthenticated",
+]);
+/** They concern one session, and are frequent: the user's others are left alone. */
+const OF_ONE: ReadonlySet<EventName> = new Set(["rotated", "reauthenticated"]);
+
+/** One connection that outlives its request. */
+interface Watch {
+  readonly state: RequestState;
+  readonly listener: () => void;
+  /** Of its session and its remembered login. */
+  ids: readonly string[];
+  userId: UserId | undefined;
+  /** The row is being read; `again`: something happened meanwhile. */
+  looking: "no" | "once" | "again";
+}
+
+/** Who waits for the end of their session: one subscription for however many connections. */
+class Endings {
+  readonly #events: Events;
+  readonly #watches = new Map<RequestState, Set<Watch>>();
+  readonly #byId = new Index<string>();
+  readonly #byUser = new Index<UserId>();
+  #forget: (() => void) | undefined;
+
+  constructor(events: Events) {
+    this.#events = events;
+  }
+
+  add(state: RequestState, listener: () => void): () => void {
+    // The row is made with the response, under this id.
+    const ids = idsOf(state, sessionOf(state.standing)?.id ?? newIdOf(state));
+    const watch: Watch = { state, listener, ids, userId: identityOf(state).userId, looking: "no" };
+    const own = this.#watches.get(state) ?? new Set();
+    this.#watches.set(state, own.add(watch));
+    this.#index(watch);
+    this.#forget ??= this.#events.on("*", (event) => this.#hear(event));
+    return () => this.#remove(watch);
+  }
+
+  /** A response may have given the request another session. */
+  settled(state: RequestState): void {
+    for (const watch of this.#watches.get(state) ?? []) {
+      this.#unindex(watch);
+      watch.ids = idsOf(state, sessionOf(state.standing)?.id);
+      watch.userId = identityOf(state).userId;
+      this.#index(watch);
+    }
+  }
+
+  async #hear(event: PsessionEvent): Promise<void> {
+    if (ENDINGS.has(event.type))
+      await Promise.all(Array.from(this.#concerned(event), (watch) => this.#look(watch)));
+  }
+
+  #concerned(event: PsessionEvent): Set<Watch> {
+    if (event.type === "revokedEveryone")
+      return new Set([...this.#watches.values()].flatMap((own) => [...own]));
+    const found = new Set<Watch>();
+    const add = (watches: Iterable<Watch>) => {
+      for (const watch of watches) found.add(watch);
+    };
+    if ("sessionId" in event && event.sessionId !== undefined) add(this.#byId.get(event.sessionId));
+    if ("handle" in event && event.handle !== undefined) add(this.#byId.get(event.handle));
+    if (!OF_ONE.has(event.type) && "userId" in event && event.userId !== undefined)
+      add(this.#byUser.get(event.userId));
+    return found;
+  }
+
+  /** Where a user's thousand devices end at once, each connection reads twice at most. */
+  async #look(watch: Watch): Promise<void> {
+    if (watch.looking !== "no") {
+      watch.looking = "again";
+      return;
+    }
+    do {
+      watch.looking = "once";
+      // Who cannot ask does not go on as if nothing had happened.
+      const goesOn = await isAlive(watch.state).catch(() => false);
+      if (!this.#watches.get(watch.state)?.has(watch)) return;
+      if (!goesOn) {
+        this.#remove(watch);
+        return watch.listener();
+      }
+    } while ((watch.looking as Watch["looking"]) === "again");
+    watch.looking = "no";
+  }
+
+  #index(watch: Watch): void {
+    for (const id of watch.ids) this.#byId.add(id, watch);
+    if (watch.userId !== undefined) this.#byUser.add(watch.userId, watch);
+  }
+
+  #unindex(watch: Watch): void {
+    for (const id of watch.ids) this.#byId.remove(id, watch);
+    if (watch.userId !== undefined) this.#byUser.remove(watch.userId, watch);
+  }
+
+  #remove(watch: Watch): void {
+    const own = this.#watches.get(watch.state);
+    if (own?.delete(watch) !== true) return;
+    if (own.size === 0) this.#watches.delete(watch.state);
+    this.#unindex(watch);
+    if (this.#watches.size > 0) return;
+    this.#forget?.();
+    this.#forget = undefined;
+  }
+}
+
+class Index<Key> {
+  readonly #watches = new Map<Key, Set<Watch>>();
+
+  get(key: Key): Iterable<Watch> {
+    return this.#watches.get(key) ?? [];
+  }
+
+  add(key: Key, watch: Watch): void {
+    const found = this.#watches.get(key);
+    if (found === undefined) this.#watches.set(key, new Set([watch]));
+    else found.add(watch);
+  }
+
+  remove(key: Key, watch: Watch): void {
+    const found = this.#watches.get(key);
+    found?.delete(watch);
+    if (found?.size === 0) this.#watches.delete(key);
+  }
+}
+
+function idsOf(state: RequestState, id: string | undefined): string[] {
+  const { rememberedId } = identityOf(state);
+  return [id, rememberedId].filter((one) => one !== undefined);
+}
+
+const endings = new WeakMap<Events, Endings>();
+
+/** Calls `listener` once when this process ends what the request opened. Returns the function that stops listening. */
+export function onEnd(state: RequestState, listener: () => void): () => void {
+  const { events } = state.core;
+  const own = endings.get(events) ?? new Endings(events);
+  endings.set(events, own);
+  return own.add(state, listener);
+}
+
+/** To be called when a response was settled, for those who wait for the end of its session. */
+export function settledFor(state: RequestState): void {
+  endings.get(state.core.events)?.settled(state);
+}

@@ -1,0 +1,33 @@
+import type { Settings } from "../options.ts";
+import type { RememberedRow, SessionRow, UserEntry } from "../stores/store.ts";
+
+/*
+ * What limits a row is what was said when it was written, and what the options say today, whichever is less: a policy
+ * that was shortened holds for those who are signed in already (ASVS 7.3.1, 7.3.2).
+ */
+
+/** The row with the deadlines that are in force. Most rows are given back as they are. */
+export function sessionInForce<Row extends SessionRow | undefined>(row: Row, settings: Settings): Row {
+  if (row === undefined) return row;
+  const { idle, absolute, livesVary } = settings.session;
+  const idleDeadline = livesVary ? row.idleDeadline : Math.min(row.idleDeadline, row.lastSeenAt + idle);
+  const absoluteDeadline = Math.min(row.absoluteDeadline, row.beganAt + absolute);
+  const isAsWritten = idleDeadline === row.idleDeadline && absoluteDeadline === row.absoluteDeadline;
+  return isAsWritten ? row : { ...row, idleDeadline, absoluteDeadline };
+}
+
+export function loginInForce<Row extends RememberedRow | undefined>(row: Row, { remember }: Settings): Row {
+  if (row === undefined) return row;
+  const { enabled, idle, absolute } = remember;
+  const idleDeadline = enabled ? Math.min(row.idleDeadline, row.lastUsedAt + idle) : 0;
+  const absoluteDeadline = Math.min(row.absoluteDeadline, row.createdAt + absolute);
+  const isAsWritten = idleDeadline === row.idleDeadline && absoluteDeadline === row.absoluteDeadline;
+  return isAsWritten ? row : { ...row, idleDeadline, absoluteDeadline };
+}
+
+/** A device without a login that is of no use any more is its session. */
+export function entryInForce({ session, login }: UserEntry, settings: Settings): UserEntry {
+  if (session !== undefined)
+    return { session: sessionInForce(session, settings), login: loginInForce(login, settings) };
+  return { session, login: loginInForce(login, settings) };
+}

@@ -1,0 +1,43 @@
+import { createHash } from "node:crypto";
+import { PsessionError } from "../errors.ts";
+import type { Settings } from "../options.ts";
+import type { Mark, UserId } from "../stores/store.ts";
+
+/*
+ * A mark is a time before which nothing that a user proved counts any more: a sign-in that checked the old password, and
+ * is still on its way when the password is changed, must not end up signed in.
+ */
+
+/** A proof older than this signs nobody in, so that marks need not be kept for longer. */
+export const PROOF_LIFE = 3_600_000;
+
+const nameOf = (...parts: readonly string[]): string =>
+  createHash("sha256").update(JSON.stringify(parts)).digest("base64url");
+
+/** Names say nothing of the user: ids may be of any length and alphabet. 7 and "7" are two. */
+export const markOfUser = (userId: UserId): string => nameOf(typeof userId, String(userId));
+
+export const MARK_OF_EVERYONE = nameOf();
+
+export function markAt(name: string, at: number, { times }: Settings): Mark {
+  return { name, at, until: at + PROOF_LIFE + times.skew };
+}
+
+/** What each request has marked itself: a reset by link changes the password, and then signs in. */
+const own = new WeakMap<object, Map<string, number>>();
+const NONE: ReadonlyMap<string, number> = new Map();
+
+export const ownMarks = (request: object): ReadonlyMap<string, number> => own.get(request) ?? NONE;
+
+export function rememberOwnMark(request: object, { name, at }: Mark): void {
+  const marks = own.get(request) ?? new Map<string, number>();
+  own.set(request, marks.set(name, at));
+}
+
+export const outdatedProof = (): PsessionError =>
+  new PsessionError(
+    "proof_outdated",
+    "The credential was checked before something that makes such proofs worthless: a changed password, revokeUser or " +
+      "revokeEveryone, or more than an hour ago. Check it again; provedAt says when it was checked.",
+    { status: 401 },
+  );

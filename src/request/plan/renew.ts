@@ -1,0 +1,190 @@
+import { clearCookie } from "../../http/cookies.ts";
+import { newSecret, newSiblingId, type Secret, sameDigest } from "../../secrets.ts";
+import type { RememberedRow, SessionRow, SessionUpdate } from "../../stores/store.ts";
+import {
+  isPast,
+  newRememberedRow,
+  newSessionRow,
+  sessionDeadlines,
+  sessionPruneAfter,
+  tombstoneUntil,
+} from "../rows.ts";
+import {
+  identityOf,
+  newIdOf,
+  type RememberedStanding,
+  type RenewIntent,
+  type RequestState,
+  type Standing,
+  settingsOf,
+} from "../state.ts";
+import {
+  assertDeliverable,
+  deferred,
+  fenced,
+  heldBy,
+  type Plan,
+  proofOf,
+  raisedSession,
+  reauthenticated,
+  recognised,
+  rememberCookie,
+  sessionCookie,
+  told,
+  updated,
+} from "./parts.ts";
+
+type Renewable = Extract<Standing, { kind: "live" | "late" }> | RememberedStanding;
+
+/**
+ * New secrets for the session and, where the request presented the current token, for its login. Deadlines stay where
+ * they are: a renewal proves nothing.
+ */
+export function planRenewal(state: RequestState, intent: RenewIntent, now: number): Plan {
+  const { standing } = state;
+  if (standing.kind === "none" || standing.kind === "detached") return { cookies: [], events: [], standing };
+  const current = currentLogin(state, intent);
+  const isLate = standing.kind === "late" || (standing.kind === "remembered" && current === undefined);
+  // Whoever is only let in for a while may hold a copy that was given up: a secret of its own would keep it in.
+  if (isLate && !intent.endsLogin && intent.raise === undefined) {
+    const row = standing.session;
+    return { cookies: [], events: [deferred(state, row, "renew", now)], standing };
+  }
+  assertDeliverable(state, "renew the session");
+  return exchange(state, standing, intent, current, now);
+}
+
+/** The login whose current token came along, by the row as it was last read. */
+function currentLogin(
+  { standing, rememberCookie: cookie }: RequestState,
+  { login }: RenewIntent,
+): RememberedRow | undefined {
+  const row = standing.kind === "remembered" ? standing.login : login;
+  const holds =
+    cookie.kind === "valid" && cookie.cookie.id === row?.id && sameDigest(cookie.cookie.digest, row.token);
+  return holds ? row : undefined;
+}
+
+function exchange(
+  state: RequestState,
+  standing: Renewable,
+  { raise, endsLogin, ...intent }: RenewIntent,
+  current: RememberedRow | undefined,
+  now: number,
+): Plan {
+  const settings = settingsOf(state);
+  const { session: row } = standing;
+  const before = standing.kind === "remembered" ? standing.login : intent.login;
+  const beforeId = before?.id ?? row?.rememberedId;
+  const secret = newSecret();
+  const token = newSecret();
+  const id = row?.id ?? newIdOf(state);
+  const login = current && renewed(state, current, newSiblingId(id), token, now);
+  const ends = beforeId !== undefined && (login !== undefined || endsLogin);
+  const rememberedId = login?.id ?? (ends ? undefined : beforeId);
+  const isRestored = standing.kind === "remembered";
+  const { session, ...write } = writeSession(state, {
+    ...{ id, row, rememberedId, before, secret, now, raise, isRestored },
+  });
+  const end = {
+    rememberedId: beforeId,
+    reason: "replaced",
+    at: now,
+    pruneAfter: tombstoneUntil(now, settings),
+  };
+  const userId = identityOf(state).userId ?? session.userId;
+  return {
+    change: {
+      // Of the generation whose token came along: it takes effect only while what it renews is alive.
+      ...(before === undefined || (login === undefined && row !== undefined) ? {} : { hold: heldBy(before) }),
+      ...(raise === undefined || userId === undefined
+        ? {}
+        : { proof: proofOf(state, userId, raise.provedAt) }),
+      ...(login === undefined ? {} : { remember: login }),
+      ...write,
+      ...(ends ? { end: [end] } : {}),
+    },
+    cookies: [
+      sessionCookie(state, id, secret),
+      ...(login === undefined ? [] : [rememberCookie(state, login, token, now)]),
+      ...(ends && login === undefined ? [clearCookie(settings.cookies.remember)] : []),
+      ...(userId === undefined ? [] : recognised(state, userId).cookies),
+    ],
+    events: [
+      told("rotated", { at: now, sessionId: id, userId }),
+      ...(raise === undefined ? [] : [reauthenticated(state, session, now)]),
+    ],
+    standing: { kind: "live", session },
+  };
+}
+
+/** The same login, as lists and limits have it, under another id: what was made from the old one gets nothing. */
+function renewed(
+  state: RequestState,
+  { userId, createdAt, absoluteDeadline, name, tag }: RememberedRow,
+  id: string,
+  token: Secret,
+  now: number,
+): RememberedRow {
+  const fresh = newRememberedRow({ id, userId, token, now, device: { name, tag } }, settingsOf(state));
+  return { ...fresh, createdAt, absoluteDeadline };
+}
+
+interface Renewed {
+  readonly id: string;
+  readonly row: SessionRow | undefined;
+  readonly rememberedId: string | undefined;
+  readonly before: RememberedRow | undefined;
+  readonly secret: Secret;
+  readonly now: number;
+  readonly raise: RenewIntent["raise"];
+  /** The token brought the session back, and its deadlines begin anew as at any restore. */
+  readonly isRestored: boolean;
+}
+
+function writeSession(
+  state: RequestState,
+  { id, row, rememberedId, before, secret, now, raise, isRestored }: Renewed,
+): { session: SessionRow; update?: SessionUpdate; insert?: SessionRow } {
+  const settings = settingsOf(state);
+  const { userId, level, authenticatedAt } = identityOf(state);
+  const confirmFrom = rememberedId === undefined ? undefined : now + settings.times.settle;
+  const raised = raise === undefined ? {} : raisedSession(state, raise, now);
+  if (row === undefined) {
+    const fresh = newSessionRow(
+      {
+        id,
+        secret,
+        data: state.data.encoded(),
+        now,
+        identity: { userId, level, authenticatedAt, rememberedId, confirmFrom },
+        device: before,
+        facts: state.facts,
+        notAfter: before?.absoluteDeadline,
+      },
+      settings,
+    );
+    const insert = { ...fresh, ...raised };
+    return { session: insert, insert };
+  }
+  const data = state.data.changed();
+  const isOther = rememberedId !== row.rememberedId;
+  const update: SessionUpdate = {
+    id,
+    version: row.version,
+    owner: row.userId,
+    set: {
+      ...fenced(row, secret, now),
+      level,
+      authenticatedAt,
+      lastSeenAt: now,
+      idleDeadline: isPast(row, now) ? row.idleDeadline : now + settings.session.idle,
+      pruneAfter: sessionPruneAfter(now, rememberedId !== undefined, settings),
+      ...(isOther ? { rememberedId, confirmFrom } : {}),
+      ...(isRestored ? sessionDeadlines(now, settings, before?.absoluteDeadline) : {}),
+      ...(data === undefined ? {} : { data }),
+      ...raised,
+    },
+  };
+  return { session: updated(row, update), update };
+}

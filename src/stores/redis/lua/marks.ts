@@ -1,0 +1,28 @@
+/**
+ * Marks: a time, a space, and until when it is kept. Redis drops them by then, by its own clock. After `NUMBERS`.
+ */
+export const MARKS = `
+local function mark_of(key)
+  local raw = redis.call('GET', key)
+  if not raw then return nil, 0 end
+  local at, kept = string.match(raw, '^(%S+) (%S+)$')
+  return num(at), num(kept)
+end
+
+local function is_outdated(keys, proved_at)
+  for _, key in ipairs(keys) do
+    local at = mark_of(key)
+    if at and at >= num(proved_at) then return true end
+  end
+  return false
+end
+`;
+
+/** Sets a mark, and never moves one back. KEYS: the mark. ARGV: length of the key's end, its time, until when. */
+export const MARK = `
+local at, kept = mark_of(KEYS[1])
+local newest = digits(math.max(at or num(ARGV[2]), num(ARGV[2])))
+local longest = digits(math.max(1, kept, math.ceil(num(ARGV[3]))))
+redis.call('SET', KEYS[1], newest .. ' ' .. longest, 'PXAT', longest)
+return 'OK'
+`;

@@ -1,0 +1,68 @@
+import type { Proof } from "../../store.ts";
+import { type Marking, olderShards, shardsOf } from "../marks.ts";
+import type { Column } from "../schema.ts";
+import type { SqlValue } from "../statement.ts";
+import type { Statements } from "../statements.ts";
+
+/** MariaDB has no FOR SHARE. */
+const SHARE = " LOCK IN SHARE MODE";
+
+export const mysqlMarking: Marking = {
+  raise: (statements, name, value, at) => {
+    const { M, m } = statements;
+    return statements.make(
+      `INSERT INTO ${M} (${m.name}, ${m.value}, ${m.at}) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE ${m.value} = GREATEST(${m.value}, ?), ${m.at} = GREATEST(${m.at}, ?)`,
+      [name, value, at, value, at],
+    );
+  },
+  shards: {
+    make: (statements, names) => {
+      const { M, m } = statements;
+      return statements.make(
+        `INSERT IGNORE INTO ${M} (${m.name}, ${m.value}, ${m.at}) VALUES ${names.map(() => "(?, '', 0)").join(", ")}`,
+        names,
+      );
+    },
+    share: SHARE,
+  },
+  guarded: {
+    insert: (statements, table, row, proof) => {
+      const guard = guardOf(statements, proof);
+      return statements.make(
+        `${statements.insertInto(table)} SELECT ${table.columns.map((column) => typed(statements, column)).join(", ")} FROM ${guard.sql} g WHERE ${guard.condition}`,
+        [...statements.valuesOf(table, row), ...guard.values],
+      );
+    },
+    update: (statements, { id, version, set }, proof) => {
+      const { S, s, schema } = statements;
+      const guard = guardOf(statements, proof);
+      const { sql, values } = statements.assignments(schema.sessions, set, "s.");
+      return statements.make(
+        `UPDATE ${guard.sql} g STRAIGHT_JOIN ${S} s SET ${sql}s.${s.version} = s.${s.version} + 1 WHERE ${guard.condition} AND s.${s.id} = ? AND s.${s.version} = ?`,
+        [...guard.values, ...values, id, version],
+      );
+    },
+  },
+};
+
+/** A table of one row, to be joined before what is written: it is read first, and shards are locked before other rows. */
+export function guardOf(
+  statements: Statements,
+  { marks, provedAt }: Proof,
+): { readonly sql: string; readonly values: readonly SqlValue[]; readonly condition: string } {
+  const names = shardsOf(marks);
+  const { sql, values } = olderShards(statements, names, provedAt);
+  const counted = sql.replace("SELECT 1", "SELECT COUNT(*) AS n");
+  return { sql: `(${counted})`, values, condition: `g.n = ${names.length}` };
+}
+
+/** Values of a SELECT have the types that the server makes up, unless they are told; those of VALUES the columns'. */
+function typed({ schema }: Statements, { kind }: Column): string {
+  if (kind === "digest") return "CAST(? AS BINARY)";
+  const isNumber =
+    kind === "time" ||
+    kind === "count" ||
+    (kind === "moment" && schema.timestamps === "integer") ||
+    (kind === "user" && schema.userIds === "integer");
+  return `CAST(? AS ${isNumber ? "SIGNED" : "CHAR"})`;
+}

@@ -1,0 +1,36 @@
+import type { Mark, Proof } from "../../store.ts";
+import { lockShards, markName, newerMarks, SHARDS, shardsOf, untilText } from "../marks.ts";
+import type { Program } from "../statement.ts";
+import type { Statements } from "../statements.ts";
+import { LostCondition } from "./lost.ts";
+
+/** Whose shards this process has made. */
+const made = new WeakSet<Statements>();
+
+/**
+ * Asks for the marks themselves, in a transaction: until it ends none of them can be set. Whoever set one before has
+ * committed by the time that its shard is locked, and is seen by what reads after that.
+ */
+export function* prove(statements: Statements, { marks, provedAt }: Proof): Program<void> {
+  const { shards } = statements.dialect.marking;
+  if (shards !== undefined) {
+    const names = shardsOf(marks);
+    // All of them the first time: on a new database each shard would cost somebody's sign-in this way round.
+    yield shards.make(statements, made.has(statements) ? names : SHARDS);
+    made.add(statements);
+    yield lockShards(statements, names, shards.share);
+  }
+  const { sql, values } = newerMarks(statements, marks, provedAt);
+  const { rows } = yield statements.make(sql, values, true);
+  if (rows.length > 0) throw new LostCondition("outdated");
+}
+
+/**
+ * Before anything is read of what is to end: the shard is locked first, so that whoever proved something before has
+ * committed, and its rows are found.
+ */
+export function* setMark(statements: Statements, { name, at, until }: Mark): Program<void> {
+  const { raise, shards } = statements.dialect.marking;
+  if (shards !== undefined) for (const shard of shardsOf([name])) yield raise(statements, shard, "", at);
+  yield raise(statements, markName(name), untilText(until), at);
+}

@@ -1,0 +1,226 @@
+import assert from "node:assert/strict";
+import { newId, newSiblingId } from "../../secrets.ts";
+import type { Change, Mark } from "../../stores/store.ts";
+import { digestOf, plain, T0 } from "../rows.ts";
+import { type Cases, done, ENDING, ids, lost, pick, rotation, type Scene } from "./scene.ts";
+
+/** A mark that no other case has. */
+const newMark = (at = T0): Mark => ({ name: `mark of ${newId()}`, at, until: T0 + 1000 });
+const newer = ({ name }: Mark, at: number) => ({ marks: [name], provedAt: at });
+
+/** Every kind of change that may rest on a proof, with the rows that it needs. */
+async function shapesOf({ store, ada, sessionRow, rememberedRow }: Scene): Promise<Record<string, Change>> {
+  const device = async () => {
+    const login = rememberedRow();
+    const session = sessionRow({ rememberedId: login.id, userId: ada, level: "remembered" });
+    await done(store.apply({ remember: login, insert: session }));
+    return { login, session };
+  };
+  const anonymous = sessionRow();
+  await done(store.apply({ insert: anonymous }));
+  const [confirmed, rotated, replaced, strayed] = [
+    await device(),
+    await device(),
+    await device(),
+    await device(),
+  ];
+  const held = rememberedRow();
+  await done(store.apply({ remember: held }));
+  const made = rememberedRow();
+  const capped = rememberedRow();
+  const raised = { level: "login", secret: digestOf("raised") } as const;
+  const cap = {
+    userId: ada,
+    most: 50,
+    overflow: "endOldest",
+    reason: "cap",
+    at: T0,
+    pruneAfter: T0,
+  } as const;
+  const next = rememberedRow({ id: newSiblingId(replaced.session.id) });
+  return {
+    "a session": { insert: sessionRow({ userId: ada, level: "login" }) },
+    "a login": { remember: rememberedRow() },
+    both: { remember: made, insert: sessionRow({ rememberedId: made.id, userId: ada, level: "login" }) },
+    "a session that was anonymous": {
+      update: { id: anonymous.id, version: 1, set: { ...raised, userId: ada } },
+    },
+    "a confirmed password": { update: { id: confirmed.session.id, version: 1, set: raised } },
+    "a rotation": {
+      rotate: { id: rotated.login.id, generation: 0, set: rotation("next") },
+      update: { id: rotated.session.id, version: 1, set: raised },
+    },
+    "a session for a login": {
+      hold: { id: held.id, generation: 0 },
+      insert: sessionRow({ rememberedId: held.id, userId: ada, level: "login" }),
+    },
+    "a login in place of another": {
+      remember: next,
+      update: { id: replaced.session.id, version: 1, set: { ...raised, rememberedId: next.id } },
+      end: [{ rememberedId: replaced.login.id, ...ENDING, reason: "replaced" }],
+    },
+    "under a cap": {
+      remember: capped,
+      insert: sessionRow({ rememberedId: capped.id, userId: ada, level: "login" }),
+      caps: [cap],
+    },
+    "a session under a cap": { insert: sessionRow({ userId: ada, level: "login" }), caps: [cap] },
+    "a stray": { stray: { id: strayed.login.id, generation: 0, max: 1 } },
+    "nothing else": {},
+  };
+}
+
+export const marks: Cases = {
+  "what was proved up to a mark changes nothing, whatever it is": async (scene) => {
+    const { store, ada } = scene;
+    const mark = newMark();
+    const shapes = await shapesOf(scene);
+    const before = async () => new Set((await store.list(ada)).map((entry) => JSON.stringify(plain(entry))));
+    const devices = await before();
+    await store.end({ handle: newId(), mark, ...ENDING });
+    for (const [name, change] of Object.entries(shapes)) {
+      for (const provedAt of [T0 - 1, T0]) {
+        const result = await store.apply({ ...change, proof: newer(mark, provedAt) });
+        assert.deepEqual(result, { done: false, lost: "outdated" }, name);
+      }
+      assert.deepEqual(await before(), devices, name);
+    }
+    // And what was proved after it does all of that.
+    for (const [name, change] of Object.entries(shapes)) {
+      const result = await store.apply({ ...change, proof: newer(mark, T0 + 1) });
+      assert.equal(result.done, true, name);
+    }
+  },
+
+  "a proof counts where no mark was ever set": async (scene) => {
+    for (const [name, change] of Object.entries(await shapesOf(scene))) {
+      const marks = [newMark().name, newMark().name];
+      const result = await scene.store.apply({ ...change, proof: { marks, provedAt: T0 } });
+      assert.equal(result.done, true, name);
+    }
+    await done(scene.store.apply({ insert: scene.sessionRow(), proof: { marks: [], provedAt: T0 } }));
+  },
+
+  "any of the marks that a proof names outdates it, and no other": async ({ store, ada, sessionRow }) => {
+    const [ours, everyones, others] = [newMark(), newMark(), newMark(T0 + 500)];
+    const signIn = (provedAt: number) =>
+      store.apply({
+        insert: sessionRow({ userId: ada, level: "login" }),
+        proof: { marks: [ours.name, everyones.name], provedAt },
+      });
+    await store.end({ handle: newId(), mark: others, ...ENDING });
+    await done(signIn(T0));
+    await store.end({ handle: newId(), mark: everyones, ...ENDING });
+    await lost("outdated", signIn(T0));
+    await done(signIn(T0 + 1));
+    await store.end({ handle: newId(), mark: { ...ours, at: T0 + 1 }, ...ENDING });
+    await lost("outdated", signIn(T0 + 1));
+    await done(signIn(T0 + 2));
+  },
+
+  "other conditions are asked as well": async ({ store, ada, sessionRow }) => {
+    const mark = newMark();
+    await store.end({ handle: newId(), mark, ...ENDING });
+    const row = sessionRow({ userId: ada });
+    await done(store.apply({ insert: row }));
+    for (const [provedAt, stale, missing, exists] of [
+      [T0 + 1, "stale", "missing", "exists"],
+      [T0, "outdated", "outdated", "outdated"],
+    ] as const) {
+      const proof = newer(mark, provedAt);
+      const set = { data: '{"lost":1}' };
+      await lost(stale, store.apply({ update: { id: row.id, version: 7, set }, proof }));
+      await lost(missing, store.apply({ update: { id: newId(), version: 1, set }, proof }));
+      await lost(exists, store.apply({ insert: row, proof }));
+    }
+  },
+
+  "a mark is never moved back, by nobody": async ({ store, ada, all, sessionRow }) => {
+    const mark = newMark(T0 + 100);
+    await Promise.all(
+      [T0, T0 + 100, T0 + 40].map((at, index) =>
+        pick(all, index).end({ handle: newId(), mark: { ...mark, at }, ...ENDING }),
+      ),
+    );
+    await store.end({ handle: newId(), mark: { ...mark, at: T0 + 3, until: T0 + 4 }, ...ENDING });
+    const signIn = (provedAt: number) =>
+      store.apply({ insert: sessionRow({ userId: ada, level: "login" }), proof: newer(mark, provedAt) });
+    await lost("outdated", signIn(T0 + 100));
+    // Nor is it forgotten earlier.
+    await store.prune(T0 + 500, 100);
+    await lost("outdated", signIn(T0 + 100));
+    await done(signIn(T0 + 101));
+  },
+
+  "a mark is set also where nothing is there to end": async ({ store, ada, bob, sessionRow }) => {
+    const row = sessionRow({ userId: bob, level: "login" });
+    await done(store.apply({ insert: row }));
+    for (const selector of [
+      { userId: ada },
+      { handle: newId() },
+      { handle: row.id, userId: ada },
+      { everyone: true, except: row.id },
+    ]) {
+      const mark = newMark();
+      assert.deepEqual(await store.end({ ...selector, mark, ...ENDING }), []);
+      await lost("outdated", store.apply({ insert: sessionRow(), proof: newer(mark, T0) }));
+      await done(store.apply({ insert: sessionRow({ id: newId() }), proof: newer(mark, T0 + 1) }));
+      assert.notEqual(await store.findSession(row.id), undefined);
+      await store.end({ everyone: true, except: row.id, ...ENDING });
+    }
+  },
+
+  "a mark ends what its selector means, and spares what it excepts": async ({ store, ada, sessionRow }) => {
+    const [kept, ended] = [sessionRow({ userId: ada }), sessionRow({ userId: ada })];
+    for (const insert of [kept, ended]) await done(store.apply({ insert }));
+    const told = await store.end({ userId: ada, except: kept.id, mark: newMark(), ...ENDING });
+    assert.deepEqual(
+      told.map(({ sessionId }) => sessionId),
+      [ended.id],
+    );
+    assert.deepEqual(ids(await store.list(ada)), [kept.id]);
+  },
+
+  "pruning forgets a mark when its time is over, and no earlier": async ({
+    store,
+    ada,
+    expires,
+    sessionRow,
+  }) => {
+    if (expires) return;
+    const [mark, later] = [newMark(), { ...newMark(), until: T0 + 2000 }];
+    for (const each of [mark, later]) await store.end({ handle: newId(), mark: each, ...ENDING });
+    const signIn = ({ name }: Mark) =>
+      store.apply({
+        insert: sessionRow({ userId: ada, level: "login" }),
+        proof: { marks: [name], provedAt: T0 },
+      });
+    await store.prune(mark.until, 100);
+    await lost("outdated", signIn(mark));
+    await store.prune(mark.until + 1, 100);
+    await done(signIn(mark));
+    await lost("outdated", signIn(later));
+  },
+
+  "of sign-ins and a mark at once each is either refused or ended": async (scene) => {
+    const { all, store, ada } = scene;
+    for (let round = 0; round < 12; round++) {
+      const mark = newMark();
+      const changes = Object.values(await shapesOf(scene)).map((change) => ({
+        ...change,
+        proof: { marks: [mark.name, `everyone ${round % 3}`], provedAt: T0 },
+      }));
+      const half = (round * 5) % changes.length;
+      const send = (part: readonly Change[]) => part.map((change, index) => pick(all, index).apply(change));
+      const selector = round % 4 === 3 ? { everyone: true } : { userId: ada };
+      const [before, , after] = await Promise.all([
+        Promise.all(send(changes.slice(0, half))),
+        pick(all, round).end({ ...selector, mark, ...ENDING }),
+        Promise.all(send(changes.slice(half))),
+      ]);
+      for (const result of [...before, ...after])
+        if (!result.done) assert.match(result.lost, /outdated|rotation|missing|stale|strayed/);
+      assert.deepEqual(await store.list(ada), []);
+    }
+  },
+};

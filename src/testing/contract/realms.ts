@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { newId } from "../../secrets.ts";
+import type { Ended } from "../../stores/store.ts";
+import { T0 } from "../rows.ts";
+import { type Cases, done, ENDING, ids, lost, type Scene } from "./scene.ts";
+
+/** An id of a realm: it ends with the realm's text. */
+const idIn = (realm: string, like = newId()): string => like.slice(0, -realm.length) + realm;
+const siblingIn = (realm: string, id: string): string => idIn(realm, id.slice(0, 6) + newId().slice(6));
+
+const handlesOf = (ended: readonly Ended[]) =>
+  new Set(ended.flatMap(({ sessionId, rememberedId }) => [sessionId, rememberedId]).filter(Boolean));
+
+/** One device of each kind in a realm, all of ada's. */
+async function devicesIn({ store, ada, sessionRow, rememberedRow }: Scene, realm: string): Promise<string[]> {
+  const login = rememberedRow({ id: idIn(realm) });
+  const session = sessionRow({
+    id: siblingIn(realm, login.id),
+    rememberedId: login.id,
+    userId: ada,
+    level: "login",
+  });
+  const single = sessionRow({ id: idIn(realm), userId: ada, level: "login" });
+  const lonely = rememberedRow({ id: idIn(realm) });
+  await done(store.apply({ remember: login, insert: session }));
+  await done(store.apply({ insert: single }));
+  await done(store.apply({ remember: lonely }));
+  return [login.id, session.id, single.id, lonely.id];
+}
+
+export const realms: Cases = {
+  "a realm ends its own devices only, of a user and of everyone": async (scene) => {
+    const { store, ada, bob } = scene;
+    for (const selector of [{ userId: ada }, { everyone: true }]) {
+      const ours = await devicesIn(scene, "AAAA");
+      const theirs = await devicesIn(scene, "BBBB");
+      // The same letters elsewhere in an id are no realm.
+      const elsewhere = scene.sessionRow({ id: idIn("AAAAx"), userId: ada, level: "login" });
+      await done(store.apply({ insert: elsewhere }));
+      assert.deepEqual(await store.end({ userId: bob, realm: "AAAA", ...ENDING }), []);
+      assert.deepEqual(handlesOf(await store.end({ ...selector, realm: "AAAA", ...ENDING })), new Set(ours));
+      assert.deepEqual(
+        new Set(ids(await store.list(ada))),
+        new Set([theirs[1], theirs[2], theirs[3], elsewhere.id]),
+      );
+      assert.deepEqual(await store.end({ ...selector, realm: "AAAA", ...ENDING }), []);
+      assert.deepEqual(
+        handlesOf(await store.end({ ...selector, realm: "BBBB", except: theirs[2], ...ENDING })),
+        new Set([theirs[0], theirs[1], theirs[3]]),
+      );
+      await store.end({ everyone: true, ...ENDING });
+    }
+  },
+
+  "a handle ends nothing from another realm": async (scene) => {
+    const { store } = scene;
+    const [, session = ""] = await devicesIn(scene, "AAAA");
+    assert.deepEqual(await store.end({ handle: session, realm: "BBBB", ...ENDING }), []);
+    assert.equal((await store.end({ handle: session, realm: "AAAA", ...ENDING })).length, 1);
+  },
+
+  "a cap counts and ends devices of its realm only": async (scene) => {
+    const { store, ada, sessionRow } = scene;
+    const theirs = await devicesIn(scene, "BBBB");
+    const old = sessionRow({ id: idIn("AAAA"), userId: ada, level: "login", lastSeenAt: T0 - 9 });
+    await done(store.apply({ insert: old }));
+    const cap = { userId: ada, most: 1, realm: "AAAA", reason: "cap", at: T0, pruneAfter: T0 + 20 };
+    const next = sessionRow({ id: idIn("AAAA"), userId: ada, level: "login" });
+    await lost("full", store.apply({ insert: next, caps: [{ ...cap, overflow: "refuse" }] }));
+    const result = await store.apply({ insert: next, caps: [{ ...cap, overflow: "endOldest" }] });
+    assert.deepEqual(handlesOf(result.done ? result.ended : []), new Set([old.id]));
+    assert.deepEqual(
+      new Set(ids(await store.list(ada))),
+      new Set([theirs[1], theirs[2], theirs[3], next.id]),
+    );
+  },
+
+  "what was last used before a moment ends, and what either row saw later does not": async ({
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const before = T0 + 50;
+    const device = async (lastUsedAt: number | undefined, lastSeenAt: number | undefined) => {
+      const login = lastUsedAt === undefined ? undefined : rememberedRow({ lastUsedAt });
+      const session =
+        lastSeenAt === undefined
+          ? undefined
+          : sessionRow({
+              ...(login === undefined ? {} : { rememberedId: login.id }),
+              userId: ada,
+              level: "login",
+              lastSeenAt,
+            });
+      await done(
+        store.apply({
+          ...(login === undefined ? {} : { remember: login }),
+          ...(session === undefined ? {} : { insert: session }),
+        }),
+      );
+      return [login?.id, session?.id].filter((id) => id !== undefined);
+    };
+    const ended = [
+      await device(before - 1, before - 2),
+      await device(before - 9, undefined),
+      await device(undefined, before - 1),
+    ];
+    const kept = [
+      await device(before, before - 1),
+      await device(before - 1, before),
+      await device(before, undefined),
+      await device(undefined, before),
+    ];
+    const selector = { everyone: true, lastUsedBefore: before, ...ENDING };
+    assert.deepEqual(handlesOf(await store.end(selector)), new Set(ended.flat()));
+    assert.deepEqual(new Set(ids(await store.list(ada))), new Set(kept.map((device) => device.at(-1))));
+    assert.deepEqual(await store.end(selector), []);
+  },
+};

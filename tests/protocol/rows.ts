@@ -1,0 +1,57 @@
+import type { Mark, RememberedRow, SessionRow, Store } from "../../src/stores/store.ts";
+import type { Library } from "./library.ts";
+
+/** The contents of the store, as data: a world is copied by copying these. */
+export interface Rows {
+  readonly sessions: ReadonlyMap<string, SessionRow>;
+  readonly logins: ReadonlyMap<string, RememberedRow>;
+  /** Every mark that was set, the oldest first. */
+  readonly marks: readonly Mark[];
+}
+
+export const EMPTY: Rows = { sessions: new Map(), logins: new Map(), marks: [] };
+
+export interface StoreCall {
+  readonly name: string;
+  readonly values: readonly unknown[];
+}
+
+const READS: ReadonlySet<string> = new Set(["findSession", "findRemembered"]);
+
+export const isRead = ({ name }: StoreCall): boolean => READS.has(name);
+
+/** Performs one call on the real memory store holding `rows`. */
+export async function perform(
+  library: Library,
+  rows: Rows,
+  call: StoreCall,
+): Promise<{ readonly value: unknown; readonly rows: Rows }> {
+  const store = library.memoryStore();
+  for (const login of rows.logins.values()) await store.apply({ remember: login });
+  for (const session of rows.sessions.values()) await store.apply({ insert: session });
+  for (const mark of rows.marks) await store.end(marking(mark));
+  const { name, values } = call;
+  const method = store[name as keyof Store] as (...values: unknown[]) => Promise<unknown>;
+  const value = await Reflect.apply(method, store, values);
+  if (isRead(call)) return { value, rows };
+
+  const change = name === "apply" ? (values[0] as Parameters<Store["apply"]>[0]) : {};
+  const sessions = new Map<string, SessionRow>();
+  for (const id of [...rows.sessions.keys(), ...(change.insert === undefined ? [] : [change.insert.id])]) {
+    const row = await store.findSession(id);
+    if (row !== undefined) sessions.set(id, row);
+  }
+  const logins = new Map<string, RememberedRow>();
+  for (const id of [...rows.logins.keys(), ...(change.remember === undefined ? [] : [change.remember.id])]) {
+    const found = await store.findRemembered(id);
+    if (found !== undefined) logins.set(id, found.login);
+  }
+  const { mark } = name === "end" ? (values[0] as Parameters<Store["end"]>[0]) : { mark: undefined };
+  return {
+    value,
+    rows: { sessions, logins, marks: mark === undefined ? rows.marks : [...rows.marks, mark] },
+  };
+}
+
+/** Ends what nobody has, so that nothing but the mark is left of it: a store has no other way to set one. */
+const marking = (mark: Mark) => ({ handle: "nobody's", mark, reason: "revoked", at: 0, pruneAfter: 0 });

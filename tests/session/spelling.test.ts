@@ -1,0 +1,83 @@
+import { describe, expect, test } from "vitest";
+import { memoryStore } from "../../src/index.ts";
+import { TestBrowser, testApp } from "../support/app.ts";
+import { counted } from "../support/stores.ts";
+
+async function signedInAs(...users: (string | number)[]) {
+  const { store, calls } = counted(memoryStore({ audit: true }));
+  const app = testApp({ store });
+  const browsers: TestBrowser[] = [];
+  for (const user of users) {
+    const browser = new TestBrowser(app);
+    await browser.visit((session) => session.login(user));
+    browsers.push(browser);
+  }
+  await app.psession.flush();
+  calls.length = 0;
+  return { ...app, calls, browsers };
+}
+
+const wrong = (message: string) =>
+  expect.objectContaining({ code: "invalid_user_id", message: expect.stringContaining(message) });
+
+const OPERATIONS = ["revokeUser", "passwordChanged", "devices"] as const;
+
+describe("a user id in the other spelling", () => {
+  test.each(OPERATIONS)("%s", async (operation) => {
+    const { psession, told } = await signedInAs(7, "8");
+    await expect(psession[operation]("7")).rejects.toEqual(
+      wrong('the text "7" has none, and the number 7 has'),
+    );
+    await expect(psession[operation](8)).rejects.toEqual(
+      wrong('the number 8 has none, and the text "8" has'),
+    );
+    expect(told()).not.toContain("credentialChanged");
+    expect(await psession.devices(7)).toHaveLength(1);
+    expect(await psession.devices("8")).toHaveLength(1);
+  });
+
+  test("the audit trail", async () => {
+    const { psession } = await signedInAs(7);
+    await expect(psession.auditTrail({ userId: "7" })).rejects.toEqual(wrong("the number 7 has"));
+    expect(await psession.auditTrail({ userId: 7 })).toHaveLength(1);
+    expect(await psession.auditTrail({ userId: "7", before: "0" })).toEqual([]);
+    expect(await psession.auditTrail({ userId: 9 })).toEqual([]);
+  });
+
+  test("is asked for only where this one has nothing, and where there is another one", async () => {
+    const { psession, calls } = await signedInAs(7, "7", "ada");
+    for (const user of [7, "7", "ada"]) {
+      await psession.devices(user);
+      await psession.revokeUser(user);
+    }
+    expect(calls).toEqual(["list", "end", "list", "end", "list", "end"]);
+    calls.length = 0;
+    // Not how a number is written: these are texts and nothing else.
+    for (const user of ["07", "7.0", "+7", " 7", "1e3", "-0", "", "9007199254740993", "ada"])
+      if (user !== "") expect(await psession.revokeUser(user)).toBe(0);
+    expect(calls).toEqual(Array(8).fill("end"));
+    calls.length = 0;
+    expect(await psession.revokeUser("-7")).toBe(0);
+    expect(calls).toEqual(["end", "list"]);
+  });
+
+  test("who keeps a session has one, and nobody asks", async () => {
+    const { psession, calls, browsers } = await signedInAs("7");
+    await browsers[0]?.visit(async (keep) => {
+      calls.length = 0;
+      expect(await psession.passwordChanged("7", { keep })).toBe(0);
+      expect(calls).toEqual(["end"]);
+    });
+  });
+
+  test("stores of one kind are not asked: there the wrong kind is refused anyway", async () => {
+    const { store, calls } = counted(memoryStore());
+    const texts = new Proxy(store, {
+      get: (of, name) => (name === "userIds" ? "text" : Reflect.get(of, name)),
+    });
+    const { psession } = testApp({ store: texts });
+    expect(await psession.revokeUser("7")).toBe(0);
+    expect(calls).toEqual(["end"]);
+    await expect(psession.revokeUser(7)).rejects.toEqual(wrong("text of 1 to"));
+  });
+});

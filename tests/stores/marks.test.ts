@@ -1,0 +1,339 @@
+import mysql from "mysql2/promise";
+import pg from "pg";
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { Change, Mark, Store } from "../../src/index.ts";
+import { type Mysql2Pool, mysqlStore } from "../../src/stores/mysql/index.ts";
+import { type PgPool, postgresStore } from "../../src/stores/postgres/index.ts";
+import { shardsOf } from "../../src/stores/sql/marks.ts";
+import { rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
+import { freshDatabase, freshSchema } from "../support/servers/fresh.ts";
+import { describeWith, MYSQL, POSTGRES } from "../support/servers/reach.ts";
+import { recorded } from "./recorded.ts";
+
+const MARK: Mark = { name: "user ada", at: T0, until: T0 + 1000 };
+const PROOF = { marks: ["everyone", MARK.name], provedAt: T0 };
+const ENDING = { reason: "revoked", at: T0, pruneAfter: T0 + 1000 } as const;
+const OUTDATED = { done: false, lost: "outdated" };
+const CAP = {
+  userId: "ada",
+  most: 9,
+  overflow: "endOldest",
+  reason: "cap",
+  at: T0,
+  pruneAfter: T0,
+} as const;
+
+/** Sign-ins of every shape that has statements of its own, after what they need is there. */
+const SIGN_INS: Record<string, (store: Store) => Promise<Change>> = {
+  "a session": async () => ({ insert: sessionRow({ userId: "ada", level: "login" }) }),
+  "a session with a login": async () => {
+    const remember = rememberedRow();
+    return { remember, insert: sessionRow({ userId: "ada", level: "login", rememberedId: remember.id }) };
+  },
+  "a session that was anonymous": async (store) => {
+    const insert = sessionRow();
+    await store.apply({ insert });
+    return { update: { id: insert.id, version: 1, set: { userId: "ada", level: "login" } } };
+  },
+  "under a cap": async () => ({ insert: sessionRow({ userId: "ada", level: "login" }), caps: [CAP] }),
+  "in place of a login": async (store) => {
+    const before = rememberedRow({ userId: "bob" });
+    await store.apply({ remember: before });
+    const insert = sessionRow({ userId: "ada", level: "login" });
+    return { insert, end: [{ rememberedId: before.id, ...ENDING }] };
+  },
+};
+
+/** Held up before its transaction is committed. */
+interface Held {
+  readonly store: Store;
+  /** Settles when everything else of the transaction is done. */
+  readonly reached: Promise<void>;
+  commit(): void;
+}
+
+interface Server {
+  store(): Store;
+  /** A store whose first transaction is held. A statement by itself that writes becomes one, too. */
+  held(): Held;
+  /** A store that writes down what it sends. */
+  recorded(): { readonly store: Store; readonly texts: string[] };
+  /** Settles when somebody waits for a lock. */
+  untilWaiting(): Promise<void>;
+  sql(text: string): Promise<Record<string, unknown>[]>;
+}
+
+const MARIADB_WAITS =
+  "SELECT 1 FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE()";
+/** The table of transactions has their statements, and MySQL fails to convert those with digests in them. */
+const MYSQL_WAITS =
+  "SELECT 1 FROM performance_schema.data_lock_waits w JOIN performance_schema.data_locks l ON l.engine_lock_id = w.requesting_engine_lock_id WHERE l.object_schema = DATABASE()";
+
+/** A gate before COMMIT: passes when it is opened. */
+function gate() {
+  const reached = Promise.withResolvers<void>();
+  const opened = Promise.withResolvers<void>();
+  return {
+    reached: reached.promise,
+    commit: opened.resolve,
+    pass: async () => {
+      reached.resolve();
+      await opened.promise;
+    },
+  };
+}
+
+async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  for (let attempt = 0; attempt < 60; attempt++) {
+    if (await isSo()) return;
+    // MySQL and MariaDB go on telling what they told less than a tenth of a second before.
+    await new Promise((resolve) => setTimeout(resolve, 150));
+  }
+  throw new Error(`${what} did not happen`);
+}
+
+async function postgresServer(): Promise<Server> {
+  const { url } = await freshSchema();
+  const pool = new pg.Pool({ connectionString: url, application_name: url.slice(-40) });
+  onTestFinished(() => pool.end());
+  const store = postgresStore({ pool });
+  await store.migrate();
+  const sql = async (text: string) => (await pool.query(text)).rows;
+  return {
+    store: () => store,
+    sql,
+    recorded: () => {
+      const { pool: recording, texts } = recorded(pool);
+      return { texts, store: postgresStore({ pool: recording, migrate: false }) };
+    },
+    held: () => {
+      const { pass, ...gated } = gate();
+      const slow: PgPool = {
+        connect: async () => {
+          const client = await pool.connect();
+          let isOurs = false;
+          return {
+            query: async (query) => {
+              if (query.text.startsWith("BEGIN")) isOurs = true;
+              if (query.text === "COMMIT") await pass();
+              if (isOurs) return client.query(query);
+              await client.query("BEGIN ISOLATION LEVEL READ COMMITTED");
+              const answer = await client.query(query);
+              if (Number(answer.rows[0]?.done) === 1) await pass();
+              await client.query("COMMIT");
+              return answer;
+            },
+            release: (destroy) => client.release(destroy),
+          };
+        },
+      };
+      return { ...gated, store: postgresStore({ pool: slow, migrate: false }) };
+    },
+    untilWaiting: () =>
+      until("waiting for a lock", async () => {
+        const rows = await sql(
+          "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = current_setting('application_name')",
+        );
+        return rows.length > 0;
+      }),
+  };
+}
+
+async function mysqlServer(isolation: string): Promise<Server> {
+  const { url } = await freshDatabase();
+  const pool = mysql.createPool({ uri: url });
+  onTestFinished(() => pool.end());
+  // Commands of one connection are in order, so this comes before ours.
+  pool.pool.on("connection", (connection) =>
+    connection.query(`SET SESSION TRANSACTION ISOLATION LEVEL ${isolation}`),
+  );
+  const store = mysqlStore({ pool });
+  await store.migrate();
+  const sql = async (text: string) => (await pool.query(text))[0] as Record<string, unknown>[];
+  return {
+    store: () => store,
+    sql,
+    recorded: () => {
+      const texts: string[] = [];
+      const recording: Mysql2Pool = {
+        getConnection: async () => {
+          const connection = await pool.getConnection();
+          return {
+            execute: (query) => {
+              texts.push(query.sql);
+              return connection.execute({ ...query, values: query.values as string[] });
+            },
+            query: (text) => {
+              texts.push(text);
+              return connection.query(text);
+            },
+            release: () => connection.release(),
+            destroy: () => connection.destroy(),
+          };
+        },
+      };
+      return { texts, store: mysqlStore({ pool: recording, migrate: false }) };
+    },
+    held: () => {
+      const { pass, ...gated } = gate();
+      const slow: Mysql2Pool = {
+        getConnection: async () => {
+          const connection = await pool.getConnection();
+          let isOurs = false;
+          return {
+            execute: async (query) => {
+              const execute = () => connection.execute({ ...query, values: query.values as string[] });
+              if (isOurs) return execute();
+              await connection.query("START TRANSACTION");
+              const answer = await execute();
+              if ((answer[0] as mysql.ResultSetHeader).affectedRows > 0) await pass();
+              await connection.query("COMMIT");
+              return answer;
+            },
+            query: async (text) => {
+              if (text.startsWith("START")) isOurs = true;
+              if (text === "COMMIT") await pass();
+              return connection.query(text);
+            },
+            release: () => connection.release(),
+            destroy: () => connection.destroy(),
+          };
+        },
+      };
+      return { ...gated, store: mysqlStore({ pool: slow, migrate: false }) };
+    },
+    untilWaiting: () =>
+      until("waiting for a lock", async () => {
+        const [server] = await sql("SELECT VERSION() AS version");
+        const isMariadb = String(server?.["version"]).includes("MariaDB");
+        return (await sql(isMariadb ? MARIADB_WAITS : MYSQL_WAITS)).length > 0;
+      }),
+  };
+}
+
+function interleavings(open: () => Promise<Server>): void {
+  /** `isOld`: rows of the marks' shards are there, as after the first hours of a table's life. */
+  const setUp = async (isOld: boolean) => {
+    const server = await open();
+    const store = server.store();
+    if (isOld) {
+      for (const name of PROOF.marks)
+        await store.end({ handle: "nothing", mark: { ...MARK, name, at: T0 - 9 }, ...ENDING });
+      expect(await server.sql("SELECT 1 FROM psession_meta WHERE name LIKE 'mark-shard/%'")).toHaveLength(2);
+    }
+    return { server, store };
+  };
+
+  for (const isOld of [true, false])
+    for (const [name, make] of Object.entries(SIGN_INS)) {
+      const shards = isOld ? "there" : "missing";
+
+      test(`the sign-in first (${name}, shards ${shards}): the end waits, and finds it`, async () => {
+        const { server, store } = await setUp(isOld);
+        const change = await make(store);
+        const held = server.held();
+        const signIn = held.store.apply({ ...change, proof: PROOF });
+        await held.reached;
+        const ending = store.end({ userId: "ada", mark: MARK, ...ENDING });
+        await server.untilWaiting();
+        held.commit();
+        expect(await signIn).toMatchObject({ done: true });
+        expect(await ending).toHaveLength(1);
+        expect(await store.list("ada")).toEqual([]);
+      });
+
+      test(`the end first (${name}, shards ${shards}): the sign-in waits, and is outdated`, async () => {
+        const { server, store } = await setUp(isOld);
+        const change = await make(store);
+        const held = server.held();
+        const ending = held.store.end({ userId: "ada", mark: MARK, ...ENDING });
+        await held.reached;
+        const signIn = store.apply({ ...change, proof: PROOF });
+        await server.untilWaiting();
+        held.commit();
+        expect(await ending).toEqual([]);
+        expect(await signIn).toEqual(OUTDATED);
+        expect(await store.list("ada")).toEqual([]);
+      });
+    }
+
+  test("a sign-in with a proof sends no more statements than one without", async () => {
+    const { server, store } = await setUp(true);
+    for (const [name, make] of Object.entries(SIGN_INS)) {
+      const { store: counting, texts } = server.recorded();
+      await counting.apply(await make(store));
+      const most = texts.splice(0).length;
+      const change = await make(store);
+      expect(await counting.apply({ ...change, proof: { ...PROOF, provedAt: T0 - 8 } })).toMatchObject({
+        done: true,
+      });
+      expect(texts.length, name).toBeLessThanOrEqual(most);
+    }
+  });
+
+  test("who is sure of no shard locks them before looking at marks: an end waits for that as well", async () => {
+    const { server, store } = await setUp(true);
+    // Newer than the proof, and of another name: only the marks themselves say so.
+    await server.sql(`UPDATE psession_meta SET at = ${T0 + 5} WHERE name = '${shardsOf([MARK.name])[0]}'`);
+    const insert = sessionRow({ userId: "ada", level: "login" });
+    const caps = [CAP];
+    const held = server.held();
+    const signIn = held.store.apply({ insert, caps, proof: PROOF });
+    await held.reached;
+    const ending = store.end({ everyone: true, mark: MARK, ...ENDING });
+    await server.untilWaiting();
+    held.commit();
+    expect(await signIn).toEqual({ done: true, ended: [] });
+    expect(await ending).toMatchObject([{ sessionId: insert.id }]);
+  });
+
+  test("sign-ins of one user do not wait for each other", async () => {
+    const { server, store } = await setUp(true);
+    const held = server.held();
+    const change = { insert: sessionRow({ userId: "ada", level: "login" }), proof: PROOF };
+    const first = held.store.apply(change);
+    await held.reached;
+    expect(await store.apply({ ...change, insert: sessionRow({ userId: "ada" }) })).toMatchObject({
+      done: true,
+    });
+    held.commit();
+    expect(await first).toMatchObject({ done: true });
+  });
+
+  test("a thousand sign-ins and marks in random order leave nobody who should be gone", async () => {
+    const { store } = await setUp(true);
+    for (let round = 0; round < 40; round++) {
+      const userId = `user ${round}`;
+      const mark = { name: userId, at: T0, until: T0 + 1000 };
+      const proof = { marks: ["everyone", userId], provedAt: T0 };
+      const signIns = Array.from({ length: 24 }, (_, index) => {
+        const remember = index % 3 === 0 ? undefined : rememberedRow({ userId });
+        const insert = sessionRow({ userId, level: "login", rememberedId: remember?.id });
+        return index % 6 === 1
+          ? { remember, insert, caps: [{ ...CAP, userId, most: 99 }], proof }
+          : { remember, insert, proof };
+      });
+      const at = Math.floor(Math.random() * signIns.length);
+      const results = await Promise.all([
+        ...signIns.slice(0, at).map((change) => store.apply(change)),
+        store.end({ userId, mark, ...ENDING }),
+        ...signIns.slice(at).map((change) => store.apply(change)),
+      ]);
+      for (const result of results) if ("done" in result && !result.done) expect(result).toEqual(OUTDATED);
+      expect(await store.list(userId)).toEqual([]);
+    }
+  });
+}
+
+describeWith(POSTGRES, "marks in PostgreSQL", () => interleavings(postgresServer));
+
+for (const isolation of ["REPEATABLE READ", "READ COMMITTED"])
+  describeWith(MYSQL, `marks in MySQL at ${isolation}`, () => interleavings(() => mysqlServer(isolation)));
+
+describe("what a proof costs", () => {
+  test("shards: the names of marks are spread over 256, and one name has one", () => {
+    const names = Array.from({ length: 5000 }, (_, index) => `user ${index}`);
+    expect(new Set(names.flatMap((name) => shardsOf([name])))).toHaveLength(256);
+    expect(shardsOf(["a", "a"])).toHaveLength(1);
+  });
+});
