@@ -129,7 +129,7 @@ function onSqlite(database: ReturnType<typeof sqliteDatabase>): Statements {
   const prepared = {
     select: database.prepare(select("?")),
     update: database.prepare(update(marks(6))),
-    insert: database.prepare(insert(marks(20))),
+    insert: database.prepare(insert(marks(23))),
   };
   return {
     select: async (id) => rowOf(prepared.select.get(id) as RawRow | undefined),

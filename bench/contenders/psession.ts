@@ -176,7 +176,7 @@ export async function signIn(
   user: string,
   remember = false,
 ): Promise<string[]> {
-  const exchange = psession.exchange(VISITOR);
+  const exchange = psession.exchange({ ...VISITOR, arrivedAt: psession.core.settings.clock.now() });
   const session = await exchange.open();
   session.set(DATA);
   await session.login(user, { remember });
