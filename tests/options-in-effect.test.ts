@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { devalueCodec } from "../src/codecs/devalue/index.ts";
 import { type AuditEntry, factsOf, memoryStore, PsessionError, type PsessionOptions } from "../src/index.ts";
 import { optionDefaults } from "../src/options.ts";
+import { cameAt } from "../src/request/arrival.ts";
 import { cookieHeader, KEY, OLDER_KEY, REMEMBER, SESSION, TestBrowser, testApp } from "./support/app.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "./support/clock.ts";
 import { counted, intercepted } from "./support/stores.ts";
@@ -369,14 +370,10 @@ const EFFECTS: Record<string, () => Promise<void>> = {
   },
   "proxy.requestStart": async () => {
     const arrived = async (options: Options) => {
-      const app = testApp(options);
-      const start = String(app.clock.now() - MINUTE);
-      const facts = factsOf((name) => (name === "x-start" ? start : undefined), {
-        method: "GET",
-        secure: true,
-        address: undefined,
-      });
-      return app.clock.now() - (app.psession.exchange(facts).facts.arrivedAt ?? app.clock.now());
+      const { clock, psession } = testApp(options);
+      const start = String(clock.now() - MINUTE);
+      const header = (name: string) => (name === "x-start" ? start : undefined);
+      return clock.now() - cameAt(psession.core.settings, header, clock.now());
     };
     expect(await arrived({ proxy: { requestStart: "X-Start" } })).toBe(MINUTE);
     expect(await arrived({})).toBe(0);

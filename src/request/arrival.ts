@@ -1,3 +1,4 @@
+import type { Settings } from "../options.ts";
 import { type ProtocolTimes, protocolTimes } from "../remember/times.ts";
 import type { RequestFacts } from "./facts.ts";
 
@@ -28,9 +29,12 @@ export function readRequestStart(value: string | readonly string[] | undefined):
   return Math.trunc(milliseconds + 0.001);
 }
 
-/** The facts of a request whose proxy says when it came, where that is believed: the earlier of the two times. */
-export function withRequestStart(facts: RequestFacts, header: string | undefined): RequestFacts {
-  const start = header === undefined ? undefined : facts.requestStart?.(header);
-  if (start === undefined) return facts;
-  return { ...facts, arrivedAt: Math.min(start, facts.arrivedAt ?? start) };
+/** When a request came that was `seen` here then: earlier, where its proxy says so and is believed (`proxy.requestStart`). */
+export function cameAt<Seen extends number | undefined>(
+  { proxy }: Pick<Settings, "proxy">,
+  header: (name: string) => string | readonly string[] | undefined,
+  seen: Seen,
+): Seen | number {
+  const start = proxy.requestStart === undefined ? undefined : readRequestStart(header(proxy.requestStart));
+  return start === undefined ? seen : Math.min(start, seen ?? start);
 }

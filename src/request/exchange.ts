@@ -4,7 +4,6 @@ import type { Session } from "../session.ts";
 import { type CommitContext, commits, isHeard, type OpenContext, openings, traced } from "../tracing.ts";
 import { warnOfLateSave } from "../warnings.ts";
 import { isAlive } from "./alive.ts";
-import { withRequestStart } from "./arrival.ts";
 import { commitRequest, inTurn } from "./commit.ts";
 import { settledFor } from "./endings.ts";
 import { type RequestFacts, tokenOf } from "./facts.ts";
@@ -49,7 +48,7 @@ export class Exchange<Data extends object = object, S extends Session<Data> = Se
   /** @internal */
   constructor(core: Core, facts: RequestFacts, make: MakeSession<S>) {
     this.#core = core;
-    this.facts = withRequestStart(facts, core.settings.proxy.requestStart);
+    this.facts = facts;
     this.token = tokenOf(this.facts);
     this.#make = make;
   }

@@ -1,7 +1,9 @@
 import type { SessionCookie } from "../http/cookies.ts";
-import { readRequestStart } from "./arrival.ts";
 
-/** What the core knows of a request: all that an adapter has to find out. */
+/**
+ * What the core knows of a request: all that an adapter has to find out. Nothing in it leads back to the request itself,
+ * as a function that reads headers would: by that, every request and response stays in memory for as long as its facts.
+ */
 export interface RequestFacts {
   /** The Cookie header; several are joined with "; ". */
   readonly cookie: string | undefined;
@@ -26,8 +28,6 @@ export interface RequestFacts {
   readonly address: string | undefined;
   /** An object of this request alone, in which its handler runs (`runInRequest`). Default: these facts. */
   readonly request?: object | undefined;
-  /** The time in a header of this name (lower case), as proxies write it. Asked only with `proxy.requestStart`. */
-  readonly requestStart?: ((header: string) => number | undefined) | undefined;
   /** A forwarding header came along that nobody is told to trust: the address may be a proxy's. */
   readonly forwarded: boolean;
   /**
@@ -82,10 +82,9 @@ export function factsOf(
     canSetCookies: transport.canSetCookies ?? true,
     arrivedAt: transport.arrivedAt,
     request: transport.request,
-    requestStart: (name) => readRequestStart(header(name)),
     crossSite: isCrossSite(one("sec-fetch-site"), one("origin"), transport.origin),
     safe: SAFE_METHODS.has(transport.method),
-    forwarded: FORWARDING.some((name) => header(name) !== undefined) && !isTrusted(transport),
+    forwarded: isForwarded(header, transport.trustsProxy),
     userAgent: one("user-agent")?.slice(0, LONGEST_TEXT),
     address: transport.address,
   };
@@ -102,5 +101,9 @@ function isCrossSite(
   return origin !== (typeof own === "function" ? own() : own);
 }
 
-const isTrusted = ({ trustsProxy = false }: Transport): boolean =>
-  typeof trustsProxy === "function" ? trustsProxy() : trustsProxy;
+/** A framework that has to work out whom it trusts is asked last. */
+function isForwarded(header: (name: string) => unknown, trustsProxy: Transport["trustsProxy"]): boolean {
+  if (trustsProxy === true) return false;
+  for (const name of FORWARDING) if (header(name) !== undefined) return typeof trustsProxy !== "function" || !trustsProxy();
+  return false;
+}

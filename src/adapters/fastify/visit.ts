@@ -89,8 +89,8 @@ export class Visit<Data extends object> {
       method,
       secure: isSecureScheme(protocol),
       origin: () => originOf(request),
-      // Fastify knows further addresses where it believes whoever holds the connection.
-      trustsProxy: () => (request.ips?.length ?? 0) > 1,
+      // Where Fastify believes whoever holds the connection, it knows further addresses; to list them takes longer.
+      trustsProxy: () => ip !== raw.socket.remoteAddress || (request.ips?.length ?? 0) > 1,
       address: ip,
       canSetCookies: !isUpgrade && !this.#reply.raw.headersSent,
       request: this.moment,

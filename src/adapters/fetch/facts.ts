@@ -1,4 +1,6 @@
 import { isSecureScheme, originAt } from "../../http/scheme.ts";
+import type { Settings } from "../../options.ts";
+import { cameAt } from "../../request/arrival.ts";
 import { factsOf, type RequestFacts } from "../../request/facts.ts";
 
 type Header = (name: string) => string | undefined;
@@ -9,6 +11,7 @@ export const headerOf =
     request.headers.get(name) ?? undefined;
 
 export function fetchFacts(
+  settings: Pick<Settings, "proxy">,
   request: Request,
   trustProxy: boolean,
   {
@@ -26,7 +29,7 @@ export function fetchFacts(
     method: request.method,
     secure: isSecure(request, trustProxy),
     address: forwarded(header, "x-forwarded-for", trustProxy) ?? address(),
-    arrivedAt,
+    arrivedAt: cameAt(settings, header, arrivedAt),
     request: token,
     origin: () => visibleOrigin(request, trustProxy),
     trustsProxy: trustProxy,

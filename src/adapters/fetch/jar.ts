@@ -2,6 +2,7 @@ import { parseSetCookie } from "cookie";
 import type { SessionData } from "../../data/typing.ts";
 import type { Psession } from "../../psession.ts";
 import { enterRequest } from "../../request/context.ts";
+import { cameAt } from "../../request/arrival.ts";
 import { factsOf } from "../../request/facts.ts";
 import { type GetSession, Visit } from "./visit.ts";
 
@@ -58,7 +59,14 @@ export function jarSession<Data extends object = SessionData>(
   const request = {};
   const canSetCookies = jar.set !== undefined;
   const visit = new Visit(psession, () =>
-    factsOf(header, { method: undefined, address: undefined, ...known, request, canSetCookies }),
+    factsOf(header, {
+      method: undefined,
+      address: undefined,
+      ...known,
+      arrivedAt: cameAt(psession.core.settings, header, known.arrivedAt),
+      request,
+      canSetCookies,
+    }),
   );
   return {
     getSession: () => {

@@ -1,6 +1,7 @@
 import { subscribe } from "node:diagnostics_channel";
 import { Moment } from "../../moment.ts";
 import type { Psession } from "../../psession.ts";
+import { cameAt } from "../../request/arrival.ts";
 import { leaveRequest } from "../../request/context.ts";
 import type { NodeRequest } from "./facts.ts";
 
@@ -39,8 +40,9 @@ export function knownMomentOf(request: unknown): Moment | undefined {
 
 /** When the head of a request arrived, by psession's clock, whatever stood before who asks. For `nodeFacts`. */
 export function arrivedAt<Data extends object>(psession: Psession<Data>, request: NodeRequest): number {
-  const { clock } = psession.core.settings;
-  return momentOf(request).by(clock) ?? clock.now();
+  const { settings } = psession.core;
+  const { clock } = settings;
+  return cameAt(settings, (name) => request.headers[name], momentOf(request).by(clock) ?? clock.now());
 }
 
 function carrierOf(request: object): Arriving {
