@@ -104,6 +104,7 @@ function isCrossSite(
 /** A framework that has to work out whom it trusts is asked last. */
 function isForwarded(header: (name: string) => unknown, trustsProxy: Transport["trustsProxy"]): boolean {
   if (trustsProxy === true) return false;
-  for (const name of FORWARDING) if (header(name) !== undefined) return typeof trustsProxy !== "function" || !trustsProxy();
+  for (const name of FORWARDING)
+    if (header(name) !== undefined) return typeof trustsProxy !== "function" || !trustsProxy();
   return false;
 }

@@ -20,7 +20,8 @@ export const markOfUser = (userId: UserId): string => nameOf(typeof userId, Stri
 export const MARK_OF_EVERYONE = nameOf();
 
 export function markAt(name: string, at: number, { times }: Settings): Mark {
-  return { name, at, until: at + PROOF_LIFE + times.skew };
+  const ofEveryone = name === MARK_OF_EVERYONE;
+  return { name, at, until: at + PROOF_LIFE + times.skew, ...(ofEveryone ? { ofEveryone } : {}) };
 }
 
 /** What each request has marked itself: a reset by link changes the password, and then signs in. */

@@ -7,6 +7,7 @@ import type {
   EndSelector,
   LockRequest,
   Naming,
+  Proof,
   Remembered,
   SessionRow,
   Store,
@@ -46,10 +47,13 @@ export class RealmStore extends WrappedStore {
     return super.apply({
       ...change,
       ...(caps === undefined ? {} : { caps: caps.map((cap) => ({ ...cap, realm: this.#realm })) }),
-      ...(proof === undefined
-        ? {}
-        : { proof: { ...proof, marks: proof.marks.map((name) => this.#nameOf(name)) } }),
+      ...(proof === undefined ? {} : { proof: this.#proofOf(proof) }),
     });
+  }
+
+  #proofOf({ marks, ofEveryone, provedAt }: Proof): Proof {
+    const nameOf = (name: string) => this.#nameOf(name);
+    return { marks: marks.map(nameOf), ofEveryone: ofEveryone && nameOf(ofEveryone), provedAt };
   }
 
   override async end(selector: EndSelector): Promise<readonly Ended[]> {

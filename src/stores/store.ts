@@ -161,12 +161,16 @@ export interface RememberedUse {
 export interface Proof {
   /** Names of marks; any text of at most 64 ASCII characters. */
   readonly marks: readonly string[];
+  /** The one of `marks` that is set with `ofEveryone`: it concerns so many that a store may not want to lock it for each. */
+  readonly ofEveryone?: string | undefined;
   readonly provedAt: number;
 }
 
 /** Nothing that was proved up to `at` counts any more. Never moves back; may be forgotten after `until`. */
 export interface Mark {
   readonly name: string;
+  /** Proofs name it as `ofEveryone`. It is set rarely, and may take its time. */
+  readonly ofEveryone?: boolean | undefined;
   readonly at: number;
   readonly until: number;
 }

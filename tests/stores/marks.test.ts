@@ -1,7 +1,7 @@
 import mysql from "mysql2/promise";
 import pg from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { Change, Mark, Store } from "../../src/index.ts";
+import type { Change, EndSelector, Mark, Store } from "../../src/index.ts";
 import { type Mysql2Pool, mysqlStore } from "../../src/stores/mysql/index.ts";
 import { type PgPool, postgresStore } from "../../src/stores/postgres/index.ts";
 import { shardsOf } from "../../src/stores/sql/marks.ts";
@@ -11,8 +11,14 @@ import { describeWith, MYSQL, POSTGRES } from "../support/servers/reach.ts";
 import { recorded } from "./recorded.ts";
 
 const MARK: Mark = { name: "user ada", at: T0, until: T0 + 1000 };
-const PROOF = { marks: ["everyone", MARK.name], provedAt: T0 };
+const OF_EVERYONE: Mark = { ...MARK, name: "everyone", ofEveryone: true };
+const PROOF = { marks: [MARK.name, OF_EVERYONE.name], ofEveryone: OF_EVERYONE.name, provedAt: T0 };
 const ENDING = { reason: "revoked", at: T0, pruneAfter: T0 + 1000 } as const;
+/** Both kinds of ends that outdate the proof. */
+const ENDS: Record<string, EndSelector> = {
+  "the end": { userId: "ada", mark: MARK, ...ENDING },
+  "everyone's end": { everyone: true, mark: OF_EVERYONE, ...ENDING },
+};
 const OUTDATED = { done: false, lost: "outdated" };
 const CAP = {
   userId: "ada",
@@ -119,7 +125,8 @@ async function postgresServer(): Promise<Server> {
               if (isOurs) return client.query(query);
               await client.query("BEGIN ISOLATION LEVEL READ COMMITTED");
               const answer = await client.query(query);
-              if (Number(answer.rows[0]?.done) === 1) await pass();
+              const hasWritten = answer.command !== "SELECT" && Number(answer.rowCount) > 0;
+              if (hasWritten || Number(answer.rows[0]?.done) === 1) await pass();
               await client.query("COMMIT");
               return answer;
             },
@@ -217,45 +224,50 @@ function interleavings(open: () => Promise<Server>): void {
     const server = await open();
     const store = server.store();
     if (isOld) {
-      for (const name of PROOF.marks)
-        await store.end({ handle: "nothing", mark: { ...MARK, name, at: T0 - 9 }, ...ENDING });
-      expect(await server.sql("SELECT 1 FROM psession_meta WHERE name LIKE 'mark-shard/%'")).toHaveLength(2);
+      await store.end({ handle: "nothing", mark: { ...OF_EVERYONE, at: T0 - 9 }, ...ENDING });
+      expect(await server.sql("SELECT 1 FROM psession_meta WHERE name LIKE 'mark-shard/%'")).toHaveLength(
+        256,
+      );
     }
     return { server, store };
   };
 
-  for (const isOld of [true, false])
-    for (const [name, make] of Object.entries(SIGN_INS)) {
-      const shards = isOld ? "there" : "missing";
+  const cases = [true, false].flatMap((isOld) =>
+    Object.entries(ENDS).flatMap(([whose, end]) =>
+      Object.entries(SIGN_INS).map(([name, make]) => ({ isOld, whose, end, name, make })),
+    ),
+  );
+  for (const { isOld, whose, end, name, make } of cases) {
+    const shards = isOld ? "there" : "missing";
 
-      test(`the sign-in first (${name}, shards ${shards}): the end waits, and finds it`, async () => {
-        const { server, store } = await setUp(isOld);
-        const change = await make(store);
-        const held = server.held();
-        const signIn = held.store.apply({ ...change, proof: PROOF });
-        await held.reached;
-        const ending = store.end({ userId: "ada", mark: MARK, ...ENDING });
-        await server.untilWaiting();
-        held.commit();
-        expect(await signIn).toMatchObject({ done: true });
-        expect(await ending).toHaveLength(1);
-        expect(await store.list("ada")).toEqual([]);
-      });
+    test(`the sign-in first (${name}, shards ${shards}): ${whose} waits, and finds it`, async () => {
+      const { server, store } = await setUp(isOld);
+      const change = await make(store);
+      const held = server.held();
+      const signIn = held.store.apply({ ...change, proof: PROOF });
+      await held.reached;
+      const ending = store.end(end);
+      await server.untilWaiting();
+      held.commit();
+      expect(await signIn).toMatchObject({ done: true });
+      expect(await ending).toHaveLength(1);
+      expect(await store.list("ada")).toEqual([]);
+    });
 
-      test(`the end first (${name}, shards ${shards}): the sign-in waits, and is outdated`, async () => {
-        const { server, store } = await setUp(isOld);
-        const change = await make(store);
-        const held = server.held();
-        const ending = held.store.end({ userId: "ada", mark: MARK, ...ENDING });
-        await held.reached;
-        const signIn = store.apply({ ...change, proof: PROOF });
-        await server.untilWaiting();
-        held.commit();
-        expect(await ending).toEqual([]);
-        expect(await signIn).toEqual(OUTDATED);
-        expect(await store.list("ada")).toEqual([]);
-      });
-    }
+    test(`${whose} first (${name}, shards ${shards}): the sign-in waits, and is outdated`, async () => {
+      const { server, store } = await setUp(isOld);
+      const change = await make(store);
+      const held = server.held();
+      const ending = held.store.end(end);
+      await held.reached;
+      const signIn = store.apply({ ...change, proof: PROOF });
+      await server.untilWaiting();
+      held.commit();
+      expect((await ending).filter(({ userId }) => userId === "ada")).toEqual([]);
+      expect(await signIn).toEqual(OUTDATED);
+      expect(await store.list("ada")).toEqual([]);
+    });
+  }
 
   test("a sign-in with a proof sends no more statements than one without", async () => {
     const { server, store } = await setUp(true);
@@ -274,13 +286,15 @@ function interleavings(open: () => Promise<Server>): void {
   test("who is sure of no shard locks them before looking at marks: an end waits for that as well", async () => {
     const { server, store } = await setUp(true);
     // Newer than the proof, and of another name: only the marks themselves say so.
-    await server.sql(`UPDATE psession_meta SET at = ${T0 + 5} WHERE name = '${shardsOf([MARK.name])[0]}'`);
+    await server.sql(
+      `UPDATE psession_meta SET at = ${T0 + 5} WHERE name = '${shardsOf({ marks: [MARK.name] })[0]}'`,
+    );
     const insert = sessionRow({ userId: "ada", level: "login" });
     const caps = [CAP];
     const held = server.held();
     const signIn = held.store.apply({ insert, caps, proof: PROOF });
     await held.reached;
-    const ending = store.end({ everyone: true, mark: MARK, ...ENDING });
+    const ending = store.end({ everyone: true, mark: OF_EVERYONE, ...ENDING });
     await server.untilWaiting();
     held.commit();
     expect(await signIn).toEqual({ done: true, ended: [] });
@@ -333,7 +347,7 @@ for (const isolation of ["REPEATABLE READ", "READ COMMITTED"])
 describe("what a proof costs", () => {
   test("shards: the names of marks are spread over 256, and one name has one", () => {
     const names = Array.from({ length: 5000 }, (_, index) => `user ${index}`);
-    expect(new Set(names.flatMap((name) => shardsOf([name])))).toHaveLength(256);
-    expect(shardsOf(["a", "a"])).toHaveLength(1);
+    expect(new Set(names.flatMap((name) => shardsOf({ marks: [name] })))).toHaveLength(256);
+    expect(shardsOf({ marks: ["a", "a"] })).toHaveLength(1);
   });
 });

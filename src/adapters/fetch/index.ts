@@ -63,7 +63,10 @@ export function withSession<
     const visit = new Visit(
       psession,
       (arrivedAt) =>
-        fetchFacts(psession.core.settings, request, trustProxy, { arrivedAt, address: () => address?.(request, ...context) }),
+        fetchFacts(psession.core.settings, request, trustProxy, {
+          arrivedAt,
+          address: () => address?.(request, ...context),
+        }),
       incomingIn(context[0]),
     );
     const isTakenOver = watchUpgrade(request, context[0]);

@@ -1,8 +1,8 @@
 import { parseSetCookie } from "cookie";
 import type { SessionData } from "../../data/typing.ts";
 import type { Psession } from "../../psession.ts";
-import { enterRequest } from "../../request/context.ts";
 import { cameAt } from "../../request/arrival.ts";
+import { enterRequest } from "../../request/context.ts";
 import { factsOf } from "../../request/facts.ts";
 import { type GetSession, Visit } from "./visit.ts";
 

@@ -36,7 +36,10 @@ export function requestSessions<Data extends object = SessionData, Context exten
     const known = byRequest.get(request);
     if (known !== undefined) return known;
     const facts = (arrivedAt: number) =>
-      fetchFacts(psession.core.settings, request, trustProxy, { arrivedAt, address: () => address?.(request, ...context) });
+      fetchFacts(psession.core.settings, request, trustProxy, {
+        arrivedAt,
+        address: () => address?.(request, ...context),
+      });
     const visit = new Visit(psession, facts, incomingIn(context[0]));
     byRequest.set(request, visit);
     return visit;

@@ -62,7 +62,12 @@ export function sessions<Data extends object = SessionData>(
     const isTakenOver = watchUpgrade(token, c.env);
     const visit = new Visit(
       psession,
-      (arrivedAt) => fetchFacts(psession.core.settings, c.req.raw, trustProxy, { arrivedAt, token, address: () => address?.(c) }),
+      (arrivedAt) =>
+        fetchFacts(psession.core.settings, c.req.raw, trustProxy, {
+          arrivedAt,
+          token,
+          address: () => address?.(c),
+        }),
       incomingIn(c.env),
     );
     c.set("session", new LazySession(psession, visit.getSession));

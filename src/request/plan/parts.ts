@@ -76,7 +76,7 @@ export function proofOf(state: RequestState, userId: UserId, provedAt: number): 
   const marks = [markOfUser(userId), MARK_OF_EVERYONE];
   // What this request itself has marked it did so knowing the new credential.
   const own = Math.max(...marks.map((name) => ownMarks(state.request).get(name) ?? 0));
-  return { marks, provedAt: Math.max(provedAt, own + 1) };
+  return { marks, ofEveryone: MARK_OF_EVERYONE, provedAt: Math.max(provedAt, own + 1) };
 }
 
 export function sessionCookie(state: RequestState, id: string, secret: Secret): CookieInstruction {

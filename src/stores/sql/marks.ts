@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
-import type { Proof, SessionUpdate } from "../store.ts";
+import { hash } from "node:crypto";
+import type { Mark, Proof, SessionUpdate } from "../store.ts";
 import type { Table } from "./schema.ts";
 import type { SqlValue, Statement } from "./statement.ts";
 import type { Statements } from "./statements.ts";
@@ -9,6 +9,9 @@ import type { Statements } from "./statements.ts";
  * is no row to lock: an old snapshot would go on showing none. So each mark belongs to one of a few rows, its shard, which
  * stays once it was made and is never older than any of its marks. Whoever sets a mark locks its shard for itself; who
  * proves something locks shards together with others, and reads in them the newest there is.
+ *
+ * The mark of everyone belongs to all shards: if it had one of its own, every sign-in would lock that, and locking a row
+ * together with many others is slow.
  *
  * Where all shards are older than the proof, so are the marks. Otherwise a transaction looks at the marks themselves.
  */
@@ -24,18 +27,25 @@ export const SHARDS: readonly string[] = Array.from({ length: 256 }, (_, at) =>
   shard(at.toString(16).padStart(2, "0")),
 );
 
-const shardOf = (name: string): string => shard(createHash("sha256").update(name).digest("hex").slice(0, 2));
+const shardOf = (name: string): string => shard(hash("sha256", name, "hex").slice(0, 2));
 
-/** In one order everywhere, as deadlocks want it. */
-export const shardsOf = (marks: readonly string[]): string[] => [...new Set(marks.map(shardOf))].sort();
+/** What a proof locks; in one order everywhere, as deadlocks want it. */
+export function shardsOf({ marks, ofEveryone }: Pick<Proof, "marks" | "ofEveryone">): string[] {
+  const narrow = marks.filter((name) => name !== ofEveryone);
+  return [...new Set((narrow.length === 0 ? marks : narrow).map(shardOf))].sort();
+}
+
+/** What setting a mark locks, and raises. */
+export const shardsToRaise = ({ name, ofEveryone }: Mark): readonly string[] =>
+  ofEveryone === true ? SHARDS : [shardOf(name)];
 
 /** A time that compares as text. */
 export const untilText = (until: number): string => String(Math.max(0, Math.ceil(until))).padStart(16, "0");
 
 /** How a database sets marks, and asks for them in the statement that rests on them. */
 export interface Marking {
-  /** Makes a row of the meta table, or raises the one that is there. */
-  raise(statements: Statements, name: string, value: string, at: number): Statement;
+  /** Makes rows of the meta table, or raises those that are there; in this order. */
+  raise(statements: Statements, names: readonly string[], value: string, at: number): Statement;
   /** Undefined where there is one writer at a time. */
   readonly shards?: Shards;
   /** Writes that count nothing unless the proof holds for sure. Undefined where `applyAtOnce` is one. */
@@ -93,10 +103,10 @@ export const isMark = ({ m }: Statements): string => `${m.name} LIKE '${MARK}%'`
 /** Where a conflict of keys is answered with ON CONFLICT; `most` is the greater of two. */
 export const raiseOnConflict =
   (most: "GREATEST" | "MAX"): Marking["raise"] =>
-  (statements, name, value, at) => {
+  (statements, names, value, at) => {
     const { M, m } = statements;
     return statements.make(
-      `INSERT INTO ${M} AS m (${m.name}, ${m.value}, ${m.at}) VALUES (?, ?, ?) ON CONFLICT (${m.name}) DO UPDATE SET ${m.value} = ${most}(m.${m.value}, ?), ${m.at} = ${most}(m.${m.at}, ?)`,
-      [name, value, at, value, at],
+      `INSERT INTO ${M} AS m (${m.name}, ${m.value}, ${m.at}) VALUES ${names.map(() => "(?, ?, ?)").join(", ")} ON CONFLICT (${m.name}) DO UPDATE SET ${m.value} = ${most}(m.${m.value}, ?), ${m.at} = ${most}(m.${m.at}, ?)`,
+      [...names.flatMap((name) => [name, value, at]), value, at],
     );
   };

@@ -55,6 +55,7 @@ export class Statements {
   /** Of what is on the way of many requests: long texts take long to make and to compare. */
   readonly #findSessions = new Map<string, string>();
   readonly #inserts = new Map<Table, string>();
+  readonly #kept = new Map<string, string>();
   readonly #updates = new Map<string, string>();
   readonly #joined: string;
   readonly #sessionList: string;
@@ -93,6 +94,16 @@ export class Statements {
   /** A statement from a text with `?` for its values. Texts are numbered once, where a dialect numbers them. */
   make(sql: string, values: readonly SqlValue[], returns = false): Statement {
     return { sql: this.numbered(sql), values, returns };
+  }
+
+  /** The same, of a text that is long and follows from `key`: it is put together once. */
+  kept(key: string, text: () => string, values: readonly SqlValue[]): Statement {
+    let sql = this.#kept.get(key);
+    if (sql === undefined) {
+      sql = this.numbered(text());
+      this.#kept.set(key, sql);
+    }
+    return { sql, values, returns: false };
   }
 
   numbered(sql: string): string {

@@ -8,11 +8,11 @@ import type { Statements } from "../statements.ts";
 const SHARE = " LOCK IN SHARE MODE";
 
 export const mysqlMarking: Marking = {
-  raise: (statements, name, value, at) => {
+  raise: (statements, names, value, at) => {
     const { M, m } = statements;
     return statements.make(
-      `INSERT INTO ${M} (${m.name}, ${m.value}, ${m.at}) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE ${m.value} = GREATEST(${m.value}, ?), ${m.at} = GREATEST(${m.at}, ?)`,
-      [name, value, at, value, at],
+      `INSERT INTO ${M} (${m.name}, ${m.value}, ${m.at}) VALUES ${names.map(() => "(?, ?, ?)").join(", ")} ON DUPLICATE KEY UPDATE ${m.value} = GREATEST(${m.value}, ?), ${m.at} = GREATEST(${m.at}, ?)`,
+      [...names.flatMap((name) => [name, value, at]), value, at],
     );
   },
   shards: {
@@ -48,10 +48,10 @@ export const mysqlMarking: Marking = {
 /** A table of one row, to be joined before what is written: it is read first, and shards are locked before other rows. */
 export function guardOf(
   statements: Statements,
-  { marks, provedAt }: Proof,
+  proof: Proof,
 ): { readonly sql: string; readonly values: readonly SqlValue[]; readonly condition: string } {
-  const names = shardsOf(marks);
-  const { sql, values } = olderShards(statements, names, provedAt);
+  const names = shardsOf(proof);
+  const { sql, values } = olderShards(statements, names, proof.provedAt);
   const counted = sql.replace("SELECT 1", "SELECT COUNT(*) AS n");
   return { sql: `(${counted})`, values, condition: `g.n = ${names.length}` };
 }

@@ -1,9 +1,9 @@
 import type { Change } from "../../store.ts";
 import { endsNothing } from "../changes.ts";
-import { olderShards, shardsOf } from "../marks.ts";
 import type { Table } from "../schema.ts";
 import type { SqlValue, Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
+import { guardOf, insertSelect } from "./postgres-marks.ts";
 
 /**
  * A change that ends nothing, as one statement: one round trip for a restore.
@@ -32,10 +32,8 @@ export function applyAtOnce(statements: Statements, change: Change): Statement |
   const conditions: string[] = [];
 
   if (proof !== undefined) {
-    const shards = shardsOf(proof.marks);
-    const older = olderShards(statements, shards, proof.provedAt);
-    add("older", older.sql, older.values);
-    add("proved", `SELECT 1 FROM (SELECT count(*) AS n FROM "#older") "#o" WHERE n = ${shards.length}`, []);
+    const guard = guardOf(statements, proof);
+    add("proved", `SELECT 1 FROM ${guard.sql}`, guard.values);
     conditions.push('EXISTS (SELECT 1 FROM "#proved")');
   }
   const held = rotate ?? hold;
@@ -112,10 +110,5 @@ function insertFromOk<Row extends object>(
   table: Table<keyof Row & string>,
   row: Row,
 ): [string, SqlValue[]] {
-  const types = table.columns.map((column) => statements.dialect.type(column, statements.schema));
-  const casts = types.map((type) => `?::${type.split(" COLLATE")[0]}`);
-  return [
-    `${statements.insertInto(table)} SELECT ${casts.join(", ")} FROM "#ok"`,
-    statements.valuesOf(table, row),
-  ];
+  return [`${insertSelect(statements, table)} FROM "#ok"`, statements.valuesOf(table, row)];
 }

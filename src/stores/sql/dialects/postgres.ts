@@ -1,10 +1,10 @@
 import { type Dialect, facets, inPlaces, isConnectionFault, qualified } from "../dialect.ts";
-import { raiseOnConflict } from "../marks.ts";
 import { auditMigration, createTable, type Index, type Migration, tablesMigration } from "../migrations.ts";
 import { type Column, type ColumnKind, columnOf, type Schema } from "../schema.ts";
 import type { FaultKind } from "../statement.ts";
 import { applyAtOnce } from "./postgres-apply.ts";
 import { CLOCK, postgresInspection } from "./postgres-inspect.ts";
+import { postgresMarking } from "./postgres-marks.ts";
 import { touchAll } from "./postgres-touch.ts";
 
 const TYPES: Record<Exclude<ColumnKind, "user" | "moment">, string> = {
@@ -66,20 +66,7 @@ export const postgresDialect: Dialect = {
     ),
   applyAtOnce,
   touchAll,
-  marking: {
-    raise: raiseOnConflict("GREATEST"),
-    shards: {
-      make: (statements, names) => {
-        const { M, m } = statements;
-        return statements.make(
-          `INSERT INTO ${M} (${m.name}, ${m.value}, ${m.at}) VALUES ${names.map(() => "(?, '', 0)").join(", ")} ON CONFLICT DO NOTHING`,
-          names,
-        );
-      },
-      // Weaker locks of rows go together with an update that leaves the key alone.
-      share: " FOR SHARE",
-    },
-  },
+  marking: postgresMarking,
   clock: `SELECT ${CLOCK} AS now`,
   migrations: (schema) => [
     tablesMigration(postgresDialect, schema, ROOMY, createIndex),

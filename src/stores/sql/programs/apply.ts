@@ -11,6 +11,7 @@ import type {
   UserEntry,
   UserId,
 } from "../../store.ts";
+import { isSingleWrite } from "../changes.ts";
 import type { Table } from "../schema.ts";
 import { type Answer, isFault, type Program, type Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
@@ -56,12 +57,14 @@ function* provenProgram(statements: Statements, change: Change, provesFirst: boo
   const { proof, rotate, hold, stray, remember, insert, update } = change;
   if (proof === undefined) return yield* writeProgram(statements, change);
   const { dialect } = statements;
-  if (!provesFirst && dialect.marking.guarded === undefined) {
+  if (!provesFirst) {
     const rows = { ...change, end: undefined, caps: undefined };
-    const atOnce = dialect.applyAtOnce?.(statements, rows);
-    if (atOnce !== undefined) return void (yield* applyAtOnceProgram(statements, rows, atOnce));
-  } else if (!provesFirst && [rotate, hold, stray].every((part) => part === undefined)) {
-    if ((remember ?? insert ?? update) !== undefined) return yield* writeProgram(statements, change, proof);
+    const atOnce = isSingleWrite(rows, dialect) ? undefined : dialect.applyAtOnce?.(statements, rows);
+    // One that does not say what was lost is for those who are not in a transaction.
+    if (atOnce?.returns === true) return void (yield* applyAtOnceProgram(statements, rows, atOnce));
+    const isAskedFor = [rotate, hold, stray].every((part) => part === undefined);
+    if (isAskedFor && (remember ?? insert ?? update) !== undefined)
+      return yield* writeProgram(statements, change, proof);
   }
   yield* prove(statements, proof);
   yield* writeProgram(statements, change);

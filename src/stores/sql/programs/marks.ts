@@ -1,5 +1,5 @@
 import type { Mark, Proof } from "../../store.ts";
-import { lockShards, markName, newerMarks, SHARDS, shardsOf, untilText } from "../marks.ts";
+import { lockShards, markName, newerMarks, SHARDS, shardsOf, shardsToRaise, untilText } from "../marks.ts";
 import type { Program } from "../statement.ts";
 import type { Statements } from "../statements.ts";
 import { LostCondition } from "./lost.ts";
@@ -11,16 +11,16 @@ const made = new WeakSet<Statements>();
  * Asks for the marks themselves, in a transaction: until it ends none of them can be set. Whoever set one before has
  * committed by the time that its shard is locked, and is seen by what reads after that.
  */
-export function* prove(statements: Statements, { marks, provedAt }: Proof): Program<void> {
+export function* prove(statements: Statements, proof: Proof): Program<void> {
   const { shards } = statements.dialect.marking;
   if (shards !== undefined) {
-    const names = shardsOf(marks);
+    const names = shardsOf(proof);
     // All of them the first time: on a new database each shard would cost somebody's sign-in this way round.
     yield shards.make(statements, made.has(statements) ? names : SHARDS);
     made.add(statements);
     yield lockShards(statements, names, shards.share);
   }
-  const { sql, values } = newerMarks(statements, marks, provedAt);
+  const { sql, values } = newerMarks(statements, proof.marks, proof.provedAt);
   const { rows } = yield statements.make(sql, values, true);
   if (rows.length > 0) throw new LostCondition("outdated");
 }
@@ -29,8 +29,9 @@ export function* prove(statements: Statements, { marks, provedAt }: Proof): Prog
  * Before anything is read of what is to end: the shard is locked first, so that whoever proved something before has
  * committed, and its rows are found.
  */
-export function* setMark(statements: Statements, { name, at, until }: Mark): Program<void> {
+export function* setMark(statements: Statements, mark: Mark): Program<void> {
+  const { name, at, until } = mark;
   const { raise, shards } = statements.dialect.marking;
-  if (shards !== undefined) for (const shard of shardsOf([name])) yield raise(statements, shard, "", at);
-  yield raise(statements, markName(name), untilText(until), at);
+  if (shards !== undefined) yield raise(statements, shardsToRaise(mark), "", at);
+  yield raise(statements, [markName(name)], untilText(until), at);
 }

@@ -1,0 +1,56 @@
+import type { Proof } from "../../store.ts";
+import { type Marking, olderShards, raiseOnConflict, shardsOf } from "../marks.ts";
+import type { Table } from "../schema.ts";
+import type { SqlValue } from "../statement.ts";
+import type { Statements } from "../statements.ts";
+
+export const postgresMarking: Marking = {
+  raise: raiseOnConflict("GREATEST"),
+  shards: {
+    make: (statements, names) => {
+      const { M, m } = statements;
+      return statements.make(
+        `INSERT INTO ${M} (${m.name}, ${m.value}, ${m.at}) VALUES ${names.map(() => "(?, '', 0)").join(", ")} ON CONFLICT DO NOTHING`,
+        names,
+      );
+    },
+    // Weaker locks of rows go together with an update that leaves the key alone.
+    share: " FOR SHARE",
+  },
+  // A single row without the common table expressions of `applyAtOnce`, which take longer than the writing.
+  guarded: {
+    insert: (statements, table, row, proof) => {
+      const guard = guardOf(statements, proof);
+      const text = () => `${insertSelect(statements, table)} FROM ${guard.sql}`;
+      const values = [...statements.valuesOf(table, row), ...guard.values];
+      return statements.kept(`${table.name} ${guard.sql}`, text, values);
+    },
+    update: (statements, { id, version, set }, proof) => {
+      const { S, s, schema } = statements;
+      const guard = guardOf(statements, proof);
+      const { sql, values } = statements.assignments(schema.sessions, set);
+      return statements.make(
+        `UPDATE ${S} SET ${sql}${s.version} = ${s.version} + 1 FROM ${guard.sql} AND ${s.id} = ? AND ${s.version} = ?`,
+        [...values, ...guard.values, id, version],
+      );
+    },
+  },
+};
+
+/** What follows FROM: one row, if all shards of a proof are older. Nearly always there is one; counting takes longer. */
+export function guardOf(
+  statements: Statements,
+  proof: Proof,
+): { readonly sql: string; readonly values: readonly SqlValue[] } {
+  const names = shardsOf(proof);
+  const { sql, values } = olderShards(statements, names, proof.provedAt);
+  const counted = `(SELECT count(*) AS "#n" FROM (${sql}) "#older") "#guard" WHERE "#n" = ${names.length}`;
+  return { sql: names.length === 1 ? `(${sql}) "#guard" WHERE true` : counted, values };
+}
+
+/** An insert of values that a query selects: there they have to say what they are. To be followed by FROM. */
+export function insertSelect(statements: Statements, table: Table): string {
+  const types = table.columns.map((column) => statements.dialect.type(column, statements.schema));
+  const casts = types.map((type) => `?::${type.split(" COLLATE")[0]}`);
+  return `${statements.insertInto(table)} SELECT ${casts.join(", ")}`;
+}
