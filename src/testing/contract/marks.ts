@@ -118,6 +118,31 @@ export const marks: Cases = {
     await done(signIn(T0 + 2));
   },
 
+  "the mark of everyone outdates all that name it as that, whosever they are": async ({
+    store,
+    ada,
+    sessionRow,
+  }) => {
+    const mark = { ...newMark(), ofEveryone: true };
+    const signIn = (own: readonly string[], provedAt: number) =>
+      store.apply({
+        insert: sessionRow({ userId: ada, level: "login" }),
+        proof: { marks: [...own, mark.name], ofEveryone: mark.name, provedAt },
+      });
+    const users = [[], ...Array.from({ length: 20 }, () => [newMark().name])];
+    for (const own of users) await done(signIn(own, T0));
+    await store.end({ handle: newId(), mark, ...ENDING });
+    for (const own of users) {
+      await lost("outdated", signIn(own, T0));
+      await done(signIn(own, T0 + 1));
+    }
+    // Who has a mark of their own besides is held to both.
+    const own = newMark(T0 + 7);
+    await store.end({ handle: newId(), mark: own, ...ENDING });
+    await lost("outdated", signIn([own.name], T0 + 7));
+    await done(signIn([own.name], T0 + 8));
+  },
+
   "other conditions are asked as well": async ({ store, ada, sessionRow }) => {
     const mark = newMark();
     await store.end({ handle: newId(), mark, ...ENDING });
@@ -205,14 +230,17 @@ export const marks: Cases = {
   "of sign-ins and a mark at once each is either refused or ended": async (scene) => {
     const { all, store, ada } = scene;
     for (let round = 0; round < 12; round++) {
-      const mark = newMark();
+      const isOfAll = round % 4 === 3;
+      const mark = { ...newMark(), ofEveryone: isOfAll };
+      const other = `another ${round % 3}`;
+      const marks = { marks: [mark.name, other], ofEveryone: isOfAll ? mark.name : other };
       const changes = Object.values(await shapesOf(scene)).map((change) => ({
         ...change,
-        proof: { marks: [mark.name, `everyone ${round % 3}`], provedAt: T0 },
+        proof: { ...marks, provedAt: T0 },
       }));
       const half = (round * 5) % changes.length;
       const send = (part: readonly Change[]) => part.map((change, index) => pick(all, index).apply(change));
-      const selector = round % 4 === 3 ? { everyone: true } : { userId: ada };
+      const selector = isOfAll ? { everyone: true } : { userId: ada };
       const [before, , after] = await Promise.all([
         Promise.all(send(changes.slice(0, half))),
         pick(all, round).end({ ...selector, mark, ...ENDING }),

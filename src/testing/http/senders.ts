@@ -42,6 +42,14 @@ export const senders: Stories = {
     },
   },
 
+  "facts are values: by a function that reads headers, a request would stay in memory with them": async (
+    scene,
+  ) => {
+    const facts = await factsOf(scene, SHOP);
+    const functions = Object.entries(facts).filter(([, value]) => typeof value === "function");
+    assert.deepEqual(functions, []);
+  },
+
   "forwarding headers that nobody is told to trust are noticed": async (scene) => {
     assert.equal((await factsOf(scene, {})).forwarded, false);
     for (const headers of [SHOP, { forwarded: "for=203.0.113.9" }, { "x-real-ip": "203.0.113.9" }]) {
