@@ -2,8 +2,9 @@ import { AsyncLocalStorage } from "node:async_hooks";
 
 const requests = new AsyncLocalStorage<object | undefined>();
 
-/** Runs a handler, and whatever it awaits, as part of a request. */
-export const runInRequest = <R>(request: object, work: () => R): R => requests.run(request, work);
+/** Runs a handler, and whatever it awaits, as part of a request. To look whether it is one already takes a twentieth. */
+export const runInRequest = <R>(request: object, work: () => R): R =>
+  requests.getStore() === request ? work() : requests.run(request, work);
 
 /**
  * Goes on as part of a request: for those whom nobody runs. Only in the turn that a server began for this request,
