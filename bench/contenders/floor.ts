@@ -1,9 +1,10 @@
 /**
  * The floors: a framework, and the statements that the work takes, prepared by the bare driver. No cookie is
  * verified and no deadline is looked at; the tables are psession's own, as are the statements: one SELECT by primary
- * key of what anybody would have to read, one conditional UPDATE, one INSERT of a whole row.
+ * key of what anybody would have to read, one conditional UPDATE, one INSERT of a whole row. In PostgreSQL that asks, as
+ * psession's does, for a row by which a changed password refuses sign-ins that are on their way.
  */
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, hash, randomBytes } from "node:crypto";
 import type { Pool as MysqlPool } from "mysql2/promise";
 import type pg from "pg";
 import { mysqlStore } from "psession/mysql";
@@ -105,10 +106,29 @@ function onPostgres(pool: pg.Pool): Statements {
       await query("update", update(dollars(6)), [...usedNow(data), id, version]);
     },
     async insert(id, user, data) {
-      await query("insert", insert(dollars(23)), newRow(id, user, data));
+      const row = newRow(id, user, data);
+      await query("insert", GUARDED_INSERT, [...row, shardOf(user), Date.now()]);
     },
   };
 }
+
+/** Spread as psession's rows are. */
+const shardOf = (user: string): string => `bench/${hash("sha256", user, "hex").slice(0, 2)}`;
+const SHARDS = Array.from({ length: 256 }, (_, at) => `('bench/${at.toString(16).padStart(2, "0")}', '', 0)`);
+const MAKE_SHARDS = `INSERT INTO psession_meta (name, value, at) VALUES ${SHARDS.join(", ")} ON CONFLICT DO NOTHING`;
+const TYPES: Readonly<Record<string, string>> = {
+  secret: "bytea",
+  previous_secret: "bytea",
+  retired_secret: "bytea",
+  ...Object.fromEntries(
+    ["id", "remembered_id", "user_id", "level", "data", "user_agent", "address", "name", "tag"].map(
+      (name) => [name, "text"],
+    ),
+  ),
+};
+const GUARDED_INSERT = `INSERT INTO psession_sessions (${COLUMNS}) SELECT ${COLUMNS.split(", ")
+  .map((name, at) => `$${at + 1}::${TYPES[name] ?? "bigint"}`)
+  .join(", ")} FROM (SELECT 1 FROM psession_meta WHERE name = $24 AND at < $25 FOR SHARE) proved`;
 
 function onMysql(pool: MysqlPool): Statements {
   return {
@@ -216,6 +236,7 @@ const OPEN = {
   async postgres(place) {
     const pool = pgPool(place);
     await postgresStore({ pool }).migrate();
+    await pool.query(MAKE_SHARDS);
     return onPostgres(pool);
   },
   async mysql(place) {
