@@ -168,8 +168,19 @@ export function rememberCookieValue(cookie: RememberCookie, keys: KeyRing): stri
   return signed("remember", `${cookie.id}.${cookie.generation}.${cookie.token.toString("base64url")}`, keys);
 }
 
+/** Lines that clear a cookie, which are always the same; a sign-in has one. */
+const clearing = new WeakMap<CookieDefinition, string>();
+
 /** The Set-Cookie line. Throws rather than let a browser drop or cut an oversized cookie. */
-export function serializeCookie({ definition, value, maxAgeSeconds, expiresAt }: CookieInstruction): string {
+export function serializeCookie(instruction: CookieInstruction): string {
+  const { definition, value, maxAgeSeconds } = instruction;
+  if (value !== "" || maxAgeSeconds !== 0) return lineOf(instruction);
+  const line = clearing.get(definition) ?? lineOf(instruction);
+  clearing.set(definition, line);
+  return line;
+}
+
+function lineOf({ definition, value, maxAgeSeconds, expiresAt }: CookieInstruction): string {
   const line = stringifySetCookie({
     name: definition.name,
     value,

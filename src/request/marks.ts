@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { PsessionError } from "../errors.ts";
 import type { Settings } from "../options.ts";
 import type { Mark, UserId } from "../stores/store.ts";
@@ -11,8 +11,7 @@ import type { Mark, UserId } from "../stores/store.ts";
 /** A proof older than this signs nobody in, so that marks need not be kept for longer. */
 export const PROOF_LIFE = 3_600_000;
 
-const nameOf = (...parts: readonly string[]): string =>
-  createHash("sha256").update(JSON.stringify(parts)).digest("base64url");
+const nameOf = (...parts: readonly string[]): string => hash("sha256", JSON.stringify(parts), "base64url");
 
 /** Names say nothing of the user: ids may be of any length and alphabet. 7 and "7" are two. */
 export const markOfUser = (userId: UserId): string => nameOf(typeof userId, String(userId));
