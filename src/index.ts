@@ -16,6 +16,7 @@ export type { PlaceLookup } from "./places.ts";
 export type { PresetName } from "./presets.ts";
 export type { Pruned } from "./prune.ts";
 export { createPsession, type Psession } from "./psession.ts";
+export { cameAt } from "./request/arrival.ts";
 export { runInRequest } from "./request/context.ts";
 export type { Exchange, Settlement } from "./request/exchange.ts";
 export { factsOf, type RequestFacts, type Transport } from "./request/facts.ts";
