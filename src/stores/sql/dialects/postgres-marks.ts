@@ -1,4 +1,5 @@
 import type { Proof } from "../../store.ts";
+import { qualified } from "../dialect.ts";
 import { type Marking, olderShards, raiseOnConflict, shardsOf } from "../marks.ts";
 import type { Table } from "../schema.ts";
 import type { SqlValue } from "../statement.ts";
@@ -23,7 +24,7 @@ export const postgresMarking: Marking = {
       const guard = guardOf(statements, proof);
       const text = () => `${insertSelect(statements, table)} FROM ${guard.sql}`;
       const values = [...statements.valuesOf(table, row), ...guard.values];
-      return statements.kept(`${table.name} ${guard.sql}`, text, values);
+      return statements.kept(`${qualified(statements.dialect, table)} ${guard.sql}`, text, values);
     },
     update: (statements, { id, version, set }, proof) => {
       const { S, s, schema } = statements;
