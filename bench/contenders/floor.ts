@@ -116,18 +116,13 @@ function onPostgres(pool: pg.Pool): Statements {
 const shardOf = (user: string): string => `bench/${hash("sha256", user, "hex").slice(0, 2)}`;
 const SHARDS = Array.from({ length: 256 }, (_, at) => `('bench/${at.toString(16).padStart(2, "0")}', '', 0)`);
 const MAKE_SHARDS = `INSERT INTO psession_meta (name, value, at) VALUES ${SHARDS.join(", ")} ON CONFLICT DO NOTHING`;
-const TYPES: Readonly<Record<string, string>> = {
-  secret: "bytea",
-  previous_secret: "bytea",
-  retired_secret: "bytea",
-  ...Object.fromEntries(
-    ["id", "remembered_id", "user_id", "level", "data", "user_agent", "address", "name", "tag"].map(
-      (name) => [name, "text"],
-    ),
-  ),
-};
+/** As psession's tables have it; values that a query selects have to say what they are. */
+function typeOf(column: string): string {
+  if (column.endsWith("secret")) return "bytea";
+  return /_(at|from|deadline|after)$|^fence$|^version$/.test(column) ? "bigint" : "text";
+}
 const GUARDED_INSERT = `INSERT INTO psession_sessions (${COLUMNS}) SELECT ${COLUMNS.split(", ")
-  .map((name, at) => `$${at + 1}::${TYPES[name] ?? "bigint"}`)
+  .map((name, at) => `$${at + 1}::${typeOf(name)}`)
   .join(", ")} FROM (SELECT 1 FROM psession_meta WHERE name = $24 AND at < $25 FOR SHARE) proved`;
 
 function onMysql(pool: MysqlPool): Statements {

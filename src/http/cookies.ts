@@ -175,8 +175,11 @@ const clearing = new WeakMap<CookieDefinition, string>();
 export function serializeCookie(instruction: CookieInstruction): string {
   const { definition, value, maxAgeSeconds } = instruction;
   if (value !== "" || maxAgeSeconds !== 0) return lineOf(instruction);
-  const line = clearing.get(definition) ?? lineOf(instruction);
-  clearing.set(definition, line);
+  let line = clearing.get(definition);
+  if (line === undefined) {
+    line = lineOf(instruction);
+    clearing.set(definition, line);
+  }
   return line;
 }
 

@@ -1,8 +1,8 @@
 import type { SessionCookie } from "../http/cookies.ts";
 
 /**
- * What the core knows of a request: all that an adapter has to find out. Nothing in it leads back to the request itself,
- * as a function that reads headers would: by that, every request and response stays in memory for as long as its facts.
+ * What the core knows of a request: all that an adapter has to find out. No functions: one that reads headers keeps the
+ * request and its response in memory for as long as the facts.
  */
 export interface RequestFacts {
   /** The Cookie header; several are joined with "; ". */

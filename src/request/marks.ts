@@ -19,8 +19,7 @@ export const markOfUser = (userId: UserId): string => nameOf(typeof userId, Stri
 export const MARK_OF_EVERYONE = nameOf();
 
 export function markAt(name: string, at: number, { times }: Settings): Mark {
-  const ofEveryone = name === MARK_OF_EVERYONE;
-  return { name, at, until: at + PROOF_LIFE + times.skew, ...(ofEveryone ? { ofEveryone } : {}) };
+  return { name, ofEveryone: name === MARK_OF_EVERYONE, at, until: at + PROOF_LIFE + times.skew };
 }
 
 /** What each request has marked itself: a reset by link changes the password, and then signs in. */

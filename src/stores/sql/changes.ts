@@ -1,18 +1,17 @@
 import type { Change } from "../store.ts";
-import type { Dialect } from "./dialect.ts";
 
 /** A change that ends nothing. */
 export const endsNothing = ({ end = [], caps = [] }: Change): boolean =>
   end.length === 0 && caps.length === 0;
 
 /** One write is a transaction by itself, if it asks for the proof as well. */
-export function isSingleWrite(change: Change, { marking }: Dialect): boolean {
+export function isSingleWrite(change: Change): boolean {
   const { proof, rotate, hold, stray, remember, insert, update, use } = change;
   return (
     endsNothing(change) &&
     [rotate, hold, use].every((part) => part === undefined) &&
     [stray, remember, insert, update].filter((part) => part !== undefined).length === 1 &&
-    (proof === undefined || (marking.guarded !== undefined && stray === undefined))
+    (proof === undefined || stray === undefined)
   );
 }
 

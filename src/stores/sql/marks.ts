@@ -48,8 +48,8 @@ export interface Marking {
   raise(statements: Statements, names: readonly string[], value: string, at: number): Statement;
   /** Undefined where there is one writer at a time. */
   readonly shards?: Shards;
-  /** Writes that count nothing unless the proof holds for sure. Undefined where `applyAtOnce` is one. */
-  readonly guarded?: {
+  /** Writes that count nothing unless the proof holds for sure. */
+  readonly guarded: {
     insert<Row extends object>(
       statements: Statements,
       table: Table<keyof Row & string>,

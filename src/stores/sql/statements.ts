@@ -56,7 +56,6 @@ export class Statements {
   readonly #findSessions = new Map<string, string>();
   readonly #inserts = new Map<Table, string>();
   readonly #kept = new Map<string, string>();
-  readonly #updates = new Map<string, string>();
   readonly #joined: string;
   readonly #sessionList: string;
   readonly #reading: Reading;
@@ -227,15 +226,11 @@ export class Statements {
     values.push(id, version);
     // By the names of its fields, which are shorter than the text.
     const fields = Object.keys(set).join();
-    let sql = this.#updates.get(fields);
-    if (sql === undefined) {
-      const { sql: assigned } = this.assignments(this.schema.sessions, set);
-      sql = this.numbered(
-        `UPDATE ${S} SET ${assigned}${s.version} = ${s.version} + 1 WHERE ${s.id} = ? AND ${s.version} = ?`,
-      );
-      this.#updates.set(fields, sql);
-    }
-    return { sql, values, returns: false };
+    const text = () => {
+      const { sql } = this.assignments(this.schema.sessions, set);
+      return `UPDATE ${S} SET ${sql}${s.version} = ${s.version} + 1 WHERE ${s.id} = ? AND ${s.version} = ?`;
+    };
+    return this.kept(fields, text, values);
   }
 
   rotate(id: string, generation: number, set: Rotation): Statement {

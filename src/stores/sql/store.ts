@@ -108,7 +108,7 @@ export class SqlStore implements Store {
     const change = withoutEmptyProof(given);
     const { statements } = this;
     const { dialect } = statements;
-    const isSingle = isSingleWrite(change, dialect);
+    const isSingle = isSingleWrite(change);
     const atOnce = isSingle ? undefined : dialect.applyAtOnce?.(statements, change);
     const options = { isRepeatable: insertsOnly(change) };
     let tries = 0;

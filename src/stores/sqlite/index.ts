@@ -166,7 +166,7 @@ class SqliteStore implements Store {
 
   async apply(given: Change): Promise<ChangeResult> {
     const change = withoutEmptyProof(given);
-    const isSingle = isSingleWrite(change, sqliteDialect);
+    const isSingle = isSingleWrite(change);
     const apply = (provesFirst: boolean) =>
       this.#retrying(() => {
         this.#assertNoTransaction();

@@ -56,10 +56,9 @@ export function* applyProgram(
 function* provenProgram(statements: Statements, change: Change, provesFirst: boolean): Program<void> {
   const { proof, rotate, hold, stray, remember, insert, update } = change;
   if (proof === undefined) return yield* writeProgram(statements, change);
-  const { dialect } = statements;
   if (!provesFirst) {
     const rows = { ...change, end: undefined, caps: undefined };
-    const atOnce = isSingleWrite(rows, dialect) ? undefined : dialect.applyAtOnce?.(statements, rows);
+    const atOnce = isSingleWrite(rows) ? undefined : statements.dialect.applyAtOnce?.(statements, rows);
     // One that does not say what was lost is for those who are not in a transaction.
     if (atOnce?.returns === true) return void (yield* applyAtOnceProgram(statements, rows, atOnce));
     const isAskedFor = [rotate, hold, stray].every((part) => part === undefined);
@@ -106,12 +105,12 @@ function* insertProgram<Row extends object>(
   row: Row,
   proof?: Proof,
 ): Program<void> {
-  const guarded = proof && statements.dialect.marking.guarded?.insert(statements, table, row, proof);
+  const guarded = proof && statements.dialect.marking.guarded.insert(statements, table, row, proof);
   yield* guarded === undefined ? unique(statements.insert(table, row)) : sure(guarded);
 }
 
 function* updateProgram(statements: Statements, update: SessionUpdate, proof?: Proof): Program<void> {
-  const guarded = proof && statements.dialect.marking.guarded?.update(statements, update, proof);
+  const guarded = proof && statements.dialect.marking.guarded.update(statements, update, proof);
   if (guarded !== undefined) return yield* sure(guarded);
   const { count } = yield* unique(statements.updateSession(update));
   if (count === 0) yield* notUpdated(statements, update);
