@@ -1,15 +1,21 @@
 /** The shapes that are used of what an application has open to MySQL or MariaDB. */
 
+export type Mysql2TypeCast = (field: unknown, next: () => unknown) => unknown;
+
 interface Mysql2Query {
   sql: string;
   values: unknown[];
   rowsAsArray: boolean;
   namedPlaceholders: boolean;
+  nestTables: boolean;
+  typeCast: boolean | Mysql2TypeCast;
 }
 
 interface Mysql2Connection {
   execute(query: Mysql2Query): Promise<[unknown, unknown]>;
   query(sql: string): Promise<[unknown, unknown]>;
+  /** The connection that this one wraps. */
+  readonly connection?: { readonly config?: { readonly typeCast?: unknown } };
   release(): void;
   destroy(): void;
 }
@@ -28,7 +34,11 @@ interface MariadbQuery {
   sql: string;
   rowsAsArray: boolean;
   namedPlaceholders: boolean;
+  nestTables: boolean;
   metaAsArray: boolean;
+  autoJsonMap: boolean;
+  /** Undefined takes a function of the pool away, which the connector's own types do not know. */
+  typeCast: never;
 }
 
 export interface MariadbConnection {

@@ -1,7 +1,7 @@
 import type { Deadline, SqlConnection, SqlDriver } from "../sql/driver.ts";
 import { callOnce, inTransaction, type Lender, withConnection } from "../sql/lease.ts";
 import { type Answer, type RawRow, type SqlValue, type Statement, toBuffer } from "../sql/statement.ts";
-import type { MariadbConnection, MariadbPool, Mysql2Pool } from "./clients.ts";
+import type { MariadbConnection, MariadbPool, Mysql2Pool, Mysql2TypeCast } from "./clients.ts";
 
 /** What the two drivers have in common, once their differences are out of the way. */
 export interface MysqlConnection {
@@ -13,14 +13,21 @@ export interface MysqlConnection {
 
 export type Connect = () => Promise<MysqlConnection>;
 
+/** Whatever the application's pool is set to, rows come as objects by name and question marks are question marks. */
+const PLAIN = { rowsAsArray: false, namedPlaceholders: false, nestTables: false } as const;
+
+const asItCame: Mysql2TypeCast = (_field, next) => next();
+
 export const mysql2 =
   (pool: Mysql2Pool): Connect =>
   async () => {
     const connection = await pool.getConnection();
+    // A function of the application's is replaced by a function only, which costs something for each value.
+    const isCast = typeof connection.connection?.config?.typeCast === "function";
+    const typeCast = isCast ? asItCame : true;
     return {
       execute: async (sql, values) => {
-        // Whatever the application's pool is set to, rows come as objects and question marks are question marks.
-        const query = { sql, values: values.map(toBuffer), rowsAsArray: false, namedPlaceholders: false };
+        const query = { sql, values: values.map(toBuffer), ...PLAIN, typeCast };
         return (await connection.execute(query))[0];
       },
       command: (sql) => connection.query(sql),
@@ -35,7 +42,7 @@ export const mariadb =
     const connection = await pool.getConnection();
     return {
       execute: (sql, values) => {
-        const query = { sql, rowsAsArray: false, namedPlaceholders: false, metaAsArray: false };
+        const query = { sql, ...PLAIN, metaAsArray: false, autoJsonMap: false, typeCast: undefined as never };
         return connection.execute(query, values.map(toBuffer));
       },
       command: (sql) => connection.query(sql),

@@ -9,6 +9,12 @@ interface PgQuery {
   name?: string;
   text: string;
   values: unknown[];
+  types?: PgTypes;
+}
+
+/** How values are read that came as text or, where the client asks for them so, as bytes. */
+export interface PgTypes {
+  getTypeParser(oid: number, format?: string): (value: never) => unknown;
 }
 
 /** A `Client` of node-postgres. Give psession one of its own: transactions of others would get mixed up with ours. */
@@ -52,11 +58,18 @@ interface PostgresJsConnection {
 
 /** postgres.js: what `postgres(url)` gives. */
 export interface PostgresJs extends PostgresJsConnection {
+  readonly options?: {
+    readonly transform?: { readonly column?: { readonly from?: ((column: string) => string) | undefined } };
+  };
   begin(options: string, work: (connection: PostgresJsConnection) => Promise<unknown>): Promise<unknown>;
 }
 
 interface PgliteConnection {
-  query(text: string, values?: never[]): Promise<{ rows: unknown[]; affectedRows?: number }>;
+  query(
+    text: string,
+    values?: never[],
+    options?: { rowMode?: "object"; parsers?: Readonly<Record<number, (value: string) => unknown>> },
+  ): Promise<{ rows: unknown[]; affectedRows?: number }>;
 }
 
 /** PGlite: PostgreSQL in this process. */

@@ -5,6 +5,7 @@ import type { Answer, RawRow, Statement } from "../sql/statement.ts";
 import { Turns } from "../turns.ts";
 import type { PgClient, PgPool, PgPoolClient } from "./clients.ts";
 import { isOfServer } from "./of-server.ts";
+import { pgTypes } from "./pg-types.ts";
 
 /** Runs of its own time: the isolation that the programs are written for, whatever the server's default is. */
 const BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED";
@@ -19,7 +20,7 @@ class Prepared {
   }
 
   async run(client: PgClient, { sql, values }: Statement): Promise<Answer> {
-    const query = { text: sql, values: values as unknown[] };
+    const query = { text: sql, values: values as unknown[], types: pgTypes };
     const result = await client.query(this.#prepares ? { name: this.#nameOf(sql), ...query } : query);
     return { rows: result.rows as RawRow[], count: result.rowCount ?? 0 };
   }

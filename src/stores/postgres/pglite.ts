@@ -32,7 +32,14 @@ export class PgliteDriver implements SqlDriver {
   async close(): Promise<void> {}
 }
 
+/** Whatever the application's own parsers make of numbers and text. */
+const asItCame = (value: string): string => value;
+const OWN = {
+  rowMode: "object",
+  parsers: { 20: asItCame, 21: asItCame, 23: asItCame, 25: asItCame, 1043: asItCame, 2950: asItCame },
+} as const;
+
 async function run(connection: Connection, { sql, values, returns }: Statement): Promise<Answer> {
-  const { rows, affectedRows } = await connection.query(sql, values as never[]);
+  const { rows, affectedRows } = await connection.query(sql, values as never[], OWN);
   return { rows: returns ? (rows as RawRow[]) : [], count: affectedRows ?? 0 };
 }

@@ -9,10 +9,14 @@ type Connection = Pick<PostgresJs, "unsafe">;
 export class PostgresJsDriver implements SqlDriver {
   readonly #sql: PostgresJs;
   readonly #prepare: boolean;
+  /** What the application has done to the names of all columns, ours too: `transform: postgres.camel`. */
+  readonly #rename: ((column: string) => string) | undefined;
+  readonly #names = new Map<string, ReadonlyMap<string, string>>();
 
   constructor(sql: PostgresJs, prepares: boolean) {
     this.#sql = sql;
     this.#prepare = prepares;
+    this.#rename = sql.options?.transform?.column?.from ?? undefined;
   }
 
   async run(statement: Statement, deadline: Deadline): Promise<Answer> {
@@ -25,7 +29,7 @@ export class PostgresJsDriver implements SqlDriver {
       },
     };
     try {
-      return await answered(query);
+      return this.#named(statement, await answered(query));
     } finally {
       deadline.lease = undefined;
     }
@@ -44,7 +48,7 @@ export class PostgresJsDriver implements SqlDriver {
           // Nobody waits for it any more: what it holds is better given back.
           if (deadline.isOver) throw new NotSent(new Error("The transaction took too long."));
           try {
-            return await answered(this.#query(connection, statement));
+            return this.#named(statement, await answered(this.#query(connection, statement)));
           } catch (error) {
             isBroken ||= !isOfServer(error);
             throw error;
@@ -71,9 +75,25 @@ export class PostgresJsDriver implements SqlDriver {
 
   async close(): Promise<void> {}
 
+  /** Gives columns back the names that the statement has for them. */
+  #named({ sql }: Statement, answer: Answer): Answer {
+    if (this.#rename === undefined || answer.rows.length === 0) return answer;
+    const names = this.#names.get(sql) ?? namesIn(sql, this.#rename);
+    this.#names.set(sql, names);
+    const named = (row: RawRow): RawRow =>
+      Object.fromEntries(Object.entries(row).map(([name, value]) => [names.get(name) ?? name, value]));
+    return { ...answer, rows: answer.rows.map(named) };
+  }
+
   #query(connection: Connection, { sql, values }: Statement): PostgresJsQuery {
     return connection.unsafe(sql, values.map(toDriver) as never[], { prepare: this.#prepare });
   }
+}
+
+/** Names of columns by what the application's setting makes of them. Ours are all said with AS. */
+function namesIn(sql: string, rename: (column: string) => string): ReadonlyMap<string, string> {
+  const names = [...sql.matchAll(/ AS "?(\w+)"?/g)].map(([, name = ""]) => name);
+  return new Map(names.map((name) => [rename(name), name]));
 }
 
 /**

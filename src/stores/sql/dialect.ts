@@ -47,6 +47,8 @@ export interface Dialect {
   /** Touches of different sessions, none of which confirms, as few statements. */
   touchAll?(statements: Statements, touches: readonly Touch[]): Statement[];
 
+  /** A sentence about settings of drivers that change what rows look like, for whoever has set one. */
+  readonly rowSettings: string;
   readonly marking: Marking;
   /** Answers with `now` in epoch milliseconds; undefined where the database has no clock but the process's. */
   readonly clock?: string;

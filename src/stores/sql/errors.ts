@@ -1,4 +1,6 @@
 import { PsessionError, reasonOf } from "../../errors.ts";
+import { Misread, misreadError } from "./answers.ts";
+import type { Dialect } from "./dialect.ts";
 import type { SqlFault } from "./statement.ts";
 
 const ADVICE = {
@@ -13,8 +15,13 @@ const ADVICE = {
 } as const;
 
 /** A fault of the database as an error of ours. Values of statements are in no message. */
-export function storeError(name: string, { kind, cause }: SqlFault): PsessionError {
+export function storeError(
+  name: string,
+  { kind, cause }: SqlFault,
+  { rowSettings }: Pick<Dialect, "rowSettings">,
+): PsessionError {
   if (cause instanceof PsessionError) return cause;
+  if (cause instanceof Misread) return misreadError(name, rowSettings, cause);
   const told = withoutValues(cause);
   if (kind === "schema") {
     return new PsessionError(

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { PsessionError } from "../../errors.ts";
+import { textIn, valueIn } from "./answers.ts";
 import { type Dialect, qualified } from "./dialect.ts";
 import { columnOf, INDEXES, type Schema, type Table } from "./schema.ts";
 import { isFault, type Program, type Statement } from "./statement.ts";
@@ -41,7 +42,7 @@ export function* lockedMigration(statements: Statements, at: number): Program<re
   if (lock !== undefined) {
     const { rows } = yield lock.acquire;
     // MySQL answers 0 when it has waited in vain, NULL when something went wrong; PostgreSQL fails instead.
-    if (Number(rows[0]?.["locked"]) !== 1) {
+    if (Number(valueIn(rows[0], "locked")) !== 1) {
       throw new PsessionError(
         "store_unavailable",
         "Psession's tables could not be created or updated: another process has been at it for too long. It is tried again at the next use.",
@@ -114,7 +115,7 @@ export function* missingMigrations(statements: Statements): Program<Migration[]>
   const missing: Migration[] = [];
   for (const migration of statements.dialect.migrations(statements.schema)) {
     const { rows } = yield statements.meta(recordOf(migration));
-    const recorded = rows[0]?.["value"];
+    const recorded = rows[0] === undefined ? undefined : textIn(rows[0], "value");
     if (recorded === undefined) missing.push(migration);
     else if (recorded !== checksum(migration)) {
       throw new PsessionError(

@@ -1,4 +1,17 @@
 /** How rows come back: which columns are selected under which names, and how a driver's values become ours. */
+import type { UserId } from "../store.ts";
+import {
+  asBytes,
+  asDigest,
+  asInteger,
+  asText,
+  asTextOrInteger,
+  type Check,
+  misread,
+  ofHex,
+  textIn,
+  valueIn,
+} from "./answers.ts";
 import type { Values } from "./assemble.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Column, ColumnKind, Schema, Table } from "./schema.ts";
@@ -7,7 +20,8 @@ import type { RawRow } from "./statement.ts";
 /** The part of a SELECT that names columns, and who reads what it gives. */
 export interface Selection<Row> {
   readonly list: string;
-  readonly read: (raw: RawRow) => Row;
+  /** Undefined where an outer join found no row. */
+  readonly read: (raw: RawRow) => Row | undefined;
 }
 
 /** One column of a driver's row. */
@@ -16,13 +30,14 @@ interface Reader {
   readonly place: number;
   /** Where its value is, in a list or an object. */
   readonly key: string | number;
-  /** Undefined where a value is taken as the driver gives it. */
-  readonly read: ((value: unknown) => unknown) | undefined;
+  /** As the table calls it, for messages. */
+  readonly column: string;
+  readonly check: Check;
+  readonly nullable: boolean;
 }
 
 /** Kinds whose values, as text, hold no comma and are never empty. */
 const PACKABLE: ReadonlySet<ColumnKind> = new Set(["id", "digest", "time", "moment", "count"]);
-const PACK = "packed";
 
 /** What a column is called in a selection, however it is called in its table. */
 export const aliased =
@@ -37,13 +52,6 @@ export class Reading {
   constructor(schema: Schema, dialect: Dialect) {
     this.#schema = schema;
     this.#dialect = dialect;
-  }
-
-  selectList(columns: readonly Column[], alias: string): string {
-    const { quote } = this.#dialect;
-    return columns
-      .map((column) => `${this.#expression(column, alias)} AS ${quote(aliased(alias)(column))}`)
-      .join(", ");
   }
 
   /** `keyOf`: where a column's value is in what the driver gave. */
@@ -61,20 +69,40 @@ export class Reading {
   }
 
   /**
-   * A selection that has ids, numbers and digests packed into one column where the dialect does so: drivers take
-   * longer for twenty columns than the database takes to find the row.
+   * All columns of a table, of which the first is its key. Ids, numbers and digests come packed into one column where the
+   * dialect does so: drivers take longer for twenty columns than the database takes to find the row, and may be set to
+   * make something of their own of numbers and bytes.
    */
-  packed<Row>(
-    { columns }: Pick<Table<keyof Row & string>, "columns">,
+  selection<Row>(
+    table: Pick<Table<keyof Row & string>, "columns">,
     assemble: (values: Values) => Row,
     alias: string,
   ): Selection<Row> {
-    const dialect = this.#dialect;
-    if (dialect.packed === undefined)
-      return {
-        list: this.selectList(columns, alias),
-        read: this.rows<Row>({ columns }, assemble, aliased(alias)),
-      };
+    return this.#dialect.packed === undefined
+      ? this.#plain(table, assemble, alias)
+      : this.#packed(table, assemble, alias, this.#dialect.packed);
+  }
+
+  #plain<Row>(
+    table: Pick<Table<keyof Row & string>, "columns">,
+    assemble: (values: Values) => Row,
+    alias: string,
+  ): Selection<Row> {
+    const [key] = table.columns.map(aliased(alias));
+    const rowOf = this.rows<Row>(table, assemble, aliased(alias));
+    return {
+      list: this.#list(table.columns, alias),
+      read: (raw) => (valueIn(raw, key ?? "") === null ? undefined : rowOf(raw)),
+    };
+  }
+
+  #packed<Row>(
+    { columns }: Pick<Table<keyof Row & string>, "columns">,
+    assemble: (values: Values) => Row,
+    alias: string,
+    packed: NonNullable<Dialect["packed"]>,
+  ): Selection<Row> {
+    const pack = `${alias}_packed`;
     const inside = columns.filter(({ kind }) => PACKABLE.has(kind));
     const beside = columns.filter(({ kind }) => !PACKABLE.has(kind));
     const parts = inside.map((column) => ({ ...column, expression: this.#expression(column, alias) }));
@@ -82,30 +110,44 @@ export class Reading {
       inside,
       columns,
       (_, index) => index,
-      (column) => (column.kind === "digest" ? bytesOfHex : this.#read(column)),
+      (column) => (column.kind === "digest" ? ofHex(bytesOf(column)) : this.#check(column)),
     );
     const readers = this.#readers(beside, columns, aliased(alias));
     return {
-      list: `${dialect.packed(parts)} AS ${dialect.quote(PACK)}, ${this.selectList(beside, alias)}`,
+      list: `${packed(parts)} AS ${this.#dialect.quote(pack)}, ${this.#list(beside, alias)}`,
       read: (raw) => {
+        const text = textIn(raw, pack);
+        // Of what has no key nothing is there.
+        if (text.startsWith(",")) return undefined;
+        const found = text.split(",");
+        if (found.length !== inside.length) throw misread(pack, `a list of ${inside.length}`, text);
         const values = new Array<unknown>(columns.length);
-        fill(values, String(raw[PACK]).split(","), packedReaders, "");
+        fill(values, found, packedReaders, "");
         fill(values, raw, readers);
         return assemble(values);
       },
     };
   }
 
+  #list(columns: readonly Column[], alias: string): string {
+    const { quote } = this.#dialect;
+    return columns
+      .map((column) => `${this.#expression(column, alias)} AS ${quote(aliased(alias)(column))}`)
+      .join(", ");
+  }
+
   #readers(
     columns: readonly Column[],
     all: readonly Column[],
     keyOf: (column: Column, index: number) => string | number,
-    readOf = (column: Column) => this.#read(column),
+    checkOf = (column: Column) => this.#check(column),
   ): readonly Reader[] {
     return columns.map((column, index) => ({
       place: all.indexOf(column),
       key: keyOf(column, index),
-      read: readOf(column),
+      column: column.column,
+      check: checkOf(column),
+      nullable: column.nullable,
     }));
   }
 
@@ -115,34 +157,48 @@ export class Reading {
     return isDate ? this.#dialect.selectMoment(name) : name;
   }
 
-  #read({ kind }: Column): Reader["read"] {
-    switch (kind) {
+  #check(column: Column): Check {
+    switch (column.kind) {
       case "moment":
-        return this.#schema.timestamps === "datetime" ? (value) => this.#dialect.parseMoment(value) : Number;
+        return this.moment;
       case "time":
       case "count":
-        // BIGINT arrives as text from some drivers, as bigint from others.
-        return Number;
+        return asInteger;
       case "user":
-        return this.#schema.userIds === "integer" ? Number : undefined;
+        return this.user;
       case "digest":
-        return readBytes;
+        return bytesOf(column);
       default:
-        return undefined;
+        return asText;
     }
   }
+
+  /** Checks what `selectMoment` selects. */
+  get moment(): Check<number> {
+    return this.#schema.timestamps === "datetime" ? this.#date : asInteger;
+  }
+
+  readonly #date: Check<number> = (value, column) => {
+    const time = this.#dialect.parseMoment(value);
+    if (Number.isFinite(time)) return time;
+    throw misread(column, "a date", value);
+  };
+
+  /** Checks what came as a user's id. */
+  get user(): Check<UserId> {
+    return { any: asTextOrInteger, integer: asInteger, text: asText, uuid: asText }[this.#schema.userIds];
+  }
 }
+
+/** A salt is a digest's neighbour, and shorter. */
+const bytesOf = ({ field }: Column): Check<Uint8Array> => (field === "salt" ? asBytes : asDigest);
 
 /** `nothing`: what stands for null besides null. */
 function fill(values: unknown[], raw: object, readers: readonly Reader[], nothing?: string): void {
-  for (const { place, key, read } of readers) {
+  for (const { place, key, column, check, nullable } of readers) {
     const value = (raw as Record<string | number, unknown>)[key];
-    const isThere = value !== null && value !== undefined && value !== nothing;
-    values[place] = isThere ? (read === undefined ? value : read(value)) : undefined;
+    if (value !== null && value !== undefined && value !== nothing) values[place] = check(value, column);
+    else if (nullable && value !== undefined) values[place] = undefined;
+    else throw misread(column, "a value", value);
   }
 }
-
-const bytesOfHex = (value: unknown): Uint8Array => Buffer.from(value as string, "hex");
-
-/** libsql gives an ArrayBuffer for the rows of `all`. */
-const readBytes = (value: unknown): unknown => (value instanceof ArrayBuffer ? new Uint8Array(value) : value);

@@ -1,4 +1,5 @@
 import { PsessionError } from "../../errors.ts";
+import { Misread } from "./answers.ts";
 import { wasRefusedByDriver } from "./dialect.ts";
 import { Deadline, execute, NotSent, type SqlDriver } from "./driver.ts";
 import { storeError } from "./errors.ts";
@@ -42,8 +43,10 @@ export class Runner {
   }
 
   /** One statement that changes nothing: what most requests need, and no more. */
-  read(statement: Statement): Promise<Answer> {
-    return this.#retrying(true, this.#timeout, (deadline) => this.#driver.run(statement, deadline));
+  read<T>(statement: Statement, read: (rows: Answer["rows"]) => T): Promise<T> {
+    return this.#retrying(true, this.#timeout, async (deadline) =>
+      read((await this.#driver.run(statement, deadline)).rows),
+    );
   }
 
   /** Statements that each stand by themselves. `isRepeatable`: done twice they do what they do once. */
@@ -99,7 +102,8 @@ export class Runner {
         const fault = this.#fault(error, !isRepeatable);
         const most = fault.mayBeDone && fault.kind !== "contention" ? 0 : (MOST_RETRIES[fault.kind] ?? 0);
         if (attempt < most) await pause(attempt);
-        if (attempt >= most || performance.now() >= deadline.at) throw storeError(this.#name, fault);
+        if (attempt >= most || performance.now() >= deadline.at)
+          throw storeError(this.#name, fault, this.#statements.dialect);
       }
     }
   }
@@ -135,6 +139,7 @@ export class Runner {
 
   #fault(error: unknown, mayBeDone: boolean): SqlFault {
     if (error instanceof SqlFault) return error;
+    if (error instanceof Misread) return new SqlFault("other", error);
     const { dialect } = this.#statements;
     if (error instanceof NotSent) {
       const kind = dialect.classify(error.cause);

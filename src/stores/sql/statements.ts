@@ -11,11 +11,12 @@ import type {
   UserEntry,
   UserId,
 } from "../store.ts";
-import { assembleEntry, assembleLogin, assembleSession, type Values } from "./assemble.ts";
+import { valueIn } from "./answers.ts";
+import { assembleEntry, assembleLogin, assembleSession } from "./assemble.ts";
 import { type Dialect, qualified } from "./dialect.ts";
 import { isMark } from "./marks.ts";
 import { PRUNE } from "./programs/keep-house.ts";
-import { aliased, Reading, type Selection } from "./reading.ts";
+import { Reading, type Selection } from "./reading.ts";
 import { type Column, columnOf, type Schema, type Table } from "./schema.ts";
 import type { RawRow, SqlValue, Statement } from "./statement.ts";
 
@@ -44,9 +45,7 @@ export class Statements {
   readonly k: Columns<FieldsOf<Schema["locks"]>>;
   readonly a: Columns<FieldsOf<Schema["audit"]>>;
   readonly readSession: (raw: RawRow) => SessionRow | undefined;
-  /** Of what `findSessions` selects. */
-  readonly readFound: (raw: RawRow) => SessionRow;
-  /** The same from a list of its values, where the dialect packs nothing. */
+  /** From a list of what `findSessions` selects, where the dialect packs nothing. */
   readonly sessionOf: (values: readonly unknown[]) => SessionRow;
   readonly readLogin: (raw: RawRow) => RememberedRow | undefined;
   readonly readAudit: (raw: RawRow) => AuditEntry | undefined;
@@ -57,10 +56,9 @@ export class Statements {
   readonly #inserts = new Map<Table, string>();
   readonly #kept = new Map<string, string>();
   readonly #joined: string;
-  readonly #sessionList: string;
+  readonly #session: Selection<SessionRow>;
+  readonly #entryList: string;
   readonly #reading: Reading;
-  /** Of a session that is read by itself, as most are. */
-  readonly #found: Selection<SessionRow>;
 
   constructor(schema: Schema, dialect: Dialect) {
     this.schema = schema;
@@ -76,18 +74,15 @@ export class Statements {
     this.k = this.#columns(schema.locks);
     this.a = this.#columns(schema.audit);
     this.#reading = new Reading(schema, dialect);
-    this.#sessionList = this.selectList(schema.sessions, "s");
-    this.#joined = `SELECT ${this.selectList(schema.logins, "l")}, ${this.#sessionList}`;
-    this.#found = this.#reading.packed<SessionRow>(schema.sessions, assembleSession, "s");
-    this.readFound = this.#found.read;
+    this.#session = this.#reading.selection<SessionRow>(schema.sessions, assembleSession, "s");
+    const login = this.#reading.selection<RememberedRow>(schema.logins, assembleLogin, "l");
+    const entry = this.#reading.selection<AuditEntry>(schema.audit, assembleEntry, "a");
+    this.#joined = `SELECT ${login.list}, ${this.#session.list}`;
+    this.#entryList = entry.list;
     this.sessionOf = this.#reading.rows<SessionRow>(schema.sessions, assembleSession, (_, index) => index);
-    this.readSession = this.#joinedReader<SessionRow>(schema.sessions, "s", assembleSession);
-    this.readLogin = this.#joinedReader<RememberedRow>(schema.logins, "l", assembleLogin);
-    this.readAudit = this.#joinedReader<AuditEntry>(schema.audit, "a", assembleEntry);
-  }
-
-  selectList(table: Table, alias: string): string {
-    return this.#reading.selectList(table.columns, alias);
+    this.readSession = this.#session.read;
+    this.readLogin = login.read;
+    this.readAudit = entry.read;
   }
 
   /** A statement from a text with `?` for its values. Texts are numbered once, where a dialect numbers them. */
@@ -120,7 +115,7 @@ export class Statements {
     const { sql: condition, values } = this.dialect.isOneOf(`s.${this.s.id}`, ids);
     let sql = this.#findSessions.get(condition);
     if (sql === undefined) {
-      sql = this.numbered(`SELECT ${this.#found.list} FROM ${this.S} s WHERE ${condition}`);
+      sql = this.numbered(`SELECT ${this.#session.list} FROM ${this.S} s WHERE ${condition}`);
       this.#findSessions.set(condition, sql);
     }
     return { sql, values, returns: true };
@@ -322,7 +317,7 @@ export class Statements {
   #sessionWhere(field: "id" | "rememberedId", value: string): Statement {
     const { S, s } = this;
     return this.make(
-      `SELECT ${this.#sessionList} FROM ${S} s WHERE s.${s[field]} = ?${this.dialect.forUpdate}`,
+      `SELECT ${this.#session.list} FROM ${S} s WHERE s.${s[field]} = ?${this.dialect.forUpdate}`,
       [value],
       true,
     );
@@ -387,6 +382,10 @@ export class Statements {
 
   selectMoment(column: string): string {
     return this.schema.timestamps === "datetime" ? this.dialect.selectMoment(column) : column;
+  }
+
+  momentIn(raw: RawRow, column: string): number {
+    return this.#reading.moment(valueIn(raw, column), column);
   }
 
   /** Of what `selectMoment` selects. */
@@ -521,7 +520,7 @@ export class Statements {
     if (before !== undefined) conditions.push([`a.${a.id} < ?`, before]);
     const where = conditions.length === 0 ? "" : ` WHERE ${conditions.map(([sql]) => sql).join(" AND ")}`;
     return this.make(
-      `SELECT ${this.selectList(this.schema.audit, "a")} FROM ${A} a${where} ORDER BY a.${a.id} DESC LIMIT ${Math.trunc(limit)}`,
+      `SELECT ${this.#entryList} FROM ${A} a${where} ORDER BY a.${a.id} DESC LIMIT ${Math.trunc(limit)}`,
       conditions.map(([, value]) => value),
       true,
     );
@@ -626,9 +625,9 @@ export class Statements {
     return userId;
   }
 
-  readUser(value: unknown): UserId | undefined {
-    if (value === null || value === undefined) return undefined;
-    return this.schema.userIds === "integer" ? Number(value) : (value as UserId);
+  userIn(raw: RawRow, column: string): UserId | undefined {
+    const value = valueIn(raw, column);
+    return value === null ? undefined : this.#reading.user(value, column);
   }
 
   readRemembered(raw: RawRow | undefined): Remembered | undefined {
@@ -648,16 +647,5 @@ export class Statements {
   #columns<Field extends string>(table: Table<Field>): Columns<Field> {
     const entries = table.columns.map(({ field, column }) => [field, this.dialect.quote(column)] as const);
     return Object.fromEntries(entries) as Columns<Field>;
-  }
-
-  /** Turns a driver's row into ours, or undefined where an outer join found none. */
-  #joinedReader<Row>(
-    table: Table<keyof Row & string>,
-    alias: string,
-    assemble: (values: Values) => Row,
-  ): (raw: RawRow) => Row | undefined {
-    const rowOf = this.#reading.rows<Row>(table, assemble, aliased(alias));
-    const key = `${alias}_id`;
-    return (raw) => (raw[key] === null || raw[key] === undefined ? undefined : rowOf(raw));
   }
 }

@@ -22,6 +22,7 @@ import type {
   UserId,
   UserIdKind,
 } from "../store.ts";
+import { integerIn } from "./answers.ts";
 import { insertsOnly, isSingleWrite, withoutEmptyProof } from "./changes.ts";
 import type { SqlDriver } from "./driver.ts";
 import { isMigrated, lockedMigration } from "./migrations.ts";
@@ -100,8 +101,8 @@ export class SqlStore implements Store {
   }
 
   async findRemembered(id: string): Promise<Remembered | undefined> {
-    const { rows } = await (await this.#whenReady()).read(this.statements.findRemembered(id));
-    return this.statements.readRemembered(rows[0]);
+    const runner = await this.#whenReady();
+    return runner.read(this.statements.findRemembered(id), ([raw]) => this.statements.readRemembered(raw));
   }
 
   async apply(given: Change): Promise<ChangeResult> {
@@ -212,8 +213,7 @@ export class SqlStore implements Store {
   }
 
   async #now(clock: string): Promise<number> {
-    const { rows } = await this.#runner.read({ sql: clock, values: [], returns: true });
-    return Number(rows[0]?.["now"]);
+    return this.#runner.read({ sql: clock, values: [], returns: true }, ([row]) => integerIn(row, "now"));
   }
 
   async #findSessions(ids: readonly string[]): Promise<ReadonlyMap<string, SessionRow>> {
@@ -221,13 +221,14 @@ export class SqlStore implements Store {
     tellOfBatch(this.name, "findSession", ids.length);
     // Every request comes by here: no turn of the event loop more than needed.
     const runner = this.#isReady ? this.#runner : await this.#whenReady();
-    const { rows } = await runner.read(statements.findSessions(ids));
-    const found = new Map<string, SessionRow>();
-    for (const raw of rows) {
-      const row = statements.readFound(raw);
-      found.set(row.id, row);
-    }
-    return found;
+    return runner.read(statements.findSessions(ids), (rows) => {
+      const found = new Map<string, SessionRow>();
+      for (const raw of rows) {
+        const row = statements.readSession(raw);
+        if (row !== undefined) found.set(row.id, row);
+      }
+      return found;
+    });
   }
 
   async #touchAll(touches: readonly Touch[]): Promise<void> {

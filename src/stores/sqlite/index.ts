@@ -302,7 +302,7 @@ function translate(error: unknown, message?: string): unknown {
   const fault = asFault(error);
   if (!(fault instanceof SqlFault)) return fault;
   if (message !== undefined) return new PsessionError("store_unavailable", message, { cause: fault.cause });
-  return storeError("sqlite", fault);
+  return storeError("sqlite", fault, sqliteDialect);
 }
 
 /** What the database threw, as a fault; what is none stays what it is. */

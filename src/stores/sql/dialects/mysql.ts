@@ -86,6 +86,8 @@ export const mysqlDialect: Dialect = {
   },
   applyAtOnce,
   touchAll,
+  rowSettings:
+    "typeCast, nestTables and rowsAsArray of a pool change what rows look like: give psession a pool without them.",
   marking: mysqlMarking,
   clock: `SELECT ${CLOCK} AS now`,
   migrations: (schema) => [

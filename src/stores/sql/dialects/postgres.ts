@@ -66,6 +66,8 @@ export const postgresDialect: Dialect = {
     ),
   applyAtOnce,
   touchAll,
+  rowSettings:
+    "transform and types of postgres.js, parsers of PGlite and plugins of a pool change what rows look like: give psession a pool without them.",
   marking: postgresMarking,
   clock: `SELECT ${CLOCK} AS now`,
   migrations: (schema) => [

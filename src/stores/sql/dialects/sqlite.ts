@@ -52,6 +52,8 @@ export const sqliteDialect: Dialect = {
   prune: (table, key, pruneAfter, limit, also) =>
     `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${pruneAfter} < ?${also} ORDER BY ${pruneAfter} LIMIT ${limit})`,
   lockUser: () => undefined,
+  rowSettings:
+    "Options of the database that change what rows look like, such as returnArrays, do that: give psession one without them.",
   marking: sqliteMarking,
   migrations: (schema) => [
     tablesMigration(sqliteDialect, schema, STRICT, createIndex),

@@ -1,6 +1,7 @@
 import { tagOf } from "../../../secrets.ts";
 import { cutPage, past } from "../../browse.ts";
 import type { BrowsePage, BrowseResult, StoreFault, StoreReport, TableReport } from "../../store.ts";
+import { integerIn, textIn, textOrNothingIn } from "../answers.ts";
 import { indexesOf } from "../migrations.ts";
 import type { Table } from "../schema.ts";
 import { isFault, type Program, type RawRow } from "../statement.ts";
@@ -25,7 +26,7 @@ export function* browseProgram(statements: Statements, { after, limit }: BrowseP
 export function* inspectProgram(statements: Statements): Program<StoreReport> {
   const { schema, dialect } = statements;
   const { rows: server } = yield statements.make(dialect.inspection.server, [], true);
-  const facts = server[0] ?? {};
+  const [facts] = server;
   const tables: TableReport[] = [];
   const faults: StoreFault[] = [];
   let prunedAt: number | undefined;
@@ -43,7 +44,7 @@ export function* inspectProgram(statements: Statements): Program<StoreReport> {
     tables.push(yield* sizeOf(statements, table));
     if (table === schema.meta) prunedAt = yield* lastPruned(statements);
   }
-  return { now: Number(facts["now"]), version: String(facts["version"]), tables, prunedAt, faults };
+  return { now: integerIn(facts, "now"), version: textIn(facts, "version"), tables, prunedAt, faults };
 }
 
 const missing = ({ name }: Table): StoreFault => ({
@@ -53,7 +54,7 @@ const missing = ({ name }: Table): StoreFault => ({
 
 function columnFaults(statements: Statements, table: Table, found: readonly RawRow[]): StoreFault[] {
   const { dialect } = statements;
-  const byName = new Map(found.map((row) => [dialect.inspection.fold(String(row["name"])), row]));
+  const byName = new Map(found.map((row) => [dialect.inspection.fold(textIn(row, "name")), row]));
   return table.columns.flatMap((column) => {
     const row = byName.get(dialect.inspection.fold(column.column));
     const where = `${table.name}.${column.column}`;
@@ -65,9 +66,9 @@ function columnFaults(statements: Statements, table: Table, found: readonly RawR
         },
       ];
     }
-    const collation = row["collation"];
+    const collation = textOrNothingIn(row, "collation");
     const compares = column.kind === "id" || column.kind === "user";
-    const isCollated = compares && collation !== null && !dialect.inspection.isBinary(String(collation));
+    const isCollated = compares && collation !== undefined && !dialect.inspection.isBinary(collation);
     return [
       ...(isCollated
         ? [
@@ -77,7 +78,7 @@ function columnFaults(statements: Statements, table: Table, found: readonly RawR
             },
           ]
         : []),
-      ...(dialect.inspection.typeFaults?.(column, where, String(row["type"])) ?? []),
+      ...(dialect.inspection.typeFaults?.(column, where, textIn(row, "type")) ?? []),
     ];
   });
 }
@@ -89,8 +90,9 @@ function* indexFaults(statements: Statements, table: Table): Program<StoreFault[
   return indexesOf(statements.schema, table).flatMap(({ column, name, isUnique }) => {
     const isThere = rows.some(
       (row) =>
-        fold(String(row["name"])) === fold(column) &&
-        (!isUnique || (Number(row["is_unique"]) === 1 && Number(row["width"]) === 1)),
+        // Of an index on an expression it is null.
+        fold(textOrNothingIn(row, "name") ?? "") === fold(column) &&
+        (!isUnique || (integerIn(row, "is_unique") === 1 && integerIn(row, "width") === 1)),
     );
     if (isThere) return [];
     const kind = isUnique ? "unique index" : "index";
@@ -111,7 +113,7 @@ function* sizeOf(statements: Statements, table: Table): Program<TableReport> {
   const estimate = Number(size["estimate"] ?? -1);
   if (bytes !== undefined && bytes > COUNTED_BYTES && estimate >= 0) return { name, rows: estimate, bytes };
   const { rows } = yield statements.countRows(table);
-  return { name, rows: Number(rows[0]?.["n"]), bytes };
+  return { name, rows: integerIn(rows[0], "n"), bytes };
 }
 
 /** Undefined where the database was built without what tells sizes. */
@@ -127,7 +129,7 @@ function* attempted(statement: ReturnType<Statements["make"]>): Program<RawRow |
 function* lastPruned(statements: Statements): Program<number | undefined> {
   try {
     const { rows } = yield statements.prunedAt();
-    return rows[0] === undefined ? undefined : Number(rows[0]["at"]);
+    return rows[0] === undefined ? undefined : integerIn(rows[0], "at");
   } catch (error) {
     // Its columns are called otherwise, which was told already.
     if (isFault(error, "schema")) return undefined;

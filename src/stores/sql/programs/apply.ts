@@ -11,6 +11,7 @@ import type {
   UserEntry,
   UserId,
 } from "../../store.ts";
+import { integerIn } from "../answers.ts";
 import { isSingleWrite } from "../changes.ts";
 import type { Table } from "../schema.ts";
 import { type Answer, isFault, type Program, type Statement } from "../statement.ts";
@@ -139,10 +140,10 @@ export function* applyAtOnceProgram(
   // It always has a row: without one, what came is the answer to something else.
   if (answer === undefined)
     throw Object.assign(new Error("The answer was lost."), { code: "CONNECTION_CLOSED" });
-  if (Number(answer["done"]) === 1) return [];
-  if (change.proof !== undefined && Number(answer["proved"]) === 0) throw new UnsureProof();
-  if (Number(answer["held"]) === 0) throw new LostCondition("rotation");
-  throw new LostCondition(Number(answer["seen"]) === 0 ? "missing" : "stale");
+  if (integerIn(answer, "done") === 1) return [];
+  if (change.proof !== undefined && integerIn(answer, "proved") === 0) throw new UnsureProof();
+  if (integerIn(answer, "held") === 0) throw new LostCondition("rotation");
+  throw new LostCondition(integerIn(answer, "seen") === 0 ? "missing" : "stale");
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { AuditEntry, AuditQuery, AuditTrail } from "../../audit.ts";
 import { earliestAuditId } from "../../audit.ts";
+import { integerIn, textIn } from "../answers.ts";
 import { isFault, type Program } from "../statement.ts";
 import type { Statements } from "../statements.ts";
 
@@ -64,7 +65,7 @@ function* readProgram(statements: Statements, query: AuditQuery): Program<AuditE
 
 function* countProgram(statements: Statements, since: number): Program<ReadonlyMap<string, number>> {
   const { rows } = yield statements.countAudit(earliestAuditId(since));
-  return new Map(rows.map((row) => [String(row["event"]), Number(row["n"])]));
+  return new Map(rows.map((row) => [textIn(row, "event"), integerIn(row, "n")]));
 }
 
 /** By key, which is in the order of time: no further index is needed. */
@@ -73,6 +74,6 @@ function* pruneAuditProgram(statements: Statements, before: number, limit: numbe
   const atOnce = statements.prune("audit", end, limit);
   if (atOnce !== undefined) return (yield atOnce).count;
   const { rows } = yield statements.garbage("audit", end, limit);
-  const ids = rows.map((row) => String(row["id"]));
+  const ids = rows.map((row) => textIn(row, "id"));
   return ids.length === 0 ? 0 : (yield statements.deleteGarbage("audit", end, ids)).count;
 }

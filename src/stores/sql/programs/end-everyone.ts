@@ -1,4 +1,5 @@
 import type { Ended, EndSelector, UserId } from "../../store.ts";
+import { textOrNothingIn } from "../answers.ts";
 import type { Program, Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
 import { ofHandle } from "./end.ts";
@@ -56,18 +57,23 @@ interface Row {
   readonly used: number;
 }
 
-function* rowsOf(statements: Statements, statement: Statement): Program<Row[]> {
+/** What a statement selects of them. */
+type Selected = readonly (keyof Row)[];
+
+const KEYS: Selected = ["session", "login"];
+const LOGIN: Selected = ["login", "user", "used"];
+const SESSION: Selected = ["session", "login", "user", "used"];
+
+function* rowsOf(statements: Statements, statement: Statement, selected: Selected): Program<Row[]> {
   const { rows } = yield statement;
+  const has = (column: keyof Row) => selected.includes(column);
   return rows.map((raw) => ({
-    session: textOf(raw["session"]),
-    login: textOf(raw["login"]),
-    user: statements.readUser(raw["user"]),
-    used: raw["used"] === undefined ? 0 : statements.readMoment(raw["used"]),
+    session: has("session") ? textOrNothingIn(raw, "session") : undefined,
+    login: has("login") ? textOrNothingIn(raw, "login") : undefined,
+    user: has("user") ? statements.userIn(raw, "user") : undefined,
+    used: has("used") ? statements.momentIn(raw, "used") : 0,
   }));
 }
-
-const textOf = (value: unknown): string | undefined =>
-  value === null || value === undefined ? undefined : String(value);
 
 const isIn = (id: string | undefined, realm: string | undefined): boolean =>
   realm === undefined || id?.endsWith(realm) === true;
@@ -85,7 +91,7 @@ function* endLogins(
   after: string,
 ): Program<Chunk> {
   const { reason, realm } = selector;
-  const read = yield* rowsOf(statements, statements.loginsAfter(after, CHUNK));
+  const read = yield* rowsOf(statements, statements.loginsAfter(after, CHUNK), KEYS);
   const isKept = ({ session = "", login = "" }: Row) => kept.has(session) || kept.has(login);
   const wanted = ids(
     read.filter((row) => !isKept(row) && isIn(row.login, realm)),
@@ -94,8 +100,8 @@ function* endLogins(
   const next = read.length < CHUNK ? undefined : read.at(-1)?.login;
   if (wanted.length === 0) return { ended: [], next };
   // Locked first, so that of two who end the same login one says so.
-  const unrevoked = yield* rowsOf(statements, statements.unrevokedLogins(wanted));
-  const locked = yield* rowsOf(statements, statements.sessionsOfLogins(wanted));
+  const unrevoked = yield* rowsOf(statements, statements.unrevokedLogins(wanted), LOGIN);
+  const locked = yield* rowsOf(statements, statements.sessionsOfLogins(wanted), SESSION);
   const loginOf = new Map(unrevoked.map((row) => [row.login, row]));
   const sessions = locked.filter((row) => isOldEnough(selector, row, loginOf.get(row.login)));
   const sessionOf = new Map(locked.map((row) => [row.login, row]));
@@ -125,17 +131,17 @@ function* endSessions(
   after: string,
 ): Program<Chunk> {
   const { reason, realm } = selector;
-  const read = yield* rowsOf(statements, statements.sessionsAfter(after, CHUNK));
+  const read = yield* rowsOf(statements, statements.sessionsAfter(after, CHUNK), ["session"]);
   const next = read.length < CHUNK ? undefined : read.at(-1)?.session;
   const wanted = ids(read, "session").filter((id) => !kept.has(id) && isIn(id, realm));
   if (wanted.length === 0) return { ended: [], next };
   // They may have been given a login since logins were read: one ends the other.
-  const locked = (yield* rowsOf(statements, statements.sessionsByIds(wanted))).filter(
+  const locked = (yield* rowsOf(statements, statements.sessionsByIds(wanted), SESSION)).filter(
     ({ login = "" }) => !kept.has(login),
   );
   const withLogin = ids(locked, "login");
   const unrevoked =
-    withLogin.length === 0 ? [] : yield* rowsOf(statements, statements.unrevokedLogins(withLogin));
+    withLogin.length === 0 ? [] : yield* rowsOf(statements, statements.unrevokedLogins(withLogin), LOGIN);
   const loginOf = new Map(unrevoked.map((row) => [row.login, row]));
   const sessions = locked.filter((row) => isOldEnough(selector, row, loginOf.get(row.login)));
   const sessionOf = new Map(sessions.map((row) => [row.login, row]));

@@ -147,7 +147,7 @@ export function* ofUser(statements: Statements, userId: NonNullable<Ended["userI
 
 export function* ofHandle(statements: Statements, handle: string): Program<UserEntry[]> {
   const found = yield statements.findSessions([handle]);
-  const session = found.rows[0] === undefined ? undefined : statements.readFound(found.rows[0]);
+  const session = found.rows[0] === undefined ? undefined : statements.readSession(found.rows[0]);
   const loginId = session === undefined ? handle : session.rememberedId;
   if (loginId !== undefined) {
     const { rows } = yield statements.findRemembered(loginId);

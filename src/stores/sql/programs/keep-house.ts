@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { LockRequest } from "../../store.ts";
+import { integerIn, textIn } from "../answers.ts";
 import { untilText } from "../marks.ts";
 import { isFault, type Program, type Statement } from "../statement.ts";
 import type { Prunable, Statements } from "../statements.ts";
@@ -25,8 +26,8 @@ export function* lockProgram(statements: Statements, request: LockRequest): Prog
   if (row === undefined) {
     return (yield* inserted(statements.insertLock(request, now, pruneAfter))) ? now : undefined;
   }
-  const held = { owner: String(row["owner"]), fence: Number(row["fence"]) };
-  if (held.owner !== "" && Number(row["until"]) > now) return undefined;
+  const held = { owner: textIn(row, "owner"), fence: integerIn(row, "fence") };
+  if (held.owner !== "" && integerIn(row, "until") > now) return undefined;
   const fence = Math.max(held.fence + 1, now);
   const { count } = yield statements.takeLock(request, held, fence, pruneAfter);
   return count > 0 ? fence : undefined;
@@ -53,7 +54,7 @@ export function* pruneProgram(
   const atOnce = statements.prune(table, before, limit);
   if (atOnce !== undefined) return (yield atOnce).count;
   const { rows } = yield statements.garbage(table, before, limit);
-  const ids = rows.map((row) => String(row["id"]));
+  const ids = rows.map((row) => textIn(row, "id"));
   if (ids.length === 0) return 0;
   return (yield statements.deleteGarbage(table, before, ids)).count;
 }

@@ -1,0 +1,97 @@
+/**
+ * What drivers answer, checked before it decides who somebody is. A pool may be set to change what rows look like: taken
+ * as it came, a column that has another name is a visitor without a session, and a digest that came as text is a theft.
+ */
+import { PsessionError } from "../../errors.ts";
+import type { RawRow } from "./statement.ts";
+
+const DIGEST_BYTES = 32;
+
+/** Something else came than was asked for; the store that reads knows which settings do that. */
+export class Misread extends Error {}
+
+/** Null and undefined are not given to these. */
+export type Check<T = unknown> = (value: unknown, column: string) => T;
+
+export const asText: Check<string> = (value, column) => {
+  if (typeof value === "string") return value;
+  throw misread(column, "text", value);
+};
+
+/** BIGINT arrives as text from some drivers, as bigint from others. */
+export const asInteger: Check<number> = (value, column) => {
+  if (typeof value === "number" ? Number.isSafeInteger(value) : isWholeText(value)) {
+    const number = Number(value);
+    if (Number.isSafeInteger(number)) return number;
+  }
+  throw misread(column, "a whole number", value);
+};
+
+const isWholeText = (value: unknown): boolean =>
+  typeof value === "bigint" || (typeof value === "string" && /^-?\d{1,16}$/.test(value));
+
+export const asDigest: Check<Uint8Array> = (value, column) => {
+  const bytes = asBytes(value, column);
+  if (bytes.byteLength === DIGEST_BYTES) return bytes;
+  throw misread(column, `${DIGEST_BYTES} bytes`, value);
+};
+
+/** libsql gives an ArrayBuffer for the rows of `all`. */
+export const asBytes: Check<Uint8Array> = (value, column) => {
+  if (value instanceof Uint8Array) return value;
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  throw misread(column, "bytes", value);
+};
+
+/** Bytes that were selected as hexadecimal digits. */
+export const ofHex =
+  (check: Check<Uint8Array>): Check<Uint8Array> =>
+  (value, column) =>
+    check(Buffer.from(asText(value, column), "hex"), column);
+
+/** A user's id where both kinds are kept. */
+export const asTextOrInteger: Check<string | number> = (value, column) =>
+  typeof value === "string" ? value : asInteger(value, column);
+
+/** Of a row that a statement was asked for by hand. */
+export const integerIn = (row: RawRow | undefined, column: string): number =>
+  asInteger(valueIn(row, column), column);
+
+export const textIn = (row: RawRow | undefined, column: string): string =>
+  asText(valueIn(row, column), column);
+
+/** The same where null is an answer. */
+export const textOrNothingIn = (row: RawRow, column: string): string | undefined => {
+  const value = valueIn(row, column);
+  return value === null ? undefined : asText(value, column);
+};
+
+/** Null stands for nothing, undefined for a column that did not come. */
+export function valueIn(row: RawRow | undefined, column: string): unknown {
+  const value = row?.[column];
+  if (value !== undefined) return value;
+  throw misread(column, "a column of this name", value);
+}
+
+export function misread(column: string, wanted: string, value: unknown): Misread {
+  return new Misread(`The column ${column} came as ${kindOf(value)} where ${wanted} was asked for`);
+}
+
+/** For people; never the value, which may be a secret. */
+function kindOf(value: unknown): string {
+  if (value === undefined) return "nothing at all";
+  if (value === null) return "null";
+  if (typeof value === "string") return `text of ${value.length} characters`;
+  if (value instanceof Uint8Array) return `${value.byteLength} bytes`;
+  if (typeof value === "number") return "a number that is not whole, or too large";
+  return Array.isArray(value) ? "a list" : `a value of the type ${typeof value}`;
+}
+
+/** `settings`: of drivers and pools, those that change what rows look like. */
+export function misreadError(name: string, settings: string, cause: Misread): PsessionError {
+  return new PsessionError(
+    "store_misread",
+    `The ${name} store cannot read what its driver answers. ${cause.message}. ${settings}`,
+    { cause },
+  );
+}

@@ -1,0 +1,307 @@
+/**
+ * Every setting of a pool or a client that changes what comes back, on every driver. Each either works or is refused at
+ * the first use with one error that names it: none signs anybody out in silence, and none takes an honest browser's
+ * token for a stolen one.
+ */
+import { PGlite } from "@electric-sql/pglite";
+import { Kysely, MysqlDialect, PostgresDialect } from "kysely";
+import mariadb, { type PoolConfig as MariadbConfig } from "mariadb";
+import mysql2 from "mysql2";
+import mysqlPromise from "mysql2/promise";
+import pg from "pg";
+import postgres from "postgres";
+import { expect, onTestFinished, test } from "vitest";
+import type { Store } from "../../src/index.ts";
+import { kyselyStore } from "../../src/stores/kysely/index.ts";
+import { mysqlStore } from "../../src/stores/mysql/index.ts";
+import { postgresStore } from "../../src/stores/postgres/index.ts";
+import { plain, rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
+import { freshDatabase, freshSchema } from "../support/servers/fresh.ts";
+import { describeWith, MYSQL, POSTGRES } from "../support/servers/reach.ts";
+
+/** What is to happen: it works, or the error says this. */
+type Outcome = "works" | RegExp;
+
+interface Driver<Settings> {
+  readonly name: string;
+  readonly open: (url: string, settings: Settings) => Promise<{ store: Store; close(): Promise<unknown> }>;
+  readonly cells: Readonly<Record<string, readonly [Settings, Outcome]>>;
+}
+
+const pgParsers = (parse: (text: string) => unknown) => ({
+  types: { getTypeParser: () => parse } as unknown as pg.CustomTypesConfig,
+});
+const asList = (text: string) => [text];
+const ofCells = <Settings>(driver: Driver<Settings>) => driver as Driver<unknown>;
+
+const pgCells: Driver<pg.PoolConfig>["cells"] = {
+  "types: everything as a list": [pgParsers(asList), "works"],
+  "types: everything as null": [pgParsers(() => null), "works"],
+  "binary: true": [{ binary: true } as pg.PoolConfig, "works"],
+  "bytea_output = escape": [{ options: "-c bytea_output=escape" }, "works"],
+  "extra_float_digits, IntervalStyle, DateStyle": [
+    { options: "-c extra_float_digits=-15 -c DateStyle=German -c IntervalStyle=sql_standard" },
+    "works",
+  ],
+  "time zone": [{ options: "-c TimeZone=Asia/Kathmandu" }, "works"],
+  "standard_conforming_strings = off": [{ options: "-c standard_conforming_strings=off" }, "works"],
+  "default_transaction_isolation = serializable": [
+    { options: "-c default_transaction_isolation=serializable" },
+    "works",
+  ],
+  "statement_timeout, query_timeout": [{ statement_timeout: 30_000, query_timeout: 30_000 }, "works"],
+};
+
+const transform = /transform/;
+const postgresJsCells: Driver<postgres.Options<Record<string, postgres.PostgresType>>>["cells"] = {
+  "transform: camel": [{ transform: postgres.camel }, "works"],
+  "transform: pascal": [{ transform: postgres.pascal }, "works"],
+  "transform: kebab": [{ transform: postgres.kebab }, "works"],
+  "transform: toCamel, with undefined": [
+    { transform: { ...postgres.toCamel, undefined: null } as never },
+    "works",
+  ],
+  "transform: a function for columns": [{ transform: { column: (name: string) => `x${name}` } }, "works"],
+  "transform: values": [{ transform: { value: (value: unknown) => ({ value }) } }, transform],
+  "transform: values to null": [{ transform: { value: () => null } }, transform],
+  "transform: rows": [{ transform: { row: (row: object) => Object.values(row) } as never }, transform],
+  "types: bigint": [{ types: { bigint: postgres.BigInt } }, "works"],
+  "types: bytea as text": [
+    {
+      types: {
+        bytea: {
+          to: 17,
+          from: [17],
+          serialize: (x: Uint8Array) => `\\x${Buffer.from(x).toString("hex")}`,
+          parse: (x: unknown) => x,
+        },
+      } as never,
+    },
+    "works",
+  ],
+  "types: text as a list": [
+    { types: { list: { to: 25, from: [25, 1043], serialize: String, parse: asList } } as never },
+    /types/,
+  ],
+  "fetch_types: false": [{ fetch_types: false }, "works"],
+  "bytea_output = escape": [{ connection: { bytea_output: "escape" } }, "works"],
+};
+
+const mysql2Cells: Driver<mysql2.PoolOptions>["cells"] = {
+  "typeCast: everything as text": [{ typeCast: (field: { string(): unknown }) => field.string() }, "works"],
+  "typeCast: everything as null": [{ typeCast: () => null }, "works"],
+  "typeCast: false": [{ typeCast: false }, "works"],
+  "rowsAsArray: true": [{ rowsAsArray: true }, "works"],
+  "nestTables: true": [{ nestTables: true } as mysql2.PoolOptions, "works"],
+  'nestTables: "_"': [{ nestTables: "_" } as mysql2.PoolOptions, "works"],
+  "namedPlaceholders: true": [{ namedPlaceholders: true }, "works"],
+  "supportBigNumbers, bigNumberStrings": [{ supportBigNumbers: true, bigNumberStrings: true }, "works"],
+  "dateStrings: true": [{ dateStrings: true }, "works"],
+  "decimalNumbers, jsonStrings": [{ decimalNumbers: true, jsonStrings: true } as mysql2.PoolOptions, "works"],
+  "flags: -FOUND_ROWS": [{ flags: ["-FOUND_ROWS"] }, "works"],
+  "disableEval: true": [{ disableEval: true }, "works"],
+  "multipleStatements, stringifyObjects": [{ multipleStatements: true, stringifyObjects: true }, "works"],
+  timezone: [{ timezone: "+05:45" }, "works"],
+};
+
+const mariadbCells: Driver<Partial<MariadbConfig>>["cells"] = {
+  "typeCast: everything as text": [{ typeCast: (column) => column.string() }, "works"],
+  "typeCast: everything as null": [{ typeCast: () => null }, "works"],
+  "rowsAsArray: true": [{ rowsAsArray: true }, "works"],
+  "nestTables: true": [{ nestTables: true }, "works"],
+  'nestTables: "_"': [{ nestTables: "_" }, "works"],
+  "namedPlaceholders: true": [{ namedPlaceholders: true }, "works"],
+  "metaAsArray: true": [{ metaAsArray: true }, "works"],
+  "bigIntAsNumber, checkNumberRange": [{ bigIntAsNumber: true, checkNumberRange: true }, "works"],
+  "supportBigNumbers, bigNumberStrings": [{ supportBigNumbers: true, bigNumberStrings: true }, "works"],
+  "dateStrings: true": [{ dateStrings: true }, "works"],
+  "decimalAsNumber, insertIdAsNumber": [{ decimalAsNumber: true, insertIdAsNumber: true }, "works"],
+  "autoJsonMap: true": [{ autoJsonMap: true }, "works"],
+  "foundRows: false": [{ foundRows: false }, "works"],
+  "arrayParenthesis, permitSetMultiParamEntries": [
+    { arrayParenthesis: true, permitSetMultiParamEntries: true },
+    "works",
+  ],
+  "prepareCacheLength: 0": [{ prepareCacheLength: 0 }, "works"],
+  timezone: [{ timezone: "+05:45" }, "works"],
+};
+
+const onPool =
+  (make: (pool: pg.Pool) => Store) =>
+  async (url: string, settings: pg.PoolConfig): Promise<{ store: Store; close(): Promise<unknown> }> => {
+    // What the address says comes before the settings: there is one of each in the options of a connection.
+    const address = new URL(url);
+    const place = address.searchParams.get("options");
+    address.search = "";
+    const options = [place, settings.options].filter(Boolean).join(" ");
+    const pool = new pg.Pool({ connectionString: address.href, max: 3, ...settings, options });
+    return { store: make(pool), close: () => pool.end() };
+  };
+
+const onPostgres: readonly Driver<unknown>[] = [
+  ofCells({ name: "pg", open: onPool((pool) => postgresStore({ pool })), cells: pgCells }),
+  ofCells({
+    name: "pg, one client",
+    open: async (url: string, settings: pg.ClientConfig) => {
+      const address = new URL(url);
+      const place = address.searchParams.get("options");
+      address.search = "";
+      const options = [place, settings.options].filter(Boolean).join(" ");
+      const client = new pg.Client({ connectionString: address.href, ...settings, options });
+      await client.connect();
+      return { store: postgresStore({ client }), close: () => client.end() };
+    },
+    cells: pgCells,
+  }),
+  ofCells({
+    name: "postgres.js",
+    open: async (url: string, settings: postgres.Options<Record<string, postgres.PostgresType>>) => {
+      const sql = postgres(url, { max: 3, onnotice: () => {}, ...settings });
+      return { store: postgresStore({ sql: sql as postgres.Sql }), close: () => sql.end() };
+    },
+    cells: postgresJsCells,
+  }),
+  ofCells({
+    name: "kysely over pg",
+    open: onPool((pool) =>
+      kyselyStore({ db: new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) }) }),
+    ),
+    cells: {
+      ...pgCells,
+      "types: everything as a list": [pgParsers(asList), /types/],
+      "types: everything as null": [pgParsers(() => null), /types/],
+    },
+  }),
+];
+
+const onMysql: readonly Driver<unknown>[] = [
+  ofCells({
+    name: "mysql2/promise",
+    open: async (url: string, settings: mysql2.PoolOptions) => {
+      const pool = mysqlPromise.createPool({ uri: url, connectionLimit: 3, ...settings });
+      return { store: mysqlStore({ pool }), close: () => pool.end() };
+    },
+    cells: mysql2Cells,
+  }),
+  ofCells({
+    name: "mysql2 with callbacks",
+    open: async (url: string, settings: mysql2.PoolOptions) => {
+      const pool = mysql2.createPool({ uri: url, connectionLimit: 3, ...settings });
+      return { store: mysqlStore({ pool }), close: () => pool.promise().end() };
+    },
+    cells: mysql2Cells,
+  }),
+  ofCells({
+    name: "mariadb",
+    open: async (url: string, settings: Partial<MariadbConfig>) => {
+      const { hostname: host, port, username: user, pathname } = new URL(url);
+      const place = { host, port: Number(port), user, database: pathname.slice(1) };
+      const pool = mariadb.createPool({ ...place, connectionLimit: 3, ...settings });
+      return { store: mysqlStore({ pool }), close: () => pool.end() };
+    },
+    cells: mariadbCells,
+  }),
+  ofCells({
+    name: "kysely over mysql2",
+    open: async (url: string, settings: mysql2.PoolOptions) => {
+      const pool = mysql2.createPool({ uri: url, connectionLimit: 3, ...settings });
+      const db = new Kysely<unknown>({ dialect: new MysqlDialect({ pool }) });
+      return { store: kyselyStore({ db }), close: () => db.destroy() };
+    },
+    cells: {
+      ...mysql2Cells,
+      "typeCast: everything as text": [
+        { typeCast: (field: { string(): unknown }) => field.string() },
+        /typeCast/,
+      ],
+      "typeCast: everything as null": [{ typeCast: () => null }, /typeCast/],
+      "typeCast: false": [{ typeCast: false }, /typeCast/],
+      "rowsAsArray: true": [{ rowsAsArray: true }, /rowsAsArray/],
+      "nestTables: true": [{ nestTables: true } as mysql2.PoolOptions, /nestTables/],
+      'nestTables: "_"': [{ nestTables: "_" } as mysql2.PoolOptions, /nestTables/],
+    },
+  }),
+];
+
+describeWith(POSTGRES, "settings of drivers of PostgreSQL", () => cells(onPostgres, freshSchema));
+describeWith(MYSQL, "settings of drivers of MySQL", () => cells(onMysql, freshDatabase));
+
+test.for([
+  ["parsers", "works"],
+  ["serializers", "works"],
+] as const)("settings of PGlite: %s %s", async ([setting]) => {
+  const own =
+    setting === "parsers"
+      ? { parsers: { 17: asList, 20: asList, 23: asList, 25: asList, 1043: asList } }
+      : { serializers: { 16: () => "f" } };
+  const pglite = new PGlite(own);
+  onTestFinished(() => pglite.close());
+  await everythingComesBack(postgresStore({ pglite }));
+});
+
+function cells(drivers: readonly Driver<unknown>[], fresh: () => Promise<{ url: string }>): void {
+  for (const { name, open, cells } of drivers) {
+    test.for(Object.entries(cells))(`${name}: %s`, async ([, [settings, outcome]]) => {
+      const { url } = await fresh();
+      const { store, close } = await open(url, settings);
+      onTestFinished(async () => void (await close()));
+      if (outcome === "works") await everythingComesBack(store);
+      else await everyUseIsRefused(store, outcome, () => open(url, {}));
+    });
+  }
+}
+
+/** A user with two devices, an audit trail's worth of text, a lock and all that administration asks for. */
+async function everythingComesBack(store: Store): Promise<void> {
+  const { session, login } = rows();
+  expect(await store.apply({ remember: login, insert: session })).toEqual({ done: true, ended: [] });
+  const alone = sessionRow({ userId: "ada", level: "login" });
+  await store.apply({ insert: alone });
+  expect(plain(await store.findSession(session.id))).toEqual(plain(session));
+  expect(plain(await store.findRemembered(login.id))).toEqual(plain({ login, session }));
+  expect(await store.findSession(rememberedRow().id)).toBeUndefined();
+  const changed = await store.apply({ update: { id: alone.id, version: 1, set: { data: '{"a":1}' } } });
+  expect(changed).toEqual({ done: true, ended: [] });
+  const stale = await store.apply({ update: { id: alone.id, version: 1, set: { data: '{"a":2}' } } });
+  expect(stale).toEqual({ done: false, lost: "stale" });
+  expect((await store.list("ada")).length).toBe(2);
+  const lock = { name: "x", owner: "me", now: T0, until: T0 + 1000 };
+  expect(await store.acquireLock(lock)).toBe(T0);
+  expect(await store.acquireLock({ ...lock, owner: "you" })).toBeUndefined();
+  const page = await store.admin?.browse({ limit: 10 });
+  expect(page?.entries.length).toBe(2);
+  expect((await store.admin?.inspect())?.faults).toEqual([]);
+  expect(await store.clock?.()).toBeTypeOf("number");
+  const reason = "revoked";
+  expect((await store.end({ userId: "ada", reason, at: T0, pruneAfter: T0 })).length).toBe(2);
+  expect(await store.prune(T0 * 2, 10)).toEqual({ sessions: 0, logins: 1 });
+}
+
+/** Neither nobody nor somebody else: an error that says what to change, and what was there is there still. */
+async function everyUseIsRefused(
+  store: Store,
+  saying: RegExp,
+  well: () => Promise<{ store: Store; close(): Promise<unknown> }>,
+): Promise<void> {
+  const { session, login } = rows();
+  const good = await well();
+  onTestFinished(async () => void (await good.close()));
+  await good.store.apply({ remember: login, insert: session });
+  const refusal = { code: "store_misread", status: 500, message: expect.stringMatching(saying) };
+  await expect(store.findSession(session.id)).rejects.toMatchObject(refusal);
+  await expect(store.findRemembered(login.id)).rejects.toMatchObject(refusal);
+  await expect(store.list("ada")).rejects.toMatchObject(refusal);
+  expect(plain(await good.store.findRemembered(login.id))).toEqual(plain({ login, session }));
+}
+
+function rows() {
+  const login = rememberedRow({ name: "Zoë's 📺", supersededAt: T0 - 1 });
+  const session = sessionRow({
+    rememberedId: login.id,
+    userId: "ada",
+    level: "remembered",
+    data: '{"text":"🛒 ü"}',
+    userAgent: "Browser/1.0",
+  });
+  return { login, session };
+}
