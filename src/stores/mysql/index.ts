@@ -28,9 +28,15 @@ export interface MysqlStoreOptions extends NamingOptions, ConnectionOptions {
 }
 
 const optionsSchema = v.strictObject({
-  pool: v.custom<MysqlStoreOptions["pool"]>(
-    (value) => isDriver(value, ["getConnection"]),
-    "must be a pool of mysql2 or mariadb",
+  pool: v.pipe(
+    v.custom<MysqlStoreOptions["pool"]>(
+      (value) => isDriver(value, ["getConnection"]),
+      "must be a pool of mysql2 or mariadb",
+    ),
+    v.check(
+      (pool) => !isDriver(pool, ["getConnection", "of", "add"]),
+      "must be the pool of one server, the primary: a pool cluster may answer from a replica, which misses what was just written",
+    ),
   ),
   userIds: userIdsEntry,
   ...connectionEntries,

@@ -59,6 +59,7 @@ interface PostgresJsConnection {
 /** postgres.js: what `postgres(url)` gives. */
 export interface PostgresJs extends PostgresJsConnection {
   readonly options?: {
+    readonly target_session_attrs?: string | null | undefined;
     readonly transform?: { readonly column?: { readonly from?: ((column: string) => string) | undefined } };
   };
   begin(options: string, work: (connection: PostgresJsConnection) => Promise<unknown>): Promise<unknown>;

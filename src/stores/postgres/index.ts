@@ -41,11 +41,20 @@ export interface PostgresStoreOptions extends NamingOptions, ConnectionOptions {
 
 const CLIENTS = ["pool", "client", "sql", "pglite"] as const;
 
+/** Values of `target_session_attrs` by which a connection may be to a replica. */
+const REPLICAS = new Set(["read-only", "standby", "prefer-standby"]);
+
 const optionsSchema = v.strictObject({
   pool: v.optional(v.custom<PgPool>((value) => isDriver(value, ["connect"]), "must be a Pool of pg")),
   client: v.optional(v.custom<PgClient>((value) => isDriver(value, ["query"]), "must be a Client of pg")),
   sql: v.optional(
-    v.custom<PostgresJs>((value) => isDriver(value, ["unsafe", "begin"]), "must be what postgres() gives"),
+    v.pipe(
+      v.custom<PostgresJs>((value) => isDriver(value, ["unsafe", "begin"]), "must be what postgres() gives"),
+      v.check(
+        ({ options }) => !REPLICAS.has(options?.target_session_attrs ?? ""),
+        "must reach the primary: with this target_session_attrs it may answer from a replica, which misses what was just written",
+      ),
+    ),
   ),
   pglite: v.optional(
     v.custom<Pglite>((value) => isDriver(value, ["query", "transaction"]), "must be a PGlite"),

@@ -50,6 +50,8 @@ export interface Dialect {
   /** A sentence about settings of drivers that change what rows look like, for whoever has set one. */
   readonly rowSettings: string;
   readonly marking: Marking;
+  /** Answers with the first value as `echo`, and with the second's UTF-8 in hexadecimal digits as `seen`. */
+  readonly echo?: string;
   /** Answers with `now` in epoch milliseconds; undefined where the database has no clock but the process's. */
   readonly clock?: string;
 

@@ -7,6 +7,9 @@ const ADVICE = {
   denied:
     "The database's user lacks a right. Where it may not create tables, let one that may run what `psession schema` prints.",
   readonly: "It takes no writes: sessions need the primary, never a replica.",
+  text: "Sessions need UTF-8 all the way: the connection's character set, the database's, and that of the tables' columns (utf8mb4 in MySQL).",
+  pooled:
+    "A pooler gives each transaction another connection, on which statements are not prepared: set the store's option prepare to false, or use PgBouncer 1.21 or later with max_prepared_statements.",
   contention: "Others held on to the same rows for too long.",
   connection: "The connection broke.",
   unreachable: "No connection was to be had.",

@@ -42,7 +42,7 @@ export function* lockedMigration(statements: Statements, at: number): Program<re
   if (lock !== undefined) {
     const { rows } = yield lock.acquire;
     // MySQL answers 0 when it has waited in vain, NULL when something went wrong; PostgreSQL fails instead.
-    if (Number(valueIn(rows[0], "locked")) !== 1) {
+    if (rows[0] === undefined || Number(valueIn(rows[0], "locked")) !== 1) {
       throw new PsessionError(
         "store_unavailable",
         "Psession's tables could not be created or updated: another process has been at it for too long. It is tried again at the next use.",

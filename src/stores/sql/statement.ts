@@ -41,6 +41,10 @@ export type FaultKind =
   | "denied"
   /** The server takes no writes. */
   | "readonly"
+  /** Text that the database has no characters for. */
+  | "text"
+  /** A prepared statement is not there, or is there already: a pooler has changed the connection in between. */
+  | "pooled"
   /** The connection broke; whether the statement took effect is unknown. */
   | "connection"
   /** There was no connection to be had; nothing was sent. */

@@ -34,6 +34,7 @@ import { endEveryone } from "./programs/end-everyone.ts";
 import { claimProgram, lockProgram, pruneProgram } from "./programs/keep-house.ts";
 import { LostCondition, UnsureProof } from "./programs/lost.ts";
 import { nameProgram } from "./programs/name.ts";
+import { assertTextSurvives } from "./programs/text.ts";
 import { Runner, type RunnerParts } from "./runner.ts";
 import type { Program, Statement } from "./statement.ts";
 import type { Prunable, Statements } from "./statements.ts";
@@ -59,8 +60,10 @@ export class SqlStore implements Store {
   readonly #touches: TouchQueue;
   readonly audit: AuditTrail | undefined;
   readonly clock: Store["clock"];
-  /** The tables are known to be there, or are somebody else's business. */
-  #isReady: boolean;
+  readonly #migrates: boolean;
+  /** Text is known to survive, and the tables to be there, or to be somebody else's business. */
+  #isReady = false;
+  #preparing: Promise<void> | undefined;
   #migrating: Promise<readonly string[]> | undefined;
 
   constructor({ migrates, ...parts }: SqlStoreParts) {
@@ -70,12 +73,12 @@ export class SqlStore implements Store {
     this.statements = statements;
     this.#driver = driver;
     this.#runner = new Runner(parts);
-    this.#isReady = !migrates;
+    this.#migrates = migrates;
     this.#reads = new Batch((ids) => this.#findSessions(ids), {
       // What the database refuses for its content may be the fault of one id.
       isOutage: (error) => {
         const cause = error instanceof PsessionError ? error.cause : undefined;
-        return cause === undefined || statements.dialect.classify(cause) !== "other";
+        return cause === undefined || !["other", "text"].includes(statements.dialect.classify(cause));
       },
     });
     this.#touches = new TouchQueue((touches) => this.#touchAll(touches));
@@ -243,21 +246,33 @@ export class SqlStore implements Store {
     if (confirming.length > 0) await runner.transact(() => touchProgram(statements, confirming));
   }
 
-  /** The runner, once the tables are there. A migration that failed is tried again by the next who comes. */
+  /** The runner, once the tables are there. What failed is tried again by the next who comes. */
   async #whenReady(): Promise<Runner> {
-    if (!this.#isReady) await this.#runner.patiently(this.migrate());
+    if (this.#isReady) return this.#runner;
+    this.#preparing ??= this.#prepare().finally(() => {
+      this.#preparing = undefined;
+    });
+    await this.#runner.patiently(this.#preparing);
     return this.#runner;
+  }
+
+  async #prepare(): Promise<void> {
+    if (this.#migrates) await this.migrate();
+    else await this.#assertTextSurvives();
+    this.#isReady = true;
+  }
+
+  #assertTextSurvives(): Promise<void> {
+    return this.#runner.run(() => assertTextSurvives(this.statements), { isRepeatable: true });
   }
 
   async #migrate(): Promise<readonly string[]> {
     const statements = this.statements;
+    await this.#assertTextSurvives();
     const isDone = await this.#runner.run(() => isMigrated(statements), { isRepeatable: true });
     const program = () => lockedMigration(statements, systemClock.now());
-    const ran = isDone
-      ? []
-      : await this.#runner.transact(program, { isRepeatable: true, timeout: MIGRATION_TIMEOUT });
-    this.#isReady = true;
-    return ran;
+    if (isDone) return [];
+    return this.#runner.transact(program, { isRepeatable: true, timeout: MIGRATION_TIMEOUT });
   }
 }
 

@@ -9,6 +9,8 @@ const PROGRAMS = {
   postgres: ["initdb", "postgres"],
   mariadb: ["mariadb-install-db", "mariadbd"],
   redis: ["redis-server"],
+  pgbouncer: ["pgbouncer"],
+  haproxy: ["haproxy"],
 } as const;
 
 export type Kind = keyof typeof PROGRAMS;
@@ -29,6 +31,9 @@ export function binariesOf<K extends Kind>(kind: K): Binaries<K> | undefined {
 
 export const POSTGRES_BINARIES = binariesNeed("postgres", "postgresql");
 export const MARIADB_BINARIES = binariesNeed("mariadb", "mariadb-server");
+
+export const PGBOUNCER_BINARY = binariesNeed("pgbouncer", "pgbouncer");
+export const HAPROXY_BINARY = binariesNeed("haproxy", "haproxy");
 
 /** For `describeWith`: the programs of `kind`, which Debian's package `debian` has. */
 export function binariesNeed(kind: Kind, debian: string): Need {

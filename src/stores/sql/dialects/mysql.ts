@@ -87,7 +87,8 @@ export const mysqlDialect: Dialect = {
   applyAtOnce,
   touchAll,
   rowSettings:
-    "typeCast, nestTables and rowsAsArray of a pool change what rows look like: give psession a pool without them.",
+    "Settings of a pool change what comes back, such as typeCast, nestTables and rowsAsArray under Kysely, and charset, which must be utf8mb4: give psession one without them.",
+  echo: "SELECT CAST(? AS CHAR CHARACTER SET utf8mb4) AS echo, HEX(CAST(? AS CHAR CHARACTER SET utf8mb4)) AS seen",
   marking: mysqlMarking,
   clock: `SELECT ${CLOCK} AS now`,
   migrations: (schema) => [
@@ -205,6 +206,8 @@ function classify(error: unknown): FaultKind {
   if (errno === 1050) return "exists";
   // Of a database, a table, a column, or a privilege of the server's.
   if (errno === 1044 || errno === 1142 || errno === 1143 || errno === 1227) return "denied";
+  // Incorrect string value; a value that another character set does not have.
+  if (errno === 1366 || errno === 3854 || errno === 1267) return "text";
   if (errno === 1290 || errno === 1792 || errno === 1836) return "readonly";
   // Shutting down, too many connections, lost or never made.
   if (errno === 1053 || errno === 1040 || errno === 1203 || errno === 1927 || errno === 4031)

@@ -67,7 +67,8 @@ export const postgresDialect: Dialect = {
   applyAtOnce,
   touchAll,
   rowSettings:
-    "transform and types of postgres.js, parsers of PGlite and plugins of a pool change what rows look like: give psession a pool without them.",
+    "Settings of a pool or client change what comes back, such as transform and types of postgres.js, parsers of PGlite, types and binary of pg under Kysely, and client_encoding, which must be UTF8: give psession one without them.",
+  echo: "SELECT ?::text AS echo, encode(convert_to(?::text, 'UTF8'), 'hex') AS seen",
   marking: postgresMarking,
   clock: `SELECT ${CLOCK} AS now`,
   migrations: (schema) => [
@@ -118,6 +119,10 @@ function classify(error: unknown): FaultKind {
   // A table, index or type of this name is there.
   if (code === "42P07" || code === "42710") return "exists";
   if (code === "42501") return "denied";
+  // No such character in the database's encoding, or bytes that are none in the connection's.
+  if (code === "22P05" || code === "22021") return "text";
+  // No such prepared statement, or one of the same name.
+  if (code === "26000" || code === "42P05") return "pooled";
   if (code === "25006") return "readonly";
   // Connection exceptions, and servers that are starting, stopping or full.
   if (/^(08|57P0|53300)/.test(code) || isConnectionFault({ code, message })) return "connection";
