@@ -9,6 +9,7 @@ type Connection = Pick<PostgresJs, "unsafe">;
 export class PostgresJsDriver implements SqlDriver {
   readonly #sql: PostgresJs;
   readonly #prepare: boolean;
+  readonly whenSilent: string | undefined;
   /** What the application has done to the names of all columns, ours too: `transform: postgres.camel`. */
   readonly #rename: ((column: string) => string) | undefined;
   readonly #names = new Map<string, ReadonlyMap<string, string>>();
@@ -16,6 +17,10 @@ export class PostgresJsDriver implements SqlDriver {
   constructor(sql: PostgresJs, prepares: boolean) {
     this.#sql = sql;
     this.#prepare = prepares;
+    // It sends such a statement again, and does not hear the answer: the connection waits for ever.
+    this.whenSilent = prepares
+      ? "Behind a pooler that gives each transaction another connection, postgres.js waits for ever for statements that it has prepared: set the store's option prepare to false there."
+      : undefined;
     this.#rename = sql.options?.transform?.column?.from ?? undefined;
   }
 

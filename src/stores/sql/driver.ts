@@ -48,6 +48,8 @@ export interface SqlDriver {
     onCommit: () => void,
   ): Promise<T>;
   close(): Promise<void>;
+  /** What else than a slow database may be the reason that no answer comes: a sentence. */
+  readonly whenSilent?: string | undefined;
 }
 
 /** Executes a program statement by statement. What a statement throws, the program may catch. */

@@ -116,7 +116,7 @@ export class Runner {
           reject(
             new PsessionError(
               "store_unavailable",
-              `The ${this.#name} store did not answer within ${timeout} ms (option timeout).`,
+              `The ${this.#name} store did not answer within ${timeout} ms (option timeout). ${this.#driver.whenSilent ?? ""}`.trim(),
             ),
           );
         },
