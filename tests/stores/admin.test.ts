@@ -68,6 +68,13 @@ for (const backend of sqlBackends.filter(({ name }) => [...CHOSEN, ...KYSELY].in
         await place.sql("ALTER TABLE psession_sessions MODIFY last_seen_at TIMESTAMP(3) NOT NULL");
         expect((await faults()).find(({ code }) => code === "time_zone")?.message).toContain("last_seen_at");
       });
+
+      test("columns that do not hold every character are told", async () => {
+        await place.sql("ALTER TABLE psession_sessions MODIFY data LONGTEXT CHARACTER SET latin1 NOT NULL");
+        expect((await faults()).find(({ code }) => code === "character_set")?.message).toContain(
+          "psession_sessions.data",
+        );
+      });
     }
 
     // PGlite comes without languages.

@@ -43,7 +43,7 @@ const optionsSchema = v.strictObject({
   ...namingEntries,
 });
 
-/** Sessions in MySQL 8 or MariaDB 10.11 or later, over the pool that the application has. */
+/** Sessions in MySQL 8 or later, or MariaDB 10.11 or later, over the pool that the application has. */
 export function mysqlStore(options: MysqlStoreOptions): SqlStore {
   const parsed = v.safeParse(optionsSchema, options);
   const faults = (parsed.issues ?? []).map(describeFault);

@@ -79,7 +79,7 @@ export interface Inspection {
   fold(name: string): string;
   /** A collation by which text is equal only to itself, and in the order of its bytes. */
   isBinary(collation: string): boolean;
-  typeFaults?(column: Column, where: string, type: string): StoreFault[];
+  typeFaults?(column: Column, where: string, type: string, collation: string | undefined): StoreFault[];
 }
 
 export interface MigrationLock {

@@ -11,6 +11,16 @@ const of = (statements: Statements, { schema, name }: Table, sql: string): State
 
 const OF_TABLE = "WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?";
 
+/** What people or applications write. All other text is of psession's making, and ASCII. */
+const HOLDS_ANY_TEXT: ReadonlySet<string> = new Set([
+  "data",
+  "name",
+  "tag",
+  "userAgent",
+  "revokedReason",
+  "detail",
+]);
+
 export const mysqlInspection: Inspection = {
   // MariaDB says so in its version, MySQL does not.
   server: `SELECT ${CLOCK} AS now, CASE WHEN VERSION() LIKE '%MariaDB%' THEN VERSION() ELSE CONCAT('MySQL ', VERSION()) END AS version`,
@@ -34,15 +44,24 @@ export const mysqlInspection: Inspection = {
     ),
   fold: (name) => name.toLowerCase(),
   isBinary: (collation) => collation === "binary" || collation.endsWith("_bin"),
-  // What psession writes is UTC. DATETIME keeps it as it is, TIMESTAMP takes it for the connection's time zone:
-  // it comes back as another time where two connections differ, and is refused in the hour that summer time skips.
-  typeFaults: ({ kind }, where, type) =>
-    kind === "moment" && type.toLowerCase() === "timestamp"
+  typeFaults: ({ field, kind }, where, type, collation) => [
+    // What psession writes is UTC. DATETIME keeps it as it is, TIMESTAMP takes it for the connection's time zone:
+    // it comes back as another time where two connections differ, and is refused in the hour that summer time skips.
+    ...(kind === "moment" && type.toLowerCase() === "timestamp"
       ? [
           {
             code: "time_zone",
             message: `The column ${where} is a TIMESTAMP, which the server converts by the time zone of each connection. psession writes UTC: make it DATETIME(3).`,
           },
         ]
-      : [],
+      : []),
+    ...(HOLDS_ANY_TEXT.has(field) && collation !== undefined && !collation.startsWith("utf8mb4_")
+      ? [
+          {
+            code: "character_set",
+            message: `The column ${where} has the collation ${collation}, whose character set does not hold every character: a cart with an emoji in it cannot be stored. Give it the type that \`psession schema\` prints.`,
+          },
+        ]
+      : []),
+  ],
 };

@@ -78,7 +78,7 @@ function columnFaults(statements: Statements, table: Table, found: readonly RawR
             },
           ]
         : []),
-      ...(dialect.inspection.typeFaults?.(column, where, textIn(row, "type")) ?? []),
+      ...(dialect.inspection.typeFaults?.(column, where, textIn(row, "type"), collation) ?? []),
     ];
   });
 }
