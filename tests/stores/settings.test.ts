@@ -16,6 +16,8 @@ import { kyselyStore } from "../../src/stores/kysely/index.ts";
 import { mysqlStore } from "../../src/stores/mysql/index.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { plain, rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
+import { TestBrowser, testApp } from "../support/app.ts";
+import { HOUR, type TestClock } from "../support/clock.ts";
 import { freshDatabase, freshSchema } from "../support/servers/fresh.ts";
 import { describeWith, MYSQL, POSTGRES } from "../support/servers/reach.ts";
 
@@ -224,6 +226,32 @@ const onMysql: readonly Driver<unknown>[] = [
 ];
 
 describeWith(POSTGRES, "settings of drivers of PostgreSQL", () => cells(onPostgres, freshSchema));
+describeWith(POSTGRES, "a browser whose rows cannot be read", () => {
+  test.for(["session", "remembered"])("%s: an error, no cookie touched, no theft told", async (kind) => {
+    const { url } = await freshSchema();
+    const open = (settings: postgres.Options<Record<string, postgres.PostgresType>>, clock?: TestClock) => {
+      const sql = postgres(url, { max: 3, onnotice: () => {}, ...settings });
+      onTestFinished(() => sql.end());
+      return testApp({ store: postgresStore({ sql: sql as postgres.Sql }), ...(clock && { clock }) });
+    };
+    const good = open({});
+    const browser = new TestBrowser(good);
+    await browser.visit((session) => session.login("ada", { remember: true }));
+    good.clock.advance(HOUR);
+    await browser.visit();
+    if (kind === "remembered") browser.restart();
+    const before = browser.copyJar();
+
+    const bad = open({ transform: { value: (value: unknown) => [value] } }, good.clock);
+    const misled = new TestBrowser(bad);
+    misled.jar = browser.copyJar();
+    await expect(misled.visit()).rejects.toMatchObject({ code: "store_misread", status: 500 });
+    expect(misled.jar).toEqual(before);
+    expect(bad.told()).toEqual([]);
+    expect((await browser.visit()).session.userId).toBe("ada");
+  });
+});
+
 describeWith(MYSQL, "settings of drivers of MySQL", () => cells(onMysql, freshDatabase));
 
 test.for([
