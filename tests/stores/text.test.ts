@@ -101,15 +101,17 @@ describeWith(MYSQL, "text in MySQL", () => {
       });
       outcomes.set(`mysql2 ${charset}`, await outcomeOf(mysqlStore({ pool: named, audit: true })));
       await pool.end();
+      // The connector throws where nobody can catch it for character sets that it does not know.
+      if (!KNOWN.includes(charset)) continue;
       const connector = mariadb.createPool({ ...place, connectionLimit: 1, initSql: `SET NAMES ${charset}` });
       outcomes.set(`mariadb ${charset}`, await outcomeOf(mysqlStore({ pool: connector, audit: true })));
       await connector.end();
     }
     expect(outcomes.get("mysql2 utf8mb4")).toBe("survives");
     expect(outcomes.get("mariadb utf8mb4")).toBe("survives");
-    for (const charset of ["latin1", "latin2", "cp1251", "greek", "gbk", "sjis", "ascii"])
-      expect([charset, outcomes.get(`mysql2 ${charset}`)]).toEqual([charset, "store_misread"]);
-    expect(outcomes.get("mysql2 utf8mb3") ?? outcomes.get("mysql2 utf8")).toBe("store_misread");
+    for (const charset of KNOWN.filter((name) => name !== "utf8mb4"))
+      for (const driver of ["mysql2", "mariadb"])
+        expect([charset, outcomes.get(`${driver} ${charset}`)]).toEqual([charset, "store_misread"]);
     // Of character sets that the driver itself does not know.
     const others = new Set([...outcomes.values()].filter((outcome) => outcome !== "survives"));
     expect([...others].sort()).toEqual(["store_misread", "store_unavailable"]);
@@ -145,6 +147,8 @@ describe("text in SQLite", () => {
     expect(await outcomeOf(await place.connect({ audit: true }))).toBe("survives");
   });
 });
+
+const KNOWN = ["latin1", "latin2", "cp1251", "greek", "gbk", "ascii", "utf8mb3", "utf8mb4"];
 
 const ENCODINGS =
   "SELECT name FROM (SELECT pg_encoding_to_char(i) AS name, i FROM generate_series(0, 34) i) n WHERE name <> '' ORDER BY i";

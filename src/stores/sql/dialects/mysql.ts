@@ -206,8 +206,8 @@ function classify(error: unknown): FaultKind {
   if (errno === 1050) return "exists";
   // Of a database, a table, a column, or a privilege of the server's.
   if (errno === 1044 || errno === 1142 || errno === 1143 || errno === 1227) return "denied";
-  // Incorrect string value; a value that another character set does not have.
-  if (errno === 1366 || errno === 3854 || errno === 1267) return "text";
+  // Text that the column's, or the connection's, character set does not have.
+  if (errno === 1366 || errno === 3988) return "text";
   if (errno === 1290 || errno === 1792 || errno === 1836) return "readonly";
   // Shutting down, too many connections, lost or never made.
   if (errno === 1053 || errno === 1040 || errno === 1203 || errno === 1927 || errno === 4031)
