@@ -187,7 +187,7 @@ describeWith(MYSQL, "mysql", () => {
     const statements = queries.filter(({ sql }) => /^(SELECT|UPDATE|DELETE)/.test(sql));
     expect(statements.length).toBeGreaterThan(8);
     for (const { sql, values } of statements) {
-      const [plan] = await pool.query(`EXPLAIN ${sql}`, values);
+      const [plan] = await pool.query(`EXPLAIN FORMAT=TRADITIONAL ${sql}`, values);
       for (const { type, key, table, Extra: note } of plan as Record<string, unknown>[]) {
         const isTrivial =
           table === null || table === "psession_locks" || /Impossible|no matching|const/.test(`${note}`);

@@ -255,7 +255,12 @@ for (const database of databases) {
         );
       const { session } = await browser.visit();
       const { sql, parameters } = findSession(store, db.selectFrom("users"), { session }).compile();
-      const explain = database.name === "sqlite" ? "EXPLAIN QUERY PLAN" : "EXPLAIN";
+      // MySQL 9 writes a tree unless it is told otherwise.
+      const explain = {
+        sqlite: "EXPLAIN QUERY PLAN",
+        postgres: "EXPLAIN",
+        mysql: "EXPLAIN FORMAT=TRADITIONAL",
+      }[database.name];
       const query = { kind: "RawNode", sqlFragments: [""], parameters: [] } as const;
       const { rows } = await db.executeQuery({
         query,
