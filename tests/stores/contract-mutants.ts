@@ -470,4 +470,46 @@ export const storeMutants: readonly StoreMutant[] = [
     replace: "const last = this.#prunedAt;\n    this.#prunedAt = now;",
     noticedBy: REPORT,
   },
+  // What the contract had not said either.
+  {
+    name: "lists leave out what is past its deadline",
+    store: "memory",
+    file: "stores/memory/index.ts",
+    find: "assertUserId(userId, this.userIds);\n    return this.#ofUser(userId);",
+    replace:
+      "assertUserId(userId, this.userIds);\n    return this.#ofUser(userId).filter(({ session, login }) => (session ?? login)!.idleDeadline > Date.now());",
+    noticedBy: "what is past its deadline is found, listed and ended all the same",
+  },
+  {
+    name: "a session stays with the user that it had",
+    store: "memory",
+    file: "stores/memory/index.ts",
+    find: "...update.set,\n",
+    replace: "...update.set,\n        userId: row.userId ?? update.set.userId,\n",
+    noticedBy: "a session that changes its user is the new one's device, and no longer the old one's",
+  },
+  {
+    name: "an exception is a session",
+    store: "sqlite",
+    file: "stores/devices.ts",
+    find: "(except === undefined || !has(except)) &&",
+    replace: "(except === undefined || session?.id !== except) &&",
+    noticedBy: "ending by user spares the login that is excepted, with its session",
+  },
+  {
+    name: "an update has the last word on when a login is confirmed",
+    store: "postgres",
+    file: "stores/sql/dialects/postgres-apply.ts",
+    find: 'CASE WHEN "#ok"."#confirms" THEN NULL ELSE ${from} END',
+    replace: "${from}",
+    noticedBy: "a save can confirm as well",
+  },
+  {
+    name: "a login is pruned at its time, and not after it",
+    store: "memory",
+    file: "stores/memory/index.ts",
+    find: "[...this.#logins.values()].filter((row) => row.pruneAfter < now)",
+    replace: "[...this.#logins.values()].filter((row) => row.pruneAfter <= now)",
+    noticedBy: "pruning deletes what is past its time, at most so much at once",
+  },
 ];

@@ -292,8 +292,31 @@ export const ending: Cases = {
         end: [{ login: { id: before.id }, ...ENDING, reason: "replaced" }],
       }),
     );
-    assert.equal((await store.findRemembered(before.id))?.login.revokedReason, "replaced");
+    const left = await store.findRemembered(before.id);
+    assert.deepEqual([left?.login.revokedReason, left?.session], ["replaced", undefined]);
     assert.equal((await store.findRemembered(next.id))?.session?.id, session.id);
+    // The tombstone leads nowhere any more, and the new login to the session.
+    assert.deepEqual(await store.end({ handle: before.id, ...ENDING }), []);
+    assert.equal((await store.end({ handle: next.id, ...ENDING }))[0]?.sessionId, session.id);
+  },
+
+  "ending by user spares the login that is excepted, with its session": async ({
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const kept = rememberedRow({ userId: ada });
+    const session = sessionRow({ rememberedId: kept.id, userId: ada, level: "login" });
+    const other = sessionRow({ userId: ada, level: "login" });
+    await done(store.apply({ remember: kept, insert: session }));
+    await done(store.apply({ insert: other }));
+    const ended = await store.end({ userId: ada, except: kept.id, ...ENDING });
+    assert.deepEqual(
+      ended.map(({ sessionId }) => sessionId),
+      [other.id],
+    );
+    assert.deepEqual(plain(await store.list(ada)), plain([{ session, login: kept }]));
   },
 
   "ending everyone ends all devices, anonymous sessions too, but for the one that is excepted": async ({

@@ -20,11 +20,14 @@ export const pruning: Cases = {
       await done(store.apply({ remember: rememberedRow({ pruneAfter: T0 - 1 }) }));
     }
     const kept = sessionRow({ pruneAfter: T0 });
+    const keptLogin = rememberedRow({ pruneAfter: T0 });
     await done(store.apply({ insert: kept }));
+    await done(store.apply({ remember: keptLogin }));
     assert.deepEqual(await store.prune(T0, 3), { sessions: 3, logins: 3 });
     assert.deepEqual(await store.prune(T0, 3), { sessions: 2, logins: 2 });
     assert.deepEqual(await store.prune(T0, 3), { sessions: 0, logins: 0 });
     assert.notEqual(await store.findSession(kept.id), undefined);
+    assert.notEqual(await store.findRemembered(keptLogin.id), undefined);
   },
 
   "a login whose session was pruned gets another one": async ({

@@ -157,6 +157,51 @@ export const users: Cases = {
     );
   },
 
+  "a session that changes its user is the new one's device, and no longer the old one's": async ({
+    store,
+    ada,
+    bob,
+    sessionRow,
+  }) => {
+    const anonymous = sessionRow();
+    const row = sessionRow({ userId: ada, level: "login" });
+    for (const insert of [anonymous, row]) await done(store.apply({ insert }));
+    for (const { id } of [anonymous, row])
+      await done(store.apply({ update: { id, version: 1, set: { userId: bob, level: "login" } } }));
+    assert.deepEqual(await store.list(ada), []);
+    assert.deepEqual(new Set(ids(await store.list(bob))), new Set([anonymous.id, row.id]));
+    assert.deepEqual(await store.end({ userId: ada, ...ENDING }), []);
+    const cap = { userId: bob, most: 2, overflow: "refuse", reason: "cap", at: T0, pruneAfter: T0 } as const;
+    const insert = sessionRow({ userId: bob, level: "login" });
+    assert.deepEqual(await store.apply({ insert, caps: [cap] }), { done: false, lost: "full" });
+    await done(store.apply({ update: { id: row.id, version: 2, set: { userId: undefined } } }));
+    assert.deepEqual(ids(await store.list(bob)), [anonymous.id]);
+    assert.equal((await store.end({ userId: bob, ...ENDING })).length, 1);
+    assert.notEqual(await store.findSession(row.id), undefined);
+  },
+
+  "what is past its deadline is found, listed and ended all the same": async ({
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    // By any clock, but not for long: an index that expires may go a day after.
+    const past = { idleDeadline: Date.now() - 2000, absoluteDeadline: Date.now() - 1000 };
+    const login = rememberedRow(past);
+    const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login", ...past });
+    const lonely = rememberedRow(past);
+    await done(store.apply({ remember: login, insert: session }));
+    await done(store.apply({ remember: lonely }));
+    assert.deepEqual(plain(await store.findSession(session.id)), plain(session));
+    assert.deepEqual(
+      plain(await store.findRemembered(lonely.id)),
+      plain({ login: lonely, session: undefined }),
+    );
+    assert.equal((await store.list(ada)).length, 2);
+    assert.equal((await store.end({ userId: ada, ...ENDING })).length, 2);
+  },
+
   "a device is named by either handle, and only for its user; nothing else changes": async ({
     store,
     ada,

@@ -282,9 +282,14 @@ export const writes: Cases = {
     await done(store.apply({ remember: login, insert: session }));
     const confirm = { generation: 0, token: digestOf("token"), at: T0 + 3 };
     const use = { id: login.id, lastUsedAt: T0, idleDeadline: T0, pruneAfter: T0, confirm };
-    await done(store.apply({ update: { id: session.id, version: 1, set: { data: '{"a":1}' } }, use }));
+    // The use comes after the update: what that says of confirming is done with.
+    const set = { data: '{"a":1}', confirmFrom: T0 + 1 };
+    await done(store.apply({ update: { id: session.id, version: 1, set }, use }));
     const found = await store.findRemembered(login.id);
     assert.equal(found?.login.confirmedAt, T0 + 3);
     assert.equal(found?.session?.confirmFrom, undefined);
+    await done(store.apply({ update: { id: session.id, version: 2, set }, use }));
+    const again = await store.findRemembered(login.id);
+    assert.equal(again?.session?.confirmFrom, T0 + 1, "what is confirmed is not confirmed again");
   },
 };
