@@ -279,9 +279,9 @@ export interface Change {
 
 /**
  * `lost` names the condition that no longer held; then nothing at all was changed.
- * rotation: revoked or another generation. exists: an insert would have replaced a row (id or remembered
- * login), a new login or a new `rememberedId` of an update included. stale: another version. missing: the row is gone, and a save never brings it back. full: a cap. outdated: a
- * mark. strayed: `stray` does not hold.
+ * rotation: revoked or another generation. exists: `insert` or `remember` would have replaced a row, or `insert` or `update`
+ * would have given a login a second session. stale: another version. missing: the row is gone, and a save never brings it
+ * back. full: a cap. outdated: a mark. strayed: `stray` does not hold.
  */
 export type ChangeResult =
   | { readonly done: true; readonly ended: readonly Ended[] }
@@ -289,8 +289,7 @@ export type ChangeResult =
 
 export type Lost = "rotation" | "exists" | "stale" | "missing" | "full" | "outdated" | "strayed";
 
-/** Which sessions and logins to end. `except` names a session or a login
- * that stays, together with what belongs to it. */
+/** Which sessions and logins to end. `except` names a session or a login that stays, together with what belongs to it. */
 export interface EndSelector {
   /** A session's or a login's id; one ends the other. */
   readonly handle?: string | undefined;
@@ -328,7 +327,7 @@ export interface Naming {
 export interface LockRequest {
   /** At most 150 characters of well-formed Unicode without control characters, compared exactly: "x" and "x " are two. */
   readonly name: string;
-  /** Who takes it; unguessable, and new for every taking. */
+  /** Who takes it; unguessable, new for every taking, and without spaces. */
   readonly owner: string;
   readonly now: number;
   readonly until: number;

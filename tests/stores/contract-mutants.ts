@@ -166,6 +166,14 @@ export const storeMutants: readonly StoreMutant[] = [
     noticedBy: TWO_DEVICES,
   },
   {
+    name: "a session that an ending may not end outlives its login, which that ends as well",
+    store: "sqlite",
+    ...ending,
+    find: "named.some((entry) => isOfLogin(entry, row))",
+    replace: "named.length < 0",
+    noticedBy: TWO_DEVICES,
+  },
+  {
     name: "the token of a login decides about the session as well",
     ...conditions,
     find: "(session !== undefined && entry.session !== undefined && endsSession",

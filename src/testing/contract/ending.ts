@@ -223,6 +223,16 @@ export const ending: Cases = {
         assert.equal((await store.findSession(session.id)) === undefined, ends, told);
       }
     }
+    // Of one device: a login that ends takes its session along, whatever the ending says of that.
+    const login = rememberedRow();
+    const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
+    await done(store.apply({ remember: login, insert: session }));
+    const end = [{ session: { id: session.id, userId: bob }, login: { id: login.id }, ...ENDING }];
+    assert.deepEqual(await store.apply({ end }), {
+      done: true,
+      ended: [{ sessionId: session.id, rememberedId: login.id, userId: ada, reason: ENDING.reason }],
+    });
+    assert.equal(await store.findSession(session.id), undefined);
   },
 
   "an ending spares what the change has written, with its login, and reports none of it": async ({

@@ -119,9 +119,12 @@ export function* endingOf(statements: Statements, ending: Ending, spared: Spared
     misfit,
     isEnding: (row) =>
       row.id !== spared.sessionId &&
-      (session === undefined || row.id !== session.id || endsSession(session, row)),
+      (row.id !== session?.id || endsSession(session, row) || named.some((entry) => isOfLogin(entry, row))),
   };
 }
+
+const isOfLogin = ({ login }: UserEntry, { rememberedId }: SessionRow): boolean =>
+  login !== undefined && login.id === rememberedId;
 
 function* ofSession(statements: Statements, { id, userId, secret }: SessionEnding): Program<UserEntry[]> {
   const entries = (yield* ofHandle(statements, id)).filter(
