@@ -1,5 +1,6 @@
 import Bowser from "bowser";
 import { PsessionError } from "./errors.ts";
+import { isFaithful, isHandle } from "./given.ts";
 import { placesOf } from "./places.ts";
 import { entryInForce } from "./request/limits.ts";
 import { tombstoneUntil } from "./request/rows.ts";
@@ -58,7 +59,8 @@ export async function nameDevice(
   device: { readonly handle: string; readonly userId: UserId },
   name: string | undefined,
 ): Promise<boolean> {
-  return core.settings.store.nameDevice({ ...device, name: checkedName(name) });
+  const naming = { ...device, name: checkedName(name) };
+  return isHandle("nameDevice", device.handle) && core.settings.store.nameDevice(naming);
 }
 
 /** As the store keeps it: trimmed; undefined for none. */
@@ -68,8 +70,8 @@ function checkedName(name: unknown): string | undefined {
   const isName =
     typeof trimmed === "string" &&
     [...trimmed].length <= LONGEST_NAME &&
-    trimmed.isWellFormed() &&
-    !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(trimmed);
+    isFaithful(trimmed) &&
+    !/[\p{Zl}\p{Zp}]/u.test(trimmed);
   if (isName) return trimmed;
   throw new PsessionError(
     "invalid_name",

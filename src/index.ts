@@ -21,6 +21,7 @@ export { runInRequest } from "./request/context.ts";
 export type { Exchange, Settlement } from "./request/exchange.ts";
 export { factsOf, type RequestFacts, type Transport } from "./request/facts.ts";
 export type { Outcome } from "./request/state.ts";
+export type { Digest } from "./secrets.ts";
 export type {
   Carry,
   Freshness,

@@ -4,6 +4,7 @@ import type { Clock } from "./clock.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { PsessionError } from "./errors.ts";
 import { describeFault, invalidOptions } from "./faults.ts";
+import { isText, textOf } from "./given.ts";
 import type { Store } from "./stores/store.ts";
 
 /** Limits of a lock, in milliseconds. */
@@ -56,8 +57,8 @@ export function resolveLimits(who: string, options: LockOptions): LockTimes {
 
 /** Checks the name of a lock as well. */
 export function resolveLock(name: unknown, options: LockOptions): LockTimes {
-  const isName = typeof name === "string" && name.length > 0 && name.length <= LONGEST_NAME;
-  return checked("A lock", options, isName ? [] : [`name must be text of 1 to ${LONGEST_NAME} characters`]);
+  const faults = isText(name, LONGEST_NAME) ? [] : [`name must be ${textOf(LONGEST_NAME)}`];
+  return checked("A lock", options, faults);
 }
 
 function checked(who: string, options: LockOptions, faults: readonly string[]): LockTimes {

@@ -214,6 +214,9 @@ const STORE_METHODS = [
   "close",
 ] as const;
 
+/** Times that follow from it are whole numbers of milliseconds, and dates, in every store. */
+const LONGEST = 100 * 366 * DAY;
+
 const duration = (fallback: Duration) =>
   v.optional(
     v.pipe(
@@ -221,6 +224,7 @@ const duration = (fallback: Duration) =>
         (value) => (parseDuration(value) ?? 0) > 0,
         'must be a positive duration, such as 60000 or "15m"',
       ),
+      v.check((value) => (parseDuration(value) ?? 0) <= LONGEST, "must be at most a hundred years"),
       v.transform((value) => parseDuration(value) ?? 0),
     ),
     fallback,

@@ -3,6 +3,7 @@ import type { SessionData } from "./data/typing.ts";
 import { type Device, endDevices, endEverything, listDevices } from "./devices.ts";
 import { PsessionError } from "./errors.ts";
 import { type EventName, isEventName, type PsessionEvent, type PsessionEvents } from "./events.ts";
+import { assertText, isHandle } from "./given.ts";
 import { type HeldLock, type LockOptions, resolveLock } from "./locks.ts";
 import { forgetClock, watchClock } from "./moment.ts";
 import { type PsessionOptions, resolveOptions } from "./options.ts";
@@ -98,7 +99,8 @@ export class Psession<Data extends object = SessionData> {
    * `session.revoke`, which ends none but their own. False where there is no such device.
    */
   async revoke(handle: string, reason: RevocationReason = "revoked"): Promise<boolean> {
-    return (await endDevices(this.#core, { handle }, reason)) > 0;
+    assertText("revoke: reason", reason);
+    return isHandle("revoke", handle) && (await endDevices(this.#core, { handle }, reason)) > 0;
   }
 
   /** Ends every device of the session's user but this one; says how many. */
@@ -112,6 +114,7 @@ export class Psession<Data extends object = SessionData> {
    */
   async revokeUser(userId: UserId, reason: RevocationReason = "revoked"): Promise<number> {
     this.#assertUserId(userId);
+    assertText("revokeUser: reason", reason);
     const ended = await endDevices(this.#core, { userId, mark: this.#markUser(userId) }, reason);
     if (ended === 0) await this.#assertSpelling(userId);
     return ended;
@@ -123,6 +126,7 @@ export class Psession<Data extends object = SessionData> {
    * checked before are refused, as with `revokeUser`.
    */
   async revokeEveryone(reason: RevocationReason = "revoked"): Promise<number> {
+    assertText("revokeEveryone: reason", reason);
     const mark = this.#mark(MARK_OF_EVERYONE);
     return endEverything(this.#core, reason, mark);
   }
@@ -139,6 +143,7 @@ export class Psession<Data extends object = SessionData> {
   ): Promise<number> {
     this.#assertUserId(userId);
     const { keep, factor = "password" } = options;
+    assertText("passwordChanged: factor", factor);
     if (keep !== undefined && keep.userId !== userId) {
       throw new PsessionError("not_signed_in", "passwordChanged: keep must be a session of this user.", {
         status: 403,
@@ -161,10 +166,12 @@ export class Psession<Data extends object = SessionData> {
 
   /**
    * A lock by name, across all processes that share the store: for what must not happen twice at a time. It ends
-   * by itself, so it keeps order and is no proof; throws `lock_timeout` where it is not to be had in time.
+   * by itself, so it keeps order and is no proof; throws `lock_timeout` where it is not to be had in time. A name is text of
+   * 1 to 128 characters without control characters, compared exactly.
    */
   async lock(name: string, options: LockOptions = {}): Promise<HeldLock> {
-    return this.#core.locks.take(`app/${name}`, resolveLock(name, options));
+    const limits = resolveLock(name, options);
+    return this.#core.locks.take(`app/${name}`, limits);
   }
 
   /** Hears an event; returns the function that stops it. `*` hears everything. */

@@ -10,6 +10,7 @@ import { type Device, endDevices, listDevices, nameDevice } from "./devices.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { PsessionError } from "./errors.ts";
 import type { RequestOrigin } from "./events.ts";
+import { assertText, isHandle } from "./given.ts";
 import { isTokenOf, maskedToken, newCsrfSecret } from "./http/csrf.ts";
 import { type LockOptions, resolveLimits } from "./locks.ts";
 import { isAlive } from "./request/alive.ts";
@@ -663,6 +664,7 @@ export class Session<Data extends object = SessionData> {
   /** Ends one of this user's devices. False where the user has no such device. */
   async revoke(handle: string): Promise<boolean> {
     const userId = this.#assertSignedIn();
+    if (!isHandle("revoke", handle)) return false;
     if (handle === this.handle || handle === this.id) {
       await this.logout();
       return true;
@@ -839,15 +841,5 @@ const LONGEST_TAG = 50;
 
 function assertTag(tag: unknown): void {
   if (tag === undefined) return;
-  const isTag =
-    typeof tag === "string" &&
-    tag.length > 0 &&
-    tag.length <= LONGEST_TAG &&
-    tag.isWellFormed() &&
-    !/\p{Cc}/u.test(tag);
-  if (isTag) return;
-  throw new PsessionError(
-    "invalid_options",
-    `login: tag must be text of 1 to ${LONGEST_TAG} characters without control characters.`,
-  );
+  assertText("login: tag", tag, LONGEST_TAG);
 }

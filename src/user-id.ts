@@ -1,4 +1,5 @@
 import { PsessionError } from "./errors.ts";
+import { isText, textOf } from "./given.ts";
 import type { UserId, UserIdKind } from "./stores/store.ts";
 
 const LONGEST = 255;
@@ -6,22 +7,24 @@ const LONGEST = 255;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 const WANTED: Record<UserIdKind, string> = {
-  any: `a whole number, or text of 1 to ${LONGEST} characters without control characters`,
+  any: `a whole number, or ${textOf(LONGEST)}`,
   integer: "a whole number",
-  text: `text of 1 to ${LONGEST} characters without control characters`,
+  text: textOf(LONGEST),
   uuid: "a UUID in lower case",
 };
 
-/** Refuses what the store would keep as something that it is not: 7 and "7" are two users. */
+/**
+ * Refuses (`invalid_user_id`) what a store of that kind would keep as something that it is not: 7 and "7" are two users,
+ * and drivers cut text at a NUL and replace half a surrogate.
+ */
 export function assertUserId(userId: unknown, kind: UserIdKind): asserts userId is UserId {
   const isNumber = typeof userId === "number" && Number.isSafeInteger(userId);
-  const isText =
-    typeof userId === "string" && userId.length > 0 && userId.length <= LONGEST && isFaithful(userId);
+  const isGiven = isText(userId, LONGEST);
   const fits = {
-    any: isNumber || isText,
+    any: isNumber || isGiven,
     integer: isNumber,
-    text: isText,
-    uuid: isText && UUID.test(userId as string),
+    text: isGiven,
+    uuid: isGiven && UUID.test(userId),
   };
   if (fits[kind]) return;
   const given = typeof userId === "number" || typeof userId === "string" ? `, not this ${typeof userId}` : "";
@@ -30,9 +33,6 @@ export function assertUserId(userId: unknown, kind: UserIdKind): asserts userId 
     `A user id must be ${WANTED[kind]}${given}${kind === "any" ? "" : "; the store's option userIds says so"}.`,
   );
 }
-
-/** Drivers cut text at a NUL and replace lone surrogates: two users would become one. */
-const isFaithful = (text: string): boolean => text.isWellFormed() && !/\p{Cc}/u.test(text);
 
 /**
  * The same digits as the other type, in a store that keeps both: what an application gives that reads ids off an

@@ -174,7 +174,7 @@ function finish(state: RequestState, plan: Plan, ended: readonly Ended[] = []): 
 
 /** A logout by a secret, which ends nothing where that was replaced by a sign-in, or too long ago. */
 const leavesSession = ({ change }: Plan): boolean =>
-  change?.end?.some(({ secret }) => secret !== undefined) === true;
+  change?.end?.some(({ session }) => session?.secret !== undefined) === true;
 
 const unmatchedBy = ({ core, facts: { address, userAgent } }: RequestState) => ({
   at: core.settings.clock.now(),

@@ -365,8 +365,10 @@ async function endMisfit(
   const result = await settings.store.apply({
     end: [
       {
-        rememberedId: login.id,
-        misfit: isBehind ? { kind: "behind", generation } : { kind: "forked", generation, token },
+        login: {
+          id: login.id,
+          misfit: isBehind ? { kind: "behind", generation } : { kind: "forked", generation, token },
+        },
         reason: isBehind ? "stale" : "forked",
         at: now,
         pruneAfter: tombstoneUntil(now, settings),

@@ -218,9 +218,11 @@ export function newIdOf(state: RequestState): string {
 export function settingsOf({ core: { settings }, life }: RequestState): Settings {
   if (life === undefined) return settings;
   const { session } = settings;
+  // Longer than the session can live says nothing, and times beyond 2^53 are none that a store keeps.
+  const idle = Math.min(life.idle, session.absolute);
   // A short life must not run out between two touches.
-  const touchEvery = Math.min(session.touchEvery, Math.floor(life.idle / 10));
-  return { ...settings, session: { ...session, idle: life.idle, touchEvery } };
+  const touchEvery = Math.min(session.touchEvery, Math.floor(idle / 10));
+  return { ...settings, session: { ...session, idle, touchEvery } };
 }
 
 export const sessionOf = (standing: Standing): SessionRow | undefined =>

@@ -1,4 +1,4 @@
-import type { Cap, EndSelector, UserEntry } from "./store.ts";
+import type { Cap, Change, EndSelector, UserEntry } from "./store.ts";
 
 /** When a user's device was last used. */
 export const lastUse = ({ session, login }: UserEntry): number =>
@@ -35,11 +35,19 @@ export function isMeant(
   );
 }
 
-/** What a change makes, which a cap counts and never ends. */
+/** What a change has written, which its endings and caps spare. */
 export interface Spared {
   readonly sessionId: string | undefined;
   readonly loginId: string | undefined;
 }
+
+export const sparedBy = ({ remember, insert, update }: Change): Spared => ({
+  sessionId: insert?.id ?? update?.id,
+  loginId: remember?.id,
+});
+
+export const isSpared = ({ session, login }: UserEntry, { sessionId, loginId }: Spared): boolean =>
+  (session !== undefined && session.id === sessionId) || (login !== undefined && login.id === loginId);
 
 /** A user's devices that are too many, the longest unused first. */
 function beyondCap(
@@ -47,12 +55,9 @@ function beyondCap(
   { most, at, tag, realm }: Cap,
   spared: Spared,
 ): UserEntry[] {
-  const isSpared = ({ session, login }: UserEntry) =>
-    (session !== undefined && session.id === spared.sessionId) ||
-    (login !== undefined && login.id === spared.loginId);
   const others = entries.filter(
     (entry) =>
-      !isSpared(entry) &&
+      !isSpared(entry, spared) &&
       deadlineOf(entry) >= at &&
       isInRealm(entry, realm) &&
       (tag === undefined || tagOfDevice(entry) === tag),

@@ -1,13 +1,18 @@
 import { sameDigest } from "../secrets.ts";
-import type { Ending, Misfit, RememberedRow, SessionRow } from "./store.ts";
+import type {
+  Ending,
+  LoginEnding,
+  Misfit,
+  RememberedRow,
+  SessionEnding,
+  SessionRow,
+  UserEntry,
+} from "./store.ts";
 
-/** Whether the conditions of an ending let it end this session. */
-export const endsSession = (
-  { sessionId, userId, secret }: Pick<Ending, "sessionId" | "userId" | "secret">,
-  session: SessionRow,
-): boolean =>
-  session.id === sessionId &&
-  session.userId === userId &&
+/** Whether its conditions let an ending end this session. */
+export const endsSession = ({ id, userId, secret }: SessionEnding, session: SessionRow): boolean =>
+  session.id === id &&
+  (session.userId ?? null) === userId &&
   (secret === undefined ||
     [session.secret, session.previousSecret, session.retiredSecret].some((held) => sameDigest(secret, held)));
 
@@ -18,12 +23,18 @@ export function isMisfit({ generation, token }: RememberedRow, misfit: Misfit): 
     : generation === misfit.generation && !sameDigest(token, misfit.token);
 }
 
-/** Whether the conditions of an ending let it end this login, named or with its session. */
-export const endsLogin = (
-  { misfit, token, owner }: Pick<Ending, "misfit" | "token" | "owner">,
-  login: RememberedRow,
-): boolean =>
+/** Whether its conditions let an ending end this login. */
+export const endsLogin = ({ id, misfit, token, orOfUser }: LoginEnding, login: RememberedRow): boolean =>
+  login.id === id &&
   (token === undefined ||
-    (owner !== undefined && login.userId === owner) ||
+    (orOfUser !== undefined && login.userId === orOfUser) ||
     [login.token, login.previous, login.superseded].some((held) => sameDigest(token, held))) &&
   (misfit === undefined || isMisfit(login, misfit));
+
+/** Whether an ending means this device, by either of its rows. */
+export const endsDevice = (
+  { session, login }: Pick<Ending, "session" | "login">,
+  entry: UserEntry,
+): boolean =>
+  (session !== undefined && entry.session !== undefined && endsSession(session, entry.session)) ||
+  (login !== undefined && entry.login !== undefined && endsLogin(login, entry.login));

@@ -6,7 +6,9 @@ export type UserId = string | number;
 
 /**
  * Which user ids a store keeps: columns have one type. `any`: both kinds, side by side. `uuid`: text in the
- * canonical form, lower case.
+ * canonical form, lower case. Numbers are safe integers; text has 1 to 255 characters, is well-formed Unicode, and has no
+ * control characters. A store refuses any other id with `invalid_user_id`, wherever one is written or asked for:
+ * `assertUserId` of `psession/store` does that. Ids are compared exactly: "ada", "Ada" and "ada " are three users.
  */
 export type UserIdKind = "any" | "integer" | "text" | "uuid";
 
@@ -51,6 +53,7 @@ export interface SessionRow {
   /** From when the absolute deadline runs: the first use, a sign-in, a restore, or a confirmed password. */
   readonly beganAt: number;
   readonly lastSeenAt: number;
+  /** A session or login is alive up to its deadlines, and still at the very millisecond of the earlier one. */
   readonly idleDeadline: number;
   readonly absoluteDeadline: number;
   readonly userAgent: string | undefined;
@@ -129,18 +132,25 @@ export type Rotation = Pick<
   | "pruneAfter"
 >;
 
-/** A session being used; nothing that a save or a rotation could conflict with. */
+/**
+ * A session being used; nothing that a save or a rotation could conflict with. Times are set as they are given, earlier
+ * ones too, except for the session's `pruneAfter`.
+ */
 export interface Touch {
   readonly sessionId: string;
   readonly lastSeenAt: number;
   /** Undefined keeps the session's own: an accepted request must not revive an idle secret. */
   readonly idleDeadline: number | undefined;
-  /** Never lowers what is there: a sign-in may have given the row a longer life meanwhile. */
+  /** The larger of this and what is there: a sign-in may have given the row a longer life meanwhile. */
   readonly pruneAfter: number;
+  /** Counts whether or not the session is still there. */
   readonly remembered: RememberedUse | undefined;
 }
 
-/** The use of a remembered login: extends its idle deadline and, where `confirm` fits, confirms its token. */
+/**
+ * The use of a remembered login: sets its times as given and, where `confirm` fits, confirms its token. A revoked login is
+ * left as it is, its `pruneAfter` too.
+ */
 export interface RememberedUse {
   readonly id: string;
   readonly lastUsedAt: number;
@@ -159,7 +169,7 @@ export interface RememberedUse {
  * whoever set the mark finds what the change has made.
  */
 export interface Proof {
-  /** Names of marks; any text of at most 64 ASCII characters. */
+  /** Names of marks: 1 to 64 printable ASCII characters, no space at either end. */
   readonly marks: readonly string[];
   /** The one of `marks` that is set with `ofEveryone`: it concerns so many that a store may not want to lock it for each. */
   readonly ofEveryone?: string | undefined;
@@ -182,30 +192,45 @@ export type Misfit =
   /** Both sides of a split store rotated: this generation has another token. */
   | { readonly kind: "forked"; readonly generation: number; readonly token: Digest };
 
-/** A session or login to end inside a change. Ending what is not there is no failure. */
+/**
+ * A session, a login, or one of each to end inside a change. A session takes its login along, and a login its session; where
+ * both are named, they may belong to two devices, and each ends on its own conditions. Ending what is not there is no
+ * failure. What the change itself has written is spared: see `Store.apply`.
+ */
 export interface Ending {
-  readonly sessionId?: string | undefined;
-  /** Whose that session must be for it to end: somebody may have signed in on the row meanwhile. */
-  readonly userId?: UserId | undefined;
-  /**
-   * With it the session, and with that its login, ends only if this is the digest of its current,
-   * previous or retired secret.
-   */
-  readonly secret?: Digest | undefined;
-  readonly rememberedId?: string | undefined;
-  /** With it the login ends only while it is in that state. */
-  readonly misfit?: Misfit | undefined;
-  /** With it the login ends only if this digest is its current, previous or superseded token. */
-  readonly token?: Digest | undefined;
-  /** With it and `token` the login ends also if it is this user's, whatever the token. */
-  readonly owner?: UserId | undefined;
+  readonly session?: SessionEnding | undefined;
+  readonly login?: LoginEnding | undefined;
   readonly reason: RevocationReason;
   readonly at: number;
   /** Until when the tombstone is kept. */
   readonly pruneAfter: number;
 }
 
-/** The most devices that a user may have: a device is a live session, or a remembered login with or without one. */
+export interface SessionEnding {
+  readonly id: string;
+  /** Whose the session must be for it to end, null for nobody's: somebody may have signed in on the row meanwhile. */
+  readonly userId: UserId | null;
+  /**
+   * With it the session, and with that its login, ends only if this is the digest of its current,
+   * previous or retired secret.
+   */
+  readonly secret?: Digest | undefined;
+}
+
+export interface LoginEnding {
+  readonly id: string;
+  /** With it the login ends only while it is in that state. */
+  readonly misfit?: Misfit | undefined;
+  /** With it the login ends only if this digest is its current, previous or superseded token. */
+  readonly token?: Digest | undefined;
+  /** With it and `token` the login ends also if it is this user's, whatever the token. */
+  readonly orOfUser?: UserId | undefined;
+}
+
+/**
+ * The most devices that a user may have. A device is a session, a remembered login, or both together; it counts while either
+ * is alive, at its very deadline too. It was last used when either was: `lastSeenAt` or `lastUsedAt`, whichever is later.
+ */
 export interface Cap {
   readonly userId: UserId;
   /** Only devices of this tag count, and end. */
@@ -254,9 +279,9 @@ export interface Change {
 
 /**
  * `lost` names the condition that no longer held; then nothing at all was changed.
- * rotation: revoked or another generation. exists: an insert would have replaced a row (id or remembered
- * login). stale: another version. missing: the row is gone, and a save never brings it back. full: a cap. outdated: a
- * mark. strayed: `stray` does not hold.
+ * rotation: revoked or another generation. exists: `insert` or `remember` would have replaced a row, or `insert` or `update`
+ * would have given a login a second session. stale: another version. missing: the row is gone, and a save never brings it
+ * back. full: a cap. outdated: a mark. strayed: `stray` does not hold.
  */
 export type ChangeResult =
   | { readonly done: true; readonly ended: readonly Ended[] }
@@ -264,18 +289,18 @@ export type ChangeResult =
 
 export type Lost = "rotation" | "exists" | "stale" | "missing" | "full" | "outdated" | "strayed";
 
-/** Which sessions and logins to end. `except` names a session or a login
- * that stays, together with what belongs to it. */
+/** Which sessions and logins to end. `except` names a session or a login that stays, together with what belongs to it. */
 export interface EndSelector {
   /** A session's or a login's id; one ends the other. */
   readonly handle?: string | undefined;
+  /** Whose devices; left out, anybody's. */
   readonly userId?: UserId | undefined;
   /** Every session and login there is, anonymous sessions too. Counts where neither handle nor user is named. */
   readonly everyone?: boolean | undefined;
   readonly except?: string | undefined;
   /** Only what has an id that ends with this. */
   readonly realm?: string | undefined;
-  /** Only what was last used before this (epoch milliseconds). */
+  /** Only what was last used before this (epoch milliseconds), counted as for `Cap`. */
   readonly lastUsedBefore?: number | undefined;
   /** Set before anything is ended: what proves itself meanwhile is either ended or refused. */
   readonly mark?: Mark | undefined;
@@ -284,6 +309,7 @@ export interface EndSelector {
   readonly pruneAfter: number;
 }
 
+/** A device that has ended: its session, its login, or both, as far as they were there and ended. */
 export interface Ended {
   readonly sessionId: string | undefined;
   readonly rememberedId: string | undefined;
@@ -299,8 +325,9 @@ export interface Naming {
 }
 
 export interface LockRequest {
+  /** At most 150 characters of well-formed Unicode without control characters, compared exactly: "x" and "x " are two. */
   readonly name: string;
-  /** Who takes it; unguessable, and new for every taking. */
+  /** Who takes it; unguessable, new for every taking, and without spaces. */
   readonly owner: string;
   readonly now: number;
   readonly until: number;
@@ -311,7 +338,7 @@ export interface Store {
   /** For messages, such as "memory" or "sqlite". */
   readonly name: string;
 
-  /** Others are refused with `invalid_user_id` before the store is asked. */
+  /** The ids that it keeps: it refuses all others with `invalid_user_id`. */
   readonly userIds: UserIdKind;
 
   /**
@@ -324,8 +351,9 @@ export interface Store {
   findRemembered(id: string): Promise<Remembered | undefined>;
 
   /**
-   * Performs a change atomically: in the order proof, rotate or hold, stray, remember, insert or update, use, end, caps, with
-   * `end` and `caps` sparing the row that was just inserted or updated. A conditional part that fails undoes
+   * Performs a change atomically: in the order proof, rotate or hold, stray, remember, insert or update, use, end, caps.
+   * `end` and `caps` spare what the change has just written, and do not report it: the session that was inserted or updated
+   * with the login that it belongs to now, and the login of `remember`. A conditional part that fails undoes
    * everything. Insert is never replace. Deadlocks and serialization failures are tried again here. The caps of
    * parallel changes of one user count each other's devices.
    */
@@ -351,8 +379,8 @@ export interface Store {
   list(userId: UserId): Promise<readonly UserEntry[]>;
 
   /**
-   * Deletes up to `limit` rows of each kind whose `pruneAfter` lies before `now`; says how many went. A store
-   * whose rows expire by themselves has nothing to do.
+   * Deletes up to `limit` rows of each kind whose `pruneAfter` lies before `now`; says how many went. A login whose session
+   * went may get another one. A store whose rows expire by themselves has nothing to do.
    */
   prune(now: number, limit: number): Promise<PruneResult>;
 
@@ -363,8 +391,9 @@ export interface Store {
   claimPrune(now: number, interval: number): Promise<boolean>;
 
   /**
-   * Takes the lock `name` until `until`, unless somebody else's time on it still runs at `now`. Gives its fence,
-   * a number that grows with every taking, or undefined. A lock is a courtesy that ends by itself: what must
+   * Takes the lock `name` until `until`, unless somebody else's time on it still runs at `now`; at `until` it has run out.
+   * Gives its fence, or undefined: a number that is not below `now` and grows with every taking of this name, while
+   * fences of different names say nothing of each other. A lock is a courtesy that ends by itself: what must
    * hold is in the conditions of `apply`.
    */
   acquireLock(lock: LockRequest): Promise<number | undefined>;
@@ -397,7 +426,8 @@ export interface StoreAdmin {
   /**
    * Sessions and unrevoked logins in pages, in an order of the store's own; `next` is where the following page
    * begins, undefined at the end. What is there from the first page to the last comes exactly once. A page may have
-   * fewer entries than `limit`, or more where the store cannot cut finer, and none but the last has no `next`.
+   * fewer entries than `limit`; it has more only where all of them have one tag (`tagOf`: a store may read what lies together
+   * as a whole). None but the last has no `next`.
    */
   browse(page: BrowsePage): Promise<BrowseResult>;
   /** Facts about the database, for `psession doctor` and `psession stats`. */
@@ -421,7 +451,10 @@ export interface StoreReport {
   readonly version: string;
   /** Sessions first, then logins, then others. Rows of large tables are estimated. */
   readonly tables: readonly TableReport[];
-  /** When rows were last pruned (epoch milliseconds), where that is known. */
+  /**
+   * The `now` of the last `claimPrune` that was granted (epoch milliseconds); undefined before the first, and where rows
+   * expire by themselves.
+   */
   readonly prunedAt: number | undefined;
   /** What is wrong or will go wrong, each with a stable code and a sentence that says what to do. */
   readonly faults: readonly StoreFault[];

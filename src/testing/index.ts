@@ -8,4 +8,5 @@ export type {
   SiteRequest,
 } from "./http/face.ts";
 export { httpContract } from "./http-contract.ts";
+export { digestOf, plain, rememberedRow, sessionRow, T0 } from "./rows.ts";
 export { type ContractCase, type StoreFixture, storeContract } from "./store-contract.ts";

@@ -118,7 +118,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "theft leaves the session alive",
     file: memory,
-    find: "if (session !== undefined && session.id !== spared) this.#dropSession(session);",
+    find: "if (session !== undefined) this.#dropSession(session);",
     replace: "if (session !== undefined && reason !== 'theft') this.#dropSession(session);",
   },
   {

@@ -46,7 +46,7 @@ const SIGN_INS: Record<string, (store: Store) => Promise<Change>> = {
     const before = rememberedRow({ userId: "bob" });
     await store.apply({ remember: before });
     const insert = sessionRow({ userId: "ada", level: "login" });
-    return { insert, end: [{ rememberedId: before.id, ...ENDING }] };
+    return { insert, end: [{ login: { id: before.id }, ...ENDING }] };
   },
 };
 

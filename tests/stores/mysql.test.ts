@@ -2,6 +2,7 @@ import { inspect } from "node:util";
 import mariadb from "mariadb";
 import mysql from "mysql2/promise";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { newAuditId } from "../../src/stores/audit.ts";
 import { type Mysql2Pool, mysqlStore } from "../../src/stores/mysql/index.ts";
 import { rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
@@ -21,8 +22,10 @@ test("options are checked, all at once", () => {
   }
 });
 
+const NOWHERE = { handle: undefined, address: undefined, detail: undefined };
+
 /** A pool that writes down what is executed, and a store on it. */
-async function recordedStore() {
+async function recordedStore(options: { audit?: boolean } = {}) {
   const { url } = await freshDatabase();
   const pool = mysql.createPool(url);
   onTestFinished(() => pool.end());
@@ -44,7 +47,7 @@ async function recordedStore() {
       };
     },
   };
-  const store = mysqlStore({ pool: recording });
+  const store = mysqlStore({ pool: recording, ...options });
   await store.migrate();
   queries.length = 0;
   return { pool, store, queries };
@@ -137,7 +140,7 @@ describeWith(MYSQL, "mysql", () => {
   });
 
   test("reading, restoring, listing, ending and pruning look into an index", async () => {
-    const { pool, store, queries } = await recordedStore();
+    const { pool, store, queries } = await recordedStore({ audit: true });
     const digest = Buffer.alloc(32);
     const inserts = Array.from({ length: 3000 }, (_, index) => {
       const userId = `user ${index % 100}`;
@@ -174,11 +177,17 @@ describeWith(MYSQL, "mysql", () => {
         ]),
       ],
     );
-    await pool.query("ANALYZE TABLE psession_sessions, psession_logins");
+    const entries = inserts.slice(0, 1000).map(({ login: { userId } }, index) => {
+      const at = T0 + index;
+      return { id: newAuditId(at), at, event: "login", userId, ...NOWHERE };
+    });
+    for (let at = 0; at < entries.length; at += 100) await store.audit?.append(entries.slice(at, at + 100));
+    await pool.query("ANALYZE TABLE psession_sessions, psession_logins, psession_audit");
     const { login, session } = inserts[7] ?? { login: rememberedRow(), session: sessionRow() };
     await store.findSession(session.id);
     await store.findRemembered(login.id);
     await store.list(login.userId);
+    await store.audit?.read({ userId: login.userId, limit: 10 });
     await store.touch([
       { sessionId: session.id, lastSeenAt: T0, idleDeadline: T0, pruneAfter: T0, remembered: undefined },
     ]);

@@ -1,4 +1,5 @@
 import { PsessionError } from "../../errors.ts";
+import { isId } from "../../given.ts";
 import type { Psession } from "../../psession.ts";
 import type { Cookie } from "./cookie.ts";
 import { type Callback, StoreClass } from "./store.ts";
@@ -18,7 +19,9 @@ export class PsessionFacade extends StoreClass {
 
   get(id: string, callback: (error: unknown, session?: object) => void): void {
     const { store, clock, codec } = this.#psession.core.settings;
-    const found = store.findSession(id).then((row) => {
+    // Ids of other stores may be of any length, and no driver need be asked about those.
+    const reading = isId(id) ? store.findSession(id) : Promise.resolve(undefined);
+    const found = reading.then((row) => {
       const isLive = row !== undefined && clock.now() <= Math.min(row.idleDeadline, row.absoluteDeadline);
       const cookie = this.#newCookie({ headers: {} });
       return isLive ? { ...codec.decode(row.data), cookie: cookie.toJSON() } : undefined;
@@ -36,7 +39,8 @@ export class PsessionFacade extends StoreClass {
   }
 
   destroy(id: string, callback?: Callback): void {
-    this.#psession.revoke(id).then(
+    const ending = isId(id) ? this.#psession.revoke(id) : Promise.resolve(false);
+    ending.then(
       () => callback?.(),
       (error: unknown) => callback?.(error),
     );

@@ -87,7 +87,7 @@ function exchange(
     ...{ id, row, rememberedId, before, secret, now, raise, isRestored },
   });
   const end = {
-    rememberedId: beforeId,
+    login: beforeId === undefined ? undefined : { id: beforeId },
     reason: "replaced",
     at: now,
     pruneAfter: tombstoneUntil(now, settings),

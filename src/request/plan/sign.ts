@@ -205,18 +205,14 @@ function endings(
   const list: Ending[] = [];
   if (leaving !== undefined) {
     const { row, secret } = leaving;
-    list.push({
-      sessionId: row.id,
-      userId: row.userId,
-      ...(secret === undefined ? { rememberedId: own } : { secret }),
-      ...at,
-    });
-  } else if (own !== undefined) list.push({ rememberedId: own, ...at });
+    const login = secret === undefined && own !== undefined ? { id: own } : undefined;
+    list.push({ session: { id: row.id, userId: row.userId ?? null, secret }, login, ...at });
+  } else if (own !== undefined) list.push({ login: { id: own }, ...at });
   // Also that of the session at hand, where its secret is what ends it: a restore leaves none that may sign out.
   const isNamed = leaving?.secret === undefined;
   if (rememberCookie.kind === "valid" && !(isNamed && rememberCookie.cookie.id === own)) {
     const { id, digest: token } = rememberCookie.cookie;
-    list.push({ rememberedId: id, token, owner: signingIn, ...at });
+    list.push({ login: { id, token, orOfUser: signingIn }, ...at });
   }
   return list;
 }

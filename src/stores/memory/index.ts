@@ -2,10 +2,11 @@ import * as v from "valibot";
 import { systemClock } from "../../clock.ts";
 import { checkedOptions } from "../../faults.ts";
 import { sameDigest } from "../../secrets.ts";
+import { assertUserId } from "../../user-id.ts";
 import type { AuditTrail } from "../audit.ts";
 import { cutPage, past } from "../browse.ts";
-import { excessOf, isMeant, targetOf } from "../devices.ts";
-import { endsLogin, endsSession } from "../endings.ts";
+import { excessOf, isMeant, isSpared, sparedBy, targetOf } from "../devices.ts";
+import { endsDevice } from "../endings.ts";
 import type {
   Change,
   ChangeResult,
@@ -71,6 +72,7 @@ class MemoryStore implements Store {
   }
 
   async apply(change: Change): Promise<ChangeResult> {
+    for (const userId of usersOf(change)) assertUserId(userId, this.userIds);
     const lost = this.#check(change);
     if (lost !== undefined) return { done: false, lost };
     const { rotate, stray, remember, insert, update, use, end, caps = [] } = change;
@@ -94,25 +96,21 @@ class MemoryStore implements Store {
       }));
     }
     if (use !== undefined) this.#use(use);
-    const spared = insert?.id ?? update?.id;
-    const ended = (end ?? []).flatMap((ending) => {
-      const named = ending.rememberedId === undefined ? undefined : this.#logins.get(ending.rememberedId);
-      if (ending.token !== undefined && (named === undefined || !endsLogin(ending, named))) return [];
-      const matches = this.#entries().filter(
-        ({ session, login }) =>
-          (session !== undefined && endsSession(ending, session)) ||
-          (login !== undefined && login === named && endsLogin(ending, login)),
-      );
-      return this.#end(matches, ending, spared);
-    });
+    const spared = sparedBy(change);
+    const ended = (end ?? []).flatMap((ending) =>
+      this.#end(
+        this.#entries().filter((entry) => !isSpared(entry, spared) && endsDevice(ending, entry)),
+        ending,
+      ),
+    );
     const [first] = caps;
     const devices = first === undefined ? [] : this.#ofUser(first.userId);
-    for (const { cap, excess } of excessOf(devices, caps, { sessionId: spared, loginId: remember?.id })) {
+    for (const { cap, excess } of excessOf(devices, caps, spared)) {
       if (cap.overflow === "refuse" && excess.length > 0) {
         undo?.();
         return { done: false, lost: "full" };
       }
-      ended.push(...this.#end(excess, cap, spared));
+      ended.push(...this.#end(excess, cap));
     }
     return { done: true, ended };
   }
@@ -131,12 +129,14 @@ class MemoryStore implements Store {
 
   async end(selector: EndSelector): Promise<readonly Ended[]> {
     if (targetOf(selector) === "nothing") return [];
+    if (selector.userId !== undefined) assertUserId(selector.userId, this.userIds);
     if (selector.mark !== undefined) this.#mark(selector.mark);
     const matches = this.#entries().filter((entry) => isMeant(entry, selector));
-    return this.#end(matches, selector, undefined);
+    return this.#end(matches, selector);
   }
 
   async nameDevice({ handle, userId, name }: Naming): Promise<boolean> {
+    assertUserId(userId, this.userIds);
     const found = this.#ofUser(userId).find(
       ({ session, login }) => session?.id === handle || login?.id === handle,
     );
@@ -146,6 +146,7 @@ class MemoryStore implements Store {
   }
 
   async list(userId: UserId): Promise<readonly UserEntry[]> {
+    assertUserId(userId, this.userIds);
     return this.#ofUser(userId);
   }
 
@@ -264,10 +265,9 @@ class MemoryStore implements Store {
   #end(
     entries: readonly UserEntry[],
     { reason, at, pruneAfter }: Pick<EndSelector, "reason" | "at" | "pruneAfter">,
-    spared: string | undefined,
   ): Ended[] {
     return entries.map(({ session, login }) => {
-      if (session !== undefined && session.id !== spared) this.#dropSession(session);
+      if (session !== undefined) this.#dropSession(session);
       if (login !== undefined) {
         this.#changeLogin(login.id, (row) => ({
           ...row,
@@ -343,3 +343,9 @@ class MemoryStore implements Store {
     if (row !== undefined) this.#logins.set(id, change(row));
   }
 }
+
+/** Whose rows a change writes or counts. */
+const usersOf = ({ remember, insert, update, caps = [] }: Change): UserId[] =>
+  [remember?.userId, insert?.userId, update?.set.userId, ...caps.map(({ userId }) => userId)].filter(
+    (userId) => userId !== undefined,
+  );

@@ -105,14 +105,15 @@ export const usedHead = ({ lastUsedAt, idleDeadline, pruneAfter }: RememberedUse
   loginHead({ lastUsedAt, idleDeadline, pruneAfter });
 
 function encodeEnding(ending: Ending) {
-  const { sessionId, userId, rememberedId, token, owner, secret, misfit } = ending;
+  const { session, login } = ending;
+  const { token, orOfUser, misfit } = login ?? {};
   return {
-    session: sessionId,
-    us: userId === undefined ? undefined : encodeUser(userId),
-    login: rememberedId,
+    session: session?.id,
+    us: session === undefined || session.userId === null ? undefined : encodeUser(session.userId),
+    se: session?.secret && sessionHead({ secret: session.secret })["se"],
+    login: login?.id,
     to: token && loginHead({ token })["to"],
-    owner: owner === undefined ? undefined : encodeUser(owner),
-    se: secret && sessionHead({ secret })["se"],
+    owner: orOfUser === undefined ? undefined : encodeUser(orOfUser),
     misfit: misfit && {
       kind: misfit.kind,
       ge: String(misfit.generation),
@@ -157,8 +158,8 @@ export function rowKeys(change: Change, keys: Keys): string[] {
   const { sessions, logins } = idsOf(change);
   const ends = change.end ?? [];
   const all = new Set([
-    ...[...sessions, ...ends.flatMap(({ sessionId }) => sessionId ?? [])].map((id) => keys.session(id)),
-    ...[...logins, ...ends.flatMap(({ rememberedId }) => rememberedId ?? [])].map((id) => keys.login(id)),
+    ...[...sessions, ...ends.flatMap(({ session }) => session?.id ?? [])].map((id) => keys.session(id)),
+    ...[...logins, ...ends.flatMap(({ login }) => login?.id ?? [])].map((id) => keys.login(id)),
   ]);
   return [...all];
 }

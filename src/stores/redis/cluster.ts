@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import { tagOf } from "../../secrets.ts";
 import { excessOf } from "../devices.ts";
-import { endsLogin, endsSession } from "../endings.ts";
+import { endsDevice } from "../endings.ts";
 import type {
   Cap,
   Change,
@@ -138,8 +138,8 @@ export class ClusterWriter implements Writer {
     const [main] = [...sessions, ...logins];
     const own: Ending[] = [];
     const foreign = new Map<string, Ending[]>();
-    for (const ending of change.end ?? []) {
-      const tag = tagOf(ending.sessionId ?? ending.rememberedId ?? "");
+    for (const ending of (change.end ?? []).flatMap(bySlot)) {
+      const tag = tagOf((ending.session ?? ending.login)?.id ?? "");
       if (main !== undefined && tag === tagOf(main)) own.push(ending);
       else foreign.set(tag, [...(foreign.get(tag) ?? []), ending]);
     }
@@ -271,14 +271,19 @@ function foreseen({ remember, insert, update }: Change): Foreseen[] {
   }));
 }
 
-/** Whether one of a change's endings will end this device, so that a cap need not count it. */
-function isEndedBy({ session, login }: UserEntry, endings: readonly Ending[]): boolean {
-  return endings.some((ending) => {
-    const isLogin = login !== undefined && login.id === ending.rememberedId && endsLogin(ending, login);
-    if (ending.token !== undefined && !isLogin) return false;
-    return isLogin || (session !== undefined && endsSession(ending, session));
-  });
+/** One that names a session and a login of other slots is two. */
+function bySlot(ending: Ending): Ending[] {
+  const { session, login } = ending;
+  if (session === undefined || login === undefined || tagOf(session.id) === tagOf(login.id)) return [ending];
+  return [
+    { ...ending, login: undefined },
+    { ...ending, session: undefined },
+  ];
 }
+
+/** Whether one of a change's endings will end this device, so that a cap need not count it. */
+const isEndedBy = (entry: UserEntry, endings: readonly Ending[]): boolean =>
+  endings.some((ending) => endsDevice(ending, entry));
 
 const handlesOf = ({ session, login }: UserEntry): string[] => [
   ...(session === undefined ? [] : [`s:${session.id}`]),

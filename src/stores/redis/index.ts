@@ -146,8 +146,6 @@ class RedisStore implements Store {
   #applyAny(change: Change, deadline: number): Promise<ChangeResult> {
     const { sessions, logins } = idsOf(change);
     assertSiblings([...sessions, ...logins]);
-    for (const { sessionId, rememberedId } of change.end ?? [])
-      if (sessionId !== undefined && rememberedId !== undefined) assertSiblings([sessionId, rememberedId]);
     const { remember, insert, update, caps = [] } = change;
     for (const userId of [
       remember?.userId,

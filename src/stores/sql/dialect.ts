@@ -33,6 +33,13 @@ export interface Dialect {
   /** A condition that a column is one of `ids`; few different texts for many different lengths. */
   isOneOf(column: string, ids: readonly string[]): { readonly sql: string; readonly values: SqlValue[] };
   /**
+   * A condition that a column of text is the given one to the last space, its value given twice; undefined where `=` says
+   * so by itself.
+   */
+  exactly?(column: string): string;
+  /** The name that a lock has in its table, where a key takes names for one that are two. */
+  lockKey?(name: string): string;
+  /**
    * Deletes at most `limit` garbage rows in one statement; undefined where that would block others. `also` follows the
    * condition of what is garbage.
    */

@@ -132,27 +132,27 @@ export class Statements {
 
   /** A user's sessions with their unrevoked logins. */
   sessionsOf(userId: UserId, suffix = ""): Statement {
-    return this.make(`${this.#sessionsOf}${suffix}`, [this.user(userId)], true);
+    return this.make(`${this.#sessionsOf}${suffix}`, this.#userValues(userId), true);
   }
 
   /** A user's unrevoked logins that have no session. */
   lonelyLoginsOf(userId: UserId, suffix = ""): Statement {
-    return this.make(`${this.#lonelyLoginsOf}${suffix}`, [this.user(userId)], true);
+    return this.make(`${this.#lonelyLoginsOf}${suffix}`, this.#userValues(userId), true);
   }
 
   devicesOf(userId: UserId): Statement {
-    const user = this.user(userId);
-    return this.make(`${this.#sessionsOf} UNION ALL ${this.#lonelyLoginsOf}`, [user, user], true);
+    const user = this.#userValues(userId);
+    return this.make(`${this.#sessionsOf} UNION ALL ${this.#lonelyLoginsOf}`, [...user, ...user], true);
   }
 
   get #sessionsOf(): string {
     const { S, L, s, l } = this;
-    return `${this.#joined} FROM ${S} s LEFT JOIN ${L} l ON l.${l.id} = s.${s.rememberedId} AND l.${l.revokedAt} IS NULL WHERE s.${s.userId} = ?`;
+    return `${this.#joined} FROM ${S} s LEFT JOIN ${L} l ON l.${l.id} = s.${s.rememberedId} AND l.${l.revokedAt} IS NULL WHERE ${this.#isUser(`s.${s.userId}`)}`;
   }
 
   get #lonelyLoginsOf(): string {
     const { S, L, s, l } = this;
-    return `${this.#joined} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE l.${l.userId} = ? AND l.${l.revokedAt} IS NULL AND s.${s.id} IS NULL`;
+    return `${this.#joined} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE ${this.#isUser(`l.${l.userId}`)} AND l.${l.revokedAt} IS NULL AND s.${s.id} IS NULL`;
   }
 
   /** Where a page after `from` ends: the ids behind its last, of either table; null where nothing is left. */
@@ -276,10 +276,10 @@ export class Statements {
   /** Whether a token is or was just valid, or the login is this user's. */
   holdsToken(id: string, token: Uint8Array, owner: UserId | undefined): Statement {
     const { L, l } = this;
-    const isOwners = owner === undefined ? "" : ` OR ${l.userId} = ?`;
+    const isOwners = owner === undefined ? "" : ` OR ${this.#isUser(l.userId)}`;
     return this.make(
       `SELECT 1 AS found FROM ${L} WHERE ${l.id} = ? AND ${l.revokedAt} IS NULL AND (? IN (${l.token}, ${l.previous}, ${l.superseded})${isOwners})${this.dialect.forUpdate}`,
-      owner === undefined ? [id, token] : [id, token, this.user(owner)],
+      owner === undefined ? [id, token] : [id, token, ...this.#userValues(owner)],
       true,
     );
   }
@@ -404,10 +404,10 @@ export class Statements {
   /** Unless somebody else has signed in on the row meanwhile. */
   nameSession(id: string, userId: UserId, name: string | undefined): Statement {
     const { S, s } = this;
-    return this.make(`UPDATE ${S} SET ${s.name} = ? WHERE ${s.id} = ? AND ${s.userId} = ?`, [
+    return this.make(`UPDATE ${S} SET ${s.name} = ? WHERE ${s.id} = ? AND ${this.#isUser(s.userId)}`, [
       name ?? null,
       id,
-      this.user(userId),
+      ...this.#userValues(userId),
     ]);
   }
 
@@ -514,14 +514,14 @@ export class Statements {
   /** The newest first. */
   auditEntries({ userId, since, before, limit }: AuditQuery): Statement {
     const { A, a } = this;
-    const conditions: (readonly [string, SqlValue])[] = [];
-    if (userId !== undefined) conditions.push([`a.${a.userId} = ?`, this.user(userId)]);
+    const conditions: (readonly [string, ...SqlValue[]])[] = [];
+    if (userId !== undefined) conditions.push([this.#isUser(`a.${a.userId}`), ...this.#userValues(userId)]);
     if (since !== undefined) conditions.push([`a.${a.id} >= ?`, earliestAuditId(since)]);
     if (before !== undefined) conditions.push([`a.${a.id} < ?`, before]);
     const where = conditions.length === 0 ? "" : ` WHERE ${conditions.map(([sql]) => sql).join(" AND ")}`;
     return this.make(
       `SELECT ${this.#entryList} FROM ${A} a${where} ORDER BY a.${a.id} DESC LIMIT ${Math.trunc(limit)}`,
-      conditions.map(([, value]) => value),
+      conditions.flatMap(([, ...values]) => values),
       true,
     );
   }
@@ -563,13 +563,17 @@ export class Statements {
     const q = (alias: string) => this.dialect.quote(alias);
     return this.make(
       `SELECT ${k.owner} AS ${q("owner")}, ${k.fence} AS ${q("fence")}, ${k.until} AS ${q("until")} FROM ${K} WHERE ${k.name} = ?`,
-      [name],
+      [this.#lockKey(name)],
       true,
     );
   }
 
+  #lockKey(name: string): string {
+    return this.dialect.lockKey?.(name) ?? name;
+  }
+
   insertLock({ name, owner, until }: LockRequest, fence: number, pruneAfter: number): Statement {
-    return this.insert(this.schema.locks, { name, owner, fence, until, pruneAfter });
+    return this.insert(this.schema.locks, { name: this.#lockKey(name), owner, fence, until, pruneAfter });
   }
 
   takeLock(
@@ -581,13 +585,16 @@ export class Statements {
     const { K, k } = this;
     return this.make(
       `UPDATE ${K} SET ${k.owner} = ?, ${k.fence} = ?, ${k.until} = ?, ${k.pruneAfter} = ? WHERE ${k.name} = ? AND ${k.fence} = ? AND ${k.owner} = ?`,
-      [owner, fence, until, pruneAfter, name, held.fence, held.owner],
+      [owner, fence, until, pruneAfter, this.#lockKey(name), held.fence, held.owner],
     );
   }
 
   releaseLock(name: string, owner: string): Statement {
     const { K, k } = this;
-    return this.make(`UPDATE ${K} SET ${k.owner} = '' WHERE ${k.name} = ? AND ${k.owner} = ?`, [name, owner]);
+    return this.make(`UPDATE ${K} SET ${k.owner} = '' WHERE ${k.name} = ? AND ${k.owner} = ?`, [
+      this.#lockKey(name),
+      owner,
+    ]);
   }
 
   /** `column = ?, ` for every field of `set`, to be followed by more, and the values. `of`: "l." and the like. */
@@ -628,6 +635,21 @@ export class Statements {
   userIn(raw: RawRow, column: string): UserId | undefined {
     const value = valueIn(raw, column);
     return value === null ? undefined : this.#reading.user(value, column);
+  }
+
+  /** To be given `#userValues`. */
+  #isUser(column: string): string {
+    return (this.#comparesExactly ? undefined : this.dialect.exactly?.(column)) ?? `${column} = ?`;
+  }
+
+  #userValues(userId: UserId): SqlValue[] {
+    const user = this.user(userId);
+    return this.#comparesExactly || this.dialect.exactly === undefined ? [user] : [user, user];
+  }
+
+  /** Numbers, and text that has no spaces. */
+  get #comparesExactly(): boolean {
+    return this.schema.userIds === "integer" || this.schema.userIds === "uuid";
   }
 
   readRemembered(raw: RawRow | undefined): Remembered | undefined {

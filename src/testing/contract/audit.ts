@@ -55,6 +55,17 @@ export const audit: Cases = {
     );
   },
 
+  "an audit trail tells users apart who are alike": async ({ store }) => {
+    if (store.audit === undefined || (store.userIds !== "any" && store.userIds !== "text")) return;
+    const entries = ["ada", "ada ", "Ada"].map((userId, index) => entry(T0 + index, { userId }));
+    await store.audit.append(entries);
+    for (const kept of entries) {
+      const { userId } = kept;
+      assert.deepEqual(await store.audit.read({ userId, limit: 1 }), [kept]);
+      assert.deepEqual(await store.audit.read({ userId, limit: 10 }), [kept]);
+    }
+  },
+
   "an audit entry that is appended again, alone or among others, is there once": async (scene) => {
     const { store, all } = scene;
     if (store.audit === undefined) return;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { newSiblingId } from "../../secrets.ts";
+import type { RememberedRow, SessionRow } from "../../stores/store.ts";
 import { digestOf, T0 } from "../rows.ts";
 import { type Cases, done, ENDING, ids, lost, pick } from "./scene.ts";
 
@@ -29,6 +30,61 @@ export const caps: Cases = {
     assert.equal((await store.findRemembered(lonely.id))?.login.revokedReason, "cap");
   },
 
+  "a cap counts a device while its session or its login is alive, at its very deadline too": async ({
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const dead = { idleDeadline: T0 - 1 };
+    const devices: Record<string, [Partial<RememberedRow> | undefined, Partial<SessionRow> | undefined]> = {
+      "a live login whose session is past its deadline": [{}, dead],
+      "a live session whose login is past its deadline": [{ absoluteDeadline: T0 - 1 }, {}],
+      "a session at its idle deadline": [undefined, { idleDeadline: T0 }],
+      "a session at its absolute deadline": [undefined, { absoluteDeadline: T0 }],
+      "a login at its idle deadline": [{ idleDeadline: T0 }, undefined],
+      "a login at its absolute deadline": [{ absoluteDeadline: T0 }, undefined],
+    };
+    const cap = { ...CAP, userId: ada, most: 1, overflow: "refuse" } as const;
+    const attempt = () => store.apply({ insert: sessionRow({ userId: ada, level: "login" }), caps: [cap] });
+    for (const [what, [ofLogin, ofSession]] of Object.entries(devices)) {
+      const login = ofLogin && rememberedRow(ofLogin);
+      const session =
+        ofSession && sessionRow({ userId: ada, level: "login", rememberedId: login?.id, ...ofSession });
+      await done(store.apply({ remember: login, insert: session }));
+      assert.deepEqual(await attempt(), { done: false, lost: "full" }, what);
+      await store.end({ userId: ada, ...ENDING });
+    }
+    await done(store.apply({ insert: sessionRow({ userId: ada, level: "login", ...dead }) }));
+    await done(attempt());
+  },
+
+  "which device was not used for longest is told by the later use of its session and its login": async ({
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const device = async (lastUsedAt: number, lastSeenAt: number) => {
+      const login = rememberedRow({ lastUsedAt });
+      const session = sessionRow({ userId: ada, level: "login", rememberedId: login.id, lastSeenAt });
+      await done(store.apply({ remember: login, insert: session }));
+      return session.id;
+    };
+    // By its session alone the first would be the oldest, by its login alone the second.
+    const byLogin = await device(T0 - 10, T0 - 90);
+    const bySession = await device(T0 - 80, T0 - 20);
+    const oldest = await device(T0 - 50, T0 - 60);
+    const cap = { ...CAP, userId: ada };
+    const first = sessionRow({ userId: ada, level: "login" });
+    await done(store.apply({ insert: first, caps: [{ ...cap, most: 3 }] }));
+    assert.deepEqual(new Set(ids(await store.list(ada))), new Set([byLogin, bySession, first.id]));
+    assert.equal(await store.findSession(oldest), undefined);
+    const second = sessionRow({ userId: ada, level: "login" });
+    await done(store.apply({ insert: second, caps: [{ ...cap, most: 3 }] }));
+    assert.deepEqual(new Set(ids(await store.list(ada))), new Set([byLogin, first.id, second.id]));
+  },
+
   "a cap that refuses changes nothing": async ({ store, ada, sessionRow, rememberedRow }) => {
     const first = sessionRow({ userId: ada, level: "login" });
     await done(store.apply({ insert: first }));
@@ -53,7 +109,7 @@ export const caps: Cases = {
       const result = await store.apply({
         remember: next,
         update: { id: session.id, version: 1, set: { rememberedId: next.id } },
-        end: [{ rememberedId: before.id, ...ENDING }],
+        end: [{ login: { id: before.id }, ...ENDING }],
         caps: [{ ...CAP, userId: ada, most: 1 }],
       });
       assert.equal(result.done && result.ended.length, 1);
@@ -77,8 +133,8 @@ export const caps: Cases = {
         remember: next,
         update: { id: session.id, version: 1, set: { rememberedId: next.id } },
         end: [
-          { rememberedId: before.id, ...ENDING },
-          { rememberedId: other.id, token: digestOf(token), ...ENDING },
+          { login: { id: before.id }, ...ENDING },
+          { login: { id: other.id, token: digestOf(token) }, ...ENDING },
         ],
         caps: [{ ...CAP, overflow: "refuse", userId: ada, most: 1 }],
       });

@@ -104,7 +104,7 @@ export const ending: Cases = {
       });
       const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
       await done(store.apply({ remember: login, insert: session }));
-      const end = [{ rememberedId: login.id, token: digestOf(token), ...ENDING }];
+      const end = [{ login: { id: login.id, token: digestOf(token) }, ...ENDING }];
       const result = await store.apply({ insert: sessionRow(), end });
       assert.equal(result.done && result.ended.length, ends ? 1 : 0, token);
       assert.equal((await store.findRemembered(login.id))?.login.revokedAt !== undefined, ends, token);
@@ -127,7 +127,7 @@ export const ending: Cases = {
       const login = rememberedRow({ userId: ada });
       const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
       await done(store.apply({ remember: login, insert: session }));
-      const end = [{ rememberedId: login.id, token: digestOf(token), owner, ...ENDING }];
+      const end = [{ login: { id: login.id, token: digestOf(token), orOfUser: owner }, ...ENDING }];
       const result = await store.apply({ insert: sessionRow({ userId: owner, level: "login" }), end });
       assert.equal(result.done && result.ended.length, ends ? 1 : 0, `${String(owner)} ${token}`);
       assert.equal((await store.findRemembered(login.id))?.login.revokedAt !== undefined, ends);
@@ -144,13 +144,143 @@ export const ending: Cases = {
     const row = sessionRow({ userId: bob, level: "login" });
     await done(store.apply({ insert: row }));
     for (const [userId, ends] of [
-      [undefined, false],
+      [null, false],
       [ada, false],
       [bob, true],
     ] as const) {
-      const result = await store.apply({ end: [{ sessionId: row.id, userId, ...ENDING }] });
+      const result = await store.apply({ end: [{ session: { id: row.id, userId }, ...ENDING }] });
       assert.equal(result.done && result.ended.length, ends ? 1 : 0, String(userId));
       assert.equal((await store.findSession(row.id)) === undefined, ends, String(userId));
+    }
+  },
+
+  "a change that ends a session ends its login, and one that ends a login its session": async ({
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    for (const by of ["session", "login"] as const) {
+      const login = rememberedRow({ userId: ada });
+      const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
+      await done(store.apply({ remember: login, insert: session }));
+      const ending =
+        by === "session" ? { session: { id: session.id, userId: ada } } : { login: { id: login.id } };
+      assert.deepEqual(await store.apply({ end: [{ ...ending, ...ENDING }] }), {
+        done: true,
+        ended: [{ sessionId: session.id, rememberedId: login.id, userId: ada, reason: ENDING.reason }],
+      });
+      assert.equal(await store.findSession(session.id), undefined, by);
+      const found = await store.findRemembered(login.id);
+      assert.equal(found?.login.revokedReason, ENDING.reason, by);
+      assert.equal(found?.login.generation, 1, by);
+      assert.equal(found?.login.pruneAfter, ENDING.pruneAfter, by);
+      assert.deepEqual(await store.apply({ end: [{ ...ending, ...ENDING }] }), { done: true, ended: [] });
+    }
+    const anonymous = sessionRow();
+    await done(store.apply({ insert: anonymous }));
+    await done(store.apply({ end: [{ session: { id: anonymous.id, userId: null }, ...ENDING }] }));
+    assert.equal(await store.findSession(anonymous.id), undefined);
+  },
+
+  "an ending of a session and of another device's login ends both, each on its own conditions": async ({
+    store,
+    ada,
+    bob,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    for (const [userId, token, endsFirst, endsSecond] of [
+      [ada, "token", true, true],
+      [ada, "old", true, false],
+      [bob, "token", false, true],
+      [null, "old", false, false],
+    ] as const) {
+      const [first, second] = [rememberedRow(), rememberedRow()];
+      const firstSession = sessionRow({ rememberedId: first.id, userId: ada, level: "login" });
+      const secondSession = sessionRow({ rememberedId: second.id, userId: ada, level: "login" });
+      await done(store.apply({ remember: first, insert: firstSession }));
+      await done(store.apply({ remember: second, insert: secondSession }));
+      const ending = {
+        session: { id: firstSession.id, userId },
+        login: { id: second.id, token: digestOf(token) },
+      };
+      const result = await store.apply({ end: [{ ...ending, ...ENDING }] });
+      const told = `${String(userId)}, ${token}`;
+      const { reason } = ENDING;
+      const expected = [
+        ...(endsFirst ? [{ sessionId: firstSession.id, rememberedId: first.id, userId: ada, reason }] : []),
+        ...(endsSecond
+          ? [{ sessionId: secondSession.id, rememberedId: second.id, userId: ada, reason }]
+          : []),
+      ];
+      assert.deepEqual(byHandle(result.done ? result.ended : []), byHandle(expected), told);
+      for (const [login, session, ends] of [
+        [first, firstSession, endsFirst],
+        [second, secondSession, endsSecond],
+      ] as const) {
+        assert.equal((await store.findRemembered(login.id))?.login.revokedAt !== undefined, ends, told);
+        assert.equal((await store.findSession(session.id)) === undefined, ends, told);
+      }
+    }
+    // Of one device: a login that ends takes its session along, whatever the ending says of that.
+    const login = rememberedRow();
+    const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
+    await done(store.apply({ remember: login, insert: session }));
+    const end = [{ session: { id: session.id, userId: bob }, login: { id: login.id }, ...ENDING }];
+    assert.deepEqual(await store.apply({ end }), {
+      done: true,
+      ended: [{ sessionId: session.id, rememberedId: login.id, userId: ada, reason: ENDING.reason }],
+    });
+    assert.equal(await store.findSession(session.id), undefined);
+  },
+
+  "an ending spares what the change has written, with its login, and reports none of it": async ({
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const nothing = { done: true, ended: [] };
+    const login = rememberedRow();
+    const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
+    const end = [
+      { session: { id: session.id, userId: ada }, ...ENDING },
+      { login: { id: login.id }, ...ENDING },
+      { session: { id: session.id, userId: ada }, login: { id: login.id }, ...ENDING },
+    ];
+    assert.deepEqual(await store.apply({ remember: login, insert: session, end }), nothing);
+    assert.deepEqual(plain(await store.findRemembered(login.id)), plain({ login, session }));
+    for (const [index, ending] of end.entries()) {
+      const update = { id: session.id, version: index + 1, set: { data: `${index}` } };
+      assert.deepEqual(await store.apply({ update, end: [ending] }), nothing, `ending ${index}`);
+    }
+    const expected = { login, session: { ...session, data: "2", version: 4 } };
+    assert.deepEqual(plain(await store.findRemembered(login.id)), plain(expected));
+    // A login without a session, that is new.
+    const lonely = rememberedRow();
+    const ending = { login: { id: lonely.id }, ...ENDING };
+    assert.deepEqual(await store.apply({ remember: lonely, end: [ending] }), nothing);
+    assert.equal((await store.findRemembered(lonely.id))?.login.revokedAt, undefined);
+    // The login that the session has left is not spared, and ends without it.
+    const next = rememberedRow({ id: newSiblingId(session.id) });
+    const moved = {
+      remember: next,
+      update: { id: session.id, version: 4, set: { rememberedId: next.id } },
+      end: [{ session: { id: session.id, userId: ada }, login: { id: login.id }, ...ENDING }],
+    };
+    assert.deepEqual(await store.apply(moved), {
+      done: true,
+      ended: [{ sessionId: undefined, rememberedId: login.id, userId: ada, reason: ENDING.reason }],
+    });
+    assert.equal((await store.findRemembered(next.id))?.session?.id, session.id);
+  },
+
+  "a handle ends a device whosever it is, where no user is named": async ({ store, ada, sessionRow }) => {
+    for (const row of [sessionRow(), sessionRow({ userId: ada, level: "login" })]) {
+      await done(store.apply({ insert: row }));
+      assert.equal((await store.end({ handle: row.id, ...ENDING })).length, 1);
+      assert.equal(await store.findSession(row.id), undefined);
     }
   },
 
@@ -169,11 +299,34 @@ export const ending: Cases = {
       store.apply({
         remember: next,
         update: { id: session.id, version: 1, set },
-        end: [{ rememberedId: before.id, ...ENDING, reason: "replaced" }],
+        end: [{ login: { id: before.id }, ...ENDING, reason: "replaced" }],
       }),
     );
-    assert.equal((await store.findRemembered(before.id))?.login.revokedReason, "replaced");
+    const left = await store.findRemembered(before.id);
+    assert.deepEqual([left?.login.revokedReason, left?.session], ["replaced", undefined]);
     assert.equal((await store.findRemembered(next.id))?.session?.id, session.id);
+    // The tombstone leads nowhere any more, and the new login to the session.
+    assert.deepEqual(await store.end({ handle: before.id, ...ENDING }), []);
+    assert.equal((await store.end({ handle: next.id, ...ENDING }))[0]?.sessionId, session.id);
+  },
+
+  "ending by user spares the login that is excepted, with its session": async ({
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const kept = rememberedRow({ userId: ada });
+    const session = sessionRow({ rememberedId: kept.id, userId: ada, level: "login" });
+    const other = sessionRow({ userId: ada, level: "login" });
+    await done(store.apply({ remember: kept, insert: session }));
+    await done(store.apply({ insert: other }));
+    const ended = await store.end({ userId: ada, except: kept.id, ...ENDING });
+    assert.deepEqual(
+      ended.map(({ sessionId }) => sessionId),
+      [other.id],
+    );
+    assert.deepEqual(plain(await store.list(ada)), plain([{ session, login: kept }]));
   },
 
   "ending everyone ends all devices, anonymous sessions too, but for the one that is excepted": async ({

@@ -18,9 +18,46 @@ export const locks: Cases = {
     assert.notEqual(await store.acquireLock(request("a", "next", T0)), undefined);
   },
 
-  "locks of other names are not in the way": async ({ store }) => {
-    assert.notEqual(await store.acquireLock(request("a", "one", T0)), undefined);
-    assert.notEqual(await store.acquireLock(request("A", "two", T0)), undefined);
+  "names of locks are compared exactly, and locks of other names are not in the way": async ({ store }) => {
+    const long = "l".repeat(149);
+    const told = (name: string) => JSON.stringify(name);
+    const names = [
+      "a",
+      "A",
+      "a ",
+      "a  ",
+      " a",
+      "a\u00a0",
+      "\u00e9",
+      "e\u0301",
+      "\u{1f6d2}",
+      `${long}1`,
+      `${long}2`,
+    ];
+    for (const [index, name] of names.entries())
+      assert.notEqual(await store.acquireLock(request(name, `owner-${index}`, T0)), undefined, told(name));
+    for (const name of names)
+      assert.equal(await store.acquireLock(request(name, "late", T0)), undefined, told(name));
+    await store.releaseLock("a ", "owner-0");
+    assert.equal(await store.acquireLock(request("a ", "late", T0)), undefined);
+    await store.releaseLock("a ", "owner-2");
+    assert.equal(await store.acquireLock(request("a", "late", T0)), undefined);
+    assert.notEqual(await store.acquireLock(request("a ", "late", T0)), undefined);
+  },
+
+  "fences grow by name, and are never below the time of the taking": async ({ store }) => {
+    const take = async (name: string, now: number) => {
+      const fence = await store.acquireLock(request(name, "one", now));
+      await store.releaseLock(name, "one");
+      assert.ok(fence !== undefined && fence >= now, `${name} at ${now}: ${fence}`);
+      return fence;
+    };
+    const first = await take("a", T0);
+    const second = await take("a", T0);
+    await take("b", T0);
+    const third = await take("a", T0);
+    assert.ok(first < second && second < third);
+    assert.ok((await take("a", T0 + 5000)) > third);
   },
 
   "a lock that was never given back ends by itself, and its fence tells who came later": async ({

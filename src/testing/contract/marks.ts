@@ -57,7 +57,7 @@ async function shapesOf({ store, ada, sessionRow, rememberedRow }: Scene): Promi
     "a login in place of another": {
       remember: next,
       update: { id: replaced.session.id, version: 1, set: { ...raised, rememberedId: next.id } },
-      end: [{ rememberedId: replaced.login.id, ...ENDING, reason: "replaced" }],
+      end: [{ login: { id: replaced.login.id }, ...ENDING, reason: "replaced" }],
     },
     "under a cap": {
       remember: capped,

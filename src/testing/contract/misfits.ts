@@ -30,7 +30,7 @@ export const misfits: Cases = {
       const login = rememberedRow({ generation: 5 });
       const session = sessionRow({ rememberedId: login.id, userId: ada, level: "remembered" });
       await done(store.apply({ remember: login, insert: session }));
-      const end = [{ rememberedId: login.id, misfit, ...ENDING, reason: "stale" }];
+      const end = [{ login: { id: login.id, misfit }, ...ENDING, reason: "stale" }];
       const told = JSON.stringify(plain(misfit));
       const result = await store.apply({ end });
       const ended = { sessionId: session.id, rememberedId: login.id, userId: ada, reason: "stale" };
@@ -42,7 +42,7 @@ export const misfits: Cases = {
       await store.end({ handle: login.id, ...ENDING });
       assert.deepEqual(await store.apply({ end }), { done: true, ended: [] }, told);
     }
-    assert.deepEqual(await store.apply({ end: [{ rememberedId: newId(), misfit: behind(1), ...ENDING }] }), {
+    assert.deepEqual(await store.apply({ end: [{ login: { id: newId(), misfit: behind(1) }, ...ENDING }] }), {
       done: true,
       ended: [],
     });
@@ -65,7 +65,7 @@ export const misfits: Cases = {
           rotate: { id: login.id, generation: 0, set: rotation("next") },
           update: { id: session.id, version: 1, set: { secret: digestOf("next") } },
         }),
-        pick(all, round + 1).apply({ end: [{ rememberedId: login.id, misfit, ...ENDING }] }),
+        pick(all, round + 1).apply({ end: [{ login: { id: login.id, misfit }, ...ENDING }] }),
       ]);
       const isEnded = judged.done && judged.ended.length === 1;
       assert.notEqual(rotated.done, isEnded);
@@ -99,7 +99,7 @@ export const misfits: Cases = {
           retiredSecret: digestOf("retired"),
         });
         await done(store.apply({ insert: session, ...(login === undefined ? {} : { remember: login }) }));
-        const end = [{ sessionId: session.id, userId, secret: digestOf(secret), ...ENDING }];
+        const end = [{ session: { id: session.id, userId, secret: digestOf(secret) }, ...ENDING }];
         const result = await store.apply({ end });
         const ended = { sessionId: session.id, rememberedId: login?.id, userId: ada, reason: "revoked" };
         assert.deepEqual(result, { done: true, ended: ends ? [ended] : [] }, secret);
@@ -113,7 +113,7 @@ export const misfits: Cases = {
     // Nothing was retired: no secret is like that.
     const row = sessionRow({ userId: ada, level: "login" });
     await done(store.apply({ insert: row }));
-    const end = [{ sessionId: row.id, userId: ada, secret: digestOf(""), ...ENDING }];
+    const end = [{ session: { id: row.id, userId: ada, secret: digestOf("") }, ...ENDING }];
     assert.deepEqual(await store.apply({ end }), { done: true, ended: [] });
   },
 
@@ -134,7 +134,7 @@ export const misfits: Cases = {
           update: { id: session.id, version: 1, set: { secret: digestOf("next") } },
         }),
         pick(all, round + 1).apply({
-          end: [{ sessionId: session.id, userId: ada, secret: digestOf("secret"), ...ENDING }],
+          end: [{ session: { id: session.id, userId: ada, secret: digestOf("secret") }, ...ENDING }],
         }),
       ]);
       const isEnded = signedOut.done && signedOut.ended.length === 1;

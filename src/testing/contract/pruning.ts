@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { T0 } from "../rows.ts";
+import { plain, T0 } from "../rows.ts";
 import { type Cases, done, pick } from "./scene.ts";
 
 export const pruning: Cases = {
@@ -20,11 +20,32 @@ export const pruning: Cases = {
       await done(store.apply({ remember: rememberedRow({ pruneAfter: T0 - 1 }) }));
     }
     const kept = sessionRow({ pruneAfter: T0 });
+    const keptLogin = rememberedRow({ pruneAfter: T0 });
     await done(store.apply({ insert: kept }));
+    await done(store.apply({ remember: keptLogin }));
     assert.deepEqual(await store.prune(T0, 3), { sessions: 3, logins: 3 });
     assert.deepEqual(await store.prune(T0, 3), { sessions: 2, logins: 2 });
     assert.deepEqual(await store.prune(T0, 3), { sessions: 0, logins: 0 });
     assert.notEqual(await store.findSession(kept.id), undefined);
+    assert.notEqual(await store.findRemembered(keptLogin.id), undefined);
+  },
+
+  "a login whose session was pruned gets another one": async ({
+    store,
+    ada,
+    expires,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const login = rememberedRow();
+    const pruneAfter = expires ? Date.now() - 1 : T0 - 1;
+    const first = sessionRow({ rememberedId: login.id, userId: ada, level: "login", pruneAfter });
+    await done(store.apply({ remember: login, insert: first }));
+    await store.prune(T0, 10);
+    assert.deepEqual(plain(await store.findRemembered(login.id)), plain({ login, session: undefined }));
+    const next = sessionRow({ rememberedId: login.id, userId: ada, level: "remembered" });
+    await done(store.apply({ hold: { id: login.id, generation: 0 }, insert: next }));
+    assert.equal((await store.findRemembered(login.id))?.session?.id, next.id);
   },
 
   "one caller per interval prunes": async ({ all }) => {

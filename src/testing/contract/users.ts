@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { UserId, UserIdKind } from "../../stores/store.ts";
-import { plain } from "../rows.ts";
+import { digestOf, plain, T0 } from "../rows.ts";
 import { type Cases, done, ENDING, ids } from "./scene.ts";
 
 /** User ids, and others that a careless store would take for the same. */
@@ -23,11 +23,30 @@ const STRICT: Record<UserIdKind, readonly (readonly [UserId, readonly UserId[]])
   uuid: [["0f8fad5b-d9cb-469f-a165-70867728950e", ["0f8fad5b-d9cb-469f-a165-70867728950f"]]],
 };
 
+const UNFIT_TEXT = ["", "a".repeat(256), "a\0b", "a\nb", "a\ud800", "\udc00a"];
+const UNFIT_NUMBERS = [Number.NaN, 1.5, Number.MAX_SAFE_INTEGER + 1, Number.POSITIVE_INFINITY];
+
+/** Ids of another kind, and those that no store keeps. */
 const FOREIGN: Record<UserIdKind, readonly UserId[]> = {
-  any: [],
-  text: [7],
-  integer: ["7", "ada"],
+  any: [...UNFIT_TEXT, ...UNFIT_NUMBERS],
+  text: [7, ...UNFIT_TEXT],
+  integer: ["7", "ada", ...UNFIT_NUMBERS],
   uuid: [7, "ada", "0F8FAD5B-D9CB-469F-A165-70867728950E"],
+};
+
+/** Two users whom a careless comparison takes for one. */
+const ALIKE: Record<UserIdKind, readonly (readonly [UserId, UserId])[]> = {
+  any: [
+    ["ada", "ada "],
+    ["ada", "Ada"],
+    [7, "7"],
+  ],
+  text: [
+    ["ada", "ada "],
+    ["ada", "Ada"],
+  ],
+  integer: [[Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 1]],
+  uuid: [["0f8fad5b-d9cb-469f-a165-70867728950e", "0f8fad5b-d9cb-469f-a165-70867728950f"]],
 };
 
 export const users: Cases = {
@@ -45,7 +64,65 @@ export const users: Cases = {
     }
   },
 
-  "a user id of another kind is refused, not converted": async ({ store, sessionRow, rememberedRow }) => {
+  "two users who are alike do not get in each other's way": async ({ store, sessionRow, rememberedRow }) => {
+    for (const [one, other] of ALIKE[store.userIds].flatMap(([a, b]) => [
+      [a, b],
+      [b, a],
+    ])) {
+      if (one === undefined || other === undefined) return;
+      const told = `${JSON.stringify(one)} and ${JSON.stringify(other)}`;
+      const theirs = rememberedRow({ userId: other });
+      const theirSession = sessionRow({ rememberedId: theirs.id, userId: other, level: "login" });
+      const own = sessionRow({ userId: one, level: "login" });
+      await done(store.apply({ remember: theirs, insert: theirSession }));
+      await done(store.apply({ insert: own }));
+      assert.deepEqual(ids(await store.list(one)), [own.id], told);
+      assert.equal(await store.nameDevice({ handle: theirs.id, userId: one, name: "mine" }), false, told);
+      assert.deepEqual(await store.end({ handle: theirs.id, userId: one, ...ENDING }), [], told);
+      const end = [
+        { session: { id: theirSession.id, userId: one }, ...ENDING },
+        { login: { id: theirs.id, token: digestOf("old"), orOfUser: one }, ...ENDING },
+      ];
+      assert.deepEqual(await store.apply({ end }), { done: true, ended: [] }, told);
+      const next = sessionRow({ userId: one, level: "login" });
+      const cap = {
+        userId: one,
+        most: 2,
+        overflow: "refuse",
+        reason: "cap",
+        at: T0,
+        pruneAfter: T0,
+      } as const;
+      await done(store.apply({ insert: next, caps: [cap] }));
+      assert.deepEqual(
+        new Set((await store.end({ userId: one, ...ENDING })).map(({ sessionId }) => sessionId)),
+        new Set([own.id, next.id]),
+        told,
+      );
+      assert.deepEqual(
+        plain(await store.list(other)),
+        plain([{ session: theirSession, login: theirs }]),
+        told,
+      );
+      await store.end({ userId: other, ...ENDING });
+    }
+  },
+
+  "text of 255 characters is an id like any other": async ({ store, sessionRow }) => {
+    if (store.userIds !== "any" && store.userIds !== "text") return;
+    for (const userId of ["u".repeat(255), `${"\u00fc".repeat(253)}\u{1f6d2}`]) {
+      const row = sessionRow({ userId, level: "login" });
+      await done(store.apply({ insert: row }));
+      assert.deepEqual(plain(await store.list(userId)), plain([{ session: row, login: undefined }]));
+      assert.deepEqual(await store.list(`${userId.slice(0, 250)}v`), []);
+    }
+  },
+
+  "a user id of another kind, or that nobody keeps, is refused and not converted": async ({
+    store,
+    sessionRow,
+    rememberedRow,
+  }) => {
     for (const userId of FOREIGN[store.userIds]) {
       const row = sessionRow({ userId, level: "login" });
       const refused = { code: "invalid_user_id" };
@@ -78,6 +155,51 @@ export const users: Cases = {
       plain(entries.find((entry) => entry.session === undefined)),
       plain({ session: undefined, login: lonely }),
     );
+  },
+
+  "a session that changes its user is the new one's device, and no longer the old one's": async ({
+    store,
+    ada,
+    bob,
+    sessionRow,
+  }) => {
+    const anonymous = sessionRow();
+    const row = sessionRow({ userId: ada, level: "login" });
+    for (const insert of [anonymous, row]) await done(store.apply({ insert }));
+    for (const { id } of [anonymous, row])
+      await done(store.apply({ update: { id, version: 1, set: { userId: bob, level: "login" } } }));
+    assert.deepEqual(await store.list(ada), []);
+    assert.deepEqual(new Set(ids(await store.list(bob))), new Set([anonymous.id, row.id]));
+    assert.deepEqual(await store.end({ userId: ada, ...ENDING }), []);
+    const cap = { userId: bob, most: 2, overflow: "refuse", reason: "cap", at: T0, pruneAfter: T0 } as const;
+    const insert = sessionRow({ userId: bob, level: "login" });
+    assert.deepEqual(await store.apply({ insert, caps: [cap] }), { done: false, lost: "full" });
+    await done(store.apply({ update: { id: row.id, version: 2, set: { userId: undefined } } }));
+    assert.deepEqual(ids(await store.list(bob)), [anonymous.id]);
+    assert.equal((await store.end({ userId: bob, ...ENDING })).length, 1);
+    assert.notEqual(await store.findSession(row.id), undefined);
+  },
+
+  "what is past its deadline is found, listed and ended all the same": async ({
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    // By any clock, but not for long: an index that expires may go a day after.
+    const past = { idleDeadline: Date.now() - 2000, absoluteDeadline: Date.now() - 1000 };
+    const login = rememberedRow(past);
+    const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login", ...past });
+    const lonely = rememberedRow(past);
+    await done(store.apply({ remember: login, insert: session }));
+    await done(store.apply({ remember: lonely }));
+    assert.deepEqual(plain(await store.findSession(session.id)), plain(session));
+    assert.deepEqual(
+      plain(await store.findRemembered(lonely.id)),
+      plain({ login: lonely, session: undefined }),
+    );
+    assert.equal((await store.list(ada)).length, 2);
+    assert.equal((await store.end({ userId: ada, ...ENDING })).length, 2);
   },
 
   "a device is named by either handle, and only for its user; nothing else changes": async ({

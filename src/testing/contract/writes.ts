@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { newId, newSiblingId } from "../../secrets.ts";
+import type { RememberedRow } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
 import { type Cases, done, ENDING, lost, rotation } from "./scene.ts";
 
@@ -17,6 +18,46 @@ export const writes: Cases = {
     await done(store.apply({ remember: login, insert: first }));
     await lost("exists", store.apply({ insert: sessionRow({ rememberedId: login.id }) }));
     assert.equal((await store.findRemembered(login.id))?.session?.id, first.id);
+  },
+
+  "a new login never replaces one, revoked or not": async ({
+    store,
+    ada,
+    bob,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const login = rememberedRow({ userId: ada });
+    await done(store.apply({ remember: login }));
+    const session = sessionRow({ rememberedId: login.id, userId: bob, level: "login" });
+    const again = rememberedRow({ id: login.id, userId: bob, token: digestOf("another") });
+    await lost("exists", store.apply({ remember: again }));
+    await lost("exists", store.apply({ remember: again, insert: session }));
+    assert.deepEqual(plain(await store.findRemembered(login.id)), plain({ login, session: undefined }));
+    await store.end({ handle: login.id, ...ENDING });
+    await lost("exists", store.apply({ remember: again, insert: session }));
+    assert.equal((await store.findRemembered(login.id))?.login.revokedReason, ENDING.reason);
+    assert.equal(await store.findSession(session.id), undefined);
+  },
+
+  "an update takes no login that another session has": async ({ store, ada, sessionRow, rememberedRow }) => {
+    const login = rememberedRow();
+    const owner = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
+    const other = sessionRow({ id: newSiblingId(login.id) });
+    await done(store.apply({ remember: login, insert: owner }));
+    await done(store.apply({ insert: other }));
+    const update = { id: other.id, version: 1, set: { rememberedId: login.id, data: '{"taken":1}' } };
+    await lost("exists", store.apply({ update }));
+    await lost(
+      "exists",
+      store.apply({ rotate: { id: login.id, generation: 0, set: rotation("next") }, update }),
+    );
+    assert.deepEqual(plain(await store.findRemembered(login.id)), plain({ login, session: owner }));
+    assert.deepEqual(plain(await store.findSession(other.id)), plain(other));
+    // Its own it keeps.
+    await done(store.apply({ update: { id: owner.id, version: 1, set: { rememberedId: login.id } } }));
+    await store.end({ handle: owner.id, ...ENDING });
+    assert.equal((await store.findSession(other.id))?.rememberedId, undefined);
   },
 
   "an update needs the version that it was made from": async ({ store, sessionRow }) => {
@@ -118,6 +159,99 @@ export const writes: Cases = {
     assert.equal((await store.findSession(session.id))?.pruneAfter, seen.pruneAfter);
   },
 
+  "a touch sets times as they are given; only a session's time to be pruned takes the larger": async ({
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const login = rememberedRow();
+    const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
+    await done(store.apply({ remember: login, insert: session }));
+    const earlier = { lastSeenAt: T0 - 9, idleDeadline: T0 - 8, pruneAfter: T0 - 7 };
+    const used = { lastUsedAt: T0 - 6, idleDeadline: T0 - 5, pruneAfter: T0 - 4 };
+    const remembered = { id: login.id, ...used, confirm: undefined };
+    await store.touch([{ sessionId: session.id, ...earlier, remembered }]);
+    const expected = {
+      login: { ...login, ...used },
+      session: { ...session, ...earlier, pruneAfter: session.pruneAfter },
+    };
+    assert.deepEqual(plain(await store.findRemembered(login.id)), plain(expected));
+    // Of several at once, each keeps its own.
+    const rows = [sessionRow(), sessionRow(), sessionRow({ pruneAfter: T0 })];
+    for (const insert of rows) await done(store.apply({ insert }));
+    await store.touch(
+      rows.map(({ id }, index) => ({
+        sessionId: id,
+        lastSeenAt: T0 + index,
+        idleDeadline: index === 1 ? undefined : T0 + 10 + index,
+        pruneAfter: T0 + 20 + index,
+        remembered: undefined,
+      })),
+    );
+    const found = await Promise.all(rows.map(({ id }) => store.findSession(id)));
+    assert.deepEqual(
+      found.map((row) => [row?.lastSeenAt, row?.idleDeadline, row?.pruneAfter]),
+      [
+        [T0, T0 + 10, rows[0]?.pruneAfter],
+        [T0 + 1, rows[1]?.idleDeadline, rows[1]?.pruneAfter],
+        [T0 + 2, T0 + 12, T0 + 22],
+      ],
+    );
+  },
+
+  "a touch leaves a tombstone alone, and uses a login whose session is gone": async ({
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const [ended, lonely] = [rememberedRow(), rememberedRow()];
+    const session = sessionRow({ rememberedId: ended.id, userId: ada, level: "login" });
+    await done(store.apply({ remember: ended, insert: session }));
+    await done(store.apply({ remember: lonely }));
+    await store.end({ handle: ended.id, ...ENDING });
+    const tombstone = plain(await store.findRemembered(ended.id));
+    const seen = { lastSeenAt: T0 + 9, idleDeadline: T0 + 99, pruneAfter: T0 + 999 };
+    const used = { lastUsedAt: T0 + 9, idleDeadline: T0 + 77, pruneAfter: T0 + 777 };
+    const touchOf = (sessionId: string, { id, token, generation }: RememberedRow, confirms: boolean) => {
+      const confirm = confirms ? { generation, token, at: T0 + 9 } : undefined;
+      return { sessionId, ...seen, remembered: { id, ...used, confirm } };
+    };
+    for (const confirms of [false, true]) {
+      await store.touch([
+        touchOf(session.id, { ...ended, generation: 1 }, confirms),
+        touchOf(newSiblingId(lonely.id), lonely, confirms),
+      ]);
+      assert.deepEqual(plain(await store.findRemembered(ended.id)), tombstone);
+      const login = { ...lonely, ...used, ...(confirms ? { confirmedAt: T0 + 9 } : {}) };
+      assert.deepEqual(plain(await store.findRemembered(lonely.id)), plain({ login, session: undefined }));
+    }
+  },
+
+  "a save's use of a login sets its times, and leaves a tombstone alone": async ({
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const login = rememberedRow();
+    const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
+    const other = sessionRow({ id: newSiblingId(login.id) });
+    await done(store.apply({ remember: login, insert: session }));
+    await done(store.apply({ insert: other }));
+    const used = { lastUsedAt: T0 - 6, idleDeadline: T0 - 5, pruneAfter: T0 - 4 };
+    const use = { id: login.id, ...used, confirm: undefined };
+    await done(store.apply({ update: { id: session.id, version: 1, set: { data: "1" } }, use }));
+    assert.deepEqual(plain((await store.findRemembered(login.id))?.login), plain({ ...login, ...used }));
+    await store.end({ handle: login.id, ...ENDING });
+    const tombstone = plain(await store.findRemembered(login.id));
+    const late = { ...use, pruneAfter: T0 + 777 };
+    await done(store.apply({ update: { id: other.id, version: 1, set: { data: "2" } }, use: late }));
+    assert.deepEqual(plain(await store.findRemembered(login.id)), tombstone);
+    assert.equal((await store.findSession(other.id))?.data, "2");
+  },
+
   "a confirmation takes only on the current token and generation, once": async ({
     store,
     sessionRow,
@@ -148,9 +282,14 @@ export const writes: Cases = {
     await done(store.apply({ remember: login, insert: session }));
     const confirm = { generation: 0, token: digestOf("token"), at: T0 + 3 };
     const use = { id: login.id, lastUsedAt: T0, idleDeadline: T0, pruneAfter: T0, confirm };
-    await done(store.apply({ update: { id: session.id, version: 1, set: { data: '{"a":1}' } }, use }));
+    // The use comes after the update: what that says of confirming is done with.
+    const set = { data: '{"a":1}', confirmFrom: T0 + 1 };
+    await done(store.apply({ update: { id: session.id, version: 1, set }, use }));
     const found = await store.findRemembered(login.id);
     assert.equal(found?.login.confirmedAt, T0 + 3);
     assert.equal(found?.session?.confirmFrom, undefined);
+    await done(store.apply({ update: { id: session.id, version: 2, set }, use }));
+    const again = await store.findRemembered(login.id);
+    assert.equal(again?.session?.confirmFrom, T0 + 1, "what is confirmed is not confirmed again");
   },
 };

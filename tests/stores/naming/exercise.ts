@@ -80,10 +80,10 @@ async function exerciseProofs(store: Store): Promise<void> {
     expect(await store.apply({ stray: { id: login.id, generation: 3, max: 2 } })).toEqual(none);
 
     const misfit = { kind: "forked", generation: 3, token: login.token } as const;
-    expect(await store.apply({ end: [{ rememberedId: login.id, misfit, ...ending }] })).toEqual(none);
+    expect(await store.apply({ end: [{ login: { id: login.id, misfit }, ...ending }] })).toEqual(none);
     const late = { everyone: true, lastUsedBefore: T0 + 15, ...ending };
     expect(await store.end(late)).toEqual([]);
-    const retired = { sessionId: session.id, userId, secret: digestOf("retired secret"), ...ending };
+    const retired = { session: { id: session.id, userId, secret: digestOf("retired secret") }, ...ending };
     expect(await store.apply({ end: [retired] })).toMatchObject({ ended: [{ rememberedId: login.id }] });
     expect(await store.end({ ...late, lastUsedBefore: T0 + 16 })).toHaveLength(1);
   }

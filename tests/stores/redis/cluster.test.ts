@@ -127,7 +127,7 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
       const foreign = device("bob");
       await store.apply({ remember: foreign.login, insert: foreign.session });
       const { login, session } = device();
-      const end = [{ rememberedId: foreign.login.id, token: digestOf("token"), ...ENDING }];
+      const end = [{ login: { id: foreign.login.id, token: digestOf("token") }, ...ENDING }];
       fails = (_, key) => key.includes(`{${tagOf(login.id)}}`);
       await expect(store.apply({ remember: login, insert: session, end })).rejects.toMatchObject({
         code: "store_unavailable",
@@ -139,7 +139,7 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
       const other = device("bob");
       await store.apply({ remember: other.login, insert: other.session });
       fails = (_, key) => key.includes(`{${tagOf(other.login.id)}}`);
-      const again = { ...end[0], ...ENDING, rememberedId: other.login.id };
+      const again = { login: { id: other.login.id, token: digestOf("token") }, ...ENDING };
       await expect(store.apply({ remember: login, insert: session, end: [again] })).rejects.toMatchObject({
         code: "store_unavailable",
       });

@@ -320,7 +320,7 @@ describe.skipIf(isMissing)("psession on redis", () => {
       await store.apply({ insert: row });
       await store.apply({
         insert: sessionRow(),
-        end: [{ sessionId: row.id, userId: "ada", reason: "logout", at: T0, pruneAfter: T0 }],
+        end: [{ session: { id: row.id, userId: "ada" }, reason: "logout", at: T0, pruneAfter: T0 }],
       });
     }
     const count = Number(await redis.call("ZCARD", `${prefix}u:sada`));

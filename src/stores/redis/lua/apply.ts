@@ -82,23 +82,26 @@ local function is_misfit(row, misfit)
   return row.head.ge == misfit.ge and row.head.to ~= misfit.to
 end
 
+-- What the change itself has written: its session with the login that this has now, and its new login.
 local spared = written and written.id
+local function is_own(entry)
+  return entry.session and entry.session.id == spared or remember and entry.login and entry.login.id == remember.id
+end
 for _, ending in ipairs(change['end'] or {}) do
-  local entries, row = {}, login(ending.login)
+  local entries, row, found = {}, login(ending.login), session(ending.session)
+  local se, head = ending.se, found and found.head
+  if found and head.us == ending.us and (not se or head.se == se or head.ps == se or head.rs == se) then
+    add(entries, of_session(found))
+  end
   -- With an old token anybody could end somebody else's login.
   local to = ending.to
-  local allowed = not to
-    or row and (row.head.us == ending.owner or row.head.to == to or row.head.pv == to or row.head.su == to)
-  if allowed then
-    local found = session(ending.session)
-    local se, head = ending.se, found and found.head
-    if found and head.us == ending.us and (not se or head.se == se or head.ps == se or head.rs == se) then
-      add(entries, of_session(found))
-    end
-    local entry = row and (not ending.misfit or is_misfit(row, ending.misfit)) and of_login(row)
-    if entry then add(entries, entry) end
+  local allowed = row and (not to
+    or row.head.us == ending.owner or row.head.to == to or row.head.pv == to or row.head.su == to)
+  local entry = allowed and (not ending.misfit or is_misfit(row, ending.misfit)) and of_login(row)
+  if entry then add(entries, entry) end
+  for _, entry in ipairs(entries) do
+    if not is_own(entry) then finish(entry, ending.tombstone, ended) end
   end
-  for _, entry in ipairs(entries) do finish(entry, ending.tombstone, spared, ended) end
 end
 
 -- What the indexes of users must have: a new login, and a session that has a new user or that lives longer than
@@ -147,14 +150,12 @@ for _, cap in ipairs(caps) do
   for _, handle in ipairs(needs[cap.user] and needs[cap.user].handles or {}) do handles[#handles + 1] = handle end
   local others = {}
   for _, entry in ipairs(devices(cap.user, handles)) do
-    local is_own = entry.session and entry.session.id == spared
-      or remember and entry.login and entry.login.id == remember.id
-    if not is_own and counts(entry, cap) then others[#others + 1] = entry end
+    if not is_own(entry) and counts(entry, cap) then others[#others + 1] = entry end
   end
   local excess = math.max(0, #others + 1 - cap.most)
   if cap.refuses and excess > 0 then return { 'lost', 'full' } end
   table.sort(others, function(a, b) return last_use(a) < last_use(b) end)
-  for at = 1, math.min(excess, #others) do finish(others[at], cap.tombstone, spared, ended) end
+  for at = 1, math.min(excess, #others) do finish(others[at], cap.tombstone, ended) end
 end
 
 -- Writes.

@@ -132,7 +132,7 @@ local function add(entries, entry)
 end
 
 -- Ends a device and says so in four words each: its session, its login, its user, the reason; empty for none.
-local function finish(entry, tombstone, spared, ended)
+local function finish(entry, tombstone, ended)
   ended[#ended + 1] = entry.session and entry.session.id or ''
   ended[#ended + 1] = entry.login and entry.login.id or ''
   ended[#ended + 1] = user_of(entry) or ''
@@ -142,7 +142,7 @@ local function finish(entry, tombstone, spared, ended)
     set(entry.login, { ge = digits(num(entry.login.head.ge) + 1) })
     set(entry.login, tombstone)
   end
-  if entry.session and entry.session.id ~= spared then
+  if entry.session then
     entry.session.head = nil
     entry.session.dirty = true
   end

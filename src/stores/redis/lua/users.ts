@@ -145,7 +145,7 @@ for _, handle in ipairs(handles) do
     add(entries, entry)
   end
 end
-for _, entry in ipairs(entries) do finish(entry, order.tombstone, nil, ended) end
+for _, entry in ipairs(entries) do finish(entry, order.tombstone, ended) end
 save()
 return ended
 `;

@@ -55,6 +55,7 @@ const DAY = 86_400_000;
 const LOCK_SECONDS = 45;
 
 const quote = (name: string): string => `\`${name}\``;
+const bytesOf = (text: string): string => `CAST(CONVERT(${text} USING utf8mb4) AS BINARY)`;
 
 /** MySQL 8 and MariaDB: only what both say alike. */
 export const mysqlDialect: Dialect = {
@@ -74,6 +75,11 @@ export const mysqlDialect: Dialect = {
   selectMoment: (column) => `CAST(${column} AS CHAR)`,
   ...utcText,
   isOneOf: inPlaces,
+  // Its collations compare without the spaces at the end: "ada" would be "ada ". The first half finds the rows by their
+  // index, the second keeps those that are the same in bytes, whatever the character set of column and connection.
+  exactly: (column) => `${column} = ? AND ${bytesOf(column)} = ${bytesOf("?")}`,
+  // The key of a table compares like that as well: no such name may end with a space.
+  lockKey: (name) => (/[ \x7f]$/.test(name) ? `${name}\x7f` : name),
   // A range that is deleted would lock the gaps around it: ids are read first, and deleted by key.
   prune: () => undefined,
   // Whoever comes second waits for the row until the first transaction has ended.

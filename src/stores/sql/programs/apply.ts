@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { excessOf } from "../../devices.ts";
+import { excessOf, sparedBy } from "../../devices.ts";
 import type {
   Cap,
   Change,
@@ -29,24 +29,24 @@ export function* applyProgram(
   change: Change,
   { provesFirst = false } = {},
 ): Program<readonly Ended[]> {
-  const { remember, insert, update, end = [], caps = [] } = change;
+  const { end = [], caps = [] } = change;
   const [firstCap] = caps;
   if (firstCap !== undefined) yield* lockUser(statements, firstCap);
   yield* provenProgram(statements, change, provesFirst);
-  const spared = insert?.id ?? update?.id;
+  const spared = sparedBy(change);
   const ended: Ended[] = [];
   for (const ending of end) {
     const targets = yield* endingOf(statements, ending, spared);
     ended.push(...(yield* endAll(statements, targets, ending)));
   }
   const devices = firstCap === undefined ? [] : yield* newestDevices(statements, firstCap.userId);
-  for (const { cap, excess } of excessOf(devices, caps, { sessionId: spared, loginId: remember?.id })) {
+  for (const { cap, excess } of excessOf(devices, caps, spared)) {
     if (excess.length > 0 && cap.overflow === "refuse") throw new LostCondition("full");
     const targets: Targets = {
       logins: excess.flatMap(({ login }) => login ?? []),
       sessions: excess.flatMap(({ session }) => session?.id ?? []),
       isEnding: ({ id, userId, tag }) =>
-        id !== spared && userId === cap.userId && (cap.tag === undefined || tag === cap.tag),
+        id !== spared.sessionId && userId === cap.userId && (cap.tag === undefined || tag === cap.tag),
     };
     ended.push(...(yield* endAll(statements, targets, cap)));
   }

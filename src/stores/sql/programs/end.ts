@@ -1,11 +1,12 @@
-import { isMeant } from "../../devices.ts";
+import { isMeant, isSpared, type Spared } from "../../devices.ts";
 import { endsSession } from "../../endings.ts";
 import type {
   Ended,
   Ending,
   EndSelector,
-  Misfit,
+  LoginEnding,
   RememberedRow,
+  SessionEnding,
   SessionRow,
   UserEntry,
 } from "../../store.ts";
@@ -17,13 +18,11 @@ import { setMark } from "./marks.ts";
 export interface Targets {
   readonly logins: readonly Pick<RememberedRow, "id" | "userId">[];
   readonly sessions: readonly string[];
-  /** A login that is in another state does not end, nor does its session. */
-  readonly misfit?: Misfit | undefined;
+  /** This login ends only while it is in that state, and with it its session. */
+  readonly misfit?: Pick<LoginEnding, "id" | "misfit"> | undefined;
   /** Asked again once the session's row is locked: somebody may have signed in on it meanwhile. */
   isEnding(session: SessionRow): boolean;
 }
-
-const NOTHING: Targets = { logins: [], sessions: [], isEnding: () => false };
 
 /**
  * Ends logins and sessions. Logins are revoked first: who waits for that lock has its session row written by
@@ -37,9 +36,10 @@ export function* endAll(
   const ended: Ended[] = [];
   const revoked = new Set<string>();
   const deleted = new Set<string>();
+  const misfitOf = (loginId: string) => (loginId === targets.misfit?.id ? targets.misfit.misfit : undefined);
   const revoke = function* (loginId: string): Program<boolean> {
     revoked.add(loginId);
-    return (yield statements.revoke(loginId, at, reason, pruneAfter, targets.misfit)).count > 0;
+    return (yield statements.revoke(loginId, at, reason, pruneAfter, misfitOf(loginId))).count > 0;
   };
   const remove = function* (session: SessionRow): Program<boolean> {
     if (deleted.has(session.id) || !targets.isEnding(session)) return false;
@@ -50,7 +50,7 @@ export function* endAll(
   const logins = new Map(targets.logins.map(({ id, userId }) => [id, userId]));
   for (const loginId of [...logins.keys()].sort()) {
     const isRevoked = yield* revoke(loginId);
-    if (!isRevoked && targets.misfit !== undefined) continue;
+    if (!isRevoked && misfitOf(loginId) !== undefined) continue;
     const { rows } = yield statements.sessionOfLogin(loginId);
     let session: SessionRow | undefined;
     for (const raw of rows) {
@@ -98,30 +98,47 @@ export function* endProgram(statements: Statements, selector: EndSelector): Prog
   return yield* endAll(statements, targets, selector);
 }
 
-/** What an ending inside a change means. `spared` is the row that the change itself has written. */
-export function* endingOf(
-  statements: Statements,
-  ending: Ending,
-  spared: string | undefined,
-): Program<Targets> {
-  const { sessionId, userId, rememberedId, token, owner, secret, misfit } = ending;
-  if (token !== undefined) {
-    const { rows } = yield statements.holdsToken(rememberedId ?? "", token, owner);
-    if (rows.length === 0) return NOTHING;
-  }
-  const bySession = sessionId === undefined ? [] : yield* ofHandle(statements, sessionId);
-  let own = bySession.filter(isOf(userId));
-  if (secret !== undefined) own = yield* withSecret(statements, own, secret);
-  const byLogin = rememberedId === undefined ? [] : yield* ofHandle(statements, rememberedId);
-  const entries = [...own, ...byLogin];
+/**
+ * What an ending inside a change means. What it has `spared` it has written, and locked with that: nobody gives such a
+ * session another login before the transaction ends.
+ */
+export function* endingOf(statements: Statements, ending: Ending, spared: Spared): Program<Targets> {
+  const { session, login } = ending;
+  const own = session === undefined ? [] : yield* ofSession(statements, session);
+  const named = login === undefined ? [] : yield* ofLogin(statements, login);
+  // What ends by its session does so whatever the state of its login.
+  const isNamedOnly = !own.some((entry) => entry.login !== undefined && entry.login.id === login?.id);
+  const misfit = login?.misfit !== undefined && isNamedOnly ? login : undefined;
+  const meant = (entries: readonly UserEntry[]) => entries.filter((entry) => !isSpared(entry, spared));
   return {
-    logins: entries.flatMap(({ login }) => login ?? []),
+    logins: meant([...own, ...named]).flatMap((entry) => entry.login ?? []),
     // A misfit's session goes with its login, or stays with it.
-    sessions: (misfit === undefined ? entries : own).flatMap(({ session }) => session?.id ?? []),
+    sessions: meant(misfit === undefined ? [...own, ...named] : own).flatMap(
+      (entry) => entry.session?.id ?? [],
+    ),
     misfit,
-    isEnding: (session) =>
-      session.id !== spared && (session.id !== sessionId || endsSession(ending, session)),
+    isEnding: (row) =>
+      row.id !== spared.sessionId &&
+      (row.id !== session?.id || endsSession(session, row) || named.some((entry) => isOfLogin(entry, row))),
   };
+}
+
+const isOfLogin = ({ login }: UserEntry, { rememberedId }: SessionRow): boolean =>
+  login !== undefined && login.id === rememberedId;
+
+function* ofSession(statements: Statements, { id, userId, secret }: SessionEnding): Program<UserEntry[]> {
+  const entries = (yield* ofHandle(statements, id)).filter(
+    ({ session }) => session?.id === id && (session.userId ?? null) === userId,
+  );
+  return secret === undefined ? entries : yield* withSecret(statements, entries, secret);
+}
+
+function* ofLogin(statements: Statements, { id, token, orOfUser }: LoginEnding): Program<UserEntry[]> {
+  if (token !== undefined) {
+    const { rows } = yield statements.holdsToken(id, token, orOfUser);
+    if (rows.length === 0) return [];
+  }
+  return (yield* ofHandle(statements, id)).filter(({ login }) => login?.id === id);
 }
 
 /** Locked before the login is revoked, the login first as everywhere: an exchange may be on its way. */

@@ -1,0 +1,45 @@
+import { PsessionError } from "./errors.ts";
+import { ID_LENGTH } from "./secrets.ts";
+
+/*
+ * What applications give is checked here, before any store is asked: of text that is not like this one driver keeps what
+ * comes before a NUL, another puts something else for half a surrogate, and a third refuses it as if the database were down.
+ */
+
+/** The longest reason, or name of a factor. */
+export const LONGEST_WORD = 255;
+
+/** Text that every store keeps as it is: well-formed Unicode without control characters. */
+export const isFaithful = (text: string): boolean => text.isWellFormed() && !/\p{Cc}/u.test(text);
+
+export const isText = (value: unknown, longest: number): value is string =>
+  typeof value === "string" && value.length > 0 && value.length <= longest && isFaithful(value);
+
+export const textOf = (longest: number): string =>
+  `text of 1 to ${longest} characters without control characters`;
+
+/** `what` names the method and the argument. */
+export function assertText(what: string, value: unknown, longest = LONGEST_WORD): asserts value is string {
+  if (!isText(value, longest))
+    throw new PsessionError("invalid_options", `${what} must be ${textOf(longest)}.`);
+}
+
+const HANDLE = new RegExp(`^[A-Za-z0-9_-]{${ID_LENGTH}}$`);
+
+/** Whether a session or a login can have this id. */
+export const isId = (value: string): boolean => HANDLE.test(value);
+
+/**
+ * Whether a device can have this handle, which often comes from an address: one that none can have is as one that is not
+ * there, and what is no text at all is the client's or the handler's mistake.
+ */
+export function isHandle(what: string, value: unknown): value is string {
+  if (isText(value, LONGEST_WORD)) return isId(value);
+  throw new PsessionError(
+    "invalid_options",
+    `${what}: a handle is text, as device.handle and session.handle have it.`,
+    {
+      status: 400,
+    },
+  );
+}

@@ -1,0 +1,19 @@
+/**
+ * For stores of one's own: the interface, what its conditions say of rows that were read, and the checks that all stores
+ * share. `storeContract` of `psession/testing` holds a store to the interface.
+ */
+export { type Digest, sameDigest, tagOf } from "../secrets.ts";
+export { assertUserId } from "../user-id.ts";
+export type { AuditEntry, AuditQuery, AuditTrail } from "./audit.ts";
+export {
+  deadlineOf,
+  excessOf,
+  isMeant,
+  isSpared,
+  lastUse,
+  type Spared,
+  sparedBy,
+  targetOf,
+} from "./devices.ts";
+export { endsDevice, endsLogin, endsSession } from "./endings.ts";
+export type * from "./store.ts";

@@ -1,0 +1,523 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they stand in templates of the sources.
+/** One way to get the interface of stores wrong: `find` stands in `file`, below src, exactly once. */
+export interface StoreMutant {
+  readonly name: string;
+  readonly store: "memory" | "sqlite" | "postgres";
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+  /** Where one change alone would be made good by another part. */
+  readonly also?: readonly { readonly find: string; readonly replace: string }[];
+  /** The case of the contract that is meant to notice. */
+  readonly noticedBy: string;
+}
+
+const NEW_LOGIN = "a new login never replaces one, revoked or not";
+const TAKEN_LOGIN = "an update takes no login that another session has";
+const SPARED = "an ending spares what the change has written, with its login, and reports none of it";
+const BOTH_ENDS = "a change that ends a session ends its login, and one that ends a login its session";
+const TWO_DEVICES =
+  "an ending of a session and of another device's login ends both, each on its own conditions";
+const WHOSE = "a change ends a session only while it is the user's that it was";
+const ANYBODY = "a handle ends a device whosever it is, where no user is named";
+const TOUCHED = "a touch sets times as they are given; only a session's time to be pruned takes the larger";
+const UNTOUCHED = "a touch leaves a tombstone alone, and uses a login whose session is gone";
+const USED = "a save's use of a login sets its times, and leaves a tombstone alone";
+const FREED = "a login whose session was pruned gets another one";
+const COUNTED = "a cap counts a device while its session or its login is alive, at its very deadline too";
+const OLDEST = "which device was not used for longest is told by the later use of its session and its login";
+const REFUSED = "a user id of another kind, or that nobody keeps, is refused and not converted";
+const ALIKE = "two users who are alike do not get in each other's way";
+const LOCK_NAMES = "names of locks are compared exactly, and locks of other names are not in the way";
+const FENCES = "fences grow by name, and are never below the time of the taking";
+const PAGES = "browsing gives every device once, whatever the size of pages";
+const TOGETHER = "browsing gives what lies together once as well, and no page is larger for anything else";
+const REPORT = "a store tells its clock, itself, its rows, and when they were pruned";
+const BY_TOKEN = "a change ends another login only by a token that is or was just valid";
+const AUDIT = "an audit trail tells users apart who are alike";
+
+const memory = { store: "memory", file: "stores/memory/index.ts" } as const;
+const conditions = { store: "memory", file: "stores/endings.ts" } as const;
+const devices = { store: "memory", file: "stores/devices.ts" } as const;
+const sqlite = { store: "sqlite", file: "stores/sql/statements.ts" } as const;
+const postgres = { store: "postgres", file: "stores/sql/statements.ts" } as const;
+const touch = { store: "postgres", file: "stores/sql/dialects/postgres-touch.ts" } as const;
+const atOnce = { store: "postgres", file: "stores/sql/dialects/postgres-apply.ts" } as const;
+const ending = { file: "stores/sql/programs/end.ts" } as const;
+const applying = { file: "stores/sql/programs/apply.ts" } as const;
+const keeping = { file: "stores/sql/programs/keep-house.ts" } as const;
+
+export const storeMutants: readonly StoreMutant[] = [
+  // What exists.
+  {
+    name: "a new login replaces one",
+    ...memory,
+    find: 'if (remember !== undefined && this.#logins.has(remember.id)) return "exists";',
+    replace: "",
+    noticedBy: NEW_LOGIN,
+  },
+  {
+    name: "inserts replace",
+    ...sqlite,
+    find: "`INSERT INTO ${qualified(this.dialect, table)}",
+    replace: "`INSERT OR REPLACE INTO ${qualified(this.dialect, table)}",
+    noticedBy: NEW_LOGIN,
+  },
+  {
+    name: "inserts over what exists are passed over",
+    ...atOnce,
+    find: '`${insertSelect(statements, table)} FROM "#ok"`',
+    replace: '`${insertSelect(statements, table)} FROM "#ok" ON CONFLICT DO NOTHING`',
+    noticedBy: NEW_LOGIN,
+  },
+  {
+    name: "an update takes another session's login",
+    ...memory,
+    find: 'if (owner !== undefined && owner !== update.id) return "exists";',
+    replace: "",
+    noticedBy: TAKEN_LOGIN,
+  },
+  {
+    name: "a login that is taken is told as a stale version",
+    store: "sqlite",
+    ...applying,
+    find: 'if (isFault(error, "unique")) throw new LostCondition("exists");',
+    replace: 'if (isFault(error, "unique")) throw new LostCondition("stale");',
+    noticedBy: TAKEN_LOGIN,
+  },
+  {
+    name: "a login that is taken is told as a stale version",
+    store: "postgres",
+    ...applying,
+    find: 'if (isFault(error, "unique")) throw new LostCondition("exists");',
+    replace: 'if (isFault(error, "unique")) throw new LostCondition("stale");',
+    noticedBy: TAKEN_LOGIN,
+  },
+  // What is spared.
+  {
+    name: "a change ends what it has written",
+    ...memory,
+    find: "!isSpared(entry, spared) && endsDevice(ending, entry)",
+    replace: "endsDevice(ending, entry)",
+    noticedBy: SPARED,
+  },
+  {
+    name: "a change spares its session, and reports it",
+    ...memory,
+    find: "return { done: true, ended };",
+    replace:
+      "return { done: true, ended: (end ?? []).some(({ session }) => session?.id === spared.sessionId) ? [...ended, { sessionId: spared.sessionId, rememberedId: undefined, userId: undefined, reason: '' }] : ended };",
+    noticedBy: SPARED,
+  },
+  {
+    name: "a change spares its session, but not that one's login",
+    store: "sqlite",
+    ...ending,
+    find: "entries.filter((entry) => !isSpared(entry, spared))",
+    replace: "entries",
+    noticedBy: SPARED,
+  },
+  {
+    name: "a new login is not spared",
+    store: "postgres",
+    file: "stores/devices.ts",
+    find: "loginId: remember?.id,",
+    replace: "loginId: undefined,",
+    noticedBy: SPARED,
+  },
+  // Endings.
+  {
+    name: "a session that ends leaves its login alive",
+    ...memory,
+    find: "if (login !== undefined) {\n        this.#changeLogin(login.id, (row) => ({\n          ...row,\n          generation",
+    replace:
+      "if (login !== undefined && session === undefined) {\n        this.#changeLogin(login.id, (row) => ({\n          ...row,\n          generation",
+    noticedBy: BOTH_ENDS,
+  },
+  {
+    name: "a session that ends leaves its login alive",
+    store: "sqlite",
+    ...ending,
+    find: "logins: meant([...own, ...named])",
+    replace: "logins: meant(named)",
+    also: [
+      {
+        find: "rememberedId !== undefined && !revoked.has(rememberedId) &&",
+        replace: "rememberedId === '' &&",
+      },
+    ],
+    noticedBy: BOTH_ENDS,
+  },
+  {
+    name: "a login that ends leaves its session alive",
+    store: "postgres",
+    ...ending,
+    find: "if (row !== undefined && (yield* remove(row))) session = row;",
+    replace: "if (row !== undefined && targets.sessions.length > 1 && (yield* remove(row))) session = row;",
+    also: [{ find: "if (deleted.has(sessionId)) continue;", replace: "if (revoked.size > 0) continue;" }],
+    noticedBy: BOTH_ENDS,
+  },
+  {
+    name: "an ending that names a session forgets the login that it names",
+    store: "sqlite",
+    ...ending,
+    find: "const named = login === undefined ?",
+    replace: "const named = login === undefined || session !== undefined ?",
+    noticedBy: TWO_DEVICES,
+  },
+  {
+    name: "a session that an ending may not end outlives its login, which that ends as well",
+    store: "sqlite",
+    ...ending,
+    find: "named.some((entry) => isOfLogin(entry, row))",
+    replace: "named.length < 0",
+    noticedBy: TWO_DEVICES,
+  },
+  {
+    name: "the token of a login decides about the session as well",
+    ...conditions,
+    find: "(session !== undefined && entry.session !== undefined && endsSession",
+    replace:
+      "(session !== undefined && login?.token === undefined && entry.session !== undefined && endsSession",
+    noticedBy: TWO_DEVICES,
+  },
+  {
+    name: "a login ends by any token",
+    store: "postgres",
+    ...ending,
+    find: "if (rows.length === 0) return [];\n  }\n  return (yield* ofHandle(statements, id))",
+    replace: "if (rows.length > 1) return [];\n  }\n  return (yield* ofHandle(statements, id))",
+    noticedBy: BY_TOKEN,
+  },
+  {
+    name: "nobody's session is anybody's",
+    ...conditions,
+    find: "(session.userId ?? null) === userId &&",
+    replace: "(userId === null || session.userId === userId) &&",
+    noticedBy: WHOSE,
+  },
+  {
+    name: "nobody's session is anybody's",
+    store: "postgres",
+    ...ending,
+    find: "session?.id === id && (session.userId ?? null) === userId",
+    replace: "session?.id === id && (userId === null || session.userId === userId)",
+    also: [{ find: "endsSession(session, row)", replace: "true" }],
+    noticedBy: WHOSE,
+  },
+  {
+    name: "a user who is not named is nobody",
+    ...devices,
+    find: "(userId === undefined || (session?.userId ?? login?.userId) === userId) &&",
+    replace: "(session?.userId ?? login?.userId) === userId &&",
+    noticedBy: ANYBODY,
+  },
+  // Touches.
+  {
+    name: "a touch uses a tombstone",
+    ...memory,
+    find: "if (login === undefined || login.revokedAt !== undefined) return;",
+    replace: "if (login === undefined) return;",
+    noticedBy: UNTOUCHED,
+  },
+  {
+    name: "a touch uses a tombstone",
+    ...sqlite,
+    find: "${l.pruneAfter} = ? WHERE ${l.id} = ? AND ${l.revokedAt} IS NULL`,\n      [...values, pruneAfter, id]",
+    replace: "${l.pruneAfter} = ? WHERE ${l.id} = ?`,\n      [...values, pruneAfter, id]",
+    noticedBy: UNTOUCHED,
+  },
+  {
+    name: "a touch uses a tombstone",
+    ...touch,
+    find: ".id AND ${L}.${l.revokedAt} IS NULL`;",
+    replace: ".id`;",
+    noticedBy: UNTOUCHED,
+  },
+  {
+    name: "a login is not used without its session",
+    ...memory,
+    find: "if (remembered !== undefined) this.#use(remembered);",
+    replace: "if (remembered !== undefined && this.#sessions.has(sessionId)) this.#use(remembered);",
+    noticedBy: UNTOUCHED,
+  },
+  {
+    name: "a login is not used without its session",
+    store: "sqlite",
+    ...applying,
+    find: "if (remembered !== undefined) yield* useProgram(statements, remembered);",
+    replace:
+      "if (remembered !== undefined && (yield statements.sessionExists(sessionId)).rows.length > 0) yield* useProgram(statements, remembered);",
+    noticedBy: UNTOUCHED,
+  },
+  {
+    name: "a login is not used without its session",
+    ...touch,
+    find: ".id AND ${L}.${l.revokedAt} IS NULL`;",
+    replace:
+      ".id AND ${L}.${l.revokedAt} IS NULL AND EXISTS (SELECT 1 FROM ${S} WHERE ${S}.${s.rememberedId} = ${L}.${l.id})`;",
+    noticedBy: UNTOUCHED,
+  },
+  {
+    name: "a touch shortens a session's time to be pruned",
+    ...memory,
+    find: "pruneAfter: Math.max(row.pruneAfter, pruneAfter),",
+    replace: "pruneAfter,",
+    noticedBy: TOUCHED,
+  },
+  {
+    name: "a touch shortens a session's time to be pruned",
+    ...sqlite,
+    find: "CASE WHEN ${s.pruneAfter} < ? THEN",
+    replace: "CASE WHEN ${s.pruneAfter} <> ? THEN",
+    noticedBy: TOUCHED,
+  },
+  {
+    name: "a touch shortens a session's time to be pruned",
+    ...touch,
+    find: 'GREATEST("#t".prune, ${S}.${s.pruneAfter})',
+    replace: '"#t".prune',
+    noticedBy: TOUCHED,
+  },
+  {
+    name: "a touch never moves a deadline back",
+    ...memory,
+    find: "idleDeadline: idleDeadline ?? row.idleDeadline,",
+    replace: "idleDeadline: Math.max(idleDeadline ?? 0, row.idleDeadline),",
+    noticedBy: TOUCHED,
+  },
+  {
+    name: "a use never shortens a login's time to be pruned",
+    ...memory,
+    find: "      pruneAfter,\n      confirmedAt:",
+    replace: "      pruneAfter: Math.max(login.pruneAfter, pruneAfter),\n      confirmedAt:",
+    noticedBy: USED,
+  },
+  {
+    name: "a use never shortens a login's time to be pruned",
+    ...touch,
+    find: '${l.pruneAfter} = "#t".prune',
+    replace: '${l.pruneAfter} = GREATEST(${L}.${l.pruneAfter}, "#t".prune)',
+    noticedBy: TOUCHED,
+  },
+  {
+    name: "a save uses a tombstone",
+    ...atOnce,
+    find: 'FROM "#ok" WHERE ${l.id} = ? AND ${l.revokedAt} IS NULL`,',
+    replace: 'FROM "#ok" WHERE ${l.id} = ?`,',
+    noticedBy: USED,
+  },
+  // Pruning and caps.
+  {
+    name: "a session that was pruned keeps its login",
+    ...memory,
+    find: "for (const row of deadSessions) this.#dropSession(row);",
+    replace: "for (const row of deadSessions) this.#sessions.delete(row.id);",
+    noticedBy: FREED,
+  },
+  {
+    name: "pruning counts sessions, and deletes them later",
+    store: "postgres",
+    ...keeping,
+    find: "if (atOnce !== undefined) return (yield atOnce).count;",
+    replace: "if (atOnce !== undefined) return table === 'sessions' ? limit : (yield atOnce).count;",
+    noticedBy: FREED,
+  },
+  {
+    name: "what is at its deadline does not count",
+    ...devices,
+    find: "deadlineOf(entry) >= at &&",
+    replace: "deadlineOf(entry) > at &&",
+    noticedBy: COUNTED,
+  },
+  {
+    name: "a device counts by its session's deadline",
+    ...devices,
+    find: "login === undefined ? 0 : Math.min(login.idleDeadline",
+    replace: "login === undefined || session !== undefined ? 0 : Math.min(login.idleDeadline",
+    noticedBy: COUNTED,
+  },
+  {
+    name: "logins without a session do not count",
+    store: "postgres",
+    ...applying,
+    find: "[...sessions.rows, ...logins.rows]",
+    replace: "[...sessions.rows, ...logins.rows.slice(0, 0)]",
+    noticedBy: COUNTED,
+  },
+  {
+    name: "a device was last used when its login was",
+    ...devices,
+    find: "Math.max(session?.lastSeenAt ?? 0, login?.lastUsedAt ?? 0)",
+    replace: "(login?.lastUsedAt ?? session?.lastSeenAt ?? 0)",
+    noticedBy: OLDEST,
+  },
+  {
+    name: "a device was last used when its session was",
+    ...devices,
+    store: "sqlite",
+    find: "Math.max(session?.lastSeenAt ?? 0, login?.lastUsedAt ?? 0)",
+    replace: "(session?.lastSeenAt ?? login?.lastUsedAt ?? 0)",
+    noticedBy: OLDEST,
+  },
+  // Users.
+  {
+    name: "any user id is kept",
+    ...memory,
+    find: "for (const userId of usersOf(change)) assertUserId(userId, this.userIds);",
+    replace: "",
+    noticedBy: REFUSED,
+  },
+  {
+    name: "any user id is listed",
+    ...memory,
+    find: "assertUserId(userId, this.userIds);\n    return this.#ofUser(userId);",
+    replace: "return this.#ofUser(userId);",
+    noticedBy: REFUSED,
+  },
+  {
+    name: "any user id is kept",
+    ...sqlite,
+    find: "assertUserId(userId, this.schema.userIds);",
+    replace: "",
+    noticedBy: REFUSED,
+  },
+  {
+    name: "a number is kept as text",
+    ...postgres,
+    find: "assertUserId(userId, this.schema.userIds);\n    return userId;",
+    replace:
+      "if (typeof userId === 'string') assertUserId(userId, this.schema.userIds);\n    return String(userId);",
+    noticedBy: REFUSED,
+  },
+  {
+    name: '7 and "7" are one user',
+    ...memory,
+    find: "(session?.userId ?? login?.userId) === userId);",
+    replace: "String(session?.userId ?? login?.userId) === String(userId));",
+    noticedBy: ALIKE,
+  },
+  {
+    name: "users are compared without case",
+    ...sqlite,
+    find: "?? `${column} = ?`;",
+    replace: "?? `${column} = ? COLLATE NOCASE`;",
+    noticedBy: ALIKE,
+  },
+  {
+    name: "users are compared without the spaces at their ends",
+    ...postgres,
+    find: "?? `${column} = ?`;",
+    replace: "?? `rtrim(${column}) = rtrim(?)`;",
+    noticedBy: ALIKE,
+  },
+  {
+    name: "the audit trail compares users without the spaces at their ends",
+    ...postgres,
+    find: "?? `${column} = ?`;",
+    replace: "?? `rtrim(${column}) = rtrim(?)`;",
+    noticedBy: AUDIT,
+  },
+  // Locks.
+  {
+    name: "locks are compared without the spaces at their ends",
+    ...memory,
+    find: "const held = this.#locks.get(name);\n    if (held !== undefined && held.owner",
+    replace: "const held = this.#locks.get(name.trimEnd());\n    if (held !== undefined && held.owner",
+    noticedBy: LOCK_NAMES,
+  },
+  {
+    name: "locks are compared without the spaces at their ends",
+    ...postgres,
+    find: "return this.dialect.lockKey?.(name) ?? name;",
+    replace: "return name.trimEnd();",
+    noticedBy: LOCK_NAMES,
+  },
+  {
+    name: "locks are compared without case",
+    ...sqlite,
+    find: "return this.dialect.lockKey?.(name) ?? name;",
+    replace: "return name.toLowerCase();",
+    noticedBy: LOCK_NAMES,
+  },
+  {
+    name: "a fence is the time",
+    ...memory,
+    find: "Math.max((held?.fence ?? 0) + 1, now)",
+    replace: "now",
+    noticedBy: FENCES,
+  },
+  {
+    name: "a fence counts takings only",
+    store: "postgres",
+    ...keeping,
+    find: "Math.max(held.fence + 1, now)",
+    replace: "held.fence + 1",
+    noticedBy: FENCES,
+  },
+  // Administration.
+  {
+    name: "a page has one more than its limit",
+    ...memory,
+    find: "return cutPage(rest, limit, undefined);",
+    replace: "return cutPage(rest, limit + 1, undefined);",
+    noticedBy: PAGES,
+  },
+  {
+    name: "a page that is full loses the rest of its tag",
+    store: "sqlite",
+    file: "stores/browse.ts",
+    find: "entries.push(...group);",
+    replace: "entries.push(...group.slice(0, limit));",
+    noticedBy: TOGETHER,
+  },
+  {
+    name: "a turn to prune that is refused counts as one",
+    ...memory,
+    find: "const last = this.#prunedAt;",
+    replace: "const last = this.#prunedAt;\n    this.#prunedAt = now;",
+    noticedBy: REPORT,
+  },
+  // What the contract had not said either.
+  {
+    name: "lists leave out what is past its deadline",
+    store: "memory",
+    file: "stores/memory/index.ts",
+    find: "assertUserId(userId, this.userIds);\n    return this.#ofUser(userId);",
+    replace:
+      "assertUserId(userId, this.userIds);\n    return this.#ofUser(userId).filter(({ session, login }) => (session ?? login)!.idleDeadline > Date.now());",
+    noticedBy: "what is past its deadline is found, listed and ended all the same",
+  },
+  {
+    name: "a session stays with the user that it had",
+    store: "memory",
+    file: "stores/memory/index.ts",
+    find: "...update.set,\n",
+    replace: "...update.set,\n        userId: row.userId ?? update.set.userId,\n",
+    noticedBy: "a session that changes its user is the new one's device, and no longer the old one's",
+  },
+  {
+    name: "an exception is a session",
+    store: "sqlite",
+    file: "stores/devices.ts",
+    find: "(except === undefined || !has(except)) &&",
+    replace: "(except === undefined || session?.id !== except) &&",
+    noticedBy: "ending by user spares the login that is excepted, with its session",
+  },
+  {
+    name: "an update has the last word on when a login is confirmed",
+    store: "postgres",
+    file: "stores/sql/dialects/postgres-apply.ts",
+    find: 'CASE WHEN "#ok"."#confirms" THEN NULL ELSE ${from} END',
+    replace: "${from}",
+    noticedBy: "a save can confirm as well",
+  },
+  {
+    name: "a login is pruned at its time, and not after it",
+    store: "memory",
+    file: "stores/memory/index.ts",
+    find: "[...this.#logins.values()].filter((row) => row.pruneAfter < now)",
+    replace: "[...this.#logins.values()].filter((row) => row.pruneAfter <= now)",
+    noticedBy: "pruning deletes what is past its time, at most so much at once",
+  },
+];
