@@ -44,10 +44,9 @@ export const asBytes: Check<Uint8Array> = (value, column) => {
 };
 
 /** Bytes that were selected as hexadecimal digits. */
-export const ofHex =
-  (check: Check<Uint8Array>): Check<Uint8Array> =>
-  (value, column) =>
-    check(Buffer.from(asText(value, column), "hex"), column);
+export const bytesOfHex: Check<Uint8Array> = (value, column) => Buffer.from(asText(value, column), "hex");
+
+export const digestOfHex: Check<Uint8Array> = (value, column) => asDigest(bytesOfHex(value, column), column);
 
 /** A user's id where both kinds are kept. */
 export const asTextOrInteger: Check<string | number> = (value, column) =>
@@ -70,19 +69,20 @@ export const textOrNothingIn = (row: RawRow, column: string): string | undefined
 export function valueIn(row: RawRow | undefined, column: string): unknown {
   const value = row?.[column];
   if (value !== undefined) return value;
-  throw misread(column, "a column of this name", value);
+  throw misread(column, "what it was selected as", value);
 }
 
 export function misread(column: string, wanted: string, value: unknown): Misread {
-  return new Misread(`The column ${column} came as ${kindOf(value)} where ${wanted} was asked for`);
+  return new Misread(`The column ${column} came as ${kindOf(value)}, not as ${wanted}`);
 }
 
 /** For people; never the value, which may be a secret. */
 function kindOf(value: unknown): string {
   if (value === undefined) return "nothing at all";
   if (value === null) return "null";
-  if (typeof value === "string") return `text of ${value.length} characters`;
-  if (value instanceof Uint8Array) return `${value.byteLength} bytes`;
+  if (typeof value === "string") return `text of length ${value.length}`;
+  if (value instanceof Uint8Array || value instanceof ArrayBuffer)
+    return `bytes of length ${value.byteLength}`;
   if (typeof value === "number") return "a number that is not whole, or too large";
   return Array.isArray(value) ? "a list" : `a value of the type ${typeof value}`;
 }

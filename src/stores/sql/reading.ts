@@ -6,9 +6,10 @@ import {
   asInteger,
   asText,
   asTextOrInteger,
+  bytesOfHex,
   type Check,
+  digestOfHex,
   misread,
-  ofHex,
   textIn,
   valueIn,
 } from "./answers.ts";
@@ -22,6 +23,8 @@ export interface Selection<Row> {
   readonly list: string;
   /** Undefined where an outer join found no row. */
   readonly read: (raw: RawRow) => Row | undefined;
+  /** The same of a row that is damaged: secrets of any length, or none. */
+  readonly readDamaged: (raw: RawRow) => Row | undefined;
 }
 
 /** One column of a driver's row. */
@@ -60,12 +63,7 @@ export class Reading {
     assemble: (values: Values) => Row,
     keyOf: (column: Column, index: number) => string | number,
   ): (raw: object) => Row {
-    const readers = this.#readers(columns, columns, keyOf);
-    return (raw) => {
-      const values = new Array<unknown>(columns.length);
-      fill(values, raw, readers);
-      return assemble(values);
-    };
+    return reader(columns.length, assemble, this.#readers(columns, columns, keyOf));
   }
 
   /**
@@ -88,11 +86,15 @@ export class Reading {
     assemble: (values: Values) => Row,
     alias: string,
   ): Selection<Row> {
-    const [key] = table.columns.map(aliased(alias));
-    const rowOf = this.rows<Row>(table, assemble, aliased(alias));
+    const { columns } = table;
+    const [key = ""] = columns.map(aliased(alias));
+    const readers = this.#readers(columns, columns, aliased(alias));
+    const joined = (read: (raw: object) => Row) => (raw: RawRow) =>
+      valueIn(raw, key) === null ? undefined : read(raw);
     return {
-      list: this.#list(table.columns, alias),
-      read: (raw) => (valueIn(raw, key ?? "") === null ? undefined : rowOf(raw)),
+      list: this.#list(columns, alias),
+      read: joined(reader(columns.length, assemble, readers)),
+      readDamaged: joined(reader(columns.length, assemble, readers.map(loosely))),
     };
   }
 
@@ -110,22 +112,24 @@ export class Reading {
       inside,
       columns,
       (_, index) => index,
-      (column) => (column.kind === "digest" ? ofHex(bytesOf(column)) : this.#check(column)),
+      (column) => (column.kind === "digest" ? hexOf(column) : this.#check(column)),
     );
     const readers = this.#readers(beside, columns, aliased(alias));
+    const joined = (inPack: readonly Reader[], ownColumns: readonly Reader[]) => (raw: RawRow) => {
+      const text = textIn(raw, pack);
+      // Of what has no key nothing is there.
+      if (text.startsWith(",")) return undefined;
+      const found = text.split(",");
+      if (found.length !== inside.length) throw misread(pack, `a list of ${inside.length}`, text);
+      const values = new Array<unknown>(columns.length);
+      fill(values, found, inPack, "");
+      fill(values, raw, ownColumns);
+      return assemble(values);
+    };
     return {
       list: `${packed(parts)} AS ${this.#dialect.quote(pack)}, ${this.#list(beside, alias)}`,
-      read: (raw) => {
-        const text = textIn(raw, pack);
-        // Of what has no key nothing is there.
-        if (text.startsWith(",")) return undefined;
-        const found = text.split(",");
-        if (found.length !== inside.length) throw misread(pack, `a list of ${inside.length}`, text);
-        const values = new Array<unknown>(columns.length);
-        fill(values, found, packedReaders, "");
-        fill(values, raw, readers);
-        return assemble(values);
-      },
+      read: joined(packedReaders, readers),
+      readDamaged: joined(packedReaders.map(loosely), readers.map(loosely)),
     };
   }
 
@@ -192,6 +196,31 @@ export class Reading {
 
 /** A salt is a digest's neighbour, and shorter. */
 const bytesOf = ({ field }: Column): Check<Uint8Array> => (field === "salt" ? asBytes : asDigest);
+const hexOf = ({ field }: Column): Check<Uint8Array> => (field === "salt" ? bytesOfHex : digestOfHex);
+
+const LOOSE: ReadonlyMap<Check, Check> = new Map<Check, Check>([
+  [asDigest, asBytes],
+  [digestOfHex, bytesOfHex],
+]);
+
+/** What there is of a row decides who may be ended, not who somebody is. */
+const loosely = (reader: Reader): Reader => ({
+  ...reader,
+  check: LOOSE.get(reader.check) ?? reader.check,
+  nullable: true,
+});
+
+function reader<Row>(
+  length: number,
+  assemble: (values: Values) => Row,
+  readers: readonly Reader[],
+): (raw: object) => Row {
+  return (raw) => {
+    const values = new Array<unknown>(length);
+    fill(values, raw, readers);
+    return assemble(values);
+  };
+}
 
 /** `nothing`: what stands for null besides null. */
 function fill(values: unknown[], raw: object, readers: readonly Reader[], nothing?: string): void {

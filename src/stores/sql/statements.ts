@@ -47,6 +47,9 @@ export class Statements {
   readonly readSession: (raw: RawRow) => SessionRow | undefined;
   /** From a list of what `findSessions` selects, where the dialect packs nothing. */
   readonly sessionOf: (values: readonly unknown[]) => SessionRow;
+  /** For those who list sessions and end them: one row that is damaged must not keep its user's others alive. */
+  readonly readDamaged: (raw: RawRow) => SessionRow | undefined;
+  readonly #readDamagedLogin: (raw: RawRow) => RememberedRow | undefined;
   readonly readLogin: (raw: RawRow) => RememberedRow | undefined;
   readonly readAudit: (raw: RawRow) => AuditEntry | undefined;
 
@@ -81,6 +84,8 @@ export class Statements {
     this.#entryList = entry.list;
     this.sessionOf = this.#reading.rows<SessionRow>(schema.sessions, assembleSession, (_, index) => index);
     this.readSession = this.#session.read;
+    this.readDamaged = this.#session.readDamaged;
+    this.#readDamagedLogin = login.readDamaged;
     this.readLogin = login.read;
     this.readAudit = entry.read;
   }
@@ -659,9 +664,9 @@ export class Statements {
 
   /** A revoked login is no device, and a session that is left of one stands by itself. */
   readEntry(raw: RawRow): UserEntry | undefined {
-    const joined = this.readLogin(raw);
+    const joined = this.#readDamagedLogin(raw);
     const login = joined?.revokedAt === undefined ? joined : undefined;
-    const session = this.readSession(raw);
+    const session = this.readDamaged(raw);
     if (session !== undefined) return { session, login };
     return login === undefined ? undefined : { session: undefined, login };
   }

@@ -54,7 +54,7 @@ export function* endAll(
     const { rows } = yield statements.sessionOfLogin(loginId);
     let session: SessionRow | undefined;
     for (const raw of rows) {
-      const row = statements.readSession(raw);
+      const row = statements.readDamaged(raw);
       if (row !== undefined && (yield* remove(row))) session = row;
     }
     if (isRevoked || session !== undefined) {
@@ -69,7 +69,7 @@ export function* endAll(
   for (const sessionId of [...targets.sessions].sort()) {
     if (deleted.has(sessionId)) continue;
     const { rows } = yield statements.sessionById(sessionId);
-    const session = rows[0] === undefined ? undefined : statements.readSession(rows[0]);
+    const session = rows[0] === undefined ? undefined : statements.readDamaged(rows[0]);
     if (session === undefined || !(yield* remove(session))) continue;
     // The session was given a login after we looked: one ends the other.
     const { rememberedId, userId } = session;
@@ -164,7 +164,7 @@ export function* ofUser(statements: Statements, userId: NonNullable<Ended["userI
 
 export function* ofHandle(statements: Statements, handle: string): Program<UserEntry[]> {
   const found = yield statements.findSessions([handle]);
-  const session = found.rows[0] === undefined ? undefined : statements.readSession(found.rows[0]);
+  const session = found.rows[0] === undefined ? undefined : statements.readDamaged(found.rows[0]);
   const loginId = session === undefined ? handle : session.rememberedId;
   if (loginId !== undefined) {
     const { rows } = yield statements.findRemembered(loginId);

@@ -1,0 +1,70 @@
+/** One row that is not as psession writes them: it lets nobody in, and stands in nobody else's way. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Store } from "../../src/index.ts";
+import { rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
+import { describeWith } from "../support/servers/reach.ts";
+import { type Place, sqlBackends } from "./fixtures.ts";
+
+const SHORT = { sqlite: "x'00'", postgres: "'\\x00'::bytea", mysql: "x'00'" } as const;
+
+for (const backend of sqlBackends) {
+  describeWith(backend.needs, `one bad row: ${backend.name}`, () => {
+    let place: Place;
+    let store: Store;
+    beforeAll(async () => {
+      place = await backend.open();
+      store = await place.connect();
+    });
+    afterAll(() => place.close());
+
+    const damaged = async (userId: string) => {
+      const login = rememberedRow({ userId });
+      const session = sessionRow({ userId, level: "remembered", rememberedId: login.id });
+      const others = [1, 2].map(() => sessionRow({ userId, level: "login" }));
+      await store.apply({ remember: login, insert: session });
+      for (const insert of others) await store.apply({ insert });
+      const bad = SHORT[backend.dialect];
+      await place.sql(`UPDATE psession_sessions SET secret = ${bad} WHERE id = '${session.id}'`);
+      await place.sql(`UPDATE psession_logins SET token = ${bad} WHERE id = '${login.id}'`);
+      return { login, session, others };
+    };
+    const misread = { code: "store_misread", message: expect.stringContaining("came as bytes of length 1") };
+    const ending = { reason: "revoked", at: T0, pruneAfter: T0 };
+
+    test("it is an error for who presents it, and for nobody that is read with it", async () => {
+      const { login, session, others } = await damaged("ada");
+      const ids = [session.id, ...others.map(({ id }) => id)];
+      const [bad, ...good] = await Promise.allSettled(ids.map((id) => store.findSession(id)));
+      expect(bad).toMatchObject({ status: "rejected", reason: misread });
+      expect(good).toMatchObject(others.map(({ id }) => ({ status: "fulfilled", value: { id } })));
+      await expect(store.findRemembered(login.id)).rejects.toMatchObject(misread);
+    });
+
+    test("its user's devices are listed, and end together", async () => {
+      await damaged("bob");
+      expect((await store.list("bob")).length).toBe(3);
+      expect((await store.end({ userId: "bob", ...ending })).length).toBe(3);
+      expect(await store.list("bob")).toEqual([]);
+    });
+
+    test("it ends by its handle, in a change, and by a cap", async () => {
+      const { session } = await damaged("cyd");
+      expect((await store.end({ handle: session.id, ...ending })).length).toBe(1);
+      const { login } = await damaged("cyd");
+      const end = [{ login: { id: login.id }, ...ending }];
+      expect(await store.apply({ end })).toMatchObject({ done: true, ended: [{ rememberedId: login.id }] });
+      await damaged("cyd");
+      const insert = sessionRow({ userId: "cyd", level: "login" });
+      const cap = { userId: "cyd", most: 1, overflow: "endOldest", ...ending } as const;
+      expect(await store.apply({ insert, caps: [cap] })).toMatchObject({ done: true });
+      expect((await store.list("cyd")).map(({ session: kept }) => kept?.id)).toEqual([insert.id]);
+    });
+
+    test("everybody is ended and browsed with it", async () => {
+      await damaged("dan");
+      expect((await store.admin?.browse({ limit: 100 }))?.entries.length).toBeGreaterThan(2);
+      await store.end({ everyone: true, ...ending });
+      expect((await store.admin?.browse({ limit: 100 }))?.entries).toEqual([]);
+    });
+  });
+}
