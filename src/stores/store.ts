@@ -423,6 +423,8 @@ export interface StoreReport {
   readonly tables: readonly TableReport[];
   /** When rows were last pruned (epoch milliseconds), where that is known. */
   readonly prunedAt: number | undefined;
+  /** The files that the rows are in, where the database is one of this machine's own. */
+  readonly files?: readonly string[] | undefined;
   /** What is wrong or will go wrong, each with a stable code and a sentence that says what to do. */
   readonly faults: readonly StoreFault[];
 }

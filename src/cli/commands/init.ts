@@ -80,7 +80,8 @@ async function init(environment: Environment, frameworks: readonly string[], fla
     [
       "Then:",
       `  npm install ${packages.join(" ")}`,
-      '  echo "SESSION_KEYS=$(npx psession keys generate)" >> .env    # and keep .env out of git',
+      // Made with the umask of most systems, everybody on the machine could read it.
+      '  (umask 077; echo "SESSION_KEYS=$(npx psession keys generate)" >> .env)    # and keep .env out of git',
       "  npx psession migrate --env .env",
       "  npx psession doctor --env .env",
     ].join("\n"),

@@ -71,6 +71,8 @@ export interface Inspection {
   indexes(statements: Statements, table: Table): Statement;
   /** Answers with `bytes`, indexes included, and an `estimate` of the rows, where they are known. */
   size(statements: Statements, table: Table): Statement;
+  /** Answers with `name` (of a schema) and `file`, for databases that are files of this machine. */
+  readonly files?: string;
   /** A name as the database compares names. */
   fold(name: string): string;
   /** A collation by which text is equal only to itself, and in the order of its bytes. */

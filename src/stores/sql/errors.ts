@@ -10,10 +10,14 @@ const ADVICE = {
   unreachable: "No connection was to be had.",
   unique: "A key was taken that nobody else can have.",
   other: "",
-} as const;
+};
 
-/** A fault of the database as an error of ours. Values of statements are in no message. */
-export function storeError(name: string, { kind, cause }: SqlFault): PsessionError {
+/** A fault of the database as an error of ours. Values of statements are in no message. `advice`: what differs. */
+export function storeError(
+  name: string,
+  { kind, cause }: SqlFault,
+  advice: Partial<typeof ADVICE> = {},
+): PsessionError {
   if (cause instanceof PsessionError) return cause;
   const told = withoutValues(cause);
   if (kind === "schema") {
@@ -31,7 +35,7 @@ export function storeError(name: string, { kind, cause }: SqlFault): PsessionErr
       { cause: told },
     );
   }
-  const message = `The ${name} store failed: ${reason}. ${ADVICE[kind]}`.trim();
+  const message = `The ${name} store failed: ${reason}. ${advice[kind] ?? ADVICE[kind]}`.trim();
   return new PsessionError("store_unavailable", message, { cause: told });
 }
 

@@ -41,6 +41,7 @@ import type {
   UserIdKind,
 } from "../store.ts";
 import { type SqliteDatabase, SqliteSession } from "./database.ts";
+import { createPrivately } from "./file.ts";
 
 export type { SqliteDatabase, SqliteStatement } from "./database.ts";
 
@@ -92,7 +93,8 @@ export function sqliteStore(options: SqliteStoreOptions): Store {
   const { path, database, migrate, lockTimeout, userIds } = parsed.output;
   const statements = new Statements(schemaOf(resolveNaming(parsed.output, userIds)), sqliteDialect);
   const opened = database ?? open(path ?? "");
-  const store = new SqliteStore(statements, new SqliteSession(opened), lockTimeout, database === undefined);
+  const session = new SqliteSession(opened, schemasOf(statements));
+  const store = new SqliteStore(statements, session, lockTimeout, database === undefined);
   try {
     store.prepare(migrate);
   } catch (error) {
@@ -283,7 +285,15 @@ class SqliteStore implements Store {
   }
 }
 
+/** Of the tables that there are, quoted. */
+function schemasOf({ schema, dialect }: Statements): string[] {
+  const { sessions, logins, meta, locks, audit, keepsAudit } = schema;
+  const tables = [sessions, logins, meta, locks, ...(keepsAudit ? [audit] : [])];
+  return [...new Set(tables.map((table) => dialect.quote(table.schema ?? "main")))];
+}
+
 function open(path: string): SqliteDatabase {
+  createPrivately(path);
   return translated(
     () => new DatabaseSync(path),
     `The SQLite file ${path} could not be opened; its folder must exist and be writable.`,
@@ -298,11 +308,21 @@ function translated<T>(work: () => T, message?: string): T {
   }
 }
 
+/** Where SQLite has other reasons than a server. */
+const ADVICE = {
+  readonly:
+    "It takes no writes: it was opened read-only (readOnly, readonly), PRAGMA query_only is ON, or its file or folder may not be written.",
+  contention:
+    "Another connection held the lock for longer than lockTimeout, by a long transaction or PRAGMA locking_mode = EXCLUSIVE.",
+  unreachable:
+    "psession needs a database that is open, and stays so until psession is closed (node:sqlite: no open: false).",
+};
+
 function translate(error: unknown, message?: string): unknown {
   const fault = asFault(error);
   if (!(fault instanceof SqlFault)) return fault;
   if (message !== undefined) return new PsessionError("store_unavailable", message, { cause: fault.cause });
-  return storeError("sqlite", fault);
+  return storeError("sqlite", fault, ADVICE);
 }
 
 /** What the database threw, as a fault; what is none stays what it is. */

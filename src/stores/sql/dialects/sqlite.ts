@@ -108,6 +108,8 @@ function classify(error: unknown): FaultKind {
   if (/no such (table|column)|unknown database|has no column named/.test(message)) return "schema";
   if (/(table|index|view) .* already exists|there is already (a table|an index) named/.test(message))
     return "exists";
+  // node:sqlite says the first, before it is opened and after it was closed; the others the second.
+  if (/^database is not open|database connection is not open/.test(message)) return "unreachable";
   if (primary === 8 || code.startsWith("SQLITE_READONLY") || message.includes("readonly database"))
     return "readonly";
   return "other";

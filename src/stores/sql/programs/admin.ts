@@ -43,7 +43,16 @@ export function* inspectProgram(statements: Statements): Program<StoreReport> {
     tables.push(yield* sizeOf(statements, table));
     if (table === schema.meta) prunedAt = yield* lastPruned(statements);
   }
-  return { now: Number(facts["now"]), version: String(facts["version"]), tables, prunedAt, faults };
+  const files = yield* filesOf(statements, all);
+  return { now: Number(facts["now"]), version: String(facts["version"]), tables, prunedAt, files, faults };
+}
+
+function* filesOf(statements: Statements, tables: readonly Table[]): Program<string[] | undefined> {
+  const { files, fold } = statements.dialect.inspection;
+  if (files === undefined) return undefined;
+  const schemas = new Set(tables.map(({ schema }) => fold(schema ?? "main")));
+  const { rows } = yield statements.make(files, [], true);
+  return rows.filter((row) => schemas.has(fold(String(row["name"])))).map((row) => String(row["file"]));
 }
 
 const missing = ({ name }: Table): StoreFault => ({
