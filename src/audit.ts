@@ -1,6 +1,8 @@
+import * as v from "valibot";
 import { type EventName, isEventName, type PsessionEvent } from "./events.ts";
+import { checkedOptions } from "./faults.ts";
 import type { Core } from "./request/state.ts";
-import { type AuditEntry, type AuditSink, newAuditId } from "./stores/audit.ts";
+import { type AuditEntry, type AuditQuery, type AuditSink, newAuditId } from "./stores/audit.ts";
 
 /** What an account's owner, or who looks after it, asks about later. Uses of a session make no entry. */
 export const AUDITED: readonly EventName[] = [
@@ -95,6 +97,41 @@ export class AuditRecorder {
     }
   }
 }
+
+/** Entries of one page. */
+const LONGEST_PAGE = 10_000;
+const PAGE = 100;
+const pageSize = `must be a whole number from 1 to ${LONGEST_PAGE}`;
+
+const querySchema = v.strictObject({
+  // Whether it fits the store is looked at where the store is known.
+  userId: v.optional(v.any()),
+  since: v.optional(
+    v.pipe(
+      v.number("must be a time in epoch milliseconds"),
+      v.finite("must be a time in epoch milliseconds"),
+    ),
+  ),
+  before: v.optional(
+    v.pipe(v.string("must be the id of an entry"), v.regex(/^[\w-]{1,64}$/, "must be the id of an entry")),
+  ),
+  limit: v.optional(
+    v.pipe(
+      v.number(pageSize),
+      v.integer(pageSize),
+      v.minValue(1, pageSize),
+      v.maxValue(LONGEST_PAGE, pageSize),
+    ),
+    PAGE,
+  ),
+});
+
+/**
+ * What is asked of an audit trail, completed. Everything wrong with it is named: a misspelt `userId` would show
+ * everybody's entries.
+ */
+export const auditQuery = (query: unknown): AuditQuery =>
+  checkedOptions("psession.auditTrail", querySchema, query);
 
 /** The facts that events share, under one name each. */
 function entryOf(event: PsessionEvent, realm: string): AuditEntry {

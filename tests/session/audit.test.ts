@@ -83,6 +83,77 @@ describeStores(
       await app.psession.close();
     });
 
+    test("pages have as many entries as were asked for, of whatever size", async () => {
+      const app = testApp({ store: makeStore() });
+      for (let times = 0; times < 11; times++) {
+        app.clock.advance(MINUTE);
+        await new TestBrowser(app).visit((session) => session.login("ada"));
+      }
+      const all = await app.psession.auditTrail({ userId: "ada" });
+      expect(all).toHaveLength(11);
+      for (const limit of [1, 2, 3, 5, 8, 9, 11, 12, 10_000]) {
+        const read: AuditEntry[] = [];
+        for (let before: string | undefined; ; before = read.at(-1)?.id) {
+          const page = await app.psession.auditTrail({ userId: "ada", limit, before });
+          read.push(...page);
+          expect(page.length).toBeLessThanOrEqual(limit);
+          if (page.length < limit) break;
+        }
+        expect(read).toEqual(all);
+      }
+      await app.psession.close();
+    });
+
+    test("what is no query is refused, with everything that is wrong, before the store is asked", async () => {
+      const app = testApp({ store: makeStore() });
+      await new TestBrowser(app).visit((session) => session.login("ada"));
+      const { read } = app.psession.core.settings.store.audit ?? {};
+      expect(read).toBeTypeOf("function");
+      const queries: Record<string, readonly unknown[]> = {
+        "limit must be a whole number from 1 to 10000": [
+          0,
+          -1,
+          1.5,
+          Number.NaN,
+          Infinity,
+          10_001,
+          "5",
+          null,
+          5n,
+        ],
+        "since must be a time in epoch milliseconds": [
+          Number.NaN,
+          Infinity,
+          -Infinity,
+          "now",
+          new Date(),
+          1n,
+        ],
+        "before must be the id of an entry": ["", "a b", "a\0b", "\ud800", "x".repeat(65), 7, {}],
+        "userID is no option": ["ada"],
+      };
+      for (const [fault, values] of Object.entries(queries)) {
+        const [field = ""] = fault.split(" ");
+        for (const value of values) {
+          await expect(app.psession.auditTrail({ [field]: value }), fault).rejects.toMatchObject({
+            code: "invalid_options",
+            message: expect.stringContaining(fault),
+          });
+        }
+      }
+      for (const query of [null, 5, "ada"]) {
+        await expect(app.psession.auditTrail(query as never)).rejects.toMatchObject({
+          code: "invalid_options",
+        });
+      }
+      const both = app.psession.auditTrail({ limit: 0, since: Number.NaN });
+      await expect(both).rejects.toThrow(/limit must.*since must|since must.*limit must/s);
+      expect(await app.psession.auditTrail({ since: -1, before: undefined, userId: undefined })).toHaveLength(
+        1,
+      );
+      await app.psession.close();
+    });
+
     test("entries older than audit.keep are pruned", async () => {
       const app = testApp({ store: makeStore(), audit: { keep: "30d" } });
       await new TestBrowser(app).visit((session) => session.login("ada"));

@@ -33,10 +33,10 @@ export interface Dialect {
   /** A condition that a column is one of `ids`; few different texts for many different lengths. */
   isOneOf(column: string, ids: readonly string[]): { readonly sql: string; readonly values: SqlValue[] };
   /**
-   * Deletes at most `limit` garbage rows in one statement; undefined where that would block others. `also` follows the
-   * condition of what is garbage.
+   * Deletes garbage rows in one statement; undefined where that would block others. Its values are a time, and how many
+   * rows at most. `also` follows the condition of what is garbage.
    */
-  prune(table: string, key: string, pruneAfter: string, limit: number, also: string): string | undefined;
+  prune(table: string, key: string, pruneAfter: string, also: string): string | undefined;
   /** Makes transactions that count one user's devices wait for each other. */
   lockUser(statements: Statements, user: string, until: number): Statement | undefined;
   /**
@@ -136,6 +136,9 @@ export function toPowerOfTwo<T>(items: readonly T[]): T[] {
   while (last !== undefined && (padded.length & (padded.length - 1)) !== 0) padded.push(last);
   return padded;
 }
+
+/** A page of so many rows at the least, in few different texts: what is read beyond is cut. */
+export const roundedUp = (limit: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, limit)));
 
 /** Dates as text in UTC, to the millisecond: where a database has no time zones. */
 export const utcText: Pick<Dialect, "moment" | "parseMoment"> = {

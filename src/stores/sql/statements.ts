@@ -12,7 +12,7 @@ import type {
   UserId,
 } from "../store.ts";
 import { assembleEntry, assembleLogin, assembleSession, type Values } from "./assemble.ts";
-import { type Dialect, qualified } from "./dialect.ts";
+import { type Dialect, qualified, roundedUp } from "./dialect.ts";
 import { isMark } from "./marks.ts";
 import { PRUNE } from "./programs/keep-house.ts";
 import { aliased, Reading, type Selection } from "./reading.ts";
@@ -160,11 +160,11 @@ export class Statements {
     return `${this.#joined} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE l.${l.userId} = ? AND l.${l.revokedAt} IS NULL AND s.${s.id} IS NULL`;
   }
 
-  /** Where a page after `from` ends: the ids behind its last, of either table; null where nothing is left. */
+  /** Where a page of so many rows or more ends: the ids behind its last, of either table; null where nothing is left. */
   browseEnds(from: string, limit: number): Statement {
     const { S, L, s, l } = this;
     const end = (table: string, id: string) =>
-      `(SELECT b.${id} FROM ${table} b WHERE b.${id} > ? ORDER BY b.${id} LIMIT 1 OFFSET ${Math.trunc(limit)})`;
+      `(SELECT b.${id} FROM ${table} b WHERE b.${id} > ? ORDER BY b.${id} LIMIT 1 OFFSET ${roundedUp(limit)})`;
     return this.make(`SELECT ${end(S, s.id)} AS a, ${end(L, l.id)} AS b`, [from, from], true);
   }
 
@@ -332,7 +332,7 @@ export class Statements {
     return this.make(`DELETE FROM ${this.S} WHERE ${this.s.id} = ?`, [id]);
   }
 
-  /** Keys of a chunk: unrevoked logins with their sessions, or sessions. */
+  /** Keys of a chunk: unrevoked logins with their sessions, or sessions. The limit is always the same one. */
   loginsAfter(after: string, limit: number): Statement {
     const { S, L, s, l } = this;
     return this.make(
@@ -463,11 +463,11 @@ export class Statements {
     return this.make(`UPDATE ${S} SET ${s.confirmFrom} = NULL WHERE ${s.rememberedId} = ?`, [loginId]);
   }
 
-  /** Ids of garbage, the oldest first. The limit is a number of ours, not a value: some drivers bind no limits. */
+  /** Ids of garbage, the oldest first; up to twice as many. Not every driver of MySQL binds a limit. */
   garbage(table: Prunable, before: number | string, limit: number): Statement {
     const { name, id, pruneAfter, also } = this.#prunable(table);
     return this.make(
-      `SELECT g.${id} AS id FROM ${name} g WHERE g.${pruneAfter} < ?${also} ORDER BY g.${pruneAfter} LIMIT ${Math.trunc(limit)}`,
+      `SELECT g.${id} AS id FROM ${name} g WHERE g.${pruneAfter} < ?${also} ORDER BY g.${pruneAfter} LIMIT ${roundedUp(limit)}`,
       [before],
       true,
     );
@@ -482,8 +482,8 @@ export class Statements {
 
   prune(table: Prunable, before: number | string, limit: number): Statement | undefined {
     const { name, id, pruneAfter, also } = this.#prunable(table);
-    const sql = this.dialect.prune(name, id, pruneAfter, Math.trunc(limit), also);
-    return sql === undefined ? undefined : this.make(sql, [before]);
+    const sql = this.dialect.prune(name, id, pruneAfter, also);
+    return sql === undefined ? undefined : this.make(sql, [before, limit]);
   }
 
   #prunable(table: Prunable): { name: string; id: string; pruneAfter: string; also: string } {
@@ -512,7 +512,7 @@ export class Statements {
     );
   }
 
-  /** The newest first. */
+  /** The newest first; up to twice as many as asked for. */
   auditEntries({ userId, since, before, limit }: AuditQuery): Statement {
     const { A, a } = this;
     const conditions: (readonly [string, SqlValue])[] = [];
@@ -521,7 +521,7 @@ export class Statements {
     if (before !== undefined) conditions.push([`a.${a.id} < ?`, before]);
     const where = conditions.length === 0 ? "" : ` WHERE ${conditions.map(([sql]) => sql).join(" AND ")}`;
     return this.make(
-      `SELECT ${this.selectList(this.schema.audit, "a")} FROM ${A} a${where} ORDER BY a.${a.id} DESC LIMIT ${Math.trunc(limit)}`,
+      `SELECT ${this.selectList(this.schema.audit, "a")} FROM ${A} a${where} ORDER BY a.${a.id} DESC LIMIT ${roundedUp(limit)}`,
       conditions.map(([, value]) => value),
       true,
     );

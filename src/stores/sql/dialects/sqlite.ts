@@ -49,8 +49,8 @@ export const sqliteDialect: Dialect = {
       ? { sql: `${column} = ?`, values: [...ids] }
       : { sql: `${column} IN (SELECT value FROM json_each(?))`, values: [JSON.stringify(ids)] },
   // By key and not by rowid, which may be the name of a column that holds something else.
-  prune: (table, key, pruneAfter, limit, also) =>
-    `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${pruneAfter} < ?${also} ORDER BY ${pruneAfter} LIMIT ${limit})`,
+  prune: (table, key, pruneAfter, also) =>
+    `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${pruneAfter} < ?${also} ORDER BY ${pruneAfter} LIMIT ?)`,
   lockUser: () => undefined,
   marking: sqliteMarking,
   migrations: (schema) => [
