@@ -224,6 +224,103 @@ describe("an audit sink", () => {
     expect([kept.length, kept[0]?.detail, kept.at(-1)?.detail]).toEqual([10_000, "3", "10002"]);
   });
 
+  describe("that refuses an entry", () => {
+    /** Takes everything but what came from these addresses, and remembers each call. */
+    function choosy(...refused: string[]) {
+      const { kept, calls, state, sink } = sinkOf();
+      const append = (entries: readonly AuditEntry[]) => {
+        if (!entries.some(({ address = "" }) => refused.includes(address))) return sink.append(entries);
+        calls.push(entries.length);
+        throw new RangeError("That is no address.");
+      };
+      return { kept, calls, state, sink: { append } };
+    }
+    const BAD = "203.0.113.66";
+    const signIns = async (app: ReturnType<typeof testApp>, addresses: readonly string[]) => {
+      for (const address of addresses)
+        await new TestBrowser(app).visit((session) => session.login("ada"), { address });
+    };
+    const good = (count: number) => Array.from({ length: count }, (_, at) => `192.0.2.${at}`);
+    const lostOf = (app: ReturnType<typeof testApp>) => app.events.filter(({ type }) => type === "auditLost");
+    const addresses = (entries: readonly AuditEntry[]) => entries.map(({ address }) => address);
+
+    for (const [where, at] of [
+      ["first", 0],
+      ["second", 1],
+      ["in the middle", 50],
+      ["last", 100],
+    ] as const) {
+      test(`that comes ${where}: it is given up and told, the others are kept once and in order`, async () => {
+        const { sink, kept, calls, state } = choosy(BAD);
+        const app = appOn(sink);
+        state.fails = true;
+        await signIns(app, good(100).toSpliced(at, 0, BAD));
+        await app.psession.flush();
+        expect(lostOf(app)).toEqual([]);
+        calls.length = 0;
+        state.fails = false;
+        await app.psession.flush();
+        expect([...new Set(addresses(kept))]).toEqual(good(100));
+        // One more, which says whether anything is taken.
+        expect(kept.length).toBeLessThanOrEqual(101);
+        expect(lostOf(app)).toEqual([
+          { type: "auditLost", at: app.clock.now(), count: 1, error: new RangeError("That is no address.") },
+        ]);
+        // By halves: not one by one.
+        expect(calls.length).toBeLessThan(20);
+        await signIns(app, ["192.0.2.200"]);
+        await app.psession.flush();
+        expect(kept.at(-1)?.address).toBe("192.0.2.200");
+      });
+    }
+
+    test("by itself waits for proof that others are taken", async () => {
+      const { sink, kept } = choosy(BAD);
+      const app = appOn(sink);
+      await signIns(app, [BAD]);
+      await app.psession.flush();
+      expect([lostOf(app), app.told().includes("storeUnavailable")]).toEqual([[], true]);
+      await signIns(app, good(1));
+      await app.psession.flush();
+      expect([new Set(addresses(kept)), lostOf(app).length]).toEqual([new Set(good(1)), 1]);
+      // From now on one is known that is taken.
+      await signIns(app, [BAD]);
+      await app.psession.flush();
+      await app.psession.flush();
+      expect(lostOf(app)).toHaveLength(2);
+      expect(new Set(addresses(kept))).toEqual(new Set(good(1)));
+    });
+
+    test("of several, all are found", async () => {
+      const others = [BAD, "203.0.113.67", "203.0.113.68", "203.0.113.69"];
+      const { sink, kept } = choosy(...others);
+      const app = appOn(sink);
+      await signIns(app, [...others.slice(0, 3), ...good(5), "203.0.113.69"]);
+      await app.psession.flush();
+      await app.psession.flush();
+      expect(new Set(addresses(kept))).toEqual(new Set(good(5)));
+      expect(lostOf(app)).toHaveLength(4);
+    });
+
+    test("gives up nothing where it goes down while that is looked for", async () => {
+      const { sink, kept, state } = choosy(BAD);
+      let left = 4;
+      const append = (entries: readonly AuditEntry[]) => {
+        state.fails = left-- <= 0;
+        return sink.append(entries);
+      };
+      const app = appOn({ append });
+      await signIns(app, [...good(9), BAD]);
+      await app.psession.flush();
+      expect(lostOf(app)).toEqual([]);
+      expect(app.told()).toContain("storeUnavailable");
+      left = Number.POSITIVE_INFINITY;
+      await app.psession.flush();
+      expect(new Set(addresses(kept))).toEqual(new Set(good(9)));
+      expect(lostOf(app)).toHaveLength(1);
+    });
+  });
+
   test("is asked for where there is none, and knows its events", () => {
     const options = (audit: object) => () =>
       createPsession({ store: memoryStore(), keys: [KEY], prune: false, audit });

@@ -1,4 +1,5 @@
 import { PsessionError, reasonOf } from "../../errors.ts";
+import type { Dialect } from "./dialect.ts";
 import type { SqlFault } from "./statement.ts";
 
 const ADVICE = {
@@ -38,6 +39,14 @@ export function storeError(
   const message = `The ${name} store failed: ${reason}. ${advice[kind] ?? ADVICE[kind]}`.trim();
   return new PsessionError("store_unavailable", message, { cause: told });
 }
+
+/** What the database refuses for its content may be the fault of one of several; anything else concerns all of them. */
+export const isOutageOf =
+  ({ classify }: Pick<Dialect, "classify">) =>
+  (error: unknown): boolean => {
+    const cause = error instanceof PsessionError ? error.cause : undefined;
+    return cause === undefined || classify(cause) !== "other";
+  };
 
 /** What drivers hang on their errors that holds values: mariadb the whole statement, PostgreSQL the failing row. */
 const TELLING = ["sql", "sqlMessage", "detail", "where", "parameters", "query", "args"];

@@ -1,5 +1,4 @@
 import { systemClock } from "../../clock.ts";
-import { PsessionError } from "../../errors.ts";
 import { sameDigest } from "../../secrets.ts";
 import { tellOfBatch } from "../../tracing.ts";
 import type { AuditTrail } from "../audit.ts";
@@ -24,6 +23,7 @@ import type {
 } from "../store.ts";
 import { insertsOnly, isSingleWrite, withoutEmptyProof } from "./changes.ts";
 import type { SqlDriver } from "./driver.ts";
+import { isOutageOf } from "./errors.ts";
 import { isMigrated, lockedMigration } from "./migrations.ts";
 import { browseProgram, inspectProgram } from "./programs/admin.ts";
 import { applyAtOnceProgram, applyProgram, touchProgram } from "./programs/apply.ts";
@@ -70,14 +70,9 @@ export class SqlStore implements Store {
     this.#driver = driver;
     this.#runner = new Runner(parts);
     this.#isReady = !migrates;
-    this.#reads = new Batch((ids) => this.#findSessions(ids), {
-      // What the database refuses for its content may be the fault of one id.
-      isOutage: (error) => {
-        const cause = error instanceof PsessionError ? error.cause : undefined;
-        return cause === undefined || statements.dialect.classify(cause) !== "other";
-      },
-    });
-    this.#touches = new TouchQueue((touches) => this.#touchAll(touches));
+    const isOutage = isOutageOf(statements.dialect);
+    this.#reads = new Batch((ids) => this.#findSessions(ids), { isOutage });
+    this.#touches = new TouchQueue((touches) => this.#touchAll(touches), isOutage);
     const run = async <T>(make: () => Program<T>) =>
       (await this.#whenReady()).run(make, { isRepeatable: true });
     this.audit = statements.schema.keepsAudit

@@ -9,7 +9,7 @@ import { targetOf } from "../devices.ts";
 import { isSingleWrite, withoutEmptyProof } from "../sql/changes.ts";
 import { sqliteDialect } from "../sql/dialects/sqlite.ts";
 import { executeSync } from "../sql/driver.ts";
-import { storeError } from "../sql/errors.ts";
+import { isOutageOf, storeError } from "../sql/errors.ts";
 import { isMigrated, lockedMigration } from "../sql/migrations.ts";
 import { type NamingOptions, namingEntries, namingFaults, resolveNaming } from "../sql/naming.ts";
 import { browseProgram, inspectProgram } from "../sql/programs/admin.ts";
@@ -23,6 +23,7 @@ import { nameProgram } from "../sql/programs/name.ts";
 import { schemaOf } from "../sql/schema.ts";
 import { isFault, type Program, SqlFault } from "../sql/statement.ts";
 import { type Prunable, Statements } from "../sql/statements.ts";
+import { throwFirst, touchInParts } from "../sql/touch-queue.ts";
 import type {
   Change,
   ChangeResult,
@@ -188,7 +189,11 @@ class SqliteStore implements Store {
   }
 
   async touch(touches: readonly Touch[]): Promise<void> {
-    await this.#retrying(() => this.#transact(touchProgram(this.#statements, touches)));
+    const flush = (some: readonly Touch[]) =>
+      this.#retrying(() => this.#transact(touchProgram(this.#statements, some)));
+    const failures = new Map<string, unknown>();
+    await touchInParts(touches, flush, isOutageOf(sqliteDialect), failures);
+    throwFirst(touches, failures);
   }
 
   async end(selector: EndSelector): Promise<readonly Ended[]> {
