@@ -550,6 +550,10 @@ export class Statements {
     return this.insert(this.schema.meta, { name, value, at });
   }
 
+  deleteMeta(name: string): Statement {
+    return this.make(`DELETE FROM ${this.M} WHERE ${this.m.name} = ?`, [name]);
+  }
+
   /** A new value each time, so that databases that count changed rows only see a change. */
   claim(name: string, value: string, now: number, interval: number): Statement {
     const { M, m } = this;

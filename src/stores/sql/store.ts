@@ -10,6 +10,7 @@ import type {
   Ended,
   EndSelector,
   LockRequest,
+  MigrateOptions,
   Naming,
   PruneResult,
   Remembered,
@@ -83,7 +84,8 @@ export class SqlStore implements Store {
   }
 
   /** Creates or updates the tables. Many processes may do so at once. Says which migrations ran. */
-  async migrate(): Promise<readonly string[]> {
+  async migrate(options: MigrateOptions = {}): Promise<readonly string[]> {
+    if (options.remakesEmpty) return this.#migrate(options);
     this.#migrating ??= this.#migrate().finally(() => {
       this.#migrating = undefined;
     });
@@ -243,10 +245,10 @@ export class SqlStore implements Store {
     return this.#runner;
   }
 
-  async #migrate(): Promise<readonly string[]> {
+  async #migrate(options: MigrateOptions = {}): Promise<readonly string[]> {
     const statements = this.statements;
-    const isDone = await this.#runner.run(() => isMigrated(statements), { isRepeatable: true });
-    const program = () => lockedMigration(statements, systemClock.now());
+    const isDone = await this.#runner.run(() => isMigrated(statements, options), { isRepeatable: true });
+    const program = () => lockedMigration(statements, systemClock.now(), options);
     const ran = isDone
       ? []
       : await this.#runner.transact(program, { isRepeatable: true, timeout: MIGRATION_TIMEOUT });

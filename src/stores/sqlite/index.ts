@@ -5,6 +5,7 @@ import { PsessionError } from "../../errors.ts";
 import { describeFault, invalidOptions } from "../../faults.ts";
 import { hasMethods } from "../../shape.ts";
 import type { AuditTrail } from "../audit.ts";
+import { isLoadingForCommand } from "../command.ts";
 import { targetOf } from "../devices.ts";
 import { isSingleWrite, withoutEmptyProof } from "../sql/changes.ts";
 import { sqliteDialect } from "../sql/dialects/sqlite.ts";
@@ -30,6 +31,7 @@ import type {
   Ended,
   EndSelector,
   LockRequest,
+  MigrateOptions,
   Naming,
   PruneResult,
   Remembered,
@@ -99,8 +101,12 @@ export function sqliteStore(options: SqliteStoreOptions): Store {
   try {
     store.prepare(migrate);
   } catch (error) {
-    if (database === undefined) opened.close();
-    throw error;
+    const isToBeTold = error instanceof PsessionError && error.code === "store_not_migrated";
+    if (isToBeTold && isLoadingForCommand()) store.refusal = error;
+    else {
+      if (database === undefined) opened.close();
+      throw error;
+    }
   }
   return store;
 }
@@ -113,6 +119,8 @@ class SqliteStore implements Store {
   readonly #lockTimeout: number;
   readonly #isOwner: boolean;
   readonly audit: AuditTrail | undefined;
+  /** Why the tables cannot be used: nothing but looking at them and mending them is done. */
+  refusal: PsessionError | undefined;
 
   constructor(statements: Statements, db: SqliteSession, lockTimeout: number, isOwner: boolean) {
     this.userIds = statements.schema.userIds;
@@ -138,18 +146,23 @@ class SqliteStore implements Store {
         this.#db.exec("PRAGMA journal_mode = WAL");
         this.#db.exec("PRAGMA synchronous = FULL");
       }
-      if (migrates && !this.#execute(isMigrated(this.#statements)))
-        this.#transact(lockedMigration(this.#statements, systemClock.now()));
-      // From here on waiting is done between tries, as a blocked thread serves nobody.
-      if (this.#isOwner) this.#db.exec("PRAGMA busy_timeout = 0");
+      try {
+        if (migrates && !this.#execute(isMigrated(this.#statements)))
+          this.#transact(lockedMigration(this.#statements, systemClock.now()));
+      } finally {
+        // From here on waiting is done between tries, as a blocked thread serves nobody.
+        if (this.#isOwner) this.#db.exec("PRAGMA busy_timeout = 0");
+      }
     });
   }
 
-  async migrate(): Promise<readonly string[]> {
-    return this.#retrying(() => {
-      if (this.#execute(isMigrated(this.#statements))) return [];
-      return this.#transact(lockedMigration(this.#statements, systemClock.now()));
+  async migrate(options: MigrateOptions = {}): Promise<readonly string[]> {
+    const ran = await this.#persisting(() => {
+      if (this.#execute(isMigrated(this.#statements, options))) return [];
+      return this.#transact(lockedMigration(this.#statements, systemClock.now(), options));
     });
+    this.refusal = undefined;
+    return ran;
   }
 
   findSession(id: string): Promise<SessionRow | undefined> {
@@ -234,7 +247,7 @@ class SqliteStore implements Store {
 
   readonly admin: StoreAdmin = {
     browse: (page) => this.#retrying(() => this.#execute(browseProgram(this.#statements, page))),
-    inspect: () => this.#retrying(() => this.#execute(inspectProgram(this.#statements))),
+    inspect: () => this.#persisting(() => this.#execute(inspectProgram(this.#statements))),
   };
 
   async close(): Promise<void> {
@@ -264,8 +277,12 @@ class SqliteStore implements Store {
     );
   }
 
-  /** Tries again while another connection holds the write lock, without blocking this process. */
   #retrying<T>(work: () => T): Promise<T> {
+    return this.refusal === undefined ? this.#persisting(work) : Promise.reject(this.refusal);
+  }
+
+  /** Tries again while another connection holds the write lock, without blocking this process. */
+  #persisting<T>(work: () => T): Promise<T> {
     try {
       return Promise.resolve(work());
     } catch (error) {

@@ -47,6 +47,36 @@ for (const [name, kind] of Object.entries(KINDS)) {
       });
     });
 
+    test("migration_changed and column_type: with the option that differs, until migrate has mended it", async () => {
+      const { findings, configure, run, sql, app } = await examined(name);
+      configure({ store: 'userIds: "integer", timestamps: "datetime"' });
+      const found = await findings();
+      expect(codes(found)).toEqual(["migration_changed"]);
+      expect(found.get("migration_changed")).toMatchObject({
+        severity: "error",
+        message: expect.stringMatching(
+          /userIds was "(any|text)", and is "integer" here; timestamps was "integer", and is "datetime" here/,
+        ),
+      });
+      // Nothing else is done with such tables, and they are as they were.
+      const listed = await run("sessions");
+      expect([listed.code, listed.stderr]).toEqual([1, expect.stringContaining('and is "integer" here')]);
+      await signIn(app, "ada");
+      const refused = await run("migrate");
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toContain("They are not: psession_sessions has rows");
+      expect(codes(await findings())).toEqual(["migration_changed"]);
+      await sql("DELETE FROM psession_sessions");
+      expect(await run("migrate")).toMatchObject({ code: 0, stdout: "Done: 0001-tables, made anew\n" });
+      expect(codes(await findings())).toEqual([]);
+      configure({ store: 'userIds: "text", migrate: false' });
+      await sql("DELETE FROM psession_meta");
+      const typed = await findings();
+      expect(codes(typed)).toEqual(["column_type"]);
+      configure({ store: 'userIds: "integer", timestamps: "datetime", migrate: false' });
+      expect(codes(await findings())).toEqual([]);
+    });
+
     test("nobody_prunes", async () => {
       const { findings, configure, app, run, store, doctor } = await examined(name);
       configure({ options: "prune: false," });
