@@ -150,8 +150,11 @@ export interface PsessionEvents {
   /** The data of a user's other session could not be decoded at a sign-in, which went on without it. */
   previousUnreadable: Facts & { readonly userId: UserId };
   storeUnavailable: Facts & { readonly error: unknown };
-  /** Audit entries were given up, as the sink has failed for too long. */
-  auditLost: Facts & { readonly count: number };
+  /**
+   * Audit entries were given up: the sink has failed for too long, or refused one while it took others. `error` is why
+   * it was refused.
+   */
+  auditLost: Facts & { readonly count: number; readonly error: unknown };
 }
 
 export type EventName = keyof PsessionEvents;

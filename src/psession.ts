@@ -1,4 +1,4 @@
-import { AuditRecorder } from "./audit.ts";
+import { AuditRecorder, auditQuery } from "./audit.ts";
 import type { SessionData } from "./data/typing.ts";
 import { type Device, endDevices, endEverything, listDevices } from "./devices.ts";
 import { PsessionError } from "./errors.ts";
@@ -194,10 +194,12 @@ export class Psession<Data extends object = SessionData> {
 
   /**
    * Entries of the store's audit trail, the newest first: what happened around one account, or around all. A page has
-   * 100 entries unless `limit` says otherwise; `before` takes the id of the last one for the next page.
+   * 100 entries unless `limit` says otherwise, and at most 10,000; `before` takes the id of the last one for the next
+   * page. Throws `invalid_options` where the query is none.
    */
-  async auditTrail(query: Partial<AuditQuery> = {}): Promise<readonly AuditEntry[]> {
-    const { userId, limit = 100 } = query;
+  async auditTrail(given: Partial<AuditQuery> = {}): Promise<readonly AuditEntry[]> {
+    const query = auditQuery(given);
+    const { userId } = query;
     if (userId !== undefined) this.#assertUserId(userId);
     const trail = this.#core.settings.store.audit;
     if (trail === undefined) {
@@ -207,7 +209,7 @@ export class Psession<Data extends object = SessionData> {
       );
     }
     await this.flush();
-    const entries = await trail.read({ ...query, limit });
+    const entries = await trail.read(query);
     // A later page may well be empty, and so may a time.
     const isAll = query.before === undefined && query.since === undefined;
     if (userId !== undefined && isAll && entries.length === 0) {

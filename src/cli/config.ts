@@ -12,6 +12,7 @@ import { isStore, type PsessionOptions } from "../options.ts";
 import { coreOf, createPsession, Psession } from "../psession.ts";
 import { realmCode } from "../secrets.ts";
 import type { AuditSink } from "../stores/audit.ts";
+import { loadingForCommand } from "../stores/command.ts";
 import { RealmStore } from "../stores/realm.ts";
 import type { Store, StoreAdmin } from "../stores/store.ts";
 import type { Environment } from "./environment.ts";
@@ -148,7 +149,7 @@ export async function loadConfig(file: string): Promise<Config> {
 
 async function imported(file: string): Promise<Record<string, unknown>> {
   try {
-    return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+    return await loadingForCommand<Record<string, unknown>>(() => import(pathToFileURL(file).href));
   } catch (error) {
     const isUnreadable = (error as { code?: unknown } | null)?.code === "ERR_UNKNOWN_FILE_EXTENSION";
     const reason = isUnreadable

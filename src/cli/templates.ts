@@ -1,4 +1,5 @@
 /** What `psession init` writes and prints. The tests run it. */
+import type { UserIdKind } from "../stores/store.ts";
 
 export type StoreName = "sqlite" | "postgres" | "mysql" | "redis";
 
@@ -8,9 +9,19 @@ interface StoreTemplate {
   readonly packages: readonly string[];
   /** Imports. */
   readonly lines: readonly string[];
-  /** The store, as code. */
-  readonly store: string;
+  /** The store, as code, with more options inside the braces of the last of its calls. */
+  readonly store: (more: string) => string;
+  /** What user ids may be; none where the store keeps all of them side by side. The first is its default. */
+  readonly userIds: readonly UserIdKind[];
 }
+
+/** What user ids are, as a question to whoever runs `psession init`. */
+export const USER_IDS: Readonly<Record<UserIdKind, { readonly label: string; readonly hint: string }>> = {
+  text: { label: "text", hint: "nanoid, ULID, a name: compared letter by letter" },
+  integer: { label: "integer", hint: "numbers, such as a key that counts up" },
+  uuid: { label: "uuid", hint: "in the database's own type, where it has one" },
+  any: { label: "any", hint: "numbers and text, side by side" },
+};
 
 export const STORES: Readonly<Record<StoreName, StoreTemplate>> = {
   sqlite: {
@@ -18,28 +29,33 @@ export const STORES: Readonly<Record<StoreName, StoreTemplate>> = {
     hint: "a file; nothing to install",
     packages: [],
     lines: ['import { sqliteStore } from "psession/sqlite";'],
-    store: 'sqliteStore({ path: process.env.SESSION_DATABASE ?? "sessions.sqlite" })',
+    store: (more) => `sqliteStore({ path: process.env.SESSION_DATABASE ?? "sessions.sqlite"${more} })`,
+    userIds: ["any", "integer", "text", "uuid"],
   },
   postgres: {
     label: "PostgreSQL",
     hint: "with pg",
     packages: ["pg"],
     lines: ['import pg from "pg";', 'import { postgresStore } from "psession/postgres";'],
-    store: "postgresStore({ pool: new pg.Pool({ connectionString: process.env.DATABASE_URL }) })",
+    store: (more) =>
+      `postgresStore({ pool: new pg.Pool({ connectionString: process.env.DATABASE_URL })${more} })`,
+    userIds: ["text", "integer", "uuid"],
   },
   mysql: {
     label: "MySQL or MariaDB",
     hint: "with mysql2",
     packages: ["mysql2"],
     lines: ['import mysql from "mysql2/promise";', 'import { mysqlStore } from "psession/mysql";'],
-    store: 'mysqlStore({ pool: mysql.createPool(process.env.DATABASE_URL ?? "") })',
+    store: (more) => `mysqlStore({ pool: mysql.createPool(process.env.DATABASE_URL ?? "")${more} })`,
+    userIds: ["text", "integer", "uuid"],
   },
   redis: {
     label: "Redis or Valkey",
     hint: "with redis",
     packages: ["redis"],
     lines: ['import { createClient } from "redis";', 'import { redisStore } from "psession/redis";'],
-    store: "redisStore({ client: await createClient({ url: process.env.REDIS_URL }).connect() })",
+    store: () => "redisStore({ client: await createClient({ url: process.env.REDIS_URL }).connect() })",
+    userIds: [],
   },
 };
 
@@ -133,8 +149,10 @@ server.listen(process.env.PORT ?? 3000);`,
 };
 
 /** The configuration that the application imports and the command line reads. */
-export function configFor(name: StoreName): string {
+export function configFor(name: StoreName, userIds: UserIdKind | undefined): string {
   const { lines, store } = STORES[name];
+  // The tables are made for it: said where everybody looks who changes it.
+  const more = userIds === undefined ? "" : `, userIds: "${userIds}"`;
   return `import { dangerouslyAllowInsecureHttp } from "psession";
 ${lines.join("\n")}
 
@@ -142,7 +160,7 @@ const production = process.env.NODE_ENV === "production";
 
 /** @satisfies {import("psession").PsessionOptions} */
 export default {
-  store: ${store},
+  store: ${store(more)},
   // Secrets with commas between them, the first signs: psession keys generate
   keys: (process.env.SESSION_KEYS ?? "").split(","),
   // For http://localhost; refused in production.

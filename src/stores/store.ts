@@ -416,9 +416,17 @@ export interface Store {
 
   /**
    * Creates or updates the tables, for stores that have some; many processes may do so at once. Says which
-   * migrations ran.
+   * migrations ran. Throws where the tables were made with other options.
    */
-  readonly migrate?: (() => Promise<readonly string[]>) | undefined;
+  readonly migrate?: ((options?: MigrateOptions) => Promise<readonly string[]>) | undefined;
+}
+
+export interface MigrateOptions {
+  /**
+   * Tables whose columns are of other types than the options say are removed and made anew, if all of psession's tables
+   * are empty: nothing in them is lost. Otherwise it throws as without it. Default: false.
+   */
+  readonly remakesEmpty?: boolean;
 }
 
 /** What administration needs beyond serving requests. Optional for stores of others. */
@@ -456,6 +464,8 @@ export interface StoreReport {
    * expire by themselves.
    */
   readonly prunedAt: number | undefined;
+  /** The files that the rows are in, where the database is one of this machine's own. */
+  readonly files?: readonly string[] | undefined;
   /** What is wrong or will go wrong, each with a stable code and a sentence that says what to do. */
   readonly faults: readonly StoreFault[];
 }

@@ -23,8 +23,35 @@ describe("psession init without a terminal", () => {
     expect(ran.stdout).toContain(`import config from "./${CONFIG}";`);
     expect(ran.stderr).toContain("npm install psession pg");
     const json = (await psessionIn({ cwd: folderForApp() }, "init", "--yes", "--json")).json;
-    expect(json).toMatchObject({ store: "sqlite", framework: "express", packages: ["psession", "express"] });
+    expect(json).toMatchObject({
+      store: "sqlite",
+      framework: "express",
+      packages: ["psession", "express"],
+      userIds: "any",
+    });
     expect(json.file).toMatch(/psession\.config\.js$/);
+  });
+
+  test("says in the configuration what user ids are", async () => {
+    const kindOf = async (...flags: string[]) => {
+      const folder = folderForApp();
+      const ran = await psessionIn({ cwd: folder }, "init", "--framework", "node", ...flags);
+      return ran.code === 0 ? /userIds: "(\w+)"/.exec(read(folder))?.[1] : ran;
+    };
+    expect(await kindOf("--store", "sqlite")).toBe("any");
+    expect(await kindOf("--store", "mysql")).toBe("text");
+    expect(await kindOf("--store", "redis")).toBeUndefined();
+    expect(await kindOf("--store", "postgres", "--user-ids", "uuid")).toBe("uuid");
+    expect(await kindOf("--yes", "--user-ids", "integer")).toBe("integer");
+    for (const [store, kind, instead] of [
+      ["postgres", "any", "text, integer, uuid"],
+      ["redis", "integer", "leave it out"],
+    ] as const) {
+      expect(await kindOf("--store", store, "--user-ids", kind)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining(instead),
+      });
+    }
   });
 
   test("asks for what it cannot ask", async () => {
@@ -59,14 +86,15 @@ describe("psession init without a terminal", () => {
 });
 
 describe("psession init at a terminal", () => {
-  test("asks for store and framework", async () => {
+  test("asks for store, user ids and framework", async () => {
     const folder = folderForApp();
     const terminal = new Terminal();
     const done = terminal.run(folder, "init");
     await terminal.press(DOWN + ENTER, "Where are sessions to be kept?");
+    await terminal.press(DOWN + ENTER, "What are the ids of your users?");
     await terminal.press(ENTER, "What is the application made with?");
     expect(await done).toBe(0);
-    expect(read(folder)).toContain("postgresStore");
+    expect(read(folder)).toMatch(/postgresStore\(.*, userIds: "integer" \}\)/);
     expect(terminal.answer).toMatch(/^import express from "express";/);
   });
 

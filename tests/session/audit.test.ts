@@ -83,6 +83,77 @@ describeStores(
       await app.psession.close();
     });
 
+    test("pages have as many entries as were asked for, of whatever size", async () => {
+      const app = testApp({ store: makeStore() });
+      for (let times = 0; times < 11; times++) {
+        app.clock.advance(MINUTE);
+        await new TestBrowser(app).visit((session) => session.login("ada"));
+      }
+      const all = await app.psession.auditTrail({ userId: "ada" });
+      expect(all).toHaveLength(11);
+      for (const limit of [1, 2, 3, 5, 8, 9, 11, 12, 10_000]) {
+        const read: AuditEntry[] = [];
+        for (let before: string | undefined; ; before = read.at(-1)?.id) {
+          const page = await app.psession.auditTrail({ userId: "ada", limit, before });
+          read.push(...page);
+          expect(page.length).toBeLessThanOrEqual(limit);
+          if (page.length < limit) break;
+        }
+        expect(read).toEqual(all);
+      }
+      await app.psession.close();
+    });
+
+    test("what is no query is refused, with everything that is wrong, before the store is asked", async () => {
+      const app = testApp({ store: makeStore() });
+      await new TestBrowser(app).visit((session) => session.login("ada"));
+      const { read } = app.psession.core.settings.store.audit ?? {};
+      expect(read).toBeTypeOf("function");
+      const queries: Record<string, readonly unknown[]> = {
+        "limit must be a whole number from 1 to 10000": [
+          0,
+          -1,
+          1.5,
+          Number.NaN,
+          Infinity,
+          10_001,
+          "5",
+          null,
+          5n,
+        ],
+        "since must be a time in epoch milliseconds": [
+          Number.NaN,
+          Infinity,
+          -Infinity,
+          "now",
+          new Date(),
+          1n,
+        ],
+        "before must be the id of an entry": ["", "a b", "a\0b", "\ud800", "x".repeat(65), 7, {}],
+        "userID is no option": ["ada"],
+      };
+      for (const [fault, values] of Object.entries(queries)) {
+        const [field = ""] = fault.split(" ");
+        for (const value of values) {
+          await expect(app.psession.auditTrail({ [field]: value }), fault).rejects.toMatchObject({
+            code: "invalid_options",
+            message: expect.stringContaining(fault),
+          });
+        }
+      }
+      for (const query of [null, 5, "ada"]) {
+        await expect(app.psession.auditTrail(query as never)).rejects.toMatchObject({
+          code: "invalid_options",
+        });
+      }
+      const both = app.psession.auditTrail({ limit: 0, since: Number.NaN });
+      await expect(both).rejects.toThrow(/limit must.*since must|since must.*limit must/s);
+      expect(await app.psession.auditTrail({ since: -1, before: undefined, userId: undefined })).toHaveLength(
+        1,
+      );
+      await app.psession.close();
+    });
+
     test("entries older than audit.keep are pruned", async () => {
       const app = testApp({ store: makeStore(), audit: { keep: "30d" } });
       await new TestBrowser(app).visit((session) => session.login("ada"));
@@ -151,6 +222,103 @@ describe("an audit sink", () => {
     state.fails = false;
     await app.psession.close();
     expect([kept.length, kept[0]?.detail, kept.at(-1)?.detail]).toEqual([10_000, "3", "10002"]);
+  });
+
+  describe("that refuses an entry", () => {
+    /** Takes everything but what came from these addresses, and remembers each call. */
+    function choosy(...refused: string[]) {
+      const { kept, calls, state, sink } = sinkOf();
+      const append = (entries: readonly AuditEntry[]) => {
+        if (!entries.some(({ address = "" }) => refused.includes(address))) return sink.append(entries);
+        calls.push(entries.length);
+        throw new RangeError("That is no address.");
+      };
+      return { kept, calls, state, sink: { append } };
+    }
+    const BAD = "203.0.113.66";
+    const signIns = async (app: ReturnType<typeof testApp>, addresses: readonly string[]) => {
+      for (const address of addresses)
+        await new TestBrowser(app).visit((session) => session.login("ada"), { address });
+    };
+    const good = (count: number) => Array.from({ length: count }, (_, at) => `192.0.2.${at}`);
+    const lostOf = (app: ReturnType<typeof testApp>) => app.events.filter(({ type }) => type === "auditLost");
+    const addresses = (entries: readonly AuditEntry[]) => entries.map(({ address }) => address);
+
+    for (const [where, at] of [
+      ["first", 0],
+      ["second", 1],
+      ["in the middle", 50],
+      ["last", 100],
+    ] as const) {
+      test(`that comes ${where}: it is given up and told, the others are kept once and in order`, async () => {
+        const { sink, kept, calls, state } = choosy(BAD);
+        const app = appOn(sink);
+        state.fails = true;
+        await signIns(app, good(100).toSpliced(at, 0, BAD));
+        await app.psession.flush();
+        expect(lostOf(app)).toEqual([]);
+        calls.length = 0;
+        state.fails = false;
+        await app.psession.flush();
+        expect([...new Set(addresses(kept))]).toEqual(good(100));
+        // One more, which says whether anything is taken.
+        expect(kept.length).toBeLessThanOrEqual(101);
+        expect(lostOf(app)).toEqual([
+          { type: "auditLost", at: app.clock.now(), count: 1, error: new RangeError("That is no address.") },
+        ]);
+        // By halves: not one by one.
+        expect(calls.length).toBeLessThan(20);
+        await signIns(app, ["192.0.2.200"]);
+        await app.psession.flush();
+        expect(kept.at(-1)?.address).toBe("192.0.2.200");
+      });
+    }
+
+    test("by itself waits for proof that others are taken", async () => {
+      const { sink, kept } = choosy(BAD);
+      const app = appOn(sink);
+      await signIns(app, [BAD]);
+      await app.psession.flush();
+      expect([lostOf(app), app.told().includes("storeUnavailable")]).toEqual([[], true]);
+      await signIns(app, good(1));
+      await app.psession.flush();
+      expect([new Set(addresses(kept)), lostOf(app).length]).toEqual([new Set(good(1)), 1]);
+      // From now on one is known that is taken.
+      await signIns(app, [BAD]);
+      await app.psession.flush();
+      await app.psession.flush();
+      expect(lostOf(app)).toHaveLength(2);
+      expect(new Set(addresses(kept))).toEqual(new Set(good(1)));
+    });
+
+    test("of several, all are found", async () => {
+      const others = [BAD, "203.0.113.67", "203.0.113.68", "203.0.113.69"];
+      const { sink, kept } = choosy(...others);
+      const app = appOn(sink);
+      await signIns(app, [...others.slice(0, 3), ...good(5), "203.0.113.69"]);
+      await app.psession.flush();
+      await app.psession.flush();
+      expect(new Set(addresses(kept))).toEqual(new Set(good(5)));
+      expect(lostOf(app)).toHaveLength(4);
+    });
+
+    test("gives up nothing where it goes down while that is looked for", async () => {
+      const { sink, kept, state } = choosy(BAD);
+      let left = 4;
+      const append = (entries: readonly AuditEntry[]) => {
+        state.fails = left-- <= 0;
+        return sink.append(entries);
+      };
+      const app = appOn({ append });
+      await signIns(app, [...good(9), BAD]);
+      await app.psession.flush();
+      expect(lostOf(app)).toEqual([]);
+      expect(app.told()).toContain("storeUnavailable");
+      left = Number.POSITIVE_INFINITY;
+      await app.psession.flush();
+      expect(new Set(addresses(kept))).toEqual(new Set(good(9)));
+      expect(lostOf(app)).toHaveLength(1);
+    });
   });
 
   test("is asked for where there is none, and knows its events", () => {

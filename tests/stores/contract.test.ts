@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, test, vi } from "vitest";
 import { memoryStore, type Store } from "../../src/index.ts";
 import { type StoreFixture, storeContract } from "../../src/testing/index.ts";
 import { describeWith } from "../support/servers/reach.ts";
-import { type Place, sqlBackends } from "./fixtures.ts";
+import { oddSqliteBackends, type Place, sqlBackends } from "./fixtures.ts";
 
 // Hundreds of parallel writers on one connection of PGlite, which is slow, on a machine that is busy.
 vi.setConfig({ testTimeout: 240_000 });
@@ -15,7 +15,7 @@ describe("store contract: memory", () => {
   for (const { name, run } of storeContract(open)) test(name, run);
 });
 
-for (const backend of sqlBackends) {
+for (const backend of [...sqlBackends, ...oddSqliteBackends]) {
   describeWith(backend.needs, `store contract: ${backend.name}`, () => {
     // One place for all cases, with connections that stay open, emptied before each case.
     let place: Place;

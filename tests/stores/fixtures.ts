@@ -129,6 +129,35 @@ export const sqlBackends: readonly Backend[] = [
   }),
 ];
 
+/** Settings that change what SQLite answers or how it compares, all at once. */
+const ODD = [
+  "encoding = 'UTF-16'",
+  "case_sensitive_like = ON",
+  "full_column_names = ON",
+  "short_column_names = OFF",
+  "reverse_unordered_selects = ON",
+  "recursive_triggers = ON",
+  "trusted_schema = OFF",
+];
+
+function odd<D extends SqliteDatabase>(database: D): D {
+  for (const pragma of ODD) database.exec(`PRAGMA ${pragma}`);
+  return database;
+}
+
+/** Drivers that applications have set up for statements of another kind than ours. */
+export const oddSqliteBackends: readonly Backend[] = [
+  sqliteBackend("node:sqlite, set up otherwise", (path) =>
+    odd(new DatabaseSync(path, { returnArrays: true, readBigInts: true })),
+  ),
+  sqliteBackend("better-sqlite3, set up otherwise", (path) =>
+    odd(new BetterSqlite3(path, { timeout: 0 }).defaultSafeIntegers()),
+  ),
+  sqliteBackend("libsql, set up otherwise", (path) =>
+    odd(new Libsql(path, { timeout: 0 }).defaultSafeIntegers(true)),
+  ),
+];
+
 export const memoryPlace = async (): Promise<Place> => {
   const store = memoryStore();
   return { connect: async () => store, sql: async () => [], close: async () => {} };

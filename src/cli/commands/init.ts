@@ -2,15 +2,17 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isCancel, select } from "@clack/prompts";
 import { type Command, Option } from "commander";
+import type { UserIdKind } from "../../stores/store.ts";
 import { assertAgreed, isInteractive } from "../confirm.ts";
 import type { Environment } from "../environment.ts";
 import { EXIT, Stop } from "../exit.ts";
 import { hint, say, sayJson } from "../output.ts";
-import { applicationFor, configFor, FRAMEWORKS, STORES, type StoreName } from "../templates.ts";
+import { applicationFor, configFor, FRAMEWORKS, STORES, type StoreName, USER_IDS } from "../templates.ts";
 
 interface Flags {
   readonly store?: StoreName;
   readonly framework?: string;
+  readonly userIds?: UserIdKind;
   readonly yes?: true;
   readonly force?: true;
   readonly json?: true;
@@ -27,6 +29,12 @@ export function addInit(program: Command, environment: Environment): void {
     )
     .addOption(new Option("--store <name>", "where sessions are kept").choices(Object.keys(STORES)))
     .addOption(new Option("--framework <name>", "what the application is made with").choices(frameworks))
+    .addOption(
+      new Option(
+        "--user-ids <kind>",
+        "what your user ids are, in a SQL store: its tables are made for that",
+      ).choices(Object.keys(USER_IDS)),
+    )
     .option("--yes", "ask nothing: sqlite and express where nothing else is said")
     .option("--force", "replace a configuration that is there")
     .option("--json", "answer as JSON")
@@ -48,6 +56,7 @@ async function init(environment: Environment, frameworks: readonly string[], fla
     (await chosen<StoreName>(environment, flags, "--store", "Where are sessions to be kept?", "sqlite", [
       ...Object.entries(STORES).map(([value, { label, hint }]) => ({ value, label, hint })),
     ]));
+  const userIds = await userIdsFor(environment, flags, store);
   const framework =
     flags.framework ??
     (await chosen<string>(
@@ -68,11 +77,11 @@ async function init(environment: Environment, frameworks: readonly string[], fla
     await assertAgreed(environment, `${name} is there already. Replace it?`, false);
   }
   // Not even a file that appeared meanwhile is lost.
-  writeFileSync(file, configFor(store), { flag: force === true || existsSync(file) ? "w" : "wx" });
+  writeFileSync(file, configFor(store, userIds), { flag: force === true || existsSync(file) ? "w" : "wx" });
 
   const code = applicationFor(framework, name);
   const packages = ["psession", ...STORES[store].packages, ...(FRAMEWORKS[framework]?.packages ?? [])];
-  if (json) return sayJson(environment, { file, store, framework, packages, code });
+  if (json) return sayJson(environment, { file, store, userIds: userIds ?? null, framework, packages, code });
   hint(environment, `Wrote ${name}. Paste this into your application:\n`);
   say(environment, code);
   hint(
@@ -80,10 +89,36 @@ async function init(environment: Environment, frameworks: readonly string[], fla
     [
       "Then:",
       `  npm install ${packages.join(" ")}`,
-      '  echo "SESSION_KEYS=$(npx psession keys generate)" >> .env    # and keep .env out of git',
+      // Made with the umask of most systems, everybody on the machine could read it.
+      '  (umask 077; echo "SESSION_KEYS=$(npx psession keys generate)" >> .env)    # and keep .env out of git',
       "  npx psession migrate --env .env",
       "  npx psession doctor --env .env",
     ].join("\n"),
+  );
+}
+
+/** Undefined where the store takes all kinds. Asked where the store was asked for: it has a default. */
+async function userIdsFor(
+  environment: Environment,
+  flags: Flags,
+  store: StoreName,
+): Promise<UserIdKind | undefined> {
+  const kinds = STORES[store].userIds;
+  const [usual] = kinds;
+  if (flags.userIds !== undefined) {
+    if (usual !== undefined && kinds.includes(flags.userIds)) return flags.userIds;
+    const instead = usual === undefined ? "leave it out" : kinds.join(", ");
+    throw new Stop(EXIT.usage, `--user-ids ${flags.userIds} is nothing for ${store}: ${instead}.`);
+  }
+  if (usual === undefined || flags.store !== undefined || flags.yes === true) return usual;
+  const options = kinds.map((value) => ({ value, ...USER_IDS[value] }));
+  return chosen<UserIdKind>(
+    environment,
+    flags,
+    "--user-ids",
+    "What are the ids of your users?",
+    usual,
+    options,
   );
 }
 

@@ -14,7 +14,7 @@ export function addMigrate(program: Command, environment: Environment): void {
   takesConfig(program.command("migrate"))
     .summary("create or update the tables")
     .description(
-      "Creates or updates the tables of the store. Safe to run from many places at once: one does it, the others find nothing left to do.",
+      "Creates or updates the tables of the store. Safe to run from many places at once: one does it, the others find nothing left to do. Tables that other options made are made anew while all of them are empty, and left alone otherwise.",
     )
     .option("--json", "answer as JSON")
     .action((flags: Flags) =>
@@ -26,7 +26,7 @@ async function migrate(environment: Environment, store: Store, { json }: Flags):
   const progress = showProgress(environment, { message: "Bringing tables up to date", isQuiet: json });
   let ran: readonly string[] | undefined;
   try {
-    ran = await store.migrate?.();
+    ran = await store.migrate?.({ remakesEmpty: true });
   } catch (error) {
     progress.failed("The tables could not be brought up to date.");
     throw error;

@@ -3,6 +3,7 @@ import type { Settings } from "../../options.ts";
 import type { StoreReport } from "../../stores/store.ts";
 import type { Config } from "../config.ts";
 import { moment } from "../output.ts";
+import { fileFindings } from "./files.ts";
 import { error, type Finding, note, warning } from "./finding.ts";
 
 const DAY = 86_400_000;
@@ -47,6 +48,7 @@ export async function storeFindings(config: Config, settings: Settings | undefin
     ...findings,
     ...clockFindings(report.now, before, after, settings?.times.skew ?? 5000),
     ...report.faults.map(({ code, message }) => error(code, message)),
+    ...(await fileFindings(report.files ?? [])),
     // In Redis rows expire by themselves.
     ...(store.name === "redis" ? [] : pruneFindings(report, settings, after)),
   ];

@@ -40,10 +40,10 @@ export interface Dialect {
   /** The name that a lock has in its table, where a key takes names for one that are two. */
   lockKey?(name: string): string;
   /**
-   * Deletes at most `limit` garbage rows in one statement; undefined where that would block others. `also` follows the
-   * condition of what is garbage.
+   * Deletes garbage rows in one statement; undefined where that would block others. Its values are a time, and how many
+   * rows at most. `also` follows the condition of what is garbage.
    */
-  prune(table: string, key: string, pruneAfter: string, limit: number, also: string): string | undefined;
+  prune(table: string, key: string, pruneAfter: string, also: string): string | undefined;
   /** Makes transactions that count one user's devices wait for each other. */
   lockUser(statements: Statements, user: string, until: number): Statement | undefined;
   /**
@@ -82,6 +82,8 @@ export interface Inspection {
   indexes(statements: Statements, table: Table): Statement;
   /** Answers with `bytes`, indexes included, and an `estimate` of the rows, where they are known. */
   size(statements: Statements, table: Table): Statement;
+  /** Answers with `name` (of a schema) and `file`, for databases that are files of this machine. */
+  readonly files?: string;
   /** A name as the database compares names. */
   fold(name: string): string;
   /** A collation by which text is equal only to itself, and in the order of its bytes. */
@@ -145,6 +147,9 @@ export function toPowerOfTwo<T>(items: readonly T[]): T[] {
   while (last !== undefined && (padded.length & (padded.length - 1)) !== 0) padded.push(last);
   return padded;
 }
+
+/** A page of so many rows at the least, in few different texts: what is read beyond is cut. */
+export const roundedUp = (limit: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, limit)));
 
 /** Dates as text in UTC, to the millisecond: where a database has no time zones. */
 export const utcText: Pick<Dialect, "moment" | "parseMoment"> = {

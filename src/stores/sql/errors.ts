@@ -15,13 +15,14 @@ const ADVICE = {
   unreachable: "No connection was to be had.",
   unique: "A key was taken that nobody else can have.",
   other: "",
-} as const;
+};
 
-/** A fault of the database as an error of ours. Values of statements are in no message. */
+/** A fault of the database as an error of ours. Values of statements are in no message. `advice`: what differs. */
 export function storeError(
   name: string,
   { kind, cause }: SqlFault,
   { rowSettings }: Pick<Dialect, "rowSettings">,
+  advice: Partial<typeof ADVICE> = {},
 ): PsessionError {
   if (cause instanceof PsessionError) return cause;
   if (cause instanceof Misread) return misreadError(name, rowSettings, cause);
@@ -41,9 +42,18 @@ export function storeError(
       { cause: told },
     );
   }
-  const message = `The ${name} store failed: ${reason}. ${ADVICE[kind]}`.trim();
+  const message = `The ${name} store failed: ${reason}. ${advice[kind] ?? ADVICE[kind]}`.trim();
   return new PsessionError("store_unavailable", message, { cause: told });
 }
+
+/** What the database refuses for its content may be the fault of one of several; anything else concerns all of them. */
+export const isOutageOf =
+  ({ classify }: Pick<Dialect, "classify">) =>
+  (error: unknown): boolean => {
+    const cause = error instanceof PsessionError ? error.cause : undefined;
+    if (cause === undefined) return true;
+    return !(cause instanceof Misread) && !["other", "text"].includes(classify(cause));
+  };
 
 /** What drivers hang on their errors that holds values: mariadb the whole statement, PostgreSQL the failing row. */
 const TELLING = ["sql", "sqlMessage", "detail", "where", "parameters", "query", "args"];

@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import { PsessionError } from "../../errors.ts";
+import type { MigrateOptions } from "../store.ts";
 import { textIn, valueIn } from "./answers.ts";
 import { type Dialect, qualified } from "./dialect.ts";
+import { type Changed, changedError, removeEmpty } from "./remake.ts";
 import { columnOf, INDEXES, type Schema, type Table } from "./schema.ts";
 import { isFault, type Program, type Statement } from "./statement.ts";
 import type { Statements } from "./statements.ts";
@@ -22,12 +24,20 @@ export const checksum = ({ steps }: Migration): string => digest(steps.map(({ sq
 
 const digest = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16);
 
-const recordOf = ({ name }: Migration): string => `migration/${name}`;
+export const recordOf = ({ name }: Migration): string => `migration/${name}`;
 
-/** Asked before the lock is taken: most starts have nothing to do, and need no right to create anything. */
-export function* isMigrated(statements: Statements): Program<boolean> {
+/**
+ * Asked before the lock is taken: most starts have nothing to do, and need no right to create anything. Throws where
+ * other options made the tables, unless they are to be made anew.
+ */
+export function* isMigrated(
+  statements: Statements,
+  { remakesEmpty = false }: MigrateOptions = {},
+): Program<boolean> {
   try {
-    return (yield* missingMigrations(statements)).length === 0;
+    const { missing, changed } = yield* examined(statements);
+    if (changed.length > 0 && !remakesEmpty) throw changedError(statements, changed);
+    return missing.length + changed.length === 0;
   } catch (error) {
     if (isFault(error, "schema")) return false;
     throw error;
@@ -37,7 +47,11 @@ export function* isMigrated(statements: Statements): Program<boolean> {
 /**
  * One process at a time; the others find that nothing is left to do. `at` is the time to record. Names what ran.
  */
-export function* lockedMigration(statements: Statements, at: number): Program<readonly string[]> {
+export function* lockedMigration(
+  statements: Statements,
+  at: number,
+  options: MigrateOptions = {},
+): Program<readonly string[]> {
   const lock = statements.dialect.migrationLock(statements);
   if (lock !== undefined) {
     const { rows } = yield lock.acquire;
@@ -51,7 +65,7 @@ export function* lockedMigration(statements: Statements, at: number): Program<re
   }
   let ran: readonly string[];
   try {
-    ran = yield* migrateProgram(statements, at);
+    ran = yield* migrateProgram(statements, at, options);
   } catch (error) {
     yield* givenBack(lock?.release);
     throw error;
@@ -70,25 +84,33 @@ function* givenBack(release: Statement | undefined): Program<void> {
 }
 
 /** Creates the table of records, and whatever has not been recorded yet. The caller holds the lock. */
-function* migrateProgram(statements: Statements, at: number): Program<readonly string[]> {
+function* migrateProgram(
+  statements: Statements,
+  at: number,
+  { remakesEmpty = false }: MigrateOptions,
+): Program<readonly string[]> {
   yield statements.make(metaTable(statements), []);
-  const missing = yield* unrecorded(statements);
-  for (const migration of missing) {
+  const { missing, changed } = yield* recorded(statements);
+  if (changed.length > 0 && !remakesEmpty) throw changedError(statements, changed);
+  if (changed.length > 0) yield* removeEmpty(statements, changed);
+  const again = changed.map(({ migration }) => migration);
+  const due = [...again, ...missing];
+  for (const migration of due) {
     for (const { sql, made } of migration.steps) {
       yield statements.make(sql, []);
       if (made !== undefined) yield* assertOurs(statements, made);
     }
     yield statements.insertMeta(recordOf(migration), checksum(migration), at);
   }
-  return missing.map(({ name }) => name);
+  return due.map((migration) => `${migration.name}${again.includes(migration) ? ", made anew" : ""}`);
 }
 
 const metaTable = ({ dialect, schema }: Statements): string =>
   createTable(dialect, schema, schema.meta, "name", { ifMissing: true });
 
-function* unrecorded(statements: Statements): Program<Migration[]> {
+function* recorded(statements: Statements): Program<Examined> {
   try {
-    return yield* missingMigrations(statements);
+    return yield* examined(statements);
   } catch (error) {
     if (!isFault(error, "schema")) throw error;
     const { name } = statements.schema.meta;
@@ -110,21 +132,22 @@ function* assertOurs(statements: Statements, { table, mark }: NonNullable<Step["
   );
 }
 
-/** What is yet to be done on this database. Throws where what was done is something else. */
-export function* missingMigrations(statements: Statements): Program<Migration[]> {
+interface Examined {
+  readonly missing: readonly Migration[];
+  readonly changed: readonly Changed[];
+}
+
+/** What is yet to be done on this database, and what was done otherwise than these options would. */
+export function* examined(statements: Statements): Program<Examined> {
   const missing: Migration[] = [];
+  const changed: Changed[] = [];
   for (const migration of statements.dialect.migrations(statements.schema)) {
     const { rows } = yield statements.meta(recordOf(migration));
     const recorded = rows[0] === undefined ? undefined : textIn(rows[0], "value");
     if (recorded === undefined) missing.push(migration);
-    else if (recorded !== checksum(migration)) {
-      throw new PsessionError(
-        "store_not_migrated",
-        `The migration ${migration.name} that ran on this database is not the one that these options make: names, types or psession itself were others then. Change the options back, or give psession other tables.`,
-      );
-    }
+    else if (recorded !== checksum(migration)) changed.push({ migration, recorded });
   }
-  return missing;
+  return { missing, changed };
 }
 
 /** Plain SQL for teams with a migration tool of their own; records what it does, so that nothing is done twice. */

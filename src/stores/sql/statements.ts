@@ -13,7 +13,7 @@ import type {
 } from "../store.ts";
 import { valueIn } from "./answers.ts";
 import { assembleEntry, assembleLogin, assembleSession } from "./assemble.ts";
-import { type Dialect, qualified } from "./dialect.ts";
+import { type Dialect, qualified, roundedUp } from "./dialect.ts";
 import { isMark } from "./marks.ts";
 import { PRUNE } from "./programs/keep-house.ts";
 import { Reading, type Selection } from "./reading.ts";
@@ -160,11 +160,11 @@ export class Statements {
     return `${this.#joined} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE ${this.#isUser(`l.${l.userId}`)} AND l.${l.revokedAt} IS NULL AND s.${s.id} IS NULL`;
   }
 
-  /** Where a page after `from` ends: the ids behind its last, of either table; null where nothing is left. */
+  /** Where a page of so many rows or more ends: the ids behind its last, of either table; null where nothing is left. */
   browseEnds(from: string, limit: number): Statement {
     const { S, L, s, l } = this;
     const end = (table: string, id: string) =>
-      `(SELECT b.${id} FROM ${table} b WHERE b.${id} > ? ORDER BY b.${id} LIMIT 1 OFFSET ${Math.trunc(limit)})`;
+      `(SELECT b.${id} FROM ${table} b WHERE b.${id} > ? ORDER BY b.${id} LIMIT 1 OFFSET ${roundedUp(limit)})`;
     return this.make(`SELECT ${end(S, s.id)} AS a, ${end(L, l.id)} AS b`, [from, from], true);
   }
 
@@ -332,7 +332,7 @@ export class Statements {
     return this.make(`DELETE FROM ${this.S} WHERE ${this.s.id} = ?`, [id]);
   }
 
-  /** Keys of a chunk: unrevoked logins with their sessions, or sessions. */
+  /** Keys of a chunk: unrevoked logins with their sessions, or sessions. The limit is always the same one. */
   loginsAfter(after: string, limit: number): Statement {
     const { S, L, s, l } = this;
     return this.make(
@@ -467,11 +467,11 @@ export class Statements {
     return this.make(`UPDATE ${S} SET ${s.confirmFrom} = NULL WHERE ${s.rememberedId} = ?`, [loginId]);
   }
 
-  /** Ids of garbage, the oldest first. The limit is a number of ours, not a value: some drivers bind no limits. */
+  /** Ids of garbage, the oldest first; up to twice as many. Not every driver of MySQL binds a limit. */
   garbage(table: Prunable, before: number | string, limit: number): Statement {
     const { name, id, pruneAfter, also } = this.#prunable(table);
     return this.make(
-      `SELECT g.${id} AS id FROM ${name} g WHERE g.${pruneAfter} < ?${also} ORDER BY g.${pruneAfter} LIMIT ${Math.trunc(limit)}`,
+      `SELECT g.${id} AS id FROM ${name} g WHERE g.${pruneAfter} < ?${also} ORDER BY g.${pruneAfter} LIMIT ${roundedUp(limit)}`,
       [before],
       true,
     );
@@ -486,8 +486,8 @@ export class Statements {
 
   prune(table: Prunable, before: number | string, limit: number): Statement | undefined {
     const { name, id, pruneAfter, also } = this.#prunable(table);
-    const sql = this.dialect.prune(name, id, pruneAfter, Math.trunc(limit), also);
-    return sql === undefined ? undefined : this.make(sql, [before]);
+    const sql = this.dialect.prune(name, id, pruneAfter, also);
+    return sql === undefined ? undefined : this.make(sql, [before, limit]);
   }
 
   #prunable(table: Prunable): { name: string; id: string; pruneAfter: string; also: string } {
@@ -516,7 +516,7 @@ export class Statements {
     );
   }
 
-  /** The newest first. */
+  /** The newest first; up to twice as many as asked for. */
   auditEntries({ userId, since, before, limit }: AuditQuery): Statement {
     const { A, a } = this;
     const conditions: (readonly [string, ...SqlValue[]])[] = [];
@@ -525,7 +525,7 @@ export class Statements {
     if (before !== undefined) conditions.push([`a.${a.id} < ?`, before]);
     const where = conditions.length === 0 ? "" : ` WHERE ${conditions.map(([sql]) => sql).join(" AND ")}`;
     return this.make(
-      `SELECT ${this.#entryList} FROM ${A} a${where} ORDER BY a.${a.id} DESC LIMIT ${Math.trunc(limit)}`,
+      `SELECT ${this.#entryList} FROM ${A} a${where} ORDER BY a.${a.id} DESC LIMIT ${roundedUp(limit)}`,
       conditions.flatMap(([, ...values]) => values),
       true,
     );
@@ -552,6 +552,10 @@ export class Statements {
 
   insertMeta(name: string, value: string, at: number): Statement {
     return this.insert(this.schema.meta, { name, value, at });
+  }
+
+  deleteMeta(name: string): Statement {
+    return this.make(`DELETE FROM ${this.M} WHERE ${this.m.name} = ?`, [name]);
   }
 
   /** A new value each time, so that databases that count changed rows only see a change. */

@@ -1,5 +1,4 @@
 import { systemClock } from "../../clock.ts";
-import { PsessionError } from "../../errors.ts";
 import { sameDigest } from "../../secrets.ts";
 import { tellOfBatch } from "../../tracing.ts";
 import type { AuditTrail } from "../audit.ts";
@@ -11,6 +10,7 @@ import type {
   Ended,
   EndSelector,
   LockRequest,
+  MigrateOptions,
   Naming,
   PruneResult,
   Remembered,
@@ -25,6 +25,7 @@ import type {
 import { integerIn } from "./answers.ts";
 import { insertsOnly, isSingleWrite, withoutEmptyProof } from "./changes.ts";
 import type { SqlDriver } from "./driver.ts";
+import { isOutageOf } from "./errors.ts";
 import { isMigrated, lockedMigration } from "./migrations.ts";
 import { browseProgram, inspectProgram } from "./programs/admin.ts";
 import { applyAtOnceProgram, applyProgram, touchProgram } from "./programs/apply.ts";
@@ -74,14 +75,9 @@ export class SqlStore implements Store {
     this.#driver = driver;
     this.#runner = new Runner(parts);
     this.#migrates = migrates;
-    this.#reads = new Batch((ids) => this.#findSessions(ids), {
-      // What the database refuses for its content may be the fault of one id.
-      isOutage: (error) => {
-        const cause = error instanceof PsessionError ? error.cause : undefined;
-        return cause === undefined || !["other", "text"].includes(statements.dialect.classify(cause));
-      },
-    });
-    this.#touches = new TouchQueue((touches) => this.#touchAll(touches));
+    const isOutage = isOutageOf(statements.dialect);
+    this.#reads = new Batch((ids) => this.#findSessions(ids), { isOutage });
+    this.#touches = new TouchQueue((touches) => this.#touchAll(touches), isOutage);
     const run = async <T>(make: () => Program<T>) =>
       (await this.#whenReady()).run(make, { isRepeatable: true });
     this.audit = statements.schema.keepsAudit
@@ -92,7 +88,8 @@ export class SqlStore implements Store {
   }
 
   /** Creates or updates the tables. Many processes may do so at once. Says which migrations ran. */
-  async migrate(): Promise<readonly string[]> {
+  async migrate(options: MigrateOptions = {}): Promise<readonly string[]> {
+    if (options.remakesEmpty) return this.#migrate(options);
     this.#migrating ??= this.#migrate().finally(() => {
       this.#migrating = undefined;
     });
@@ -266,12 +263,12 @@ export class SqlStore implements Store {
     return this.#runner.run(() => assertTextSurvives(this.statements), { isRepeatable: true });
   }
 
-  async #migrate(): Promise<readonly string[]> {
+  async #migrate(options: MigrateOptions = {}): Promise<readonly string[]> {
     const statements = this.statements;
     await this.#assertTextSurvives();
-    const isDone = await this.#runner.run(() => isMigrated(statements), { isRepeatable: true });
-    const program = () => lockedMigration(statements, systemClock.now());
+    const isDone = await this.#runner.run(() => isMigrated(statements, options), { isRepeatable: true });
     if (isDone) return [];
+    const program = () => lockedMigration(statements, systemClock.now(), options);
     return this.#runner.transact(program, { isRepeatable: true, timeout: MIGRATION_TIMEOUT });
   }
 }

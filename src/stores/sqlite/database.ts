@@ -1,4 +1,5 @@
-import { reasonOf } from "../../errors.ts";
+import { PsessionError, reasonOf } from "../../errors.ts";
+import { invalidOptions } from "../../faults.ts";
 import type { Answer, RawRow, SqlValue, Statement } from "../sql/statement.ts";
 
 /** The shape we use of a SQLite driver: `node:sqlite`, better-sqlite3 and libsql all have it. */
@@ -6,6 +7,8 @@ export interface SqliteDatabase {
   exec(sql: string): unknown;
   prepare(sql: string): SqliteStatement;
   close(): unknown;
+  /** False once it is closed, in better-sqlite3 and libsql; a method of `node:sqlite`. */
+  readonly open?: unknown;
   /** A transaction is open: so in `node:sqlite` of Node 22.16 and later … */
   readonly isTransaction?: boolean;
   /** … and so in better-sqlite3 and libsql. */
@@ -21,41 +24,64 @@ export interface SqliteStatement {
   setReturnArrays?(isWanted: boolean): void;
   /** … and so in better-sqlite3 and libsql. */
   raw?(isWanted: boolean): unknown;
+  /** Integers come as bigints: so in `node:sqlite` … */
+  setReadBigInts?(isWanted: boolean): void;
+  /** … and so in better-sqlite3 and libsql. */
+  safeIntegers?(isWanted: boolean): unknown;
+  /** Only the first column comes: better-sqlite3 and libsql. */
+  pluck?(isWanted: boolean): unknown;
+  /** Columns come by their tables: better-sqlite3. */
+  expand?(isWanted: boolean): unknown;
   run(...values: SqliteValue[]): { changes: number | bigint };
 }
 
 const NO_ROWS: readonly RawRow[] = [];
 
-/** Prepares every statement once, and runs transactions that nothing can get between. */
+/**
+ * Prepares every statement once, and runs transactions that nothing can get between. What the application set for its
+ * own statements is set back for ours, and what a driver answers is looked at before anybody reads it: a row of which
+ * columns are missed would sign somebody out, or look like a theft.
+ */
 export class SqliteSession {
   readonly #database: SqliteDatabase;
+  /** Databases within the connection that hold our tables, quoted. */
+  readonly #schemas: readonly string[];
+  #isChecked = false;
   readonly #statements = new Map<string, SqliteStatement>();
   /** Statements of one row at most, which give it as a list: objects of twenty fields take as long as the search. */
   readonly #lists = new Map<string, SqliteStatement>();
 
-  constructor(database: SqliteDatabase) {
+  constructor(database: SqliteDatabase, schemas: readonly string[]) {
     this.#database = database;
+    this.#schemas = schemas;
   }
 
   get isInTransaction(): boolean {
+    // libsql ends the whole process where it is asked this of a database that was closed.
+    if (this.#database.open === false) throw new Error("The database connection is not open");
     return this.#database.isTransaction ?? this.#database.inTransaction ?? this.#refusesToBegin();
   }
 
   run({ sql, values, returns }: Statement): Answer {
-    const prepared = this.#prepared(sql);
-    if (returns) return { rows: prepared.all(...(values as SqliteValue[])) as RawRow[], count: 0 };
-    return { rows: NO_ROWS, count: Number(prepared.run(...(values as SqliteValue[])).changes) };
+    const prepared = this.#prepared(sql, returns);
+    if (returns) return { rows: rowsOf(prepared.all(...(values as SqliteValue[]))), count: 0 };
+    return { rows: NO_ROWS, count: countOf(prepared.run(...(values as SqliteValue[]))) };
   }
 
   /** The values of the first row, in the order in which they were selected; undefined where there is no row. */
   first({ sql, values }: Statement): readonly unknown[] | undefined {
     const row = this.#prepareList(sql).get(...(values as SqliteValue[]));
-    if (row === undefined) return undefined;
-    return Array.isArray(row) ? row : Object.values(row as RawRow);
+    // Bun says null.
+    if (row === undefined || row === null) return undefined;
+    return Array.isArray(row) ? row : Object.values(rowsOf([row])[0] as RawRow);
   }
 
   exec(sql: string): void {
-    this.#database.exec(sql);
+    const answer = this.#database.exec(sql);
+    if (!isThenable(answer)) return;
+    // Nobody waits for it.
+    answer.then(undefined, () => {});
+    throw misread("promises, as those of libsql/promise do");
   }
 
   /**
@@ -102,7 +128,7 @@ export class SqliteSession {
   #prepareList(sql: string): SqliteStatement {
     let statement = this.#lists.get(sql);
     if (statement === undefined) {
-      statement = this.#database.prepare(sql);
+      statement = this.#prepare(sql, true);
       if (statement.setReturnArrays !== undefined) statement.setReturnArrays(true);
       else statement.raw?.(true);
       this.#lists.set(sql, statement);
@@ -110,12 +136,86 @@ export class SqliteSession {
     return statement;
   }
 
-  #prepared(sql: string): SqliteStatement {
+  #prepared(sql: string, returns: boolean): SqliteStatement {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
-      statement = this.#database.prepare(sql);
+      statement = this.#prepare(sql, returns);
       this.#statements.set(sql, statement);
     }
     return statement;
   }
+
+  #prepare(sql: string, returns: boolean): SqliteStatement {
+    if (!this.#isChecked) this.#check();
+    return this.#plain(sql, returns);
+  }
+
+  /** A statement that answers with objects and numbers, whatever the application chose for its own. */
+  #plain(sql: string, returns: boolean): SqliteStatement {
+    const statement = this.#database.prepare(sql);
+    if (typeof statement?.all !== "function") throw misread("no prepared statements of its own");
+    statement.setReadBigInts?.(false);
+    statement.safeIntegers?.(false);
+    // The others refuse this for statements without rows.
+    if (!returns) return statement;
+    statement.setReturnArrays?.(false);
+    statement.raw?.(false);
+    statement.pluck?.(false);
+    statement.expand?.(false);
+    return statement;
+  }
+
+  /** What no statement can set back for itself, and what would lose writes without an error. */
+  #check(): void {
+    const modes = this.#schemas.map((schema) => this.#pragma(`${schema}.journal_mode`));
+    if (modes.includes("off")) {
+      throw unusable("PRAGMA journal_mode is OFF, with which SQLite undoes no change that fails halfway");
+    }
+    const counts = this.#pragma("count_changes");
+    // libsql executes no write that is to return a row.
+    if (counts === 1 || counts === "1")
+      throw unusable("PRAGMA count_changes is ON, with which drivers lose writes");
+    this.#isChecked = ![...modes, counts].includes(NOT_SAID);
+  }
+
+  #pragma(name: string): unknown {
+    let answer: unknown;
+    try {
+      answer = this.#plain(`PRAGMA ${name}`, true).all();
+    } catch (error) {
+      if (error instanceof PsessionError) throw error;
+      // Locked, closed, or not for whoever asks. What comes next says so itself, and it is asked again.
+      return NOT_SAID;
+    }
+    const [row] = rowsOf(answer);
+    return row === undefined ? undefined : Object.values(row)[0];
+  }
 }
+
+const NOT_SAID = Symbol("not said");
+
+function rowsOf(answer: unknown): readonly RawRow[] {
+  if (!Array.isArray(answer)) throw misread("something else than lists of rows");
+  const [row] = answer;
+  const isRow = row === undefined || (typeof row === "object" && row !== null && !Array.isArray(row));
+  if (!isRow) throw misread("rows that have no names for their columns");
+  return answer as RawRow[];
+}
+
+function countOf(answer: { readonly changes: number | bigint } | undefined): number {
+  const count = Number(answer?.changes);
+  if (Number.isSafeInteger(count)) return count;
+  throw misread("no number of changed rows");
+}
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as { then?: unknown } | null | undefined)?.then === "function";
+
+const misread = (what: string): PsessionError =>
+  new PsessionError(
+    "store_misread",
+    `The SQLite database answers with ${what}: psession cannot tell from it who somebody is. Give it an open database of node:sqlite, better-sqlite3 or libsql, not of a package around them (option database).`,
+  );
+
+const unusable = (why: string): PsessionError =>
+  invalidOptions("sqliteStore", [`database cannot hold sessions: ${why}`]);

@@ -5,11 +5,12 @@ import { PsessionError } from "../../errors.ts";
 import { describeFault, invalidOptions } from "../../faults.ts";
 import { hasMethods } from "../../shape.ts";
 import type { AuditTrail } from "../audit.ts";
+import { isLoadingForCommand } from "../command.ts";
 import { targetOf } from "../devices.ts";
 import { isSingleWrite, withoutEmptyProof } from "../sql/changes.ts";
 import { sqliteDialect } from "../sql/dialects/sqlite.ts";
 import { executeSync } from "../sql/driver.ts";
-import { storeError } from "../sql/errors.ts";
+import { isOutageOf, storeError } from "../sql/errors.ts";
 import { isMigrated, lockedMigration } from "../sql/migrations.ts";
 import { type NamingOptions, namingEntries, namingFaults, resolveNaming } from "../sql/naming.ts";
 import { browseProgram, inspectProgram } from "../sql/programs/admin.ts";
@@ -23,12 +24,14 @@ import { nameProgram } from "../sql/programs/name.ts";
 import { schemaOf } from "../sql/schema.ts";
 import { isFault, type Program, SqlFault } from "../sql/statement.ts";
 import { type Prunable, Statements } from "../sql/statements.ts";
+import { throwFirst, touchInParts } from "../sql/touch-queue.ts";
 import type {
   Change,
   ChangeResult,
   Ended,
   EndSelector,
   LockRequest,
+  MigrateOptions,
   Naming,
   PruneResult,
   Remembered,
@@ -41,6 +44,7 @@ import type {
   UserIdKind,
 } from "../store.ts";
 import { type SqliteDatabase, SqliteSession } from "./database.ts";
+import { createPrivately } from "./file.ts";
 
 export type { SqliteDatabase, SqliteStatement } from "./database.ts";
 
@@ -92,12 +96,17 @@ export function sqliteStore(options: SqliteStoreOptions): Store {
   const { path, database, migrate, lockTimeout, userIds } = parsed.output;
   const statements = new Statements(schemaOf(resolveNaming(parsed.output, userIds)), sqliteDialect);
   const opened = database ?? open(path ?? "");
-  const store = new SqliteStore(statements, new SqliteSession(opened), lockTimeout, database === undefined);
+  const session = new SqliteSession(opened, schemasOf(statements));
+  const store = new SqliteStore(statements, session, lockTimeout, database === undefined);
   try {
     store.prepare(migrate);
   } catch (error) {
-    if (database === undefined) opened.close();
-    throw error;
+    const isToBeTold = error instanceof PsessionError && error.code === "store_not_migrated";
+    if (isToBeTold && isLoadingForCommand()) store.refusal = error;
+    else {
+      if (database === undefined) opened.close();
+      throw error;
+    }
   }
   return store;
 }
@@ -110,6 +119,8 @@ class SqliteStore implements Store {
   readonly #lockTimeout: number;
   readonly #isOwner: boolean;
   readonly audit: AuditTrail | undefined;
+  /** Why the tables cannot be used: nothing but looking at them and mending them is done. */
+  refusal: PsessionError | undefined;
 
   constructor(statements: Statements, db: SqliteSession, lockTimeout: number, isOwner: boolean) {
     this.userIds = statements.schema.userIds;
@@ -135,18 +146,23 @@ class SqliteStore implements Store {
         this.#db.exec("PRAGMA journal_mode = WAL");
         this.#db.exec("PRAGMA synchronous = FULL");
       }
-      if (migrates && !this.#execute(isMigrated(this.#statements)))
-        this.#transact(lockedMigration(this.#statements, systemClock.now()));
-      // From here on waiting is done between tries, as a blocked thread serves nobody.
-      if (this.#isOwner) this.#db.exec("PRAGMA busy_timeout = 0");
+      try {
+        if (migrates && !this.#execute(isMigrated(this.#statements)))
+          this.#transact(lockedMigration(this.#statements, systemClock.now()));
+      } finally {
+        // From here on waiting is done between tries, as a blocked thread serves nobody.
+        if (this.#isOwner) this.#db.exec("PRAGMA busy_timeout = 0");
+      }
     });
   }
 
-  async migrate(): Promise<readonly string[]> {
-    return this.#retrying(() => {
-      if (this.#execute(isMigrated(this.#statements))) return [];
-      return this.#transact(lockedMigration(this.#statements, systemClock.now()));
+  async migrate(options: MigrateOptions = {}): Promise<readonly string[]> {
+    const ran = await this.#persisting(() => {
+      if (this.#execute(isMigrated(this.#statements, options))) return [];
+      return this.#transact(lockedMigration(this.#statements, systemClock.now(), options));
     });
+    this.refusal = undefined;
+    return ran;
   }
 
   findSession(id: string): Promise<SessionRow | undefined> {
@@ -186,7 +202,11 @@ class SqliteStore implements Store {
   }
 
   async touch(touches: readonly Touch[]): Promise<void> {
-    await this.#retrying(() => this.#transact(touchProgram(this.#statements, touches)));
+    const flush = (some: readonly Touch[]) =>
+      this.#retrying(() => this.#transact(touchProgram(this.#statements, some)));
+    const failures = new Map<string, unknown>();
+    await touchInParts(touches, flush, isOutageOf(sqliteDialect), failures);
+    throwFirst(touches, failures);
   }
 
   async end(selector: EndSelector): Promise<readonly Ended[]> {
@@ -227,7 +247,7 @@ class SqliteStore implements Store {
 
   readonly admin: StoreAdmin = {
     browse: (page) => this.#retrying(() => this.#execute(browseProgram(this.#statements, page))),
-    inspect: () => this.#retrying(() => this.#execute(inspectProgram(this.#statements))),
+    inspect: () => this.#persisting(() => this.#execute(inspectProgram(this.#statements))),
   };
 
   async close(): Promise<void> {
@@ -257,8 +277,12 @@ class SqliteStore implements Store {
     );
   }
 
-  /** Tries again while another connection holds the write lock, without blocking this process. */
   #retrying<T>(work: () => T): Promise<T> {
+    return this.refusal === undefined ? this.#persisting(work) : Promise.reject(this.refusal);
+  }
+
+  /** Tries again while another connection holds the write lock, without blocking this process. */
+  #persisting<T>(work: () => T): Promise<T> {
     try {
       return Promise.resolve(work());
     } catch (error) {
@@ -283,7 +307,15 @@ class SqliteStore implements Store {
   }
 }
 
+/** Of the tables that there are, quoted. */
+function schemasOf({ schema, dialect }: Statements): string[] {
+  const { sessions, logins, meta, locks, audit, keepsAudit } = schema;
+  const tables = [sessions, logins, meta, locks, ...(keepsAudit ? [audit] : [])];
+  return [...new Set(tables.map((table) => dialect.quote(table.schema ?? "main")))];
+}
+
 function open(path: string): SqliteDatabase {
+  createPrivately(path);
   return translated(
     () => new DatabaseSync(path),
     `The SQLite file ${path} could not be opened; its folder must exist and be writable.`,
@@ -298,11 +330,21 @@ function translated<T>(work: () => T, message?: string): T {
   }
 }
 
+/** Where SQLite has other reasons than a server. */
+const ADVICE = {
+  readonly:
+    "It takes no writes: it was opened read-only (readOnly, readonly), PRAGMA query_only is ON, or its file or folder may not be written.",
+  contention:
+    "Another connection held the lock for longer than lockTimeout, by a long transaction or PRAGMA locking_mode = EXCLUSIVE.",
+  unreachable:
+    "psession needs a database that is open, and stays so until psession is closed (node:sqlite: no open: false).",
+};
+
 function translate(error: unknown, message?: string): unknown {
   const fault = asFault(error);
   if (!(fault instanceof SqlFault)) return fault;
   if (message !== undefined) return new PsessionError("store_unavailable", message, { cause: fault.cause });
-  return storeError("sqlite", fault, sqliteDialect);
+  return storeError("sqlite", fault, sqliteDialect, ADVICE);
 }
 
 /** What the database threw, as a fault; what is none stays what it is. */

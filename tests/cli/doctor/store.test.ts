@@ -1,9 +1,14 @@
+import { spawnSync } from "node:child_process";
+import { chmodSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { createPool } from "mysql2/promise";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { fileFindings } from "../../../src/cli/doctor/files.ts";
 import { mysqlStore } from "../../../src/stores/mysql/index.ts";
 import { freshDatabase, onMysql } from "../../support/servers/fresh.ts";
 import { describeWith, MYSQL } from "../../support/servers/reach.ts";
 import { isRedisMissing, startRedis } from "../../support/servers/redis.ts";
+import { temporaryFolder } from "../../support/temp.ts";
 import { KINDS, signIn } from "../places.ts";
 import { examined } from "./examined.ts";
 
@@ -40,6 +45,36 @@ for (const [name, kind] of Object.entries(KINDS)) {
         severity: "error",
         message: expect.stringContaining("psession_logins"),
       });
+    });
+
+    test("migration_changed and column_type: with the option that differs, until migrate has mended it", async () => {
+      const { findings, configure, run, sql, app } = await examined(name);
+      configure({ store: 'userIds: "integer", timestamps: "datetime"' });
+      const found = await findings();
+      expect(codes(found)).toEqual(["migration_changed"]);
+      expect(found.get("migration_changed")).toMatchObject({
+        severity: "error",
+        message: expect.stringMatching(
+          /userIds was "(any|text)", and is "integer" here; timestamps was "integer", and is "datetime" here/,
+        ),
+      });
+      // Nothing else is done with such tables, and they are as they were.
+      const listed = await run("sessions");
+      expect([listed.code, listed.stderr]).toEqual([1, expect.stringContaining('and is "integer" here')]);
+      await signIn(app, "ada");
+      const refused = await run("migrate");
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toContain("They are not: psession_sessions has rows");
+      expect(codes(await findings())).toEqual(["migration_changed"]);
+      await sql("DELETE FROM psession_sessions");
+      expect(await run("migrate")).toMatchObject({ code: 0, stdout: "Done: 0001-tables, made anew\n" });
+      expect(codes(await findings())).toEqual([]);
+      configure({ store: 'userIds: "text", migrate: false' });
+      await sql("DELETE FROM psession_meta");
+      const typed = await findings();
+      expect(codes(typed)).toEqual(["column_type"]);
+      configure({ store: 'userIds: "integer", timestamps: "datetime", migrate: false' });
+      expect(codes(await findings())).toEqual([]);
     });
 
     test("nobody_prunes", async () => {
@@ -104,6 +139,42 @@ describe("stores", () => {
       code: 1,
       stderr: expect.stringContaining('The store "own" offers no way to look through all of it'),
     });
+  });
+});
+
+describe.skipIf(process.platform === "win32")("SQLite", () => {
+  test("file_mode", async () => {
+    const { findings, configure, doctor } = await examined();
+    const file = join(temporaryFolder(), "app.sqlite");
+    configure({ options: `store: sqliteStore({ path: ${JSON.stringify(file)} }),` });
+    expect(codes(await findings())).toEqual([]);
+    chmodSync(file, 0o640);
+    expect((await findings()).get("file_mode")).toMatchObject({
+      severity: "note",
+      message: expect.stringContaining(`A group of users may open ${file} (0640)`),
+    });
+    chmodSync(file, 0o644);
+    writeFileSync(`${file}-journal`, "");
+    chmodSync(`${file}-journal`, 0o604);
+    expect((await findings()).get("file_mode")).toMatchObject({
+      severity: "warning",
+      message: expect.stringMatching(/^Everybody on this machine may open .*0644.*-journal \(0604\)/),
+      remedy: expect.stringMatching(/^chmod -f 600 .*\.sqlite .*-journal$/),
+    });
+    const { stdout } = await doctor();
+    spawnSync("sh", ["-c", /chmod .*/.exec(stdout)?.[0] ?? ""]);
+    expect(codes(await findings())).toEqual([]);
+  });
+
+  test("file_mode: as a line for a shell, and not on Windows", async () => {
+    const file = join(temporaryFolder(), "Ada's db");
+    writeFileSync(file, "");
+    chmodSync(file, 0o666);
+    expect(await fileFindings([file], "win32")).toEqual([]);
+    const [found] = await fileFindings([file], "linux");
+    spawnSync("sh", ["-c", found?.remedy ?? ""]);
+    expect(await fileFindings([file], "linux")).toEqual([]);
+    expect(await fileFindings([`${file} that is not there`], "linux")).toEqual([]);
   });
 });
 

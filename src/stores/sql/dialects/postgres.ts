@@ -56,8 +56,8 @@ export const postgresDialect: Dialect = {
     ids.length > MOST_PLACES ? { sql: `${column} = ANY(?)`, values: [ids] } : inPlaces(column, ids),
   // Rows that are being used are left for the next time; nobody waits for anybody. As an array it runs once: a plan that
   // joins with it may run it for every row, and passes over those that it has locked by then.
-  prune: (table, key, pruneAfter, limit, also) =>
-    `DELETE FROM ${table} WHERE ${key} = ANY (ARRAY (SELECT ${key} FROM ${table} WHERE ${pruneAfter} < ?${also} ORDER BY ${pruneAfter} LIMIT ${limit} FOR UPDATE SKIP LOCKED))`,
+  prune: (table, key, pruneAfter, also) =>
+    `DELETE FROM ${table} WHERE ${key} = ANY (ARRAY (SELECT ${key} FROM ${table} WHERE ${pruneAfter} < ?${also} ORDER BY ${pruneAfter} LIMIT ? FOR UPDATE SKIP LOCKED))`,
   lockUser: (statements, user) =>
     statements.make(
       "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))",

@@ -8,7 +8,7 @@ export const sqliteInspection: Inspection = {
     "SELECT CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) AS now, 'SQLite ' || sqlite_version() AS version",
   columns: (statements, table) =>
     statements.make(
-      "SELECT name, type, NULL AS collation FROM pragma_table_info(?, ?)",
+      "SELECT name AS name, type AS type, NULL AS collation FROM pragma_table_info(?, ?)",
       [table.name, schemaOf(table)],
       true,
     ),
@@ -25,6 +25,8 @@ export const sqliteInspection: Inspection = {
       [schemaOf(table), table.name],
       true,
     ),
+  // Nothing for what is in memory.
+  files: "SELECT name AS name, file AS file FROM pragma_database_list WHERE file <> ''",
   fold: (name) => name.toLowerCase(),
   isBinary: () => true,
 };

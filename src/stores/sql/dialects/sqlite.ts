@@ -49,8 +49,8 @@ export const sqliteDialect: Dialect = {
       ? { sql: `${column} = ?`, values: [...ids] }
       : { sql: `${column} IN (SELECT value FROM json_each(?))`, values: [JSON.stringify(ids)] },
   // By key and not by rowid, which may be the name of a column that holds something else.
-  prune: (table, key, pruneAfter, limit, also) =>
-    `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${pruneAfter} < ?${also} ORDER BY ${pruneAfter} LIMIT ${limit})`,
+  prune: (table, key, pruneAfter, also) =>
+    `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${pruneAfter} < ?${also} ORDER BY ${pruneAfter} LIMIT ?)`,
   lockUser: () => undefined,
   rowSettings:
     "Options of the database that change what rows look like, such as returnArrays, do that: give psession one without them.",
@@ -110,6 +110,8 @@ function classify(error: unknown): FaultKind {
   if (/no such (table|column)|unknown database|has no column named/.test(message)) return "schema";
   if (/(table|index|view) .* already exists|there is already (a table|an index) named/.test(message))
     return "exists";
+  // node:sqlite says the first, before it is opened and after it was closed; the others the second.
+  if (/^database is not open|database connection is not open/.test(message)) return "unreachable";
   if (primary === 8 || code.startsWith("SQLITE_READONLY") || message.includes("readonly database"))
     return "readonly";
   return "other";

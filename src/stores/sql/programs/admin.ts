@@ -2,7 +2,8 @@ import { tagOf } from "../../../secrets.ts";
 import { cutPage, past } from "../../browse.ts";
 import type { BrowsePage, BrowseResult, StoreFault, StoreReport, TableReport } from "../../store.ts";
 import { integerIn, textIn, textOrNothingIn } from "../answers.ts";
-import { indexesOf } from "../migrations.ts";
+import { examined, indexesOf } from "../migrations.ts";
+import { type Changed, changedMessage } from "../remake.ts";
 import type { Table } from "../schema.ts";
 import { isFault, type Program, type RawRow } from "../statement.ts";
 import type { Statements } from "../statements.ts";
@@ -30,6 +31,9 @@ export function* inspectProgram(statements: Statements): Program<StoreReport> {
   const tables: TableReport[] = [];
   const faults: StoreFault[] = [];
   let prunedAt: number | undefined;
+  const changed = yield* attemptedExamination(statements);
+  if (changed.length > 0)
+    faults.push({ code: "migration_changed", message: changedMessage(statements, changed) });
   const all: Table[] = [schema.sessions, schema.logins, schema.locks, schema.meta];
   if (schema.keepsAudit) all.push(schema.audit);
   if (schema.createsUsers) all.push(schema.users);
@@ -40,11 +44,21 @@ export function* inspectProgram(statements: Statements): Program<StoreReport> {
       continue;
     }
     faults.push(...columnFaults(statements, table, columns));
+    if (changed.length === 0) faults.push(...typeFaults(statements, table, columns));
     faults.push(...(yield* indexFaults(statements, table)));
     tables.push(yield* sizeOf(statements, table));
     if (table === schema.meta) prunedAt = yield* lastPruned(statements);
   }
-  return { now: integerIn(facts, "now"), version: textIn(facts, "version"), tables, prunedAt, faults };
+  const files = yield* filesOf(statements, all);
+  return { now: integerIn(facts, "now"), version: textIn(facts, "version"), tables, prunedAt, files, faults };
+}
+
+function* filesOf(statements: Statements, tables: readonly Table[]): Program<string[] | undefined> {
+  const { files, fold } = statements.dialect.inspection;
+  if (files === undefined) return undefined;
+  const schemas = new Set(tables.map(({ schema }) => fold(schema ?? "main")));
+  const { rows } = yield statements.make(files, [], true);
+  return rows.filter((row) => schemas.has(fold(textIn(row, "name")))).map((row) => textIn(row, "file"));
 }
 
 const missing = ({ name }: Table): StoreFault => ({
@@ -81,6 +95,45 @@ function columnFaults(statements: Statements, table: Table, found: readonly RawR
       ...(dialect.inspection.typeFaults?.(column, where, textIn(row, "type"), collation) ?? []),
     ];
   });
+}
+
+/** Where somebody made the tables in another way, or changed them since. One of each option says enough. */
+function typeFaults({ dialect, schema }: Statements, table: Table, found: readonly RawRow[]): StoreFault[] {
+  const { fold } = dialect.inspection;
+  const byName = new Map(found.map((row) => [fold(String(row["name"])), String(row["type"])]));
+  const options = { user: "userIds", moment: "timestamps" } as const;
+  return (["user", "moment"] as const).flatMap((kind) => {
+    const wrong = table.columns.find((column) => {
+      const type = familyOf(byName.get(fold(column.column)) ?? "");
+      return column.kind === kind && type !== undefined && type !== familyOf(dialect.type(column, schema));
+    });
+    if (wrong === undefined) return [];
+    const option = options[kind];
+    return [
+      {
+        code: "column_type",
+        message: `The column ${table.name}.${wrong.column} is of type ${byName.get(fold(wrong.column))}, and the option ${option}: "${schema[option]}" means ${dialect.type(wrong, schema)}. Change the option, or the column to what \`psession schema\` prints.`,
+      },
+    ];
+  });
+}
+
+/** Databases call the same types by several names. */
+function familyOf(type: string): string | undefined {
+  const families = { integer: /int/i, text: /char|text/i, datetime: /time/i, uuid: /uuid/i, any: /^any$/i };
+  return Object.entries(families).find(([, pattern]) => pattern.test(type))?.[0];
+}
+
+/** Nothing where the table of records is missing or another one, which is told of that table. */
+function* attemptedExamination(statements: Statements): Program<readonly Changed[]> {
+  const { rows } = yield statements.dialect.inspection.columns(statements, statements.schema.meta);
+  if (rows.length === 0) return [];
+  try {
+    return (yield* examined(statements)).changed;
+  } catch (error) {
+    if (isFault(error, "schema")) return [];
+    throw error;
+  }
 }
 
 function* indexFaults(statements: Statements, table: Table): Program<StoreFault[]> {

@@ -60,7 +60,7 @@ function* appendOnce(statements: Statements, entries: readonly AuditEntry[]): Pr
 
 function* readProgram(statements: Statements, query: AuditQuery): Program<AuditEntry[]> {
   const { rows } = yield statements.auditEntries(query);
-  return rows.flatMap((raw) => statements.readAudit(raw) ?? []);
+  return rows.slice(0, query.limit).flatMap((raw) => statements.readAudit(raw) ?? []);
 }
 
 function* countProgram(statements: Statements, since: number): Program<ReadonlyMap<string, number>> {
@@ -74,6 +74,6 @@ function* pruneAuditProgram(statements: Statements, before: number, limit: numbe
   const atOnce = statements.prune("audit", end, limit);
   if (atOnce !== undefined) return (yield atOnce).count;
   const { rows } = yield statements.garbage("audit", end, limit);
-  const ids = rows.map((row) => textIn(row, "id"));
+  const ids = rows.slice(0, limit).map((row) => textIn(row, "id"));
   return ids.length === 0 ? 0 : (yield statements.deleteGarbage("audit", end, ids)).count;
 }

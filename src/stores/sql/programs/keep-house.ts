@@ -54,7 +54,7 @@ export function* pruneProgram(
   const atOnce = statements.prune(table, before, limit);
   if (atOnce !== undefined) return (yield atOnce).count;
   const { rows } = yield statements.garbage(table, before, limit);
-  const ids = rows.map((row) => textIn(row, "id"));
+  const ids = rows.slice(0, limit).map((row) => textIn(row, "id"));
   if (ids.length === 0) return 0;
   return (yield statements.deleteGarbage(table, before, ids)).count;
 }
