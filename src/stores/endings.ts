@@ -1,10 +1,10 @@
 import { sameDigest } from "../secrets.ts";
-import type { Ending, Misfit, RememberedRow, SessionRow } from "./store.ts";
+import type { Ending, ListedSession, Misfit, RememberedRow } from "./store.ts";
 
 /** Whether the conditions of an ending let it end this session. */
 export const endsSession = (
   { sessionId, userId, secret }: Pick<Ending, "sessionId" | "userId" | "secret">,
-  session: SessionRow,
+  session: ListedSession,
 ): boolean =>
   session.id === sessionId &&
   session.userId === userId &&

@@ -4,13 +4,15 @@ import { checkedOptions } from "../../faults.ts";
 import { sameDigest } from "../../secrets.ts";
 import type { AuditTrail } from "../audit.ts";
 import { cutPage, past } from "../browse.ts";
-import { excessOf, isMeant, targetOf } from "../devices.ts";
+import { excessOf, isMeant, listed, targetOf } from "../devices.ts";
 import { endsLogin, endsSession } from "../endings.ts";
 import type {
   Change,
   ChangeResult,
   Ended,
   EndSelector,
+  ListedEntry,
+  ListedSession,
   LockRequest,
   Lost,
   Mark,
@@ -145,8 +147,8 @@ class MemoryStore implements Store {
     return found !== undefined;
   }
 
-  async list(userId: UserId): Promise<readonly UserEntry[]> {
-    return this.#ofUser(userId);
+  async list(userId: UserId): Promise<readonly ListedEntry[]> {
+    return this.#ofUser(userId).map(listed);
   }
 
   async prune(now: number, limit: number): Promise<PruneResult> {
@@ -262,7 +264,7 @@ class MemoryStore implements Store {
   }
 
   #end(
-    entries: readonly UserEntry[],
+    entries: readonly ListedEntry[],
     { reason, at, pruneAfter }: Pick<EndSelector, "reason" | "at" | "pruneAfter">,
     spared: string | undefined,
   ): Ended[] {
@@ -328,7 +330,7 @@ class MemoryStore implements Store {
     if (row.rememberedId !== undefined) this.#sessionOfLogin.set(row.rememberedId, row.id);
   }
 
-  #dropSession(row: SessionRow): void {
+  #dropSession(row: ListedSession): void {
     this.#sessions.delete(row.id);
     if (row.rememberedId !== undefined) this.#sessionOfLogin.delete(row.rememberedId);
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import { tagOf } from "../../secrets.ts";
-import { excessOf } from "../devices.ts";
+import { excessOf, listed } from "../devices.ts";
 import { endsLogin, endsSession } from "../endings.ts";
 import type {
   Cap,
@@ -10,9 +10,9 @@ import type {
   Ended,
   Ending,
   EndSelector,
+  ListedEntry,
   Proof,
   SessionRow,
-  UserEntry,
   UserId,
 } from "../store.ts";
 import { Turns } from "../turns.ts";
@@ -117,7 +117,7 @@ export class ClusterWriter implements Writer {
     return replies.flatMap((reply) => decodeEnded(textsOf(reply)));
   }
 
-  async list(userId: UserId, deadline: number): Promise<UserEntry[]> {
+  async list(userId: UserId, deadline: number): Promise<ListedEntry[]> {
     const user = encodeUser(userId);
     const handles = await this.#handles(user, deadline);
     const replies = await perSlot(this.#server, [...handles.keys()], (key, ofSlot) =>
@@ -130,7 +130,7 @@ export class ClusterWriter implements Writer {
     // Tidying up is no part of the answer.
     if (stale.length > 0)
       await this.#server.run(scripts.forget, [this.#server.keys.user(user)], stale, deadline).catch(() => {});
-    return listings.flatMap(({ entries }) => entries);
+    return listings.flatMap(({ entries }) => entries.map(listed));
   }
 
   async #apply(change: Change, deadline: number): Promise<ChangeResult> {
@@ -272,7 +272,7 @@ function foreseen({ remember, insert, update }: Change): Foreseen[] {
 }
 
 /** Whether one of a change's endings will end this device, so that a cap need not count it. */
-function isEndedBy({ session, login }: UserEntry, endings: readonly Ending[]): boolean {
+function isEndedBy({ session, login }: ListedEntry, endings: readonly Ending[]): boolean {
   return endings.some((ending) => {
     const isLogin = login !== undefined && login.id === ending.rememberedId && endsLogin(ending, login);
     if (ending.token !== undefined && !isLogin) return false;
@@ -280,7 +280,7 @@ function isEndedBy({ session, login }: UserEntry, endings: readonly Ending[]): b
   });
 }
 
-const handlesOf = ({ session, login }: UserEntry): string[] => [
+const handlesOf = ({ session, login }: ListedEntry): string[] => [
   ...(session === undefined ? [] : [`s:${session.id}`]),
   ...(login === undefined ? [] : [`l:${login.id}`]),
 ];

@@ -12,6 +12,7 @@ import type {
   ChangeResult,
   Ended,
   EndSelector,
+  ListedEntry,
   LockRequest,
   Naming,
   PruneResult,
@@ -20,7 +21,6 @@ import type {
   Store,
   StoreAdmin,
   Touch,
-  UserEntry,
   UserId,
 } from "../store.ts";
 import { RedisAdmin } from "./admin.ts";
@@ -182,7 +182,7 @@ class RedisStore implements Store {
     return asText(await this.#server.run(scripts.name, named, args, this.#server.deadline())) === "yes";
   }
 
-  async list(userId: UserId): Promise<readonly UserEntry[]> {
+  async list(userId: UserId): Promise<readonly ListedEntry[]> {
     assertUserId(userId, this.userIds);
     return this.#writer.list(userId, this.#server.deadline());
   }

@@ -1,11 +1,12 @@
+import { listed } from "../devices.ts";
 import type {
   Change,
   ChangeResult,
   Ended,
   EndSelector,
+  ListedEntry,
   Proof,
   SessionRow,
-  UserEntry,
   UserId,
 } from "../store.ts";
 import { decodeAnswer, decodeEnded, decodeListing, encodeChange, encodeOrder, rowKeys } from "./changes.ts";
@@ -61,9 +62,9 @@ export class SingleWriter implements Writer {
     return decodeEnded(textsOf(await this.#server.run(scripts.end, named, [order], deadline)));
   }
 
-  async list(userId: UserId, deadline: number): Promise<UserEntry[]> {
+  async list(userId: UserId, deadline: number): Promise<ListedEntry[]> {
     const user = encodeUser(userId);
     const reply = await this.#server.run(scripts.list, [this.#server.keys.user(user)], [user], deadline);
-    return decodeListing(reply).entries;
+    return decodeListing(reply).entries.map(listed);
   }
 }

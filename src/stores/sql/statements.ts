@@ -1,6 +1,8 @@
 import { assertUserId } from "../../user-id.ts";
 import { type AuditEntry, type AuditQuery, earliestAuditId } from "../audit.ts";
 import type {
+  ListedEntry,
+  ListedSession,
   LockRequest,
   Misfit,
   Remembered,
@@ -11,7 +13,7 @@ import type {
   UserEntry,
   UserId,
 } from "../store.ts";
-import { assembleEntry, assembleLogin, assembleSession, type Values } from "./assemble.ts";
+import { assembleEntry, assembleListed, assembleLogin, assembleSession, type Values } from "./assemble.ts";
 import { type Dialect, qualified } from "./dialect.ts";
 import { isMark } from "./marks.ts";
 import { PRUNE } from "./programs/keep-house.ts";
@@ -57,6 +59,9 @@ export class Statements {
   readonly #inserts = new Map<Table, string>();
   readonly #kept = new Map<string, string>();
   readonly #joined: string;
+  /** The same without the sessions' data. */
+  readonly #listed: string;
+  readonly #readListedSession: (raw: RawRow) => ListedSession | undefined;
   readonly #sessionList: string;
   readonly #reading: Reading;
   /** Of a session that is read by itself, as most are. */
@@ -78,6 +83,13 @@ export class Statements {
     this.#reading = new Reading(schema, dialect);
     this.#sessionList = this.selectList(schema.sessions, "s");
     this.#joined = `SELECT ${this.selectList(schema.logins, "l")}, ${this.#sessionList}`;
+    const listedColumns = schema.sessions.columns.filter(({ field }) => field !== "data");
+    this.#listed = `SELECT ${this.selectList(schema.logins, "l")}, ${this.#reading.selectList(listedColumns, "s")}`;
+    this.#readListedSession = this.#joinedReader<ListedSession>(
+      { ...schema.sessions, columns: listedColumns } as Table<keyof ListedSession>,
+      "s",
+      assembleListed,
+    );
     this.#found = this.#reading.packed<SessionRow>(schema.sessions, assembleSession, "s");
     this.readFound = this.#found.read;
     this.sessionOf = this.#reading.rows<SessionRow>(schema.sessions, assembleSession, (_, index) => index);
@@ -152,12 +164,12 @@ export class Statements {
 
   get #sessionsOf(): string {
     const { S, L, s, l } = this;
-    return `${this.#joined} FROM ${S} s LEFT JOIN ${L} l ON l.${l.id} = s.${s.rememberedId} AND l.${l.revokedAt} IS NULL WHERE s.${s.userId} = ?`;
+    return `${this.#listed} FROM ${S} s LEFT JOIN ${L} l ON l.${l.id} = s.${s.rememberedId} AND l.${l.revokedAt} IS NULL WHERE s.${s.userId} = ?`;
   }
 
   get #lonelyLoginsOf(): string {
     const { S, L, s, l } = this;
-    return `${this.#joined} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE l.${l.userId} = ? AND l.${l.revokedAt} IS NULL AND s.${s.id} IS NULL`;
+    return `${this.#listed} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE l.${l.userId} = ? AND l.${l.revokedAt} IS NULL AND s.${s.id} IS NULL`;
   }
 
   /** Where a page after `from` ends: the ids behind its last, of either table; null where nothing is left. */
@@ -638,11 +650,18 @@ export class Statements {
 
   /** A revoked login is no device, and a session that is left of one stands by itself. */
   readEntry(raw: RawRow): UserEntry | undefined {
+    return this.#entry(raw, this.readSession(raw));
+  }
+
+  #entry<Session extends ListedSession>(raw: RawRow, session: Session | undefined) {
     const joined = this.readLogin(raw);
     const login = joined?.revokedAt === undefined ? joined : undefined;
-    const session = this.readSession(raw);
     if (session !== undefined) return { session, login };
-    return login === undefined ? undefined : { session: undefined, login };
+    return login === undefined ? undefined : { session, login };
+  }
+
+  readListed(raw: RawRow): ListedEntry | undefined {
+    return this.#entry(raw, this.#readListedSession(raw));
   }
 
   #columns<Field extends string>(table: Table<Field>): Columns<Field> {

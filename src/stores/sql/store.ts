@@ -10,6 +10,7 @@ import type {
   ChangeResult,
   Ended,
   EndSelector,
+  ListedEntry,
   LockRequest,
   Naming,
   PruneResult,
@@ -18,7 +19,6 @@ import type {
   Store,
   StoreAdmin,
   Touch,
-  UserEntry,
   UserId,
   UserIdKind,
 } from "../store.ts";
@@ -175,7 +175,7 @@ export class SqlStore implements Store {
     });
   }
 
-  async list(userId: UserId): Promise<readonly UserEntry[]> {
+  async list(userId: UserId): Promise<readonly ListedEntry[]> {
     return (await this.#whenReady()).run(() => ofUser(this.statements, userId), { isRepeatable: true });
   }
 

@@ -28,6 +28,7 @@ import type {
   ChangeResult,
   Ended,
   EndSelector,
+  ListedEntry,
   LockRequest,
   Naming,
   PruneResult,
@@ -36,7 +37,6 @@ import type {
   Store,
   StoreAdmin,
   Touch,
-  UserEntry,
   UserId,
   UserIdKind,
 } from "../store.ts";
@@ -201,7 +201,7 @@ class SqliteStore implements Store {
     return this.#retrying(() => this.#transact(nameProgram(this.#statements, naming)));
   }
 
-  async list(userId: UserId): Promise<readonly UserEntry[]> {
+  async list(userId: UserId): Promise<readonly ListedEntry[]> {
     return this.#retrying(() => this.#execute(ofUser(this.#statements, userId)));
   }
 

@@ -51,7 +51,7 @@ local function load(cache, kind, id)
   row = { id = id, key = key, raw = raw }
   if raw and kind == 's' then
     local head, newline = head_of(raw)
-    row.head, row.data = head, string.sub(raw, newline + 1)
+    row.head, row.data, row.newline = head, string.sub(raw, newline + 1), newline
   elseif raw then
     row.head = cjson.decode(raw)
   end

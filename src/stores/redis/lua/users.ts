@@ -62,11 +62,11 @@ local function is_stale(user, handle)
   return not row or row.head.us ~= user
 end
 
--- Four words for each: id and row of session and login, empty for none.
-local function tell(found, entry)
+-- Four words for each: id and row of session and login, empty for none. A list is told no data.
+local function tell(found, entry, has_data)
   local s, l = entry.session, entry.login
   found[#found + 1] = s and s.id or ''
-  found[#found + 1] = s and s.raw or ''
+  found[#found + 1] = s and (has_data and s.raw or string.sub(s.raw, 1, s.newline)) or ''
   found[#found + 1] = l and l.id or ''
   found[#found + 1] = l and l.raw or ''
 end
@@ -118,7 +118,7 @@ local stale, found = {}, {}
 for _, handle in ipairs(handles) do
   if is_stale(user, handle) then stale[#stale + 1] = handle end
 end
-for _, entry in ipairs(devices(user, handles)) do tell(found, entry) end
+for _, entry in ipairs(devices(user, handles)) do tell(found, entry, false) end
 if from_index then sweep(KEYS[1], user, handles) end
 return { stale, found }
 `;
@@ -172,6 +172,6 @@ for at = 2, #ARGV do
   local entry = of_handle(ARGV[at])
   if entry then add(entries, entry) end
 end
-for _, entry in ipairs(entries) do tell(found, entry) end
+for _, entry in ipairs(entries) do tell(found, entry, true) end
 return { {}, found }
 `;

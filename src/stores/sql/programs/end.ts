@@ -4,10 +4,10 @@ import type {
   Ended,
   Ending,
   EndSelector,
+  ListedEntry,
   Misfit,
   RememberedRow,
   SessionRow,
-  UserEntry,
 } from "../../store.ts";
 import type { Program } from "../statement.ts";
 import type { Statements } from "../statements.ts";
@@ -127,10 +127,10 @@ export function* endingOf(
 /** Locked before the login is revoked, the login first as everywhere: an exchange may be on its way. */
 function* withSecret(
   statements: Statements,
-  entries: readonly UserEntry[],
+  entries: readonly ListedEntry[],
   secret: Uint8Array,
-): Program<UserEntry[]> {
-  const kept: UserEntry[] = [];
+): Program<ListedEntry[]> {
+  const kept: ListedEntry[] = [];
   for (const entry of entries) {
     const { session, login } = entry;
     if (session === undefined) continue;
@@ -140,12 +140,15 @@ function* withSecret(
   return kept;
 }
 
-export function* ofUser(statements: Statements, userId: NonNullable<Ended["userId"]>): Program<UserEntry[]> {
+export function* ofUser(
+  statements: Statements,
+  userId: NonNullable<Ended["userId"]>,
+): Program<ListedEntry[]> {
   const { rows } = yield statements.devicesOf(userId);
-  return rows.flatMap((raw) => statements.readEntry(raw) ?? []).filter(isOf(userId));
+  return rows.flatMap((raw) => statements.readListed(raw) ?? []).filter(isOf(userId));
 }
 
-export function* ofHandle(statements: Statements, handle: string): Program<UserEntry[]> {
+export function* ofHandle(statements: Statements, handle: string): Program<ListedEntry[]> {
   const found = yield statements.findSessions([handle]);
   const session = found.rows[0] === undefined ? undefined : statements.readFound(found.rows[0]);
   const loginId = session === undefined ? handle : session.rememberedId;
@@ -160,5 +163,5 @@ export function* ofHandle(statements: Statements, handle: string): Program<UserE
 /** Collations may take more for equal than we do. */
 export const isOf =
   (userId: unknown) =>
-  ({ session, login }: UserEntry): boolean =>
+  ({ session, login }: ListedEntry): boolean =>
     (session?.userId ?? login?.userId) === userId;
