@@ -22,6 +22,7 @@ export type PsessionErrorCode =
   | "insecure_transport"
   | "store_unavailable"
   | "store_not_migrated"
+  | "store_misread"
   | "store_conflict"
   | "lock_timeout"
   | "cookie_too_large"

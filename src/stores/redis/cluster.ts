@@ -17,7 +17,6 @@ import type {
 } from "../store.ts";
 import { Turns } from "../turns.ts";
 import {
-  asText,
   decodeAnswer,
   decodeEnded,
   decodeListing,
@@ -29,8 +28,9 @@ import {
 import { scripts } from "./lua/index.ts";
 import { isOutdated } from "./marks.ts";
 import { insertPlain } from "./plain.ts";
+import { numberOf, textsOf, wordOf } from "./replies.ts";
 import { decodeUser, encodeUser, tombstone } from "./rows.ts";
-import { type Server, textsOf } from "./server.ts";
+import type { Server } from "./server.ts";
 import { perSlot } from "./slots.ts";
 import type { Writer } from "./writer.ts";
 
@@ -180,7 +180,9 @@ export class ClusterWriter implements Writer {
 
   async #index(user: string, until: number, handles: readonly string[], deadline: number): Promise<void> {
     const key = this.#server.keys.user(user);
-    const count = Number(await this.#server.run(scripts.index, [key], [String(until), ...handles], deadline));
+    const count = numberOf(
+      await this.#server.run(scripts.index, [key], [String(until), ...handles], deadline),
+    );
     // A list tidies up: also for users who sign in often and never look at their devices.
     if (count > SWEEP_FROM && count % SWEEP_EVERY < 2)
       await this.list(decodeUser(user), deadline).catch(() => {});
@@ -232,7 +234,7 @@ export class ClusterWriter implements Writer {
 
   async #lock(key: string, owner: string, deadline: number): Promise<void> {
     const take = () => this.#server.run(scripts.lock, [key], [owner, String(this.#lockTime)], deadline);
-    while (asText(await take()) !== "yes") await wait(2 + Math.random() * 20);
+    while (wordOf(await take(), ["yes", "no"]) !== "yes") await wait(2 + Math.random() * 20);
   }
 
   /** Handles of a user's index, with when they were added. */

@@ -1,8 +1,9 @@
 import type { Change, ChangeResult, Proof, RememberedUse, SessionRow, SessionUpdate } from "../store.ts";
 import { assertSiblings, decodeResult, encodeRotation, nextCall, usedHead } from "./changes.ts";
 import { scripts } from "./lua/index.ts";
+import { textsOf } from "./replies.ts";
 import { newSessionHead, sessionHead } from "./rows.ts";
-import { type Server, textsOf } from "./server.ts";
+import type { Server } from "./server.ts";
 
 /** A session that stays with its user and its login, which is rotated or used besides. */
 export interface PlainSave {
@@ -55,7 +56,7 @@ export async function insertPlain(
         [...args, until, `s:${row.id}`, ...(proof === undefined ? [] : [String(proof.provedAt)])],
         deadline,
       ));
-  const result = decodeResult(textsOf(reply));
+  const result = decodeResult(textsOf(reply), "due");
   return { result: result ?? { done: true, ended: [] }, isDue: result === undefined };
 }
 
@@ -76,5 +77,5 @@ export async function savePlain(
   if (loginId !== undefined) assertSiblings([id, loginId]);
   const named: [string, ...string[]] =
     loginId === undefined ? [keys.session(id)] : [keys.session(id), keys.login(loginId)];
-  return decodeResult(textsOf(await server.run(scripts.save, named, args, deadline)));
+  return decodeResult(textsOf(await server.run(scripts.save, named, args, deadline)), "more");
 }

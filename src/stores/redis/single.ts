@@ -12,8 +12,9 @@ import type {
 import { decodeAnswer, decodeEnded, decodeListing, encodeChange, encodeOrder, rowKeys } from "./changes.ts";
 import { scripts } from "./lua/index.ts";
 import { insertPlain } from "./plain.ts";
+import { textsOf } from "./replies.ts";
 import { encodeUser } from "./rows.ts";
-import { type Server, textsOf } from "./server.ts";
+import type { Server } from "./server.ts";
 import type { Writer } from "./writer.ts";
 
 /** A single server: every call is one script, so nothing gets between its parts. */

@@ -11,7 +11,7 @@
 export const INSERT = `
 local raw = redis.call('GET', KEYS[1])
 if raw then
-  local head = head_of(raw)
+  local head = head_of(raw, KEYS[1])
   if head.by == ARGV[2] then return { 'done' } end
 end
 if KEYS[3] and is_outdated({ unpack(KEYS, 3) }, ARGV[7]) then return { 'lost', 'outdated' } end
@@ -30,7 +30,7 @@ return { is_due and 'due' or 'done' }
 export const SAVE = `
 local call, generation = ARGV[2], ARGV[5]
 local owner = KEYS[2] and redis.call('GET', KEYS[2])
-owner = owner and cjson.decode(owner)
+owner = owner and login_of(owner, KEYS[2])
 local is_rotating = generation ~= ''
 if is_rotating then
   if owner and owner.by == call then return { 'done' } end
@@ -38,7 +38,7 @@ if is_rotating then
 end
 local raw = redis.call('GET', KEYS[1])
 if not raw then return { 'lost', 'missing' } end
-local head, newline = head_of(raw)
+local head, newline = head_of(raw, KEYS[1])
 if head.by == call then return { 'done' } end
 if head.ve ~= ARGV[3] then return { 'lost', 'stale' } end
 put(head, cjson.decode(ARGV[4]))
