@@ -186,22 +186,15 @@ const LOST = [
   "strayed",
 ] as const satisfies Lost[];
 
-/** `other`: what the script may say instead of "done" and "lost"; then the result is undefined. */
-export function decodeResult([word, ...rest]: readonly string[], other: string): ChangeResult | undefined {
-  switch (wordOf(word, ["done", "lost", other])) {
-    case "done":
-      return { done: true, ended: decodeEnded(rest) };
-    case "lost":
-      return { done: false, lost: wordOf(rest[0], LOST) };
-    default:
-      return undefined;
-  }
+/** Of a script that says "done" or "lost". */
+export function decodeResult([word, ...rest]: readonly string[]): ChangeResult {
+  if (wordOf(word, ["done", "lost"]) === "done") return { done: true, ended: decodeEnded(rest) };
+  return { done: false, lost: wordOf(rest[0], LOST) };
 }
 
 export function decodeAnswer(reply: unknown): Answer {
   const words = textsOf(reply);
-  const result = decodeResult(words, "index");
-  if (result !== undefined) return result;
+  if (words[0] !== "index") return decodeResult(words);
   const [, user = "", deadline, ...handles] = words;
   return { missing: { user, deadline: numberOf(deadline), handles } };
 }

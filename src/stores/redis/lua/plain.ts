@@ -6,7 +6,7 @@
 /**
  * A new session without a login. KEYS: its row, then on a single server the index of its user, if it has one, and the
  * marks that may outdate it. ARGV: length of KEYS[1]'s end, the call, the row, when it expires; for the index deadline and
- * handle; for marks when it was proved. Gives "done", "due" where the index should be swept besides, or "lost" and why.
+ * handle; for marks when it was proved. Gives "done", or "lost" and why.
  */
 export const INSERT = `
 local raw = redis.call('GET', KEYS[1])
@@ -16,9 +16,10 @@ if raw then
 end
 if KEYS[3] and is_outdated({ unpack(KEYS, 3) }, ARGV[7]) then return { 'lost', 'outdated' } end
 if raw then return { 'lost', 'exists' } end
-local is_due = KEYS[2] and due_for_sweep(index(KEYS[2], num(ARGV[5]), { ARGV[6] }))
+local count = KEYS[2] and index(KEYS[2], num(ARGV[5]), { ARGV[6] })
 redis.call('SET', KEYS[1], ARGV[3], 'PXAT', ARGV[4])
-return { is_due and 'due' or 'done' }
+if count then sweep_some(KEYS[2], count) end
+return { 'done' }
 `;
 
 /**

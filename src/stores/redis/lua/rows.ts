@@ -38,6 +38,15 @@ local function write_row(key, head, data)
 end
 `;
 
+/** Names of keys that only a row or a handle names. */
+export const NAMES = `
+local base = string.sub(KEYS[1], 1, #KEYS[1] - tonumber(ARGV[1]))
+
+local function key_of(kind, id)
+  return base .. '{' .. string.sub(id, 1, 6) .. '}' .. kind .. ':' .. id
+end
+`;
+
 /**
  * What the scripts share that look at more than one row: rows are read when first asked for, changed in memory, and
  * written at the end, so that a condition that fails has changed nothing.
@@ -46,13 +55,8 @@ end
  * round) the names are made here. They lie in the slot of KEYS[1], as the ids begin with the same tag. Names
  * start from KEYS[1], not from an argument: a driver may put a prefix of its own before keys.
  */
-export const ROWS = `${NUMBERS}${HEADS}
-local base = string.sub(KEYS[1], 1, #KEYS[1] - tonumber(ARGV[1]))
+export const ROWS = `${NUMBERS}${HEADS}${NAMES}
 local sessions, logins, order = {}, {}, {}
-
-local function key_of(kind, id)
-  return base .. '{' .. string.sub(id, 1, 6) .. '}' .. kind .. ':' .. id
-end
 
 local function load(cache, kind, id)
   local row = cache[id]
