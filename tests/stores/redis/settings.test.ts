@@ -14,7 +14,7 @@ import {
   redisUrl,
   startRedisCluster,
 } from "../../support/servers/redis.ts";
-import { deleteKeys, keysOf, newPrefix, onServer } from "./fixtures.ts";
+import { deleteKeys, keysOf, newPrefix } from "./fixtures.ts";
 
 const isMissing = await isRedisMissing("the tests of what clients of Redis may be set up to do");
 
@@ -174,6 +174,55 @@ const connected = async <Client extends NodeRedisLike>(client: Client): Promise<
 
 const open: object[] = [];
 
+function ofPools(createPool: typeof createClientPool, hasPrefix: boolean): Record<Setting, Cell> {
+  return {
+    keyPrefix: hasPrefix
+      ? { works: ({ url, prefix }) => connected(createPool({ url, keyPrefix: prefix })) }
+      : NONE,
+    "keyPrefix of bytes": hasPrefix
+      ? { works: ({ url, prefix }) => connected(createPool({ url, keyPrefix: Buffer.from(prefix) })) }
+      : NONE,
+    "RESP 2": { works: ({ url }) => connected(createPool({ url, RESP: 2 })) },
+    "RESP 3": { works: ({ url }) => connected(createPool({ url, RESP: 3 })) },
+    "bytes for text, text for numbers": {
+      works: async ({ url }) => (await connected(createPool({ url }))).withTypeMapping(BYTES),
+    },
+    "replies that were transformed": {
+      refused: /a Object came for.*commandOptions/,
+      make: async ({ url }) => parsing(await connected(createPool({ url })), "sendCommand"),
+    },
+    "replies by callback": NONE,
+    "a transaction left open": {
+      refused: /MULTI/,
+      make: async ({ url }) =>
+        inMulti(await connected(createPool({ url }, { minimum: 1, maximum: 1 })), (pool) =>
+          pool.sendCommand(["MULTI"]),
+        ),
+    },
+    "another database": { works: ({ url }) => connected(createPool({ url, database: 3 })) },
+    "no commands kept while offline": {
+      works: ({ url }) => connected(createPool({ url, disableOfflineQueue: true })),
+    },
+    "a short queue": {
+      works: ({ url }) => connected(createPool({ url, commandsQueueMaxLength: 20 }, { maximum: 2 })),
+    },
+    "one try": {
+      works: ({ url }) => connected(createPool({ url, socket: { reconnectStrategy: false } })),
+    },
+    "commands of one turn in one pipeline": NONE,
+    "stacks of errors": NONE,
+    "a replica": {
+      // A pool does not say what it makes its clients with. A server that is no part of a cluster refuses them.
+      refused: /not connected|Redis failed/,
+      make: ({ url }) => createPool({ url, readonly: true }),
+    },
+    "a cache in the client": {
+      works: ({ url }) => connected(createPool({ url, RESP: 3 }, { clientSideCache: { ttl: 9000 } })),
+    },
+    subscriptions: NONE,
+  };
+}
+
 const DRIVERS: Record<string, Record<Setting, Cell>> = {
   ioredis: ofIoRedis(IoRedis as never, Command as never, true),
   "ioredis 5": ofIoRedis(IoRedis5 as never, Command5 as never, false),
@@ -271,50 +320,8 @@ const DRIVERS: Record<string, Record<Setting, Cell>> = {
       },
     },
   },
-  "pool of node-redis": {
-    keyPrefix: { works: ({ url, prefix }) => connected(createClientPool({ url, keyPrefix: prefix })) },
-    "keyPrefix of bytes": {
-      works: ({ url, prefix }) => connected(createClientPool({ url, keyPrefix: Buffer.from(prefix) })),
-    },
-    "RESP 2": { works: ({ url }) => connected(createClientPool({ url, RESP: 2 })) },
-    "RESP 3": { works: ({ url }) => connected(createClientPool({ url, RESP: 3 })) },
-    "bytes for text, text for numbers": {
-      works: async ({ url }) => (await connected(createClientPool({ url }))).withTypeMapping(BYTES),
-    },
-    "replies that were transformed": {
-      refused: /a Object came for.*commandOptions/,
-      make: async ({ url }) => parsing(await connected(createClientPool({ url })), "sendCommand"),
-    },
-    "replies by callback": NONE,
-    "a transaction left open": {
-      refused: /MULTI/,
-      make: async ({ url }) =>
-        inMulti(await connected(createClientPool({ url }, { minimum: 1, maximum: 1 })), (pool) =>
-          pool.sendCommand(["MULTI"]),
-        ),
-    },
-    "another database": { works: ({ url }) => connected(createClientPool({ url, database: 3 })) },
-    "no commands kept while offline": {
-      works: ({ url }) => connected(createClientPool({ url, disableOfflineQueue: true })),
-    },
-    "a short queue": {
-      works: ({ url }) => connected(createClientPool({ url, commandsQueueMaxLength: 20 }, { maximum: 2 })),
-    },
-    "one try": {
-      works: ({ url }) => connected(createClientPool({ url, socket: { reconnectStrategy: false } })),
-    },
-    "commands of one turn in one pipeline": NONE,
-    "stacks of errors": NONE,
-    "a replica": {
-      // A pool does not say what it makes its clients with. A server that is no part of a cluster refuses them.
-      refused: /not connected|Redis failed/,
-      make: ({ url }) => createClientPool({ url, readonly: true }),
-    },
-    "a cache in the client": {
-      works: ({ url }) => connected(createClientPool({ url, RESP: 3 }, { clientSideCache: { ttl: 9000 } })),
-    },
-    subscriptions: NONE,
-  },
+  "pool of node-redis": ofPools(createClientPool, true),
+  "pool of node-redis 5": ofPools(createClientPool5 as never, false),
 };
 
 describe.skipIf(isMissing)("what clients may be set up to do", () => {
