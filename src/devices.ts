@@ -6,7 +6,7 @@ import { entryInForce } from "./request/limits.ts";
 import { tombstoneUntil } from "./request/rows.ts";
 import type { Core } from "./request/state.ts";
 import { deadlineOf, lastUse, tagOfDevice } from "./stores/devices.ts";
-import type { EndSelector, Level, Mark, RevocationReason, UserEntry, UserId } from "./stores/store.ts";
+import type { EndSelector, Level, ListedEntry, Mark, RevocationReason, UserId } from "./stores/store.ts";
 
 /** What a user sees in the list of places where they are signed in. Holds no secret. */
 export interface Device {
@@ -120,7 +120,7 @@ interface Context {
 }
 
 /** @internal */
-export function toDevice(entry: UserEntry, { now, current, places = NOWHERE }: Context): Device {
+export function toDevice(entry: ListedEntry, { now, current, places = NOWHERE }: Context): Device {
   const { session, login } = entry;
   const isSessionLive =
     session !== undefined && Math.min(session.idleDeadline, session.absoluteDeadline) >= now;

@@ -86,8 +86,11 @@ export interface PsessionOptions {
     noStore?: boolean;
   };
   devices?: {
-    /** The most devices that a user may have. */
-    most?: number;
+    /**
+     * The most devices that a user may have, at each sign-in. Left out: a thousand, and only now and then is somebody's
+     * number looked at, so that nobody fills the store. False: as many as come.
+     */
+    most?: number | false;
     /** What a sign-in does that is one too many: end the device that was not used for longest, or fail. */
     overflow?: "endOldest" | "refuse";
     /** Where an address is, for lists of devices; whatever it throws, or takes too long for, is left out. */
@@ -180,6 +183,8 @@ export interface Settings {
   };
   readonly devices: {
     readonly most: number | undefined;
+    /** Where no limit was given: the one that is looked at now and then. */
+    readonly safety: number | undefined;
     readonly overflow: "endOldest" | "refuse";
     readonly place: PlaceLookup | undefined;
     readonly tellNew: boolean;
@@ -199,6 +204,8 @@ const DAY = 86_400_000;
 /** Node's timers go no further. */
 const LONGEST_TIMER = 24 * DAY;
 const SHORTEST_KEY_BYTES = 32;
+/** Devices that no user has by using them. */
+const SAFETY = 1000;
 const STORE_METHODS = [
   "findSession",
   "findRemembered",
@@ -344,7 +351,10 @@ const schema = v.strictObject({
   ),
   devices: v.optional(
     v.strictObject({
-      most: v.optional(countUpTo(100_000)),
+      most: v.optional(
+        v.union([v.literal(false), countUpTo(100_000)], "must be a whole number from 1 to 100000, or false"),
+        SAFETY,
+      ),
       overflow: v.optional(
         v.picklist(["endOldest", "refuse"], 'must be "endOldest" or "refuse"'),
         "endOldest",
@@ -479,6 +489,8 @@ export function resolveOptions(options: PsessionOptions): Settings {
   const traced = new TracedStore(given.store);
   const sealed = vault === undefined ? traced : new SealedStore(traced, vault);
   const realm = realmCode(given.realm ?? "");
+  const { most } = given.devices;
+  const isGiven = options.devices?.most !== undefined;
 
   return {
     store: new RealmStore(sealed, realm),
@@ -497,7 +509,12 @@ export function resolveOptions(options: PsessionOptions): Settings {
     session: { ...session, rotateEvery, matchAddress: prefixesOf(session.matchAddress), livesVary: false },
     remember,
     cookies: { ...definitions, noStore: cookies.noStore },
-    devices: { ...given.devices, most: given.devices.most, place: given.devices.place },
+    devices: {
+      ...given.devices,
+      most: isGiven && most !== false ? most : undefined,
+      safety: isGiven || most === false ? undefined : most,
+      place: given.devices.place,
+    },
     audit: sink && { ...given.audit, sink },
     proxy: { requestStart: given.proxy.requestStart },
     whenUnavailable: given.whenUnavailable,

@@ -718,7 +718,18 @@ export class Session<Data extends object = SessionData> {
       session === undefined || session.id === this.id ? [] : session,
     );
     const latest = others.sort((a, b) => b.lastSeenAt - a.lastSeenAt)[0];
-    return latest && this.#readable(userId, () => latest.data);
+    return latest && this.#readableOf(userId, latest.id);
+  }
+
+  /** Lists have no data. Whoever has signed in on the row since then is asked for nothing. */
+  async #readableOf(userId: UserId, id: string): Promise<DataRecord | undefined> {
+    try {
+      const row = await this.#state.core.settings.store.findSession(id);
+      return row?.userId === userId ? this.#readable(userId, () => row.data) : undefined;
+    } catch (error) {
+      if (!(error instanceof PsessionError && error.code === "data_unreadable")) throw error;
+      return this.#unreadable(userId);
+    }
   }
 
   #givenPrevious(userId: UserId, previous: PreviousSession | null): DataRecord | undefined {
@@ -730,13 +741,16 @@ export class Session<Data extends object = SessionData> {
 
   /** Somebody whose other session is damaged must still be able to sign in. */
   #readable(userId: UserId, text: () => string): DataRecord | undefined {
-    const { core, data } = this.#state;
     try {
-      return data.decode(text());
+      return this.#state.data.decode(text());
     } catch {
-      core.events.emit("previousUnreadable", { at: core.settings.clock.now(), userId });
-      return undefined;
+      return this.#unreadable(userId);
     }
+  }
+
+  #unreadable(userId: UserId): undefined {
+    const { core } = this.#state;
+    core.events.emit("previousUnreadable", { at: core.settings.clock.now(), userId });
   }
 
   async #atomically<R>(change: () => R): Promise<R> {

@@ -1,5 +1,5 @@
 import { deviceLabel, toDevice } from "../devices.ts";
-import type { Level, StoreAdmin, UserEntry, UserId } from "../stores/store.ts";
+import type { Level, ListedEntry, StoreAdmin, UserEntry, UserId } from "../stores/store.ts";
 
 const PAGE = 500;
 
@@ -29,7 +29,7 @@ export interface Shown {
   readonly expiresAt: number;
 }
 
-export function shownSession({ session, login }: UserEntry): Shown | undefined {
+export function shownSession({ session, login }: ListedEntry): Shown | undefined {
   if (session === undefined) return undefined;
   const { id, userId, level, userAgent, name, tag, address, createdAt, lastSeenAt } = session;
   return {
@@ -47,7 +47,7 @@ export function shownSession({ session, login }: UserEntry): Shown | undefined {
   };
 }
 
-export function shownDevice(entry: UserEntry, now: number): Shown | undefined {
+export function shownDevice(entry: ListedEntry, now: number): Shown | undefined {
   const userId = entry.login?.userId ?? entry.session?.userId;
   if (userId === undefined) return undefined;
   const { handle, label, name, tag, level, isRemembered, address, firstSeenAt, lastSeenAt, expiresAt } =

@@ -3,7 +3,7 @@ import { digested, type SessionCookie } from "../http/cookies.ts";
 import { decideOvertaken, withoutOverwriting } from "../remember/decide.ts";
 import type { ProtocolTimes } from "../remember/times.ts";
 import { newSiblingId, sameDigest } from "../secrets.ts";
-import type { Ended, RememberedRow, SessionRow } from "../stores/store.ts";
+import type { Ended, RememberedRow, SessionRow, UserId } from "../stores/store.ts";
 import { loginInForce, sessionInForce } from "./limits.ts";
 import { Lines } from "./lines.ts";
 import { outdatedProof } from "./marks.ts";
@@ -168,8 +168,17 @@ function finish(state: RequestState, plan: Plan, ended: readonly Ended[] = []): 
     if (type === "logout" && endedNothing) state.core.events.emit("logoutUnmatched", unmatchedBy(state));
     else state.core.events.emit(type, facts);
   }
+  noteSignIn(state, plan);
   tellOfCapped(state, ended);
   return "done";
+}
+
+/** Where a limit of devices was given, every sign-in looks. */
+function noteSignIn({ core }: RequestState, { change, events }: Plan): void {
+  if (core.settings.devices.safety === undefined) return;
+  const isChecked = change?.caps?.some(({ reason }) => reason === "cap") === true;
+  for (const [type, facts] of events)
+    if (type === "login" && "userId" in facts) core.signIns.note(facts.userId as UserId, isChecked);
 }
 
 /** A logout by a secret, which ends nothing where that was replaced by a sign-in, or too long ago. */

@@ -3,6 +3,7 @@ import { Events } from "../events.ts";
 import { UnknownKeys } from "../http/unknown-keys.ts";
 import { Locks } from "../locks.ts";
 import type { Settings } from "../options.ts";
+import { SignIns } from "./sign-ins.ts";
 import type { Core } from "./state.ts";
 
 /** What all requests of a service share. */
@@ -13,6 +14,7 @@ export function makeCore(settings: Settings, events = new Events()): Core {
     events,
     locks: new Locks(store, clock),
     unknownKeys: new UnknownKeys(events),
+    signIns: new SignIns(),
     clocks: new ClockWatch(settings, events),
   };
 }

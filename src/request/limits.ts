@@ -1,5 +1,5 @@
 import type { Settings } from "../options.ts";
-import type { RememberedRow, SessionRow, UserEntry } from "../stores/store.ts";
+import type { ListedEntry, ListedSession, RememberedRow } from "../stores/store.ts";
 
 /*
  * What limits a row is what was said when it was written, and what the options say today, whichever is less: a policy
@@ -7,7 +7,7 @@ import type { RememberedRow, SessionRow, UserEntry } from "../stores/store.ts";
  */
 
 /** The row with the deadlines that are in force. Most rows are given back as they are. */
-export function sessionInForce<Row extends SessionRow | undefined>(row: Row, settings: Settings): Row {
+export function sessionInForce<Row extends ListedSession | undefined>(row: Row, settings: Settings): Row {
   if (row === undefined) return row;
   const { idle, absolute, livesVary } = settings.session;
   const idleDeadline = livesVary ? row.idleDeadline : Math.min(row.idleDeadline, row.lastSeenAt + idle);
@@ -26,7 +26,7 @@ export function loginInForce<Row extends RememberedRow | undefined>(row: Row, { 
 }
 
 /** A device without a login that is of no use any more is its session. */
-export function entryInForce({ session, login }: UserEntry, settings: Settings): UserEntry {
+export function entryInForce({ session, login }: ListedEntry, settings: Settings): ListedEntry {
   if (session !== undefined)
     return { session: sessionInForce(session, settings), login: loginInForce(login, settings) };
   return { session, login: loginInForce(login, settings) };

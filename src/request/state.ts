@@ -15,6 +15,7 @@ import type { Settings } from "../options.ts";
 import { type Digest, newId, newSiblingId } from "../secrets.ts";
 import type { Level, RememberedRow, SessionRow, UserId } from "../stores/store.ts";
 import type { RequestFacts } from "./facts.ts";
+import type { SignIns } from "./sign-ins.ts";
 import type { Mark } from "./take-back.ts";
 
 export interface Core {
@@ -22,6 +23,7 @@ export interface Core {
   readonly events: Events;
   readonly locks: Locks;
   readonly unknownKeys: UnknownKeys;
+  readonly signIns: SignIns;
   readonly clocks: ClockWatch;
 }
 

@@ -1,27 +1,27 @@
-import type { Cap, Change, EndSelector, UserEntry } from "./store.ts";
+import type { Cap, Change, EndSelector, ListedEntry, UserEntry } from "./store.ts";
 
 /** When a user's device was last used. */
-export const lastUse = ({ session, login }: UserEntry): number =>
+export const lastUse = ({ session, login }: ListedEntry): number =>
   Math.max(session?.lastSeenAt ?? 0, login?.lastUsedAt ?? 0);
 
 /** When a device ends by itself. */
-export const deadlineOf = ({ session, login }: UserEntry): number =>
+export const deadlineOf = ({ session, login }: ListedEntry): number =>
   Math.max(
     session === undefined ? 0 : Math.min(session.idleDeadline, session.absoluteDeadline),
     login === undefined ? 0 : Math.min(login.idleDeadline, login.absoluteDeadline),
   );
 
 /** The session's row counts where there is one: the login's has what it was made with. */
-export const tagOfDevice = ({ session, login }: UserEntry): string | undefined =>
+export const tagOfDevice = ({ session, login }: ListedEntry): string | undefined =>
   session === undefined ? login?.tag : session.tag;
 
 /** Both ids of a device end with the text of its realm. */
-export const isInRealm = ({ session, login }: UserEntry, realm: string | undefined): boolean =>
+export const isInRealm = ({ session, login }: ListedEntry, realm: string | undefined): boolean =>
   realm === undefined || (session ?? login)?.id.endsWith(realm) === true;
 
 /** Whether a selector means this device; without the lock of its rows, somebody may be changing it. */
 export function isMeant(
-  entry: UserEntry,
+  entry: ListedEntry,
   { handle, userId, except, realm, lastUsedBefore }: EndSelector,
 ): boolean {
   const { session, login } = entry;
@@ -46,15 +46,15 @@ export const sparedBy = ({ remember, insert, update }: Change): Spared => ({
   loginId: remember?.id,
 });
 
-export const isSpared = ({ session, login }: UserEntry, { sessionId, loginId }: Spared): boolean =>
+export const isSpared = ({ session, login }: ListedEntry, { sessionId, loginId }: Spared): boolean =>
   (session !== undefined && session.id === sessionId) || (login !== undefined && login.id === loginId);
 
 /** A user's devices that are too many, the longest unused first. */
 function beyondCap(
-  entries: readonly UserEntry[],
+  entries: readonly ListedEntry[],
   { most, at, tag, realm }: Cap,
   spared: Spared,
-): UserEntry[] {
+): ListedEntry[] {
   const others = entries.filter(
     (entry) =>
       !isSpared(entry, spared) &&
@@ -68,16 +68,23 @@ function beyondCap(
 
 /** What each cap ends. What an earlier one ends the next does not count. */
 export function excessOf(
-  entries: readonly UserEntry[],
+  entries: readonly ListedEntry[],
   caps: readonly Cap[],
   spared: Spared,
-): { readonly cap: Cap; readonly excess: readonly UserEntry[] }[] {
+): { readonly cap: Cap; readonly excess: readonly ListedEntry[] }[] {
   let left = entries;
   return caps.map((cap) => {
     const excess = beyondCap(left, cap, spared);
     left = left.filter((entry) => !excess.includes(entry));
     return { cap, excess };
   });
+}
+
+/** An entry as a list has it. */
+export function listed({ session, login }: UserEntry): ListedEntry {
+  if (session === undefined) return { session, login };
+  const { data: _, ...rest } = session;
+  return { session: rest, login };
 }
 
 /** What a selector means. One that names nothing ends nothing: somebody forgot something. */

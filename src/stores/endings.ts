@@ -1,16 +1,16 @@
 import { sameDigest } from "../secrets.ts";
 import type {
   Ending,
+  ListedEntry,
+  ListedSession,
   LoginEnding,
   Misfit,
   RememberedRow,
   SessionEnding,
-  SessionRow,
-  UserEntry,
 } from "./store.ts";
 
 /** Whether its conditions let an ending end this session. */
-export const endsSession = ({ id, userId, secret }: SessionEnding, session: SessionRow): boolean =>
+export const endsSession = ({ id, userId, secret }: SessionEnding, session: ListedSession): boolean =>
   session.id === id &&
   (session.userId ?? null) === userId &&
   (secret === undefined ||
@@ -34,7 +34,7 @@ export const endsLogin = ({ id, misfit, token, orOfUser }: LoginEnding, login: R
 /** Whether an ending means this device, by either of its rows. */
 export const endsDevice = (
   { session, login }: Pick<Ending, "session" | "login">,
-  entry: UserEntry,
+  entry: ListedEntry,
 ): boolean =>
   (session !== undefined && entry.session !== undefined && endsSession(session, entry.session)) ||
   (login !== undefined && entry.login !== undefined && endsLogin(login, entry.login));

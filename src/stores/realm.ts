@@ -5,6 +5,7 @@ import type {
   ChangeResult,
   Ended,
   EndSelector,
+  ListedEntry,
   LockRequest,
   Naming,
   Proof,
@@ -12,7 +13,6 @@ import type {
   SessionRow,
   Store,
   StoreAdmin,
-  UserEntry,
   UserId,
 } from "./store.ts";
 import { WrappedStore } from "./wrapped.ts";
@@ -70,7 +70,7 @@ export class RealmStore extends WrappedStore {
     return this.#owns(naming.handle) && super.nameDevice(naming);
   }
 
-  override async list(userId: UserId): Promise<readonly UserEntry[]> {
+  override async list(userId: UserId): Promise<readonly ListedEntry[]> {
     return this.#own(await super.list(userId));
   }
 
@@ -120,7 +120,7 @@ export class RealmStore extends WrappedStore {
     }
   }
 
-  #own(entries: readonly UserEntry[]): readonly UserEntry[] {
+  #own<Entry extends ListedEntry>(entries: readonly Entry[]): readonly Entry[] {
     return entries.filter(({ session, login }) => this.#owns(login?.id ?? session?.id ?? ""));
   }
 

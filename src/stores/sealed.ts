@@ -1,14 +1,5 @@
 import type { Vault } from "../data/vault.ts";
-import type {
-  Change,
-  ChangeResult,
-  Remembered,
-  SessionRow,
-  Store,
-  StoreAdmin,
-  UserEntry,
-  UserId,
-} from "./store.ts";
+import type { Change, ChangeResult, Remembered, SessionRow, Store, StoreAdmin, UserEntry } from "./store.ts";
 import { WrappedStore } from "./wrapped.ts";
 
 /** A store whose session data is encrypted on the way in and decrypted on the way out. */
@@ -37,10 +28,6 @@ export class SealedStore extends WrappedStore {
       ...(insert === undefined ? {} : { insert: { ...insert, data: this.#vault.seal(insert.data, insert) } }),
       ...(update?.set.data === undefined ? {} : { update: this.#sealed(update, update.set.data) }),
     });
-  }
-
-  override async list(userId: UserId): Promise<readonly UserEntry[]> {
-    return this.#readable(await super.list(userId));
   }
 
   override get admin(): StoreAdmin | undefined {

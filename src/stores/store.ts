@@ -375,8 +375,12 @@ export interface Store {
   /** False where the user has no such device. Conflicts with nothing: versions do not change. */
   nameDevice(naming: Naming): Promise<boolean>;
 
-  /** A user's sessions and unrevoked logins, whatever their deadlines say, in no order. */
-  list(userId: UserId): Promise<readonly UserEntry[]>;
+  /**
+   * A user's sessions and unrevoked logins, whatever their deadlines say, in no order. Without the sessions' data: a list
+   * of devices shows none, and with it a user of many sessions would cost everybody. Who needs the data of one asks
+   * `findSession`.
+   */
+  list(userId: UserId): Promise<readonly ListedEntry[]>;
 
   /**
    * Deletes up to `limit` rows of each kind whose `pruneAfter` lies before `now`; says how many went. A login whose session
@@ -484,6 +488,13 @@ export interface StoreFault {
 /** One device of a user: a session, a remembered login, or both together. */
 export type UserEntry =
   | { readonly session: SessionRow; readonly login: RememberedRow | undefined }
+  | { readonly session: undefined; readonly login: RememberedRow };
+
+/** A session as lists have it. */
+export type ListedSession = Omit<SessionRow, "data">;
+
+export type ListedEntry =
+  | { readonly session: ListedSession; readonly login: RememberedRow | undefined }
   | { readonly session: undefined; readonly login: RememberedRow };
 
 export interface PruneResult {

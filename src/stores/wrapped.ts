@@ -4,6 +4,7 @@ import type {
   ChangeResult,
   Ended,
   EndSelector,
+  ListedEntry,
   LockRequest,
   Naming,
   PruneResult,
@@ -12,7 +13,6 @@ import type {
   Store,
   StoreAdmin,
   Touch,
-  UserEntry,
   UserId,
   UserIdKind,
 } from "./store.ts";
@@ -56,7 +56,7 @@ export abstract class WrappedStore implements Whole {
     return this.#store.nameDevice(naming);
   }
 
-  list(userId: UserId): Promise<readonly UserEntry[]> {
+  list(userId: UserId): Promise<readonly ListedEntry[]> {
     return this.#store.list(userId);
   }
 

@@ -1,7 +1,9 @@
 import { describe, expect, test, vi } from "vitest";
 import type { PsessionOptions, Store } from "../../src/index.ts";
+import type { Cap, Change } from "../../src/stores/store.ts";
+import { sessionRow } from "../../src/testing/rows.ts";
 import { REMEMBER, TestBrowser, type TestSession, testApp } from "../support/app.ts";
-import { MINUTE, SECOND } from "../support/clock.ts";
+import { HOUR, MINUTE, SECOND } from "../support/clock.ts";
 import { describeStores } from "../support/session-stores.ts";
 
 const signIn = (session: TestSession) => session.login("ada", { remember: true });
@@ -93,6 +95,70 @@ describeStores("tags of devices", (makeStore) => {
     await Promise.all(Array.from({ length: 4 }, () => browser().visit(signInAs("tv"))));
     expect(await devices()).toHaveLength(1);
   });
+});
+
+describeStores("the devices of a user whom no option limits", (makeStore) => {
+  /** The store, with the caps of each change noted. */
+  const noting = (store: Store) => {
+    const caps: (readonly Cap[])[] = [];
+    const calls: string[] = [];
+    const noted = new Proxy(store, {
+      get(target, name) {
+        const found = Reflect.get(target, name, target);
+        if (typeof found !== "function") return found;
+        return (...args: unknown[]) => {
+          calls.push(String(name));
+          if (name === "apply") caps.push((args[0] as Change).caps ?? []);
+          return found.apply(target, args);
+        };
+      },
+    });
+    return { noted, caps, calls };
+  };
+  const filled = async (devices: PsessionOptions["devices"] = {}) => {
+    const { noted, caps, calls } = noting(makeStore());
+    const { app, browser } = setUp(() => noted, { devices });
+    const old = app.clock.now() - HOUR;
+    const rows = Array.from({ length: 1005 }, (_, index) =>
+      sessionRow({ userId: "ada", level: "login", lastSeenAt: old + index }),
+    );
+    for (let at = 0; at < rows.length; at += 67)
+      await Promise.all(rows.slice(at, at + 67).map((insert) => noted.apply({ insert })));
+    caps.length = calls.length = 0;
+    const count = async () => (await noted.list("ada")).length;
+    const signInTimes = async (times: number) => {
+      for (let time = 0; time < times; time++) await browser().visit((session) => session.login("ada"));
+    };
+    return { app, rows, caps, calls, count, signInTimes, store: noted };
+  };
+
+  test("63 sign-ins cost what they did, and the next ends what is beyond a thousand, the longest unused first", async () => {
+    const { app, rows, caps, calls, count, signInTimes } = await filled();
+    await signInTimes(63);
+    expect(calls.filter((name) => name !== "clock")).toEqual(Array(63).fill("apply"));
+    expect(caps.flat()).toEqual([]);
+    expect(await count()).toBe(1005 + 63);
+    await signInTimes(1);
+    expect(caps.at(-1)).toMatchObject([{ userId: "ada", most: 1000, overflow: "endOldest", reason: "cap" }]);
+    expect(await count()).toBe(1000);
+    const told = app.events.flatMap((event) => (event.type === "revoked" ? event : []));
+    expect(told).toHaveLength(69);
+    expect(told.every(({ reason, userId }) => reason === "cap" && userId === "ada")).toBe(true);
+    expect(new Set(told.map(({ handle }) => handle))).toEqual(new Set(rows.slice(0, 69).map(({ id }) => id)));
+    await signInTimes(63);
+    expect(caps.flat()).toHaveLength(1);
+    expect(await count()).toBe(1063);
+  }, 120_000);
+
+  test("false looks at nobody's number, and a number of one's own is looked at by each sign-in", async () => {
+    const free = await filled({ most: false });
+    await free.signInTimes(65);
+    expect(free.caps.flat()).toEqual([]);
+    expect(await free.count()).toBe(1005 + 65);
+    const exact = setUp(() => free.store, { devices: { most: 1000 } });
+    await exact.browser().visit((session) => session.login("ada"));
+    expect(await exact.devices()).toHaveLength(1000);
+  }, 120_000);
 });
 
 describeStores("the most devices of a user", (makeStore) => {

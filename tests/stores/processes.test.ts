@@ -61,7 +61,8 @@ for (const [kind, { needs, open }] of Object.entries(STORES)) {
       expect(outputs.reduce((sum, { restored }) => sum + restored, 0)).toBe(1);
       const entries = await store.list("ada");
       expect(entries).toHaveLength(1);
-      expect(Object.keys(JSON.parse(entries[0]?.session?.data ?? "{}"))).toHaveLength(100);
+      const session = await store.findSession(entries[0]?.session?.id ?? "");
+      expect(Object.keys(JSON.parse(session?.data ?? "{}"))).toHaveLength(100);
       await app.psession.close();
     });
   });

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { Level, UserEntry } from "../../stores/store.ts";
+import type { Level, ListedEntry } from "../../stores/store.ts";
 import { entriesOf, type Shown, shownDevice, shownSession } from "../browsing.ts";
 import { adminOf, type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
 import type { Environment } from "../environment.ts";
@@ -42,7 +42,7 @@ interface List {
   readonly name: "sessions" | "devices";
   readonly summary: string;
   readonly description: string;
-  shown(entry: UserEntry, now: number): Shown | undefined;
+  shown(entry: ListedEntry, now: number): Shown | undefined;
 }
 
 function addList(program: Command, environment: Environment, list: List): void {

@@ -122,13 +122,16 @@ function deviceOf({ standing }: RequestState, intent: LoginIntent): Pick<Session
 }
 
 function capsOf(state: RequestState, intent: LoginIntent, now: number): Cap[] {
-  const { settings } = state.core;
+  const { settings, signIns } = state.core;
   const { userId, tag } = intent;
-  const { most, overflow } = settings.devices;
+  const { most, safety, overflow } = settings.devices;
   const at = { userId, at: now, pruneAfter: tombstoneUntil(now, settings) };
   return [
     ...(tag === undefined ? [] : [{ ...at, tag, most: 1, overflow: "endOldest" as const, reason: "tag" }]),
     ...(most === undefined ? [] : [{ ...at, most, overflow, reason: "cap" }]),
+    ...(safety !== undefined && signIns.isDue(userId)
+      ? [{ ...at, most: safety, overflow: "endOldest" as const, reason: "cap" }]
+      : []),
   ];
 }
 

@@ -5,13 +5,15 @@ import { sameDigest } from "../../secrets.ts";
 import { assertUserId } from "../../user-id.ts";
 import type { AuditTrail } from "../audit.ts";
 import { cutPage, past } from "../browse.ts";
-import { excessOf, isMeant, isSpared, sparedBy, targetOf } from "../devices.ts";
+import { excessOf, isMeant, isSpared, listed, sparedBy, targetOf } from "../devices.ts";
 import { endsDevice } from "../endings.ts";
 import type {
   Change,
   ChangeResult,
   Ended,
   EndSelector,
+  ListedEntry,
+  ListedSession,
   LockRequest,
   Lost,
   Mark,
@@ -145,9 +147,9 @@ class MemoryStore implements Store {
     return found !== undefined;
   }
 
-  async list(userId: UserId): Promise<readonly UserEntry[]> {
+  async list(userId: UserId): Promise<readonly ListedEntry[]> {
     assertUserId(userId, this.userIds);
-    return this.#ofUser(userId);
+    return this.#ofUser(userId).map(listed);
   }
 
   async prune(now: number, limit: number): Promise<PruneResult> {
@@ -263,7 +265,7 @@ class MemoryStore implements Store {
   }
 
   #end(
-    entries: readonly UserEntry[],
+    entries: readonly ListedEntry[],
     { reason, at, pruneAfter }: Pick<EndSelector, "reason" | "at" | "pruneAfter">,
   ): Ended[] {
     return entries.map(({ session, login }) => {
@@ -328,7 +330,7 @@ class MemoryStore implements Store {
     if (row.rememberedId !== undefined) this.#sessionOfLogin.set(row.rememberedId, row.id);
   }
 
-  #dropSession(row: SessionRow): void {
+  #dropSession(row: ListedSession): void {
     this.#sessions.delete(row.id);
     if (row.rememberedId !== undefined) this.#sessionOfLogin.delete(row.rememberedId);
   }

@@ -3,8 +3,9 @@ import type { BrowsePage, BrowseResult, StoreAdmin, StoreFault, StoreReport, Use
 import { decodeListing } from "./changes.ts";
 import type { Node } from "./clients.ts";
 import { scripts } from "./lua/index.ts";
+import { numberOf, textOf, textsOf } from "./replies.ts";
 import { type Position, scan } from "./scan.ts";
-import { type Server, textOf, textsOf } from "./server.ts";
+import type { Server } from "./server.ts";
 import { perSlot } from "./slots.ts";
 
 /** Keys that one command looks at, and commands that one page waits for where few keys are ours. */
@@ -72,7 +73,7 @@ export class RedisAdmin implements StoreAdmin {
     const infos = await Promise.all(nodes.map(async (node) => ({ node, info: await this.#info(node) })));
     const { sessions, logins } = await this.#count(nodes);
     return {
-      now: Number(seconds) * 1000 + Math.floor(Number(micros) / 1000),
+      now: numberOf(seconds) * 1000 + Math.floor(numberOf(micros) / 1000),
       version: versionOf(infos[0]?.info ?? new Map()),
       tables: [
         { name: "sessions", rows: sessions, bytes: undefined },
@@ -105,7 +106,7 @@ export class RedisAdmin implements StoreAdmin {
     let sessions = 0;
     let logins = 0;
     for (const node of nodes) {
-      const size = Number(textOf(await server.sendTo(node, ["DBSIZE"])));
+      const size = numberOf(await server.sendTo(node, ["DBSIZE"]));
       const mostScans = size > COUNTED_KEYS ? SAMPLED_SCANS : Number.POSITIVE_INFINITY;
       const seen = new Set<string>();
       let position: Position | undefined;

@@ -7,11 +7,13 @@ import type {
   Ended,
   Ending,
   EndSelector,
+  Lost,
   RememberedUse,
   Touch,
   UserEntry,
 } from "../store.ts";
 import type { Keys } from "./keys.ts";
+import { listOf, misread, numberOf, textsOf, wordOf } from "./replies.ts";
 import {
   decodeLogin,
   decodeSession,
@@ -24,7 +26,6 @@ import {
   sessionHead,
   tombstone,
 } from "./rows.ts";
-import { listOf, textOf, textsOf } from "./server.ts";
 
 /**
  * Names a call among all that any process ever makes. It is no secret, and random bytes for each call would take
@@ -176,23 +177,32 @@ export type Answer =
   | ChangeResult
   | { readonly missing: { readonly user: string; readonly deadline: number; readonly handles: string[] } };
 
-/** Undefined where a script says something else than "done" or "lost". */
-export function decodeResult([word, ...rest]: readonly string[]): ChangeResult | undefined {
-  if (word === "done") return { done: true, ended: decodeEnded(rest) };
-  if (word !== "lost") return undefined;
-  return { done: false, lost: rest[0] as Extract<ChangeResult, { done: false }>["lost"] };
+const LOST = [
+  "rotation",
+  "exists",
+  "stale",
+  "missing",
+  "full",
+  "outdated",
+  "strayed",
+] as const satisfies Lost[];
+
+/** Of a script that says "done" or "lost". */
+export function decodeResult([word, ...rest]: readonly string[]): ChangeResult {
+  if (wordOf(word, ["done", "lost"]) === "done") return { done: true, ended: decodeEnded(rest) };
+  return { done: false, lost: wordOf(rest[0], LOST) };
 }
 
 export function decodeAnswer(reply: unknown): Answer {
   const words = textsOf(reply);
-  const result = decodeResult(words);
-  if (result !== undefined) return result;
+  if (words[0] !== "index") return decodeResult(words);
   const [, user = "", deadline, ...handles] = words;
-  return { missing: { user, deadline: Number(deadline), handles } };
+  return { missing: { user, deadline: numberOf(deadline), handles } };
 }
 
 /** Four words each: session, login, user, reason; empty for none. */
 export function decodeEnded(words: readonly string[]): Ended[] {
+  if (words.length % 4 !== 0) throw misread("a list of another length came");
   const ended: Ended[] = [];
   for (let at = 0; at < words.length; at += 4) {
     const [session, login, user, reason = ""] = words.slice(at, at + 4);
@@ -215,6 +225,7 @@ export interface Listing {
 export function decodeListing(reply: unknown): Listing {
   const [stale, found] = listOf(reply);
   const words = textsOf(found);
+  if (words.length % 4 !== 0) throw misread("a list of another length came");
   const entries: UserEntry[] = [];
   for (let at = 0; at < words.length; at += 4) {
     const [sessionId = "", session = "", loginId = "", login = ""] = words.slice(at, at + 4);
@@ -227,11 +238,8 @@ export function decodeListing(reply: unknown): Listing {
 
 /** Id of a login's session and both rows; a session that names another login has moved on to that. */
 export function decodeFound(id: string, reply: unknown) {
-  if (reply === null || reply === undefined) return undefined;
+  if (reply === null) return undefined;
   const [login = "", sessionId = "", raw = ""] = textsOf(reply);
   const session = raw === "" ? undefined : decodeSession(sessionId, raw);
   return { login: decodeLogin(id, login), session: session?.rememberedId === id ? session : undefined };
 }
-
-export const asText = (reply: unknown): string | undefined =>
-  reply === null || reply === undefined ? undefined : textOf(reply);

@@ -28,9 +28,13 @@ export interface NodeRedisCommandOptions {
 export interface IoRedisClient {
   call(command: string, ...args: string[]): Promise<unknown>;
   readonly isCluster?: boolean;
+  /** Asked for in a cluster with `enableAutoPipelining`. */
+  pipeline?(commands: string[][]): {
+    exec(): Promise<readonly (readonly [error: Error | null, reply: unknown])[] | null>;
+  };
   nodes?(role: "master"): readonly IoRedisClient[];
   readonly options?: {
-    readonly keyPrefix?: string | undefined;
+    readonly keyPrefix?: unknown;
     readonly host?: string | undefined;
     readonly port?: number | undefined;
   };
@@ -49,8 +53,10 @@ export interface Wire {
   send(key: string, args: string[], signal: AbortSignal | undefined): Promise<unknown>;
   /** What is sent now goes at once, unless much is waiting already; or the client cannot take anything back. */
   sendsAtOnce(): boolean;
-  /** What the client itself puts before the names of keys. */
+  /** What the client was told to put before the names of keys (`keyPrefix`). */
   readonly keyPrefix: string;
+  /** It does so in commands that are sent as words, or leaves it to us: node-redis does it for methods of its own only. */
+  readonly addsKeyPrefix: boolean;
   /** The primaries, each by itself, in an order that stays. */
   nodes(): readonly Node[];
 }
@@ -65,33 +71,78 @@ export function isRedisClient(value: unknown): value is RedisClient {
   return typeof value === "object" && value !== null && (has(value, "call") || has(value, "sendCommand"));
 }
 
+/** What clients say of how they were made, as far as it concerns us; each has a name of its own for that. */
+interface Setup {
+  readonly keyPrefix?: unknown;
+  readonly readonly?: unknown;
+  readonly readOnly?: unknown;
+  readonly role?: unknown;
+  readonly scaleReads?: unknown;
+  readonly enableAutoPipelining?: unknown;
+}
+
+function setupOf(client: RedisClient): Setup {
+  const { options, _options, _keyPrefix } = client as object as Readonly<Record<string, unknown>>;
+  const setup = (options ?? _options ?? {}) as Setup;
+  // A pool of node-redis keeps nothing else of what its clients are made with.
+  return _keyPrefix === undefined ? setup : { ...setup, keyPrefix: _keyPrefix };
+}
+
+/** Undefined where it is no text. */
+function keyPrefixOf(client: RedisClient): string | undefined {
+  const { keyPrefix = "" } = setupOf(client);
+  if (keyPrefix === null || keyPrefix === "") return "";
+  if (typeof keyPrefix === "string") return keyPrefix;
+  const text = keyPrefix instanceof Uint8Array ? Buffer.from(keyPrefix).toString() : "";
+  return keyPrefix instanceof Uint8Array && Buffer.from(text).equals(keyPrefix) ? text : undefined;
+}
+
+const isClusterClient = (client: RedisClient): boolean =>
+  "call" in client ? client.isCluster === true : "masters" in client;
+
 /** What speaks against a client that has the right shape. */
 export function clientFault(client: RedisClient): string | undefined {
   if (has(client, "getSentinelNode")) {
     return "client must not be a createSentinel of node-redis, whose commands have another shape: give a createClient that follows the primary, or an ioredis client with sentinels";
   }
-  const options = "options" in client ? client.options : undefined;
-  if (typeof options !== "object" || options === null) return undefined;
+  const { readonly, readOnly, role, scaleReads } = setupOf(client);
   // A read of a replica may bring back a session whose end was answered already.
-  if ("scaleReads" in options && options.scaleReads !== "master") {
+  if (scaleReads !== undefined && scaleReads !== "master") {
     return 'client must read from primaries (scaleReads: "master"): a replica may still have a session that has ended';
+  }
+  const setting =
+    readonly === true ? "readonly" : readOnly === true ? "readOnly" : role === "slave" ? 'role: "slave"' : "";
+  if (setting !== "") {
+    return `client must be one of the primary, without ${setting}: a replica takes no writes, and may still have a session that has ended`;
+  }
+  const keyPrefix = keyPrefixOf(client);
+  if (keyPrefix === undefined) return "client must have a keyPrefix that is text";
+  if (isClusterClient(client) && /[{}]/.test(keyPrefix)) {
+    return "client must have a keyPrefix without braces: they decide the slot of every key, and would put a whole cluster's sessions onto one node";
   }
   return undefined;
 }
 
 export function wireOf(client: RedisClient): Wire {
+  const keyPrefix = keyPrefixOf(client) ?? "";
   // ioredis has a sendCommand as well, which takes something else.
   if ("call" in client) {
-    const { isCluster = false, options } = client;
+    const { isCluster = false } = client;
+    // iovalkey knows by names in lower case only where the keys of a command are. Without a prefix there is nothing to
+    // know, and names in upper case keep clear of the application's reply transformers, which go by name.
+    const nameOf = (command: string) => (keyPrefix === "" ? command : command.toLowerCase());
+    const isAlone = isCluster && setupOf(client).enableAutoPipelining === true;
     const toIoNode = (node: IoRedisClient): Node => ({
       name: `${node.options?.host}:${node.options?.port}`,
       send: ([command = "", ...args]) => node.call(command, ...args),
     });
     return {
       isCluster,
-      send: (_, [command = "", ...args]) => client.call(command, ...args),
+      send: (_, [command = "", ...args]) =>
+        isAlone ? sendAlone(client, command, args) : client.call(nameOf(command), ...args),
       sendsAtOnce: () => true,
-      keyPrefix: options?.keyPrefix ?? "",
+      keyPrefix,
+      addsKeyPrefix: true,
       nodes: () => (isCluster ? inOrder((client.nodes?.("master") ?? []).map(toIoNode)) : [toIoNode(client)]),
     };
   }
@@ -105,7 +156,8 @@ export function wireOf(client: RedisClient): Wire {
       isCluster: true,
       send: (key, args, signal) => client.sendCommand(key, false, args, until(signal)),
       sendsAtOnce: () => false,
-      keyPrefix: "",
+      keyPrefix,
+      addsKeyPrefix: false,
       nodes: () => inOrder(client.masters.map(toNode)),
     };
   }
@@ -113,9 +165,21 @@ export function wireOf(client: RedisClient): Wire {
     isCluster: false,
     send: (_, args, signal) => client.sendCommand(args, until(signal)),
     sendsAtOnce: () => client.isReady === true,
-    keyPrefix: "",
+    keyPrefix,
+    addsKeyPrefix: false,
     nodes: () => [{ name: "", send: (args) => client.sendCommand(args) }],
   };
+}
+
+/**
+ * iovalkey puts a script into the pipeline of the node that its name would belong to, as if that were a
+ * key. A pipeline of one goes where its keys are.
+ */
+async function sendAlone(client: IoRedisClient, command: string, args: string[]): Promise<unknown> {
+  const results = await client.pipeline?.([[command.toLowerCase(), ...args]]).exec();
+  const [error, reply] = results?.[0] ?? [];
+  if (error) throw error;
+  return reply;
 }
 
 /**

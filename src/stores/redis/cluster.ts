@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import { tagOf } from "../../secrets.ts";
-import { excessOf } from "../devices.ts";
+import { excessOf, listed } from "../devices.ts";
 import { endsDevice } from "../endings.ts";
 import type {
   Cap,
@@ -10,14 +10,13 @@ import type {
   Ended,
   Ending,
   EndSelector,
+  ListedEntry,
   Proof,
   SessionRow,
-  UserEntry,
   UserId,
 } from "../store.ts";
 import { Turns } from "../turns.ts";
 import {
-  asText,
   decodeAnswer,
   decodeEnded,
   decodeListing,
@@ -29,14 +28,16 @@ import {
 import { scripts } from "./lua/index.ts";
 import { isOutdated } from "./marks.ts";
 import { insertPlain } from "./plain.ts";
-import { decodeUser, encodeUser, tombstone } from "./rows.ts";
-import { type Server, textsOf } from "./server.ts";
+import { numberOf, textsOf, wordOf } from "./replies.ts";
+import { encodeUser, tombstone } from "./rows.ts";
+import type { Server } from "./server.ts";
 import { perSlot } from "./slots.ts";
 import type { Writer } from "./writer.ts";
 
-/** As many handles that nobody listed meanwhile are worth a look at which are stale. */
+/** From so many handles on, every so often, a look at some of them: as many for each that is added as on a single server. */
 const SWEEP_FROM = 32;
 const SWEEP_EVERY = 16;
+const SWEEP = 64;
 
 /** How long it is known of a login that it ended because its proof came too late. */
 const TOMBSTONE = 86_400_000;
@@ -62,7 +63,7 @@ export class ClusterWriter implements Writer {
     return this.#proved({ insert: row, proof }, deadline, async () => {
       if (userId !== undefined)
         await this.#index(encodeUser(userId), absoluteDeadline, [`s:${id}`], deadline);
-      return (await insertPlain(this.#server, row, deadline)).result;
+      return insertPlain(this.#server, row, deadline);
     });
   }
 
@@ -117,9 +118,13 @@ export class ClusterWriter implements Writer {
     return replies.flatMap((reply) => decodeEnded(textsOf(reply)));
   }
 
-  async list(userId: UserId, deadline: number): Promise<UserEntry[]> {
+  async list(userId: UserId, deadline: number): Promise<ListedEntry[]> {
     const user = encodeUser(userId);
-    const handles = await this.#handles(user, deadline);
+    return this.#look(user, await this.#handles(user, deadline), deadline);
+  }
+
+  /** The devices that these handles lead to; those that lead to none are taken out of the index. */
+  async #look(user: string, handles: ReadonlyMap<string, string>, deadline: number): Promise<ListedEntry[]> {
     const replies = await perSlot(this.#server, [...handles.keys()], (key, ofSlot) =>
       this.#server.run(scripts.list, [key], [user, ...ofSlot], deadline),
     );
@@ -130,7 +135,7 @@ export class ClusterWriter implements Writer {
     // Tidying up is no part of the answer.
     if (stale.length > 0)
       await this.#server.run(scripts.forget, [this.#server.keys.user(user)], stale, deadline).catch(() => {});
-    return listings.flatMap(({ entries }) => entries);
+    return listings.flatMap(({ entries }) => entries.map(listed));
   }
 
   async #apply(change: Change, deadline: number): Promise<ChangeResult> {
@@ -178,12 +183,19 @@ export class ClusterWriter implements Writer {
     }
   }
 
-  async #index(user: string, until: number, handles: readonly string[], deadline: number): Promise<void> {
+  async #index(user: string, until: number, handles: readonly string[], deadline: number): Promise<number> {
     const key = this.#server.keys.user(user);
-    const count = Number(await this.#server.run(scripts.index, [key], [String(until), ...handles], deadline));
+    const count = numberOf(
+      await this.#server.run(scripts.index, [key], [String(until), ...handles], deadline),
+    );
     // A list tidies up: also for users who sign in often and never look at their devices.
-    if (count > SWEEP_FROM && count % SWEEP_EVERY < 2)
-      await this.list(decodeUser(user), deadline).catch(() => {});
+    if (count > SWEEP_FROM && count % SWEEP_EVERY < 2) await this.#sweep(key, user, deadline).catch(() => {});
+    return count;
+  }
+
+  async #sweep(key: string, user: string, deadline: number): Promise<void> {
+    const some = await this.#server.run(scripts.readSome, [key], [String(SWEEP)], deadline);
+    await this.#look(user, handlesIn(some), deadline);
   }
 
   /**
@@ -202,6 +214,7 @@ export class ClusterWriter implements Writer {
     const owner = randomBytes(16).toString("base64url");
     await this.#lock(key, owner, deadline);
     try {
+      if (!(await this.#mayBeFull(user, caps, deadline))) return await this.#apply(change, deadline);
       const spared = { sessionId: change.insert?.id ?? change.update?.id, loginId: change.remember?.id };
       if (caps.some(({ overflow }) => overflow === "refuse")) {
         const before = (await this.list(userId, deadline)).filter(
@@ -230,20 +243,31 @@ export class ClusterWriter implements Writer {
     }
   }
 
+  /** A device has a handle at least: fewer handles than the caps allow, with the two that a change makes, need no look. */
+  async #mayBeFull(user: string, caps: readonly Cap[], deadline: number): Promise<boolean> {
+    if (caps.some(({ tag }) => tag !== undefined)) return true;
+    const index = this.#server.keys.user(user);
+    const count = numberOf(await this.#server.send(index, ["ZCARD", index], deadline));
+    return caps.some(({ most }) => count + 2 > most);
+  }
+
   async #lock(key: string, owner: string, deadline: number): Promise<void> {
     const take = () => this.#server.run(scripts.lock, [key], [owner, String(this.#lockTime)], deadline);
-    while (asText(await take()) !== "yes") await wait(2 + Math.random() * 20);
+    while (wordOf(await take(), ["yes", "no"]) !== "yes") await wait(2 + Math.random() * 20);
   }
 
   /** Handles of a user's index, with when they were added. */
   async #handles(user: string, deadline: number): Promise<Map<string, string>> {
-    const words = textsOf(
-      await this.#server.run(scripts.readIndex, [this.#server.keys.user(user)], [], deadline),
-    );
-    const handles = new Map<string, string>();
-    for (let at = 0; at < words.length; at += 2) handles.set(words[at] ?? "", words[at + 1] ?? "");
-    return handles;
+    return handlesIn(await this.#server.run(scripts.readIndex, [this.#server.keys.user(user)], [], deadline));
   }
+}
+
+/** Of pairs of a handle and its time. */
+function handlesIn(reply: unknown): Map<string, string> {
+  const words = textsOf(reply);
+  const handles = new Map<string, string>();
+  for (let at = 0; at < words.length; at += 2) handles.set(words[at] ?? "", words[at + 1] ?? "");
+  return handles;
 }
 
 interface Foreseen {
@@ -282,10 +306,10 @@ function bySlot(ending: Ending): Ending[] {
 }
 
 /** Whether one of a change's endings will end this device, so that a cap need not count it. */
-const isEndedBy = (entry: UserEntry, endings: readonly Ending[]): boolean =>
+const isEndedBy = (entry: ListedEntry, endings: readonly Ending[]): boolean =>
   endings.some((ending) => endsDevice(ending, entry));
 
-const handlesOf = ({ session, login }: UserEntry): string[] => [
+const handlesOf = ({ session, login }: ListedEntry): string[] => [
   ...(session === undefined ? [] : [`s:${session.id}`]),
   ...(login === undefined ? [] : [`l:${login.id}`]),
 ];

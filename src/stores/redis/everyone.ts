@@ -1,8 +1,9 @@
 import type { Ended, EndSelector } from "../store.ts";
 import { decodeEnded, encodeOrder } from "./changes.ts";
 import { scripts } from "./lua/index.ts";
+import { textsOf } from "./replies.ts";
 import { type Position, scan } from "./scan.ts";
-import { type Server, textsOf } from "./server.ts";
+import type { Server } from "./server.ts";
 import { perSlot } from "./slots.ts";
 
 /** Keys of one command, and so the rows that one script ends while everybody waits. */

@@ -1,4 +1,5 @@
 import { PsessionError, reasonOf } from "../../errors.ts";
+import { damaged } from "./replies.ts";
 
 const IN_CLUSTER =
   "The Redis server is part of a cluster and has not these keys: give redisStore a cluster client (createCluster of node-redis, Cluster of ioredis). If it is one, the cluster's nodes do not agree about who has what.";
@@ -27,11 +28,17 @@ const SENTENCES: Readonly<Record<string, string>> = {
   WRONGTYPE: "A key with psession's prefix holds something else: choose a prefix of psession's own.",
 };
 
-/** Whatever a driver threw, as `store_unavailable` with a sentence that says what to do. */
+/** What our scripts say of a row that they cannot read; they name its key. */
+const DAMAGED = /damaged row: (\S+)/;
+
+/** Whatever a driver threw, as `store_unavailable`, or `store_misread` where the server has something else there, with a sentence that says what to do. */
 export function unavailable(error: unknown): PsessionError {
   if (error instanceof PsessionError) return error;
   const cause = withoutArguments(error);
-  return new PsessionError("store_unavailable", sentenceOf(error, cause.message), { cause });
+  const key = DAMAGED.exec(cause.message)?.[1];
+  if (key !== undefined) return damaged(`The key ${key}`);
+  const code = wordOf(cause.message) === "WRONGTYPE" ? "store_misread" : "store_unavailable";
+  return new PsessionError(code, sentenceOf(error, cause.message), { cause });
 }
 
 export function timedOut(timeout: number): PsessionError {
@@ -51,6 +58,12 @@ function sentenceOf(error: unknown, reason: string): string {
   if (/user executing the script can't/i.test(reason)) return NO_RIGHTS;
   if (/undeclared key/.test(reason)) {
     return "The server refuses scripts that derive the names of keys, as Dragonfly does by default: docs/stores/redis.md says which option allows it.";
+  }
+  if (/queue is full/i.test(reason)) {
+    return "The Redis client holds as many commands as it may (node-redis: commandsQueueMaxLength), as the server does not keep up or cannot be reached.";
+  }
+  if (nameOf(error) === "ClientOfflineError" || /enableOfflineQueue/.test(reason)) {
+    return "The Redis client has no connection, and keeps no commands until it has one (node-redis: disableOfflineQueue; ioredis: enableOfflineQueue).";
   }
   if (nameOf(error) === "ClientClosedError") {
     return "The Redis client is not connected: await client.connect() before the first request, and close it after psession.";

@@ -12,6 +12,7 @@ import type {
   ChangeResult,
   Ended,
   EndSelector,
+  ListedEntry,
   LockRequest,
   Naming,
   PruneResult,
@@ -20,11 +21,10 @@ import type {
   Store,
   StoreAdmin,
   Touch,
-  UserEntry,
   UserId,
 } from "../store.ts";
 import { RedisAdmin } from "./admin.ts";
-import { assertSiblings, asText, decodeFound, idsOf } from "./changes.ts";
+import { assertSiblings, decodeFound, idsOf } from "./changes.ts";
 import { clientFault, isRedisClient, type RedisClient, wireOf } from "./clients.ts";
 import { ClusterWriter } from "./cluster.ts";
 import { endEveryone } from "./everyone.ts";
@@ -32,8 +32,9 @@ import { Keys } from "./keys.ts";
 import { scripts } from "./lua/index.ts";
 import { setMark } from "./marks.ts";
 import { plainInsert, plainSave, savePlain } from "./plain.ts";
+import { listOf, misread, numberOf, textOrNone, textsOf, wordOf } from "./replies.ts";
 import { decodeSession, encodeUser, sessionHead } from "./rows.ts";
-import { listOf, Server, textsOf } from "./server.ts";
+import { Server } from "./server.ts";
 import { SingleWriter } from "./single.ts";
 import { Touches } from "./touches.ts";
 import { RedisTrail } from "./trail.ts";
@@ -89,7 +90,9 @@ const optionsSchema = v.strictObject({
 /** Sessions in Redis or Valkey, on a single server or a cluster, through the application's own client. */
 export function redisStore(options: RedisStoreOptions): Store {
   const { client, prefix, timeout, audit } = checkedOptions("redisStore", optionsSchema, options);
-  const server = new Server(wireOf(client), new Keys(prefix), timeout);
+  const wire = wireOf(client);
+  const keys = new Keys(wire.addsKeyPrefix ? prefix : wire.keyPrefix + prefix);
+  const server = new Server(wire, keys, timeout);
   return new RedisStore(
     server,
     server.isCluster ? new ClusterWriter(server, timeout) : new SingleWriter(server),
@@ -121,7 +124,7 @@ class RedisStore implements Store {
     const { keys } = this.#server;
     const raw =
       this.#reads === undefined
-        ? asText(
+        ? textOrNone(
             await this.#server.send(keys.session(id), ["GET", keys.session(id)], this.#server.deadline()),
           )
         : await this.#reads.get(id);
@@ -177,10 +180,11 @@ class RedisStore implements Store {
     const { keys } = this.#server;
     const args = [handle, encodeUser(userId), JSON.stringify(sessionHead({ name }))];
     const named = [keys.session(handle), keys.login(handle)] as const;
-    return asText(await this.#server.run(scripts.name, named, args, this.#server.deadline())) === "yes";
+    const reply = await this.#server.run(scripts.name, named, args, this.#server.deadline());
+    return wordOf(reply, ["yes", "no"]) === "yes";
   }
 
-  async list(userId: UserId): Promise<readonly UserEntry[]> {
+  async list(userId: UserId): Promise<readonly ListedEntry[]> {
     assertUserId(userId, this.userIds);
     return this.#writer.list(userId, this.#server.deadline());
   }
@@ -188,7 +192,7 @@ class RedisStore implements Store {
   clock = async (): Promise<number> => {
     const { prune } = this.#server.keys;
     const [seconds, micros] = textsOf(await this.#server.read(prune, ["TIME"], this.#server.deadline()));
-    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+    return numberOf(seconds) * 1000 + Math.floor(numberOf(micros) / 1000);
   };
 
   /** Every row has its expiry in Redis. */
@@ -199,19 +203,20 @@ class RedisStore implements Store {
   async claimPrune(now: number, interval: number): Promise<boolean> {
     const { prune } = this.#server.keys;
     const args = [String(now), String(interval)];
-    return asText(await this.#server.run(scripts.claim, [prune], args, this.#server.deadline())) === "yes";
+    const reply = await this.#server.run(scripts.claim, [prune], args, this.#server.deadline());
+    return wordOf(reply, ["yes", "no"]) === "yes";
   }
 
   async acquireLock({ name, owner, now, until }: LockRequest): Promise<number | undefined> {
     const key = this.#server.keys.lock(name);
     const args = [owner, String(now), String(until)];
-    const fence = asText(await this.#server.run(scripts.acquire, [key], args, this.#server.deadline()));
-    return fence === undefined ? undefined : Number(fence);
+    const fence = await this.#server.run(scripts.acquire, [key], args, this.#server.deadline());
+    return fence === null ? undefined : numberOf(fence);
   }
 
   async releaseLock(name: string, owner: string): Promise<void> {
     const key = this.#server.keys.lock(name);
-    await this.#server.run(scripts.release, [key], [owner], this.#server.deadline());
+    wordOf(await this.#server.run(scripts.release, [key], [owner], this.#server.deadline()), ["OK"]);
   }
 
   /** The client is the application's. */
@@ -220,13 +225,25 @@ class RedisStore implements Store {
   async #loadSessions(ids: readonly string[], since: number): Promise<ReadonlyMap<string, string>> {
     tellOfBatch(this.name, "findSession", ids.length);
     const names = ids.map((id) => this.#server.keys.session(id));
-    const reply = await this.#server.read(names[0] ?? "", ["MGET", ...names], this.#server.deadline(since));
-    const rows = listOf(reply);
+    const deadline = this.#server.deadline(since);
+    const get = async (name: string) => textOrNone(await this.#server.read(name, ["GET", name], deadline));
+    const [first = "", ...others] = names;
+    const rows = others.length === 0 ? [await get(first)] : await this.#readMany(first, names, deadline);
+    // MGET has the same null for a key that holds something else as for none: GET has an error for it.
+    const sure = others.length === 0 ? rows : rows.map((raw, index) => raw ?? get(names[index] ?? ""));
     const found = new Map<string, string>();
-    ids.forEach((id, index) => {
-      const raw = asText(rows[index]);
-      if (raw !== undefined) found.set(id, raw);
-    });
+    for (const [index, raw] of (await Promise.all(sure)).entries())
+      if (raw !== undefined) found.set(ids[index] ?? "", raw);
     return found;
+  }
+
+  async #readMany(
+    first: string,
+    names: readonly string[],
+    deadline: number,
+  ): Promise<readonly (string | undefined)[]> {
+    const rows = listOf(await this.#server.read(first, ["MGET", ...names], deadline)).map(textOrNone);
+    if (rows.length !== names.length) throw misread("a list of another length came");
+    return rows;
   }
 }

@@ -1,6 +1,6 @@
 import type { Mark, Proof } from "../store.ts";
-import { asText } from "./changes.ts";
 import { scripts } from "./lua/index.ts";
+import { damaged, textOrNone, wordOf } from "./replies.ts";
 import type { Server } from "./server.ts";
 
 /**
@@ -8,7 +8,8 @@ import type { Server } from "./server.ts";
  * and then the ending finds what it made, or after it, and then it sees the mark.
  */
 export async function setMark(server: Server, { name, at, until }: Mark, deadline: number): Promise<void> {
-  await server.run(scripts.mark, [server.keys.mark(name)], [String(at), String(until)], deadline);
+  const args = [String(at), String(until)];
+  wordOf(await server.run(scripts.mark, [server.keys.mark(name)], args, deadline), ["OK"]);
 }
 
 /** Where marks lie elsewhere than what rests on them. */
@@ -20,7 +21,10 @@ export async function isOutdated(
   const names = marks.map((name) => server.keys.mark(name));
   const found = await Promise.all(names.map((name) => server.send(name, ["GET", name], deadline)));
   return found.some((reply) => {
-    const raw = asText(reply);
-    return raw !== undefined && Number(raw.split(" ", 1)[0]) >= provedAt;
+    const raw = textOrNone(reply);
+    if (raw === undefined) return false;
+    const at = /^(\S+) \S+$/.exec(raw)?.[1];
+    if (!Number.isFinite(Number(at))) throw damaged("A mark");
+    return Number(at) >= provedAt;
   });
 }

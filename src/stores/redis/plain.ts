@@ -1,8 +1,9 @@
 import type { Change, ChangeResult, Proof, RememberedUse, SessionRow, SessionUpdate } from "../store.ts";
 import { assertSiblings, decodeResult, encodeRotation, nextCall, usedHead } from "./changes.ts";
 import { scripts } from "./lua/index.ts";
+import { textsOf } from "./replies.ts";
 import { newSessionHead, sessionHead } from "./rows.ts";
-import { type Server, textsOf } from "./server.ts";
+import type { Server } from "./server.ts";
 
 /** A session that stays with its user and its login, which is rotated or used besides. */
 export interface PlainSave {
@@ -11,12 +12,13 @@ export interface PlainSave {
   readonly use?: RememberedUse | undefined;
 }
 
-/** A new session without a login, and nothing else. */
+/** A new session without a login, a tag, and anything else. */
 export function plainInsert({ insert, proof, ...change }: Change): SessionRow | undefined {
   const { rotate, hold, stray, remember, update, use, end, caps } = change;
   if (proof !== undefined && insert?.userId === undefined) return undefined;
   const others = rotate ?? hold ?? stray ?? remember ?? update ?? use ?? end?.[0] ?? caps?.[0];
-  return others === undefined && insert?.rememberedId === undefined ? insert : undefined;
+  const isMore = insert?.rememberedId !== undefined || insert?.tag !== undefined;
+  return others === undefined && !isMore ? insert : undefined;
 }
 
 export function plainSave({ update, rotate, use, ...change }: Change): PlainSave | undefined {
@@ -24,14 +26,8 @@ export function plainSave({ update, rotate, use, ...change }: Change): PlainSave
   const others =
     proof ?? hold ?? stray ?? remember ?? insert ?? end?.[0] ?? caps?.[0] ?? use?.confirm ?? (rotate && use);
   if (update === undefined || others !== undefined) return undefined;
-  const moves = "userId" in update.set || "rememberedId" in update.set;
+  const moves = "userId" in update.set || "rememberedId" in update.set || "tag" in update.set;
   return moves ? undefined : { update, rotate, use };
-}
-
-export interface Inserted {
-  readonly result: ChangeResult;
-  /** Its user's index should be swept. */
-  readonly isDue: boolean;
 }
 
 /** `indexKey`: of its user, where the script reaches it, and with it the marks of a proof. */
@@ -41,7 +37,7 @@ export async function insertPlain(
   deadline: number,
   indexKey?: string,
   proof?: Proof,
-): Promise<Inserted> {
+): Promise<ChangeResult> {
   const until = String(Math.ceil(row.absoluteDeadline));
   const by = nextCall();
   const head = { ...newSessionHead(row), by, ...(row.userId === undefined ? {} : { ix: until }) };
@@ -55,8 +51,7 @@ export async function insertPlain(
         [...args, until, `s:${row.id}`, ...(proof === undefined ? [] : [String(proof.provedAt)])],
         deadline,
       ));
-  const result = decodeResult(textsOf(reply));
-  return { result: result ?? { done: true, ended: [] }, isDue: result === undefined };
+  return decodeResult(textsOf(reply));
 }
 
 /** Undefined, and nothing done, where the index of its user has to know. */
@@ -76,5 +71,6 @@ export async function savePlain(
   if (loginId !== undefined) assertSiblings([id, loginId]);
   const named: [string, ...string[]] =
     loginId === undefined ? [keys.session(id)] : [keys.session(id), keys.login(loginId)];
-  return decodeResult(textsOf(await server.run(scripts.save, named, args, deadline)));
+  const words = textsOf(await server.run(scripts.save, named, args, deadline));
+  return words[0] === "more" ? undefined : decodeResult(words);
 }

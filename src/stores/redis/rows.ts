@@ -1,5 +1,5 @@
 import type { EndSelector, Level, RememberedRow, Rotation, SessionRow, UserId } from "../store.ts";
-import { unavailable } from "./failures.ts";
+import { damaged } from "./replies.ts";
 
 /**
  * A row is a JSON object, its head, with two letters for each field and none for what is undefined; in a session
@@ -32,11 +32,19 @@ const bytes = (name: string): Field<Uint8Array> => ({
   encode: (value) => Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64url"),
 });
 
+const DIGEST_LENGTH = 32;
+const SALT_LENGTH = 16;
+
 /** 7 and "7" are two users, so the kind goes with the value. */
 export const encodeUser = (userId: UserId): string =>
   typeof userId === "number" ? `n${userId}` : `s${userId}`;
-export const decodeUser = (value: string): UserId =>
-  value.startsWith("n") ? Number(value.slice(1)) : value.slice(1);
+export function decodeUser(value: unknown): UserId {
+  const text = typeof value === "string" ? value : "";
+  const id = text.slice(1);
+  if (text.startsWith("s")) return id;
+  if (text.startsWith("n") && Number.isSafeInteger(numberIn(id))) return Number(id);
+  throw damaged("A user's id");
+}
 
 const user: Field<UserId> = { name: "us", encode: encodeUser };
 
@@ -100,60 +108,114 @@ const LOGIN_FIELDS = Object.entries<Field<unknown>>(LOGIN as AnyFields);
 
 export function decodeSession(id: string, raw: string): SessionRow {
   const end = raw.indexOf("\n");
-  const head = parsed(raw.slice(0, end));
-  return {
+  const head = parsed(end < 0 ? "" : raw.slice(0, end), "session", id);
+  const row: SessionRow = {
     id,
     secret: bytesOf(head["se"]),
-    secretAt: Number(head["sa"]),
+    secretAt: numberIn(head["sa"]),
     previousSecret: ifThere(head["ps"], bytesOf),
     retiredSecret: ifThere(head["rs"], bytesOf),
-    fence: Number(head["fe"]),
+    fence: numberIn(head["fe"]),
     rememberedId: head["re"],
     userId: ifThere(head["us"], decodeUser),
     level: head["le"] as Level,
-    authenticatedAt: ifThere(head["au"], Number),
-    confirmFrom: ifThere(head["cf"], Number),
+    authenticatedAt: ifThere(head["au"], numberIn),
+    confirmFrom: ifThere(head["cf"], numberIn),
     data: raw.slice(end + 1),
-    version: Number(head["ve"]),
-    createdAt: Number(head["cr"]),
-    beganAt: Number(head["ba"]),
-    lastSeenAt: Number(head["ls"]),
-    idleDeadline: Number(head["id"]),
-    absoluteDeadline: Number(head["ab"]),
+    version: numberIn(head["ve"]),
+    createdAt: numberIn(head["cr"]),
+    beganAt: numberIn(head["ba"]),
+    lastSeenAt: numberIn(head["ls"]),
+    idleDeadline: numberIn(head["id"]),
+    absoluteDeadline: numberIn(head["ab"]),
     userAgent: head["ua"],
     address: head["ad"],
     name: head["na"],
     tag: head["ta"],
-    pruneAfter: Number(head["pr"]),
+    pruneAfter: numberIn(head["pr"]),
   };
+  if (!isSession(row)) throw damaged(`The session ${id}`);
+  return row;
 }
 
 export function decodeLogin(id: string, raw: string): RememberedRow {
-  const head = parsed(raw);
-  return {
+  const head = parsed(raw, "login", id);
+  const row: RememberedRow = {
     id,
     userId: decodeUser(head["us"] ?? ""),
     token: bytesOf(head["to"]),
     previous: ifThere(head["pv"], bytesOf),
     superseded: ifThere(head["su"], bytesOf),
-    supersededAt: ifThere(head["sw"], Number),
+    supersededAt: ifThere(head["sw"], numberIn),
     salt: bytesOf(head["sl"]),
     keyId: head["ke"] ?? "",
-    generation: Number(head["ge"]),
-    rotatedAt: Number(head["ro"]),
-    confirmedAt: ifThere(head["ca"], Number),
-    strays: Number(head["st"]),
-    createdAt: Number(head["cr"]),
-    lastUsedAt: Number(head["lu"]),
-    idleDeadline: Number(head["id"]),
-    absoluteDeadline: Number(head["ab"]),
-    revokedAt: ifThere(head["rv"], Number),
+    generation: numberIn(head["ge"]),
+    rotatedAt: numberIn(head["ro"]),
+    confirmedAt: ifThere(head["ca"], numberIn),
+    strays: numberIn(head["st"]),
+    createdAt: numberIn(head["cr"]),
+    lastUsedAt: numberIn(head["lu"]),
+    idleDeadline: numberIn(head["id"]),
+    absoluteDeadline: numberIn(head["ab"]),
+    revokedAt: ifThere(head["rv"], numberIn),
     revokedReason: head["rr"],
     name: head["na"],
     tag: head["ta"],
-    pruneAfter: Number(head["pr"]),
+    pruneAfter: numberIn(head["pr"]),
   };
+  if (!isLogin(row)) throw damaged(`The remembered login ${id}`);
+  return row;
 }
+
+/*
+ * A field that is missing or of another kind would be taken for a secret that does not fit, or a time that is over, and its
+ * owner be signed out. One sum tells of all numbers, as none of these is finite with one that is not.
+ */
+
+const LEVELS: ReadonlySet<unknown> = new Set<Level>(["anonymous", "remembered", "login"]);
+
+function isSession(row: SessionRow): boolean {
+  const { authenticatedAt = 0, confirmFrom = 0, fence, version } = row;
+  const times = row.secretAt + row.createdAt + row.beganAt + row.lastSeenAt + authenticatedAt + confirmFrom;
+  const deadlines = row.idleDeadline + row.absoluteDeadline + row.pruneAfter;
+  return (
+    Number.isFinite(times + deadlines) &&
+    Number.isSafeInteger(version) &&
+    Number.isSafeInteger(fence) &&
+    LEVELS.has(row.level) &&
+    isDigest(row.secret) &&
+    (row.previousSecret === undefined || isDigest(row.previousSecret)) &&
+    (row.retiredSecret === undefined || isDigest(row.retiredSecret)) &&
+    isTextOrNone(row.rememberedId) &&
+    isTextOrNone(row.userAgent) &&
+    isTextOrNone(row.address) &&
+    isTextOrNone(row.name) &&
+    isTextOrNone(row.tag)
+  );
+}
+
+function isLogin(row: RememberedRow): boolean {
+  const { supersededAt = 0, confirmedAt = 0, revokedAt = 0, generation, strays } = row;
+  const times = row.rotatedAt + row.createdAt + row.lastUsedAt + supersededAt + confirmedAt + revokedAt;
+  const deadlines = row.idleDeadline + row.absoluteDeadline + row.pruneAfter;
+  return (
+    Number.isFinite(times + deadlines) &&
+    Number.isSafeInteger(generation) &&
+    Number.isSafeInteger(strays) &&
+    isDigest(row.token) &&
+    (row.previous === undefined || isDigest(row.previous)) &&
+    (row.superseded === undefined || isDigest(row.superseded)) &&
+    row.salt.length === SALT_LENGTH &&
+    row.keyId !== "" &&
+    isTextOrNone(row.keyId) &&
+    isTextOrNone(row.revokedReason) &&
+    isTextOrNone(row.name) &&
+    isTextOrNone(row.tag)
+  );
+}
+
+const isDigest = ({ length }: Uint8Array): boolean => length === DIGEST_LENGTH;
+const isTextOrNone = (value: unknown): boolean => value === undefined || typeof value === "string";
 
 /** Of a whole row: what is undefined is left out. */
 export const newSessionHead = (row: SessionRow): Head => encodeRow(SESSION_FIELDS, row);
@@ -168,17 +230,21 @@ export const tombstone = ({ reason, at, pruneAfter }: Pick<EndSelector, "reason"
   loginHead({ revokedAt: at, revokedReason: reason, pruneAfter });
 
 /** The parser's own error would quote the row. */
-function parsed(raw: string): Head {
+function parsed(raw: string, kind: "session" | "login", id: string): Head {
   try {
-    return JSON.parse(raw) as Head;
-  } catch {
-    throw unavailable(new Error("a row is none of psession's, or damaged"));
-  }
+    const head: unknown = JSON.parse(raw);
+    if (typeof head === "object" && head !== null) return head as Head;
+  } catch {}
+  throw damaged(`The ${kind === "login" ? "remembered login" : kind} ${id}`);
 }
 
 type AnyFields = Readonly<Record<string, Field<unknown>>>;
 
-const bytesOf = (text: string | undefined): Uint8Array => Buffer.from(text ?? "", "base64url");
+const bytesOf = (text: unknown): Uint8Array => Buffer.from(typeof text === "string" ? text : "", "base64url");
+
+/** Not a number for what is none: `Number` takes empty text and null for 0. */
+const numberIn = (text: unknown): number =>
+  typeof text === "string" && text !== "" ? Number(text) : Number.NaN;
 
 const ifThere = <T>(text: string | undefined, read: (text: string) => T): T | undefined =>
   text === undefined ? undefined : read(text);

@@ -1,6 +1,7 @@
 import { TAG_LENGTH } from "../../secrets.ts";
 import type { Node } from "./clients.ts";
-import { listOf, type Server, textOf, textsOf } from "./server.ts";
+import { listOf, textOf, textsOf } from "./replies.ts";
+import type { Server } from "./server.ts";
 
 /** Where reading through all keys goes on: a server, and its cursor. */
 export interface Position {

@@ -2,6 +2,7 @@ import type { Node, Wire } from "./clients.ts";
 import { isNoScript, timedOut, unavailable } from "./failures.ts";
 import type { Keys } from "./keys.ts";
 import type { Script } from "./lua/index.ts";
+import { promiseOf } from "./replies.ts";
 
 /** So many writes fit into the buffers of a connection whose server stands still. */
 const MOST_AT_ONCE = 64;
@@ -60,7 +61,7 @@ export class Server {
 
   /** Names of keys as the server has them begin with this. */
   get fullPrefix(): string {
-    return this.#wire.keyPrefix + this.keys.prefix;
+    return this.#wire.addsKeyPrefix ? this.#wire.keyPrefix + this.keys.prefix : this.keys.prefix;
   }
 
   #within(deadline: number, send: () => Promise<unknown>, controller?: AbortController): Promise<unknown> {
@@ -77,7 +78,7 @@ export class Server {
         reject(isNoScript(error) ? error : unavailable(error));
       };
       try {
-        send().then((reply) => {
+        promiseOf(send()).then((reply) => {
           clearTimeout(timer);
           resolve(reply);
         }, failed);
@@ -103,14 +104,3 @@ export class Server {
     }
   }
 }
-
-/** A reply that is a list; anything else is no reply to our scripts. */
-export function listOf(reply: unknown): readonly unknown[] {
-  if (!Array.isArray(reply)) throw unavailable(new Error("the reply has another shape than was asked for"));
-  return reply;
-}
-
-export const textsOf = (reply: unknown): string[] => listOf(reply).map(textOf);
-
-/** Clients may be set up to give bytes. */
-export const textOf = (value: unknown): string => (typeof value === "string" ? value : String(value));

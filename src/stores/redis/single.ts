@@ -1,21 +1,27 @@
+import { listed } from "../devices.ts";
 import type {
   Change,
   ChangeResult,
   Ended,
   EndSelector,
+  ListedEntry,
   Proof,
   SessionRow,
-  UserEntry,
   UserId,
 } from "../store.ts";
 import { decodeAnswer, decodeEnded, decodeListing, encodeChange, encodeOrder, rowKeys } from "./changes.ts";
 import { scripts } from "./lua/index.ts";
 import { insertPlain } from "./plain.ts";
+import { listOf, textsOf, wordOf } from "./replies.ts";
 import { encodeUser } from "./rows.ts";
-import { type Server, textsOf } from "./server.ts";
+import type { Server } from "./server.ts";
+import { perSlot } from "./slots.ts";
 import type { Writer } from "./writer.ts";
 
-/** A single server: every call is one script, so nothing gets between its parts. */
+/** What scripts say of an index that is too long for one. */
+const MANY = "many";
+
+/** A single server: every call is one script, so nothing gets between its parts; but for a user of very many devices. */
 export class SingleWriter implements Writer {
   readonly #server: Server;
 
@@ -23,13 +29,10 @@ export class SingleWriter implements Writer {
     this.#server = server;
   }
 
-  async insert(row: SessionRow, proof: Proof | undefined, deadline: number): Promise<ChangeResult> {
+  insert(row: SessionRow, proof: Proof | undefined, deadline: number): Promise<ChangeResult> {
     const { userId } = row;
     const index = userId === undefined ? undefined : this.#server.keys.user(encodeUser(userId));
-    const { result, isDue } = await insertPlain(this.#server, row, deadline, index, proof);
-    // A list tidies up: also for users who sign in often and never look at their devices.
-    if (isDue && userId !== undefined) await this.list(userId, deadline).catch(() => {});
-    return result;
+    return insertPlain(this.#server, row, deadline, index, proof);
   }
 
   async apply(change: Change, deadline: number): Promise<ChangeResult> {
@@ -58,12 +61,37 @@ export class SingleWriter implements Writer {
     const user = userId === undefined ? "" : encodeUser(userId);
     const named: [string, ...string[]] =
       handle === undefined ? [keys.user(user)] : [keys.session(handle), keys.login(handle)];
-    return decodeEnded(textsOf(await this.#server.run(scripts.end, named, [order], deadline)));
+    const words = textsOf(await this.#server.run(scripts.end, named, [order], deadline));
+    if (words[0] !== MANY) return decodeEnded(words);
+    const index = named[0];
+    const ended = await this.#inParts(index, (key, part) =>
+      this.#server.run(scripts.end, [key, index], [order, ...part], this.#server.deadline()),
+    );
+    return ended.flatMap((reply) => decodeEnded(textsOf(reply)));
   }
 
-  async list(userId: UserId, deadline: number): Promise<UserEntry[]> {
+  async list(userId: UserId, deadline: number): Promise<ListedEntry[]> {
     const user = encodeUser(userId);
-    const reply = await this.#server.run(scripts.list, [this.#server.keys.user(user)], [user], deadline);
-    return decodeListing(reply).entries;
+    const index = this.#server.keys.user(user);
+    const reply = await this.#server.run(scripts.list, [index], [user], deadline);
+    if (listOf(reply).length > 1) return decodeListing(reply).entries.map(listed);
+    wordOf(listOf(reply)[0], [MANY]);
+    const parts = await this.#inParts(index, (key, part) =>
+      this.#server.run(scripts.list, [key, index], [user, ...part], this.#server.deadline()),
+    );
+    return parts.flatMap((part) => decodeListing(part).entries.map(listed));
+  }
+
+  /**
+   * Of a user with so many devices that one script would keep everybody waiting. Whoever signs in or out between two parts is
+   * in neither or one of them; marks see to those that must not slip through.
+   */
+  async #inParts(
+    index: string,
+    run: (key: string, part: readonly string[]) => Promise<unknown>,
+  ): Promise<unknown[]> {
+    const range = ["ZRANGE", index, "0", "-1"];
+    const handles = textsOf(await this.#server.send(index, range, this.#server.deadline()));
+    return perSlot(this.#server, handles, run);
   }
 }

@@ -3,6 +3,7 @@ import { tellOfBatch } from "../../tracing.ts";
 import type { Touch } from "../store.ts";
 import { assertSiblings, encodeTouch } from "./changes.ts";
 import { scripts } from "./lua/index.ts";
+import { wordOf } from "./replies.ts";
 import type { Server } from "./server.ts";
 
 /** Touches of one script: enough to spare round trips, and no more than others can wait for. */
@@ -71,11 +72,7 @@ export class Touches {
     const [first, ...rest] = named;
     if (first === undefined) return;
     tellOfBatch(this.#store, "touch", touches.length);
-    await this.#server.run(
-      scripts.touch,
-      [first, ...rest],
-      [JSON.stringify(touches.map(encodeTouch))],
-      deadline,
-    );
+    const args = [JSON.stringify(touches.map(encodeTouch))];
+    wordOf(await this.#server.run(scripts.touch, [first, ...rest], args, deadline), ["OK"]);
   }
 }

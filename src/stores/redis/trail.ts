@@ -1,6 +1,7 @@
 import { type AuditEntry, type AuditQuery, type AuditTrail, earliestAuditId } from "../audit.ts";
+import { damaged, numberOf, textsOf } from "./replies.ts";
 import { decodeUser, encodeUser } from "./rows.ts";
-import { type Server, textsOf } from "./server.ts";
+import type { Server } from "./server.ts";
 
 /** Entries of one page while counting: a reply has to fit into memory, and others wait for it. */
 const PAGE = 1000;
@@ -44,8 +45,8 @@ export class RedisTrail implements AuditTrail {
     const members = await this.#texts(range);
     const byUser = Map.groupBy(members, (member) => decode(member).userId);
     for (const [user, own] of byUser)
-      if (user !== undefined) await this.#send(["ZREM", keys.auditOf(encodeUser(user)), ...own]);
-    if (members.length > 0) await this.#send(["ZREM", keys.audit, ...members]);
+      if (user !== undefined) numberOf(await this.#send(["ZREM", keys.auditOf(encodeUser(user)), ...own]));
+    if (members.length > 0) numberOf(await this.#send(["ZREM", keys.audit, ...members]));
     return members.length;
   }
 
@@ -71,7 +72,7 @@ export class RedisTrail implements AuditTrail {
   }
 
   async #add(key: string, entries: readonly AuditEntry[]): Promise<void> {
-    await this.#send(["ZADD", key, ...entries.flatMap((entry) => ["0", encode(entry)])]);
+    numberOf(await this.#send(["ZADD", key, ...entries.flatMap((entry) => ["0", encode(entry)])]));
   }
 
   #send(args: [string, string, ...string[]]): Promise<unknown> {
@@ -95,10 +96,16 @@ const encode = ({ id, at, event, userId, handle, address, detail }: AuditEntry):
   });
 
 function decode(member: string): AuditEntry {
-  const { user, ...rest } = JSON.parse(member.slice(ID_LENGTH)) as Omit<AuditEntry, "id" | "userId"> & {
-    user?: string;
-  };
+  const { user, ...rest } = parsed(member.slice(ID_LENGTH));
   const { at, event, handle, address, detail } = rest;
   const userId = user === undefined ? undefined : decodeUser(user);
   return { id: member.slice(0, ID_LENGTH), at, event, userId, handle, address, detail };
+}
+
+function parsed(text: string): Omit<AuditEntry, "id" | "userId"> & { user?: string } {
+  try {
+    const entry = JSON.parse(text);
+    if (Number.isFinite(entry.at) && typeof entry.event === "string") return entry;
+  } catch {}
+  throw damaged("An entry of the audit trail");
 }

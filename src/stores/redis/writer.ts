@@ -3,9 +3,9 @@ import type {
   ChangeResult,
   Ended,
   EndSelector,
+  ListedEntry,
   Proof,
   SessionRow,
-  UserEntry,
   UserId,
 } from "../store.ts";
 
@@ -15,5 +15,5 @@ export interface Writer {
   insert(row: SessionRow, proof: Proof | undefined, deadline: number): Promise<ChangeResult>;
   apply(change: Change, deadline: number): Promise<ChangeResult>;
   end(selector: EndSelector, deadline: number): Promise<Ended[]>;
-  list(userId: UserId, deadline: number): Promise<UserEntry[]>;
+  list(userId: UserId, deadline: number): Promise<ListedEntry[]>;
 }

@@ -1,5 +1,5 @@
 import type { AuditEntry } from "../audit.ts";
-import type { RememberedRow, SessionRow } from "../store.ts";
+import type { ListedSession, RememberedRow, SessionRow } from "../store.ts";
 
 /** What a row's fields hold, in the order in which `schema.ts` has them; undefined for what there is not. */
 export type Values = readonly unknown[];
@@ -38,6 +38,18 @@ export const assembleSession = (values: Values): SessionRow =>
     tag: values[21],
     pruneAfter: values[22],
   }) satisfies Fields<SessionRow> as SessionRow;
+
+const DATA = 11;
+
+/** Of the same columns without the data. */
+export function assembleListed(values: Values): ListedSession {
+  const { data: _, ...session } = assembleSession([
+    ...values.slice(0, DATA),
+    undefined,
+    ...values.slice(DATA),
+  ]);
+  return session;
+}
 
 export const assembleLogin = (values: Values): RememberedRow =>
   ({

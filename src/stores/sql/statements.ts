@@ -1,6 +1,8 @@
 import { assertUserId } from "../../user-id.ts";
 import { type AuditEntry, type AuditQuery, earliestAuditId } from "../audit.ts";
 import type {
+  ListedEntry,
+  ListedSession,
   LockRequest,
   Misfit,
   Remembered,
@@ -12,7 +14,7 @@ import type {
   UserId,
 } from "../store.ts";
 import { valueIn } from "./answers.ts";
-import { assembleEntry, assembleLogin, assembleSession } from "./assemble.ts";
+import { assembleEntry, assembleListed, assembleLogin, assembleSession } from "./assemble.ts";
 import { type Dialect, qualified, roundedUp } from "./dialect.ts";
 import { isMark } from "./marks.ts";
 import { PRUNE } from "./programs/keep-house.ts";
@@ -59,6 +61,9 @@ export class Statements {
   readonly #inserts = new Map<Table, string>();
   readonly #kept = new Map<string, string>();
   readonly #joined: string;
+  /** The same without the sessions' data. */
+  readonly #listed: string;
+  readonly #readListedSession: (raw: RawRow) => ListedSession | undefined;
   readonly #session: Selection<SessionRow>;
   readonly #entryList: string;
   readonly #reading: Reading;
@@ -78,9 +83,12 @@ export class Statements {
     this.a = this.#columns(schema.audit);
     this.#reading = new Reading(schema, dialect);
     this.#session = this.#reading.selection<SessionRow>(schema.sessions, assembleSession, "s");
+    const listed = this.#reading.selection<ListedSession>(withoutData(schema.sessions), assembleListed, "s");
     const login = this.#reading.selection<RememberedRow>(schema.logins, assembleLogin, "l");
     const entry = this.#reading.selection<AuditEntry>(schema.audit, assembleEntry, "a");
     this.#joined = `SELECT ${login.list}, ${this.#session.list}`;
+    this.#listed = `SELECT ${login.list}, ${listed.list}`;
+    this.#readListedSession = listed.readDamaged;
     this.#entryList = entry.list;
     this.sessionOf = this.#reading.rows<SessionRow>(schema.sessions, assembleSession, (_, index) => index);
     this.readSession = this.#session.read;
@@ -152,12 +160,12 @@ export class Statements {
 
   get #sessionsOf(): string {
     const { S, L, s, l } = this;
-    return `${this.#joined} FROM ${S} s LEFT JOIN ${L} l ON l.${l.id} = s.${s.rememberedId} AND l.${l.revokedAt} IS NULL WHERE ${this.#isUser(`s.${s.userId}`)}`;
+    return `${this.#listed} FROM ${S} s LEFT JOIN ${L} l ON l.${l.id} = s.${s.rememberedId} AND l.${l.revokedAt} IS NULL WHERE ${this.#isUser(`s.${s.userId}`)}`;
   }
 
   get #lonelyLoginsOf(): string {
     const { S, L, s, l } = this;
-    return `${this.#joined} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE ${this.#isUser(`l.${l.userId}`)} AND l.${l.revokedAt} IS NULL AND s.${s.id} IS NULL`;
+    return `${this.#listed} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE ${this.#isUser(`l.${l.userId}`)} AND l.${l.revokedAt} IS NULL AND s.${s.id} IS NULL`;
   }
 
   /** Where a page of so many rows or more ends: the ids behind its last, of either table; null where nothing is left. */
@@ -668,11 +676,18 @@ export class Statements {
 
   /** A revoked login is no device, and a session that is left of one stands by itself. */
   readEntry(raw: RawRow): UserEntry | undefined {
+    return this.#entry(raw, this.readDamaged(raw));
+  }
+
+  #entry<Session extends ListedSession>(raw: RawRow, session: Session | undefined) {
     const joined = this.#readDamagedLogin(raw);
     const login = joined?.revokedAt === undefined ? joined : undefined;
-    const session = this.readDamaged(raw);
     if (session !== undefined) return { session, login };
-    return login === undefined ? undefined : { session: undefined, login };
+    return login === undefined ? undefined : { session, login };
+  }
+
+  readListed(raw: RawRow): ListedEntry | undefined {
+    return this.#entry(raw, this.#readListedSession(raw));
   }
 
   #columns<Field extends string>(table: Table<Field>): Columns<Field> {
@@ -680,3 +695,8 @@ export class Statements {
     return Object.fromEntries(entries) as Columns<Field>;
   }
 }
+
+const isListed = (column: Column<keyof SessionRow>): column is Column<keyof ListedSession> =>
+  column.field !== "data";
+
+const withoutData = ({ columns }: Schema["sessions"]) => ({ columns: columns.filter(isListed) });

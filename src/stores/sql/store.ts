@@ -9,6 +9,7 @@ import type {
   ChangeResult,
   Ended,
   EndSelector,
+  ListedEntry,
   LockRequest,
   MigrateOptions,
   Naming,
@@ -18,7 +19,6 @@ import type {
   Store,
   StoreAdmin,
   Touch,
-  UserEntry,
   UserId,
   UserIdKind,
 } from "../store.ts";
@@ -176,7 +176,7 @@ export class SqlStore implements Store {
     });
   }
 
-  async list(userId: UserId): Promise<readonly UserEntry[]> {
+  async list(userId: UserId): Promise<readonly ListedEntry[]> {
     return (await this.#whenReady()).run(() => ofUser(this.statements, userId), { isRepeatable: true });
   }
 

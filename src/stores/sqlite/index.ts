@@ -30,6 +30,7 @@ import type {
   ChangeResult,
   Ended,
   EndSelector,
+  ListedEntry,
   LockRequest,
   MigrateOptions,
   Naming,
@@ -39,7 +40,6 @@ import type {
   Store,
   StoreAdmin,
   Touch,
-  UserEntry,
   UserId,
   UserIdKind,
 } from "../store.ts";
@@ -221,7 +221,7 @@ class SqliteStore implements Store {
     return this.#retrying(() => this.#transact(nameProgram(this.#statements, naming)));
   }
 
-  async list(userId: UserId): Promise<readonly UserEntry[]> {
+  async list(userId: UserId): Promise<readonly ListedEntry[]> {
     return this.#retrying(() => this.#execute(ofUser(this.#statements, userId)));
   }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { listed } from "../../stores/devices.ts";
 import type { UserId, UserIdKind } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
 import { type Cases, done, ENDING, ids } from "./scene.ts";
@@ -150,7 +151,10 @@ export const users: Cases = {
     await store.end({ handle: revoked.id, ...ENDING });
     const entries = await store.list(ada);
     assert.equal(entries.length, 2);
-    assert.deepEqual(plain(entries.find((entry) => entry.session !== undefined)), plain({ session, login }));
+    assert.deepEqual(
+      plain(entries.find((entry) => entry.session !== undefined)),
+      plain(listed({ session, login })),
+    );
     assert.deepEqual(
       plain(entries.find((entry) => entry.session === undefined)),
       plain({ session: undefined, login: lonely }),

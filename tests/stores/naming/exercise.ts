@@ -2,6 +2,7 @@ import { expect } from "vitest";
 import type { Store, UserId } from "../../../src/index.ts";
 import { newId } from "../../../src/secrets.ts";
 import { newAuditId } from "../../../src/stores/audit.ts";
+import { listed } from "../../../src/stores/devices.ts";
 import { digestOf, plain, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
 
 export const ADA: Record<Store["userIds"], UserId> = {
@@ -121,7 +122,7 @@ export async function exercise(store: Store): Promise<void> {
   const touched = { ...session, ...seen, confirmFrom: undefined };
   const used = { ...login, ...use, confirmedAt: T0 + 20 };
   expect(await found()).toEqual(plain({ login: used, session: touched }));
-  expect(plain(await store.list(userId))).toEqual(plain([{ login: used, session: touched }]));
+  expect(plain(await store.list(userId))).toEqual(plain([listed({ login: used, session: touched })]));
 
   const set = {
     token: digestOf("next"),

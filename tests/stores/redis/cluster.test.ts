@@ -1,6 +1,7 @@
 import { Cluster, Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { newId, tagOf } from "../../../src/secrets.ts";
+import { listed } from "../../../src/stores/devices.ts";
 import { type IoRedisClient, redisStore } from "../../../src/stores/redis/index.ts";
 import { digestOf, plain, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
 import { TestBrowser, testApp } from "../../support/app.ts";
@@ -248,7 +249,7 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
     await redis.zadd(key, now - HOUR_AND_MORE, `s:${session.id}`, now - HOUR_AND_MORE, `l:${login.id}`);
     expect(await store.list("ada")).toHaveLength(1);
     expect(await redis.zcard(key)).toBe(3);
-    expect(plain(await store.list("ada"))).toEqual(plain([{ session, login }]));
+    expect(plain(await store.list("ada"))).toEqual(plain([listed({ session, login })]));
   });
 
   test("a user who signs in and out for years does not fill the index", async () => {

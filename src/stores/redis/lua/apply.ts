@@ -107,21 +107,29 @@ end
 -- What the indexes of users must have: a new login, and a session that has a new user or that lives longer than
 -- was said before (ix). Together with its login, as that brings it back.
 
-local needs = {}
-local function need(user, handle, deadline)
-  local of_user = needs[user] or { deadline = 0, handles = {} }
-  of_user.deadline = math.max(of_user.deadline, deadline)
-  of_user.handles[#of_user.handles + 1] = handle
-  needs[user] = of_user
+-- On a single server the devices of a tag have an index of their own, as a sign-in under it looks for them alone.
+local function tag_key(user, tag) return base .. 'tag:' .. #user .. ':' .. user .. ':' .. tag end
+
+local needs, tagged = {}, {}
+local function note(needed, name, handle, deadline)
+  local known = needed[name] or { deadline = 0, handles = {} }
+  known.deadline = math.max(known.deadline, deadline)
+  known.handles[#known.handles + 1] = handle
+  needed[name] = known
 end
-if remember then need(remember.head.us, 'l:' .. remember.id, num(remember.head.ab)) end
+local function need(user, handle, deadline, tag)
+  note(needs, user, handle, deadline)
+  if tag then note(tagged, tag_key(user, tag), handle, deadline) end
+end
+if remember then need(remember.head.us, 'l:' .. remember.id, num(remember.head.ab), remember.head.ta) end
 if written and written.head.us then
   local head = written.head
-  if insert or head.us ~= user_before or num(head.ab) > num(head.ix) then
+  local is_retagged = update and head.ta and update.set.ta
+  if insert or is_retagged or head.us ~= user_before or num(head.ab) > num(head.ix) then
     local owner = login(head.re)
     local deadline = math.max(num(head.ab), owner and num(owner.head.ab) or 0)
     head.ix = digits(math.ceil(deadline))
-    need(head.us, 's:' .. written.id, deadline)
+    need(head.us, 's:' .. written.id, deadline, head.ta)
   end
 end
 if change.apart then
@@ -145,9 +153,16 @@ local function counts(entry, cap)
   local row = entry.session or entry.login
   return deadline_of(entry) >= num(cap.at) and is_in_realm(entry, cap.realm) and (not cap.tag or row.head.ta == cap.tag)
 end
+-- A device has a handle at least: fewer handles than a cap allows need no look.
+local looked_at = {}
 for _, cap in ipairs(caps) do
-  local handles = redis.call('ZRANGE', base .. 'u:' .. cap.user, 0, -1)
-  for _, handle in ipairs(needs[cap.user] and needs[cap.user].handles or {}) do handles[#handles + 1] = handle end
+  local key = cap.tag and tag_key(cap.user, cap.tag) or base .. 'u:' .. cap.user
+  local added = needs[cap.user] and needs[cap.user].handles or {}
+  local handles = {}
+  if cap.tag or redis.call('ZCARD', key) + #added > cap.most then
+    handles = redis.call('ZRANGE', key, 0, -1)
+    looked_at[key] = { user = cap.user, handles = handles }
+  end
   local others = {}
   for _, entry in ipairs(devices(cap.user, handles)) do
     if not is_own(entry) and counts(entry, cap) then others[#others + 1] = entry end
@@ -160,15 +175,19 @@ end
 
 -- Writes.
 
+local counts_of = {}
 if not change.apart then
-  for user, of_user in pairs(needs) do
+  for key, known in pairs(tagged) do counts_of[key] = index(key, known.deadline, known.handles) end
+  for user, known in pairs(needs) do
     local key = base .. 'u:' .. user
-    if due_for_sweep(index(key, of_user.deadline, of_user.handles)) then
-      sweep(key, user, redis.call('ZRANGE', key, 0, -1))
-    end
+    counts_of[key] = index(key, known.deadline, known.handles)
   end
 end
 save()
+for key, looked in pairs(looked_at) do sweep(key, looked.user, looked.handles) end
+for key, count in pairs(counts_of) do
+  if not looked_at[key] then sweep_some(key, count) end
+end
 return ended
 `;
 

@@ -3,8 +3,20 @@ import { APPLY, TOUCH } from "./apply.ts";
 import { ACQUIRE, CLAIM, LOCK, RELEASE, UNLOCK } from "./locks.ts";
 import { MARK, MARKS } from "./marks.ts";
 import { INSERT, SAVE } from "./plain.ts";
-import { HEADS, NUMBERS, ROWS } from "./rows.ts";
-import { END, FORGET, INDEX, INDEXES, LIST, LOOK, NAME, READ_INDEX, USERS } from "./users.ts";
+import { HEADS, NAMES, NUMBERS, ROWS } from "./rows.ts";
+import {
+  END,
+  FORGET,
+  INDEX,
+  INDEXES,
+  LIST,
+  LOOK,
+  NAME,
+  READ_INDEX,
+  READ_SOME,
+  SWEEPS,
+  USERS,
+} from "./users.ts";
 
 export interface Script {
   readonly text: string;
@@ -25,7 +37,7 @@ return { row.raw, row.head.si or '', found or '' }
 
 export const scripts = {
   find: script(ROWS, FIND),
-  insert: script(NUMBERS, HEADS, INDEXES, MARKS, INSERT),
+  insert: script(NUMBERS, HEADS, NAMES, INDEXES, SWEEPS, MARKS, INSERT),
   save: script(NUMBERS, HEADS, SAVE),
   apply: script(ROWS, USERS, MARKS, APPLY),
   mark: script(NUMBERS, MARKS, MARK),
@@ -36,6 +48,7 @@ export const scripts = {
   look: script(ROWS, USERS, LOOK),
   index: script(NUMBERS, INDEXES, INDEX),
   readIndex: script(READ_INDEX),
+  readSome: script(NUMBERS, INDEXES, READ_SOME),
   forget: script(NUMBERS, INDEXES, FORGET),
   acquire: script(NUMBERS, ACQUIRE),
   release: script(RELEASE),

@@ -6,19 +6,20 @@
 /**
  * A new session without a login. KEYS: its row, then on a single server the index of its user, if it has one, and the
  * marks that may outdate it. ARGV: length of KEYS[1]'s end, the call, the row, when it expires; for the index deadline and
- * handle; for marks when it was proved. Gives "done", "due" where the index should be swept besides, or "lost" and why.
+ * handle; for marks when it was proved. Gives "done", or "lost" and why.
  */
 export const INSERT = `
 local raw = redis.call('GET', KEYS[1])
 if raw then
-  local head = head_of(raw)
+  local head = head_of(raw, KEYS[1])
   if head.by == ARGV[2] then return { 'done' } end
 end
 if KEYS[3] and is_outdated({ unpack(KEYS, 3) }, ARGV[7]) then return { 'lost', 'outdated' } end
 if raw then return { 'lost', 'exists' } end
-local is_due = KEYS[2] and due_for_sweep(index(KEYS[2], num(ARGV[5]), { ARGV[6] }))
+local count = KEYS[2] and index(KEYS[2], num(ARGV[5]), { ARGV[6] })
 redis.call('SET', KEYS[1], ARGV[3], 'PXAT', ARGV[4])
-return { is_due and 'due' or 'done' }
+if count then sweep_some(KEYS[2], count) end
+return { 'done' }
 `;
 
 /**
@@ -30,7 +31,7 @@ return { is_due and 'due' or 'done' }
 export const SAVE = `
 local call, generation = ARGV[2], ARGV[5]
 local owner = KEYS[2] and redis.call('GET', KEYS[2])
-owner = owner and cjson.decode(owner)
+owner = owner and login_of(owner, KEYS[2])
 local is_rotating = generation ~= ''
 if is_rotating then
   if owner and owner.by == call then return { 'done' } end
@@ -38,7 +39,7 @@ if is_rotating then
 end
 local raw = redis.call('GET', KEYS[1])
 if not raw then return { 'lost', 'missing' } end
-local head, newline = head_of(raw)
+local head, newline = head_of(raw, KEYS[1])
 if head.by == call then return { 'done' } end
 if head.ve ~= ARGV[3] then return { 'lost', 'stale' } end
 put(head, cjson.decode(ARGV[4]))

@@ -5,12 +5,23 @@ local function num(text) return tonumber(text or 0) end
 local function digits(value) return string.format('%.0f', value) end
 `;
 
-/** A session is its head, a newline and its data; after `NUMBERS`. */
+/**
+ * A session is its head, a newline and its data; after `NUMBERS`. A row that is none of ours stops the script, before it has
+ * written anything: it must not pass for none.
+ */
 export const HEADS = `
-local function head_of(raw)
-  local newline = string.find(raw, '\\n', 1, true)
-  return cjson.decode(string.sub(raw, 1, newline - 1)), newline
+local function decoded(raw, key, field)
+  local ok, head = pcall(cjson.decode, raw)
+  if not ok or type(head) ~= 'table' or type(head[field]) ~= 'string' then error('damaged row: ' .. key .. ' ', 0) end
+  return head
 end
+
+local function head_of(raw, key)
+  local newline = string.find(raw, '\\n', 1, true)
+  return decoded(string.sub(raw, 1, (newline or 1) - 1), key, 've'), newline
+end
+
+local function login_of(raw, key) return decoded(raw, key, 'ge') end
 
 local function put(head, fields)
   for name, value in pairs(fields) do
@@ -27,6 +38,15 @@ local function write_row(key, head, data)
 end
 `;
 
+/** Names of keys that only a row or a handle names. */
+export const NAMES = `
+local base = string.sub(KEYS[1], 1, #KEYS[1] - tonumber(ARGV[1]))
+
+local function key_of(kind, id)
+  return base .. '{' .. string.sub(id, 1, 6) .. '}' .. kind .. ':' .. id
+end
+`;
+
 /**
  * What the scripts share that look at more than one row: rows are read when first asked for, changed in memory, and
  * written at the end, so that a condition that fails has changed nothing.
@@ -35,13 +55,8 @@ end
  * round) the names are made here. They lie in the slot of KEYS[1], as the ids begin with the same tag. Names
  * start from KEYS[1], not from an argument: a driver may put a prefix of its own before keys.
  */
-export const ROWS = `${NUMBERS}${HEADS}
-local base = string.sub(KEYS[1], 1, #KEYS[1] - tonumber(ARGV[1]))
+export const ROWS = `${NUMBERS}${HEADS}${NAMES}
 local sessions, logins, order = {}, {}, {}
-
-local function key_of(kind, id)
-  return base .. '{' .. string.sub(id, 1, 6) .. '}' .. kind .. ':' .. id
-end
 
 local function load(cache, kind, id)
   local row = cache[id]
@@ -50,10 +65,10 @@ local function load(cache, kind, id)
   local raw = redis.call('GET', key)
   row = { id = id, key = key, raw = raw }
   if raw and kind == 's' then
-    local head, newline = head_of(raw)
-    row.head, row.data = head, string.sub(raw, newline + 1)
+    local head, newline = head_of(raw, key)
+    row.head, row.data, row.newline = head, string.sub(raw, newline + 1), newline
   elseif raw then
-    row.head = cjson.decode(raw)
+    row.head = login_of(raw, key)
   end
   cache[id] = row
   order[#order + 1] = row

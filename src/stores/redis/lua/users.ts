@@ -6,11 +6,13 @@
  */
 export const INDEXES = `
 local DAY = 86400000
-local SWEEP_FROM, SWEEP_EVERY = 32, 16
+local SWEEP_FROM, SWEEP = 32, 8
 
+-- Milliseconds, and microseconds of this second, as good as chance for who looks at a few of many.
 local function clock()
   local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  local micros = tonumber(time[2])
+  return tonumber(time[1]) * 1000 + math.floor(micros / 1000), micros
 end
 
 -- Gives the number of handles.
@@ -23,11 +25,34 @@ local function index(key, deadline, handles)
   return redis.call('ZCARD', key)
 end
 
-local function due_for_sweep(count) return count > SWEEP_FROM and count % SWEEP_EVERY < 2 end
+-- So many handles side by side, from a place that chance has chosen: each has the same chance, those at the ends too.
+local function some_of(key, count, most)
+  local _, micros = clock()
+  local from = micros % (count + most - 1) - most + 1
+  return redis.call('ZRANGE', key, math.max(0, from), from + most - 1)
+end
+`;
+
+/**
+ * Takes a few handles out of an index whose rows are gone, after the rows of the same script were written; on a single server.
+ * A sign-in adds two handles at most and looks at eight, however many there are: so of an index that has grown, a third is
+ * stale at most in the long run. Only whether a key is there is asked, which costs the same whatever its size.
+ */
+export const SWEEPS = `
+local function sweep_some(key, count)
+  if count <= SWEEP_FROM then return end
+  for _, handle in ipairs(some_of(key, count, SWEEP)) do
+    local row = key_of(string.sub(handle, 1, 1), string.sub(handle, 3))
+    if redis.call('PTTL', row) == -2 then redis.call('ZREM', key, handle) end
+  end
+end
 `;
 
 /** Devices by their handles, after `ROWS`. */
-export const USERS = `${INDEXES}
+export const USERS = `${INDEXES}${SWEEPS}
+-- Scripts that find more handles than this in an index do nothing: the caller asks again, in parts.
+local PART = 256
+
 local function of_handle(handle)
   local id = string.sub(handle, 3)
   if string.sub(handle, 1, 2) == 's:' then return of_session(session(id)) end
@@ -62,11 +87,11 @@ local function is_stale(user, handle)
   return not row or row.head.us ~= user
 end
 
--- Four words for each: id and row of session and login, empty for none.
-local function tell(found, entry)
+-- Four words for each: id and row of session and login, empty for none. A list is told no data.
+local function tell(found, entry, has_data)
   local s, l = entry.session, entry.login
   found[#found + 1] = s and s.id or ''
-  found[#found + 1] = s and s.raw or ''
+  found[#found + 1] = s and (has_data and s.raw or string.sub(s.raw, 1, s.newline)) or ''
   found[#found + 1] = l and l.id or ''
   found[#found + 1] = l and l.raw or ''
 end
@@ -89,6 +114,16 @@ return index(KEYS[1], num(ARGV[2]), handles)
 /** KEYS: the user's index. Gives handle and time of adding for each, as text. */
 export const READ_INDEX = `return redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')`;
 
+/** The same of a few, chosen by chance. ARGV: length of the key's end, how many. */
+export const READ_SOME = `
+local found = {}
+for _, handle in ipairs(some_of(KEYS[1], redis.call('ZCARD', KEYS[1]), tonumber(ARGV[2]))) do
+  found[#found + 1] = handle
+  found[#found + 1] = redis.call('ZSCORE', KEYS[1], handle)
+end
+return found
+`;
+
 /**
  * KEYS: the user's index. ARGV: length of the key's end, then pairs of a stale handle and the time that it was read
  * with: a handle that was added again since then is somebody's who is signing in now. An hour old at least, so
@@ -105,36 +140,43 @@ return 'OK'
 `;
 
 /**
- * A user's devices. KEYS: the user's index, or in a cluster any row of the slot. ARGV: length of the key's end, user,
- * handles; without handles those of the index. Gives the stale ones, then id and row of session and login for each
- * device, empty for none.
+ * A user's devices. KEYS: the user's index; or any row of the handles' slot, or on a single server of any, and there the index.
+ * ARGV: length of the key's end, user, handles; without handles those of the index. Gives the stale ones, then id and row of
+ * session and login for each device, empty for none; or "many".
  */
 export const LIST = `
 local user, handles = ARGV[2], {}
 for at = 3, #ARGV do handles[#handles + 1] = ARGV[at] end
-local from_index = #handles == 0
-if from_index then handles = redis.call('ZRANGE', KEYS[1], 0, -1) end
+local key = KEYS[2]
+if #handles == 0 then
+  key = KEYS[1]
+  if redis.call('ZCARD', key) > PART then return { 'many' } end
+  handles = redis.call('ZRANGE', key, 0, -1)
+end
 local stale, found = {}, {}
 for _, handle in ipairs(handles) do
   if is_stale(user, handle) then stale[#stale + 1] = handle end
 end
-for _, entry in ipairs(devices(user, handles)) do tell(found, entry) end
-if from_index then sweep(KEYS[1], user, handles) end
+for _, entry in ipairs(devices(user, handles)) do tell(found, entry, false) end
+if key then sweep(key, user, handles) end
 return { stale, found }
 `;
 
 /**
  * Ends devices. KEYS and ARGV as above, but ARGV[2] is the order: the user if one is named, the handle if one is,
- * the session to spare, the realm, before when it was last used, the tombstone. Gives what was ended.
+ * the session to spare, the realm, before when it was last used, the tombstone. Gives what was ended, or "many".
  */
 export const END = `
 local order, handles = cjson.decode(ARGV[2]), {}
 for at = 3, #ARGV do handles[#handles + 1] = ARGV[at] end
 local entries, ended = {}, {}
+local key = KEYS[2]
 if order.handle then
-  handles = { 's:' .. order.handle, 'l:' .. order.handle }
+  key, handles = nil, { 's:' .. order.handle, 'l:' .. order.handle }
 elseif #handles == 0 then
-  handles = redis.call('ZRANGE', KEYS[1], 0, -1)
+  key = KEYS[1]
+  if redis.call('ZCARD', key) > PART then return { 'many' } end
+  handles = redis.call('ZRANGE', key, 0, -1)
 end
 for _, handle in ipairs(handles) do
   local entry = of_handle(handle)
@@ -147,6 +189,7 @@ for _, handle in ipairs(handles) do
 end
 for _, entry in ipairs(entries) do finish(entry, order.tombstone, ended) end
 save()
+if key then sweep(key, order.user, handles) end
 return ended
 `;
 
@@ -172,6 +215,6 @@ for at = 2, #ARGV do
   local entry = of_handle(ARGV[at])
   if entry then add(entries, entry) end
 end
-for _, entry in ipairs(entries) do tell(found, entry) end
+for _, entry in ipairs(entries) do tell(found, entry, true) end
 return { {}, found }
 `;

@@ -4,11 +4,11 @@ import type {
   Cap,
   Change,
   Ended,
+  ListedEntry,
   Proof,
   RememberedUse,
   SessionUpdate,
   Touch,
-  UserEntry,
   UserId,
 } from "../../store.ts";
 import { integerIn } from "../answers.ts";
@@ -194,10 +194,10 @@ function* lockUser(statements: Statements, { userId, at }: Cap): Program<void> {
 }
 
 /** The user's devices, this change's own included, as they are once whoever was counting before has committed. */
-function* newestDevices(statements: Statements, userId: UserId): Program<UserEntry[]> {
+function* newestDevices(statements: Statements, userId: UserId): Program<ListedEntry[]> {
   const { newest } = statements.dialect;
   const sessions = yield statements.sessionsOf(userId, newest);
   const logins = yield statements.lonelyLoginsOf(userId, newest);
-  const entries = [...sessions.rows, ...logins.rows].flatMap((raw) => statements.readEntry(raw) ?? []);
+  const entries = [...sessions.rows, ...logins.rows].flatMap((raw) => statements.readListed(raw) ?? []);
   return entries.filter(isOf(userId));
 }

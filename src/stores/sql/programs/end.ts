@@ -4,11 +4,11 @@ import type {
   Ended,
   Ending,
   EndSelector,
+  ListedEntry,
   LoginEnding,
   RememberedRow,
   SessionEnding,
   SessionRow,
-  UserEntry,
 } from "../../store.ts";
 import type { Program } from "../statement.ts";
 import type { Statements } from "../statements.ts";
@@ -109,7 +109,7 @@ export function* endingOf(statements: Statements, ending: Ending, spared: Spared
   // What ends by its session does so whatever the state of its login.
   const isNamedOnly = !own.some((entry) => entry.login !== undefined && entry.login.id === login?.id);
   const misfit = login?.misfit !== undefined && isNamedOnly ? login : undefined;
-  const meant = (entries: readonly UserEntry[]) => entries.filter((entry) => !isSpared(entry, spared));
+  const meant = (entries: readonly ListedEntry[]) => entries.filter((entry) => !isSpared(entry, spared));
   return {
     logins: meant([...own, ...named]).flatMap((entry) => entry.login ?? []),
     // A misfit's session goes with its login, or stays with it.
@@ -123,17 +123,17 @@ export function* endingOf(statements: Statements, ending: Ending, spared: Spared
   };
 }
 
-const isOfLogin = ({ login }: UserEntry, { rememberedId }: SessionRow): boolean =>
+const isOfLogin = ({ login }: ListedEntry, { rememberedId }: SessionRow): boolean =>
   login !== undefined && login.id === rememberedId;
 
-function* ofSession(statements: Statements, { id, userId, secret }: SessionEnding): Program<UserEntry[]> {
+function* ofSession(statements: Statements, { id, userId, secret }: SessionEnding): Program<ListedEntry[]> {
   const entries = (yield* ofHandle(statements, id)).filter(
     ({ session }) => session?.id === id && (session.userId ?? null) === userId,
   );
   return secret === undefined ? entries : yield* withSecret(statements, entries, secret);
 }
 
-function* ofLogin(statements: Statements, { id, token, orOfUser }: LoginEnding): Program<UserEntry[]> {
+function* ofLogin(statements: Statements, { id, token, orOfUser }: LoginEnding): Program<ListedEntry[]> {
   if (token !== undefined) {
     const { rows } = yield statements.holdsToken(id, token, orOfUser);
     if (rows.length === 0) return [];
@@ -144,10 +144,10 @@ function* ofLogin(statements: Statements, { id, token, orOfUser }: LoginEnding):
 /** Locked before the login is revoked, the login first as everywhere: an exchange may be on its way. */
 function* withSecret(
   statements: Statements,
-  entries: readonly UserEntry[],
+  entries: readonly ListedEntry[],
   secret: Uint8Array,
-): Program<UserEntry[]> {
-  const kept: UserEntry[] = [];
+): Program<ListedEntry[]> {
+  const kept: ListedEntry[] = [];
   for (const entry of entries) {
     const { session, login } = entry;
     if (session === undefined) continue;
@@ -157,12 +157,15 @@ function* withSecret(
   return kept;
 }
 
-export function* ofUser(statements: Statements, userId: NonNullable<Ended["userId"]>): Program<UserEntry[]> {
+export function* ofUser(
+  statements: Statements,
+  userId: NonNullable<Ended["userId"]>,
+): Program<ListedEntry[]> {
   const { rows } = yield statements.devicesOf(userId);
-  return rows.flatMap((raw) => statements.readEntry(raw) ?? []).filter(isOf(userId));
+  return rows.flatMap((raw) => statements.readListed(raw) ?? []).filter(isOf(userId));
 }
 
-export function* ofHandle(statements: Statements, handle: string): Program<UserEntry[]> {
+export function* ofHandle(statements: Statements, handle: string): Program<ListedEntry[]> {
   const found = yield statements.findSessions([handle]);
   const session = found.rows[0] === undefined ? undefined : statements.readDamaged(found.rows[0]);
   const loginId = session === undefined ? handle : session.rememberedId;
@@ -177,5 +180,5 @@ export function* ofHandle(statements: Statements, handle: string): Program<UserE
 /** Collations may take more for equal than we do. */
 export const isOf =
   (userId: unknown) =>
-  ({ session, login }: UserEntry): boolean =>
+  ({ session, login }: ListedEntry): boolean =>
     (session?.userId ?? login?.userId) === userId;
