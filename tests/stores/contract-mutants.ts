@@ -371,8 +371,8 @@ export const storeMutants: readonly StoreMutant[] = [
   {
     name: "any user id is listed",
     ...memory,
-    find: "assertUserId(userId, this.userIds);\n    return this.#ofUser(userId);",
-    replace: "return this.#ofUser(userId);",
+    find: "assertUserId(userId, this.userIds);\n    return this.#ofUser(userId).map(listed);",
+    replace: "return this.#ofUser(userId).map(listed);",
     noticedBy: REFUSED,
   },
   {
@@ -483,9 +483,9 @@ export const storeMutants: readonly StoreMutant[] = [
     name: "lists leave out what is past its deadline",
     store: "memory",
     file: "stores/memory/index.ts",
-    find: "assertUserId(userId, this.userIds);\n    return this.#ofUser(userId);",
+    find: "assertUserId(userId, this.userIds);\n    return this.#ofUser(userId).map(listed);",
     replace:
-      "assertUserId(userId, this.userIds);\n    return this.#ofUser(userId).filter(({ session, login }) => (session ?? login)!.idleDeadline > Date.now());",
+      "assertUserId(userId, this.userIds);\n    return this.#ofUser(userId).filter(({ session, login }) => (session ?? login)!.idleDeadline > Date.now()).map(listed);",
     noticedBy: "what is past its deadline is found, listed and ended all the same",
   },
   {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { newSiblingId } from "../../secrets.ts";
+import { listed } from "../../stores/devices.ts";
 import type { Ended } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
 import { type Cases, done, ENDING, ids, pick } from "./scene.ts";
@@ -326,7 +327,7 @@ export const ending: Cases = {
       ended.map(({ sessionId }) => sessionId),
       [other.id],
     );
-    assert.deepEqual(plain(await store.list(ada)), plain([{ session, login: kept }]));
+    assert.deepEqual(plain(await store.list(ada)), plain([listed({ session, login: kept })]));
   },
 
   "ending everyone ends all devices, anonymous sessions too, but for the one that is excepted": async ({

@@ -102,7 +102,7 @@ export const users: Cases = {
       );
       assert.deepEqual(
         plain(await store.list(other)),
-        plain([{ session: theirSession, login: theirs }]),
+        plain([listed({ session: theirSession, login: theirs })]),
         told,
       );
       await store.end({ userId: other, ...ENDING });
@@ -114,7 +114,7 @@ export const users: Cases = {
     for (const userId of ["u".repeat(255), `${"\u00fc".repeat(253)}\u{1f6d2}`]) {
       const row = sessionRow({ userId, level: "login" });
       await done(store.apply({ insert: row }));
-      assert.deepEqual(plain(await store.list(userId)), plain([{ session: row, login: undefined }]));
+      assert.deepEqual(plain(await store.list(userId)), plain([listed({ session: row, login: undefined })]));
       assert.deepEqual(await store.list(`${userId.slice(0, 250)}v`), []);
     }
   },
