@@ -31,10 +31,18 @@ export interface GuardedRequest {
   readonly session: Pick<Session<any>, "isSignedIn" | "level" | "isFresh">;
   readonly header: (name: string) => string | readonly string[] | undefined;
   readonly method: string | undefined;
-  /** Path and query, as asked for. */
+  /** The request's target as asked for, with what a mount has cut off. */
   readonly path: string;
   /** Scheme and host as the visitor sees them. */
   readonly origin: string;
+}
+
+/** What an application or its framework knows better than the bare request does. */
+export interface GuardFacts {
+  /** Path and query as the visitor asked for them, where something has cut or rewritten those of the request. */
+  readonly path?: string;
+  /** Scheme and host as the visitor's browser sees them, such as "https://example.com". */
+  readonly origin?: string | (() => string);
 }
 
 /**
@@ -146,7 +154,7 @@ function guard(
     const { [ofGuards]: session = found } = found as { [ofGuards]?: typeof found };
     if (holds(session)) return undefined;
     if (redirectTo !== undefined && wantsPage(header)) {
-      return { status: 303, location: typeof redirectTo === "string" ? redirectTo : redirectTo(own(path)) };
+      return { status: 303, location: addressBy(redirectTo, path) };
     }
     return session.isSignedIn
       ? { status: 403, body: { error: refusal } }
@@ -154,8 +162,28 @@ function guard(
   };
 }
 
-/** As a place to come back to, "//evil.example" would be another site (CWE-601); so browsers take backslashes too. */
-const own = (path: string): string => path.replace(/^[/\\]*/, "/");
+function addressBy(redirectTo: NonNullable<GuardOptions["redirectTo"]>, path: string): string {
+  const address = typeof redirectTo === "string" ? redirectTo : redirectTo(own(path));
+  if (typeof address === "string" && address !== "") return encoded(address, UNSENDABLE);
+  throw new PsessionError("invalid_options", "redirectTo has to give an address, such as a path, as text.");
+}
+
+/** Scheme and authority, in the form that requests to a proxy have (RFC 9112 section 3.2.2). */
+const AUTHORITY = /^[a-z][a-z0-9+.-]*:\/\/[^/?#\\]*/i;
+/** What a header cannot hold: Node refuses it, and a line break would begin another header. */
+const UNSENDABLE = /[^!-~]/gu;
+/** A backslash as well, which browsers take for a slash. */
+const UNSAFE_IN_PATH = /[^!-~]|\\/gu;
+
+/**
+ * As a place to come back to: a path of this site, whatever the target was. "//evil.example" would be another site
+ * (CWE-601), and so would "/\t/evil.example", as browsers drop tabs and line breaks.
+ */
+const own = (target: string): string =>
+  `/${encoded(target.replace(AUTHORITY, "").replace(/^[/\\\s]+/, ""), UNSAFE_IN_PATH)}`;
+
+const encoded = (text: string, which: RegExp): string =>
+  text.toWellFormed().replace(which, (found) => (found === " " ? "%20" : encodeURIComponent(found)));
 
 /** Navigations ask for HTML, and so do scripts that put pages into pages; those for data do not. */
 function wantsPage(header: GuardedRequest["header"]): boolean {

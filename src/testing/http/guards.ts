@@ -25,6 +25,32 @@ export const guards: Stories = {
     assert.equal((await ada.get("/members", SCRIPT)).status, 200, "a remembered visitor is signed in");
   },
 
+  "redirectTo is told the whole path and query that were asked for, also by a guard below a mount": async ({
+    visitor,
+    route,
+  }) => {
+    const path = "/mounted/deep/page?tab=1&next=%2Fa";
+    route("/mounted/deep/page", async (request) => {
+      return { body: `${(await request.session()).userId} at ${request.path}` };
+    });
+    const ada = visitor();
+    const { status, headers } = await ada.get(path, PAGE);
+    assert.deepEqual([status, headers.location], [303, `/sign-in?next=${encodeURIComponent(path)}`]);
+    await ada.post("/login");
+    assert.equal((await ada.get(path, PAGE)).text, "ada at /mounted/deep/page", "the mount is whole again");
+  },
+
+  "a request that names its host in its target is told from one of another site: what comes back is a path":
+    async ({ visitor, url }) => {
+      for (const target of [`${url}/mounted/page?tab=1`, "http://evil.example/mounted/page?tab=1"]) {
+        const { status, headers } = await visitor().get(target, PAGE);
+        assert.deepEqual(
+          [status, headers.location],
+          [303, `/sign-in?next=${encodeURIComponent("/mounted/page?tab=1")}`],
+        );
+      }
+    },
+
   "requireLevel asks remembered visitors for their password": async ({ visitor, wait }) => {
     const ada = visitor();
     assert.equal((await ada.get("/proved", PAGE)).status, 401);

@@ -11,7 +11,7 @@ import {
 import { PsessionError } from "../../../src/index.ts";
 import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
 import { type FetchServer, responseOf } from "./fetch.ts";
-import { guardsByPath } from "./guards.ts";
+import { guardsByPath, mountedGuard } from "./guards.ts";
 
 /** `address` is what the runtime's `getConnInfo` says. */
 export const honoFace = <Runtime extends readonly unknown[]>(
@@ -28,6 +28,7 @@ export const honoFace = <Runtime extends readonly unknown[]>(
       guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
     ))
       app.use(path, ...guards);
+    app.route("/mounted", new Hono().use(mountedGuard({ requireLogin })));
     app.all("*", async (c) => {
       const { method, path, url } = c.req;
       const session = async () => c.var.session;
