@@ -67,6 +67,9 @@ export function devicesEndpoint(options: DevicesOptions = {}): DevicesEndpoint {
 /** A name and what is around it. */
 export const LONGEST_BODY = 4096;
 
+/** Thrown by `body()` where it is longer than that. */
+export class BodyTooLarge extends Error {}
+
 /** What of `url` is below the mount; undefined where it is elsewhere. */
 export function belowMount(path: string): (url: string) => string | undefined {
   const mount = path.replace(/\/+$/, "");
@@ -110,8 +113,8 @@ async function rename(request: DevicesRequest, handle: string): Promise<DevicesA
   let body: unknown;
   try {
     body = await request.body();
-  } catch {
-    return INVALID_BODY;
+  } catch (error) {
+    return error instanceof BodyTooLarge ? TOO_LARGE : INVALID_BODY;
   }
   if (typeof body !== "object" || body === null || !("name" in body)) return INVALID_BODY;
   const name = body.name ?? undefined;
@@ -135,6 +138,7 @@ const failure = (status: number, code: string, message: string): DevicesAnswer =
 
 const NOT_FOUND = failure(404, "no_such_device", "You have no such device.");
 const INVALID_BODY = failure(400, "invalid_body", 'The body must be JSON, such as { "name": "Kitchen" }.');
+const TOO_LARGE = failure(413, "body_too_large", `The body must have at most ${LONGEST_BODY} bytes.`);
 
 function notAllowed(allow: string): DevicesAnswer {
   const { status, body } = failure(405, "method_not_allowed", `Use one of ${allow}.`);

@@ -65,6 +65,12 @@ export type Refusal =
   | { readonly status: 303; readonly location: string }
   | { readonly status: 401 | 403; readonly body: RefusalBody };
 
+/** What everybody's answer of a refusal has: it is this visitor's, and at the next sign-in no longer true. */
+export const headersOf = (refusal: Refusal): Readonly<Record<string, string>> =>
+  "location" in refusal ? { "Cache-Control": "no-store", Location: refusal.location } : NOT_KEPT;
+
+const NOT_KEPT = { "Cache-Control": "no-store" } as const;
+
 export interface RefusalBody {
   readonly error: { readonly code: string; readonly message: string };
 }

@@ -155,7 +155,7 @@ for (const [face, serveOn] of Object.entries(FACES)) {
       const named = await client.request(`${AT}/${handle}`, json("PATCH", { name: " Kitchen " }));
       expect([named.status, named.json]).toEqual([200, { handle, name: "Kitchen" }]);
       expect((await list(client))[0].name).toBe("Kitchen");
-      for (const body of [{ name: "a\nb" }, { name: 7 }, {}, "nonsense", "", [], "x".repeat(9000)]) {
+      for (const body of [{ name: "a\nb" }, { name: 7 }, {}, "nonsense", "", []]) {
         const refused = await client.request(`${AT}/${handle}`, json("PATCH", body));
         expect(refused.status).toBe(400);
         if (typeof body !== "string") expect(refused.json.error.code).toMatch(/^invalid_(name|body)$/);
@@ -164,6 +164,18 @@ for (const [face, serveOn] of Object.entries(FACES)) {
       expect((await list(client))[0].name).toBeUndefined();
       const nobodys = await client.request(`${AT}/nobodys`, json("PATCH", { name: "x" }));
       expect([nobodys.status, nobodys.json.error.code]).toEqual([404, "no_such_device"]);
+    });
+
+    test("a body that is too large is answered, however large", async () => {
+      const { signedIn } = await setUp();
+      const client = await signedIn();
+      const [{ handle }] = await list(client);
+      for (const length of [5000, 70_000, 3_000_000]) {
+        const refused = await client.request(`${AT}/${handle}`, json("PATCH", { name: "x".repeat(length) }));
+        // A parser that stands before it has limits of its own.
+        expect(/^Express \d$/.test(face) ? [400, 413] : [413], String(length)).toContain(refused.status);
+        expect((await list(client))[0].name).toBeUndefined();
+      }
     });
 
     test("a device is ended by its user, and by nobody else", async () => {

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { type DevicesOptions, devicesEndpoint, LONGEST_BODY } from "../../http/devices.ts";
+import { BodyTooLarge, type DevicesOptions, devicesEndpoint, LONGEST_BODY } from "../../http/devices.ts";
 import { originOf } from "./origin.ts";
 
 /**
@@ -34,6 +34,6 @@ export async function devices(
 }
 
 function parsed(text: string): unknown {
-  if (text.length > LONGEST_BODY) throw new Error("The body is too long.");
+  if (Buffer.byteLength(text) > LONGEST_BODY) throw new BodyTooLarge();
   return JSON.parse(text);
 }

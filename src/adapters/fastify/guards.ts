@@ -6,6 +6,7 @@ import {
   freshGuard,
   type Guard,
   type GuardOptions,
+  headersOf,
   levelGuard,
   loginGuard,
   type Refusal,
@@ -86,7 +87,7 @@ function askedFor(request: FastifyRequest) {
 }
 
 function answer(reply: FastifyReply, refusal: Refusal): void {
-  reply.code(refusal.status);
-  if ("location" in refusal) reply.header("location", refusal.location).send();
+  reply.code(refusal.status).headers(headersOf(refusal));
+  if ("location" in refusal) reply.send();
   else reply.send(refusal.body);
 }

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { statusOf } from "../../http/apology.ts";
+import { headersOfError, statusOf } from "../../http/apology.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { Moment } from "../../moment.ts";
 import type { Psession } from "../../psession.ts";
@@ -148,7 +148,7 @@ export class Visit<Data extends object> {
     for (const name of Object.keys(reply.getHeaders())) {
       if (OF_THE_ANSWER.test(name)) reply.removeHeader(name);
     }
-    reply.code(statusOf(error));
+    reply.code(statusOf(error)).headers(headersOfError(error));
     throw error;
   }
 

@@ -7,6 +7,7 @@ import {
   freshGuard,
   type Guard,
   type GuardOptions,
+  headersOf,
   levelGuard,
   loginGuard,
   type Refusal,
@@ -154,7 +155,9 @@ function lazyIn(c: Context): LazySession<SessionData> {
 }
 
 const refuse = (c: Context, refusal: Refusal): Response =>
-  "location" in refusal ? c.redirect(refusal.location, refusal.status) : c.json(refusal.body, refusal.status);
+  "location" in refusal
+    ? c.body(null, refusal.status, headersOf(refusal))
+    : c.json(refusal.body, refusal.status, headersOf(refusal));
 
 /** What stands before handlers may have set these, and scripts of other origins cannot read an error without. */
 const KEPT = /^(access-control-|content-security-policy|vary$|x-request-id$)/;

@@ -5,6 +5,7 @@ import {
   freshGuard,
   type Guard,
   type GuardOptions,
+  headersOf,
   levelGuard,
   loginGuard,
   type Refusal,
@@ -74,6 +75,6 @@ function askedFor(ctx: KoaContext) {
 
 function answer(ctx: KoaContext, refusal: Refusal): void {
   ctx.status = refusal.status;
-  if ("location" in refusal) ctx.set("Location", refusal.location);
+  for (const [name, value] of Object.entries(headersOf(refusal))) ctx.set(name, value);
   ctx.body = "location" in refusal ? "" : refusal.body;
 }

@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
-import { statusOf } from "../../http/apology.ts";
+import { headersOfError, statusOf } from "../../http/apology.ts";
 import type { Settlement } from "../../request/exchange.ts";
 import { warn, warnOfLateSave } from "../../warnings.ts";
 
@@ -223,6 +223,8 @@ class HeldResponse {
     this.#freeHead();
     for (const name of response.getHeaderNames()) response.removeHeader(name);
     setHeaders(response, this.#headersBefore);
+    // Of error pages that nobody else gives any.
+    setHeaders(response, headersOfError(error));
     if (hasStatusMessage(response)) response.statusMessage = "";
     if (this.#isEnding) {
       response.statusCode = 500;
@@ -232,7 +234,6 @@ class HeldResponse {
     // The handler goes on writing. An error page of the framework's would be mixed with what it writes.
     warnOfLateSave(error);
     response.statusCode = statusOf(error);
-    response.setHeader("Cache-Control", "no-store");
     this.#phase = "settled";
     this.#call("end", []);
     this.#phase = "silenced";

@@ -25,6 +25,22 @@ export const guards: Stories = {
     assert.equal((await ada.get("/members", SCRIPT)).status, 200, "a remembered visitor is signed in");
   },
 
+  "what a guard answers in place of a page is kept by no cache": async ({ visitor, wait }) => {
+    const ada = visitor();
+    const answered = async (path: string, sending = {}) => {
+      const { status, headers } = await ada.get(path, sending);
+      return [status, headers["cache-control"], headers["content-type"]?.split(";")[0]];
+    };
+    const json = "application/json";
+    assert.deepEqual((await answered("/members", PAGE)).slice(0, 2), [303, "no-store"]);
+    assert.deepEqual(await answered("/members", SCRIPT), [401, "no-store", json]);
+    await ada.post("/login");
+    wait(HOUR);
+    assert.deepEqual(await answered("/fresh", SCRIPT), [403, "no-store", json]);
+    const foreign = { method: "POST", headers: { "sec-fetch-site": "cross-site" } };
+    assert.deepEqual(await answered("/add", foreign), [403, "no-store", json]);
+  },
+
   "redirectTo is told the whole path and query that were asked for, also by a guard below a mount": async ({
     visitor,
     route,

@@ -141,7 +141,7 @@ test("a save that fails goes through Fastify's error handling, and nothing of th
   expect(names.map((name) => answer.headers.get(name))).toEqual([
     null,
     null,
-    null,
+    "no-store",
     "DENY",
     "application/json; charset=utf-8",
   ]);
