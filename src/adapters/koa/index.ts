@@ -102,7 +102,9 @@ class Visit<Data extends object> {
   }
 
   async #open(): Promise<Session<Data>> {
-    const { req, res, protocol, ip: address, app } = this.#ctx;
+    const { req, res, protocol, ip, ips, app } = this.#ctx;
+    // Koa takes the first of the list, also where nothing is there.
+    const address = ips?.find((one) => one.trim() !== "") ?? ip;
     this.#session = await openHeld(this.psession, req, res, {
       facts: {
         secure: isSecureScheme(protocol),
