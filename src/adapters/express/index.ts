@@ -12,6 +12,7 @@ import {
   levelGuard,
   loginGuard,
 } from "../../http/guards.ts";
+import { noSession } from "../../http/no-session.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { LockOptions } from "../../locks.ts";
@@ -86,10 +87,7 @@ function keptByAnother<Data extends object>(
 export function sessionOf<Data extends object = SessionData>(request: IncomingMessage): Session<Data> {
   const { session } = request as IncomingMessage & { session?: Session<Data> };
   if (session !== undefined) return session;
-  throw new PsessionError(
-    "no_session",
-    "This request has no session: put sessions(psession) before the routes and guards that need it.",
-  );
+  throw noSession("put app.use(sessions(psession))");
 }
 
 /** Lets signed-in users through, remembered ones included. Others: the redirect, or 401. */

@@ -11,6 +11,7 @@ import {
   loginGuard,
   type Refusal,
 } from "../../http/guards.ts";
+import { noSession } from "../../http/no-session.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { LockOptions } from "../../locks.ts";
 import type { Level } from "../../stores/store.ts";
@@ -71,15 +72,16 @@ function behindSession(
 ): FastifyGuard {
   return (request, reply, done) => {
     if (typeof request.openSession !== "function") {
-      done(
-        new Error("This guard needs the plugin psession/fastify, registered in this context or around it."),
-      );
+      done(missingSession());
       return;
     }
     // As a promise, because Fastify then catches what handlers and hooks further on throw.
     return request.openSession().then((session) => work(request, reply, session));
   };
 }
+
+/** The plugin counts in the context that registers it and in those within. */
+export const missingSession = () => noSession("await app.register(sessions, { psession })");
 
 function askedFor(request: FastifyRequest) {
   const { method, headers } = request;

@@ -12,6 +12,7 @@ import {
   loginGuard,
   type Refusal,
 } from "../../http/guards.ts";
+import { noSession } from "../../http/no-session.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { LockOptions } from "../../locks.ts";
 import type { Psession } from "../../psession.ts";
@@ -130,7 +131,7 @@ export function originCheck(options: OriginOptions & ProxyOptions = {}): Middlew
 export function devices(options: FetchDevicesOptions): MiddlewareHandler {
   const answerFor = devicesByRequest(options);
   return async (c, next) => {
-    const response = await answerFor(c.req.raw, async () => c.get("session"));
+    const response = await answerFor(c.req.raw, () => lazyIn(c));
     if (response !== undefined) return response;
     await next();
   };
@@ -151,7 +152,7 @@ function standing(guard: Guard, trustProxy = false): MiddlewareHandler {
 function lazyIn(c: Context): LazySession<SessionData> {
   const lazy: unknown = c.get("session");
   if (lazy instanceof LazySession) return lazy;
-  throw new Error("This guard needs psession's middleware before it.");
+  throw noSession("put app.use(sessions(psession))");
 }
 
 const refuse = (c: Context, refusal: Refusal): Response =>

@@ -10,6 +10,7 @@ import {
   loginGuard,
   type Refusal,
 } from "../../http/guards.ts";
+import { noSession } from "../../http/no-session.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { LockOptions } from "../../locks.ts";
 import type { Session } from "../../session.ts";
@@ -65,7 +66,7 @@ function standing(guard: Guard): KoaMiddleware {
 
 function openedIn(ctx: KoaContext): Promise<Session> {
   const { openSession } = ctx as KoaContext & Partial<SessionContext>;
-  if (openSession === undefined) throw new Error("This guard needs psession's middleware before it.");
+  if (openSession === undefined) throw noSession("put app.use(sessions(psession))");
   return openSession();
 }
 
