@@ -88,9 +88,11 @@ function refusedBy(guards: readonly Guard[], request: DevicesRequest): DevicesAn
 }
 
 async function handle(request: DevicesRequest): Promise<DevicesAnswer> {
-  const { pathname, searchParams } = new URL(request.url, "http://psession.invalid");
+  // Not by `URL`, for which what follows two slashes is a host.
+  const [pathname = "", query = ""] = request.url.split(/[?#]/, 2);
+  const searchParams = new URLSearchParams(query);
   const [handle = "", ...rest] = pathname.split("/").slice(1);
-  if (rest.some((part) => part !== "")) return NOT_FOUND;
+  if (rest.some((part) => part !== "") || (handle === "" && rest.length > 0)) return NOT_FOUND;
   const { session, method } = request;
   if (handle === "") {
     if (method === "GET" || method === "HEAD") return answer(200, { devices: await session.devices() });

@@ -166,6 +166,30 @@ for (const [face, serveOn] of Object.entries(FACES)) {
       expect([nobodys.status, nobodys.json.error.code]).toEqual([404, "no_such_device"]);
     });
 
+    test("a path that leads nowhere is 404, whatever is in it", async () => {
+      const { signedIn } = await setUp();
+      const client = await signedIn();
+      for (const path of [
+        "//",
+        "//[",
+        "/[",
+        "//evil.example/",
+        "/%",
+        "/%00",
+        "/a/b",
+        "//a",
+        "/\\[",
+        "/:80",
+        "//@:",
+      ]) {
+        const answer = await client.request(AT + path, json("DELETE"));
+        // Express 4 takes a slash off where it mounts.
+        const status = face === "Express 4" && path === "//" ? 200 : 404;
+        expect([path, answer.status]).toEqual([path, status]);
+      }
+      expect(await list(client)).toHaveLength(1);
+    });
+
     test("a body that is too large is answered, however large", async () => {
       const { signedIn } = await setUp();
       const client = await signedIn();
