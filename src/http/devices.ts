@@ -4,7 +4,7 @@ import { PsessionError } from "../errors.ts";
 import { checkedOptions } from "../faults.ts";
 import type { Session } from "../session.ts";
 import { freshGuard, type Guard, loginGuard, type RefusalBody } from "./guards.ts";
-import type { OriginOptions } from "./origin.ts";
+import { allowedOrigins, type OriginOptions } from "./origin.ts";
 
 export interface DevicesOptions extends OriginOptions {
   /** How long ago a credential may have been proved by who ends devices. Default: it is not asked. */
@@ -35,7 +35,7 @@ export interface DevicesAnswer {
 export type DevicesEndpoint = (request: DevicesRequest) => Promise<DevicesAnswer>;
 
 const optionsSchema = v.strictObject({
-  allowed: v.optional(v.array(v.string("must be an origin"), "must be a list of origins")),
+  allowed: allowedOrigins,
   fresh: v.optional(
     v.custom<Duration>(
       (value) => (parseDuration(value) ?? 0) > 0,

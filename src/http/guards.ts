@@ -5,7 +5,7 @@ import { checkedOptions, invalidOptions } from "../faults.ts";
 import { type LockOptions, resolveLimits } from "../locks.ts";
 import type { Session } from "../session.ts";
 import type { Level } from "../stores/store.ts";
-import { isSameOrigin, type OriginOptions } from "./origin.ts";
+import { allowedOrigins, isSameOrigin, type OriginOptions } from "./origin.ts";
 
 export interface GuardOptions {
   /**
@@ -96,8 +96,8 @@ const redirectTo = v.optional(
 );
 const origin = v.optional(
   v.union(
-    [v.literal(false), v.strictObject({ allowed: v.optional(v.array(v.string())) })],
-    "must be false or { allowed } with a list of origins",
+    [v.literal(false), v.strictObject({ allowed: allowedOrigins })],
+    'must be false or { allowed } with a list of origins, such as "https://admin.example.com"',
   ),
 );
 const loginOptions = v.strictObject({ redirectTo, origin });

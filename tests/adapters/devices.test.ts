@@ -183,9 +183,9 @@ for (const [face, serveOn] of Object.entries(FACES)) {
         "//@:",
       ]) {
         const answer = await client.request(AT + path, json("DELETE"));
-        // Express 4 takes a slash off where it mounts.
-        const status = face === "Express 4" && path === "//" ? 200 : 404;
-        expect([path, answer.status]).toEqual([path, status]);
+        // Express 4 takes a slash off where it mounts, and Fastify has a word of its own for what is no path.
+        const others: Record<string, number> = { "Express 4 //": 200, "Fastify /%": 400 };
+        expect([path, answer.status]).toEqual([path, others[`${face} ${path}`] ?? 404]);
       }
       expect(await list(client)).toHaveLength(1);
     });

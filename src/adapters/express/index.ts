@@ -13,7 +13,7 @@ import {
   loginGuard,
 } from "../../http/guards.ts";
 import { noSession } from "../../http/no-session.ts";
-import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { LockOptions } from "../../locks.ts";
 import type { Psession } from "../../psession.ts";
@@ -121,6 +121,7 @@ export function exclusive(options: LockOptions = {}): ExpressMiddleware {
 
 /** Refuses changes that another site sends in a visitor's name, with 403. Put it before all routes. */
 export function originCheck(options: OriginOptions = {}): ExpressMiddleware {
+  checkOrigins("originCheck", options);
   return (request, response, next) => {
     const header = (name: string) => request.headers[name];
     if (isSameOrigin({ method: request.method, header, origin: originOf(request) }, options)) return next();

@@ -12,7 +12,7 @@ import {
   type Refusal,
 } from "../../http/guards.ts";
 import { noSession } from "../../http/no-session.ts";
-import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { LockOptions } from "../../locks.ts";
 import type { Level } from "../../stores/store.ts";
 import { originOf } from "./origin.ts";
@@ -49,6 +49,7 @@ export function exclusive(options: LockOptions = {}): FastifyGuard {
 
 /** Refuses changes that another site sends in a visitor's name, with 403. A hook for `onRequest`, before all others. */
 export function originCheck(options: OriginOptions = {}): FastifyGuard {
+  checkOrigins("originCheck", options);
   return (request, reply, done) => {
     if (isSameOrigin(askedFor(request), options)) done();
     else answer(reply, CROSS_SITE);

@@ -11,7 +11,7 @@ import {
   type Refusal,
 } from "../../http/guards.ts";
 import { noSession } from "../../http/no-session.ts";
-import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { LockOptions } from "../../locks.ts";
 import type { Session } from "../../session.ts";
 import type { Level } from "../../stores/store.ts";
@@ -49,6 +49,7 @@ export function exclusive(options: LockOptions = {}): KoaMiddleware {
 
 /** Refuses changes that another site sends in a visitor's name, with 403. Put it before all routes. */
 export function originCheck(options: OriginOptions = {}): KoaMiddleware {
+  checkOrigins("originCheck", options);
   return async (ctx, next) => {
     if (isSameOrigin(askedFor(ctx), options)) return next();
     answer(ctx, CROSS_SITE);

@@ -11,7 +11,7 @@ import {
   levelGuard,
   loginGuard,
 } from "../../http/guards.ts";
-import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { LockOptions } from "../../locks.ts";
 import type { Level } from "../../stores/store.ts";
 import { type NodeOptions, type NodeRequest, visibleOrigin } from "./facts.ts";
@@ -61,6 +61,7 @@ export function exclusive(
 export function originCheck(
   options: OriginOptions & NodeOptions = {},
 ): (request: NodeRequest, response: NodeResponse, facts?: Pick<GuardFacts, "origin">) => boolean {
+  checkOrigins("originCheck", options);
   return (request, response, facts) => {
     const { method } = request;
     const header = (name: string) => request.headers[name];
