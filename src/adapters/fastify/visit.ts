@@ -133,7 +133,8 @@ export class Visit<Data extends object> {
       const before = reply.raw.getHeader("set-cookie");
       if (before !== undefined && reply.getHeader("set-cookie") === before)
         reply.header("set-cookie", before);
-      reply.header("set-cookie", [...setCookie]);
+      // One is text, as Fastify has it: tests that inject requests would find a list.
+      for (const line of setCookie) reply.header("set-cookie", line);
     }
     if (!noStore) return payload;
     reply.header("cache-control", "no-store");
