@@ -9,15 +9,23 @@ import { allowedOrigins, isSameOrigin, type OriginOptions } from "./origin.ts";
 
 export interface GuardOptions {
   /**
-   * Where browsers are sent that ask for a page; a function gets the path and query that were asked for.
+   * Where browsers are sent that ask for a page; a function gets the path and query to come back to: those that were
+   * asked for, or the page that they were on (`Referer`, else "/") where the method was not GET or HEAD.
    * Default: they get the status, as scripts do.
    */
-  redirectTo?: string | ((path: string) => string);
+  redirectTo?: string | ((path: string, asked: AskedFor) => string);
   /**
    * Refuse changes that another site sends in the visitor's name (ASVS 3.5.1), as `originCheck` does before all
    * routes. `false` where that stands before. Default: they are refused.
    */
   origin?: false | OriginOptions;
+}
+
+/** What a visitor asked for who is sent elsewhere. */
+export interface AskedFor {
+  readonly method: string | undefined;
+  /** Path and query. */
+  readonly path: string;
 }
 
 export interface FreshOptions extends GuardOptions {
@@ -89,7 +97,7 @@ const redirectTo = v.optional(
   v.union(
     [
       v.pipe(v.string(), v.minLength(1)),
-      v.custom<(path: string) => string>((value) => typeof value === "function"),
+      v.custom<(path: string, asked: AskedFor) => string>((value) => typeof value === "function"),
     ],
     "must be a path or a function that gives one",
   ),
@@ -160,7 +168,10 @@ function guard(
     const { [ofGuards]: session = found } = found as { [ofGuards]?: typeof found };
     if (holds(session)) return undefined;
     if (redirectTo !== undefined && wantsPage(header)) {
-      return { status: 303, location: addressBy(redirectTo, path) };
+      const isPage = method === "GET" || method === "HEAD";
+      const asked = { method, path: own(path) };
+      const back = isPage ? asked.path : pageBefore(header("referer"), origin);
+      return { status: 303, location: addressBy(redirectTo, back, asked) };
     }
     return session.isSignedIn
       ? { status: 403, body: { error: refusal } }
@@ -168,10 +179,21 @@ function guard(
   };
 }
 
-function addressBy(redirectTo: NonNullable<GuardOptions["redirectTo"]>, path: string): string {
-  const address = typeof redirectTo === "string" ? redirectTo : redirectTo(own(path));
+function addressBy(
+  redirectTo: NonNullable<GuardOptions["redirectTo"]>,
+  path: string,
+  asked: AskedFor,
+): string {
+  const address = typeof redirectTo === "string" ? redirectTo : redirectTo(path, asked);
   if (typeof address === "string" && address !== "") return encoded(address, UNSENDABLE);
   throw new PsessionError("invalid_options", "redirectTo has to give an address, such as a path, as text.");
+}
+
+/** Where a form stands, by what the browser says of pages of this host; their scheme may be known to a proxy only. */
+function pageBefore(referer: unknown, origin: string): string {
+  const page = typeof referer === "string" ? URL.parse(referer) : null;
+  const isOurs = page !== null && page.host !== "" && page.host === URL.parse(origin)?.host;
+  return isOurs ? own(page.pathname + page.search) : "/";
 }
 
 /** Scheme and authority, in the form that requests to a proxy have (RFC 9112 section 3.2.2). */

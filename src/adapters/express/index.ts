@@ -3,6 +3,7 @@ import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
 import type { DevicesOptions } from "../../http/devices.ts";
 import {
+  type AskedFor,
   CROSS_SITE,
   exclusiveTurn,
   type FreshOptions,
@@ -27,7 +28,7 @@ import { answerRefusal } from "../node/refusal.ts";
 import { originOf, type ProxiedRequest, trustsProxy } from "./proxy.ts";
 
 export type { ExpressRequestSession } from "./request-session.ts";
-export type { DevicesOptions, FreshOptions, GuardOptions, LockOptions };
+export type { AskedFor, DevicesOptions, FreshOptions, GuardOptions, LockOptions };
 
 declare global {
   namespace Express {

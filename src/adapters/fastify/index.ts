@@ -8,7 +8,7 @@ import { readSession } from "./read.ts";
 import { type Callback, FastifySession } from "./session.ts";
 import { type Face, Visit } from "./visit.ts";
 
-export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
+export type { AskedFor, FreshOptions, GuardOptions } from "../../http/guards.ts";
 export type { IdentityOf } from "../../http/identity.ts";
 export type { LockOptions } from "../../locks.ts";
 export { devices } from "./devices.ts";

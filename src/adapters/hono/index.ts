@@ -1,6 +1,7 @@
 import type { Context, Env, MiddlewareHandler } from "hono";
 import type { SessionData } from "../../data/typing.ts";
 import {
+  type AskedFor,
   CROSS_SITE,
   exclusiveTurn,
   type FreshOptions,
@@ -27,7 +28,7 @@ import { watchUpgrade } from "../fetch/upgrade.ts";
 import { incomingIn, Visit } from "../fetch/visit.ts";
 import { LazySession } from "./lazy-session.ts";
 
-export type { FreshOptions, GuardOptions, LockOptions, ProxyOptions };
+export type { AskedFor, FreshOptions, GuardOptions, LockOptions, ProxyOptions };
 
 /** What the middleware adds to `c.var`: `new Hono<{ Variables: SessionVariables }>()`. */
 export interface SessionVariables<Data extends object = SessionData> {

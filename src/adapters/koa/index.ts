@@ -11,7 +11,7 @@ import { momentOf } from "../node/arrivals.ts";
 import { openHeld } from "../node/open.ts";
 import { type KoaContext, type KoaMiddleware, originOf, type SessionContext } from "./context.ts";
 
-export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
+export type { AskedFor, FreshOptions, GuardOptions } from "../../http/guards.ts";
 export type { OriginOptions } from "../../http/origin.ts";
 export type { LockOptions } from "../../locks.ts";
 export { devices } from "./devices.ts";

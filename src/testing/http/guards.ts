@@ -56,6 +56,27 @@ export const guards: Stories = {
     assert.equal((await ada.get(path, PAGE)).text, "ada at /mounted/deep/page", "the mount is whole again");
   },
 
+  "a form that a guard refuses leads back to the page that it was on, as its own path takes no GET": async ({
+    visitor,
+    url,
+  }) => {
+    const { host } = new URL(url);
+    const next = async (headers: Record<string, string>, method = "POST") => {
+      const sent = { method, headers: { ...PAGE.headers, ...headers } };
+      const { status, headers: answered } = await visitor().get("/mounted/pay?now", sent);
+      assert.equal(status, 303);
+      return decodeURIComponent(String(answered.location).replace("/sign-in?next=", ""));
+    };
+    assert.equal(await next({ referer: `${url}/mounted/form?step=2#pay` }), "/mounted/form?step=2");
+    assert.equal(await next({ referer: `https://${host}/mounted/form` }), "/mounted/form");
+    assert.equal(await next({ referer: `${url}//evil.example/` }), "/evil.example/");
+    for (const referer of ["https://evil.example/mounted/form", "nonsense", "about:blank"]) {
+      assert.equal(await next({ referer }), "/", referer);
+    }
+    assert.equal(await next({}), "/");
+    assert.equal(await next({ referer: `${url}/elsewhere` }, "GET"), "/mounted/pay?now");
+  },
+
   "a request that names its host in its target is told from one of another site: what comes back is a path":
     async ({ visitor, url }) => {
       for (const target of [`${url}/mounted/page?tab=1`, "http://evil.example/mounted/page?tab=1"]) {
