@@ -15,6 +15,7 @@ import {
 } from "../../http/guards.ts";
 import { noSession } from "../../http/no-session.ts";
 import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import { replaced } from "../../http/replaced.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { LockOptions } from "../../locks.ts";
 import type { Psession } from "../../psession.ts";
@@ -62,10 +63,26 @@ export function sessions<Data extends object = SessionData>(psession: Psession<D
       trustsProxy: () => trustsProxy(request),
     };
     openHeld(psession, request, response, { facts, onError: next }).then((session) => {
-      target.session = session;
+      seat(target, session);
       runInRequest(momentOf(request), next);
     }, next);
   };
+}
+
+/** Where applications have always put null to end a session, or data in its place. */
+function seat<Data extends object>(target: object, session: Session<Data>): void {
+  let current: Session<Data> | null = session;
+  Object.defineProperty(target, "session", {
+    configurable: true,
+    enumerable: true,
+    get: () => current,
+    set(value: unknown) {
+      if (value !== null && value !== undefined) throw replaced("req");
+      // It takes effect at once, and is stored with the response as everything is.
+      current?.destroy().catch(() => {});
+      current = null;
+    },
+  });
 }
 
 /** Guards behind this one would take the word of the other, whose visitors may be anybody's. */
@@ -86,8 +103,8 @@ function keptByAnother<Data extends object>(
  * `sessionOf<ShopData>(request).data.cart`.
  */
 export function sessionOf<Data extends object = SessionData>(request: IncomingMessage): Session<Data> {
-  const { session } = request as IncomingMessage & { session?: Session<Data> };
-  if (session !== undefined) return session;
+  const { session } = request as IncomingMessage & { session?: Session<Data> | null };
+  if (session !== undefined && session !== null) return session;
   throw noSession("put app.use(sessions(psession))");
 }
 

@@ -33,6 +33,7 @@ export class Visit<Data extends object> {
   #opening: Promise<FastifySession<Data>> | undefined;
   /** There once the session is open. */
   session: FastifySession<Data> | undefined;
+  isEnded = false;
   #hasFailed = false;
 
   constructor(face: Face<Data>, request: FastifyRequest, reply: FastifyReply) {
@@ -45,6 +46,13 @@ export class Visit<Data extends object> {
   open(): Promise<FastifySession<Data>> {
     this.#opening ??= this.#open();
     return this.#opening;
+  }
+
+  /** Null in place of the session: it takes effect at once, and is stored with the response as everything is. */
+  end(): void {
+    this.isEnded = true;
+    // What was destroyed before stays so: refused, it would be a rejection that nobody handles.
+    this.session?.destroy().catch(() => {});
   }
 
   /** Somebody asked for the session. */

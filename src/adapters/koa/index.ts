@@ -3,6 +3,7 @@ import * as v from "valibot";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
 import { checkedOptions } from "../../faults.ts";
+import { replaced } from "../../http/replaced.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
@@ -90,10 +91,7 @@ class Visit<Data extends object> {
 
   assign(value: unknown): void {
     if (value !== null) {
-      throw new PsessionError(
-        "invalid_data",
-        "ctx.session takes no value but null, which destroys the session; data goes into ctx.session.data.",
-      );
+      throw replaced("ctx");
     }
     // It takes effect at once, and is stored with the response as everything is.
     // What was destroyed before stays so: refused, it would be a rejection that nobody handles.
