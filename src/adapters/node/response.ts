@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
-import { statusOf } from "../../http/apology.ts";
+import { headersOfError, statusOf } from "../../http/apology.ts";
 import type { Settlement } from "../../request/exchange.ts";
 import { warn, warnOfLateSave } from "../../warnings.ts";
 
@@ -65,7 +65,19 @@ interface Held {
   [FIXER]?: HeldResponse | undefined;
 }
 
-type Passing = Pick<ServerResponse, "writeHead" | "write" | "end" | "flushHeaders">;
+/** What middleware puts on a response, such as compression: `flush` for what it packs, and an `on` of its own. */
+interface Patched {
+  readonly flush?: Method;
+  readonly on?: Method;
+}
+
+type Passing = Pick<ServerResponse, "writeHead" | "write" | "end" | "flushHeaders"> & Patched;
+
+/** Of Node's own responses: truthy once there is a head, and true once `end` was called. Middleware reads both. */
+interface Inner {
+  _header?: unknown;
+  finished?: boolean;
+}
 
 class HeldResponse {
   readonly #response: ServerResponse;
@@ -79,8 +91,21 @@ class HeldResponse {
   #patchedByOthers: Map<string, PropertyDescriptor> | undefined;
   #phase: Phase = "open";
   #isEnding = false;
-  /** A write was held back, so its caller waits for the event. */
+  #hasEnded = false;
+  /** It says that it is finished, which it will be. */
+  #isFinished = false;
+  /** What was called after `end`, while that still waits. */
+  #afterEnd: (() => void)[] | undefined;
+  /** As it was when it was decided on. */
+  #head: ReturnType<typeof statusOfHead> | undefined;
+  /** `writeHead` was called, and has to be when the head leaves: a body that follows is then sent in chunks. */
+  #hasWrittenHead = false;
+  /** Bytes that wait. */
+  #length = 0;
+  /** A write was answered with false, so its caller waits for the event. */
   #owesDrain = false;
+  /** Who waits for it, by an `on` of middleware before us, which may have brought them elsewhere. */
+  #drains: Set<Method> | undefined;
 
   private constructor(
     response: ServerResponse,
@@ -104,13 +129,20 @@ class HeldResponse {
   static hold(response: ServerResponse & Held, settle: Settle, fail: (error: unknown) => void): void {
     const outer = response[HELD];
     const { writeHead, write, end, flushHeaders } = outer?.asOriginal() ?? response;
-    response[HELD] = new HeldResponse(response, settle, fail, { writeHead, write, end, flushHeaders });
+    const patched = outer?.asOriginal() ?? patchesOf(response);
+    const original = { writeHead, write, end, flushHeaders, ...patched };
+    response[HELD] = new HeldResponse(response, settle, fail, original);
     Object.assign(response, HOLDING);
+    if (patched.flush !== undefined) Object.assign(response, HOLDING_FLUSH);
+    if (patched.on !== undefined) Object.assign(response, HOLDING_ON);
   }
 
   /** For a second session of the same response, which is settled before the first. */
   asOriginal(): Passing {
+    const { flush, on } = this.#original;
     return {
+      ...(flush === undefined ? {} : { flush: (...values) => this.flush(values) }),
+      ...(on === undefined ? {} : { on: (...values) => this.on(values) }),
       writeHead: ((...values: unknown[]) => this.writeHead(values)) as ServerResponse["writeHead"],
       write: ((...values: unknown[]) => this.write(values)) as ServerResponse["write"],
       end: ((...values: unknown[]) => this.end(values)) as ServerResponse["end"],
@@ -123,48 +155,90 @@ class HeldResponse {
     if (this.#passes()) return this.#call("writeHead", [status, ...rest]) as ServerResponse;
     if (this.#phase === "silenced") return response;
     if (this.#phase !== "open") throw headersSent("write");
+    assertStatus(status, undefined);
     const [first, second] = rest;
     const headers = (typeof first === "string" ? second : (first ?? second)) as HeadersArgument | undefined;
     // Headers given to writeHead replace those that were set before, our cookies among them; set, they add up.
     if (headers !== undefined) setHeaders(response, headers);
     response.statusCode = status as number;
     if (typeof first === "string") response.statusMessage = first;
+    // In HTTP/2 it would send the head, ahead of a body that may be at hand.
+    this.#hasWrittenHead = hasStatusMessage(response);
     this.#fixHead();
     return response;
   }
 
   flushHeaders(): void {
-    if (this.#phase !== "silenced") this.#whenSettled(() => this.#call("flushHeaders", []));
+    const response = this.#response;
+    if (this.#phase === "silenced") return;
+    // As Node does it, so that middleware behind us which waits for the head sees it before the body.
+    if (this.#phase === "open" && !this.#isHeadGone) response.writeHead(response.statusCode);
+    this.#whenSettled(() => this.#call("flushHeaders", []));
   }
 
   write(values: unknown[]): boolean {
     if (this.#phase === "silenced" || this.#isOver()) return this.#swallow(values, true);
+    if (this.#isEnding && !this.#hasEnded) return this.#laterThanEnd("write", values, false);
     if (this.#passes()) return this.#call("write", values) as boolean;
     assertChunk(values[0], false);
     this.#assertHead();
-    let isWritable = false;
+    let isFree = true;
     this.#whenSettled(() => {
-      isWritable = this.#call("write", values) as boolean;
+      isFree = this.#call("write", values) as boolean;
+      this.#owesDrain &&= isFree;
     });
-    this.#owesDrain ||= this.#phase === "settling";
-    return isWritable;
+    if (this.#phase !== "settling") return isFree;
+    // As Node answers: false would make a writer wait for an event that some middleware expects from elsewhere.
+    this.#length += lengthOf(values);
+    isFree = this.#length < this.#response.writableHighWaterMark;
+    this.#owesDrain ||= !isFree;
+    return isFree;
+  }
+
+  /** Of middleware that packs: what was written before must have come to it. */
+  flush(values: readonly unknown[]): unknown {
+    if (this.#phase !== "settling") return this.#call("flush", values);
+    return this.#later(() => void this.#call("flush", values));
+  }
+
+  on(values: readonly unknown[]): unknown {
+    const [event, listener] = values;
+    if (event === "drain" && !this.#passes() && typeof listener === "function") {
+      this.#drains ??= new Set();
+      this.#drains.add(listener as Method);
+    }
+    return this.#call("on", values);
   }
 
   end(values: unknown[]): ServerResponse {
     const response = this.#response;
     if (this.#phase === "silenced" || this.#isOver()) return this.#swallow(values, response);
-    const finish = () => void this.#call("end", values);
-    if (this.#phase === "failed" || (this.#isEnding && this.#phase === "settled")) {
+    const finish = () => {
+      this.#hasEnded = true;
+      this.#call("end", values);
+      for (const call of this.#afterEnd ?? []) call();
+    };
+    if (this.#phase === "failed" || this.#hasEnded) {
       finish();
       return response;
     }
-    if (this.#isEnding) return this.#swallow(values, response);
+    if (this.#isEnding) {
+      return isChunk(values[0])
+        ? this.#swallow(values, response)
+        : this.#laterThanEnd("end", values, response);
+    }
     assertChunk(values[0], true);
     this.#assertHead();
     const isFirst = this.#phase === "open" || this.#phase === "headed";
     this.#isEnding = true;
     // Where the head left, or waits to leave, later changes are saved before the body ends.
     this.#whenSettled(isFirst ? finish : () => this.#settleLate(finish));
+    const inner: Inner & Held = response;
+    // HTTP/2 tells it by itself.
+    if (inner[FIXER] === this && Object.hasOwn(inner, "finished")) {
+      inner.finished = true;
+      this.#isFinished = true;
+    }
     return response;
   }
 
@@ -173,6 +247,12 @@ class HeldResponse {
     if (this.#phase === "open" || this.#phase === "headed") this.#begin();
     if (this.#passes()) call();
     else if (this.#phase === "settling") this.#later(call);
+  }
+
+  #laterThanEnd<T>(name: "write" | "end", values: readonly unknown[], result: T): T {
+    this.#afterEnd ??= [];
+    this.#afterEnd.push(() => void this.#call(name, values));
+    return result;
   }
 
   #later(call: () => void): void {
@@ -189,26 +269,36 @@ class HeldResponse {
       settled = Promise.reject(error);
     }
     if (!(settled instanceof Promise)) return this.#proceed(settled);
-    const head = statusOfHead(this.#response);
     this.#fixHead();
     this.#phase = "settling";
     settled.then(
-      (settlement) => this.#resume(() => this.#proceed(settlement, head)),
+      (settlement) => this.#resume(() => this.#proceed(settlement)),
       (error: unknown) => this.#resume(() => this.#abandon(error)),
     );
   }
 
-  #proceed({ setCookie, noStore }: Settlement, head?: ReturnType<typeof statusOfHead>): void {
+  #proceed({ setCookie, noStore }: Settlement): void {
     const response = this.#response;
     this.#freeHead();
     this.#phase = "settled";
-    if (head !== undefined && !this.#isHeadGone) Object.assign(response, head);
+    if (this.#head !== undefined) Object.assign(response, this.#head);
     if (setCookie.length > 0) response.appendHeader("Set-Cookie", setCookie);
     if (noStore) response.setHeader("Cache-Control", "no-store");
+    if (this.#hasWrittenHead && !this.#isHeadGone) this.#call("writeHead", [response.statusCode]);
     const waiting = this.#waiting;
     this.#waiting = undefined;
     if (waiting !== undefined) for (const call of waiting) call();
-    if (this.#owesDrain && !this.#isEnding) response.emit("drain");
+    if (this.#owesDrain && !this.#isEnding) this.#drain();
+    this.#drains = undefined;
+  }
+
+  /** Where the last of what waited was taken for full, Node tells by itself when there is room. */
+  #drain(): void {
+    const response = this.#response;
+    this.#owesDrain = false;
+    const here = new Set(response.rawListeners("drain"));
+    for (const listener of this.#drains ?? []) if (!here.has(listener)) Reflect.apply(listener, response, []);
+    response.emit("drain");
   }
 
   /** The handler's answer said that something was done which was not: none of it may leave. */
@@ -223,6 +313,8 @@ class HeldResponse {
     this.#freeHead();
     for (const name of response.getHeaderNames()) response.removeHeader(name);
     setHeaders(response, this.#headersBefore);
+    // Of error pages that nobody else gives any.
+    setHeaders(response, headersOfError(error));
     if (hasStatusMessage(response)) response.statusMessage = "";
     if (this.#isEnding) {
       response.statusCode = 500;
@@ -232,11 +324,10 @@ class HeldResponse {
     // The handler goes on writing. An error page of the framework's would be mixed with what it writes.
     warnOfLateSave(error);
     response.statusCode = statusOf(error);
-    response.setHeader("Cache-Control", "no-store");
     this.#phase = "settled";
     this.#call("end", []);
     this.#phase = "silenced";
-    response.emit("drain");
+    this.#drain();
   }
 
   /** Nobody waits for what happens here: a throw must not become an unhandled rejection. */
@@ -274,6 +365,7 @@ class HeldResponse {
     if (this.#phase !== "open") return;
     this.#phase = "headed";
     if (this.#isHeadGone) return;
+    this.#head = statusOfHead(response);
     for (const name of HEADER_METHODS) {
       const own = Object.getOwnPropertyDescriptor(response, name);
       if (own === undefined || own.value === FIXED_METHODS[name]) continue;
@@ -283,6 +375,8 @@ class HeldResponse {
     response[FIXER] = this;
     Object.assign(response, FIXED_METHODS);
     Object.defineProperties(response, FIXED_FLAGS);
+    const inner = response as Inner;
+    if (inner._header === null) inner._header = HEAD_TO_COME;
   }
 
   get response(): ServerResponse {
@@ -293,10 +387,21 @@ class HeldResponse {
     return this.#isEnding;
   }
 
+  get length(): number {
+    return this.#length;
+  }
+
+  get owesDrain(): boolean {
+    return this.#owesDrain;
+  }
+
   #freeHead(): void {
     const response: ServerResponse & Held = this.#response;
     if (response[FIXER] !== this) return;
     response[FIXER] = undefined;
+    const inner = response as Inner;
+    if (inner._header === HEAD_TO_COME) inner._header = null;
+    if (this.#isFinished) inner.finished = false;
     for (const [name, own] of this.#patchedByOthers ?? []) Object.defineProperty(response, name, own);
     this.#patchedByOthers = undefined;
   }
@@ -319,12 +424,20 @@ class HeldResponse {
     return result;
   }
 
-  #call(name: "writeHead" | "write" | "end" | "flushHeaders", values: readonly unknown[]): unknown {
+  #call(name: keyof Passing, values: readonly unknown[]): unknown {
     return Reflect.apply(this.#original[name] as Method, this.#response, values);
   }
 }
 
 const heldBy = (response: Held): HeldResponse => response[HELD] as HeldResponse;
+
+/** What somebody has put on this response; the methods of Node's own are left alone. */
+const patchesOf = (response: ServerResponse & { readonly flush?: unknown }): Patched => ({
+  ...(Object.hasOwn(response, "flush") && typeof response.flush === "function"
+    ? { flush: response.flush as Method }
+    : {}),
+  ...(Object.hasOwn(response, "on") ? { on: response.on as Method } : {}),
+});
 
 /** What stands in place of a response's own methods. */
 const HOLDING = {
@@ -341,6 +454,21 @@ const HOLDING = {
     heldBy(this).flushHeaders();
   },
 };
+
+const HOLDING_FLUSH = {
+  flush(this: Held, ...values: unknown[]) {
+    return heldBy(this).flush(values);
+  },
+};
+
+const HOLDING_ON = {
+  on(this: Held, ...values: unknown[]) {
+    return heldBy(this).on(values);
+  },
+};
+
+/** In place of a head that has been decided on: middleware, and Node itself, look here for whether there is one. */
+const HEAD_TO_COME = "HTTP/1.1 head to come\r\n\r\n";
 
 /**
  * A head that is fixed, though it has not left. The same for all responses, as `HOLDING` is. They stay when the head is
@@ -364,11 +492,14 @@ const FIXED_METHODS = Object.fromEntries(HEADER_METHODS.map((name) => [name, ref
 const FIXED_FLAGS = {
   headersSent: flag("headersSent", () => true),
   writableEnded: flag("writableEnded", ({ isEnding }) => isEnding),
+  writableFinished: flag("writableFinished", () => false),
+  writableLength: flag("writableLength", ({ length }) => length),
+  writableNeedDrain: flag("writableNeedDrain", ({ owesDrain }) => owesDrain),
 };
 
 function flag(
   name: keyof ServerResponse,
-  whenFixed: (fixer: HeldResponse) => boolean,
+  whenFixed: (fixer: HeldResponse) => boolean | number,
 ): PropertyDescriptor & ThisType<Held> {
   return {
     configurable: true,
@@ -415,6 +546,13 @@ function pairsOf(headers: readonly unknown[]): [string, string | string[]][] {
     pairs.push([String(headers[index]), headers[index + 1] as string | string[]]);
   }
   return pairs;
+}
+
+const isChunk = (chunk: unknown): boolean => typeof chunk === "string" || chunk instanceof Uint8Array;
+
+function lengthOf([chunk, encoding]: readonly unknown[]): number {
+  if (typeof chunk !== "string") return (chunk as Uint8Array).byteLength;
+  return Buffer.byteLength(chunk, typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8");
 }
 
 /** Node's own refusals, made while the caller still runs rather than when its call is carried out. */
