@@ -117,8 +117,8 @@ class HeldResponse {
     this.#settle = settle;
     this.#fail = fail;
     this.#original = original;
-    this.#headersBefore = response.getHeaders();
-    this.#isHeadGone = response.headersSent;
+    this.#headersBefore = headersIn(response);
+    this.#isHeadGone = Boolean(response.headersSent);
   }
 
   /**
@@ -155,12 +155,14 @@ class HeldResponse {
     if (this.#passes()) return this.#call("writeHead", [status, ...rest]) as ServerResponse;
     if (this.#phase === "silenced") return response;
     if (this.#phase !== "open") throw headersSent("write");
-    assertStatus(status, undefined);
+    // An upgrade's, which engine.io makes, is told of its head without a status.
+    const isWhole = this.#original.flushHeaders !== undefined;
+    if (isWhole || status !== undefined) assertStatus(status, undefined);
     const [first, second] = rest;
     const headers = (typeof first === "string" ? second : (first ?? second)) as HeadersArgument | undefined;
     // Headers given to writeHead replace those that were set before, our cookies among them; set, they add up.
     if (headers !== undefined) setHeaders(response, headers);
-    response.statusCode = status as number;
+    if (status !== undefined) response.statusCode = status as number;
     if (typeof first === "string") response.statusMessage = first;
     // In HTTP/2 it would send the head, ahead of a body that may be at hand.
     this.#hasWrittenHead = hasStatusMessage(response);
@@ -190,7 +192,7 @@ class HeldResponse {
     if (this.#phase !== "settling") return isFree;
     // As Node answers: false would make a writer wait for an event that some middleware expects from elsewhere.
     this.#length += lengthOf(values);
-    isFree = this.#length < this.#response.writableHighWaterMark;
+    isFree = this.#length < (this.#response.writableHighWaterMark ?? Number.POSITIVE_INFINITY);
     this.#owesDrain ||= !isFree;
     return isFree;
   }
@@ -282,7 +284,7 @@ class HeldResponse {
     this.#freeHead();
     this.#phase = "settled";
     if (this.#head !== undefined) Object.assign(response, this.#head);
-    if (setCookie.length > 0) response.appendHeader("Set-Cookie", setCookie);
+    if (setCookie.length > 0) addCookies(response, setCookie);
     if (noStore) response.setHeader("Cache-Control", "no-store");
     if (this.#hasWrittenHead && !this.#isHeadGone) this.#call("writeHead", [response.statusCode]);
     const waiting = this.#waiting;
@@ -296,6 +298,7 @@ class HeldResponse {
   #drain(): void {
     const response = this.#response;
     this.#owesDrain = false;
+    if (typeof response.emit !== "function") return;
     const here = new Set(response.rawListeners("drain"));
     for (const listener of this.#drains ?? []) if (!here.has(listener)) Reflect.apply(listener, response, []);
     response.emit("drain");
@@ -311,7 +314,7 @@ class HeldResponse {
     }
     this.#waiting = undefined;
     this.#freeHead();
-    for (const name of response.getHeaderNames()) response.removeHeader(name);
+    for (const name of Object.keys(headersIn(response))) response.removeHeader?.(name);
     setHeaders(response, this.#headersBefore);
     // Of error pages that nobody else gives any.
     setHeaders(response, headersOfError(error));
@@ -335,7 +338,12 @@ class HeldResponse {
     try {
       step();
     } catch (error) {
-      this.#response.destroy(error instanceof Error ? error : new Error(String(error)));
+      const response = this.#response;
+      if (typeof response.destroy !== "function") {
+        warnOfLateSave(error);
+        return void this.#call("end", []);
+      }
+      response.destroy(error instanceof Error ? error : new Error(String(error)));
     }
   }
 
@@ -366,14 +374,16 @@ class HeldResponse {
     this.#phase = "headed";
     if (this.#isHeadGone) return;
     this.#head = statusOfHead(response);
-    for (const name of HEADER_METHODS) {
+    for (const name of FIXED) {
       const own = Object.getOwnPropertyDescriptor(response, name);
-      if (own === undefined || own.value === FIXED_METHODS[name]) continue;
+      const isOurs =
+        own?.get === undefined ? own?.value === FIXED_METHODS[name] : own.get === FIXED_FLAGS[name]?.get;
+      if (own === undefined || isOurs) continue;
       this.#patchedByOthers ??= new Map();
       this.#patchedByOthers.set(name, own);
     }
     response[FIXER] = this;
-    Object.assign(response, FIXED_METHODS);
+    Object.assign(response, methodsFor(response));
     Object.defineProperties(response, FIXED_FLAGS);
     const inner = response as Inner;
     if (inner._header === null) inner._header = HEAD_TO_COME;
@@ -425,7 +435,9 @@ class HeldResponse {
   }
 
   #call(name: keyof Passing, values: readonly unknown[]): unknown {
-    return Reflect.apply(this.#original[name] as Method, this.#response, values);
+    const method = this.#original[name] as Method | undefined;
+    // What only looks like a response may have no `flushHeaders`.
+    return method === undefined ? undefined : Reflect.apply(method, this.#response, values);
   }
 }
 
@@ -487,15 +499,25 @@ const refusing = (name: (typeof HEADER_METHODS)[number]) =>
 const passing = (on: Held, name: keyof ServerResponse): unknown =>
   Reflect.get(Object.getPrototypeOf(heldBy(on).response), name, on);
 
-const FIXED_METHODS = Object.fromEntries(HEADER_METHODS.map((name) => [name, refusing(name)]));
+const FIXED_METHODS: Readonly<Record<string, Method>> = Object.fromEntries(
+  HEADER_METHODS.map((name) => [name, refusing(name)]),
+);
 
-const FIXED_FLAGS = {
+const FIXED_FLAGS: Readonly<Record<string, PropertyDescriptor>> = {
   headersSent: flag("headersSent", () => true),
   writableEnded: flag("writableEnded", ({ isEnding }) => isEnding),
   writableFinished: flag("writableFinished", () => false),
   writableLength: flag("writableLength", ({ length }) => length),
   writableNeedDrain: flag("writableNeedDrain", ({ owesDrain }) => owesDrain),
 };
+
+/** No more than it has: a method that was not there would lead nowhere. */
+const methodsFor = (response: object): Readonly<Record<string, Method>> =>
+  HEADER_METHODS.every((name) => name in response)
+    ? FIXED_METHODS
+    : Object.fromEntries(Object.entries(FIXED_METHODS).filter(([name]) => name in response));
+
+const FIXED: readonly string[] = [...HEADER_METHODS, ...Object.keys(FIXED_FLAGS)];
 
 function flag(
   name: keyof ServerResponse,
@@ -508,6 +530,15 @@ function flag(
       return fixer === undefined ? passing(this, name) : whenFixed(fixer);
     },
   };
+}
+
+/** What only looks like a response, as virtual requests have it, has no list of its headers, or no way to add to one. */
+const headersIn = (response: Partial<ServerResponse>): OutgoingHttpHeaders => response.getHeaders?.() ?? {};
+
+function addCookies(response: ServerResponse, lines: readonly string[]): void {
+  if (typeof response.appendHeader === "function") return void response.appendHeader("Set-Cookie", lines);
+  const before = response.getHeader("Set-Cookie") ?? [];
+  response.setHeader("Set-Cookie", [before, lines].flat().map(String));
 }
 
 function warnOfSecondAnswer(): void {
