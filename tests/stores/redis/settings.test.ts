@@ -340,10 +340,7 @@ describe.skipIf(isMissing)("what clients may be set up to do", () => {
     SETTINGS.map((setting) => [driver, setting, settings[setting]] as const),
   );
   for (const [driver, setting, cell] of rows) {
-    if (cell === NONE) {
-      test.skip(`${driver}: ${setting}: has no such setting`, () => {});
-      continue;
-    }
+    if (cell === NONE) continue;
     test(`${driver}: ${setting}: ${"works" in cell ? "works" : "is refused"}`, async () => {
       const client = (await ("works" in cell ? cell.works : cell.make)({ url, prefix })) as RedisClient;
       open.push(client);
@@ -461,10 +458,7 @@ describe.skipIf(isMissing)("what clients of a cluster may be set up to do", () =
   for (const [driver, setups] of Object.entries(CLUSTERS)) {
     for (const setup of SETUPS) {
       const cell = setups[setup];
-      if (cell === NONE) {
-        test.skip(`${driver}: ${setup}: has no such setting`, () => {});
-        continue;
-      }
+      if (cell === NONE) continue;
       test(`${driver}: ${setup}: ${"works" in cell ? "works" : "is refused"}`, async () => {
         const url = cluster.nodes[0]?.url ?? "";
         const client = (await ("works" in cell ? cell.works : cell.make)({ url, prefix })) as RedisClient;
