@@ -34,6 +34,8 @@ export type UserIds = "text" | "integer" | "uuid";
 
 export interface Naming extends NamingOptions {
   userIds?: UserIds;
+  /** Of stores over a connection. */
+  timeout?: number;
 }
 
 /** One empty place for sessions, and connections to it. */
