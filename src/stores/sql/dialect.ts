@@ -57,7 +57,10 @@ export interface Dialect {
   /** A sentence about settings of drivers that change what rows look like, for whoever has set one. */
   readonly rowSettings: string;
   readonly marking: Marking;
-  /** Answers with the first value as `echo`, and with the second's UTF-8 in hexadecimal digits as `seen`. */
+  /**
+   * Answers with the first value as `echo`, with the second's UTF-8 in hexadecimal digits as `seen`, and with the settings
+   * of the connection that sessions cannot live with as `unfit`.
+   */
   readonly echo?: string;
   /** Answers with `now` in epoch milliseconds; undefined where the database has no clock but the process's. */
   readonly clock?: string;
@@ -80,6 +83,8 @@ export interface Inspection {
   columns(statements: Statements, table: Table): Statement;
   /** Answers with the first column of each index as `name`, `is_unique` as 1 or 0, and the number of its columns as `width`. */
   indexes(statements: Statements, table: Table): Statement;
+  /** Answers with the table's comment as `comment`, where migrations mark what they make. */
+  comment?(statements: Statements, table: Table): Statement;
   /** Answers with `bytes`, indexes included, and an `estimate` of the rows, where they are known. */
   size(statements: Statements, table: Table): Statement;
   /** Answers with `name` (of a schema) and `file`, for databases that are files of this machine. */

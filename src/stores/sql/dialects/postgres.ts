@@ -68,7 +68,7 @@ export const postgresDialect: Dialect = {
   touchAll,
   rowSettings:
     "Settings of a pool or client change what comes back, such as transform and types of postgres.js, parsers of PGlite, types and binary of pg under Kysely, and client_encoding, which must be UTF8: give psession one without them.",
-  echo: "SELECT ?::text AS echo, encode(convert_to(?::text, 'UTF8'), 'hex') AS seen",
+  echo: "SELECT ?::text AS echo, encode(convert_to(?::text, 'UTF8'), 'hex') AS seen, '' AS unfit",
   marking: postgresMarking,
   clock: `SELECT ${CLOCK} AS now`,
   migrations: (schema) => [
