@@ -43,29 +43,32 @@ export const reasonOf = (error: unknown): string => (error instanceof Error ? er
 /** A fault: something is wrong with the configuration, the data or the store. Outcomes are values instead. */
 export class PsessionError extends Error {
   readonly code: PsessionErrorCode;
-  /** HTTP status that fits: 503 where the store failed, 500 otherwise. Frameworks read it, under either name. */
+  /** HTTP status that fits: docs/errors.md has them all. Frameworks read it, under either name. */
   readonly status: number;
   /**
    * For frameworks that ask an error for its answer (Hono): the bare status. Not there where that is 500, so that
    * they print the error as any other.
    */
   declare readonly getResponse?: () => Response;
-  /** Of that answer, for frameworks that look here (Express, Fastify, Koa). */
-  declare readonly headers?: Readonly<Record<string, string>>;
+  readonly #retryAfter: number | undefined;
 
   constructor(code: PsessionErrorCode, message: string, options: PsessionErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "PsessionError";
     this.code = code;
     this.status = options.status ?? (code === "store_unavailable" ? 503 : 500);
+    this.#retryAfter = options.retryAfter;
     const { status } = this;
-    const { retryAfter } = options;
-    const headers = retryAfter === undefined ? {} : { "Retry-After": String(retryAfter) };
-    // No enumerable properties, or they would be printed with the error.
-    if (retryAfter !== undefined) Object.defineProperty(this, "headers", { value: headers });
     if (status === 500) return;
-    const getResponse = () => new Response(apologyFor(status), { status, headers });
+    const getResponse = () => new Response(apologyFor(status), { status, headers: this.headers });
+    // Not enumerable, or it would be printed with the error.
     Object.defineProperty(this, "getResponse", { value: getResponse });
+  }
+
+  /** Of the answer, for frameworks that look here (Express, Fastify, Koa): what went wrong once is no page to keep. */
+  get headers(): Readonly<Record<string, string>> {
+    const headers = { "Cache-Control": "no-store" };
+    return this.#retryAfter === undefined ? headers : { ...headers, "Retry-After": String(this.#retryAfter) };
   }
 
   get statusCode(): number {

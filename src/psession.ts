@@ -67,7 +67,9 @@ export class Psession<Data extends object = SessionData> {
     make: MakeSession<Session<Data>> = (state) => new Session<Data>(state),
   ): Exchange<Data> {
     if (this.#isClosed)
-      throw new PsessionError("closed", "This psession was closed; it takes no more requests.");
+      throw new PsessionError("closed", "This psession was closed; it takes no more requests.", {
+        status: 503,
+      });
     return new Exchange<Data>(this.#core, facts, make);
   }
 

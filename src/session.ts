@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import { refuseAssignments } from "./assignments.ts";
 import { CSRF } from "./data/asides.ts";
 import type { DataRecord } from "./data/codec.ts";
 import { Flash } from "./data/flash.ts";
@@ -825,6 +826,8 @@ export class Session<Data extends object = SessionData> {
     return userId;
   }
 }
+
+refuseAssignments(Session.prototype);
 
 function ended(consequence: string): PsessionError {
   return new PsessionError(

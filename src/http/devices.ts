@@ -4,7 +4,7 @@ import { PsessionError } from "../errors.ts";
 import { checkedOptions } from "../faults.ts";
 import type { Session } from "../session.ts";
 import { freshGuard, type Guard, loginGuard, type RefusalBody } from "./guards.ts";
-import type { OriginOptions } from "./origin.ts";
+import { allowedOrigins, type OriginOptions } from "./origin.ts";
 
 export interface DevicesOptions extends OriginOptions {
   /** How long ago a credential may have been proved by who ends devices. Default: it is not asked. */
@@ -35,7 +35,7 @@ export interface DevicesAnswer {
 export type DevicesEndpoint = (request: DevicesRequest) => Promise<DevicesAnswer>;
 
 const optionsSchema = v.strictObject({
-  allowed: v.optional(v.array(v.string("must be an origin"), "must be a list of origins")),
+  allowed: allowedOrigins,
   fresh: v.optional(
     v.custom<Duration>(
       (value) => (parseDuration(value) ?? 0) > 0,
@@ -67,6 +67,9 @@ export function devicesEndpoint(options: DevicesOptions = {}): DevicesEndpoint {
 /** A name and what is around it. */
 export const LONGEST_BODY = 4096;
 
+/** Thrown by `body()` where it is longer than that. */
+export class BodyTooLarge extends Error {}
+
 /** What of `url` is below the mount; undefined where it is elsewhere. */
 export function belowMount(path: string): (url: string) => string | undefined {
   const mount = path.replace(/\/+$/, "");
@@ -85,9 +88,11 @@ function refusedBy(guards: readonly Guard[], request: DevicesRequest): DevicesAn
 }
 
 async function handle(request: DevicesRequest): Promise<DevicesAnswer> {
-  const { pathname, searchParams } = new URL(request.url, "http://psession.invalid");
+  // Not by `URL`, for which what follows two slashes is a host.
+  const [pathname = "", query = ""] = request.url.split(/[?#]/, 2);
+  const searchParams = new URLSearchParams(query);
   const [handle = "", ...rest] = pathname.split("/").slice(1);
-  if (rest.some((part) => part !== "")) return NOT_FOUND;
+  if (rest.some((part) => part !== "") || (handle === "" && rest.length > 0)) return NOT_FOUND;
   const { session, method } = request;
   if (handle === "") {
     if (method === "GET" || method === "HEAD") return answer(200, { devices: await session.devices() });
@@ -110,8 +115,8 @@ async function rename(request: DevicesRequest, handle: string): Promise<DevicesA
   let body: unknown;
   try {
     body = await request.body();
-  } catch {
-    return INVALID_BODY;
+  } catch (error) {
+    return error instanceof BodyTooLarge ? TOO_LARGE : INVALID_BODY;
   }
   if (typeof body !== "object" || body === null || !("name" in body)) return INVALID_BODY;
   const name = body.name ?? undefined;
@@ -135,6 +140,7 @@ const failure = (status: number, code: string, message: string): DevicesAnswer =
 
 const NOT_FOUND = failure(404, "no_such_device", "You have no such device.");
 const INVALID_BODY = failure(400, "invalid_body", 'The body must be JSON, such as { "name": "Kitchen" }.');
+const TOO_LARGE = failure(413, "body_too_large", `The body must have at most ${LONGEST_BODY} bytes.`);
 
 function notAllowed(allow: string): DevicesAnswer {
   const { status, body } = failure(405, "method_not_allowed", `Use one of ${allow}.`);

@@ -5,19 +5,27 @@ import { checkedOptions, invalidOptions } from "../faults.ts";
 import { type LockOptions, resolveLimits } from "../locks.ts";
 import type { Session } from "../session.ts";
 import type { Level } from "../stores/store.ts";
-import { isSameOrigin, type OriginOptions } from "./origin.ts";
+import { allowedOrigins, isSameOrigin, type OriginOptions } from "./origin.ts";
 
 export interface GuardOptions {
   /**
-   * Where browsers are sent that ask for a page; a function gets the path and query that were asked for.
+   * Where browsers are sent that ask for a page; a function gets the path and query to come back to: those that were
+   * asked for, or the page that they were on (`Referer`, else "/") where the method was not GET or HEAD.
    * Default: they get the status, as scripts do.
    */
-  redirectTo?: string | ((path: string) => string);
+  redirectTo?: string | ((path: string, asked: AskedFor) => string);
   /**
    * Refuse changes that another site sends in the visitor's name (ASVS 3.5.1), as `originCheck` does before all
    * routes. `false` where that stands before. Default: they are refused.
    */
   origin?: false | OriginOptions;
+}
+
+/** What a visitor asked for who is sent elsewhere. */
+export interface AskedFor {
+  readonly method: string | undefined;
+  /** Path and query. */
+  readonly path: string;
 }
 
 export interface FreshOptions extends GuardOptions {
@@ -31,10 +39,18 @@ export interface GuardedRequest {
   readonly session: Pick<Session<any>, "isSignedIn" | "level" | "isFresh">;
   readonly header: (name: string) => string | readonly string[] | undefined;
   readonly method: string | undefined;
-  /** Path and query, as asked for. */
+  /** The request's target as asked for, with what a mount has cut off. */
   readonly path: string;
   /** Scheme and host as the visitor sees them. */
   readonly origin: string;
+}
+
+/** What an application or its framework knows better than the bare request does. */
+export interface GuardFacts {
+  /** Path and query as the visitor asked for them, where something has cut or rewritten those of the request. */
+  readonly path?: string;
+  /** Scheme and host as the visitor's browser sees them, such as "https://example.com". */
+  readonly origin?: string | (() => string);
 }
 
 /**
@@ -57,6 +73,12 @@ export type Refusal =
   | { readonly status: 303; readonly location: string }
   | { readonly status: 401 | 403; readonly body: RefusalBody };
 
+/** What everybody's answer of a refusal has: it is this visitor's, and at the next sign-in no longer true. */
+export const headersOf = (refusal: Refusal): Readonly<Record<string, string>> =>
+  "location" in refusal ? { "Cache-Control": "no-store", Location: refusal.location } : NOT_KEPT;
+
+const NOT_KEPT = { "Cache-Control": "no-store" } as const;
+
 export interface RefusalBody {
   readonly error: { readonly code: string; readonly message: string };
 }
@@ -75,15 +97,15 @@ const redirectTo = v.optional(
   v.union(
     [
       v.pipe(v.string(), v.minLength(1)),
-      v.custom<(path: string) => string>((value) => typeof value === "function"),
+      v.custom<(path: string, asked: AskedFor) => string>((value) => typeof value === "function"),
     ],
     "must be a path or a function that gives one",
   ),
 );
 const origin = v.optional(
   v.union(
-    [v.literal(false), v.strictObject({ allowed: v.optional(v.array(v.string())) })],
-    "must be false or { allowed } with a list of origins",
+    [v.literal(false), v.strictObject({ allowed: allowedOrigins })],
+    'must be false or { allowed } with a list of origins, such as "https://admin.example.com"',
   ),
 );
 const loginOptions = v.strictObject({ redirectTo, origin });
@@ -146,7 +168,10 @@ function guard(
     const { [ofGuards]: session = found } = found as { [ofGuards]?: typeof found };
     if (holds(session)) return undefined;
     if (redirectTo !== undefined && wantsPage(header)) {
-      return { status: 303, location: typeof redirectTo === "string" ? redirectTo : redirectTo(own(path)) };
+      const isPage = method === "GET" || method === "HEAD";
+      const asked = { method, path: own(path) };
+      const back = isPage ? asked.path : pageBefore(header("referer"), origin);
+      return { status: 303, location: addressBy(redirectTo, back, asked) };
     }
     return session.isSignedIn
       ? { status: 403, body: { error: refusal } }
@@ -154,8 +179,39 @@ function guard(
   };
 }
 
-/** As a place to come back to, "//evil.example" would be another site (CWE-601); so browsers take backslashes too. */
-const own = (path: string): string => path.replace(/^[/\\]*/, "/");
+function addressBy(
+  redirectTo: NonNullable<GuardOptions["redirectTo"]>,
+  path: string,
+  asked: AskedFor,
+): string {
+  const address = typeof redirectTo === "string" ? redirectTo : redirectTo(path, asked);
+  if (typeof address === "string" && address !== "") return encoded(address, UNSENDABLE);
+  throw new PsessionError("invalid_options", "redirectTo has to give an address, such as a path, as text.");
+}
+
+/** Where a form stands, by what the browser says of pages of this host; their scheme may be known to a proxy only. */
+function pageBefore(referer: unknown, origin: string): string {
+  const page = typeof referer === "string" ? URL.parse(referer) : null;
+  const isOurs = page !== null && page.host !== "" && page.host === URL.parse(origin)?.host;
+  return isOurs ? own(page.pathname + page.search) : "/";
+}
+
+/** Scheme and authority, in the form that requests to a proxy have (RFC 9112 section 3.2.2). */
+const AUTHORITY = /^[a-z][a-z0-9+.-]*:\/\/[^/?#\\]*/i;
+/** What a header cannot hold: Node refuses it, and a line break would begin another header. */
+const UNSENDABLE = /[^!-~]/gu;
+/** A backslash as well, which browsers take for a slash. */
+const UNSAFE_IN_PATH = /[^!-~]|\\/gu;
+
+/**
+ * As a place to come back to: a path of this site, whatever the target was. "//evil.example" would be another site
+ * (CWE-601), and so would "/\t/evil.example", as browsers drop tabs and line breaks.
+ */
+const own = (target: string): string =>
+  `/${encoded(target.replace(AUTHORITY, "").replace(/^[/\\\s]+/, ""), UNSAFE_IN_PATH)}`;
+
+const encoded = (text: string, which: RegExp): string =>
+  text.toWellFormed().replace(which, (found) => (found === " " ? "%20" : encodeURIComponent(found)));
 
 /** Navigations ask for HTML, and so do scripts that put pages into pages; those for data do not. */
 function wantsPage(header: GuardedRequest["header"]): boolean {

@@ -22,6 +22,36 @@ for (const [network, prefix] of [
 /** Node shows IPv4 visitors of an IPv6 socket as mapped addresses; proxies do not. */
 export const unmapped = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, "");
 
+const MAPPED = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
+
+/**
+ * The one form in which an address is kept, compared and shown. Some proxies add the port, which is another one at each
+ * connection, or brackets (RFC 7239 section 6); what is no address stays as it came. Undefined where there is none.
+ */
+export function normalAddress(given: string | undefined): string | undefined {
+  const text = given?.trim() ?? "";
+  if (isIP(text) === 4) return text;
+  const [, bracketed, v4] = /^(?:\[([^\]]+)\](?::\d+)?|([\d.]+):\d+)$/.exec(text) ?? [];
+  const address = bracketed ?? v4 ?? text;
+  if (isIP(address) !== 6) return address === "" ? undefined : address;
+  const [plain = "", zone] = address.split("%");
+  // URLs have one spelling for each.
+  const normal = new URL(`http://[${plain}]`).hostname.slice(1, -1);
+  const [, high, low] = MAPPED.exec(normal) ?? [];
+  if (high !== undefined && low !== undefined)
+    return dotted(Number.parseInt(high, 16), Number.parseInt(low, 16));
+  return zone === undefined ? normal : `${normal}%${zone}`;
+}
+
+const dotted = (high: number, low: number): string => [high >> 8, high & 255, low >> 8, low & 255].join(".");
+
+/** Whom the first proxy saw, of a list as `X-Forwarded-For` has it. */
+export const firstOf = (list: string | undefined): string | undefined =>
+  list
+    ?.split(",")
+    .map((item) => item.trim())
+    .find((item) => item !== "");
+
 /** An address that was seen from outside, rather than that of a machine or a proxy beside ours. */
 export function isPublic(address: string): boolean {
   const plain = unmapped(address);

@@ -104,6 +104,8 @@ async function perform(state: RequestState, first: Plan, isFinal: boolean): Prom
   throw new PsessionError(
     "store_conflict",
     `A session was changed by others ${MOST_ATTEMPTS} times while it was being saved; the change was given up.`,
+    // Nothing was done, as where a lock was not to be had.
+    { status: 503, retryAfter: 1 },
   );
 }
 

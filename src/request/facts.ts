@@ -1,4 +1,5 @@
 import type { SessionCookie } from "../http/cookies.ts";
+import { normalAddress } from "./addresses.ts";
 
 /**
  * What the core knows of a request: all that an adapter has to find out. No functions: one that reads headers keeps the
@@ -86,7 +87,7 @@ export function factsOf(
     safe: SAFE_METHODS.has(transport.method),
     forwarded: isForwarded(header, transport.trustsProxy),
     userAgent: one("user-agent")?.slice(0, LONGEST_TEXT),
-    address: transport.address,
+    address: normalAddress(transport.address),
   };
 }
 

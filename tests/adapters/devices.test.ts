@@ -155,7 +155,7 @@ for (const [face, serveOn] of Object.entries(FACES)) {
       const named = await client.request(`${AT}/${handle}`, json("PATCH", { name: " Kitchen " }));
       expect([named.status, named.json]).toEqual([200, { handle, name: "Kitchen" }]);
       expect((await list(client))[0].name).toBe("Kitchen");
-      for (const body of [{ name: "a\nb" }, { name: 7 }, {}, "nonsense", "", [], "x".repeat(9000)]) {
+      for (const body of [{ name: "a\nb" }, { name: 7 }, {}, "nonsense", "", []]) {
         const refused = await client.request(`${AT}/${handle}`, json("PATCH", body));
         expect(refused.status).toBe(400);
         if (typeof body !== "string") expect(refused.json.error.code).toMatch(/^invalid_(name|body)$/);
@@ -164,6 +164,42 @@ for (const [face, serveOn] of Object.entries(FACES)) {
       expect((await list(client))[0].name).toBeUndefined();
       const nobodys = await client.request(`${AT}/nobodys`, json("PATCH", { name: "x" }));
       expect([nobodys.status, nobodys.json.error.code]).toEqual([404, "no_such_device"]);
+    });
+
+    test("a path that leads nowhere is 404, whatever is in it", async () => {
+      const { signedIn } = await setUp();
+      const client = await signedIn();
+      for (const path of [
+        "//",
+        "//[",
+        "/[",
+        "//evil.example/",
+        "/%",
+        "/%00",
+        "/a/b",
+        "//a",
+        "/\\[",
+        "/:80",
+        "//@:",
+      ]) {
+        const answer = await client.request(AT + path, json("DELETE"));
+        // Express 4 takes a slash off where it mounts, and Fastify has a word of its own for what is no path.
+        const others: Record<string, number> = { "Express 4 //": 200, "Fastify /%": 400 };
+        expect([path, answer.status]).toEqual([path, others[`${face} ${path}`] ?? 404]);
+      }
+      expect(await list(client)).toHaveLength(1);
+    });
+
+    test("a body that is too large is answered, however large", async () => {
+      const { signedIn } = await setUp();
+      const client = await signedIn();
+      const [{ handle }] = await list(client);
+      for (const length of [5000, 70_000, 3_000_000]) {
+        const refused = await client.request(`${AT}/${handle}`, json("PATCH", { name: "x".repeat(length) }));
+        // A parser that stands before it has limits of its own.
+        expect(/^Express \d$/.test(face) ? [400, 413] : [413], String(length)).toContain(refused.status);
+        expect((await list(client))[0].name).toBeUndefined();
+      }
     });
 
     test("a device is ended by its user, and by nobody else", async () => {

@@ -153,7 +153,7 @@ describe("the middleware", () => {
     const printed = vi.spyOn(console, "error").mockImplementation(() => {});
     const routes = new Hono().get("/", requireLogin(), (c) => c.text("in"));
     expect((await routes.request(`${BASE}/`)).status).toBe(500);
-    expect(String(printed.mock.calls[0]?.[0])).toContain("needs psession's middleware before it");
+    expect(String(printed.mock.calls[0]?.[0])).toContain("put app.use(sessions(psession)) before");
     printed.mockRestore();
   });
 

@@ -339,7 +339,7 @@ describe("what stands before handlers", () => {
     server.on("error", (error) => errors.push(error));
     server.use(requireFresh({ within: "10m" }));
     expect((await new HttpClient(await serve(server.callback())).get("/")).status).toBe(500);
-    expect(errors[0]?.message).toContain("needs psession's middleware");
+    expect(errors[0]?.message).toContain("put app.use(sessions(psession)) before");
   });
 
   test("the origin is the one that visitors see: a proxy's word counts with app.proxy, and only then", async () => {

@@ -1,7 +1,9 @@
 import "reflect-metadata";
 import { Readable } from "node:stream";
 import {
+  type ArgumentsHost,
   type CanActivate,
+  Catch,
   Controller,
   createParamDecorator,
   type ExecutionContext,
@@ -16,10 +18,12 @@ import {
   StreamableFile,
   UseGuards,
 } from "@nestjs/common";
-import { NestFactory } from "@nestjs/core";
+import { BaseExceptionFilter, NestFactory } from "@nestjs/core";
+import type { Response } from "express";
 import { from, map } from "rxjs";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type ExpressMiddleware, exclusive, sessions } from "../../src/adapters/express/index.ts";
+import { PsessionError } from "../../src/index.ts";
 import { overHttp, TestBrowser, type TestSession, testApp } from "../support/app.ts";
 import { HttpClient } from "../support/http.ts";
 import { failingStore } from "../support/stores.ts";
@@ -37,6 +41,15 @@ class TurnGuard implements CanActivate {
     return true;
   }
 }
+
+/** The filter of docs/frameworks/nestjs.md. */
+class SessionErrors extends BaseExceptionFilter<PsessionError> {
+  override catch(error: PsessionError, host: ArgumentsHost): void {
+    host.switchToHttp().getResponse<Response>().set(error.headers);
+    super.catch(error, host);
+  }
+}
+Catch(PsessionError)(SessionErrors);
 
 class Pages {
   health(session: TestSession | undefined) {
@@ -87,7 +100,10 @@ for (const [name, ...decorators] of [
   SessionOf()(Pages.prototype, name, 0);
 }
 Controller()(Pages);
-async function start(mount?: (consumer: MiddlewareConsumer, middleware: ExpressMiddleware) => void) {
+async function start(
+  mount?: (consumer: MiddlewareConsumer, middleware: ExpressMiddleware) => void,
+  prepare?: (app: INestApplication) => void,
+) {
   const { store, calls, failing } = failingStore();
   const tested = testApp({ ...overHttp, store });
   const { psession } = tested;
@@ -99,12 +115,32 @@ async function start(mount?: (consumer: MiddlewareConsumer, middleware: ExpressM
   Module({ controllers: [Pages] })(MountingModule);
   const app: INestApplication = await NestFactory.create(MountingModule, { logger: false });
   if (mount === undefined) app.use(sessions(psession));
+  prepare?.(app);
   await app.listen(0, "127.0.0.1");
   onTestFinished(() => app.close());
   return { app: tested, calls, failing, client: new HttpClient(await app.getUrl()) };
 }
 
 describe("NestJS over Express", () => {
+  test("a filter sends an error's headers, whoever threw it", async () => {
+    const { client, app, failing } = await start(undefined, (nest) => {
+      nest.useGlobalFilters(new SessionErrors(nest.getHttpAdapter()));
+    });
+    await client.get("/count");
+    const holder = await new TestBrowser(app).open({ jar: client.jar });
+    await holder.session.exclusive();
+    const late = await client.get("/turn");
+    expect([late.status, late.headers.get("retry-after"), late.headers.get("cache-control")]).toEqual([
+      503,
+      "1",
+      "no-store",
+    ]);
+    await holder.answer();
+    failing.add("findSession");
+    const down = await client.get("/count");
+    expect([down.status, down.headers.get("cache-control")]).toEqual([503, "no-store"]);
+  });
+
   test.each<[string, (consumer: MiddlewareConsumer, middleware: ExpressMiddleware) => void]>([
     ["/turn", (consumer, middleware) => consumer.apply(middleware).forRoutes("*path")],
     [

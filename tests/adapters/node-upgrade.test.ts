@@ -381,5 +381,7 @@ test("a refusal is a whole answer, and says no more than its status", async () =
   socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
   let text = "";
   for await (const chunk of socket.setEncoding("utf8")) text += chunk;
-  expect(text).toBe("HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+  expect(text).toBe(
+    "HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\nCache-Control: no-store\r\n\r\n",
+  );
 });

@@ -342,8 +342,7 @@ describe("a response that is held back", () => {
     const base = await serve(async (request, response) => {
       const session = await openSession(psession, request, response);
       session.set("count", 1);
-      response.write("begun");
-      await once(response, "drain");
+      await new Promise((resolve) => response.write("begun", resolve));
       const keepsShape = isFast(response);
       const derived = Object.create(response) as typeof response;
       const refused = {

@@ -86,9 +86,37 @@ test("the path that redirectTo gets never leads to another site", () => {
     ["///evil.example", "/evil.example"],
     ["/\\evil.example", "/evil.example"],
     ["\\\\evil.example", "/evil.example"],
-    ["http://evil.example/", "/http://evil.example/"],
+    ["http://evil.example/", "/"],
+    ["HTTP://ada@evil.example:8080/a?tab=1", "/a?tab=1"],
+    ["http://evil.example//evil.example/", "/evil.example/"],
+    ["http:///evil.example/", "/evil.example/"],
+    ["http://evil.example\\@evil.example", "/@evil.example"],
+    ["http://evil.example?tab=1", "/?tab=1"],
+    ["javascript:alert(1)", "/javascript:alert(1)"],
+    ["/\t/evil.example", "/evil.example"],
+    ["\n//evil.example", "/evil.example"],
+    ["/\u0000/evil.example", "/%00/evil.example"],
+    ["/a\r\nSet-Cookie: a=b", "/a%0D%0ASet-Cookie:%20a=b"],
+    ["/a\\..\\b", "/a%5C..%5Cb"],
+    ["/caf\u00e9?q=\ud800", "/caf%C3%A9?q=%EF%BF%BD"],
+    ["*", "/*"],
     ["", "/"],
   ] as const) {
     expect(location(asked), asked).toEqual({ status: 303, location: given });
+    expect(new URL(given, "https://shop.example").origin, asked).toBe("https://shop.example");
+  }
+});
+
+test("an address that a header cannot hold is written as browsers write it, and none is an error", () => {
+  const session = { isSignedIn: false, level: "anonymous", isFresh: () => false } as const;
+  const answer = (redirectTo: GuardOptions["redirectTo"] & {}) =>
+    loginGuard({ redirectTo })({ ...asked({ accept: "text/html" }, "GET"), session });
+  expect(answer("/вход?a=%20")).toEqual({ status: 303, location: "/%D0%B2%D1%85%D0%BE%D0%B4?a=%20" });
+  expect(answer(() => "/in\r\nSet-Cookie: a=b")).toEqual({
+    status: 303,
+    location: "/in%0D%0ASet-Cookie:%20a=b",
+  });
+  for (const nothing of [undefined, "", 7]) {
+    expect(() => answer(() => nothing as never)).toThrow(/redirectTo has to give an address/);
   }
 });

@@ -1,4 +1,10 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import * as inExpress from "../../src/adapters/express/index.ts";
+import * as inFastify from "../../src/adapters/fastify/index.ts";
+import * as inFetch from "../../src/adapters/fetch/index.ts";
+import * as inHono from "../../src/adapters/hono/index.ts";
+import * as inKoa from "../../src/adapters/koa/index.ts";
+import * as inNode from "../../src/adapters/node/index.ts";
 import { isSameOrigin } from "../../src/index.ts";
 
 const post = (headers: Record<string, string>, method = "POST", allowed?: string[]) =>
@@ -6,6 +12,21 @@ const post = (headers: Record<string, string>, method = "POST", allowed?: string
     { method, header: (name) => headers[name], origin: "https://app.example" },
     allowed === undefined ? {} : { allowed },
   );
+
+// First, as it is told once in a process.
+test("where only the scheme differs, a warning names the proxy, once", async () => {
+  const warnings: string[] = [];
+  const listen = ({ message }: Error) => void warnings.push(message);
+  process.on("warning", listen);
+  onTestFinished(() => void process.off("warning", listen));
+  expect([post({ origin: "http://app.example" }), post({ origin: "http://app.example" })]).toEqual([
+    false,
+    false,
+  ]);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(warnings).toEqual([expect.stringContaining("trust")]);
+  expect(post({ origin: "https://evil.example" })).toBe(false);
+});
 
 test("Sec-Fetch-Site decides where the browser sends it", () => {
   expect(post({ "sec-fetch-site": "same-origin" })).toBe(true);
@@ -25,6 +46,50 @@ test("Origin decides otherwise, compared exactly", () => {
     "",
   ]) {
     expect(post({ origin }), origin).toBe(false);
+  }
+});
+
+test("an origin that is allowed is compared as browsers write it, and one that can match nothing is refused", () => {
+  const from = (origin: string, allowed: string) => post({ origin }, "POST", [allowed]);
+  for (const allowed of [
+    "https://a.example/",
+    "HTTPS://A.example",
+    "https://a.example:443",
+    "https://a.example",
+  ])
+    expect(from("https://a.example", allowed), allowed).toBe(true);
+  expect(from("https://a.example:8443", "https://a.example:8443/")).toBe(true);
+  expect(from("https://xn--bcher-kva.example", "https://bücher.example")).toBe(true);
+  expect(from("capacitor://localhost", "capacitor://localhost")).toBe(true);
+  for (const wrong of [
+    "a.example",
+    "a.example:443",
+    "localhost:3000",
+    "https://*.example",
+    "*",
+    "null",
+    "https://a.example/path",
+    "https://a.example?x",
+    "https://ada@a.example",
+    "https://",
+    "",
+    7 as never,
+  ]) {
+    const refused = { code: "invalid_options", message: expect.stringContaining("origin") };
+    expect(() => from("https://a.example", wrong), String(wrong)).toThrow(expect.objectContaining(refused));
+    const options = { allowed: [wrong] };
+    for (const make of [
+      () => inExpress.originCheck(options),
+      () => inKoa.originCheck(options),
+      () => inFastify.originCheck(options),
+      () => inHono.originCheck(options),
+      () => inFetch.originCheck(options),
+      () => inNode.originCheck(options),
+      () => inNode.requireLogin({ origin: options }),
+      () => inExpress.devices(options),
+    ]) {
+      expect(make, `${wrong} ${make}`).toThrow(expect.objectContaining(refused));
+    }
   }
 });
 

@@ -10,6 +10,7 @@ import pg from "pg";
 import postgres from "postgres";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { PsessionError, type Store } from "../../src/index.ts";
+import { listed } from "../../src/stores/devices.ts";
 import { mysqlStore } from "../../src/stores/mysql/index.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { plain, rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
@@ -179,7 +180,7 @@ async function outcomeOf(store: Store): Promise<string> {
   }
   expect(await store.apply({ remember: login, insert: session })).toEqual({ done: true, ended: [] });
   expect(plain(await store.findRemembered(login.id))).toEqual(plain({ login, session }));
-  expect(plain(await store.list(TEXT))).toEqual(plain([{ login, session }]));
+  expect(plain(await store.list(TEXT))).toEqual(plain([listed({ login, session })]));
   expect(await store.nameDevice({ handle: login.id, userId: TEXT, name: `${TEXT}!` })).toBe(true);
   const entry = { id: login.id, at: T0, event: "login", userId: TEXT, handle: undefined, address: undefined };
   await store.audit?.append([{ ...entry, detail: TEXT }]);

@@ -1,5 +1,6 @@
 import { PsessionError } from "../../errors.ts";
 import { isId } from "../../given.ts";
+import { noSession } from "../../http/no-session.ts";
 import type { Psession } from "../../psession.ts";
 import type { Cookie } from "./cookie.ts";
 import { type Callback, StoreClass } from "./store.ts";
@@ -48,7 +49,7 @@ export class PsessionFacade extends StoreClass {
 
   override regenerate(request: object, callback: Callback): void {
     const visit = visitOf(request);
-    if (visit === undefined) return callback(new Error("This request has no session."));
+    if (visit === undefined) return callback(noSession("put app.use(session(…))"));
     visit.regenerate(false).then(() => callback(), callback);
   }
 }

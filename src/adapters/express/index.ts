@@ -3,6 +3,7 @@ import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
 import type { DevicesOptions } from "../../http/devices.ts";
 import {
+  type AskedFor,
   CROSS_SITE,
   exclusiveTurn,
   type FreshOptions,
@@ -12,7 +13,9 @@ import {
   levelGuard,
   loginGuard,
 } from "../../http/guards.ts";
-import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import { noSession } from "../../http/no-session.ts";
+import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import { replaced } from "../../http/replaced.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { LockOptions } from "../../locks.ts";
 import type { Psession } from "../../psession.ts";
@@ -26,7 +29,7 @@ import { answerRefusal } from "../node/refusal.ts";
 import { originOf, type ProxiedRequest, trustsProxy } from "./proxy.ts";
 
 export type { ExpressRequestSession } from "./request-session.ts";
-export type { DevicesOptions, FreshOptions, GuardOptions, LockOptions };
+export type { AskedFor, DevicesOptions, FreshOptions, GuardOptions, LockOptions };
 
 declare global {
   namespace Express {
@@ -60,10 +63,26 @@ export function sessions<Data extends object = SessionData>(psession: Psession<D
       trustsProxy: () => trustsProxy(request),
     };
     openHeld(psession, request, response, { facts, onError: next }).then((session) => {
-      target.session = session;
+      seat(target, session);
       runInRequest(momentOf(request), next);
     }, next);
   };
+}
+
+/** Where applications have always put null to end a session, or data in its place. */
+function seat<Data extends object>(target: object, session: Session<Data>): void {
+  let current: Session<Data> | null = session;
+  Object.defineProperty(target, "session", {
+    configurable: true,
+    enumerable: true,
+    get: () => current,
+    set(value: unknown) {
+      if (value !== null && value !== undefined) throw replaced("req");
+      // It takes effect at once, and is stored with the response as everything is.
+      current?.destroy().catch(() => {});
+      current = null;
+    },
+  });
 }
 
 /** Guards behind this one would take the word of the other, whose visitors may be anybody's. */
@@ -84,12 +103,9 @@ function keptByAnother<Data extends object>(
  * `sessionOf<ShopData>(request).data.cart`.
  */
 export function sessionOf<Data extends object = SessionData>(request: IncomingMessage): Session<Data> {
-  const { session } = request as IncomingMessage & { session?: Session<Data> };
-  if (session !== undefined) return session;
-  throw new PsessionError(
-    "no_session",
-    "This request has no session: put sessions(psession) before the routes and guards that need it.",
-  );
+  const { session } = request as IncomingMessage & { session?: Session<Data> | null };
+  if (session !== undefined && session !== null) return session;
+  throw noSession("put app.use(sessions(psession))");
 }
 
 /** Lets signed-in users through, remembered ones included. Others: the redirect, or 401. */
@@ -123,6 +139,7 @@ export function exclusive(options: LockOptions = {}): ExpressMiddleware {
 
 /** Refuses changes that another site sends in a visitor's name, with 403. Put it before all routes. */
 export function originCheck(options: OriginOptions = {}): ExpressMiddleware {
+  checkOrigins("originCheck", options);
   return (request, response, next) => {
     const header = (name: string) => request.headers[name];
     if (isSameOrigin({ method: request.method, header, origin: originOf(request) }, options)) return next();

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { type DevicesOptions, devicesEndpoint, LONGEST_BODY } from "../../http/devices.ts";
+import { BodyTooLarge, type DevicesOptions, devicesEndpoint, LONGEST_BODY } from "../../http/devices.ts";
+import { missingSession } from "./guards.ts";
 import { originOf } from "./origin.ts";
 
 /**
@@ -18,6 +19,7 @@ export async function devices(
     done(null, text);
   });
   const handler = async (request: FastifyRequest, reply: FastifyReply) => {
+    if (typeof request.openSession !== "function") throw missingSession();
     const { method, headers } = request;
     const answer = await endpoint({
       method,
@@ -34,6 +36,6 @@ export async function devices(
 }
 
 function parsed(text: string): unknown {
-  if (text.length > LONGEST_BODY) throw new Error("The body is too long.");
+  if (Buffer.byteLength(text) > LONGEST_BODY) throw new BodyTooLarge();
   return JSON.parse(text);
 }

@@ -6,11 +6,13 @@ import {
   freshGuard,
   type Guard,
   type GuardOptions,
+  headersOf,
   levelGuard,
   loginGuard,
   type Refusal,
 } from "../../http/guards.ts";
-import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import { noSession } from "../../http/no-session.ts";
+import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { LockOptions } from "../../locks.ts";
 import type { Level } from "../../stores/store.ts";
 import { originOf } from "./origin.ts";
@@ -47,6 +49,7 @@ export function exclusive(options: LockOptions = {}): FastifyGuard {
 
 /** Refuses changes that another site sends in a visitor's name, with 403. A hook for `onRequest`, before all others. */
 export function originCheck(options: OriginOptions = {}): FastifyGuard {
+  checkOrigins("originCheck", options);
   return (request, reply, done) => {
     if (isSameOrigin(askedFor(request), options)) done();
     else answer(reply, CROSS_SITE);
@@ -70,9 +73,7 @@ function behindSession(
 ): FastifyGuard {
   return (request, reply, done) => {
     if (typeof request.openSession !== "function") {
-      done(
-        new Error("This guard needs the plugin psession/fastify, registered in this context or around it."),
-      );
+      done(missingSession());
       return;
     }
     // As a promise, because Fastify then catches what handlers and hooks further on throw.
@@ -80,13 +81,16 @@ function behindSession(
   };
 }
 
+/** The plugin counts in the context that registers it and in those within. */
+export const missingSession = () => noSession("await app.register(sessions, { psession })");
+
 function askedFor(request: FastifyRequest) {
   const { method, headers } = request;
   return { method, header: (name: string) => headers[name], origin: originOf(request) };
 }
 
 function answer(reply: FastifyReply, refusal: Refusal): void {
-  reply.code(refusal.status);
-  if ("location" in refusal) reply.header("location", refusal.location).send();
+  reply.code(refusal.status).headers(headersOf(refusal));
+  if ("location" in refusal) reply.send();
   else reply.send(refusal.body);
 }

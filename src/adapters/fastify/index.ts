@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from "fastify";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
+import { replaced } from "../../http/replaced.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
 import { checkOptions, type SessionsOptions } from "./options.ts";
@@ -8,7 +9,7 @@ import { readSession } from "./read.ts";
 import { type Callback, FastifySession } from "./session.ts";
 import { type Face, Visit } from "./visit.ts";
 
-export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
+export type { AskedFor, FreshOptions, GuardOptions } from "../../http/guards.ts";
 export type { IdentityOf } from "../../http/identity.ts";
 export type { LockOptions } from "../../locks.ts";
 export { devices } from "./devices.ts";
@@ -24,7 +25,10 @@ export type { FastifySession, SessionsOptions };
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** The visitor's session, once it is open: behind `openSession`, guards, `config: { session: true }`. */
+    /**
+     * The visitor's session, once it is open: behind `openSession`, guards, `config: { session: true }`. Assigning null
+     * destroys it.
+     */
     readonly session: FastifySession<SessionData>;
     /** Reads the session at its first call; the same one ever after. */
     openSession<Data extends object = SessionData>(): Promise<FastifySession<Data>>;
@@ -106,7 +110,16 @@ export async function sessions<Data extends object>(
   instance.decorateRequest(kVisit, null);
   instance.decorateRequest("session", {
     getter(this: FastifyRequest) {
-      return (visitOf(this)?.session ?? refuse()) as unknown as FastifySession<SessionData>;
+      const visit = visitOf(this);
+      if (visit?.isEnded === true) return null as unknown as FastifySession<SessionData>;
+      return (visit?.session ?? refuse()) as unknown as FastifySession<SessionData>;
+    },
+    // Without one, code that is not strict would be told nothing.
+    setter(this: FastifyRequest, value: unknown) {
+      if (value !== null) throw replaced("request");
+      const visit = visitOf(this);
+      if (visit?.session === undefined) refuse();
+      else visit.end();
     },
   });
   instance.decorateRequest("openSession", function openSession(this: FastifyRequest) {

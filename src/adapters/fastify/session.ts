@@ -1,3 +1,4 @@
+import { refuseAssignments } from "../../assignments.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
 import { FollowedIdentity, type IdentityOf } from "../../http/identity.ts";
@@ -18,8 +19,6 @@ export class FastifySession<Data extends object = SessionData> extends Session<D
   constructor(state: RequestState, identityOf: IdentityOf<Data> | undefined) {
     super(state);
     this.#identity = identityOf === undefined ? undefined : new FollowedIdentity(identityOf);
-    // With `session.user = …`, as other session plugins have it, the value would be lost without a word.
-    Object.preventExtensions(this);
   }
 
   /** The row's id, as `id`: safe to show, worthless as a credential. */
@@ -118,6 +117,8 @@ export class FastifySession<Data extends object = SessionData> extends Session<D
     Object.assign(this.data, kept);
   }
 }
+
+refuseAssignments(FastifySession.prototype);
 
 export function called<T>(work: Promise<T>, callback: Callback | undefined): Promise<T> | undefined {
   if (callback === undefined) return work;

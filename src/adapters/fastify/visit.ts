@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { statusOf } from "../../http/apology.ts";
+import { headersOfError, statusOf } from "../../http/apology.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { Moment } from "../../moment.ts";
 import type { Psession } from "../../psession.ts";
@@ -33,6 +33,7 @@ export class Visit<Data extends object> {
   #opening: Promise<FastifySession<Data>> | undefined;
   /** There once the session is open. */
   session: FastifySession<Data> | undefined;
+  isEnded = false;
   #hasFailed = false;
 
   constructor(face: Face<Data>, request: FastifyRequest, reply: FastifyReply) {
@@ -45,6 +46,13 @@ export class Visit<Data extends object> {
   open(): Promise<FastifySession<Data>> {
     this.#opening ??= this.#open();
     return this.#opening;
+  }
+
+  /** Null in place of the session: it takes effect at once, and is stored with the response as everything is. */
+  end(): void {
+    this.isEnded = true;
+    // What was destroyed before stays so: refused, it would be a rejection that nobody handles.
+    this.session?.destroy().catch(() => {});
   }
 
   /** Somebody asked for the session. */
@@ -133,7 +141,8 @@ export class Visit<Data extends object> {
       const before = reply.raw.getHeader("set-cookie");
       if (before !== undefined && reply.getHeader("set-cookie") === before)
         reply.header("set-cookie", before);
-      reply.header("set-cookie", [...setCookie]);
+      // One is text, as Fastify has it: tests that inject requests would find a list.
+      for (const line of setCookie) reply.header("set-cookie", line);
     }
     if (!noStore) return payload;
     reply.header("cache-control", "no-store");
@@ -148,7 +157,7 @@ export class Visit<Data extends object> {
     for (const name of Object.keys(reply.getHeaders())) {
       if (OF_THE_ANSWER.test(name)) reply.removeHeader(name);
     }
-    reply.code(statusOf(error));
+    reply.code(statusOf(error)).headers(headersOfError(error));
     throw error;
   }
 

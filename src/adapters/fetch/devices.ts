@@ -1,4 +1,10 @@
-import { belowMount, type DevicesOptions, devicesEndpoint } from "../../http/devices.ts";
+import {
+  BodyTooLarge,
+  belowMount,
+  type DevicesOptions,
+  devicesEndpoint,
+  LONGEST_BODY,
+} from "../../http/devices.ts";
 import type { Session } from "../../session.ts";
 import { headerOf, pathOf, visibleOrigin } from "./facts.ts";
 import type { ProxyOptions } from "./options.ts";
@@ -28,8 +34,20 @@ export function devices({ path, trustProxy = false, ...options }: FetchDevicesOp
       header: headerOf(request),
       origin: visibleOrigin(request, trustProxy),
       session: await getSession(),
-      body: () => request.json(),
+      body: () => readJson(request),
     });
     return Response.json(body, { status, headers });
   };
+}
+
+/** No more of the body than an answer needs: `request.json()` takes whatever is sent. */
+async function readJson(request: Request): Promise<unknown> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request.body ?? []) {
+    length += chunk.length;
+    if (length > LONGEST_BODY) throw new BodyTooLarge();
+    chunks.push(chunk);
+  }
+  return JSON.parse(Buffer.concat(chunks).toString());
 }

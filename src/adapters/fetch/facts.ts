@@ -1,5 +1,6 @@
 import { isSecureScheme, originAt } from "../../http/scheme.ts";
 import type { Settings } from "../../options.ts";
+import { firstOf } from "../../request/addresses.ts";
 import { cameAt } from "../../request/arrival.ts";
 import { factsOf, type RequestFacts } from "../../request/facts.ts";
 
@@ -53,5 +54,5 @@ function isSecure(request: Request, trustProxy: boolean): boolean {
 }
 
 function forwarded(header: Header, name: string, trustProxy: boolean): string | undefined {
-  return trustProxy ? header(name)?.split(",")[0]?.trim() : undefined;
+  return trustProxy ? firstOf(header(name)) : undefined;
 }

@@ -6,6 +6,7 @@ import {
   freshGuard,
   type Guard,
   type GuardedRequest,
+  type GuardFacts,
   type GuardOptions,
   levelGuard,
   loginGuard,
@@ -17,8 +18,15 @@ import { headerOf, pathOf, visibleOrigin } from "./facts.ts";
 import { checkOptions, type ProxyOptions } from "./options.ts";
 import { refused } from "./response.ts";
 
-/** What to answer instead of the page, or undefined where the request may go on. */
-export type FetchGuard = (request: Request, session: GuardedRequest["session"]) => Response | undefined;
+/**
+ * What to answer instead of the page, or undefined where the request may go on. `facts` say what the request does not,
+ * such as its whole path where a mount has cut it.
+ */
+export type FetchGuard = (
+  request: Request,
+  session: GuardedRequest["session"],
+  facts?: GuardFacts,
+) => Response | undefined;
 
 /** Lets signed-in users through, remembered ones included. Others get the redirect, or 401. */
 export const requireLogin = ({ trustProxy, ...options }: GuardOptions & ProxyOptions = {}): FetchGuard =>
@@ -52,21 +60,27 @@ export function exclusive(
 /** Refuses changes that another site sends in a visitor's name, with 403. Ask it before everything else. */
 export function originCheck(
   options: OriginOptions & ProxyOptions = {},
-): (request: Request) => Response | undefined {
+): (request: Request, facts?: Pick<GuardFacts, "origin">) => Response | undefined {
   checkOptions("originCheck", options, ["allowed", "trustProxy"]);
   const { trustProxy = false } = options;
-  return (request) => {
+  return (request, facts) => {
     const { method } = request;
-    const asked = { method, header: headerOf(request), origin: visibleOrigin(request, trustProxy) };
+    const asked = { method, header: headerOf(request), origin: originOf(request, trustProxy, facts) };
     return isSameOrigin(asked, options) ? undefined : refused(CROSS_SITE);
   };
 }
 
 function standing(guard: Guard, trustProxy = false): FetchGuard {
-  return (request, session) => {
+  return (request, session, facts) => {
     const { method } = request;
-    const origin = visibleOrigin(request, trustProxy);
-    const refusal = guard({ session, header: headerOf(request), method, path: pathOf(request), origin });
+    const origin = originOf(request, trustProxy, facts);
+    const path = facts?.path ?? pathOf(request);
+    const refusal = guard({ session, header: headerOf(request), method, path, origin });
     return refusal === undefined ? undefined : refused(refusal);
   };
+}
+
+function originOf(request: Request, trustProxy: boolean, facts: GuardFacts | undefined): string {
+  const known = facts?.origin ?? visibleOrigin(request, trustProxy);
+  return typeof known === "function" ? known() : known;
 }

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { describeFault, invalidOptions } from "../../faults.ts";
+import { allowedOrigins } from "../../http/origin.ts";
 
 export interface ProxyOptions {
   /**
@@ -22,7 +23,7 @@ const OPTIONS = v.strictObject({
   trustProxy: v.optional(v.boolean("must be true or false")),
   address: aFunction,
   onError: aFunction,
-  allowed: v.optional(v.array(v.string("must be an origin"), "must be a list of origins")),
+  allowed: allowedOrigins,
 });
 
 /** Throws for what is wrong with options of any face that speaks Request and Response. */

@@ -1,6 +1,6 @@
 import { PsessionError } from "../../errors.ts";
 import { apologyFor } from "../../http/apology.ts";
-import type { Refusal } from "../../http/guards.ts";
+import { headersOf, type Refusal } from "../../http/guards.ts";
 import type { Settlement } from "../../request/exchange.ts";
 
 /** False for the answer to a WebSocket's upgrade, which only the server that made it can send. */
@@ -25,15 +25,16 @@ export function discard(response: Response | undefined): void {
 }
 
 export function refused(refusal: Refusal): Response {
-  if ("location" in refusal) {
-    return new Response(null, { status: refusal.status, headers: { Location: refusal.location } });
-  }
-  return Response.json(refusal.body, { status: refusal.status });
+  const { status } = refusal;
+  const headers = headersOf(refusal);
+  return "location" in refusal
+    ? new Response(null, { status, headers })
+    : Response.json(refusal.body, { status, headers });
 }
 
 /** The bare status: 503 where the store failed. */
 export function failed(error: unknown): Response {
-  const { status, headers } = error instanceof PsessionError ? error : { status: 500 };
+  const { status, headers } = error instanceof PsessionError ? error : { status: 500, headers: {} };
   return new Response(apologyFor(status), {
     status,
     headers: { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store", ...headers },

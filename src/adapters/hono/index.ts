@@ -1,16 +1,19 @@
 import type { Context, Env, MiddlewareHandler } from "hono";
 import type { SessionData } from "../../data/typing.ts";
 import {
+  type AskedFor,
   CROSS_SITE,
   exclusiveTurn,
   type FreshOptions,
   freshGuard,
   type Guard,
   type GuardOptions,
+  headersOf,
   levelGuard,
   loginGuard,
   type Refusal,
 } from "../../http/guards.ts";
+import { noSession } from "../../http/no-session.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { LockOptions } from "../../locks.ts";
 import type { Psession } from "../../psession.ts";
@@ -25,7 +28,7 @@ import { watchUpgrade } from "../fetch/upgrade.ts";
 import { incomingIn, Visit } from "../fetch/visit.ts";
 import { LazySession } from "./lazy-session.ts";
 
-export type { FreshOptions, GuardOptions, LockOptions, ProxyOptions };
+export type { AskedFor, FreshOptions, GuardOptions, LockOptions, ProxyOptions };
 
 /** What the middleware adds to `c.var`: `new Hono<{ Variables: SessionVariables }>()`. */
 export interface SessionVariables<Data extends object = SessionData> {
@@ -129,7 +132,7 @@ export function originCheck(options: OriginOptions & ProxyOptions = {}): Middlew
 export function devices(options: FetchDevicesOptions): MiddlewareHandler {
   const answerFor = devicesByRequest(options);
   return async (c, next) => {
-    const response = await answerFor(c.req.raw, async () => c.get("session"));
+    const response = await answerFor(c.req.raw, () => lazyIn(c));
     if (response !== undefined) return response;
     await next();
   };
@@ -150,11 +153,13 @@ function standing(guard: Guard, trustProxy = false): MiddlewareHandler {
 function lazyIn(c: Context): LazySession<SessionData> {
   const lazy: unknown = c.get("session");
   if (lazy instanceof LazySession) return lazy;
-  throw new Error("This guard needs psession's middleware before it.");
+  throw noSession("put app.use(sessions(psession))");
 }
 
 const refuse = (c: Context, refusal: Refusal): Response =>
-  "location" in refusal ? c.redirect(refusal.location, refusal.status) : c.json(refusal.body, refusal.status);
+  "location" in refusal
+    ? c.body(null, refusal.status, headersOf(refusal))
+    : c.json(refusal.body, refusal.status, headersOf(refusal));
 
 /** What stands before handlers may have set these, and scripts of other origins cannot read an error without. */
 const KEPT = /^(access-control-|content-security-policy|vary$|x-request-id$)/;

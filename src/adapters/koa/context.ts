@@ -22,6 +22,8 @@ export interface KoaContext {
   readonly originalUrl: string;
   readonly secure: boolean;
   readonly ip: string;
+  /** What the proxy says, where it is trusted; else none. */
+  readonly ips?: readonly string[];
   readonly protocol: string;
   readonly host: string;
   status: number;

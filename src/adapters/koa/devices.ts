@@ -1,4 +1,5 @@
 import { belowMount, type DevicesOptions, devicesEndpoint } from "../../http/devices.ts";
+import { noSession } from "../../http/no-session.ts";
 import { readJson } from "../node/devices.ts";
 import { type KoaContext, type KoaMiddleware, originOf, type SessionContext } from "./context.ts";
 
@@ -13,7 +14,7 @@ export function devices({ path, ...options }: DevicesOptions & { path: string })
     const url = below(ctx.originalUrl);
     if (url === undefined) return next();
     const { openSession } = ctx as KoaContext & Partial<SessionContext>;
-    if (openSession === undefined) throw new Error("These endpoints need psession's middleware before them.");
+    if (openSession === undefined) throw noSession("put app.use(sessions(psession))");
     const { method, req } = ctx;
     const { status, headers, body } = await endpoint({
       method,

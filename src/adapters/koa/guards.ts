@@ -5,11 +5,13 @@ import {
   freshGuard,
   type Guard,
   type GuardOptions,
+  headersOf,
   levelGuard,
   loginGuard,
   type Refusal,
 } from "../../http/guards.ts";
-import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import { noSession } from "../../http/no-session.ts";
+import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { LockOptions } from "../../locks.ts";
 import type { Session } from "../../session.ts";
 import type { Level } from "../../stores/store.ts";
@@ -47,6 +49,7 @@ export function exclusive(options: LockOptions = {}): KoaMiddleware {
 
 /** Refuses changes that another site sends in a visitor's name, with 403. Put it before all routes. */
 export function originCheck(options: OriginOptions = {}): KoaMiddleware {
+  checkOrigins("originCheck", options);
   return async (ctx, next) => {
     if (isSameOrigin(askedFor(ctx), options)) return next();
     answer(ctx, CROSS_SITE);
@@ -64,7 +67,7 @@ function standing(guard: Guard): KoaMiddleware {
 
 function openedIn(ctx: KoaContext): Promise<Session> {
   const { openSession } = ctx as KoaContext & Partial<SessionContext>;
-  if (openSession === undefined) throw new Error("This guard needs psession's middleware before it.");
+  if (openSession === undefined) throw noSession("put app.use(sessions(psession))");
   return openSession();
 }
 
@@ -74,6 +77,6 @@ function askedFor(ctx: KoaContext) {
 
 function answer(ctx: KoaContext, refusal: Refusal): void {
   ctx.status = refusal.status;
-  if ("location" in refusal) ctx.set("Location", refusal.location);
+  for (const [name, value] of Object.entries(headersOf(refusal))) ctx.set(name, value);
   ctx.body = "location" in refusal ? "" : refusal.body;
 }

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
 import { checkedOptions } from "../../faults.ts";
+import { replaced } from "../../http/replaced.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
@@ -11,7 +12,7 @@ import { momentOf } from "../node/arrivals.ts";
 import { openHeld } from "../node/open.ts";
 import { type KoaContext, type KoaMiddleware, originOf, type SessionContext } from "./context.ts";
 
-export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
+export type { AskedFor, FreshOptions, GuardOptions } from "../../http/guards.ts";
 export type { OriginOptions } from "../../http/origin.ts";
 export type { LockOptions } from "../../locks.ts";
 export { devices } from "./devices.ts";
@@ -90,10 +91,7 @@ class Visit<Data extends object> {
 
   assign(value: unknown): void {
     if (value !== null) {
-      throw new PsessionError(
-        "invalid_data",
-        "ctx.session takes no value but null, which destroys the session; data goes into ctx.session.data.",
-      );
+      throw replaced("ctx");
     }
     // It takes effect at once, and is stored with the response as everything is.
     // What was destroyed before stays so: refused, it would be a rejection that nobody handles.
@@ -102,7 +100,9 @@ class Visit<Data extends object> {
   }
 
   async #open(): Promise<Session<Data>> {
-    const { req, res, protocol, ip: address, app } = this.#ctx;
+    const { req, res, protocol, ip, ips, app } = this.#ctx;
+    // Koa takes the first of the list, also where nothing is there.
+    const address = ips?.find((one) => one.trim() !== "") ?? ip;
     this.#session = await openHeld(this.psession, req, res, {
       facts: {
         secure: isSecureScheme(protocol),

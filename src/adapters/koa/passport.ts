@@ -1,5 +1,6 @@
 import type { SessionData } from "../../data/typing.ts";
 import { signIn } from "../../http/identity.ts";
+import { noSession } from "../../http/no-session.ts";
 import type { Carry, Session } from "../../session.ts";
 import type { UserId } from "../../stores/store.ts";
 import type { KoaContext, KoaMiddleware, SessionContext } from "./context.ts";
@@ -24,7 +25,7 @@ type OpenContext = KoaContext & Partial<SessionContext>;
 export function passportSessions(options: PassportOptions = {}): KoaMiddleware {
   return async (ctx, next) => {
     const { openSession } = ctx as OpenContext;
-    if (openSession === undefined) throw new Error("passportSessions needs psession's middleware before it.");
+    if (openSession === undefined) throw noSession("put app.use(sessions(psession))");
     const session = await openSession();
     // koa-passport looks here before it looks at the context, where the session itself stays.
     Object.assign(ctx.req, { session: passportView(session, ctx, options) });

@@ -1,5 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { belowMount, type DevicesOptions, devicesEndpoint, LONGEST_BODY } from "../../http/devices.ts";
+import {
+  BodyTooLarge,
+  belowMount,
+  type DevicesOptions,
+  devicesEndpoint,
+  LONGEST_BODY,
+} from "../../http/devices.ts";
 import type { Session } from "../../session.ts";
 import { type NodeOptions, visibleOrigin } from "./facts.ts";
 
@@ -53,9 +59,14 @@ export async function readJson(request: IncomingMessage & { readonly body?: unkn
   if (request.body !== undefined || request.readableEnded) return request.body;
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request) {
+  // Destroyed with its request, the connection would carry no answer.
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     length += (chunk as Buffer).length;
-    if (length > LONGEST_BODY) throw new Error("The body is too long.");
+    if (length > LONGEST_BODY) {
+      // As Node does with a body that nobody reads.
+      request.resume();
+      throw new BodyTooLarge();
+    }
     chunks.push(chunk as Buffer);
   }
   return JSON.parse(Buffer.concat(chunks).toString());

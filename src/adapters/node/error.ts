@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { PsessionError } from "../../errors.ts";
-import { apologyFor } from "../../http/apology.ts";
+import { apologyFor, headersOfError } from "../../http/apology.ts";
 import { hasStatusMessage, type NodeResponse } from "./response.ts";
 
 const DESCRIBES_CONTENT = /^(content-(?!security)|transfer-encoding$|etag$|last-modified$|location$)/;
@@ -14,8 +14,7 @@ export function answerError(target: NodeResponse, error: unknown): void {
   response.statusCode = status;
   if (hasStatusMessage(response)) response.statusMessage = "";
   response.setHeader("Content-Type", "text/plain; charset=utf-8");
-  response.setHeader("Cache-Control", "no-store");
-  const { headers = {} } = error instanceof PsessionError ? error : {};
+  const headers = headersOfError(error instanceof PsessionError ? error : undefined);
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   response.end(apologyFor(status));
 }

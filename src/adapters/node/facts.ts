@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import { isSecureScheme, originAt } from "../../http/scheme.ts";
+import { firstOf } from "../../request/addresses.ts";
 import { factsOf, type RequestFacts, type Transport } from "../../request/facts.ts";
 import { momentOf } from "./arrivals.ts";
 
@@ -62,5 +63,5 @@ function visibleHost(request: NodeRequest, trustProxy: boolean): string {
 
 function forwarded(request: NodeRequest, name: string, trustProxy: boolean): string | undefined {
   const value = trustProxy ? request.headers[name] : undefined;
-  return (typeof value === "string" ? value : value?.[0])?.split(",")[0]?.trim();
+  return firstOf(typeof value === "string" ? value : value?.[0]);
 }

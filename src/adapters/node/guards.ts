@@ -6,22 +6,27 @@ import {
   freshGuard,
   type Guard,
   type GuardedRequest,
+  type GuardFacts,
   type GuardOptions,
   levelGuard,
   loginGuard,
 } from "../../http/guards.ts";
-import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { LockOptions } from "../../locks.ts";
 import type { Level } from "../../stores/store.ts";
 import { type NodeOptions, type NodeRequest, visibleOrigin } from "./facts.ts";
 import { answerRefusal } from "./refusal.ts";
 import type { NodeResponse } from "./response.ts";
 
-/** True where the request may go on; false where it was answered. */
+/**
+ * True where the request may go on; false where it was answered. Behind a mount that keeps the whole path at
+ * `request.originalUrl`, as Connect's does, that is the path; elsewhere `facts` say what the request does not.
+ */
 export type NodeGuard = (
   request: NodeRequest,
   response: NodeResponse,
   session: GuardedRequest["session"],
+  facts?: GuardFacts,
 ) => boolean;
 
 /** Lets signed-in users through, remembered ones included. Others are answered: the redirect, or 401. */
@@ -55,11 +60,12 @@ export function exclusive(
 /** Refuses changes that another site sends in a visitor's name, with 403: false where it did. Ask it first. */
 export function originCheck(
   options: OriginOptions & NodeOptions = {},
-): (request: NodeRequest, response: NodeResponse) => boolean {
-  return (request, response) => {
+): (request: NodeRequest, response: NodeResponse, facts?: Pick<GuardFacts, "origin">) => boolean {
+  checkOrigins("originCheck", options);
+  return (request, response, facts) => {
     const { method } = request;
     const header = (name: string) => request.headers[name];
-    const origin = visibleOrigin(request, options.trustProxy ?? false);
+    const origin = originOf(request, options.trustProxy ?? false, facts);
     if (isSameOrigin({ method, header, origin }, options)) return true;
     answerRefusal(response, CROSS_SITE);
     return false;
@@ -67,12 +73,19 @@ export function originCheck(
 }
 
 function standing(guard: Guard, trustProxy = false): NodeGuard {
-  return (request, response, session) => {
-    const { method, url: path = "/" } = request;
+  return (request, response, session, facts) => {
+    const { method, url, originalUrl } = request as NodeRequest & { readonly originalUrl?: string };
     const header = (name: string) => request.headers[name];
-    const refusal = guard({ session, header, method, path, origin: visibleOrigin(request, trustProxy) });
+    const path = facts?.path ?? originalUrl ?? url ?? "/";
+    const origin = originOf(request, trustProxy, facts);
+    const refusal = guard({ session, header, method, path, origin });
     if (refusal === undefined) return true;
     answerRefusal(response, refusal);
     return false;
   };
+}
+
+function originOf(request: NodeRequest, trustProxy: boolean, facts: GuardFacts | undefined): string {
+  const known = facts?.origin ?? visibleOrigin(request, trustProxy);
+  return typeof known === "function" ? known() : known;
 }

@@ -11,7 +11,7 @@ import { type NodeOptions, type NodeRequest, nodeFacts } from "./facts.ts";
 import { type OpenOptions, openHeld } from "./open.ts";
 import type { NodeResponse } from "./response.ts";
 
-export type { FreshOptions, GuardOptions } from "../../http/guards.ts";
+export type { AskedFor, FreshOptions, GuardFacts, GuardOptions } from "../../http/guards.ts";
 export type { LockOptions } from "../../locks.ts";
 export { devices, type NodeDevicesOptions } from "./devices.ts";
 export {

@@ -1,13 +1,13 @@
 import type { ServerResponse } from "node:http";
-import type { Refusal } from "../../http/guards.ts";
+import { headersOf, type Refusal } from "../../http/guards.ts";
 import type { NodeResponse } from "./response.ts";
 
 /** Answers in place of the handler that a guard stands before. */
 export function answerRefusal(target: NodeResponse, refusal: Refusal): void {
   const response = target as ServerResponse;
   response.statusCode = refusal.status;
+  for (const [name, value] of Object.entries(headersOf(refusal))) response.setHeader(name, value);
   if ("location" in refusal) {
-    response.setHeader("Location", refusal.location);
     response.end();
     return;
   }

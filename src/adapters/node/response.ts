@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
-import { statusOf } from "../../http/apology.ts";
+import { headersOfError, statusOf } from "../../http/apology.ts";
 import type { Settlement } from "../../request/exchange.ts";
 import { warn, warnOfLateSave } from "../../warnings.ts";
 
@@ -65,7 +65,19 @@ interface Held {
   [FIXER]?: HeldResponse | undefined;
 }
 
-type Passing = Pick<ServerResponse, "writeHead" | "write" | "end" | "flushHeaders">;
+/** What middleware puts on a response, such as compression: `flush` for what it packs, and an `on` of its own. */
+interface Patched {
+  readonly flush?: Method;
+  readonly on?: Method;
+}
+
+type Passing = Pick<ServerResponse, "writeHead" | "write" | "end" | "flushHeaders"> & Patched;
+
+/** Of Node's own responses: truthy once there is a head, and true once `end` was called. Middleware reads both. */
+interface Inner {
+  _header?: unknown;
+  finished?: boolean;
+}
 
 class HeldResponse {
   readonly #response: ServerResponse;
@@ -79,8 +91,21 @@ class HeldResponse {
   #patchedByOthers: Map<string, PropertyDescriptor> | undefined;
   #phase: Phase = "open";
   #isEnding = false;
-  /** A write was held back, so its caller waits for the event. */
+  #hasEnded = false;
+  /** It says that it is finished, which it will be. */
+  #isFinished = false;
+  /** What was called after `end`, while that still waits. */
+  #afterEnd: (() => void)[] | undefined;
+  /** As it was when it was decided on. */
+  #head: ReturnType<typeof statusOfHead> | undefined;
+  /** `writeHead` was called, and has to be when the head leaves: a body that follows is then sent in chunks. */
+  #hasWrittenHead = false;
+  /** Bytes that wait. */
+  #length = 0;
+  /** A write was answered with false, so its caller waits for the event. */
   #owesDrain = false;
+  /** Who waits for it, by an `on` of middleware before us, which may have brought them elsewhere. */
+  #drains: Set<Method> | undefined;
 
   private constructor(
     response: ServerResponse,
@@ -92,8 +117,8 @@ class HeldResponse {
     this.#settle = settle;
     this.#fail = fail;
     this.#original = original;
-    this.#headersBefore = response.getHeaders();
-    this.#isHeadGone = response.headersSent;
+    this.#headersBefore = headersIn(response);
+    this.#isHeadGone = Boolean(response.headersSent);
   }
 
   /**
@@ -104,13 +129,20 @@ class HeldResponse {
   static hold(response: ServerResponse & Held, settle: Settle, fail: (error: unknown) => void): void {
     const outer = response[HELD];
     const { writeHead, write, end, flushHeaders } = outer?.asOriginal() ?? response;
-    response[HELD] = new HeldResponse(response, settle, fail, { writeHead, write, end, flushHeaders });
+    const patched = outer?.asOriginal() ?? patchesOf(response);
+    const original = { writeHead, write, end, flushHeaders, ...patched };
+    response[HELD] = new HeldResponse(response, settle, fail, original);
     Object.assign(response, HOLDING);
+    if (patched.flush !== undefined) Object.assign(response, HOLDING_FLUSH);
+    if (patched.on !== undefined) Object.assign(response, HOLDING_ON);
   }
 
   /** For a second session of the same response, which is settled before the first. */
   asOriginal(): Passing {
+    const { flush, on } = this.#original;
     return {
+      ...(flush === undefined ? {} : { flush: (...values) => this.flush(values) }),
+      ...(on === undefined ? {} : { on: (...values) => this.on(values) }),
       writeHead: ((...values: unknown[]) => this.writeHead(values)) as ServerResponse["writeHead"],
       write: ((...values: unknown[]) => this.write(values)) as ServerResponse["write"],
       end: ((...values: unknown[]) => this.end(values)) as ServerResponse["end"],
@@ -123,48 +155,92 @@ class HeldResponse {
     if (this.#passes()) return this.#call("writeHead", [status, ...rest]) as ServerResponse;
     if (this.#phase === "silenced") return response;
     if (this.#phase !== "open") throw headersSent("write");
+    // An upgrade's, which engine.io makes, is told of its head without a status.
+    const isWhole = this.#original.flushHeaders !== undefined;
+    if (isWhole || status !== undefined) assertStatus(status, undefined);
     const [first, second] = rest;
     const headers = (typeof first === "string" ? second : (first ?? second)) as HeadersArgument | undefined;
     // Headers given to writeHead replace those that were set before, our cookies among them; set, they add up.
     if (headers !== undefined) setHeaders(response, headers);
-    response.statusCode = status as number;
+    if (status !== undefined) response.statusCode = status as number;
     if (typeof first === "string") response.statusMessage = first;
+    // In HTTP/2 it would send the head, ahead of a body that may be at hand.
+    this.#hasWrittenHead = hasStatusMessage(response);
     this.#fixHead();
     return response;
   }
 
   flushHeaders(): void {
-    if (this.#phase !== "silenced") this.#whenSettled(() => this.#call("flushHeaders", []));
+    const response = this.#response;
+    if (this.#phase === "silenced") return;
+    // As Node does it, so that middleware behind us which waits for the head sees it before the body.
+    if (this.#phase === "open" && !this.#isHeadGone) response.writeHead(response.statusCode);
+    this.#whenSettled(() => this.#call("flushHeaders", []));
   }
 
   write(values: unknown[]): boolean {
     if (this.#phase === "silenced" || this.#isOver()) return this.#swallow(values, true);
+    if (this.#isEnding && !this.#hasEnded) return this.#laterThanEnd("write", values, false);
     if (this.#passes()) return this.#call("write", values) as boolean;
     assertChunk(values[0], false);
     this.#assertHead();
-    let isWritable = false;
+    let isFree = true;
     this.#whenSettled(() => {
-      isWritable = this.#call("write", values) as boolean;
+      isFree = this.#call("write", values) as boolean;
+      this.#owesDrain &&= isFree;
     });
-    this.#owesDrain ||= this.#phase === "settling";
-    return isWritable;
+    if (this.#phase !== "settling") return isFree;
+    // As Node answers: false would make a writer wait for an event that some middleware expects from elsewhere.
+    this.#length += lengthOf(values);
+    isFree = this.#length < (this.#response.writableHighWaterMark ?? Number.POSITIVE_INFINITY);
+    this.#owesDrain ||= !isFree;
+    return isFree;
+  }
+
+  /** Of middleware that packs: what was written before must have come to it. */
+  flush(values: readonly unknown[]): unknown {
+    if (this.#phase !== "settling") return this.#call("flush", values);
+    return this.#later(() => void this.#call("flush", values));
+  }
+
+  on(values: readonly unknown[]): unknown {
+    const [event, listener] = values;
+    if (event === "drain" && !this.#passes() && typeof listener === "function") {
+      this.#drains ??= new Set();
+      this.#drains.add(listener as Method);
+    }
+    return this.#call("on", values);
   }
 
   end(values: unknown[]): ServerResponse {
     const response = this.#response;
     if (this.#phase === "silenced" || this.#isOver()) return this.#swallow(values, response);
-    const finish = () => void this.#call("end", values);
-    if (this.#phase === "failed" || (this.#isEnding && this.#phase === "settled")) {
+    const finish = () => {
+      this.#hasEnded = true;
+      this.#call("end", values);
+      for (const call of this.#afterEnd ?? []) call();
+    };
+    if (this.#phase === "failed" || this.#hasEnded) {
       finish();
       return response;
     }
-    if (this.#isEnding) return this.#swallow(values, response);
+    if (this.#isEnding) {
+      return isChunk(values[0])
+        ? this.#swallow(values, response)
+        : this.#laterThanEnd("end", values, response);
+    }
     assertChunk(values[0], true);
     this.#assertHead();
     const isFirst = this.#phase === "open" || this.#phase === "headed";
     this.#isEnding = true;
     // Where the head left, or waits to leave, later changes are saved before the body ends.
     this.#whenSettled(isFirst ? finish : () => this.#settleLate(finish));
+    const inner: Inner & Held = response;
+    // HTTP/2 tells it by itself.
+    if (inner[FIXER] === this && Object.hasOwn(inner, "finished")) {
+      inner.finished = true;
+      this.#isFinished = true;
+    }
     return response;
   }
 
@@ -173,6 +249,12 @@ class HeldResponse {
     if (this.#phase === "open" || this.#phase === "headed") this.#begin();
     if (this.#passes()) call();
     else if (this.#phase === "settling") this.#later(call);
+  }
+
+  #laterThanEnd<T>(name: "write" | "end", values: readonly unknown[], result: T): T {
+    this.#afterEnd ??= [];
+    this.#afterEnd.push(() => void this.#call(name, values));
+    return result;
   }
 
   #later(call: () => void): void {
@@ -189,26 +271,37 @@ class HeldResponse {
       settled = Promise.reject(error);
     }
     if (!(settled instanceof Promise)) return this.#proceed(settled);
-    const head = statusOfHead(this.#response);
     this.#fixHead();
     this.#phase = "settling";
     settled.then(
-      (settlement) => this.#resume(() => this.#proceed(settlement, head)),
+      (settlement) => this.#resume(() => this.#proceed(settlement)),
       (error: unknown) => this.#resume(() => this.#abandon(error)),
     );
   }
 
-  #proceed({ setCookie, noStore }: Settlement, head?: ReturnType<typeof statusOfHead>): void {
+  #proceed({ setCookie, noStore }: Settlement): void {
     const response = this.#response;
     this.#freeHead();
     this.#phase = "settled";
-    if (head !== undefined && !this.#isHeadGone) Object.assign(response, head);
-    if (setCookie.length > 0) response.appendHeader("Set-Cookie", setCookie);
+    if (this.#head !== undefined) Object.assign(response, this.#head);
+    if (setCookie.length > 0) addCookies(response, setCookie);
     if (noStore) response.setHeader("Cache-Control", "no-store");
+    if (this.#hasWrittenHead && !this.#isHeadGone) this.#call("writeHead", [response.statusCode]);
     const waiting = this.#waiting;
     this.#waiting = undefined;
     if (waiting !== undefined) for (const call of waiting) call();
-    if (this.#owesDrain && !this.#isEnding) response.emit("drain");
+    if (this.#owesDrain && !this.#isEnding) this.#drain();
+    this.#drains = undefined;
+  }
+
+  /** Where the last of what waited was taken for full, Node tells by itself when there is room. */
+  #drain(): void {
+    const response = this.#response;
+    this.#owesDrain = false;
+    if (typeof response.emit !== "function") return;
+    const here = new Set(response.rawListeners("drain"));
+    for (const listener of this.#drains ?? []) if (!here.has(listener)) Reflect.apply(listener, response, []);
+    response.emit("drain");
   }
 
   /** The handler's answer said that something was done which was not: none of it may leave. */
@@ -221,8 +314,10 @@ class HeldResponse {
     }
     this.#waiting = undefined;
     this.#freeHead();
-    for (const name of response.getHeaderNames()) response.removeHeader(name);
+    for (const name of Object.keys(headersIn(response))) response.removeHeader?.(name);
     setHeaders(response, this.#headersBefore);
+    // Of error pages that nobody else gives any.
+    setHeaders(response, headersOfError(error));
     if (hasStatusMessage(response)) response.statusMessage = "";
     if (this.#isEnding) {
       response.statusCode = 500;
@@ -232,11 +327,10 @@ class HeldResponse {
     // The handler goes on writing. An error page of the framework's would be mixed with what it writes.
     warnOfLateSave(error);
     response.statusCode = statusOf(error);
-    response.setHeader("Cache-Control", "no-store");
     this.#phase = "settled";
     this.#call("end", []);
     this.#phase = "silenced";
-    response.emit("drain");
+    this.#drain();
   }
 
   /** Nobody waits for what happens here: a throw must not become an unhandled rejection. */
@@ -244,7 +338,12 @@ class HeldResponse {
     try {
       step();
     } catch (error) {
-      this.#response.destroy(error instanceof Error ? error : new Error(String(error)));
+      const response = this.#response;
+      if (typeof response.destroy !== "function") {
+        warnOfLateSave(error);
+        return void this.#call("end", []);
+      }
+      response.destroy(error instanceof Error ? error : new Error(String(error)));
     }
   }
 
@@ -274,15 +373,20 @@ class HeldResponse {
     if (this.#phase !== "open") return;
     this.#phase = "headed";
     if (this.#isHeadGone) return;
-    for (const name of HEADER_METHODS) {
+    this.#head = statusOfHead(response);
+    for (const name of FIXED) {
       const own = Object.getOwnPropertyDescriptor(response, name);
-      if (own === undefined || own.value === FIXED_METHODS[name]) continue;
+      const isOurs =
+        own?.get === undefined ? own?.value === FIXED_METHODS[name] : own.get === FIXED_FLAGS[name]?.get;
+      if (own === undefined || isOurs) continue;
       this.#patchedByOthers ??= new Map();
       this.#patchedByOthers.set(name, own);
     }
     response[FIXER] = this;
-    Object.assign(response, FIXED_METHODS);
+    Object.assign(response, methodsFor(response));
     Object.defineProperties(response, FIXED_FLAGS);
+    const inner = response as Inner;
+    if (inner._header === null) inner._header = HEAD_TO_COME;
   }
 
   get response(): ServerResponse {
@@ -293,10 +397,21 @@ class HeldResponse {
     return this.#isEnding;
   }
 
+  get length(): number {
+    return this.#length;
+  }
+
+  get owesDrain(): boolean {
+    return this.#owesDrain;
+  }
+
   #freeHead(): void {
     const response: ServerResponse & Held = this.#response;
     if (response[FIXER] !== this) return;
     response[FIXER] = undefined;
+    const inner = response as Inner;
+    if (inner._header === HEAD_TO_COME) inner._header = null;
+    if (this.#isFinished) inner.finished = false;
     for (const [name, own] of this.#patchedByOthers ?? []) Object.defineProperty(response, name, own);
     this.#patchedByOthers = undefined;
   }
@@ -319,12 +434,22 @@ class HeldResponse {
     return result;
   }
 
-  #call(name: "writeHead" | "write" | "end" | "flushHeaders", values: readonly unknown[]): unknown {
-    return Reflect.apply(this.#original[name] as Method, this.#response, values);
+  #call(name: keyof Passing, values: readonly unknown[]): unknown {
+    const method = this.#original[name] as Method | undefined;
+    // What only looks like a response may have no `flushHeaders`.
+    return method === undefined ? undefined : Reflect.apply(method, this.#response, values);
   }
 }
 
 const heldBy = (response: Held): HeldResponse => response[HELD] as HeldResponse;
+
+/** What somebody has put on this response; the methods of Node's own are left alone. */
+const patchesOf = (response: ServerResponse & { readonly flush?: unknown }): Patched => ({
+  ...(Object.hasOwn(response, "flush") && typeof response.flush === "function"
+    ? { flush: response.flush as Method }
+    : {}),
+  ...(Object.hasOwn(response, "on") ? { on: response.on as Method } : {}),
+});
 
 /** What stands in place of a response's own methods. */
 const HOLDING = {
@@ -341,6 +466,21 @@ const HOLDING = {
     heldBy(this).flushHeaders();
   },
 };
+
+const HOLDING_FLUSH = {
+  flush(this: Held, ...values: unknown[]) {
+    return heldBy(this).flush(values);
+  },
+};
+
+const HOLDING_ON = {
+  on(this: Held, ...values: unknown[]) {
+    return heldBy(this).on(values);
+  },
+};
+
+/** In place of a head that has been decided on: middleware, and Node itself, look here for whether there is one. */
+const HEAD_TO_COME = "HTTP/1.1 head to come\r\n\r\n";
 
 /**
  * A head that is fixed, though it has not left. The same for all responses, as `HOLDING` is. They stay when the head is
@@ -359,16 +499,29 @@ const refusing = (name: (typeof HEADER_METHODS)[number]) =>
 const passing = (on: Held, name: keyof ServerResponse): unknown =>
   Reflect.get(Object.getPrototypeOf(heldBy(on).response), name, on);
 
-const FIXED_METHODS = Object.fromEntries(HEADER_METHODS.map((name) => [name, refusing(name)]));
+const FIXED_METHODS: Readonly<Record<string, Method>> = Object.fromEntries(
+  HEADER_METHODS.map((name) => [name, refusing(name)]),
+);
 
-const FIXED_FLAGS = {
+const FIXED_FLAGS: Readonly<Record<string, PropertyDescriptor>> = {
   headersSent: flag("headersSent", () => true),
   writableEnded: flag("writableEnded", ({ isEnding }) => isEnding),
+  writableFinished: flag("writableFinished", () => false),
+  writableLength: flag("writableLength", ({ length }) => length),
+  writableNeedDrain: flag("writableNeedDrain", ({ owesDrain }) => owesDrain),
 };
+
+/** No more than it has: a method that was not there would lead nowhere. */
+const methodsFor = (response: object): Readonly<Record<string, Method>> =>
+  HEADER_METHODS.every((name) => name in response)
+    ? FIXED_METHODS
+    : Object.fromEntries(Object.entries(FIXED_METHODS).filter(([name]) => name in response));
+
+const FIXED: readonly string[] = [...HEADER_METHODS, ...Object.keys(FIXED_FLAGS)];
 
 function flag(
   name: keyof ServerResponse,
-  whenFixed: (fixer: HeldResponse) => boolean,
+  whenFixed: (fixer: HeldResponse) => boolean | number,
 ): PropertyDescriptor & ThisType<Held> {
   return {
     configurable: true,
@@ -377,6 +530,15 @@ function flag(
       return fixer === undefined ? passing(this, name) : whenFixed(fixer);
     },
   };
+}
+
+/** What only looks like a response, as virtual requests have it, has no list of its headers, or no way to add to one. */
+const headersIn = (response: Partial<ServerResponse>): OutgoingHttpHeaders => response.getHeaders?.() ?? {};
+
+function addCookies(response: ServerResponse, lines: readonly string[]): void {
+  if (typeof response.appendHeader === "function") return void response.appendHeader("Set-Cookie", lines);
+  const before = response.getHeader("Set-Cookie") ?? [];
+  response.setHeader("Set-Cookie", [before, lines].flat().map(String));
 }
 
 function warnOfSecondAnswer(): void {
@@ -415,6 +577,13 @@ function pairsOf(headers: readonly unknown[]): [string, string | string[]][] {
     pairs.push([String(headers[index]), headers[index + 1] as string | string[]]);
   }
   return pairs;
+}
+
+const isChunk = (chunk: unknown): boolean => typeof chunk === "string" || chunk instanceof Uint8Array;
+
+function lengthOf([chunk, encoding]: readonly unknown[]): number {
+  if (typeof chunk !== "string") return (chunk as Uint8Array).byteLength;
+  return Buffer.byteLength(chunk, typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8");
 }
 
 /** Node's own refusals, made while the caller still runs rather than when its call is carried out. */

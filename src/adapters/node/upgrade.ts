@@ -51,10 +51,11 @@ export async function openUpgrade<Data extends object = SessionData>(
 /** Answers an upgrade with a refusal: a status, or that of an error (500 where it has none). */
 export function refuseUpgrade(socket: Duplex, reason: unknown): void {
   const status = reason instanceof PsessionError ? reason.status : typeof reason === "number" ? reason : 500;
+  const { headers } = reason instanceof PsessionError ? reason : { headers: { "Cache-Control": "no-store" } };
+  const head = Object.entries({ Connection: "close", "Content-Length": "0", ...headers });
+  const lines = head.map(([name, value]) => `${name}: ${value}\r\n`).join("");
   socket.once("error", () => socket.destroy());
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
-  );
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${lines}\r\n`);
 }
 
 /** Nobody listens for errors of the socket yet: a client that hangs up now would end the process. */

@@ -106,7 +106,10 @@ export class Visitor {
   }
 
   #call(path: string, { method = "GET", headers = {}, cookie = this.cookie }: Sending) {
-    return send(this.#url + path, {
+    // As a proxy asks for it (RFC 9112 section 3.2.2), where the path is a whole address.
+    const target = path.startsWith("/") ? {} : { path };
+    return send(this.#url + (path.startsWith("/") ? path : "/"), {
+      ...target,
       method,
       agent: this.#agent,
       headers: { ...(cookie === "" ? {} : { cookie }), ...headers },

@@ -67,6 +67,57 @@ export const faults: Stories = {
     assert.deepEqual([userId, data], [null, { items: ["tea"] }]);
   },
 
+  "an error of ours says its status and when to try again, and no cache keeps it": async ({
+    visitor,
+    route,
+    psession,
+    fail,
+    recover,
+  }) => {
+    const ada = visitor();
+    await ada.get("/add?item=tea");
+    const answered = async (path: string) => {
+      const { status, headers, setCookie } = await ada.get(path);
+      assert.deepEqual(setCookie, [], path);
+      return [status, headers["retry-after"], headers["cache-control"]];
+    };
+    // Whatever the page, or what stood before it, had said of itself.
+    const cached = { "cache-control": "public, max-age=600", "retry-after": "3600" };
+    route("/locked", async () => {
+      await psession.lock("stock", { wait: 0 });
+      return { body: "never", headers: cached };
+    });
+    const lock = await psession.lock("stock");
+    assert.deepEqual(
+      await answered("/locked"),
+      [503, "1", "no-store"],
+      "nothing was done, and it is soon free",
+    );
+    await lock.release();
+
+    const handler = new Gate();
+    route("/now", async (request) => {
+      await request.session();
+      await handler.pass();
+      return { body: "done", headers: cached };
+    });
+    const first = ada.get("/now");
+    await handler.reached();
+    assert.deepEqual(await answered("/now"), [503, "1", "no-store"], "a guard waited in vain");
+    handler.open();
+    assert.equal((await first).status, 200);
+
+    fail("findSession");
+    assert.deepEqual(await answered("/read"), [503, undefined, "no-store"], "nobody knows when it is back");
+    recover();
+    fail("apply");
+    route("/order", async (request) => {
+      (await request.session()).push("items", "gold");
+      return { body: "ordered", headers: { "cache-control": "public, max-age=600" } };
+    });
+    assert.deepEqual(await answered("/order"), [503, undefined, "no-store"], "what is not done may be done");
+  },
+
   "a client that leaves before its answer loses nothing, and breaks nothing": async ({
     visitor,
     route,

@@ -25,6 +25,69 @@ export const guards: Stories = {
     assert.equal((await ada.get("/members", SCRIPT)).status, 200, "a remembered visitor is signed in");
   },
 
+  "what a guard answers in place of a page is kept by no cache": async ({ visitor, wait }) => {
+    const ada = visitor();
+    const answered = async (path: string, sending = {}) => {
+      const { status, headers } = await ada.get(path, sending);
+      return [status, headers["cache-control"], headers["content-type"]?.split(";")[0]];
+    };
+    const json = "application/json";
+    assert.deepEqual((await answered("/members", PAGE)).slice(0, 2), [303, "no-store"]);
+    assert.deepEqual(await answered("/members", SCRIPT), [401, "no-store", json]);
+    await ada.post("/login");
+    wait(HOUR);
+    assert.deepEqual(await answered("/fresh", SCRIPT), [403, "no-store", json]);
+    const foreign = { method: "POST", headers: { "sec-fetch-site": "cross-site" } };
+    assert.deepEqual(await answered("/add", foreign), [403, "no-store", json]);
+  },
+
+  "redirectTo is told the whole path and query that were asked for, also by a guard below a mount": async ({
+    visitor,
+    route,
+  }) => {
+    const path = "/mounted/deep/page?tab=1&next=%2Fa";
+    route("/mounted/deep/page", async (request) => {
+      return { body: `${(await request.session()).userId} at ${request.path}` };
+    });
+    const ada = visitor();
+    const { status, headers } = await ada.get(path, PAGE);
+    assert.deepEqual([status, headers.location], [303, `/sign-in?next=${encodeURIComponent(path)}`]);
+    await ada.post("/login");
+    assert.equal((await ada.get(path, PAGE)).text, "ada at /mounted/deep/page", "the mount is whole again");
+  },
+
+  "a form that a guard refuses leads back to the page that it was on, as its own path takes no GET": async ({
+    visitor,
+    url,
+  }) => {
+    const { host } = new URL(url);
+    const next = async (headers: Record<string, string>, method = "POST") => {
+      const sent = { method, headers: { ...PAGE.headers, ...headers } };
+      const { status, headers: answered } = await visitor().get("/mounted/pay?now", sent);
+      assert.equal(status, 303);
+      return decodeURIComponent(String(answered.location).replace("/sign-in?next=", ""));
+    };
+    assert.equal(await next({ referer: `${url}/mounted/form?step=2#pay` }), "/mounted/form?step=2");
+    assert.equal(await next({ referer: `https://${host}/mounted/form` }), "/mounted/form");
+    assert.equal(await next({ referer: `${url}//evil.example/` }), "/evil.example/");
+    for (const referer of ["https://evil.example/mounted/form", "nonsense", "about:blank"]) {
+      assert.equal(await next({ referer }), "/", referer);
+    }
+    assert.equal(await next({}), "/");
+    assert.equal(await next({ referer: `${url}/elsewhere` }, "GET"), "/mounted/pay?now");
+  },
+
+  "a request that names its host in its target is told from one of another site: what comes back is a path":
+    async ({ visitor, url }) => {
+      for (const target of [`${url}/mounted/page?tab=1`, "http://evil.example/mounted/page?tab=1"]) {
+        const { status, headers } = await visitor().get(target, PAGE);
+        assert.deepEqual(
+          [status, headers.location],
+          [303, `/sign-in?next=${encodeURIComponent("/mounted/page?tab=1")}`],
+        );
+      }
+    },
+
   "requireLevel asks remembered visitors for their password": async ({ visitor, wait }) => {
     const ada = visitor();
     assert.equal((await ada.get("/proved", PAGE)).status, 401);

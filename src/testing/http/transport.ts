@@ -51,6 +51,26 @@ export const transport: Stories = {
     },
   },
 
+  "an address has one form, however a proxy writes it": {
+    trustProxy: true,
+    run: async ({ visitor, exchanges }) => {
+      for (const [written, address] of [
+        ["203.0.113.7", "203.0.113.7"],
+        ["203.0.113.7:50001", "203.0.113.7"],
+        ["[2001:db8::1]:443", "2001:db8::1"],
+        ["[2001:DB8:0:0:0::1]", "2001:db8::1"],
+        ["::ffff:203.0.113.7", "203.0.113.7"],
+        ["::FFFF:cb00:7107", "203.0.113.7"],
+        [", 203.0.113.7", "203.0.113.7"],
+        [" 203.0.113.7 , 10.0.0.1", "203.0.113.7"],
+      ] as const) {
+        // No answer of a session is needed, and frameworks may refuse what is no address.
+        await visitor().get("/read", { headers: { "x-forwarded-for": written } });
+        assert.equal(exchanges.at(-1)?.facts.address, address, written);
+      }
+    },
+  },
+
   "an address is the connection's own where no proxy is trusted": async ({ visitor, psession }) => {
     const ada = visitor();
     await ada.post("/login", { headers: HTTPS });

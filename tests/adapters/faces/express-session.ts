@@ -10,7 +10,7 @@ import session, { type SignIn } from "../../../src/adapters/express-session/inde
 import type { Session } from "../../../src/index.ts";
 import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
 import { servesSite, waiting } from "./express.ts";
-import { guardsByPath } from "./guards.ts";
+import { guardsByPath, mountedGuard } from "./guards.ts";
 import { served } from "./serve.ts";
 
 type DropIn = Record<string, unknown> & {
@@ -41,6 +41,7 @@ export const dropInFace = (make: () => express.Express): HttpFace => ({
       guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
     ))
       app.use(path, ...guards);
+    app.use("/mounted", mountedGuard({ requireLogin }));
     app.use(servesSite(site, (request) => wordsOf(() => request.session as unknown as DropIn)));
     return served(app);
   },

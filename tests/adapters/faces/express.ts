@@ -10,7 +10,7 @@ import {
 } from "../../../src/adapters/express/index.ts";
 import type { Session } from "../../../src/index.ts";
 import type { ContractData, FaceSetup, HttpFace, Site } from "../../../src/testing/index.ts";
-import { guardsByPath } from "./guards.ts";
+import { guardsByPath, mountedGuard } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 
 export const expressFace = (make: () => express.Express): HttpFace => ({
@@ -28,6 +28,7 @@ export const expressFace = (make: () => express.Express): HttpFace => ({
       guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
     ))
       app.use(path, ...guards);
+    app.use("/mounted", mountedGuard({ requireLogin }));
     app.use(servesSite(site, (request) => request.session as unknown as Session<ContractData>));
     return served(app);
   },

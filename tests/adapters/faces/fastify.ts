@@ -10,7 +10,7 @@ import {
   sessions,
 } from "../../../src/adapters/fastify/index.ts";
 import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
-import { guardsByPath } from "./guards.ts";
+import { guardsByPath, mountedGuard } from "./guards.ts";
 import { nodeBody } from "./serve.ts";
 
 export const fastifyFace = ({ open }: { open: "lazy" | "always" }): HttpFace => ({
@@ -43,6 +43,13 @@ export const fastifyFace = ({ open }: { open: "lazy" | "always" }): HttpFace => 
       guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
     ))
       app.all(path, { preHandler: [...guards] }, handler);
+    await app.register(
+      async (mounted) => {
+        mounted.addHook("preHandler", mountedGuard({ requireLogin }));
+        mounted.all("/*", handler);
+      },
+      { prefix: "/mounted" },
+    );
     app.all("/*", handler);
     await app.listen({ port: 0, host: "127.0.0.1" });
     return {

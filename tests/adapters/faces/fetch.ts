@@ -7,7 +7,7 @@ import {
   withSession,
 } from "../../../src/adapters/fetch/index.ts";
 import type { HttpFace, ServedFace, SiteAnswer } from "../../../src/testing/index.ts";
-import { guardsByPath } from "./guards.ts";
+import { guardsByPath, mountedGuard } from "./guards.ts";
 
 /** A server for handlers of requests, and how it knows where a connection comes from. */
 export interface FetchServer<Context extends readonly unknown[]> {
@@ -20,6 +20,7 @@ export interface FetchServer<Context extends readonly unknown[]> {
 }
 
 const GUARDS = guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin });
+const MOUNTED = mountedGuard({ requireLogin });
 
 export const fetchFace = <Context extends readonly unknown[]>(server: FetchServer<Context>): HttpFace => ({
   isLazy: true,
@@ -32,6 +33,10 @@ export const fetchFace = <Context extends readonly unknown[]>(server: FetchServe
         const { pathname, searchParams } = new URL(request.url);
         for (const guard of GUARDS[pathname] ?? []) {
           const refusal = await guard(request, await session());
+          if (refusal !== undefined) return refusal;
+        }
+        if (pathname.startsWith("/mounted/")) {
+          const refusal = MOUNTED(request, await session());
           if (refusal !== undefined) return refusal;
         }
         return responseOf(

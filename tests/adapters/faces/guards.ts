@@ -10,6 +10,10 @@ interface Guards<Guard, Turn> {
   exclusive(options?: LockOptions): Turn;
 }
 
+/** What the contract asks for before all that is below /mounted. */
+export const mountedGuard = <Guard>(face: Pick<Guards<Guard, unknown>, "requireLogin">): Guard =>
+  face.requireLogin({ redirectTo: (path) => `/sign-in?next=${encodeURIComponent(path)}` });
+
 /** Which guards the contract asks for before which of its paths. */
 export const guardsByPath = <Guard, Turn>(
   face: Guards<Guard, Turn>,

@@ -1,4 +1,5 @@
 import { type Context, Hono } from "hono";
+import type { HTTPException } from "hono/http-exception";
 import {
   exclusive,
   originCheck,
@@ -8,10 +9,9 @@ import {
   type SessionVariables,
   sessions,
 } from "../../../src/adapters/hono/index.ts";
-import { PsessionError } from "../../../src/index.ts";
 import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
 import { type FetchServer, responseOf } from "./fetch.ts";
-import { guardsByPath } from "./guards.ts";
+import { guardsByPath, mountedGuard } from "./guards.ts";
 
 /** `address` is what the runtime's `getConnInfo` says. */
 export const honoFace = <Runtime extends readonly unknown[]>(
@@ -28,6 +28,7 @@ export const honoFace = <Runtime extends readonly unknown[]>(
       guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
     ))
       app.use(path, ...guards);
+    app.route("/mounted", new Hono().use(mountedGuard({ requireLogin })));
     app.all("*", async (c) => {
       const { method, path, url } = c.req;
       const session = async () => c.var.session;
@@ -35,9 +36,11 @@ export const honoFace = <Runtime extends readonly unknown[]>(
         await site({ method, path, query: new URL(url).searchParams, session, body: () => c.req.json() }),
       );
     });
-    // Hono prints errors that have no answer of their own.
+    // As Hono's own does it, which prints what has no answer of its own.
     app.onError((error, c) => {
-      return c.text("Sorry.", error instanceof PsessionError ? (error.status as 500) : 500);
+      if (!("getResponse" in error)) return c.text("Internal Server Error", 500);
+      const answer = (error as HTTPException).getResponse();
+      return c.newResponse(answer.body, answer);
     });
     return server.serve((request, ...runtime) => app.fetch(request, runtime[0] as object));
   },

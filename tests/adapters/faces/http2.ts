@@ -30,7 +30,8 @@ async function behindGateway(target: string, server: { close(done: () => void): 
     const { cookie = "", ...headers } = Object.fromEntries(forwarded);
     const stream = client.request({
       ":method": request.method,
-      ":path": request.url,
+      // HTTP/2 has one form for targets (RFC 9113 section 8.3.1).
+      ":path": request.url?.replace(/^http:\/\/[^/]+/, ""),
       ":authority": request.headers.host,
       ...headers,
       // As browsers send them: each pair in a field of its own (RFC 9113, section 8.2.3).

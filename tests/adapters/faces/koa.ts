@@ -2,6 +2,7 @@ import { json } from "node:stream/consumers";
 import Koa from "koa";
 import {
   exclusive,
+  type KoaMiddleware,
   type KoaOptions,
   originCheck,
   requireFresh,
@@ -11,10 +12,25 @@ import {
   sessions,
 } from "../../../src/adapters/koa/index.ts";
 import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
-import { guardsByPath } from "./guards.ts";
+import { guardsByPath, mountedGuard } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 
 const GUARDS = guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin });
+const MOUNTED = mountedGuard({ requireLogin });
+
+/** What the package koa-mount does. */
+const mount =
+  (prefix: string, middleware: KoaMiddleware): Koa.Middleware =>
+  async (ctx, next) => {
+    const { path } = ctx;
+    if (!path.startsWith(`${prefix}/`)) return next();
+    ctx.path = path.slice(prefix.length);
+    await middleware(ctx, async () => {
+      ctx.path = path;
+      await next();
+    });
+    ctx.path = path;
+  };
 
 export const koaFace = (options: KoaOptions): HttpFace => ({
   isLazy: options.open !== "always",
@@ -29,6 +45,7 @@ export const koaFace = (options: KoaOptions): HttpFace => ({
     for (const [path, guards] of Object.entries(GUARDS)) {
       for (const guard of guards) app.use((ctx, next) => (ctx.path === path ? guard(ctx, next) : next()));
     }
+    app.use(mount("/mounted", MOUNTED));
     app.use(async (ctx) => {
       const { method, path } = ctx;
       const query = new URLSearchParams(ctx.querystring);

@@ -12,10 +12,12 @@ import {
   withSession,
 } from "../../../src/adapters/node/index.ts";
 import type { ContractData, FaceSetup, HttpFace } from "../../../src/testing/index.ts";
-import { guardsByPath } from "./guards.ts";
+import { guardsByPath, mountedGuard } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 
 const GUARDS = guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin });
+const MOUNTED = mountedGuard({ requireLogin });
+const MOUNT = "/mounted";
 
 export const nodeFace: HttpFace = {
   isLazy: false,
@@ -37,6 +39,13 @@ export function sessionListener<Request extends NodeRequest, Response extends No
       const { pathname, searchParams } = new URL(request.url ?? "/", "http://any");
       for (const guard of GUARDS[pathname] ?? []) {
         if (!(await guard(request, target, session))) return;
+      }
+      if (pathname.startsWith(`${MOUNT}/`)) {
+        // As Connect does it, and all that came after.
+        const { url = "/" } = request;
+        Object.assign(request, { originalUrl: url, url: url.replace(MOUNT, "") });
+        if (!MOUNTED(request, target, session)) return;
+        request.url = url;
       }
       const { method = "GET" } = request;
       const answer = await site({

@@ -177,7 +177,10 @@ test("a guard without the plugin says what it needs", async () => {
     },
   );
   const { status, json } = await client.get("/");
-  expect([status, json.message]).toEqual([500, expect.stringContaining("needs the plugin psession/fastify")]);
+  expect([status, json.message]).toEqual([
+    500,
+    expect.stringContaining("await app.register(sessions, { psession }) before"),
+  ]);
 });
 
 test("pages for 404 have their session too: of the application, of a context, and called by a handler", async () => {

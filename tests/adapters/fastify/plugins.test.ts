@@ -305,7 +305,7 @@ describe("@fastify/csrf-protection", () => {
   test("the setting for properties of the session fails where it is used, not later", async () => {
     const { client } = await start((app) => protect(app, "@fastify/session"), always);
     const { status, json } = await client.get("/token");
-    expect([status, json.message]).toEqual([500, expect.stringContaining("not extensible")]);
+    expect([status, json.message]).toEqual([500, expect.stringContaining("data goes into session.data")]);
   });
 });
 

@@ -3,7 +3,10 @@ import { createReadStream, writeFileSync } from "node:fs";
 import { connect, type IncomingHttpHeaders } from "node:http2";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import fastify from "fastify";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { sessions } from "../../../src/adapters/fastify/index.ts";
+import { overHttp, testApp } from "../../support/app.ts";
 import { HttpClient } from "../../support/http.ts";
 import { temporaryFolder } from "../../support/temp.ts";
 import { sessionOf, start } from "./start.ts";
@@ -141,7 +144,7 @@ test("a save that fails goes through Fastify's error handling, and nothing of th
   expect(names.map((name) => answer.headers.get(name))).toEqual([
     null,
     null,
-    null,
+    "no-store",
     "DENY",
     "application/json; charset=utf-8",
   ]);
@@ -333,4 +336,24 @@ test("a bare response that nobody hijacked saves a session that exists, and says
   await raw();
   expect((await client.get("/cart")).json).toEqual(["tea", "raw"]);
   warned.mockRestore();
+});
+
+test("injected answers have one cookie as text and several as a list, as the framework gives them", async () => {
+  const { psession } = testApp(overHttp);
+  const app = fastify();
+  await app.register(sessions, { psession });
+  onTestFinished(() => app.close());
+  app.get("/one", { config: { session: true } }, async ({ session }) => {
+    session.set("cart", ["tea"]);
+    return "one";
+  });
+  app.get("/two", { config: { session: true } }, async ({ session }, reply) => {
+    session.set("cart", ["tea"]);
+    return reply.header("set-cookie", "own=1").send("two");
+  });
+  expect((await app.inject("/one")).headers["set-cookie"]).toMatch(/^psession=/);
+  expect((await app.inject("/two")).headers["set-cookie"]).toEqual([
+    "own=1",
+    expect.stringMatching(/^psession=/),
+  ]);
 });

@@ -205,7 +205,7 @@ test("a property of one's own is refused rather than lost", async () => {
     app.get("/", async (request) => Object.assign(request.session, { user: 1 }));
     app.get("/null", async (request) => Object.assign(request, { session: null }));
   }, open);
-  expect((await client.get("/")).json.message).toMatch(/not extensible/);
+  expect((await client.get("/")).json.message).toMatch(/data goes into session\.data/);
   expect((await client.get("/null")).status).toBe(500);
 });
 
