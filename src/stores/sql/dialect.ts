@@ -135,8 +135,17 @@ export const isConnectionFault = ({ code, message }: { code: string; message: st
 /** What drivers say who know that a connection is broken: pg, mysql2, mariadb. */
 const REFUSED = /not queryable|closed state|Cannot execute new commands/;
 
-/** The driver knew that the connection was broken, and sent nothing. */
-export const wasRefusedByDriver = (error: unknown): boolean => REFUSED.test(facets(error).message);
+/**
+ * The server ended the connection because nothing came over it (`idle_session_timeout`, `idle_in_transaction_session_timeout`,
+ * `wait_timeout`). A process that stood still sends its next statement all the same, and nobody reads it.
+ */
+export const wasIdle = (error: unknown): boolean => {
+  const { code, errno } = facets(error);
+  return code === "57P05" || code === "25P03" || errno === 4031;
+};
+
+/** Nothing was done for sure: the driver knew that the connection was broken and sent nothing, or the server had ended it. */
+export const wasNotDone = (error: unknown): boolean => REFUSED.test(facets(error).message) || wasIdle(error);
 
 /** A column that is one of `ids`, each with a place of its own. */
 export function inPlaces(column: string, ids: readonly string[]): ReturnType<Dialect["isOneOf"]> {

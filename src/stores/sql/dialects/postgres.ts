@@ -125,6 +125,6 @@ function classify(error: unknown): FaultKind {
   if (code === "26000" || code === "42P05") return "pooled";
   if (code === "25006") return "readonly";
   // Connection exceptions, and servers that are starting, stopping or full.
-  if (/^(08|57P0|53300)/.test(code) || isConnectionFault({ code, message })) return "connection";
+  if (/^(08|57P0|25P0[34]|53300)/.test(code) || isConnectionFault({ code, message })) return "connection";
   return "other";
 }
