@@ -1,5 +1,6 @@
 import { channel } from "node:diagnostics_channel";
 import { reasonOf } from "./errors.ts";
+import { assertFunction } from "./given.ts";
 import type { Level, RevocationReason, UserId } from "./stores/store.ts";
 import { warn } from "./warnings.ts";
 
@@ -215,6 +216,7 @@ export class Events {
   on<K extends EventName>(type: K, listener: Listener<K>): () => void;
   on(type: "*", listener: (event: PsessionEvent) => void | Promise<void>): () => void;
   on(type: EventName | "*", listener: unknown): () => void {
+    assertFunction("psession.on: listener", listener);
     const set = this.#listeners.get(type) ?? new Set();
     this.#listeners.set(type, set);
     const entry = listener as Listener<EventName>;

@@ -1,4 +1,5 @@
 import { PsessionError } from "./errors.ts";
+import { invalidOptions } from "./faults.ts";
 import { ID_LENGTH } from "./secrets.ts";
 
 /*
@@ -42,4 +43,30 @@ export function isHandle(what: string, value: unknown): value is string {
       status: 400,
     },
   );
+}
+
+/** One that is none would fail when it is called, where nobody looks. */
+export function assertFunction(what: string, value: unknown): asserts value is (...given: never) => unknown {
+  if (typeof value !== "function") throw new PsessionError("invalid_options", `${what} must be a function.`);
+}
+
+/** Options of a method: one that is misspelt would be passed over, and others end what it meant to keep. */
+export function assertOptions(who: string, options: unknown, known: readonly string[]): void {
+  const isObject =
+    typeof options === "object" && options !== null && !(Symbol.iterator in options || isThenable(options));
+  const faults = isObject
+    ? Object.keys(options)
+        .filter((name) => !known.includes(name))
+        .map((name) => `${name} is no option`)
+    : ["options must be an object"];
+  if (faults.length > 0) throw invalidOptions(who, faults);
+}
+
+/** What is to be there later: looked at now, it holds nothing. */
+export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as { then?: unknown } | null | undefined)?.then === "function";
+
+/** An asynchronous function was given where one must return at once: what it does later is nobody's fault any more. */
+export function forget(value: unknown): void {
+  if (value instanceof Promise) value.catch(() => {});
 }

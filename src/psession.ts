@@ -1,9 +1,11 @@
 import { AuditRecorder, auditQuery } from "./audit.ts";
+import { shortened } from "./data/keys.ts";
 import type { SessionData } from "./data/typing.ts";
 import { type Device, endDevices, endEverything, listDevices } from "./devices.ts";
 import { PsessionError } from "./errors.ts";
 import { type EventName, isEventName, type PsessionEvent, type PsessionEvents } from "./events.ts";
-import { assertText, isHandle } from "./given.ts";
+import { invalidOptions } from "./faults.ts";
+import { assertOptions, assertText, isHandle } from "./given.ts";
 import { type HeldLock, type LockOptions, resolveLock } from "./locks.ts";
 import { forgetClock, watchClock } from "./moment.ts";
 import { type PsessionOptions, resolveOptions } from "./options.ts";
@@ -91,6 +93,7 @@ export class Psession<Data extends object = SessionData> {
   /** The user's devices, the latest first; `current` marks the one that asks. */
   async devices(userId: UserId, current?: Session<Data>): Promise<Device[]> {
     this.#assertUserId(userId);
+    if (current !== undefined && typeof current?.handle !== "string") throw noSession("devices: current");
     const devices = await listDevices(this.#core, userId, current);
     if (devices.length === 0) await this.#assertSpelling(userId);
     return devices;
@@ -106,7 +109,8 @@ export class Psession<Data extends object = SessionData> {
   }
 
   /** Ends every device of the session's user but this one; says how many. */
-  revokeOthers(session: Session<Data>): Promise<number> {
+  async revokeOthers(session: Session<Data>): Promise<number> {
+    this.#assertOwn("revokeOthers: session", session);
     return session.revokeOthers();
   }
 
@@ -144,7 +148,11 @@ export class Psession<Data extends object = SessionData> {
     options: { keep?: Session<Data>; factor?: string } = {},
   ): Promise<number> {
     this.#assertUserId(userId);
+    assertOptions("passwordChanged", options, ["keep", "factor"]);
+    // It has no properties of its own, and so would keep nothing.
+    if (options instanceof Session) throw invalidOptions("passwordChanged", ["give the session as { keep }"]);
     const { keep, factor = "password" } = options;
+    if (keep !== undefined) this.#assertOwn("passwordChanged: keep", keep);
     assertText("passwordChanged: factor", factor);
     if (keep !== undefined && keep.userId !== userId) {
       throw new PsessionError("not_signed_in", "passwordChanged: keep must be a session of this user.", {
@@ -184,7 +192,8 @@ export class Psession<Data extends object = SessionData> {
   on(type: "*", listener: (event: PsessionEvent) => void | Promise<void>): () => void;
   on(type: EventName | "*", listener: unknown): () => void {
     if (type !== "*" && !isEventName(type)) {
-      throw new PsessionError("invalid_options", `psession.on: there is no event ${JSON.stringify(type)}.`);
+      const named = typeof type === "string" ? JSON.stringify(shortened(type)) : `that is a ${typeof type}`;
+      throw new PsessionError("invalid_options", `psession.on: there is no event ${named}.`);
     }
     return this.#core.events.on(type as "*", listener as (event: PsessionEvent) => void);
   }
@@ -261,10 +270,21 @@ export class Psession<Data extends object = SessionData> {
     if (other !== undefined && (await has(other))) throw misspelt(userId, other, what);
   }
 
+  /** One of another service would be ended with all others, and so would what only looks like one. */
+  #assertOwn(what: string, session: unknown): void {
+    if (!(session instanceof Session && this.keeps(session))) throw noSession(what);
+  }
+
   #assertUserId(userId: unknown): void {
     assertUserId(userId, this.#core.settings.store.userIds);
   }
 }
+
+const noSession = (what: string): PsessionError =>
+  new PsessionError(
+    "invalid_options",
+    `${what} must be a session of this psession, as its handlers get it; with psession/express-session that is psessionOf(req).session.`,
+  );
 
 /**
  * Makes the service. Options are checked at once, and everything that is wrong with them is named in one

@@ -3,6 +3,7 @@ import { refuseAssignments } from "./assignments.ts";
 import { CSRF } from "./data/asides.ts";
 import type { DataRecord } from "./data/codec.ts";
 import { Flash } from "./data/flash.ts";
+import { assertKey, valuesByKey } from "./data/keys.ts";
 import { getPath, pullPath, removePath, setPath } from "./data/paths.ts";
 import { lifetimeOf, type StateOptions, States } from "./data/states.ts";
 import { TempData } from "./data/temp.ts";
@@ -11,7 +12,7 @@ import { type Device, endDevices, listDevices, nameDevice } from "./devices.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { PsessionError } from "./errors.ts";
 import type { RequestOrigin } from "./events.ts";
-import { assertText, isHandle } from "./given.ts";
+import { assertFunction, assertOptions, assertText, forget, isHandle, isThenable } from "./given.ts";
 import { isTokenOf, maskedToken, newCsrfSecret } from "./http/csrf.ts";
 import { type LockOptions, resolveLimits } from "./locks.ts";
 import { isAlive } from "./request/alive.ts";
@@ -293,8 +294,8 @@ export class Session<Data extends object = SessionData> {
   set(path: string, value: unknown): void;
   set(values: Partial<Data>): void;
   set(target: string | Partial<Data>, value?: unknown): void {
-    const values = typeof target === "string" ? { [target]: value } : target;
-    const entries = Object.entries(values);
+    const entries =
+      typeof target === "string" ? [[target, value] as const] : valuesByKey("session.set", target);
     this.#use().assertStorable(Object.fromEntries(entries));
     for (const [path, item] of entries) setPath(this.#record, path, item);
   }
@@ -305,6 +306,7 @@ export class Session<Data extends object = SessionData> {
 
   /** Adds to the end of a list, which is made where it is missing. */
   push(path: string, ...items: unknown[]): void {
+    assertKey(path);
     this.#use().assertStorable({ [path]: items });
     const list = getPath(this.#record, path);
     if (list === undefined) setPath(this.#record, path, items);
@@ -330,10 +332,12 @@ export class Session<Data extends object = SessionData> {
    */
   async update<R>(change: (data: Partial<Data>) => R): Promise<R> {
     this.#assertUsable();
+    assertFunction("update: change", change);
     const { data } = this.#state;
     return this.#atomically(() => {
       const result = change(data.value as Partial<Data>);
-      if (!(result instanceof Promise)) return result;
+      if (!isThenable(result)) return result;
+      forget(result);
       throw new PsessionError("invalid_data", "update takes a function that returns at once, not a promise.");
     });
   }
@@ -403,7 +407,7 @@ export class Session<Data extends object = SessionData> {
     const state = this.#state;
     const { store, devices } = state.core.settings;
     assertUserId(userId, store.userIds);
-    assertTag(options.tag);
+    assertLogin(options);
     const provedAt = this.#provedAt("login", options.provedAt);
     const mayBeRefused = devices.most !== undefined && devices.overflow === "refuse";
     const before = markOf(state);
@@ -479,6 +483,7 @@ export class Session<Data extends object = SessionData> {
    */
   async reauthenticate(options: ProofOptions = {}): Promise<void> {
     this.#assertSignedIn();
+    assertOptions("reauthenticate", options, ["provedAt"]);
     const provedAt = this.#provedAt("reauthenticate", options.provedAt);
     const login = await this.#ownLogin();
     const { intent } = this.#state;
@@ -538,8 +543,11 @@ export class Session<Data extends object = SessionData> {
    * Exchanges the secret and keeps everything else, or of the data what `keep` says. Requests on their way with
    * the old secret are still served.
    */
-  async regenerate({ keep = "all" }: { keep?: Keep<Data> } = {}): Promise<void> {
+  async regenerate(options: { keep?: Keep<Data> } = {}): Promise<void> {
     this.#assertUsable();
+    assertOptions("regenerate", options, ["keep"]);
+    const { keep = "all" } = options;
+    assertKeep("regenerate: keep", keep);
     if (keep !== "all") this.mark();
     this.#keep(keep);
     if (this.#state.intent.kind === "keep") this.#state.intent = { kind: "regenerate" };
@@ -619,8 +627,8 @@ export class Session<Data extends object = SessionData> {
   }
 
   /** True where a credential was proved that recently. A restored session is never fresh. */
-  isFresh({ within }: Freshness): boolean {
-    const limit = parseDuration(within);
+  isFresh(options: Freshness): boolean {
+    const limit = parseDuration((options as Freshness | null | undefined)?.within);
     if (limit === undefined) {
       throw new PsessionError(
         "invalid_options",
@@ -646,6 +654,7 @@ export class Session<Data extends object = SessionData> {
    * called when the connection closes.
    */
   onEnd(listener: () => void): () => void {
+    assertFunction("onEnd: listener", listener);
     return onEnd(this.#state, listener);
   }
 
@@ -697,7 +706,8 @@ export class Session<Data extends object = SessionData> {
     const previous =
       given === undefined ? await this.#previousOf(userId) : this.#givenPrevious(userId, given);
     const merged: unknown = carry(data.value as Partial<Data>, previous as Partial<Data> | undefined);
-    if (typeof merged !== "object" || merged === null || merged instanceof Promise || Array.isArray(merged)) {
+    if (typeof merged !== "object" || merged === null || isThenable(merged) || Symbol.iterator in merged) {
+      forget(merged);
       throw new PsessionError(
         "invalid_data",
         "carry takes a function that returns the data to keep, at once.",
@@ -856,7 +866,25 @@ const signedOutMeanwhile = (): PsessionError =>
 
 const LONGEST_TAG = 50;
 
-function assertTag(tag: unknown): void {
-  if (tag === undefined) return;
-  assertText("login: tag", tag, LONGEST_TAG);
+/** Whether `remember` is true is looked at where it is used. */
+function assertLogin<Data>(options: LoginOptions<Data>): void {
+  assertOptions("login", options, ["remember", "carry", "previous", "tag", "provedAt"]);
+  const { carry = "all", previous, tag } = options;
+  if (typeof carry !== "function") assertKeep("login: carry", carry);
+  if (tag !== undefined) assertText("login: tag", tag, LONGEST_TAG);
+  if (previous !== undefined && previous !== null && !isPrevious(previous))
+    throw new PsessionError(
+      "invalid_options",
+      "login: previous must be a session that was read, with data and id as text, or null.",
+    );
+}
+
+const isPrevious = ({ id = "", data }: { readonly id?: unknown; readonly data?: unknown }): boolean =>
+  typeof id === "string" && typeof data === "string";
+
+/** Text has no keys, and a key that is none would be passed over: what was to stay would be gone. */
+function assertKeep(what: string, keep: unknown): void {
+  const isList = Array.isArray(keep) && keep.every((key) => typeof key === "string");
+  if (keep === "all" || keep === "none" || isList) return;
+  throw new PsessionError("invalid_options", `${what} must be "all", "none" or a list of keys.`);
 }

@@ -1,6 +1,6 @@
 import { newId } from "../secrets.ts";
 import type { DataRecord } from "./codec.ts";
-import { ASIDE, refuseTopKey } from "./keys.ts";
+import { ASIDE, assertKey, refuseTopKey, valuesByKey } from "./keys.ts";
 import type { SessionData } from "./session-data.ts";
 
 const PREFIX = `${ASIDE}flash:`;
@@ -50,7 +50,8 @@ export class Flash {
   set(key: string, value: unknown): void;
   set(values: Readonly<Record<string, unknown>>): void;
   set(target: string | Readonly<Record<string, unknown>>, value?: unknown): void {
-    const entries = Object.entries(typeof target === "string" ? { [target]: value } : target);
+    const entries =
+      typeof target === "string" ? [[target, value] as const] : valuesByKey("session.flash.set", target);
     // What is unmarked becomes a key of the data, so that every key must be fit for one.
     for (const [key] of entries) refuseTopKey(key);
     this.#request.data().assertStorable(Object.fromEntries(entries), "session.flash");
@@ -71,6 +72,7 @@ export class Flash {
    * if that never happens, it is there again for the next request. Undefined where there is none.
    */
   async get(key: string): Promise<unknown> {
+    assertKey(key);
     await this.#take([key]);
     return this.#shown.get(key);
   }
@@ -84,6 +86,7 @@ export class Flash {
   /** Leaves messages that this request took for the next one as well; all of them, where none is named. */
   keep(...keys: string[]): void {
     for (const key of keys.length === 0 ? [...this.#shown.keys()] : keys) {
+      assertKey(key);
       if (this.#shown.has(key)) this.set(key, this.#shown.get(key));
     }
   }

@@ -1,4 +1,5 @@
 import { PsessionError } from "../errors.ts";
+import { isThenable } from "../given.ts";
 
 /** Levels of nesting that data may have: whoever walks it must not run out of stack. */
 export const DEEPEST = 64;
@@ -7,12 +8,36 @@ export const DEEPEST = 64;
 export const isForbidden = (key: string): boolean =>
   key === "__proto__" || key === "constructor" || key === "prototype";
 
+/** Of a message or a value that is asked for. */
+export function assertKey(key: unknown): asserts key is string {
+  if (typeof key === "string") return;
+  throw new PsessionError("invalid_data", "A key of session data must be text.");
+}
+
+/** In messages: a path may be a visitor's, and of any length. */
+export const shortened = (text: string): string => (text.length > 100 ? `${text.slice(0, 100)}…` : text);
+
+/**
+ * Values by key. A list, a Map, a Date or a promise has none of its own: nothing, or something else, would be kept.
+ */
+export function valuesByKey(what: string, values: unknown): [string, unknown][] {
+  const isObject = typeof values === "object" && values !== null;
+  const isOther =
+    isObject &&
+    (Symbol.iterator in values || "toJSON" in values || isThenable(values) || values instanceof Boolean);
+  if (isObject && !isOther) return Object.entries(values);
+  throw new PsessionError(
+    "invalid_data",
+    `${what} takes a key and a value, or an object with values by key.`,
+  );
+}
+
 export function refuseKey(key: string): void {
   if (isForbidden(key)) throw forbidden(key);
 }
 
 export const forbidden = (key: string): PsessionError =>
-  new PsessionError("invalid_data", `"${key}" cannot be a key of session data.`);
+  new PsessionError("invalid_data", `"${shortened(key)}" cannot be a key of session data.`);
 
 export const tooDeep = (): PsessionError =>
   new PsessionError("invalid_data", `Session data is nested deeper than ${DEEPEST} levels, or in a circle.`);
@@ -24,6 +49,7 @@ export const isAside = (key: string): boolean => key.startsWith(ASIDE);
 
 /** For keys that the application chooses at the top of its data. */
 export function refuseTopKey(key: string): void {
+  assertKey(key);
   if (isAside(key))
     throw new PsessionError("invalid_data", `Keys that begin with "${ASIDE}" are psession's own.`);
   refuseKey(key);

@@ -1,6 +1,6 @@
 import { PsessionError } from "../errors.ts";
 import type { DataRecord } from "./codec.ts";
-import { DEEPEST, refuseKey, refuseTopKey, tooDeep } from "./keys.ts";
+import { assertKey, DEEPEST, refuseKey, refuseTopKey, shortened, tooDeep } from "./keys.ts";
 
 /** Reads and writes by dot path ("cart.items.0"), through own properties only. */
 export function getPath(data: DataRecord, path: string): unknown {
@@ -30,7 +30,10 @@ export function setPath(data: DataRecord, path: string, value: unknown): void {
     } else if (typeof next === "object" && next !== null) {
       at = next;
     } else {
-      throw new PsessionError("invalid_data", `"${path}" leads through a value that is no object.`);
+      throw new PsessionError(
+        "invalid_data",
+        `"${shortened(path)}" leads through a value that is no object.`,
+      );
     }
   }
   assertPlace(at, last, path);
@@ -64,13 +67,13 @@ export function pullPath(data: DataRecord, path: string): unknown {
 function assertPlace(at: object, key: string, path: string): void {
   if (Array.isArray(at)) {
     if (isPlace(key) && Number(key) <= at.length) return;
-    throw new PsessionError("invalid_data", `"${path}" names no place in a list of ${at.length}.`);
+    throw new PsessionError("invalid_data", `"${shortened(path)}" names no place in a list of ${at.length}.`);
   }
   if (isPlain(at)) return;
   const name = at.constructor?.name ?? "value";
   throw new PsessionError(
     "invalid_data",
-    `"${path}" leads through a ${name}, whose content has no paths: change it by its own methods.`,
+    `"${shortened(path)}" leads through a ${name}, whose content has no paths: change it by its own methods.`,
   );
 }
 
@@ -84,9 +87,11 @@ function isPlain(value: unknown): boolean {
 }
 
 function keysOf(path: string): string[] {
+  assertKey(path);
   const keys = path.split(".");
   for (const key of keys) {
-    if (key === "") throw new PsessionError("invalid_data", `"${path}" is no path: a part of it is empty.`);
+    if (key === "")
+      throw new PsessionError("invalid_data", `"${shortened(path)}" is no path: a part of it is empty.`);
     refuseKey(key);
   }
   return keys;

@@ -2,7 +2,7 @@ import type { Duration } from "../duration.ts";
 import { parseDuration } from "../duration.ts";
 import { PsessionError } from "../errors.ts";
 import type { DataRecord } from "./codec.ts";
-import { ASIDE, refuseTopKey } from "./keys.ts";
+import { ASIDE, assertKey, refuseTopKey, valuesByKey } from "./keys.ts";
 import type { SessionData } from "./session-data.ts";
 
 const PREFIX = `${ASIDE}temp:`;
@@ -30,7 +30,7 @@ export class TempData {
   set(target: string | Readonly<Record<string, unknown>>, value: unknown, lifetime?: Duration): void {
     const isOne = typeof target === "string";
     const until = this.#until((isOne ? lifetime : value) as Duration);
-    const entries = Object.entries(isOne ? { [target]: value } : target);
+    const entries = isOne ? [[target, value] as const] : valuesByKey("session.temp.set", target);
     this.#assertStorable(entries);
     this.#dropExpired();
     for (const [key, item] of entries) {
@@ -52,7 +52,10 @@ export class TempData {
   }
 
   remove(...keys: string[]): void {
-    for (const key of keys) delete this.#entries[PREFIX + key];
+    for (const key of keys) {
+      assertKey(key);
+      delete this.#entries[PREFIX + key];
+    }
   }
 
   /** Gives ordinary data a lifetime: it moves out of `session.data`. Keys that are not there are skipped. */
@@ -89,6 +92,7 @@ export class TempData {
   }
 
   #entry(key: string): Entry | undefined {
+    assertKey(key);
     const entry = this.#entries[PREFIX + key] as Entry | undefined;
     return entry !== undefined && this.#now() < entry.until ? entry : undefined;
   }

@@ -18,7 +18,7 @@ import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { plain, rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
 import { HOUR, type TestClock } from "../support/clock.ts";
-import { freshDatabase, freshSchema } from "../support/servers/fresh.ts";
+import { freshDatabase, freshSchema, onMysql as onServer } from "../support/servers/fresh.ts";
 import { describeWith, MYSQL, POSTGRES } from "../support/servers/reach.ts";
 
 /** What is to happen: it works, or the error says this. */
@@ -253,6 +253,64 @@ describeWith(POSTGRES, "a browser whose rows cannot be read", () => {
 });
 
 describeWith(MYSQL, "settings of drivers of MySQL", () => cells(onMysql, freshDatabase));
+
+/** What a pool says on each new connection, or the server's own configuration. */
+const SESSION_SETTINGS: Readonly<Record<string, Outcome>> = {
+  "sql_mode = ''": "works",
+  "sql_mode = 'ANSI_QUOTES'": "works",
+  "sql_mode = 'ANSI'": "works",
+  "sql_mode = 'TRADITIONAL'": "works",
+  "sql_mode = 'NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT,IGNORE_SPACE'": "works",
+  "sql_mode = 'PAD_CHAR_TO_FULL_LENGTH'": "works",
+  "sql_mode = 'HIGH_NOT_PRECEDENCE,NO_UNSIGNED_SUBTRACTION,REAL_AS_FLOAT'": "works",
+  "sql_safe_updates = 1": "works",
+  "sql_auto_is_null = 1": "works",
+  "foreign_key_checks = 0, unique_checks = 0": "works",
+  "group_concat_max_len = 4": "works",
+  "collation_connection = 'utf8mb4_general_ci'": "works",
+  "character_set_results = NULL": "works",
+  "default_storage_engine = MyISAM": "works",
+  "autocommit = 0": /autocommit = 0/,
+  "completion_type = 1": /completion_type = CHAIN/,
+  "completion_type = 2": /completion_type = RELEASE/,
+  "sql_select_limit = 1": /sql_select_limit = 1/,
+};
+
+/** Which MySQL has not. */
+const MARIADB_SETTINGS: Readonly<Record<string, Outcome>> = {
+  "sql_mode = 'ORACLE'": "works",
+  "sql_mode = 'NO_TABLE_OPTIONS,NO_KEY_OPTIONS,NO_FIELD_OPTIONS'": "works",
+  "sql_mode = 'SIMULTANEOUS_ASSIGNMENT'": "works",
+  "sql_mode = 'EMPTY_STRING_IS_NULL'": /EMPTY_STRING_IS_NULL/,
+};
+
+describeWith(MYSQL, "settings of connections to MySQL", async () => {
+  const [server] = await onServer(MYSQL.url, "SELECT VERSION() AS version");
+  const isMariadb = String(server?.["version"]).includes("MariaDB");
+  const settings = { ...SESSION_SETTINGS, ...(isMariadb ? MARIADB_SETTINGS : {}) };
+  for (const migrate of [true, false]) {
+    test.for(Object.entries(settings))(`migrate: ${migrate}, %s`, async ([setting, outcome]) => {
+      const { url } = await freshDatabase();
+      if (!migrate) await mysqlStore({ pool: opened(url) }).migrate();
+      const pool = opened(url);
+      // Mysql2 queues it before whatever comes next over the connection.
+      pool.on("connection", (connection) => connection.query(`SET SESSION ${setting}`, () => {}));
+      const store = mysqlStore({ pool, migrate });
+      if (outcome === "works") return everythingComesBack(store);
+      const refusal = { code: "invalid_options", status: 500, message: expect.stringMatching(outcome) };
+      const { session } = rows();
+      await expect(store.apply({ insert: session })).rejects.toMatchObject(refusal);
+      await expect(store.findSession(session.id)).rejects.toMatchObject(refusal);
+      await expect(store.list("ada")).rejects.toMatchObject(refusal);
+    });
+  }
+
+  function opened(url: string): mysql2.Pool {
+    const pool = mysql2.createPool({ uri: url, connectionLimit: 3 });
+    onTestFinished(() => pool.promise().end());
+    return pool;
+  }
+});
 
 test.for([
   ["parsers", "works"],

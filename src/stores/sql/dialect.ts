@@ -57,7 +57,10 @@ export interface Dialect {
   /** A sentence about settings of drivers that change what rows look like, for whoever has set one. */
   readonly rowSettings: string;
   readonly marking: Marking;
-  /** Answers with the first value as `echo`, and with the second's UTF-8 in hexadecimal digits as `seen`. */
+  /**
+   * Answers with the first value as `echo`, with the second's UTF-8 in hexadecimal digits as `seen`, and with the settings
+   * of the connection that sessions cannot live with as `unfit`.
+   */
   readonly echo?: string;
   /** Answers with `now` in epoch milliseconds; undefined where the database has no clock but the process's. */
   readonly clock?: string;
@@ -80,6 +83,8 @@ export interface Inspection {
   columns(statements: Statements, table: Table): Statement;
   /** Answers with the first column of each index as `name`, `is_unique` as 1 or 0, and the number of its columns as `width`. */
   indexes(statements: Statements, table: Table): Statement;
+  /** Answers with the table's comment as `comment`, where migrations mark what they make. */
+  comment?(statements: Statements, table: Table): Statement;
   /** Answers with `bytes`, indexes included, and an `estimate` of the rows, where they are known. */
   size(statements: Statements, table: Table): Statement;
   /** Answers with `name` (of a schema) and `file`, for databases that are files of this machine. */
@@ -130,8 +135,17 @@ export const isConnectionFault = ({ code, message }: { code: string; message: st
 /** What drivers say who know that a connection is broken: pg, mysql2, mariadb. */
 const REFUSED = /not queryable|closed state|Cannot execute new commands/;
 
-/** The driver knew that the connection was broken, and sent nothing. */
-export const wasRefusedByDriver = (error: unknown): boolean => REFUSED.test(facets(error).message);
+/**
+ * The server ended the connection because nothing came over it (`idle_session_timeout`, `idle_in_transaction_session_timeout`,
+ * `wait_timeout`). A process that stood still sends its next statement all the same, and nobody reads it.
+ */
+export const wasIdle = (error: unknown): boolean => {
+  const { code, errno } = facets(error);
+  return code === "57P05" || code === "25P03" || errno === 4031;
+};
+
+/** Nothing was done for sure: the driver knew that the connection was broken and sent nothing, or the server had ended it. */
+export const wasNotDone = (error: unknown): boolean => REFUSED.test(facets(error).message) || wasIdle(error);
 
 /** A column that is one of `ids`, each with a place of its own. */
 export function inPlaces(column: string, ids: readonly string[]): ReturnType<Dialect["isOneOf"]> {

@@ -11,7 +11,7 @@ import type { Statements } from "./statements.ts";
 export interface Step {
   readonly sql: string;
   /** Where the statement passes over a table that is there already: how to tell whether it is ours. */
-  readonly made?: { readonly table: string; readonly mark: string };
+  readonly made?: { readonly table: Table; readonly mark: string };
 }
 
 /** One step of the schema, forward only. Once released it never changes: its checksum is recorded. */
@@ -124,11 +124,13 @@ function* recorded(statements: Statements): Program<Examined> {
 
 /** An interrupted migration of ours is gone on with; a table of somebody else is not taken for ours. */
 function* assertOurs(statements: Statements, { table, mark }: NonNullable<Step["made"]>): Program<void> {
-  const { rows } = yield statements.make(`SHOW CREATE TABLE ${table}`, [], true);
-  if (Object.values(rows[0] ?? {}).some((text) => String(text).includes(mark))) return;
+  const { dialect } = statements;
+  const comment = dialect.inspection.comment?.(statements, table);
+  const { rows } = comment === undefined ? { rows: [] } : yield comment;
+  if (String(rows[0]?.["comment"]).includes(mark)) return;
   throw new PsessionError(
     "store_not_migrated",
-    `The table ${table} is in the way: it is not psession's, or was made with other options. Rename or remove it, or give psession's another name (option tables).`,
+    `The table ${qualified(dialect, table)} is in the way: it is not psession's, or was made with other options. Rename or remove it, or give psession's another name (option tables).`,
   );
 }
 
@@ -224,7 +226,7 @@ export function auditMigration(
 }
 
 /** A table that is created unless it is there, and that says in its comment that it is ours. */
-export function createMarked(sql: string, table: string): Step {
+export function createMarked(sql: string, table: Table): Step {
   const mark = `psession ${digest(sql)}`;
   return { sql: `${sql} COMMENT = '${mark}'`, made: { table, mark } };
 }

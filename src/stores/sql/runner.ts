@@ -1,6 +1,6 @@
 import { PsessionError } from "../../errors.ts";
 import { Misread } from "./answers.ts";
-import { wasRefusedByDriver } from "./dialect.ts";
+import { wasIdle, wasNotDone } from "./dialect.ts";
 import { Deadline, execute, NotSent, type SqlDriver } from "./driver.ts";
 import { storeError } from "./errors.ts";
 import { LostCondition } from "./programs/lost.ts";
@@ -143,10 +143,10 @@ export class Runner {
     const { dialect } = this.#statements;
     if (error instanceof NotSent) {
       const kind = dialect.classify(error.cause);
-      const isReached = kind !== "other" && kind !== "connection";
+      const isReached = wasIdle(error.cause) || (kind !== "other" && kind !== "connection");
       return new SqlFault(isReached ? kind : "unreachable", error.cause);
     }
-    return new SqlFault(dialect.classify(error), error, mayBeDone && !wasRefusedByDriver(error));
+    return new SqlFault(dialect.classify(error), error, mayBeDone && !wasNotDone(error));
   }
 }
 

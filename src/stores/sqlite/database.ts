@@ -1,5 +1,6 @@
 import { PsessionError, reasonOf } from "../../errors.ts";
 import { invalidOptions } from "../../faults.ts";
+import { isThenable } from "../../given.ts";
 import type { Answer, RawRow, SqlValue, Statement } from "../sql/statement.ts";
 
 /** The shape we use of a SQLite driver: `node:sqlite`, better-sqlite3 and libsql all have it. */
@@ -207,9 +208,6 @@ function countOf(answer: { readonly changes: number | bigint } | undefined): num
   if (Number.isSafeInteger(count)) return count;
   throw misread("no number of changed rows");
 }
-
-const isThenable = (value: unknown): value is PromiseLike<unknown> =>
-  typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 
 const misread = (what: string): PsessionError =>
   new PsessionError(

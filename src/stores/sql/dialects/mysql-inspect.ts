@@ -36,6 +36,9 @@ export const mysqlInspection: Inspection = {
       table,
       `SELECT MAX(CASE WHEN seq_in_index = 1 THEN column_name END) AS name, 1 - MAX(non_unique) AS is_unique, COUNT(*) AS width FROM information_schema.statistics ${OF_TABLE} GROUP BY index_name`,
     ),
+  // SHOW CREATE TABLE leaves it out where `sql_mode` is to please other databases: ANSI, ORACLE, NO_TABLE_OPTIONS.
+  comment: (statements, table) =>
+    of(statements, table, `SELECT table_comment AS comment FROM information_schema.tables ${OF_TABLE}`),
   size: (statements, table) =>
     of(
       statements,

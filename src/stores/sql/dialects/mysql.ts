@@ -55,6 +55,13 @@ const DAY = 86_400_000;
 const LOCK_SECONDS = 45;
 
 const quote = (name: string): string => `\`${name}\``;
+/** Settings of a connection with which writes stay open or are undone, lists end early, or text is none. */
+const UNFIT = `CONCAT_WS(', ', ${[
+  "IF(@@autocommit, NULL, 'autocommit = 0')",
+  "IF(@@completion_type = 'NO_CHAIN', NULL, CONCAT('completion_type = ', @@completion_type))",
+  "IF(@@sql_select_limit < 18446744073709551615, CONCAT('sql_select_limit = ', @@sql_select_limit), NULL)",
+  "IF(FIND_IN_SET('EMPTY_STRING_IS_NULL', @@sql_mode), 'sql_mode = EMPTY_STRING_IS_NULL', NULL)",
+].join(", ")})`;
 const bytesOf = (text: string): string => `CAST(CONVERT(${text} USING utf8mb4) AS BINARY)`;
 
 /** MySQL 8 and MariaDB: only what both say alike. */
@@ -94,7 +101,7 @@ export const mysqlDialect: Dialect = {
   touchAll,
   rowSettings:
     "Settings of a pool change what comes back, such as typeCast, nestTables and rowsAsArray under Kysely, and charset, which must be utf8mb4: give psession one without them.",
-  echo: "SELECT CAST(? AS CHAR CHARACTER SET utf8mb4) AS echo, HEX(CAST(? AS CHAR CHARACTER SET utf8mb4)) AS seen",
+  echo: `SELECT CAST(? AS CHAR CHARACTER SET utf8mb4) AS echo, HEX(CAST(? AS CHAR CHARACTER SET utf8mb4)) AS seen, ${UNFIT} AS unfit`,
   marking: mysqlMarking,
   clock: `SELECT ${CLOCK} AS now`,
   migrations: (schema) => [
@@ -137,7 +144,7 @@ function createOurs<Field extends string>(
     lines: [...indexes.map(indexLine), ...(parts.lines ?? [])],
     suffix: " ENGINE = InnoDB",
   });
-  return createMarked(sql, qualified(mysqlDialect, table));
+  return createMarked(sql, table);
 }
 
 function usersMigration(schema: Schema): Migration {

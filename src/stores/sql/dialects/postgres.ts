@@ -68,7 +68,7 @@ export const postgresDialect: Dialect = {
   touchAll,
   rowSettings:
     "Settings of a pool or client change what comes back, such as transform and types of postgres.js, parsers of PGlite, types and binary of pg under Kysely, and client_encoding, which must be UTF8: give psession one without them.",
-  echo: "SELECT ?::text AS echo, encode(convert_to(?::text, 'UTF8'), 'hex') AS seen",
+  echo: "SELECT ?::text AS echo, encode(convert_to(?::text, 'UTF8'), 'hex') AS seen, '' AS unfit",
   marking: postgresMarking,
   clock: `SELECT ${CLOCK} AS now`,
   migrations: (schema) => [
@@ -125,6 +125,6 @@ function classify(error: unknown): FaultKind {
   if (code === "26000" || code === "42P05") return "pooled";
   if (code === "25006") return "readonly";
   // Connection exceptions, and servers that are starting, stopping or full.
-  if (/^(08|57P0|53300)/.test(code) || isConnectionFault({ code, message })) return "connection";
+  if (/^(08|57P0|25P0[34]|53300)/.test(code) || isConnectionFault({ code, message })) return "connection";
   return "other";
 }
