@@ -23,7 +23,6 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
   const keeper = keeperOf(settings, options);
   return function session(request, response, next) {
     if (request.session) return next();
-    if (!pathOf(request).startsWith(settings.cookie(request).path ?? "/")) return next();
     const refuse = (error: unknown) => {
       const isOutage = error instanceof PsessionError && error.code === "store_unavailable";
       next(isOutage && settings.whenUnavailable === "withoutSession" ? undefined : error);
@@ -36,6 +35,7 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
     };
     let visit: Visit | Promise<Visit>;
     try {
+      if (!pathOf(request).startsWith(settings.cookie(request).path || "/")) return next();
       keeper.assertReady(request);
       request.sessionStore = keeper.sessionStore;
       visit = keeper.open(request, isResponse(response) ? response : undefined);

@@ -1,10 +1,12 @@
 import * as v from "valibot";
 import { type Duration, parseDuration } from "../../duration.ts";
+import { PsessionError } from "../../errors.ts";
 import { checkedOptions, invalidOptions } from "../../faults.ts";
 import { Psession } from "../../psession.ts";
 import { hasMethods } from "../../shape.ts";
 import type { Store as PsessionStore } from "../../stores/store.ts";
 import type { CookieOptions } from "./cookie.ts";
+import { cookieFaults, spelledCookie } from "./cookie-options.ts";
 import { type UserOf, usualUser } from "./identity.ts";
 import { newId } from "./ids.ts";
 import type { SessionRequest } from "./request.ts";
@@ -93,6 +95,9 @@ const secret = v.union(
   "must be text or bytes",
 );
 
+const cookieName = (shape: RegExp) =>
+  v.pipe(v.string("must be text"), v.regex(shape, "is not a cookie name (RFC 6265 section 4.1.1)"));
+
 const schema = v.object({
   secret: v.optional(
     v.union(
@@ -100,8 +105,9 @@ const schema = v.object({
       "must be text or bytes, or a list of them that is not empty",
     ),
   ),
-  name: v.optional(v.pipe(v.string("must be text"), v.minLength(1, "must not be empty"))),
-  key: v.optional(v.string("must be text")),
+  name: v.optional(cookieName(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/)),
+  // Empty, it has always been none.
+  key: v.optional(cookieName(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]*$/)),
   store: v.optional(
     v.custom<NonNullable<SessionOptions["store"]>>(
       (value) => isCallbackStore(value) || isPsessionStore(value) || value instanceof Psession,
@@ -115,9 +121,18 @@ const schema = v.object({
   unset: v.optional(v.picklist(["destroy", "keep"], 'must be "destroy" or "keep"')),
   proxy: flag,
   cookie: v.optional(
-    v.custom<NonNullable<SessionOptions["cookie"]>>(
-      (value) => isObject(value) || isFunction(value),
-      "must be an object or a function that gives one",
+    v.pipe(
+      v.custom<NonNullable<SessionOptions["cookie"]>>(
+        (value) => isObject(value) || isFunction(value),
+        "must be an object or a function that gives one",
+      ),
+      v.rawCheck(({ dataset, addIssue }) => {
+        if (!dataset.typed || typeof dataset.value !== "object") return;
+        const input = dataset.value as Record<string, unknown>;
+        for (const [key, message] of cookieFaults(input)) {
+          addIssue({ message, path: [{ type: "object", origin: "value", input, key, value: input[key] }] });
+        }
+      }),
     ),
   ),
   user: v.optional(
@@ -165,7 +180,11 @@ export function resolveSessionOptions(options: SessionOptions): Settings {
     rolling: rest.rolling ?? false,
     unset: rest.unset ?? "keep",
     proxy: rest.proxy ?? undefined,
-    cookie: typeof cookie === "function" ? cookie : () => cookie,
+    cookie:
+      typeof cookie === "function"
+        ? (request) => givenCookie(cookie(request))
+        : // At each request: the object may be changed after the start.
+          () => givenCookie(cookie),
     user: rest.user === false ? () => undefined : (rest.user ?? usualUser),
     whenUnavailable: rest.whenUnavailable ?? "refuse",
     touchEvery: every,
@@ -173,4 +192,16 @@ export function resolveSessionOptions(options: SessionOptions): Settings {
     hashIds: rest.hashIds ?? false,
     migrateFrom: rest.migrateFrom,
   };
+}
+
+/** What `cookie` says for one request. */
+function givenCookie(given: unknown): CookieOptions {
+  const faults: (readonly [string, string])[] = isObject(given)
+    ? cookieFaults(given).map(([name, fault]) => [`cookie.${name}`, fault])
+    : [["cookie", "must give an object, where it is a function"]];
+  if (faults.length === 0) return spelledCookie(given as object);
+  throw new PsessionError(
+    "invalid_options",
+    `The session middleware cannot make a cookie: ${faults.map((fault) => fault.join(" ")).join("; ")}.`,
+  );
 }
