@@ -171,7 +171,8 @@ export function resolveSessionOptions(options: SessionOptions): Settings {
     faults.push("touchEvery must be at most half of cookie.maxAge");
   if (faults.length > 0) throw invalidOptions("The session middleware", faults);
   return {
-    secrets: [secret].flat() as Secret[],
+    // The list itself: whoever rotates secrets may change it in place, as with express-session.
+    secrets: Array.isArray(given["secret"]) ? given["secret"] : ([secret].flat() as Secret[]),
     name: rest.name ?? (rest.key || "connect.sid"),
     store: store as Settings["store"],
     genid: rest.genid ?? newId,

@@ -1,8 +1,11 @@
 import { type Duration, parseDuration } from "../../duration.ts";
 import { invalidOptions } from "../../faults.ts";
+import { scopeOf } from "../../http/cookies.ts";
 import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "../../options.ts";
 import { createPsession, Psession } from "../../psession.ts";
+import { KeyRing } from "../../secrets.ts";
 import type { Store as PsessionStore } from "../../stores/store.ts";
+import { warn } from "../../warnings.ts";
 import type { CookieOptions } from "./cookie.ts";
 import { spelledCookie } from "./cookie-options.ts";
 import type { SessionOptions, Settings } from "./options.ts";
@@ -73,6 +76,23 @@ export function psessionOf(settings: Settings, given: SessionOptions): Psession<
     },
     ...(isSecure ? {} : { [dangerouslyAllowInsecureHttp]: true as const }),
   } satisfies PsessionOptions);
+}
+
+/** What was put into the list of secrets since. Nobody is signed out by a list that no service could start with. */
+export function exchangeKeys({ core: { settings } }: Psession<object>, secrets: readonly Secret[]): void {
+  const [first, ...older] = secrets;
+  if (first === undefined || !isStrong(first)) {
+    return warn(
+      "PSESSION_WEAK_SECRET",
+      "The list of secrets was changed, and the first has not at least 32 random bytes: the keys stay as they were.",
+    );
+  }
+  const { session, remember, device } = settings.cookies;
+  settings.keys = new KeyRing([first, ...older.filter(isStrong)], {
+    session: scopeOf(session),
+    remember: scopeOf(remember),
+    device: scopeOf(device),
+  });
 }
 
 /** As psession demands of its keys. */
