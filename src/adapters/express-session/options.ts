@@ -5,6 +5,7 @@ import { checkedOptions, invalidOptions } from "../../faults.ts";
 import { Psession } from "../../psession.ts";
 import { hasMethods } from "../../shape.ts";
 import type { Store as PsessionStore } from "../../stores/store.ts";
+import { STORE_TIMEOUT } from "./call.ts";
 import type { CookieOptions } from "./cookie.ts";
 import { cookieFaults, spelledCookie } from "./cookie-options.ts";
 import { type UserOf, usualUser } from "./identity.ts";
@@ -41,6 +42,8 @@ export interface SessionOptions {
   user?: UserOf | false | undefined;
   /** While the store fails: an error of status 503, or no `req.session`. Default: "refuse". */
   whenUnavailable?: "refuse" | "withoutSession" | undefined;
+  /** How long your own store's answer is waited for, `migrateFrom` included; false: for ever. Default: "10s". */
+  storeTimeout?: Duration | false | undefined;
   /** How often, at most, a session that is only read is marked as used. Default: every request; "1m" with a psession store. */
   touchEvery?: Duration | undefined;
   /** Send `Cache-Control: no-store` with every cookie. Default: true. */
@@ -66,6 +69,8 @@ export interface Settings {
   readonly cookie: (request: SessionRequest) => CookieOptions;
   readonly user: UserOf;
   readonly whenUnavailable: "refuse" | "withoutSession";
+  /** Milliseconds. */
+  readonly storeTimeout: number | false;
   /** Milliseconds. */
   readonly touchEvery: number | undefined;
   readonly noStore: boolean;
@@ -97,6 +102,9 @@ const secret = v.union(
 
 const cookieName = (shape: RegExp) =>
   v.pipe(v.string("must be text"), v.regex(shape, "is not a cookie name (RFC 6265 section 4.1.1)"));
+
+/** Node's timers go no further. */
+const LONGEST_TIMER = 24 * 86_400_000;
 
 const schema = v.object({
   secret: v.optional(
@@ -141,6 +149,12 @@ const schema = v.object({
   whenUnavailable: v.optional(
     v.picklist(["refuse", "withoutSession"], 'must be "refuse" or "withoutSession"'),
   ),
+  storeTimeout: v.optional(
+    v.custom<Duration | false>((value) => {
+      const limit = parseDuration(value) ?? 0;
+      return value === false || (limit > 0 && limit <= LONGEST_TIMER);
+    }, 'must be a positive duration of at most 24 days, such as 5000 or "5s", or false'),
+  ),
   touchEvery: duration,
   noStore: flag,
   hashIds: flag,
@@ -152,7 +166,9 @@ const schema = v.object({
 
 /** What is asked of one keeper only. */
 const ONLY_WITH_PSESSION = ["migrateFrom", "absolute"] as const;
-const ONLY_WITHOUT = ["hashIds", "genid"] as const;
+const ONLY_WITHOUT = ["hashIds", "storeTimeout", "genid"] as const;
+/** The same where a store is left behind: it may hold hashed ids, and never answer. */
+const OF_FORMER: readonly string[] = ["hashIds", "storeTimeout"];
 
 /** Checks options and completes them. Throws `invalid_options` with everything that is wrong. */
 export function resolveSessionOptions(options: SessionOptions): Settings {
@@ -162,8 +178,7 @@ export function resolveSessionOptions(options: SessionOptions): Settings {
   const { secret = [], store = new MemoryStore(), cookie = {}, touchEvery, ...rest } = checked;
   const isKept = isPsessionStore(store) || store instanceof Psession;
   const faults: string[] = (isKept ? ONLY_WITHOUT : ONLY_WITH_PSESSION)
-    // A store that is left behind may hold hashed ids.
-    .filter((name) => checked[name] && !(name === "hashIds" && rest.migrateFrom !== undefined))
+    .filter((name) => checked[name] && !(OF_FORMER.includes(name) && rest.migrateFrom !== undefined))
     .map((name) => `${name} ${isKept ? "has no meaning with a psession store" : "needs a psession store"}`);
   const every = touchEvery === undefined ? undefined : parseDuration(touchEvery);
   const maxAge = typeof cookie === "object" ? cookie.maxAge : undefined;
@@ -188,6 +203,7 @@ export function resolveSessionOptions(options: SessionOptions): Settings {
           () => givenCookie(cookie),
     user: rest.user === false ? () => undefined : (rest.user ?? usualUser),
     whenUnavailable: rest.whenUnavailable ?? "refuse",
+    storeTimeout: rest.storeTimeout === false ? false : (parseDuration(rest.storeTimeout) ?? STORE_TIMEOUT),
     touchEvery: every,
     noStore: rest.noStore ?? true,
     hashIds: rest.hashIds ?? false,
