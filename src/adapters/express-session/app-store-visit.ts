@@ -7,7 +7,7 @@ import type { SessionRequest } from "./request.ts";
 import { dataOf, gone, Session } from "./session.ts";
 import { signed } from "./signature.ts";
 import { storedCookie } from "./store.ts";
-import { mergeInto, sameTexts, type Texts, textsOf } from "./texts.ts";
+import { isWritable, mergeInto, sameTexts, type Texts, textsOf } from "./texts.ts";
 import { NOTHING, type Visit } from "./visit.ts";
 import { Work } from "./work.ts";
 
@@ -118,6 +118,14 @@ export class AppStoreVisit implements Visit {
     } finally {
       if (!isUrgent) this.generate();
     }
+  }
+
+  get isUnsaved(): boolean {
+    const session = this.#request.session as AnySession | null | undefined;
+    if (session === undefined || session === null || this.#work.isRunning || !isWritable(session))
+      return false;
+    const { saved, base } = this.#copyOf(session);
+    return !sameTexts(saved ?? base, textsOf(session));
   }
 
   commit(canSetCookies: boolean): Settlement | Promise<Settlement> {
@@ -275,7 +283,7 @@ export class AppStoreVisit implements Visit {
   }
 
   #canSendCookie(): boolean {
-    return this.#canSetCookies ?? this.#response?.headersSent === false;
+    return this.#canSetCookies ?? (this.#response !== undefined && !this.#response.headersSent);
   }
 
   #userOf(session: AnySession): unknown {

@@ -7,6 +7,7 @@ import { momentOf } from "../node/arrivals.ts";
 import { settleBeforeHead } from "../node/response.ts";
 import { AppStoreKeeper } from "./app-store-keeper.ts";
 import type { Keeper } from "./keeper.ts";
+import { isLight, settleBeforeAnswer } from "./light-response.ts";
 import { isPsessionStore, resolveSessionOptions, type SessionOptions, type Settings } from "./options.ts";
 import { PsessionKeeper } from "./psession-keeper.ts";
 import { isResponse, pathOf, type SessionRequest } from "./request.ts";
@@ -21,15 +22,18 @@ export type SessionMiddleware = (request: SessionRequest, response: ServerRespon
 export function createMiddleware(options: SessionOptions): SessionMiddleware {
   const settings = resolveSessionOptions(options);
   const keeper = keeperOf(settings, options);
+  const warnIfUnsaved = unsavedWarner();
   return function session(request, response, next) {
     if (request.session) return next();
+    const hold = holderOf(request, response);
     const refuse = (error: unknown) => {
       const isOutage = error instanceof PsessionError && error.code === "store_unavailable";
       next(isOutage && settings.whenUnavailable === "withoutSession" ? undefined : error);
     };
     const begin = (visit: Visit) => {
       beginVisit(request, visit);
-      if (isResponse(response)) settleBeforeHead(response, (can) => visit.commit(can), next);
+      if (hold !== undefined) hold((can) => visit.commit(can), next);
+      else setImmediate(warnIfUnsaved, visit);
       if (visit.psession === undefined) next();
       else runInRequest(momentOf(request), next);
     };
@@ -38,12 +42,37 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
       if (!pathOf(request).startsWith(settings.cookie(request).path || "/")) return next();
       keeper.assertReady(request);
       request.sessionStore = keeper.sessionStore;
-      visit = keeper.open(request, isResponse(response) ? response : undefined);
+      visit = keeper.open(request, hold === undefined ? undefined : response);
     } catch (error) {
       return refuse(error);
     }
     if (visit instanceof Promise) visit.then(begin, refuse);
     else begin(visit);
+  };
+}
+
+type Hold = (settle: (canSetCookies: boolean) => ReturnType<Visit["commit"]>, fail: Next) => void;
+
+/** Who holds a response back, by what it is; undefined where nobody can. */
+function holderOf(request: SessionRequest, response: ServerResponse): Hold | undefined {
+  if (isResponse(response)) return (settle, fail) => settleBeforeHead(response, settle, fail);
+  // Of a handshake, what looks like a response is read at once.
+  const isHandshake = (request as { upgrade?: unknown }).upgrade === true;
+  if (isHandshake || !isLight(response)) return undefined;
+  return (settle, fail) => settleBeforeAnswer(response, settle, fail);
+}
+
+/** Silence here looks like a session that forgets. */
+function unsavedWarner(): (visit: Visit) => void {
+  let hasWarned = false;
+  return (visit) => {
+    if (hasWarned || !visit.isUnsaved) return;
+    hasWarned = true;
+    warn(
+      "PSESSION_NOT_SAVED",
+      "req.session was changed in a handshake, or with something that is no response: that is not saved by itself. Call " +
+        "req.session.save(), which stores a session that existed; a new one cannot be stored, as no cookie can be set.",
+    );
   };
 }
 
