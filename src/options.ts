@@ -146,7 +146,8 @@ export interface PsessionOptions {
 /** Checked options with every default filled in. */
 export interface Settings {
   readonly store: Store;
-  readonly keys: KeyRing;
+  /** Exchanged where secrets are rotated without a new start. */
+  keys: KeyRing;
   /** What the ids of this instance's rows end with. */
   readonly realm: string;
   /** What session data is encrypted with, unless it is not. */

@@ -7,7 +7,7 @@ import type { SessionRequest } from "./request.ts";
 import { dataOf, gone, Session } from "./session.ts";
 import { signed } from "./signature.ts";
 import { storedCookie } from "./store.ts";
-import { mergeInto, sameTexts, type Texts, textsOf } from "./texts.ts";
+import { isWritable, mergeInto, sameTexts, type Texts, textsOf } from "./texts.ts";
 import { NOTHING, type Visit } from "./visit.ts";
 import { Work } from "./work.ts";
 
@@ -27,9 +27,14 @@ interface Copy {
   isLate: boolean;
   /** Somebody ended it. */
   isLost?: boolean;
+  /** It has left its row, which is gone, and is to be stored under a new id: with the response, or by the next save. */
+  isMoving?: boolean;
 }
 
 type AnySession = Session & Record<string, unknown>;
+
+/** What is put there by looking: `req.flash()` leaves an object without messages. */
+const EMPTY: ReadonlySet<string> = new Set(["{}", "[]", "null"]);
 
 const noSession = (): PsessionError =>
   new PsessionError(
@@ -84,11 +89,13 @@ export class AppStoreVisit implements Visit {
   async save(session: object): Promise<void> {
     const copy = this.#copyOf(session as AnySession);
     const { store } = this.#keeper;
-    await this.#work.track(() => store.inTurn(copy.id, () => this.#save(session as AnySession, copy)));
+    await this.#work.track(() => store.inTurn(copy.id, () => this.#save(session as AnySession, copy, false)));
   }
 
   async reload(session: object): Promise<void> {
-    const { id } = this.#copyOf(session as AnySession);
+    const copy = this.#copyOf(session as AnySession);
+    if (copy.isMoving) await this.save(session);
+    const { id } = copy;
     const stored = await this.#keeper.store.find(id);
     if (stored === undefined) throw gone();
     this.#adopt(id, stored);
@@ -111,6 +118,14 @@ export class AppStoreVisit implements Visit {
     } finally {
       if (!isUrgent) this.generate();
     }
+  }
+
+  get isUnsaved(): boolean {
+    const session = this.#request.session as AnySession | null | undefined;
+    if (session === undefined || session === null || this.#work.isRunning || !isWritable(session))
+      return false;
+    const { saved, base } = this.#copyOf(session);
+    return !sameTexts(saved ?? base, textsOf(session));
   }
 
   commit(canSetCookies: boolean): Settlement | Promise<Settlement> {
@@ -163,30 +178,39 @@ export class AppStoreVisit implements Visit {
 
   async #saveLast(session: AnySession, copy: Copy): Promise<void> {
     try {
-      await this.#keeper.store.inTurn(copy.id, () => this.#save(session, copy));
+      await this.#keeper.store.inTurn(copy.id, () => this.#save(session, copy, true));
     } catch (error) {
       if (!(error instanceof PsessionError && error.code === "session_ended")) throw error;
     }
   }
 
   /** A session that was stored is read again first: others may have changed it, or ended it for good. */
-  async #save(session: AnySession, copy: Copy): Promise<void> {
+  async #save(session: AnySession, copy: Copy, isLast: boolean): Promise<void> {
     const { store } = this.#keeper;
     if (copy.isLate && this.#userOf(session) === undefined) return;
     if (copy.isStored) {
       const fresh = await store.find(copy.id);
       // Who proves a credential gets a session of their own; anything else is given up.
       const signsIn = this.#userOf(session) !== undefined && this.#changesUser(session, copy);
-      if (fresh === undefined && !signsIn) throw this.#lost(copy);
+      if (fresh === undefined && !signsIn) {
+        if (!this.#onlySignsOut(session, copy)) throw this.#lost(copy);
+        // Whoever ended the row did it already.
+        copy.isLost = true;
+        copy.user = undefined;
+        return;
+      }
       const keys = fresh === undefined ? [] : mergeInto(session, copy.saved ?? copy.base, dataOf(fresh));
       if (keys.length > 0) this.#keeper.tell("mergeConflict", copy.id, { keys });
     }
     const texts = textsOf(session);
-    if (this.#changesUser(session, copy)) await this.#exchange(session, copy);
-    else if (copy.isStored) await store.write(copy.id, this.#image(session, copy));
+    if (this.#changesUser(session, copy)) {
+      if (!isLast && this.#userOf(session) === undefined && this.#canSendCookie())
+        return this.#leave(session, copy);
+      await this.#exchange(session, copy);
+    } else if (copy.isStored) await store.write(copy.id, this.#image(session, copy));
     else await store.insert(copy.id, this.#image(session, copy));
     copy.isStored = true;
-    copy.isLate = false;
+    copy.isLate = copy.isMoving = false;
     copy.saved = texts;
     copy.user = this.#userOf(session);
     this.#keeper.touched(copy.id);
@@ -210,10 +234,47 @@ export class AppStoreVisit implements Visit {
     if (id === before) return store.write(id, this.#image(session, copy));
     await store.insert(id, this.#image(session, { ...copy, id }));
     await store.destroy(before);
+    this.#rename(session, copy, id);
+  }
+
+  /**
+   * A sign-out that the handler saves is mostly followed by `regenerate`, as passport does it: what is left need not be
+   * stored before it is known that it stays.
+   */
+  async #leave(session: AnySession, copy: Copy): Promise<void> {
+    const { store, settings } = this.#keeper;
+    const id = settings.genid(this.#request);
+    const isMoving = id !== copy.id;
+    // Whoever has ids of their own may have decided that this one stays.
+    if (isMoving) await store.destroy(copy.id);
+    else await store.write(id, this.#image(session, copy));
+    copy.saved = isMoving ? undefined : textsOf(session);
+    copy.user = undefined;
+    copy.isStored = !isMoving;
+    copy.isMoving = isMoving;
+    if (isMoving) this.#rename(session, copy, id);
+  }
+
+  #rename(session: AnySession, copy: Copy, id: string): void {
     copy.id = id;
     copy.isSuccessor = true;
     this.#request.sessionID = id;
     Object.defineProperty(session, "id", { value: id, configurable: true });
+  }
+
+  /** The user is gone from the data, and nothing that is there now was not there before. */
+  #onlySignsOut(session: AnySession, copy: Copy): boolean {
+    if (copy.user === undefined || this.#userOf(session) !== undefined) return false;
+    const { user } = this.#keeper.settings;
+    const now = textsOf(session);
+    return [...now].every(([key, text]) => {
+      const before = (copy.saved ?? copy.base).get(key);
+      if (text === before || EMPTY.has(text)) return true;
+      // What passport leaves where the user was.
+      return (
+        before !== undefined && (user({ ...session, [key]: JSON.parse(before) }) ?? undefined) !== undefined
+      );
+    });
   }
 
   #changesUser(session: AnySession, copy: Copy): boolean {
@@ -222,7 +283,7 @@ export class AppStoreVisit implements Visit {
   }
 
   #canSendCookie(): boolean {
-    return this.#canSetCookies ?? this.#response?.headersSent === false;
+    return this.#canSetCookies ?? (this.#response !== undefined && !this.#response.headersSent);
   }
 
   #userOf(session: AnySession): unknown {
@@ -250,7 +311,7 @@ export class AppStoreVisit implements Visit {
   async #end(copy: Copy): Promise<void> {
     const { store } = this.#keeper;
     // What was never stored need not be deleted.
-    if (!copy.isStored && copy.id !== this.#presented) return;
+    if (copy.isLost || (!copy.isStored && copy.id !== this.#presented)) return;
     await store.inTurn(copy.id, () => store.destroy(copy.id));
   }
 

@@ -1,5 +1,6 @@
 import { PsessionError, reasonOf } from "../../errors.ts";
 import { warn } from "../../warnings.ts";
+import { call } from "./call.ts";
 import { hashedId, looksHashed } from "./ids.ts";
 import { MemoryOf } from "./memory-of.ts";
 import type { CallbackStore } from "./store.ts";
@@ -11,6 +12,12 @@ const LONGEST_TURN = 30_000;
 
 type Stored = Record<string, unknown>;
 
+export interface AppStoreOptions {
+  readonly hashIds: boolean;
+  /** Milliseconds. */
+  readonly storeTimeout?: number | false;
+}
+
 /**
  * The store that an application has, with promises, one change at a time per session, and without sessions that
  * this process has ended.
@@ -18,14 +25,16 @@ type Stored = Record<string, unknown>;
 export class AppStore {
   readonly #store: CallbackStore;
   readonly #hashes: boolean;
+  readonly #limit: number | false | undefined;
   readonly #ended = new MemoryOf<true>(REMEMBERED_IDS);
   readonly #queues = new Map<string, Promise<unknown>>();
   readonly canTouch: boolean;
   #isTouchFailing = false;
   isConnected = true;
 
-  constructor(store: CallbackStore, { hashIds }: { hashIds: boolean }) {
+  constructor(store: CallbackStore, { hashIds, storeTimeout }: AppStoreOptions) {
     this.#store = store;
+    this.#limit = storeTimeout;
     this.#hashes = hashIds;
     this.canTouch = typeof store.touch === "function";
     store.on?.("disconnect", () => {
@@ -124,11 +133,9 @@ export class AppStore {
     return found;
   }
 
-  async #call(what: string, work: (done: (error?: unknown) => void) => void): Promise<void> {
+  async #call(what: string, work: (done: (error?: unknown) => void) => unknown): Promise<void> {
     try {
-      await new Promise<void>((resolve, reject) => {
-        work((error) => (error ? reject(error) : resolve()));
-      });
+      await call(work, this.#limit);
     } catch (cause) {
       throw unavailable(what, cause);
     }

@@ -1,5 +1,10 @@
 import { stringifySetCookie } from "cookie";
 
+/** No life is longer: beyond some point there are no dates, and stores cannot keep the row. */
+const LONGEST_LIFE = 100 * 366 * 86_400_000;
+/** Beyond it, cookies have no notation for a date (RFC 6265 section 5.1.1). */
+const LAST_DATE = Date.UTC(9999, 11, 31);
+
 type SameSite = boolean | "lax" | "strict" | "none";
 type Priority = "low" | "medium" | "high";
 
@@ -76,13 +81,13 @@ export class Cookie {
     if (ms && typeof ms !== "number" && !(ms instanceof Date)) {
       throw new TypeError("maxAge must be a number or Date");
     }
-    if (typeof ms !== "number") {
-      this.expires = ms;
+    if (typeof ms !== "number" || Number.isNaN(ms)) {
+      this.expires = typeof ms === "number" ? null : ms;
       return;
     }
-    this._expires = new Date(Date.now() + ms);
     // As given: read back from the date, it would shrink by the milliseconds that pass in between.
-    this.originalMaxAge = ms;
+    this.originalMaxAge = Math.max(-LONGEST_LIFE, Math.min(ms, LONGEST_LIFE));
+    this._expires = new Date(Date.now() + this.originalMaxAge);
   }
 
   get data(): CookieData {
@@ -113,6 +118,8 @@ export class Cookie {
 export function setCookieLine(name: string, value: string, cookie: Cookie, maxAge?: number | null): string {
   const { data } = cookie;
   const attributes: Record<string, unknown> = { ...data, originalMaxAge: undefined };
+  if (data.expires instanceof Date && data.expires.valueOf() > LAST_DATE)
+    attributes["expires"] = new Date(LAST_DATE);
   if (typeof maxAge === "number") attributes["maxAge"] = Math.max(0, Math.ceil(maxAge / 1000));
   const present = Object.entries(attributes).filter(([, given]) => given !== undefined && given !== null);
   return stringifySetCookie(

@@ -21,29 +21,56 @@ export type SessionMiddleware = (request: SessionRequest, response: ServerRespon
 export function createMiddleware(options: SessionOptions): SessionMiddleware {
   const settings = resolveSessionOptions(options);
   const keeper = keeperOf(settings, options);
+  const warnIfUnsaved = unsavedWarner();
   return function session(request, response, next) {
     if (request.session) return next();
-    if (!pathOf(request).startsWith(settings.cookie(request).path ?? "/")) return next();
+    const hold = holderOf(request, response);
     const refuse = (error: unknown) => {
       const isOutage = error instanceof PsessionError && error.code === "store_unavailable";
       next(isOutage && settings.whenUnavailable === "withoutSession" ? undefined : error);
     };
     const begin = (visit: Visit) => {
       beginVisit(request, visit);
-      if (isResponse(response)) settleBeforeHead(response, (can) => visit.commit(can), next);
+      if (hold !== undefined) hold((can) => visit.commit(can), next);
+      else setImmediate(warnIfUnsaved, visit);
       if (visit.psession === undefined) next();
       else runInRequest(momentOf(request), next);
     };
     let visit: Visit | Promise<Visit>;
     try {
+      if (!pathOf(request).startsWith(settings.cookie(request).path || "/")) return next();
       keeper.assertReady(request);
       request.sessionStore = keeper.sessionStore;
-      visit = keeper.open(request, isResponse(response) ? response : undefined);
+      visit = keeper.open(request, hold === undefined ? undefined : response);
     } catch (error) {
       return refuse(error);
     }
     if (visit instanceof Promise) visit.then(begin, refuse);
     else begin(visit);
+  };
+}
+
+type Hold = (settle: (canSetCookies: boolean) => ReturnType<Visit["commit"]>, fail: Next) => void;
+
+/** Who holds a response back, by what it is; undefined where nobody can. */
+function holderOf(request: SessionRequest, response: ServerResponse): Hold | undefined {
+  // What a handshake has for a response is read at once, and never answered.
+  const isHandshake = (request as { upgrade?: unknown }).upgrade === true;
+  if (isHandshake || !isResponse(response)) return undefined;
+  return (settle, fail) => settleBeforeHead(response, settle, fail);
+}
+
+/** Silence here looks like a session that forgets. */
+function unsavedWarner(): (visit: Visit) => void {
+  let hasWarned = false;
+  return (visit) => {
+    if (hasWarned || !visit.isUnsaved) return;
+    hasWarned = true;
+    warn(
+      "PSESSION_NOT_SAVED",
+      "req.session was changed in a handshake, or with something that is no response: that is not saved by itself. Call " +
+        "req.session.save(), which stores a session that existed; a new one cannot be stored, as no cookie can be set.",
+    );
   };
 }
 

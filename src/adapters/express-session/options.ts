@@ -1,10 +1,13 @@
 import * as v from "valibot";
 import { type Duration, parseDuration } from "../../duration.ts";
+import { PsessionError } from "../../errors.ts";
 import { checkedOptions, invalidOptions } from "../../faults.ts";
 import { Psession } from "../../psession.ts";
 import { hasMethods } from "../../shape.ts";
 import type { Store as PsessionStore } from "../../stores/store.ts";
+import { STORE_TIMEOUT } from "./call.ts";
 import type { CookieOptions } from "./cookie.ts";
+import { cookieFaults, spelledCookie } from "./cookie-options.ts";
 import { type UserOf, usualUser } from "./identity.ts";
 import { newId } from "./ids.ts";
 import type { SessionRequest } from "./request.ts";
@@ -39,6 +42,8 @@ export interface SessionOptions {
   user?: UserOf | false | undefined;
   /** While the store fails: an error of status 503, or no `req.session`. Default: "refuse". */
   whenUnavailable?: "refuse" | "withoutSession" | undefined;
+  /** How long your own store's answer is waited for, `migrateFrom` included; false: for ever. Default: "10s". */
+  storeTimeout?: Duration | false | undefined;
   /** How often, at most, a session that is only read is marked as used. Default: every request; "1m" with a psession store. */
   touchEvery?: Duration | undefined;
   /** Send `Cache-Control: no-store` with every cookie. Default: true. */
@@ -64,6 +69,8 @@ export interface Settings {
   readonly cookie: (request: SessionRequest) => CookieOptions;
   readonly user: UserOf;
   readonly whenUnavailable: "refuse" | "withoutSession";
+  /** Milliseconds. */
+  readonly storeTimeout: number | false;
   /** Milliseconds. */
   readonly touchEvery: number | undefined;
   readonly noStore: boolean;
@@ -93,6 +100,12 @@ const secret = v.union(
   "must be text or bytes",
 );
 
+const cookieName = (shape: RegExp) =>
+  v.pipe(v.string("must be text"), v.regex(shape, "is not a cookie name (RFC 6265 section 4.1.1)"));
+
+/** Node's timers go no further. */
+const LONGEST_TIMER = 24 * 86_400_000;
+
 const schema = v.object({
   secret: v.optional(
     v.union(
@@ -100,8 +113,9 @@ const schema = v.object({
       "must be text or bytes, or a list of them that is not empty",
     ),
   ),
-  name: v.optional(v.pipe(v.string("must be text"), v.minLength(1, "must not be empty"))),
-  key: v.optional(v.string("must be text")),
+  name: v.optional(cookieName(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/)),
+  // Empty, it has always been none.
+  key: v.optional(cookieName(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]*$/)),
   store: v.optional(
     v.custom<NonNullable<SessionOptions["store"]>>(
       (value) => isCallbackStore(value) || isPsessionStore(value) || value instanceof Psession,
@@ -115,9 +129,18 @@ const schema = v.object({
   unset: v.optional(v.picklist(["destroy", "keep"], 'must be "destroy" or "keep"')),
   proxy: flag,
   cookie: v.optional(
-    v.custom<NonNullable<SessionOptions["cookie"]>>(
-      (value) => isObject(value) || isFunction(value),
-      "must be an object or a function that gives one",
+    v.pipe(
+      v.custom<NonNullable<SessionOptions["cookie"]>>(
+        (value) => isObject(value) || isFunction(value),
+        "must be an object or a function that gives one",
+      ),
+      v.rawCheck(({ dataset, addIssue }) => {
+        if (!dataset.typed || typeof dataset.value !== "object") return;
+        const input = dataset.value as Record<string, unknown>;
+        for (const [key, message] of cookieFaults(input)) {
+          addIssue({ message, path: [{ type: "object", origin: "value", input, key, value: input[key] }] });
+        }
+      }),
     ),
   ),
   user: v.optional(
@@ -125,6 +148,12 @@ const schema = v.object({
   ),
   whenUnavailable: v.optional(
     v.picklist(["refuse", "withoutSession"], 'must be "refuse" or "withoutSession"'),
+  ),
+  storeTimeout: v.optional(
+    v.custom<Duration | false>((value) => {
+      const limit = parseDuration(value) ?? 0;
+      return value === false || (limit > 0 && limit <= LONGEST_TIMER);
+    }, 'must be a positive duration of at most 24 days, such as 5000 or "5s", or false'),
   ),
   touchEvery: duration,
   noStore: flag,
@@ -137,7 +166,9 @@ const schema = v.object({
 
 /** What is asked of one keeper only. */
 const ONLY_WITH_PSESSION = ["migrateFrom", "absolute"] as const;
-const ONLY_WITHOUT = ["hashIds", "genid"] as const;
+const ONLY_WITHOUT = ["hashIds", "storeTimeout", "genid"] as const;
+/** The same where a store is left behind: it may hold hashed ids, and never answer. */
+const OF_FORMER: readonly string[] = ["hashIds", "storeTimeout"];
 
 /** Checks options and completes them. Throws `invalid_options` with everything that is wrong. */
 export function resolveSessionOptions(options: SessionOptions): Settings {
@@ -147,8 +178,7 @@ export function resolveSessionOptions(options: SessionOptions): Settings {
   const { secret = [], store = new MemoryStore(), cookie = {}, touchEvery, ...rest } = checked;
   const isKept = isPsessionStore(store) || store instanceof Psession;
   const faults: string[] = (isKept ? ONLY_WITHOUT : ONLY_WITH_PSESSION)
-    // A store that is left behind may hold hashed ids.
-    .filter((name) => checked[name] && !(name === "hashIds" && rest.migrateFrom !== undefined))
+    .filter((name) => checked[name] && !(OF_FORMER.includes(name) && rest.migrateFrom !== undefined))
     .map((name) => `${name} ${isKept ? "has no meaning with a psession store" : "needs a psession store"}`);
   const every = touchEvery === undefined ? undefined : parseDuration(touchEvery);
   const maxAge = typeof cookie === "object" ? cookie.maxAge : undefined;
@@ -156,7 +186,8 @@ export function resolveSessionOptions(options: SessionOptions): Settings {
     faults.push("touchEvery must be at most half of cookie.maxAge");
   if (faults.length > 0) throw invalidOptions("The session middleware", faults);
   return {
-    secrets: [secret].flat() as Secret[],
+    // The list itself: whoever rotates secrets may change it in place, as with express-session.
+    secrets: Array.isArray(given["secret"]) ? given["secret"] : ([secret].flat() as Secret[]),
     name: rest.name ?? (rest.key || "connect.sid"),
     store: store as Settings["store"],
     genid: rest.genid ?? newId,
@@ -165,12 +196,29 @@ export function resolveSessionOptions(options: SessionOptions): Settings {
     rolling: rest.rolling ?? false,
     unset: rest.unset ?? "keep",
     proxy: rest.proxy ?? undefined,
-    cookie: typeof cookie === "function" ? cookie : () => cookie,
+    cookie:
+      typeof cookie === "function"
+        ? (request) => givenCookie(cookie(request))
+        : // At each request: the object may be changed after the start.
+          () => givenCookie(cookie),
     user: rest.user === false ? () => undefined : (rest.user ?? usualUser),
     whenUnavailable: rest.whenUnavailable ?? "refuse",
+    storeTimeout: rest.storeTimeout === false ? false : (parseDuration(rest.storeTimeout) ?? STORE_TIMEOUT),
     touchEvery: every,
     noStore: rest.noStore ?? true,
     hashIds: rest.hashIds ?? false,
     migrateFrom: rest.migrateFrom,
   };
+}
+
+/** What `cookie` says for one request. */
+function givenCookie(given: unknown): CookieOptions {
+  const faults: (readonly [string, string])[] = isObject(given)
+    ? cookieFaults(given).map(([name, fault]) => [`cookie.${name}`, fault])
+    : [["cookie", "must give an object, where it is a function"]];
+  if (faults.length === 0) return spelledCookie(given as object);
+  throw new PsessionError(
+    "invalid_options",
+    `The session middleware cannot make a cookie: ${faults.map((fault) => fault.join(" ")).join("; ")}.`,
+  );
 }

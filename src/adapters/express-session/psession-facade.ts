@@ -2,6 +2,7 @@ import { PsessionError } from "../../errors.ts";
 import { isId } from "../../given.ts";
 import { noSession } from "../../http/no-session.ts";
 import type { Psession } from "../../psession.ts";
+import { callingBack } from "./call.ts";
 import type { Cookie } from "./cookie.ts";
 import { type Callback, StoreClass } from "./store.ts";
 import { visitOf } from "./visit.ts";
@@ -27,7 +28,10 @@ export class PsessionFacade extends StoreClass {
       const cookie = this.#newCookie({ headers: {} });
       return isLive ? { ...codec.decode(row.data), cookie: cookie.toJSON() } : undefined;
     });
-    found.then((session) => callback(null, session), callback);
+    found.then(
+      (session) => process.nextTick(callback, null, session),
+      (error: unknown) => process.nextTick(callback, error),
+    );
   }
 
   set(_id: string, _session: object, callback?: Callback): void {
@@ -41,15 +45,12 @@ export class PsessionFacade extends StoreClass {
 
   destroy(id: string, callback?: Callback): void {
     const ending = isId(id) ? this.#psession.revoke(id) : Promise.resolve(false);
-    ending.then(
-      () => callback?.(),
-      (error: unknown) => callback?.(error),
-    );
+    callingBack(ending, callback ?? (() => {}));
   }
 
   override regenerate(request: object, callback: Callback): void {
     const visit = visitOf(request);
     if (visit === undefined) return callback(noSession("put app.use(session(…))"));
-    visit.regenerate(false).then(() => callback(), callback);
+    callingBack(visit.regenerate(false), callback);
   }
 }

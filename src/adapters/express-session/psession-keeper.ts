@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import { bytesOf, copyOf } from "../../bytes.ts";
 import { cookieValues, readSessionCookie, type SessionCookie } from "../../http/cookies.ts";
 import { originAt } from "../../http/scheme.ts";
-import type { Psession } from "../../psession.ts";
+import { Psession } from "../../psession.ts";
 import { factsOf, type RequestFacts } from "../../request/facts.ts";
 import { digest, idFrom } from "../../secrets.ts";
 import { trustsProxy, visibleHost } from "../express/proxy.ts";
@@ -12,10 +12,10 @@ import { Cookie } from "./cookie.ts";
 import type { Keeper } from "./keeper.ts";
 import type { SessionOptions, Settings } from "./options.ts";
 import { PsessionFacade } from "./psession-facade.ts";
-import { psessionOf } from "./psession-options.ts";
+import { exchangeKeys, psessionOf } from "./psession-options.ts";
 import { PsessionVisit, type Takeover } from "./psession-visit.ts";
 import { isSecure, type SessionRequest } from "./request.ts";
-import { presentedId } from "./signature.ts";
+import { isSameList, presentedId, type Secret } from "./signature.ts";
 
 /** Keeps sessions in a psession store: hashed, merged, and with psession's sign-in beside the data. */
 export class PsessionKeeper implements Keeper {
@@ -24,9 +24,12 @@ export class PsessionKeeper implements Keeper {
   readonly sessionStore: PsessionFacade;
   /** The store from which sessions are taken over. */
   readonly former: AppStore | undefined;
+  /** As they were when they were last looked at. */
+  #secrets: readonly Secret[];
 
   constructor(settings: Settings, given: SessionOptions) {
     this.settings = settings;
+    this.#secrets = [...settings.secrets];
     this.psession = psessionOf(settings, given);
     // Each session's cookie may have a life of its own, by `req.session.cookie.maxAge`.
     this.psession.core.settings.session.livesVary = true;
@@ -34,7 +37,13 @@ export class PsessionKeeper implements Keeper {
     if (settings.migrateFrom !== undefined) this.former = new AppStore(settings.migrateFrom, settings);
   }
 
-  assertReady(): void {}
+  /** Secrets that were exchanged since, by whoever has the list. */
+  assertReady(): void {
+    const { secrets, store } = this.settings;
+    if (store instanceof Psession || isSameList(this.#secrets, secrets)) return;
+    this.#secrets = [...secrets];
+    exchangeKeys(this.psession, secrets);
+  }
 
   async open(request: SessionRequest, response: ServerResponse | undefined): Promise<PsessionVisit> {
     const facts = this.#factsOf(request, response);

@@ -1,9 +1,13 @@
 import { type Duration, parseDuration } from "../../duration.ts";
 import { invalidOptions } from "../../faults.ts";
+import { scopeOf } from "../../http/cookies.ts";
 import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "../../options.ts";
 import { createPsession, Psession } from "../../psession.ts";
+import { KeyRing } from "../../secrets.ts";
 import type { Store as PsessionStore } from "../../stores/store.ts";
+import { warn } from "../../warnings.ts";
 import type { CookieOptions } from "./cookie.ts";
+import { spelledCookie } from "./cookie-options.ts";
 import type { SessionOptions, Settings } from "./options.ts";
 import type { Secret } from "./signature.ts";
 
@@ -24,7 +28,7 @@ export function psessionOf(settings: Settings, given: SessionOptions): Psession<
   const { cookie = {} } = given;
   require(typeof cookie ===
     "object", "cookie must be an object with a psession store, as it holds for all requests");
-  const options: CookieOptions = typeof cookie === "object" && cookie !== null ? cookie : {};
+  const options: CookieOptions = typeof cookie === "object" && cookie !== null ? spelledCookie(cookie) : {};
   if (store instanceof Psession) {
     for (const name of ["absolute", "touchEvery", "noStore"] as const)
       require(given[name] === undefined, `${name} is an option of createPsession here`);
@@ -33,7 +37,7 @@ export function psessionOf(settings: Settings, given: SessionOptions): Psession<
   }
 
   const isProduction = process.env["NODE_ENV"] === "production";
-  const isSecure = options.secure === true || (options.secure === "auto" && isProduction);
+  const isSecure = options.secure === "auto" ? isProduction : options.secure === true;
   const [first] = settings.secrets;
   require(first !== undefined &&
     isStrong(
@@ -41,8 +45,12 @@ export function psessionOf(settings: Settings, given: SessionOptions): Psession<
     ), "secret must have at least 32 random bytes with a psession store (openssl rand -base64 32); put it before the old one, which goes on to verify old cookies with migrateFrom");
   require(isSecure ||
     !isProduction, 'cookie.secure must be true or "auto" in production, as whoever is on the way reads a cookie that travels over plain http');
-  require(options.httpOnly !==
-    false, "cookie.httpOnly cannot be false with a psession store: scripts do not get the cookie");
+  require(options.httpOnly === undefined ||
+    options.httpOnly, "cookie.httpOnly cannot be false with a psession store: scripts do not get the cookie");
+  require(options.path === undefined ||
+    /^\/[!-:<-~]*$/.test(
+      options.path ?? "",
+    ), "cookie.path must start with / and hold no space with a psession store");
   if (faults.length > 0) throw invalidOptions("The session middleware", faults);
 
   const absolute = parseDuration(given.absolute) ?? LONGEST;
@@ -63,11 +71,28 @@ export function psessionOf(settings: Settings, given: SessionOptions): Psession<
       noStore: settings.noStore,
       ...(options.path === undefined ? {} : { path: options.path }),
       // A leading dot has had no meaning since RFC 6265.
-      ...(options.domain === undefined ? {} : { domain: options.domain.replace(/^\./, "") }),
-      ...(options.partitioned === undefined ? {} : { partitioned: options.partitioned }),
+      ...(options.domain ? { domain: options.domain.replace(/^\./, "") } : {}),
+      ...(options.partitioned ? { partitioned: true } : {}),
     },
     ...(isSecure ? {} : { [dangerouslyAllowInsecureHttp]: true as const }),
   } satisfies PsessionOptions);
+}
+
+/** What was put into the list of secrets since. Nobody is signed out by a list that no service could start with. */
+export function exchangeKeys({ core: { settings } }: Psession<object>, secrets: readonly Secret[]): void {
+  const [first, ...older] = secrets;
+  if (first === undefined || !isStrong(first)) {
+    return warn(
+      "PSESSION_WEAK_SECRET",
+      "The list of secrets was changed, and the first has not at least 32 random bytes: the keys stay as they were.",
+    );
+  }
+  const { session, remember, device } = settings.cookies;
+  settings.keys = new KeyRing([first, ...older.filter(isStrong)], {
+    session: scopeOf(session),
+    remember: scopeOf(remember),
+    device: scopeOf(device),
+  });
 }
 
 /** As psession demands of its keys. */

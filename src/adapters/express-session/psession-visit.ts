@@ -11,7 +11,7 @@ import type { PsessionKeeper } from "./psession-keeper.ts";
 import type { SessionRequest } from "./request.ts";
 import { fill, gone, type Session } from "./session.ts";
 import { SignInSession, type SignInVisit } from "./sign-in.ts";
-import { sameTexts, type Texts, textsOf } from "./texts.ts";
+import { isWritable, sameTexts, type Texts, textsOf } from "./texts.ts";
 import type { Visit } from "./visit.ts";
 import { Work } from "./work.ts";
 
@@ -155,6 +155,14 @@ export class PsessionVisit implements Visit, SignInVisit {
     this.#isProven ||= name === "login";
     if (session !== undefined) this.#pull(session);
     return result;
+  }
+
+  get isUnsaved(): boolean {
+    const session = this.#request.session as AnySession | null | undefined;
+    if (session === undefined || session === null || this.#work.isRunning || !isWritable(session))
+      return false;
+    const { [RESERVED]: _reserved, ...known } = Object.fromEntries(this.#known);
+    return !sameTexts(new Map(Object.entries(known)), textsOf(session));
   }
 
   commit(canSetCookies: boolean): Settlement | Promise<Settlement> {

@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { PsessionError } from "../../errors.ts";
+import { call, callingBack } from "./call.ts";
 import type { Cookie } from "./cookie.ts";
 import type { SessionRequest } from "./request.ts";
 import type { Callback, CallbackStore } from "./store.ts";
@@ -81,12 +82,7 @@ export class Session {
     const done = work(visit);
     if (callback === undefined) visit.owe(done);
     // Out of the promise: what a callback throws must not look like a failed save.
-    else {
-      done.then(
-        () => process.nextTick(callback),
-        (error: unknown) => process.nextTick(callback, error),
-      );
-    }
+    else callingBack(done, callback);
     return this;
   }
 
@@ -117,10 +113,6 @@ function detached(session: Session): Pick<Visit, "save" | "reload" | "destroy" |
     regenerate?(request: object, callback: Callback): void;
     createSession(request: object, data: object): Session;
   };
-  const call = (work: (callback: Callback) => void) =>
-    new Promise<void>((resolve, reject) => {
-      work((error) => (error ? reject(error) : resolve()));
-    });
   return {
     save: () => call((callback) => store.set(session.id, session, callback)),
     destroy: () => call((callback) => store.destroy(session.id, callback)),
@@ -130,15 +122,17 @@ function detached(session: Session): Pick<Visit, "save" | "reload" | "destroy" |
           ? store.destroy(session.id, callback)
           : store.regenerate(req, callback),
       ),
-    reload: () =>
-      new Promise((resolve, reject) => {
+    reload: async () => {
+      let found: unknown;
+      await call((callback) =>
         store.get(session.id, (error, data) => {
-          if (error) return reject(error);
-          if (!data) return reject(gone());
-          store.createSession(req, data);
-          resolve();
-        });
-      }),
+          found = data;
+          callback(error);
+        }),
+      );
+      if (!found) throw gone();
+      store.createSession(req, found);
+    },
     owe: (work) => void work.catch(() => {}),
   };
 }

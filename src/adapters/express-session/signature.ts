@@ -18,10 +18,17 @@ export function presentedId(
   secrets: readonly Secret[],
 ): string | undefined {
   const header = request.headers?.cookie;
-  const raw = header === undefined || !header.includes(name) ? undefined : parseCookie(header)[name];
+  const raw =
+    header === undefined || !header.includes(name)
+      ? undefined
+      : parseCookie(header, { decode: asSent })[name];
   // What cookie-parser has read already, as where the header was taken away.
   const parsed = (request.signedCookies?.[name] || undefined) as string | undefined;
-  return unsigned(raw, secrets) ?? parsed ?? unsigned(request.cookies?.[name], secrets);
+  return (
+    unsigned(raw === undefined ? raw : unquoted(raw), secrets) ??
+    parsed ??
+    unsigned(request.cookies?.[name], secrets)
+  );
 }
 
 function unsigned(value: unknown, secrets: readonly Secret[]): string | undefined {
@@ -36,13 +43,38 @@ function unsigned(value: unknown, secrets: readonly Secret[]): string | undefine
 const macOf = (id: string, key: KeyObject): string =>
   createHmac("sha256", key).update(id).digest("base64").replace(/=+$/, "");
 
-/** Made once for the secrets of a middleware: Node makes a key anew for each HMAC. */
-const known = new WeakMap<readonly Secret[], readonly KeyObject[]>();
+/** Decoded after the quotes are off, and by us: parsers differ in that. */
+const asSent = (value: string): string => value;
+
+/** Without the quotes that a value may stand in (RFC 6265 section 4.1.1), and decoded where it can be. */
+function unquoted(raw: string): string {
+  const isQuoted = raw.length > 1 && raw.startsWith('"') && raw.endsWith('"');
+  const value = isQuoted ? raw.slice(1, -1) : raw;
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
+}
+
+interface Known {
+  readonly secrets: readonly Secret[];
+  readonly keys: readonly KeyObject[];
+}
+
+/** Made once for the secrets of a middleware, as long as nobody changes the list: Node makes a key anew for each HMAC. */
+const known = new WeakMap<readonly Secret[], Known>();
 
 function keysOf(secrets: readonly Secret[]): readonly KeyObject[] {
-  const made = known.get(secrets) ?? secrets.map(keyOf);
-  known.set(secrets, made);
-  return made;
+  const made = known.get(secrets);
+  if (made !== undefined && isSameList(made.secrets, secrets)) return made.keys;
+  const keys = secrets.map(keyOf);
+  known.set(secrets, { secrets: [...secrets], keys });
+  return keys;
 }
+
+/** Whether a list of secrets still holds what it held. */
+export const isSameList = (before: readonly Secret[], now: readonly Secret[]): boolean =>
+  before.length === now.length && before.every((secret, index) => secret === now[index]);
 
 const keyOf = (secret: Secret): KeyObject => createSecretKey(bytesOfKey(secret));

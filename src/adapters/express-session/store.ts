@@ -1,4 +1,5 @@
 import { EventEmitter } from "node:events";
+import { call, callingBack } from "./call.ts";
 import { Cookie, type CookieOptions } from "./cookie.ts";
 import { Session } from "./session.ts";
 
@@ -25,19 +26,29 @@ export class StoreClass extends EventEmitter {
   /** Ends a request's session and puts a new one in its place. */
   regenerate(request: object, callback: Callback): void {
     const { sessionID } = request as { sessionID: string };
-    (this as unknown as CallbackStore).destroy(sessionID, (error) => {
-      this.generate(request);
-      callback(error);
-    });
+    const store = this as unknown as CallbackStore;
+    const ended = call((done) => store.destroy(sessionID, done));
+    callingBack(
+      ended.finally(() => this.generate(request)),
+      callback,
+    );
   }
 
   /** The session of this id, if it is stored. */
   // biome-ignore lint/suspicious/noExplicitAny: stores type their errors as they like.
   load(id: string, callback: (error?: any, session?: Session) => void): void {
-    (this as unknown as CallbackStore).get(id, (error, data) => {
-      if (error) return callback(error);
-      if (!data) return callback();
-      callback(null, this.createSession({ sessionID: id, sessionStore: this }, data));
+    const store = this as unknown as CallbackStore;
+    let session: Session | undefined;
+    const loaded = call((done) =>
+      store.get(id, (error, data) => {
+        if (!error && data) session = this.createSession({ sessionID: id, sessionStore: this }, data);
+        done(error);
+      }),
+    );
+    callingBack(loaded, (error) => {
+      if (error) callback(error);
+      else if (session === undefined) callback();
+      else callback(null, session);
     });
   }
 

@@ -21,6 +21,14 @@ export function textsOf(session: object): Texts {
   return texts;
 }
 
+export function isWritable(session: object): boolean {
+  try {
+    return textsOf(session) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 export function sameTexts(a: Texts, b: Texts): boolean {
   return a.size === b.size && [...a].every(([key, text]) => b.get(key) === text);
 }

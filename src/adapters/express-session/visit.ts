@@ -16,6 +16,8 @@ export interface Visit {
   /** The response waits for this, and is an error where it fails. */
   owe(work: Promise<void>): void;
   commit(canSetCookies: boolean): Settlement | Promise<Settlement>;
+  /** The data were changed, and nobody is saving them. */
+  readonly isUnsaved: boolean;
   /** psession's own session, where a psession store keeps it. */
   readonly core: CoreSession<object> | undefined;
   readonly psession: Psession<object> | undefined;

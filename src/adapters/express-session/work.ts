@@ -5,6 +5,10 @@ export class Work {
   #running: Promise<void> | undefined;
   #owed: Promise<void> | undefined;
 
+  get isRunning(): boolean {
+    return this.#running !== undefined;
+  }
+
   async track<T>(work: () => Promise<T>): Promise<T> {
     const before = this.#running;
     const mine = before === undefined ? work() : before.then(work);

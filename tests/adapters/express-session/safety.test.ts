@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { SessionOptions } from "../../../src/adapters/express-session/index.ts";
 import { HttpClient } from "../../support/http.ts";
 import { type Any, type Express, type Middleware, NotedStore, original, ours, start, WEAK } from "./sides.ts";
+import { warnings } from "./warnings.ts";
 
 /** What two requests do in an order that the test decides. */
 function gate() {
@@ -23,18 +24,6 @@ const same = (client: HttpClient) => {
   other.jar = new Map(client.jar);
   return other;
 };
-
-function warnings(code: string): Promise<string> {
-  return new Promise((resolve) => {
-    const listener = (warning: Any) => {
-      if (warning.code !== code) return;
-      process.off("warning", listener);
-      resolve(warning.message);
-    };
-    process.on("warning", listener);
-    onTestFinished(() => void process.off("warning", listener));
-  });
-}
 
 const login = (app: Express) => {
   app.get("/login", (request: Any, response) => {
