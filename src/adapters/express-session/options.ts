@@ -43,6 +43,8 @@ export interface SessionOptions {
   touchEvery?: Duration | undefined;
   /** Send `Cache-Control: no-store` with every cookie. Default: true. */
   noStore?: boolean | undefined;
+  /** Tell caches of answers whose session was looked at: they depend on its cookie. Default: "protect". */
+  caching?: "protect" | "off" | undefined;
   /** Let the store see a SHA-256 of ids only. For stores of express-session's kind, `migrateFrom` included. */
   hashIds?: boolean | undefined;
   /** The store that was used before: sessions in it are taken over as they come. For psession stores. */
@@ -67,6 +69,7 @@ export interface Settings {
   /** Milliseconds. */
   readonly touchEvery: number | undefined;
   readonly noStore: boolean;
+  readonly caching: "protect" | "off";
   readonly hashIds: boolean;
   readonly migrateFrom: CallbackStore | undefined;
 }
@@ -128,6 +131,7 @@ const schema = v.object({
   ),
   touchEvery: duration,
   noStore: flag,
+  caching: v.optional(v.picklist(["protect", "off"], 'must be "protect" or "off"')),
   hashIds: flag,
   migrateFrom: v.optional(
     v.custom<CallbackStore>(isCallbackStore, "must be a store with get, set and destroy"),
@@ -170,6 +174,7 @@ export function resolveSessionOptions(options: SessionOptions): Settings {
     whenUnavailable: rest.whenUnavailable ?? "refuse",
     touchEvery: every,
     noStore: rest.noStore ?? true,
+    caching: rest.caching ?? "protect",
     hashIds: rest.hashIds ?? false,
     migrateFrom: rest.migrateFrom,
   };
