@@ -227,6 +227,7 @@ export class Session<Data extends object = SessionData> {
       now: () => this.now,
       atomically: (change) => this.#atomically(change),
       isStored: () => this.#isStored,
+      isAhead: state.facts.ahead !== undefined,
     });
     return state.flash;
   }
@@ -276,7 +277,8 @@ export class Session<Data extends object = SessionData> {
    */
   async takeState(state: unknown): Promise<boolean> {
     this.#use();
-    if (!this.#states().has(state)) return false;
+    // Nobody is there to be signed in: the page itself is asked for by a request of its own.
+    if (this.#state.facts.ahead !== undefined || !this.#states().has(state)) return false;
     const take = () => this.#states().take(state);
     return this.#isStored ? this.#atomically(take) : take();
   }
