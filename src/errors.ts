@@ -25,6 +25,7 @@ export type PsessionErrorCode =
   | "store_misread"
   | "store_conflict"
   | "lock_timeout"
+  | "fetched_ahead"
   | "cookie_too_large"
   | "no_audit_trail"
   | "closed";

@@ -7,6 +7,7 @@ export type { Device } from "./devices.ts";
 export type { Duration } from "./duration.ts";
 export { PsessionError, type PsessionErrorCode } from "./errors.ts";
 export type { EventName, PsessionEvent, PsessionEvents, RequestOrigin } from "./events.ts";
+export { type Caching, cacheHeaders } from "./http/caching.ts";
 export { serializeCookie } from "./http/cookies.ts";
 export { type Hop, type HopFields, type HopOptions, isHopped, sameSiteHop } from "./http/hop.ts";
 export { isSameOrigin, type OriginOptions } from "./http/origin.ts";

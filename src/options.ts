@@ -139,6 +139,11 @@ export interface PsessionOptions {
    * nothing. Cookies are left alone either way.
    */
   whenUnavailable?: "refuse" | "anonymous";
+  /**
+   * What caches are told of answers for which somebody looked at the session: that they depend on its cookie, and are
+   * one visitor's; or nothing.
+   */
+  caching?: "protect" | "off";
   clock?: Clock;
   [dangerouslyAllowInsecureHttp]?: true;
 }
@@ -198,6 +203,7 @@ export interface Settings {
     readonly requestStart: string | undefined;
   };
   readonly whenUnavailable: "refuse" | "anonymous";
+  readonly caching: "protect" | "off";
   readonly prune: { readonly every: number; readonly chunk: number } | undefined;
 }
 
@@ -405,6 +411,7 @@ const schema = v.strictObject({
     }),
     {},
   ),
+  caching: v.optional(v.picklist(["protect", "off"], 'must be "protect" or "off"'), "protect"),
   whenUnavailable: v.optional(
     v.picklist(["refuse", "anonymous"], 'must be "refuse" or "anonymous"'),
     "refuse",
@@ -519,6 +526,7 @@ export function resolveOptions(options: PsessionOptions): Settings {
     audit: sink && { ...given.audit, sink },
     proxy: { requestStart: given.proxy.requestStart },
     whenUnavailable: given.whenUnavailable,
+    caching: given.caching,
     prune: prune === false ? undefined : prune,
   };
 }

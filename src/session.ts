@@ -101,12 +101,13 @@ export class Session<Data extends object = SessionData> {
 
   /** The row's id: stays the same for the session's life, safe to show, worthless as a credential. */
   get id(): string {
-    return sessionOf(this.#state.standing)?.id ?? newIdOf(this.#state);
+    const state = this.#look();
+    return sessionOf(state.standing)?.id ?? newIdOf(state);
   }
 
   /** What device lists show and `revoke` takes: the remembered login's id, or the session's. */
   get handle(): string {
-    return identityOf(this.#state).rememberedId ?? this.id;
+    return identityOf(this.#look()).rememberedId ?? this.id;
   }
 
   /**
@@ -114,7 +115,7 @@ export class Session<Data extends object = SessionData> {
    * without such a cookie, or with a forged one.
    */
   get presentedHandle(): string | undefined {
-    const { rememberCookie } = this.#state;
+    const { rememberCookie } = this.#look();
     return rememberCookie.kind === "valid" ? rememberCookie.cookie.id : undefined;
   }
 
@@ -155,7 +156,7 @@ export class Session<Data extends object = SessionData> {
   }
 
   get userId(): UserId | undefined {
-    return identityOf(this.#state).userId;
+    return identityOf(this.#look()).userId;
   }
 
   get isSignedIn(): boolean {
@@ -163,7 +164,7 @@ export class Session<Data extends object = SessionData> {
   }
 
   get level(): Level {
-    return identityOf(this.#state).level;
+    return identityOf(this.#look()).level;
   }
 
   /** True where a remember cookie brought the user back and no credential was proved since. */
@@ -173,17 +174,17 @@ export class Session<Data extends object = SessionData> {
 
   /** When a credential was last proved, in epoch milliseconds. A restore does not change it. */
   get authenticatedAt(): number | undefined {
-    return identityOf(this.#state).authenticatedAt;
+    return identityOf(this.#look()).authenticatedAt;
   }
 
   /** True until the session is stored, which its first change brings about. */
   get isNew(): boolean {
-    return sessionOf(this.#state.standing) === undefined;
+    return sessionOf(this.#look().standing) === undefined;
   }
 
   /** What became of the cookies that came along. Tell visitors no more than whether they are signed in. */
   get outcome(): Outcome {
-    return this.#state.outcome;
+    return this.#look().outcome;
   }
 
   /**
@@ -194,6 +195,15 @@ export class Session<Data extends object = SessionData> {
   get isOutdated(): boolean {
     const { standing } = this.#state;
     return standing.kind === "detached" && standing.why === "outdated";
+  }
+
+  /**
+   * A guard let the request through: what is behind it is for nobody else.
+   *
+   * @internal
+   */
+  noteGuard(): void {
+    this.#look().isGuarded = true;
   }
 
   /**
@@ -218,6 +228,7 @@ export class Session<Data extends object = SessionData> {
       now: () => this.now,
       atomically: (change) => this.#atomically(change),
       isStored: () => this.#isStored,
+      isAhead: state.facts.ahead !== undefined,
     });
     return state.flash;
   }
@@ -267,7 +278,8 @@ export class Session<Data extends object = SessionData> {
    */
   async takeState(state: unknown): Promise<boolean> {
     this.#use();
-    if (!this.#states().has(state)) return false;
+    // Nobody is there to be signed in: the page itself is asked for by a request of its own.
+    if (this.#state.facts.ahead !== undefined || !this.#states().has(state)) return false;
     const take = () => this.#states().take(state);
     return this.#isStored ? this.#atomically(take) : take();
   }
@@ -635,7 +647,7 @@ export class Session<Data extends object = SessionData> {
         'isFresh: within must be a duration, such as 600000 or "10m".',
       );
     }
-    const { level, authenticatedAt } = identityOf(this.#state);
+    const { level, authenticatedAt } = identityOf(this.#look());
     const now = this.#state.core.settings.clock.now();
     return level === "login" && authenticatedAt !== undefined && now - authenticatedAt <= limit;
   }
@@ -645,7 +657,7 @@ export class Session<Data extends object = SessionData> {
    * or revoked, in whatever process, not past its deadlines, not given to another sign-in. False where there is none.
    */
   async isAlive(): Promise<boolean> {
-    return isAlive(this.#state);
+    return isAlive(this.#look());
   }
 
   /**
@@ -655,7 +667,7 @@ export class Session<Data extends object = SessionData> {
    */
   onEnd(listener: () => void): () => void {
     assertFunction("onEnd: listener", listener);
-    return onEnd(this.#state, listener);
+    return onEnd(this.#look(), listener);
   }
 
   /** The user's devices: every remembered login and live session, this one marked. */
@@ -688,12 +700,16 @@ export class Session<Data extends object = SessionData> {
   }
 
   toJSON(): object {
-    const { userId, level, authenticatedAt } = identityOf(this.#state);
+    const { userId, level, authenticatedAt } = identityOf(this.#look());
     return { id: this.id, handle: this.handle, userId, level, authenticatedAt, isNew: this.isNew };
   }
 
   [inspect.custom](): string {
-    return `Session ${inspect(this.toJSON())}`;
+    const { isLookedAt } = this.#state;
+    const text = `Session ${inspect(this.toJSON())}`;
+    // A log is no answer.
+    this.#state.isLookedAt = isLookedAt;
+    return text;
   }
 
   get #record(): DataRecord {
@@ -808,15 +824,23 @@ export class Session<Data extends object = SessionData> {
     throw isWithheld ? withheld() : ended("the change was not stored");
   }
 
+  /** For all that tells something of the visitor: caches are told that the answer may depend on it. */
+  #look(): RequestState {
+    this.#state.isLookedAt = true;
+    return this.#state;
+  }
+
   /** What is kept, for whoever reads or changes it now. */
   #use(): RequestState["data"] {
     this.#assertUsable();
-    this.#state.onLateUse?.();
-    return this.#state.data;
+    const state = this.#look();
+    state.onLateUse?.();
+    return state.data;
   }
 
   #assertUsable(): void {
-    if (!this.#state.destroyed) return;
+    // Whoever asks for something of it: what comes of that may depend on the cookies.
+    if (!this.#look().destroyed) return;
     throw new PsessionError(
       "session_destroyed",
       "This session was destroyed; the next request begins a new one.",

@@ -392,6 +392,18 @@ const EFFECTS: Record<string, () => Promise<void>> = {
     expect(await visitIn({ whenUnavailable: "anonymous" })).toBe("unavailable");
     await expect(visitIn({})).rejects.toMatchObject({ status: 503 });
   },
+  caching: async () => {
+    const toldOf = async (options: Options) => {
+      const { app, browser } = await signedIn(options);
+      const cookie = cookieHeader(browser.jar);
+      const header = (name: string) => (name === "cookie" ? cookie : undefined);
+      const facts = factsOf(header, { method: "GET", secure: true, address: undefined });
+      const exchange = app.psession.exchange(facts);
+      expect((await exchange.open()).isSignedIn).toBe(true);
+      return (await exchange.commit()).caching;
+    };
+    expect([await toldOf({ caching: "off" }), await toldOf({})]).toEqual([undefined, "private"]);
+  },
   clock: async () => {
     const now = Date.UTC(2001, 1, 3);
     const clock = { now: () => now };

@@ -37,8 +37,7 @@ app.use(async (event, next) => {
   const { getSession, commit } = jarSession(psession, jar, facts);
   context.getSession = getSession;
   const answer = await next();
-  const { noStore } = await commit();
-  if (noStore) res.headers.set("cache-control", "no-store");
+  await commit(res.headers);
   return answer;
 });
 

@@ -27,6 +27,8 @@ export interface FlashRequest {
   readonly atomically: <R>(change: () => R) => Promise<R>;
   /** False where nothing can be stored, and so nothing be claimed. */
   readonly isStored: () => boolean;
+  /** Nobody is to see the answer yet: messages wait for one that is seen. */
+  readonly isAhead: boolean;
 }
 
 /**
@@ -138,7 +140,7 @@ export class Flash {
 
   async #take(keys: readonly string[]): Promise<void> {
     const wanted = keys.filter((key) => this.#entries[PREFIX + key] !== undefined && !this.#taken.has(key));
-    if (wanted.length === 0) return;
+    if (wanted.length === 0 || this.#request.isAhead) return;
     const { isStored, atomically } = this.#request;
     const taken = isStored() ? await atomically(() => this.#claim(wanted)) : this.#claim(wanted);
     for (const [key, value] of taken) {

@@ -36,13 +36,18 @@ export interface FreshOptions extends GuardOptions {
 /** What a face has to find out about a request that stands before a guard. */
 export interface GuardedRequest {
   // biome-ignore lint/suspicious/noExplicitAny: a guard asks nothing of the data.
-  readonly session: Pick<Session<any>, "isSignedIn" | "level" | "isFresh">;
+  readonly session: Pick<Session<any>, "isSignedIn" | "level" | "isFresh"> & GuardNote;
   readonly header: (name: string) => string | readonly string[] | undefined;
   readonly method: string | undefined;
   /** The request's target as asked for, with what a mount has cut off. */
   readonly path: string;
   /** Scheme and host as the visitor sees them. */
   readonly origin: string;
+}
+
+/** To be told where a guard lets a request through. What only looks like a session has none. */
+export interface GuardNote {
+  noteGuard?(): void;
 }
 
 /** What an application or its framework knows better than the bare request does. */
@@ -166,7 +171,10 @@ function guard(
     if (allowed !== false && !isSameOrigin({ method, header, origin }, allowed as OriginOptions))
       return CROSS_SITE;
     const { [ofGuards]: session = found } = found as { [ofGuards]?: typeof found };
-    if (holds(session)) return undefined;
+    if (holds(session)) {
+      session.noteGuard?.();
+      return undefined;
+    }
     if (redirectTo !== undefined && wantsPage(header)) {
       const isPage = method === "GET" || method === "HEAD";
       const asked = { method, path: own(path) };

@@ -156,12 +156,15 @@ function finish(state: RequestState, plan: Plan, ended: readonly Ended[] = []): 
   const session = change?.insert ?? ("session" in standing ? standing.session : undefined);
   state.standing = standing;
   state.mark = undefined;
+  state.isPersonal ||= change !== undefined;
   if (!plan.isIntentPending) state.intent = { kind: "keep" };
   if (change?.insert !== undefined) state.drawnId = state.successor = undefined;
   if (session !== undefined) state.data.committed(session.data);
   else if (standing.kind === "none") state.drawnId = undefined;
   else if (standing.kind === "detached") {
-    state.hasDiscarded ||= state.data.changed() !== undefined;
+    const hasChanges = state.data.changed() !== undefined;
+    state.hasDiscarded ||= hasChanges;
+    state.isPersonal ||= hasChanges;
     state.data.reset();
   }
   for (const instruction of plan.cookies) state.cookies.set(instruction.definition.name, instruction);
@@ -353,6 +356,7 @@ function lose(
   why: "ended" | "taken_over" | "replaced",
 ): void {
   const { core, intent } = state;
+  state.isPersonal = true;
   // Nor a renewal, which proves nothing: a row of its own would undo the revocation that took this one.
   if (intent.kind === "login") {
     state.standing = { kind: "none" };

@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers";
+import type { Caching } from "../http/caching.ts";
 import { serializeCookie } from "../http/cookies.ts";
 import type { Session } from "../session.ts";
 import { type CommitContext, commits, isHeard, type OpenContext, openings, traced } from "../tracing.ts";
@@ -8,7 +9,7 @@ import { commitRequest, inTurn } from "./commit.ts";
 import { settledFor } from "./endings.ts";
 import { type RequestFacts, tokenOf } from "./facts.ts";
 import { openRequest } from "./open.ts";
-import { type Core, isChanged, type RequestState, type SessionLife } from "./state.ts";
+import { type Core, cachingOf, isChanged, type RequestState, type SessionLife } from "./state.ts";
 import { takeBack } from "./take-back.ts";
 
 /** What an adapter puts on the response. */
@@ -17,6 +18,8 @@ export interface Settlement {
   readonly setCookie: readonly string[];
   /** The response must not be kept by caches: it sets cookies (ASVS 14.3.2). */
   readonly noStore: boolean;
+  /** What caches must be told besides; see `cacheHeaders`. */
+  readonly caching?: Caching | undefined;
 }
 
 export interface CommitOptions {
@@ -28,6 +31,12 @@ export interface CommitOptions {
 export type MakeSession<S> = (state: RequestState) => S;
 
 const NOTHING: Settlement = { setCookie: [], noStore: false };
+/** Of answers without a cookie of ours, which are most. */
+const SETTLEMENTS: Readonly<Record<Caching, Settlement>> = {
+  varies: { ...NOTHING, caching: "varies" },
+  private: { ...NOTHING, caching: "private" },
+  guarded: { ...NOTHING, caching: "guarded" },
+};
 
 /**
  * One request and its response. Adapters make one from the request's facts, hand its session to the handler,
@@ -44,6 +53,8 @@ export class Exchange<Data extends object = object, S extends Session<Data> = Se
   #state: RequestState | undefined;
   #isSettled = false;
   #savesLate = false;
+  /** The head is yet to leave. */
+  #canSetHeaders = true;
 
   /** @internal */
   constructor(core: Core, facts: RequestFacts, make: MakeSession<S>) {
@@ -76,7 +87,7 @@ export class Exchange<Data extends object = object, S extends Session<Data> = Se
     if (state === undefined) {
       return this.#opening === undefined ? NOTHING : this.#opening.then(() => this.commit(options));
     }
-    if (options.canSetCookies === false) state.canSetCookies = false;
+    if (options.canSetCookies === false) this.#canSetHeaders = state.canSetCookies = false;
     if (options.savesLate === true) this.#savesLate = true;
     // A save that the handler did not wait for comes first.
     if (state.turn !== undefined) return inTurn(state, () => this.#commit(state));
@@ -98,7 +109,7 @@ export class Exchange<Data extends object = object, S extends Session<Data> = Se
   #save(state: RequestState): Settlement | Promise<Settlement> {
     try {
       state.flash?.settle();
-      if (this.#isSettled && !isChanged(state)) return NOTHING;
+      if (this.#isSettled && !isChanged(state)) return this.#settlement(state);
       const working = commitRequest(state, { isFinal: true });
       if (working === undefined) return this.#settle(state);
       return working.then(
@@ -140,14 +151,17 @@ export class Exchange<Data extends object = object, S extends Session<Data> = Se
     // What follows this settlement comes too late for the head.
     state.canSetCookies = false;
     if (this.#savesLate) state.onLateUse ??= saveSoon(() => this.commit());
-    if (!canSetCookies || (stale.length === 0 && cookies.size === 0)) return NOTHING;
+    if (!canSetCookies || (stale.length === 0 && cookies.size === 0)) return this.#settlement(state);
     // While a body or a handler took its time, the browser may have been given a newer cookie of this name.
     const isQuick = clock.now() - arrivedAt <= times.skew;
     const cleared = isQuick ? stale.filter(({ definition }) => !cookies.has(definition.name)) : [];
-    const all = [...cleared, ...cookies.values()];
-    return all.length === 0
-      ? NOTHING
-      : { setCookie: all.map(serializeCookie), noStore: this.#core.settings.cookies.noStore };
+    return this.#settlement(state, [...cleared, ...cookies.values()].map(serializeCookie));
+  }
+
+  #settlement(state: RequestState, setCookie: readonly string[] = []): Settlement {
+    const caching = this.#canSetHeaders && state.facts.canSetCookies ? cachingOf(state) : undefined;
+    if (setCookie.length === 0) return caching === undefined ? NOTHING : SETTLEMENTS[caching];
+    return { setCookie, noStore: this.#core.settings.cookies.noStore, caching };
   }
 
   /** Nobody waits for it: the response is on its way, and a lock that is not given back ends by itself. */

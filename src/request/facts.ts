@@ -25,6 +25,11 @@ export interface RequestFacts {
   readonly crossSite: boolean;
   /** GET, HEAD, OPTIONS or TRACE (RFC 9110 section 9.2.1). */
   readonly safe: boolean;
+  /**
+   * Nobody is to see the answer yet, or at all: "prefetch", what a browser fetches ahead (`Sec-Purpose`); "head", the
+   * method. Such a request counts as no use, takes nothing, and exchanges nothing by itself. Anybody can claim it.
+   */
+  readonly ahead?: "prefetch" | "head" | undefined;
   readonly userAgent: string | undefined;
   readonly address: string | undefined;
   /** An object of this request alone, in which its handler runs (`runInRequest`). Default: these facts. */
@@ -85,10 +90,22 @@ export function factsOf(
     request: transport.request,
     crossSite: isCrossSite(one("sec-fetch-site"), one("origin"), transport.origin),
     safe: SAFE_METHODS.has(transport.method),
+    ahead: aheadOf(transport.method, one),
     forwarded: isForwarded(header, transport.trustsProxy),
     userAgent: one("user-agent")?.slice(0, LONGEST_TEXT),
     address: normalAddress(transport.address),
   };
+}
+
+/** Chromium and Firefox send Sec-Purpose, also with "prerender" behind it; older browsers sent Purpose. */
+function aheadOf(
+  method: string | undefined,
+  header: (name: string) => string | undefined,
+): RequestFacts["ahead"] {
+  if (method === "HEAD") return "head";
+  const purpose = header("sec-purpose") ?? header("purpose");
+  if (purpose === undefined || !SAFE_METHODS.has(method)) return undefined;
+  return /^\s*prefetch\b/i.test(purpose) ? "prefetch" : undefined;
 }
 
 /** What says neither comes from no browser of today, or from the user's own doing. */

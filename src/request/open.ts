@@ -263,7 +263,10 @@ async function openRemembered(
       events.emit("clockSkew", { at: now, handle: login.id });
       return { standing: { kind: "detached", why: "skew" }, outcome: "skew" };
     default: {
-      const effect = facts.canSetCookies ? decision.kind : "accept";
+      const exchanges = decision.kind === "rotate" || decision.kind === "recover";
+      if (exchanges && facts.ahead === "prefetch") throw fetchedAhead();
+      const isSpared = !facts.canSetCookies || (exchanges && facts.ahead === "head");
+      const effect = isSpared ? "accept" : decision.kind;
       if (effect !== decision.kind && decision.kind !== "converge") {
         events.emit("rotationDeferred", {
           at: now,
@@ -280,6 +283,18 @@ async function openRemembered(
     }
   }
 }
+
+/**
+ * Served without an exchange, a thief could read every page by a copied token and never be noticed; served as nobody, a
+ * remembered user would be shown that page. An error makes the browser drop what it fetched, and ask when it is wanted.
+ */
+const fetchedAhead = (): PsessionError =>
+  new PsessionError(
+    "fetched_ahead",
+    "A browser fetched this page ahead, and to bring its remembered user back a token must be exchanged: it is told to " +
+      "ask again when the page is wanted.",
+    { status: 503 },
+  );
 
 /**
  * The request presents the secret that a confirmed password replaced a while ago, beside the current token: the browser
@@ -481,6 +496,9 @@ function newState(
     canSetCookies: facts.canSetCookies,
     stale: clear,
     hasDiscarded: false,
+    isLookedAt: false,
+    isGuarded: false,
+    isPersonal: false,
     turn: undefined,
     rerun: undefined,
     hasMoved: opened.hasMoved ?? false,

@@ -2,6 +2,7 @@ import type { ClockWatch } from "../clock-watch.ts";
 import type { Flash } from "../data/flash.ts";
 import type { SessionData } from "../data/session-data.ts";
 import type { Events } from "../events.ts";
+import type { Caching } from "../http/caching.ts";
 import type {
   CookieInstruction,
   Presented,
@@ -178,6 +179,12 @@ export interface RequestState {
   readonly stale: readonly CookieInstruction[];
   /** Changes were given up since this was last looked at. */
   hasDiscarded: boolean;
+  /** Somebody asked for what depends on the cookies: so may the answer. */
+  isLookedAt: boolean;
+  /** A guard let the request through. */
+  isGuarded: boolean;
+  /** What it is about was stored, given up or lost meanwhile: the answer is this visitor's. */
+  isPersonal: boolean;
   /** The commit, save or update that is under way: one at a time, or they would overwrite each other. */
   turn: Promise<unknown> | undefined;
   /** While `update` runs: puts its change onto fresh data and returns the keys that both sides changed. */
@@ -196,6 +203,13 @@ export interface RequestState {
   onLateUse: (() => void) | undefined;
   /** Cookies to be sent, by name: the last instruction wins. */
   readonly cookies: Map<string, CookieInstruction>;
+}
+
+/** What caches are to be told of the answer. Undefined where nobody looked at the session. */
+export function cachingOf(state: RequestState): Caching | undefined {
+  if (!state.isLookedAt || state.core.settings.caching === "off") return undefined;
+  if (state.isGuarded) return "guarded";
+  return state.isPersonal || identityOf(state).userId !== undefined ? "private" : "varies";
 }
 
 /** The handler asked for something that has not been stored. */

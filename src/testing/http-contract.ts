@@ -1,4 +1,5 @@
 import { arrivals } from "./http/arrivals.ts";
+import { caches } from "./http/caches.ts";
 import { contexts } from "./http/contexts.ts";
 import type { HttpFace } from "./http/face.ts";
 import { faults } from "./http/faults.ts";
@@ -23,6 +24,7 @@ const STORIES: Stories = {
   ...senders,
   ...contexts,
   ...streams,
+  ...caches,
 };
 
 /**

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { arrivedAt, nodeFacts } from "../../src/adapters/node/index.ts";
-import type { Session } from "../../src/index.ts";
+import { cacheHeaders, type Session, type Settlement } from "../../src/index.ts";
 import {
   type ContractData,
   type FaceSetup,
@@ -17,6 +17,7 @@ interface Flaws {
   readonly answersBeforeSaving?: boolean;
   readonly replacesCookies?: boolean;
   readonly forgetsNoStore?: boolean;
+  readonly forgetsCaching?: boolean;
   readonly keepsSessionPerConnection?: boolean;
   readonly answersWhereSavingFailed?: boolean;
   readonly savesNothingOnErrors?: boolean;
@@ -52,7 +53,7 @@ const naive = (flaws: Flaws): HttpFace => ({
         return { status: error.status ?? 500 };
       });
       if (flaws.answersBeforeSaving === true) response.writeHead(given.status ?? 200, given.headers).end();
-      const settlement = await (async () => exchange.commit())().catch((error: unknown) => {
+      const settlement: Settlement = await (async () => exchange.commit())().catch((error: unknown) => {
         if (flaws.answersWhereSavingFailed !== true) throw error;
         return { setCookie: [], noStore: false };
       });
@@ -63,8 +64,10 @@ const naive = (flaws: Flaws): HttpFace => ({
         flaws.replacesCookies === true ? settlement.setCookie : [...own, ...settlement.setCookie];
       if (cookies.length > 0) response.setHeader("Set-Cookie", cookies);
       for (const [name, value] of Object.entries(given.headers ?? {})) response.setHeader(name, value);
-      const isNoStore = settlement.noStore && flaws.forgetsNoStore !== true;
-      if (isNoStore) response.setHeader("Cache-Control", "no-store");
+      const noStore = settlement.noStore && flaws.forgetsNoStore !== true;
+      const caching = flaws.forgetsCaching === true ? undefined : settlement.caching;
+      for (const [name, value] of cacheHeaders({ noStore, caching }, (name) => response.getHeader(name)))
+        response.setHeader(name, value);
       response.end(typeof given.body === "string" ? given.body : undefined);
     };
     const server = createServer((request, response) => {
@@ -97,6 +100,15 @@ test.each<[HttpFace, string]>([
     naive({ forgetsNoStore: true }),
     "a cache that all share keeps no answer with a cookie of ours, whatever the page says of itself",
   ],
+  [
+    naive({ forgetsCaching: true }),
+    "a user's page that says it may be kept for a minute reaches nobody else",
+  ],
+  [
+    naive({ forgetsCaching: true }),
+    "an answer is private where its session has a user or was changed, also where it says nothing of caches",
+  ],
+  [naive({}), "answers behind a guard are kept by nobody, unless they themselves say who may"],
   [naive({}), "another site's form can sign nobody in and nobody out"],
   [naive({ keepsSessionPerConnection: true }), "two visitors on one connection are two visitors"],
   [
@@ -150,6 +162,7 @@ test("and it has nothing against what that attempt does right", async () => {
     "a redirect does not outrun the save",
     "cookies that the application sets are kept beside ours",
     "a cache that all share keeps no answer with a cookie of ours, whatever the page says of itself",
+    "an answer is private where its session has a user or was changed, also where it says nothing of caches",
     "two visitors on one connection are two visitors",
     "what a handler changed before it failed is saved with the error's page",
     "a hundred requests in flight when the server is told to stop are answered, and saved",

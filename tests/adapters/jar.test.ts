@@ -67,7 +67,7 @@ describe("h3's cookies", () => {
       );
       event.context.getSession = getSession;
       const answer = await next();
-      if ((await commit()).noStore) event.res.headers.set("cache-control", "no-store");
+      await commit(event.res.headers);
       return answer;
     });
     define(routes);

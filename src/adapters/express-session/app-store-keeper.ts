@@ -35,6 +35,10 @@ export class AppStoreKeeper implements Keeper {
     Object.assign(this.sessionStore, { generate: (request: object) => visitOf(request)?.generate() });
   }
 
+  get caching(): "protect" | "off" {
+    return this.settings.caching;
+  }
+
   assertReady(request: SessionRequest): void {
     if (this.secretsFor(request).length === 0) throw new Error("The secret option is required for sessions.");
     if (!this.store.isConnected) throw unavailable("be reached: it said that it is disconnected");

@@ -57,6 +57,8 @@ export class AppStoreVisit implements Visit {
   /** The session that the request began with: what differs from it is modified, saved in between or not. */
   #opened: { readonly id: string; readonly texts: Texts } | undefined;
   #hasTouched = false;
+  /** It has a user, or was changed, ended or lost. */
+  #isPersonal = true;
   #hasEnded = false;
 
   constructor(
@@ -138,8 +140,13 @@ export class AppStoreVisit implements Visit {
           () => (this.#canSetCookies = false),
           () => {},
         );
-      return settled;
+      if (!canSetCookies || this.#keeper.caching === "off") return settled;
+      return settled instanceof Promise ? settled.then((one) => this.#told(one)) : this.#told(settled);
     });
+  }
+
+  #told(settlement: Settlement): Settlement {
+    return { ...settlement, caching: this.#isPersonal ? "private" : "varies" };
   }
 
   #commit(canSetCookies: boolean): Settlement | Promise<Settlement> {
@@ -157,6 +164,7 @@ export class AppStoreVisit implements Visit {
 
     const texts = textsOf(current);
     const isModified = copy.id !== this.#opened?.id || !sameTexts(this.#opened.texts, texts);
+    this.#isPersonal = isModified || this.#userOf(current) !== undefined;
     const isNew = copy.id !== this.#presented;
     const isWritten = copy.saved !== undefined && sameTexts(copy.saved, texts);
     const savesNew = settings.saveUninitialized || copy.saved !== undefined || isModified;

@@ -6,6 +6,7 @@ import type { Visit } from "./visit.ts";
 export interface Keeper {
   /** What requests have at `req.sessionStore`. */
   readonly sessionStore: object;
+  readonly caching: "protect" | "off";
   /** Throws what a request must be told before it is looked at. */
   assertReady(request: SessionRequest): void;
   /** Puts a session into the request. Without a response nothing is saved but what the handler saves. */

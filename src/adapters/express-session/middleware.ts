@@ -2,6 +2,7 @@ import type { ServerResponse } from "node:http";
 import { PsessionError } from "../../errors.ts";
 import { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
+import type { Settlement } from "../../request/exchange.ts";
 import { warn } from "../../warnings.ts";
 import { momentOf } from "../node/arrivals.ts";
 import { settleBeforeHead } from "../node/response.ts";
@@ -12,6 +13,7 @@ import { PsessionKeeper } from "./psession-keeper.ts";
 import { isResponse, pathOf, type SessionRequest } from "./request.ts";
 import { MemoryStore } from "./store.ts";
 import { beginVisit, type Visit } from "./visit.ts";
+import { sessionIn, wasLookedAt, watch } from "./watch.ts";
 
 export type Next = (error?: unknown) => void;
 /** For Express and Connect; `io.engine.use` of socket.io takes it as well. */
@@ -22,8 +24,9 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
   const settings = resolveSessionOptions(options);
   const keeper = keeperOf(settings, options);
   const warnIfUnsaved = unsavedWarner();
+  const isProtected = keeper.caching === "protect";
   return function session(request, response, next) {
-    if (request.session) return next();
+    if (sessionIn(request)) return next();
     const hold = holderOf(request, response);
     const refuse = (error: unknown) => {
       const isOutage = error instanceof PsessionError && error.code === "store_unavailable";
@@ -31,8 +34,11 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
     };
     const begin = (visit: Visit) => {
       beginVisit(request, visit);
-      if (hold !== undefined) hold((can) => visit.commit(can), next);
-      else setImmediate(warnIfUnsaved, visit);
+      if (hold === undefined) setImmediate(warnIfUnsaved, visit);
+      else {
+        if (isProtected) watch(request);
+        hold((can) => settled(request, visit, can), next);
+      }
       if (visit.psession === undefined) next();
       else runInRequest(momentOf(request), next);
     };
@@ -73,6 +79,20 @@ function unsavedWarner(): (visit: Visit) => void {
     );
   };
 }
+
+/** The visit itself reads the data of every request, so that only what handlers asked for counts. */
+function settled(
+  request: SessionRequest,
+  visit: Visit,
+  canSetCookies: boolean,
+): Settlement | Promise<Settlement> {
+  const isLookedAt = canSetCookies && wasLookedAt(request);
+  const settlement = visit.commit(canSetCookies);
+  if (isLookedAt) return settlement;
+  return settlement instanceof Promise ? settlement.then(untold) : untold(settlement);
+}
+
+const untold = ({ setCookie, noStore }: Settlement): Settlement => ({ setCookie, noStore });
 
 function keeperOf(settings: Settings, options: SessionOptions): Keeper {
   const { store } = settings;

@@ -48,6 +48,8 @@ export interface SessionOptions {
   touchEvery?: Duration | undefined;
   /** Send `Cache-Control: no-store` with every cookie. Default: true. */
   noStore?: boolean | undefined;
+  /** Tell caches of answers whose session was looked at: they depend on its cookie. Default: "protect". */
+  caching?: "protect" | "off" | undefined;
   /** Let the store see a SHA-256 of ids only. For stores of express-session's kind, `migrateFrom` included. */
   hashIds?: boolean | undefined;
   /** The store that was used before: sessions in it are taken over as they come. For psession stores. */
@@ -74,6 +76,7 @@ export interface Settings {
   /** Milliseconds. */
   readonly touchEvery: number | undefined;
   readonly noStore: boolean;
+  readonly caching: "protect" | "off";
   readonly hashIds: boolean;
   readonly migrateFrom: CallbackStore | undefined;
 }
@@ -157,6 +160,7 @@ const schema = v.object({
   ),
   touchEvery: duration,
   noStore: flag,
+  caching: v.optional(v.picklist(["protect", "off"], 'must be "protect" or "off"')),
   hashIds: flag,
   migrateFrom: v.optional(
     v.custom<CallbackStore>(isCallbackStore, "must be a store with get, set and destroy"),
@@ -206,6 +210,7 @@ export function resolveSessionOptions(options: SessionOptions): Settings {
     storeTimeout: rest.storeTimeout === false ? false : (parseDuration(rest.storeTimeout) ?? STORE_TIMEOUT),
     touchEvery: every,
     noStore: rest.noStore ?? true,
+    caching: rest.caching ?? "protect",
     hashIds: rest.hashIds ?? false,
     migrateFrom: rest.migrateFrom,
   };

@@ -45,6 +45,10 @@ export class PsessionKeeper implements Keeper {
     exchangeKeys(this.psession, secrets);
   }
 
+  get caching(): "protect" | "off" {
+    return this.psession.core.settings.caching;
+  }
+
   async open(request: SessionRequest, response: ServerResponse | undefined): Promise<PsessionVisit> {
     const facts = this.#factsOf(request, response);
     const formerId = this.#formerId(request);

@@ -30,7 +30,7 @@ export function psessionOf(settings: Settings, given: SessionOptions): Psession<
     "object", "cookie must be an object with a psession store, as it holds for all requests");
   const options: CookieOptions = typeof cookie === "object" && cookie !== null ? spelledCookie(cookie) : {};
   if (store instanceof Psession) {
-    for (const name of ["absolute", "touchEvery", "noStore"] as const)
+    for (const name of ["absolute", "touchEvery", "noStore", "caching"] as const)
       require(given[name] === undefined, `${name} is an option of createPsession here`);
     if (faults.length > 0) throw invalidOptions("The session middleware", faults);
     return store;
@@ -59,6 +59,7 @@ export function psessionOf(settings: Settings, given: SessionOptions): Psession<
   return createPsession<object>({
     store: store as PsessionStore,
     keys: settings.secrets.filter(isStrong),
+    caching: settings.caching,
     session: {
       idle,
       absolute,

@@ -51,6 +51,7 @@ export class SignInSession extends Session {
       isSignedIn,
       level,
       isFresh: (freshness) => core.isFresh(freshness),
+      noteGuard: () => core.noteGuard(),
       // Brings what others saved meanwhile into `req.session`.
       exclusive: async (options) => {
         await (visit as unknown as SignInVisit).call("exclusive", [options]);

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { headersOfError, statusOf } from "../../http/apology.ts";
+import { cacheHeaders } from "../../http/caching.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { Moment } from "../../moment.ts";
 import type { Psession } from "../../psession.ts";
@@ -134,8 +135,9 @@ export class Visit<Data extends object> {
       : following.then(() => exchange.commit(options));
   }
 
-  #carry({ setCookie, noStore }: Settlement, payload: unknown): unknown {
+  #carry(settlement: Settlement, payload: unknown): unknown {
     const reply = this.#reply;
+    const { setCookie } = settlement;
     if (setCookie.length > 0) {
       // Fastify's head would replace cookies that were set on the bare response.
       const before = reply.raw.getHeader("set-cookie");
@@ -144,9 +146,14 @@ export class Visit<Data extends object> {
       // One is text, as Fastify has it: tests that inject requests would find a list.
       for (const line of setCookie) reply.header("set-cookie", line);
     }
-    if (!noStore) return payload;
-    reply.header("cache-control", "no-store");
-    return payload instanceof Response && !payload.bodyUsed ? withoutCaching(payload) : payload;
+    // Headers of a Response payload come after ours.
+    const own = payload instanceof Response ? payload.headers : undefined;
+    const headers = cacheHeaders(settlement, (name) => own?.get(name) ?? reply.getHeader(name));
+    for (const [name, value] of headers) reply.header(name, value);
+    const isReplaced = headers.some(([name]) => own?.has(name) === true);
+    return isReplaced && payload instanceof Response && !payload.bodyUsed
+      ? withHeaders(payload, headers)
+      : payload;
   }
 
   /** The answer said that something was done which was not: none of it may leave. */
@@ -199,11 +206,10 @@ function holdAndHijack(this: FastifyReply & Hijackable): FastifyReply {
   return waiting?.hijack.call(this) ?? this;
 }
 
-/** Headers of a Response payload come after ours. */
-function withoutCaching(payload: Response): Response {
+function withHeaders(payload: Response, changed: ReturnType<typeof cacheHeaders>): Response {
   const { status, statusText, body } = payload;
   const headers = new Headers(payload.headers);
-  headers.set("cache-control", "no-store");
+  for (const [name, value] of changed) headers.set(name, value);
   return new Response(body, { status, statusText, headers });
 }
 

@@ -20,7 +20,14 @@ export {
   requireLevel,
   requireLogin,
 } from "./guards.ts";
-export { type CookieAttributes, type CookieJar, type JarFacts, type JarSession, jarSession } from "./jar.ts";
+export {
+  type AnswerHeaders,
+  type CookieAttributes,
+  type CookieJar,
+  type JarFacts,
+  type JarSession,
+  jarSession,
+} from "./jar.ts";
 export type { FetchOptions, ProxyOptions } from "./options.ts";
 export { type RequestSessions, requestSessions } from "./request-sessions.ts";
 export type { GetSession };

@@ -1,5 +1,6 @@
 import { parseSetCookie } from "cookie";
 import type { SessionData } from "../../data/typing.ts";
+import { cacheHeaders } from "../../http/caching.ts";
 import type { Psession } from "../../psession.ts";
 import { cameAt } from "../../request/arrival.ts";
 import { enterRequest } from "../../request/context.ts";
@@ -40,11 +41,20 @@ export interface JarFacts {
   arrivedAt?: number | undefined;
 }
 
+/** What we use of the headers of a response. */
+export interface AnswerHeaders {
+  get(name: string): string | null | undefined;
+  set(name: string, value: string): void;
+}
+
 export interface JarSession<Data extends object> {
   readonly getSession: GetSession<Data>;
-  /** Saves, and puts the cookies into the jar: call it before the response begins. */
-  commit(): Promise<{
-    /** The answer must have `Cache-Control: no-store`, which a jar cannot say. */
+  /**
+   * Saves, and puts the cookies into the jar: call it before the response begins. `answer`: the headers of the response,
+   * into which what caches must know of it is put.
+   */
+  commit(answer?: AnswerHeaders): Promise<{
+    /** The answer must have `Cache-Control: no-store`. It has, where its headers were given. */
     noStore: boolean;
   }>;
 }
@@ -74,13 +84,18 @@ export function jarSession<Data extends object = SessionData>(
       enterRequest(request);
       return visit.getSession();
     },
-    commit: async () => {
-      const { setCookie, noStore } = await visit.settle(() => canSetCookies);
-      for (const line of setCookie) {
+    commit: async (answer) => {
+      const settlement = await visit.settle(() => canSetCookies);
+      const { noStore, caching } = settlement;
+      for (const line of settlement.setCookie) {
         const { name, value = "", ...attributes } = parseSetCookie(line, { decode: (text) => text });
         await jar.set?.(name, value, attributes as CookieAttributes);
       }
-      return { noStore };
+      const headers = answer === undefined ? [] : cacheHeaders(settlement, (name) => answer.get(name));
+      for (const [name, value] of headers) answer?.set(name, value);
+      // Without its headers nobody knows what the answer says, and one visitor's page must not be the next one's.
+      const isOwn = caching === "private" || caching === "guarded";
+      return { noStore: noStore || (answer === undefined && isOwn) };
     },
   };
 }

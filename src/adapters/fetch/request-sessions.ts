@@ -1,4 +1,5 @@
 import type { SessionData } from "../../data/typing.ts";
+import { cacheHeaders } from "../../http/caching.ts";
 import type { Psession } from "../../psession.ts";
 import { enterRequest } from "../../request/context.ts";
 import type { Session } from "../../session.ts";
@@ -48,10 +49,10 @@ export function requestSessions<Data extends object = SessionData, Context exten
   const commitSession = async (session: Session<Data>, headers?: HeadersSource): Promise<Headers> => {
     const visit = bySession.get(session);
     if (visit === undefined) throw new Error("commitSession takes a session that its own getSession gave.");
-    const { setCookie, noStore } = await visit.settle(() => true);
+    const settlement = await visit.settle(() => true);
     const all = new SessionHeaders(headers);
-    for (const line of setCookie) all.append("Set-Cookie", line);
-    if (noStore) all.set("Cache-Control", "no-store");
+    for (const line of settlement.setCookie) all.append("Set-Cookie", line);
+    for (const [name, value] of cacheHeaders(settlement, (name) => all.get(name))) all.set(name, value);
     return all;
   };
 

@@ -1,5 +1,6 @@
 import { PsessionError } from "../../errors.ts";
 import { apologyFor } from "../../http/apology.ts";
+import { cacheHeaders } from "../../http/caching.ts";
 import { headersOf, type Refusal } from "../../http/guards.ts";
 import type { Settlement } from "../../request/exchange.ts";
 
@@ -11,11 +12,13 @@ export const canCarryCookies = (response: Response | undefined): boolean =>
  * Always another response around the same body: headers of redirects and of fetched responses are immutable, and
  * one that a handler keeps to answer with again would carry a visitor's cookies to the next.
  */
-export function withSettlement(response: Response, { setCookie, noStore }: Settlement): Response {
-  if (setCookie.length === 0) return response;
+export function withSettlement(response: Response, settlement: Settlement): Response {
+  const { setCookie } = settlement;
+  const headers = cacheHeaders(settlement, (name) => response.headers.get(name));
+  if (setCookie.length === 0 && headers.length === 0) return response;
   const settled = new Response(response.body, response);
   for (const line of setCookie) settled.headers.append("Set-Cookie", line);
-  if (noStore) settled.headers.set("Cache-Control", "no-store");
+  for (const [name, value] of headers) settled.headers.set(name, value);
   return settled;
 }
 

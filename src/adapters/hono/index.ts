@@ -1,5 +1,6 @@
 import type { Context, Env, MiddlewareHandler } from "hono";
 import type { SessionData } from "../../data/typing.ts";
+import { cacheHeaders } from "../../http/caching.ts";
 import {
   type AskedFor,
   CROSS_SITE,
@@ -78,9 +79,10 @@ export function sessions<Data extends object = SessionData>(
     if (isNested) c.set("session", outer);
     try {
       // Looked at only where it must be: that costs @hono/node-server's short cut for plain responses.
-      const { setCookie, noStore } = await visit.settle(() => canCarryCookies(c.res) && !isTakenOver());
-      for (const line of setCookie) c.header("Set-Cookie", line, { append: true });
-      if (noStore) c.header("Cache-Control", "no-store");
+      const settlement = await visit.settle(() => canCarryCookies(c.res) && !isTakenOver());
+      for (const line of settlement.setCookie) c.header("Set-Cookie", line, { append: true });
+      for (const [name, value] of cacheHeaders(settlement, (name) => c.res.headers.get(name)))
+        c.header(name, value);
     } catch (error) {
       forgetAnswer(c);
       throw error;

@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import { headersOfError, statusOf } from "../../http/apology.ts";
+import { cacheHeaders } from "../../http/caching.ts";
 import type { Settlement } from "../../request/exchange.ts";
 import { warn, warnOfLateSave } from "../../warnings.ts";
 
@@ -279,13 +280,15 @@ class HeldResponse {
     );
   }
 
-  #proceed({ setCookie, noStore }: Settlement): void {
+  #proceed(settlement: Settlement): void {
     const response = this.#response;
     this.#freeHead();
     this.#phase = "settled";
     if (this.#head !== undefined) Object.assign(response, this.#head);
+    const { setCookie } = settlement;
     if (setCookie.length > 0) addCookies(response, setCookie);
-    if (noStore) response.setHeader("Cache-Control", "no-store");
+    for (const [name, value] of cacheHeaders(settlement, (name) => response.getHeader(name)))
+      response.setHeader(name, value);
     if (this.#hasWrittenHead && !this.#isHeadGone) this.#call("writeHead", [response.statusCode]);
     const waiting = this.#waiting;
     this.#waiting = undefined;

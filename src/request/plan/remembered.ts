@@ -129,7 +129,10 @@ function planAccepted(
       cookies.push(sessionCookie(state, session.id, successor.secret));
     }
     const seen = { lastSeenAt: now, pruneAfter: sessionPruneAfter(now, true, settings) };
-    const isTouchDue = session !== undefined && now - session.lastSeenAt >= settings.session.touchEvery;
+    const isTouchDue =
+      session !== undefined &&
+      state.facts.ahead === undefined &&
+      now - session.lastSeenAt >= settings.session.touchEvery;
     if (!isTouchDue) return { cookies, events, standing };
     return {
       touch: { sessionId: session.id, ...seen, idleDeadline: undefined, remembered: use },

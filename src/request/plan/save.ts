@@ -111,7 +111,9 @@ export function planSave(
     raise === undefined &&
     (state.intent.kind === "regenerate" || isRotationDue(state, row, now));
   const use = useOf(state, row, now);
-  const isTouchDue = now - row.lastSeenAt >= settings.session.touchEvery || use?.confirm !== undefined;
+  const isTouchDue =
+    state.facts.ahead === undefined &&
+    (now - row.lastSeenAt >= settings.session.touchEvery || use?.confirm !== undefined);
   // Told once: from here on the row says where the session is used now.
   const moves =
     state.hasMoved && (row.address !== state.facts.address || row.userAgent !== state.facts.userAgent);
@@ -200,5 +202,6 @@ function useOf(state: RequestState, row: SessionRow, now: number): RememberedUse
 
 function isRotationDue(state: RequestState, row: SessionRow, now: number): boolean {
   const { rotateEvery } = state.core.settings.session;
-  return rotateEvery !== undefined && !state.facts.script && now - row.secretAt >= rotateEvery;
+  const { script, ahead } = state.facts;
+  return rotateEvery !== undefined && !script && ahead === undefined && now - row.secretAt >= rotateEvery;
 }

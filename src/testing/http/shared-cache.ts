@@ -2,6 +2,8 @@ import { createServer, type IncomingMessage, request as send } from "node:http";
 import type { AddressInfo } from "node:net";
 
 interface Stored {
+  /** What the answer varies by, as the request for it had it. */
+  readonly variant: readonly (readonly [string, unknown])[];
   readonly status: number;
   readonly headers: Record<string, string | string[]>;
   readonly body: Buffer;
@@ -14,19 +16,25 @@ export interface SharedCache {
   close(): Promise<void>;
 }
 
-/** A cache in front of a site, as a CDN that was told to keep all it may (RFC 9111): cookies do not hold it back. */
+/**
+ * A cache in front of a site, as a CDN that was told to keep all it may (RFC 9111): cookies do not hold it back, unless an
+ * answer varies by them.
+ */
 export async function startSharedCache(target: string): Promise<SharedCache> {
-  const kept = new Map<string, Stored>();
+  const kept = new Map<string, Stored[]>();
   const hits: string[] = [];
   const server = createServer(async (request, response) => {
     const key = `${request.method} ${request.url}`;
-    const known = kept.get(key);
+    const known = kept.get(key)?.find((stored) => isFor(stored, request));
     if (known !== undefined) hits.push(key);
     const answer = known ?? (await ask(target, request));
     const { status, headers, body } = answer;
     const mayKeep =
-      request.method === "GET" && status === 200 && !/no-store|private/i.test(controlOf(headers));
-    if (mayKeep) kept.set(key, answer);
+      request.method === "GET" &&
+      status === 200 &&
+      headers["vary"] !== "*" &&
+      !/no-store|private/i.test(controlOf(headers));
+    if (mayKeep && known === undefined) kept.set(key, [...(kept.get(key) ?? []), answer]);
     response.writeHead(status, headers).end(body);
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
@@ -42,6 +50,16 @@ export async function startSharedCache(target: string): Promise<SharedCache> {
 
 const controlOf = (headers: Stored["headers"]): string => String(headers["cache-control"] ?? "");
 
+const isFor = ({ variant }: Stored, { headers }: IncomingMessage): boolean =>
+  variant.every(([name, value]) => headers[name] === value);
+
+const variantOf = (vary: unknown, headers: IncomingMessage["headers"]): Stored["variant"] =>
+  String(vary ?? "")
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .filter((name) => name !== "")
+    .map((name) => [name, headers[name]]);
+
 const OF_THE_CONNECTION = new Set(["connection", "keep-alive", "transfer-encoding", "content-length"]);
 
 function ask(target: string, { url, method, headers }: IncomingMessage): Promise<Stored> {
@@ -53,6 +71,7 @@ function ask(target: string, { url, method, headers }: IncomingMessage): Promise
       const status = response.statusCode ?? 500;
       resolve({
         status,
+        variant: variantOf(response.headers.vary, headers),
         headers: Object.fromEntries(fields) as Stored["headers"],
         body: Buffer.concat(chunks),
       });

@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
+import type { Sending } from "./client.ts";
 import type { Stories } from "./scene.ts";
 
 const DAY = 86_400_000;
+const HOUR = 3_600_000;
+
+/** As browsers say that nobody has asked for a page yet, and a method that asks for none. */
+const AHEAD: readonly Sending[] = [
+  { headers: { "sec-purpose": "prefetch" } },
+  { headers: { "sec-purpose": "prefetch;prerender" } },
+  { headers: { purpose: "prefetch" } },
+  { method: "HEAD" },
+];
 
 /** What visitors do. */
 export const visits: Stories = {
@@ -97,6 +107,37 @@ export const visits: Stories = {
       };
       const { setCookie, text } = await ada.get("/read", { headers });
       assert.deepEqual([JSON.parse(text).outcome, setCookie.length], ["restored", 2]);
+    },
+
+  "what a browser fetches ahead, and HEAD, do not count as use": async ({ visitor, calls, wait }) => {
+    const ada = visitor();
+    await ada.post("/login");
+    wait(HOUR);
+    calls.length = 0;
+    for (const sending of AHEAD) assert.deepEqual((await ada.get("/read", sending)).setCookie, []);
+    assert.deepEqual(new Set(calls), new Set(["findSession"]));
+    calls.length = 0;
+    await ada.get("/read");
+    assert.deepEqual(calls, ["findSession", "touch"]);
+  },
+
+  "what a browser fetches ahead exchanges no token: it is refused, and the page itself is asked for again":
+    async ({ visitor, wait, calls }) => {
+      const ada = visitor();
+      await ada.post("/login?remember");
+      ada.restart();
+      wait(DAY);
+      const before = ada.cookie;
+      calls.length = 0;
+      for (const sending of AHEAD) {
+        const { status, setCookie, headers } = await ada.get("/read", sending);
+        assert.deepEqual([status, setCookie], [sending.method === "HEAD" ? 200 : 503, []]);
+        if (status === 503) assert.equal(headers["cache-control"], "no-store");
+      }
+      assert.deepEqual(new Set(calls), new Set(["findRemembered"]));
+      assert.equal(ada.cookie, before);
+      assert.equal(((await ada.json("/read")) as { outcome: string }).outcome, "restored");
+      assert.equal((await ada.get("/read", AHEAD[0])).status, 200);
     },
 
   "leaving clears every cookie and ends what they stood for": async ({ visitor, psession }) => {

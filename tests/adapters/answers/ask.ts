@@ -36,7 +36,9 @@ export function ask(
     call.on("error", reject).on("response", (response) => {
       const chunks: Buffer[] = [];
       const done = (why?: string) => {
-        const fields = Object.entries(response.headers).filter(([name]) => !VARYING.has(name));
+        const fields = Object.entries(response.headers)
+          .map(([name, value]) => [name, name === "vary" ? besidesCookie(value) : value] as const)
+          .filter(([name, value]) => value !== undefined && !VARYING.has(name));
         resolve({
           status: response.statusCode,
           message: response.statusMessage,
@@ -53,6 +55,13 @@ export function ask(
     call.end();
   });
 }
+
+/** What an answer varies by besides the session's cookie. */
+const besidesCookie = (vary: unknown): string | undefined =>
+  String(vary)
+    .split(", ")
+    .filter((name) => name !== "Cookie")
+    .join(", ") || undefined;
 
 function unpacked(body: Buffer, encoding: string): string {
   if (body.length === 0) return "";

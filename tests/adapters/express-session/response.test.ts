@@ -150,7 +150,10 @@ describe.each(KEEPERS)("a response %s", (_, options) => {
   test("that sets our cookie is not cached, unless the application says otherwise", async () => {
     expect((await (await begin()).get("/existing")).headers.get("cache-control")).toBe("no-store");
     const other = await begin(() => {}, { noStore: false });
-    expect((await other.get("/existing")).headers.get("cache-control")).toBeNull();
+    expect((await other.get("/existing")).headers.get("cache-control")).toBe("private");
+    const silent = await begin(() => {}, { noStore: false, caching: "off" });
+    const { headers } = await silent.get("/existing");
+    expect([headers.get("cache-control"), headers.get("vary")]).toEqual([null, null]);
   });
 
   test.each(["before", "after"])("is compressed by a middleware %s ours", async (where) => {

@@ -1,0 +1,52 @@
+/** Where a request keeps what it has as `session` and `sessionID`, and that somebody asked for one of them. */
+const KEPT = { session: Symbol("psession.session"), sessionID: Symbol("psession.sessionID") } as const;
+const LOOKED = Symbol("psession.looked");
+
+type Name = keyof typeof KEPT;
+interface Watched {
+  [LOOKED]?: boolean;
+  [kept: symbol]: unknown;
+  session?: unknown;
+  sessionID?: unknown;
+}
+
+/** The same for all requests, as a response's `HOLDING` is. */
+const WATCHING: PropertyDescriptorMap & ThisType<Watched> = {
+  session: watching("session"),
+  sessionID: watching("sessionID"),
+};
+
+function watching(name: Name): PropertyDescriptor & ThisType<Watched> {
+  return {
+    configurable: true,
+    enumerable: true,
+    get() {
+      this[LOOKED] = true;
+      return this[KEPT[name]];
+    },
+    set(value: unknown) {
+      this[LOOKED] = true;
+      this[KEPT[name]] = value;
+    },
+  };
+}
+
+/** From here on it is known of a request whether somebody looked at its session. */
+export function watch(request: object): void {
+  const watched = request as Watched;
+  for (const name of ["session", "sessionID"] as const) watched[KEPT[name]] = watched[name];
+  watched[LOOKED] = false;
+  Object.defineProperties(request, WATCHING);
+}
+
+/** What was taken away was looked at. */
+export const wasLookedAt = (request: object): boolean =>
+  (request as Watched)[LOOKED] !== false || !Object.hasOwn(request, "session");
+
+/** The session of a request, for who only wants to know whether there is one. */
+export function sessionIn(request: object): unknown {
+  const { [LOOKED]: looked } = request as Watched;
+  const { session } = request as Watched;
+  if (looked !== undefined) (request as Watched)[LOOKED] = looked;
+  return session;
+}
