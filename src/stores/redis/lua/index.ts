@@ -45,7 +45,7 @@ const PLAIN = `${NUMBERS}${KEYS_OF_OTHERS}`;
 export const scripts = {
   find: script(ROWS, FIND),
   insert: script(PLAIN, HEADS, NAMES, INDEXES, SWEEPS, MARKS, INSERT),
-  save: script(PLAIN, HEADS, INDEXES, SAVE),
+  save: script(PLAIN, HEADS, SAVE),
   apply: script(ROWS, USERS, NEEDS, MARKS, APPLY),
   mark: script(PLAIN, MARKS, MARK),
   touch: script(ROWS, INDEXES, NEEDS, TOUCH),

@@ -66,6 +66,9 @@ local function put(head, fields)
   end
 end
 
+-- Options that were raised since may let a row live longer than its index was told.
+local function outgrows(head) return math.max(num(head.ab), num(head.pr)) > num(head.ix) end
+
 -- Every write gives the row its expiry anew: without one it would stay for ever.
 local function write_row(key, head, data)
   local value, kept = cjson.encode(head), finite(head.pr)

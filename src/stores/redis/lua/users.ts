@@ -40,9 +40,6 @@ local function horizon(head, last)
   return math.max(kept, absolute + math.max(0, kept - (finite(last) or kept)))
 end
 
--- Options that were raised since may let a row live longer than its index was told.
-local function outgrows(head) return math.max(num(head.ab), num(head.pr)) > num(head.ix) end
-
 -- So many handles side by side, from a place that chance has chosen: each has the same chance, those at the ends too.
 local function some_of(key, count, most)
   local _, micros = clock()
