@@ -754,7 +754,10 @@ export class Session<Data extends object = SessionData> {
       const row = await this.#state.core.settings.store.findSession(id);
       return row?.userId === userId ? this.#readable(userId, () => row.data) : undefined;
     } catch (error) {
-      if (!(error instanceof PsessionError && error.code === "data_unreadable")) throw error;
+      const isUnreadable =
+        error instanceof PsessionError &&
+        (error.code === "data_unreadable" || error.code === "store_misread");
+      if (!isUnreadable) throw error;
       return this.#unreadable(userId);
     }
   }

@@ -11,6 +11,7 @@ import type {
   RememberedUse,
   Touch,
   UserEntry,
+  UserId,
 } from "../store.ts";
 import type { Keys } from "./keys.ts";
 import { listOf, misread, numberOf, textsOf, wordOf } from "./replies.ts";
@@ -23,6 +24,8 @@ import {
   loginHead,
   newLoginHead,
   newSessionHead,
+  readLogin,
+  readSession,
   sessionHead,
   tombstone,
 } from "./rows.ts";
@@ -141,11 +144,20 @@ export function idsOf({ rotate, hold, stray, remember, insert, update, use }: Om
   };
 }
 
-/** An ending as its script reads it. */
-export const encodeOrder = (selector: EndSelector): string => {
+/** The tags whose indexes a change may write or look at. */
+export const tagsOf = ({ remember, insert, update, caps = [] }: Change): readonly (string | undefined)[] => [
+  remember?.tag,
+  insert?.tag,
+  update?.set.tag,
+  ...caps.map(({ tag }) => tag),
+];
+
+/** An ending as its script reads it. `owned`: the handle is the user's, whatever its row says. */
+export const encodeOrder = (selector: EndSelector, owned?: boolean): string => {
   const { handle, userId, except, realm, lastUsedBefore } = selector;
   return JSON.stringify({
     handle,
+    owned,
     user: userId === undefined ? undefined : encodeUser(userId),
     except,
     realm,
@@ -173,9 +185,14 @@ export function assertSiblings(ids: readonly string[]): void {
   );
 }
 
-export type Answer =
-  | ChangeResult
-  | { readonly missing: { readonly user: string; readonly deadline: number; readonly handles: string[] } };
+export type Answer = ChangeResult | { readonly missing: Missing };
+
+/** What an index has to have, which is named without the prefix. */
+export interface Missing {
+  readonly index: string;
+  readonly deadline: number;
+  readonly handles: readonly string[];
+}
 
 const LOST = [
   "rotation",
@@ -196,8 +213,8 @@ export function decodeResult([word, ...rest]: readonly string[]): ChangeResult {
 export function decodeAnswer(reply: unknown): Answer {
   const words = textsOf(reply);
   if (words[0] !== "index") return decodeResult(words);
-  const [, user = "", deadline, ...handles] = words;
-  return { missing: { user, deadline: numberOf(deadline), handles } };
+  const [, index = "", deadline, ...handles] = words;
+  return { missing: { index, deadline: numberOf(deadline), handles } };
 }
 
 /** Four words each: session, login, user, reason; empty for none. */
@@ -222,15 +239,16 @@ export interface Listing {
   readonly stale: string[];
 }
 
-export function decodeListing(reply: unknown): Listing {
+/** `ofList`: whose list it is. */
+export function decodeListing(reply: unknown, ofList?: UserId): Listing {
   const [stale, found] = listOf(reply);
   const words = textsOf(found);
   if (words.length % 4 !== 0) throw misread("a list of another length came");
   const entries: UserEntry[] = [];
   for (let at = 0; at < words.length; at += 4) {
     const [sessionId = "", session = "", loginId = "", login = ""] = words.slice(at, at + 4);
-    const row = loginId === "" ? undefined : decodeLogin(loginId, login);
-    if (sessionId !== "") entries.push({ session: decodeSession(sessionId, session), login: row });
+    const row = loginId === "" ? undefined : readLogin(loginId, login, ofList);
+    if (sessionId !== "") entries.push({ session: readSession(sessionId, session, ofList), login: row });
     else if (row !== undefined) entries.push({ session: undefined, login: row });
   }
   return { entries, stale: textsOf(stale) };

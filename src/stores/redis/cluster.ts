@@ -17,19 +17,23 @@ import type {
 } from "../store.ts";
 import { Turns } from "../turns.ts";
 import {
-  decodeAnswer,
   decodeEnded,
   decodeListing,
   encodeChange,
   encodeOrder,
   idsOf,
+  type Missing,
   rowKeys,
 } from "./changes.ts";
+import { endByHandle } from "./handle.ts";
+import { withIndexes, writeIndex } from "./indexes.ts";
+import { partsOf, tagIndex, userIndex } from "./keys.ts";
 import { scripts } from "./lua/index.ts";
 import { isOutdated } from "./marks.ts";
 import { insertPlain } from "./plain.ts";
+import { withTagIndex, withUserIndex } from "./remake.ts";
 import { numberOf, textsOf, wordOf } from "./replies.ts";
-import { encodeUser, tombstone } from "./rows.ts";
+import { decodeUser, encodeUser, hasDeadlines, horizonOf, tombstone } from "./rows.ts";
 import type { Server } from "./server.ts";
 import { perSlot } from "./slots.ts";
 import type { Writer } from "./writer.ts";
@@ -59,10 +63,9 @@ export class ClusterWriter implements Writer {
   }
 
   insert(row: SessionRow, proof: Proof | undefined, deadline: number): Promise<ChangeResult> {
-    const { id, userId, absoluteDeadline } = row;
+    const { userId } = row;
     return this.#proved({ insert: row, proof }, deadline, async () => {
-      if (userId !== undefined)
-        await this.#index(encodeUser(userId), absoluteDeadline, [`s:${id}`], deadline);
+      if (userId !== undefined) await this.#tell(foreseen({ insert: row }), deadline);
       return insertPlain(this.#server, row, deadline);
     });
   }
@@ -90,7 +93,7 @@ export class ClusterWriter implements Writer {
     if (made !== undefined) {
       const pruneAfter = remember?.pruneAfter ?? insert?.pruneAfter ?? proof.provedAt + TOMBSTONE;
       const ending = { reason: "outdated", at: proof.provedAt, pruneAfter };
-      await this.end({ handle: made.id, ...ending }, this.#server.deadline());
+      await this.end({ handle: made.id, ...ending });
     }
     return outdated;
   }
@@ -103,38 +106,55 @@ export class ClusterWriter implements Writer {
     return this.#turns.take(user, () => this.#applyCapped(change, first.userId, caps, deadline));
   }
 
-  async end(selector: EndSelector, deadline: number): Promise<Ended[]> {
-    const { keys } = this.#server;
+  end(selector: EndSelector): Promise<Ended[]> {
     const { handle, userId } = selector;
-    const order = encodeOrder(selector);
-    if (handle !== undefined) {
-      const named = [keys.session(handle), keys.login(handle)] as const;
-      return decodeEnded(textsOf(await this.#server.run(scripts.end, named, [order], deadline)));
-    }
-    const handles = await this.#handles(userId === undefined ? "" : encodeUser(userId), deadline);
-    const replies = await perSlot(this.#server, [...handles.keys()], (key, ofSlot) =>
+    if (handle !== undefined) return endByHandle(this.#server, handle, selector);
+    const user = userId === undefined ? "" : encodeUser(userId);
+    return withUserIndex(this.#server, user, async () => {
+      const deadline = this.#server.deadline();
+      const handles = await this.#handles(userIndex(user), deadline);
+      return this.#endSome([...handles.keys()], encodeOrder(selector), deadline);
+    });
+  }
+
+  async #endSome(handles: readonly string[], order: string, deadline: number): Promise<Ended[]> {
+    const replies = await perSlot(this.#server, handles, (key, ofSlot) =>
       this.#server.run(scripts.end, [key], [order, ...ofSlot], deadline),
     );
     return replies.flatMap((reply) => decodeEnded(textsOf(reply)));
   }
 
-  async list(userId: UserId, deadline: number): Promise<ListedEntry[]> {
+  list(userId: UserId): Promise<ListedEntry[]> {
     const user = encodeUser(userId);
-    return this.#look(user, await this.#handles(user, deadline), deadline);
+    return withUserIndex(this.#server, user, () =>
+      this.#listOf(user, userIndex(user), this.#server.deadline()),
+    );
+  }
+
+  async #listOf(user: string, index: string, deadline: number): Promise<ListedEntry[]> {
+    return this.#look(user, index, await this.#handles(index, deadline), deadline);
   }
 
   /** The devices that these handles lead to; those that lead to none are taken out of the index. */
-  async #look(user: string, handles: ReadonlyMap<string, string>, deadline: number): Promise<ListedEntry[]> {
+  async #look(
+    user: string,
+    index: string,
+    handles: ReadonlyMap<string, string>,
+    deadline: number,
+  ): Promise<ListedEntry[]> {
     const replies = await perSlot(this.#server, [...handles.keys()], (key, ofSlot) =>
       this.#server.run(scripts.list, [key], [user, ...ofSlot], deadline),
     );
-    const listings = replies.map(decodeListing);
+    const userId = decodeUser(user);
+    const listings = replies.map((reply) => decodeListing(reply, userId));
     const stale = listings.flatMap((listing) =>
       listing.stale.flatMap((handle) => [handle, handles.get(handle) ?? ""]),
     );
     // Tidying up is no part of the answer.
     if (stale.length > 0)
-      await this.#server.run(scripts.forget, [this.#server.keys.user(user)], stale, deadline).catch(() => {});
+      await this.#server
+        .run(scripts.forget, [this.#server.keys.index(index)], stale, deadline)
+        .catch(() => {});
     return listings.flatMap(({ entries }) => entries.map(listed));
   }
 
@@ -167,35 +187,46 @@ export class ClusterWriter implements Writer {
     const [first, ...rest] = rowKeys(change, keys);
     if (first === undefined) return { done: true, ended: [] };
     const { change: encoded, data } = encodeChange(change);
-    const indexed: Record<string, string> = {};
-    for (const { user, deadline: until, handles } of foreseen(change)) {
-      await this.#index(user, until, handles, deadline);
-      indexed[user] = String(until);
-    }
-    while (true) {
-      const args = [JSON.stringify({ ...encoded, apart: true, indexed }), data];
-      const answer = decodeAnswer(await this.#server.run(scripts.apply, [first, ...rest], args, deadline));
-      if (!("missing" in answer)) return answer;
-      // Only the row knew whose it is, or until when its login runs.
-      const { user, deadline: until, handles } = answer.missing;
-      await this.#index(user, until, handles, deadline);
-      indexed[user] = String(until);
-    }
+    const expected = foreseen(change);
+    await this.#tell(expected, deadline);
+    return withIndexes(
+      this.#server,
+      deadline,
+      expected,
+      (told) =>
+        this.#server.run(
+          scripts.apply,
+          [first, ...rest],
+          [JSON.stringify({ ...encoded, ...told }), data],
+          deadline,
+        ),
+      (missing) => this.#tell([missing], deadline),
+    );
   }
 
-  async #index(user: string, until: number, handles: readonly string[], deadline: number): Promise<number> {
-    const key = this.#server.keys.user(user);
-    const count = numberOf(
-      await this.#server.run(scripts.index, [key], [String(until), ...handles], deadline),
+  async #tell(missing: readonly Missing[], deadline: number): Promise<void> {
+    await Promise.all(missing.map((one) => this.#index(one, deadline)));
+  }
+
+  async #index(missing: Missing, deadline: number): Promise<void> {
+    const { index } = missing;
+    const { user, tag } = partsOf(index);
+    const count = await withTagIndex(
+      this.#server,
+      user,
+      [tag],
+      () => this.list(decodeUser(user)),
+      () => writeIndex(this.#server, missing, deadline),
     );
     // A list tidies up: also for users who sign in often and never look at their devices.
-    if (count > SWEEP_FROM && count % SWEEP_EVERY < 2) await this.#sweep(key, user, deadline).catch(() => {});
-    return count;
+    if (count > SWEEP_FROM && count % SWEEP_EVERY < 2)
+      await this.#sweep(user, index, deadline).catch(() => {});
   }
 
-  async #sweep(key: string, user: string, deadline: number): Promise<void> {
+  async #sweep(user: string, index: string, deadline: number): Promise<void> {
+    const key = this.#server.keys.index(index);
     const some = await this.#server.run(scripts.readSome, [key], [String(SWEEP)], deadline);
-    await this.#look(user, handlesIn(some), deadline);
+    await this.#look(user, index, handlesIn(some), deadline);
   }
 
   /**
@@ -214,11 +245,12 @@ export class ClusterWriter implements Writer {
     const owner = randomBytes(16).toString("base64url");
     await this.#lock(key, owner, deadline);
     try {
-      if (!(await this.#mayBeFull(user, caps, deadline))) return await this.#apply(change, deadline);
+      const indexes = await this.#indexesOf(user, caps, deadline);
+      if (indexes.length === 0) return await this.#apply(change, deadline);
       const spared = { sessionId: change.insert?.id ?? change.update?.id, loginId: change.remember?.id };
       if (caps.some(({ overflow }) => overflow === "refuse")) {
-        const before = (await this.list(userId, deadline)).filter(
-          (entry) => !isEndedBy(entry, change.end ?? []),
+        const before = (await this.#devicesIn(user, indexes, deadline)).filter(
+          (entry) => isReadable(entry) && !isEndedBy(entry, change.end ?? []),
         );
         const isFull = excessOf(before, caps, spared).some(
           ({ cap, excess }) => cap.overflow === "refuse" && excess.length > 0,
@@ -228,12 +260,9 @@ export class ClusterWriter implements Writer {
       const result = await this.#apply(change, deadline);
       if (!result.done) return result;
       const ended = [...result.ended];
-      for (const { cap, excess } of excessOf(await this.list(userId, deadline), caps, spared)) {
-        const json = JSON.stringify({ user, except: spared.sessionId, tombstone: tombstone(cap) });
-        const replies = await perSlot(this.#server, excess.flatMap(handlesOf), (slotKey, ofSlot) =>
-          this.#server.run(scripts.end, [slotKey], [json, ...ofSlot], deadline),
-        );
-        ended.push(...replies.flatMap((reply) => decodeEnded(textsOf(reply))));
+      for (const { cap, excess } of excessOf(await this.#devicesIn(user, indexes, deadline), caps, spared)) {
+        const order = JSON.stringify({ user, except: spared.sessionId, tombstone: tombstone(cap) });
+        ended.push(...(await this.#endSome(excess.flatMap(handlesOf), order, deadline)));
       }
       return { done: true, ended };
     } finally {
@@ -243,12 +272,31 @@ export class ClusterWriter implements Writer {
     }
   }
 
-  /** A device has a handle at least: fewer handles than the caps allow, with the two that a change makes, need no look. */
-  async #mayBeFull(user: string, caps: readonly Cap[], deadline: number): Promise<boolean> {
-    if (caps.some(({ tag }) => tag !== undefined)) return true;
-    const index = this.#server.keys.user(user);
-    const count = numberOf(await this.#server.send(index, ["ZCARD", index], deadline));
-    return caps.some(({ most }) => count + 2 > most);
+  /**
+   * Those that a cap has to look at: of its tag, or of all that the user has. A device has a handle at least: fewer handles
+   * than a cap allows, with the two that a change makes, need no look.
+   */
+  async #indexesOf(user: string, caps: readonly Cap[], deadline: number): Promise<string[]> {
+    const indexes = new Set(caps.flatMap(({ tag }) => (tag === undefined ? [] : tagIndex(user, tag))));
+    const limits = caps.flatMap(({ tag, most }) => (tag === undefined ? most : []));
+    const key = this.#server.keys.user(user);
+    const count =
+      limits.length === 0 ? 0 : numberOf(await this.#server.run(scripts.count, [key], [], deadline));
+    if (limits.some((most) => count + 2 > most)) indexes.add(userIndex(user));
+    return [...indexes];
+  }
+
+  /** Each once: a device of a tag is in two indexes. One that cannot be read is of the tag in whose index it is. */
+  async #devicesIn(user: string, indexes: readonly string[], deadline: number): Promise<ListedEntry[]> {
+    const found = new Map<string | undefined, ListedEntry>();
+    for (const index of indexes) {
+      const { tag } = partsOf(index);
+      for (const entry of await this.#listOf(user, index, deadline)) {
+        const id = (entry.session ?? entry.login)?.id;
+        if (!found.has(id)) found.set(id, isReadable(entry) ? entry : tagged(entry, tag));
+      }
+    }
+    return [...found.values()];
   }
 
   async #lock(key: string, owner: string, deadline: number): Promise<void> {
@@ -256,9 +304,10 @@ export class ClusterWriter implements Writer {
     while (wordOf(await take(), ["yes", "no"]) !== "yes") await wait(2 + Math.random() * 20);
   }
 
-  /** Handles of a user's index, with when they were added. */
-  async #handles(user: string, deadline: number): Promise<Map<string, string>> {
-    return handlesIn(await this.#server.run(scripts.readIndex, [this.#server.keys.user(user)], [], deadline));
+  /** Handles of an index, with when they were added. */
+  async #handles(index: string, deadline: number): Promise<Map<string, string>> {
+    const key = this.#server.keys.index(index);
+    return handlesIn(await this.#server.run(scripts.readIndex, [key], [], deadline));
   }
 }
 
@@ -270,28 +319,28 @@ function handlesIn(reply: unknown): Map<string, string> {
   return handles;
 }
 
-interface Foreseen {
-  readonly user: string;
-  readonly deadline: number;
-  readonly handles: readonly string[];
-}
-
 /** What a change will want in the indexes of users, as far as it says so itself. */
-function foreseen({ remember, insert, update }: Change): Foreseen[] {
+function foreseen({ remember, insert, update }: Change): Missing[] {
+  const { absoluteDeadline = 0, pruneAfter = 0, lastSeenAt = pruneAfter } = update?.set ?? {};
   const deadline = Math.max(
-    remember?.absoluteDeadline ?? 0,
-    insert?.absoluteDeadline ?? 0,
-    update?.set.absoluteDeadline ?? 0,
+    remember === undefined ? 0 : horizonOf(remember, remember.lastUsedAt),
+    insert === undefined ? 0 : horizonOf(insert, insert.lastSeenAt),
+    horizonOf({ absoluteDeadline, pruneAfter }, lastSeenAt),
   );
   const all = [
-    { userId: remember?.userId, handle: `l:${remember?.id}` },
-    { userId: insert?.userId, handle: `s:${insert?.id}` },
-    { userId: update?.set.userId, handle: `s:${update?.id}` },
-  ].flatMap(({ userId, handle }) => (userId === undefined ? [] : { user: encodeUser(userId), handle }));
-  return [...Map.groupBy(all, ({ user }) => user)].map(([user, ofUser]) => ({
-    user,
-    deadline,
-    handles: ofUser.map(({ handle }) => handle),
+    { ...remember, handle: `l:${remember?.id}` },
+    { ...insert, handle: `s:${insert?.id}` },
+    { ...update?.set, handle: `s:${update?.id}` },
+  ].flatMap(({ userId, tag, handle }) => {
+    if (userId === undefined) return [];
+    const user = encodeUser(userId);
+    const indexes = [userIndex(user), ...(tag === undefined ? [] : [tagIndex(user, tag)])];
+    return indexes.map((index) => ({ index, handle }));
+  });
+  return [...Map.groupBy(all, ({ index }) => index)].map(([index, ofIndex]) => ({
+    index,
+    deadline: Math.ceil(deadline),
+    handles: ofIndex.map(({ handle }) => handle),
   }));
 }
 
@@ -313,3 +362,11 @@ const handlesOf = ({ session, login }: ListedEntry): string[] => [
   ...(session === undefined ? [] : [`s:${session.id}`]),
   ...(login === undefined ? [] : [`l:${login.id}`]),
 ];
+
+const isReadable = ({ session, login }: ListedEntry): boolean =>
+  [session, login].some((row) => row !== undefined && hasDeadlines(row));
+
+const tagged = (entry: ListedEntry, tag: string | undefined): ListedEntry =>
+  entry.session === undefined
+    ? { session: undefined, login: { ...entry.login, tag } }
+    : { session: { ...entry.session, tag }, login: entry.login };

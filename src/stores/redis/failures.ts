@@ -1,5 +1,5 @@
 import { PsessionError, reasonOf } from "../../errors.ts";
-import { damaged } from "./replies.ts";
+import { DamagedIndex, damaged } from "./replies.ts";
 
 const IN_CLUSTER =
   "The Redis server is part of a cluster and has not these keys: give redisStore a cluster client (createCluster of node-redis, Cluster of ioredis). If it is one, the cluster's nodes do not agree about who has what.";
@@ -25,20 +25,23 @@ const SENTENCES: Readonly<Record<string, string>> = {
   MOVED: IN_CLUSTER,
   ASK: IN_CLUSTER,
   CROSSSLOT: IN_CLUSTER,
-  WRONGTYPE: "A key with psession's prefix holds something else: choose a prefix of psession's own.",
 };
 
 /** What our scripts say of a row that they cannot read; they name its key. */
-const DAMAGED = /damaged row: (\S+)/;
+const DAMAGED = /damaged (row|index): <(.*)>/s;
 
-/** Whatever a driver threw, as `store_unavailable`, or `store_misread` where the server has something else there, with a sentence that says what to do. */
-export function unavailable(error: unknown): PsessionError {
+/**
+ * Whatever a driver threw, as `store_unavailable`, or `store_misread` where the server has something else there, with a
+ * sentence that says what to do. `key`: which the command was about.
+ */
+export function unavailable(error: unknown, key?: string): PsessionError {
   if (error instanceof PsessionError) return error;
   const cause = withoutArguments(error);
-  const key = DAMAGED.exec(cause.message)?.[1];
-  if (key !== undefined) return damaged(`The key ${key}`);
-  const code = wordOf(cause.message) === "WRONGTYPE" ? "store_misread" : "store_unavailable";
-  return new PsessionError(code, sentenceOf(error, cause.message), { cause });
+  const [, kind, name] = DAMAGED.exec(cause.message) ?? [];
+  if (name !== undefined) return kind === "index" ? new DamagedIndex(name) : damaged(`The key ${name}`);
+  if (wordOf(cause.message) === "WRONGTYPE")
+    return damaged(key === undefined ? "A key with psession's prefix" : `The key ${key}`);
+  return new PsessionError("store_unavailable", sentenceOf(error, cause.message), { cause });
 }
 
 export function timedOut(timeout: number): PsessionError {

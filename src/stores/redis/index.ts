@@ -169,10 +169,9 @@ class RedisStore implements Store {
     const target = targetOf(selector);
     if (target === "nothing") return [];
     if (userId !== undefined) assertUserId(userId, this.userIds);
-    const deadline = this.#server.deadline();
-    if (mark !== undefined) await setMark(this.#server, mark, deadline);
+    if (mark !== undefined) await setMark(this.#server, mark, this.#server.deadline());
     if (target === "everyone") return endEveryone(this.#server, selector);
-    return this.#writer.end(selector, deadline);
+    return this.#writer.end(selector);
   }
 
   async nameDevice({ handle, userId, name }: Naming): Promise<boolean> {
@@ -186,7 +185,7 @@ class RedisStore implements Store {
 
   async list(userId: UserId): Promise<readonly ListedEntry[]> {
     assertUserId(userId, this.userIds);
-    return this.#writer.list(userId, this.#server.deadline());
+    return this.#writer.list(userId);
   }
 
   clock = async (): Promise<number> => {

@@ -24,7 +24,17 @@ export class Keys {
 
   /** The handles of a user, given as rows write users. */
   user(user: string): string {
-    return `${this.prefix}u:${user}`;
+    return this.index(userIndex(user));
+  }
+
+  /** The handles of a user's devices of one tag. */
+  tag(user: string, tag: string): string {
+    return this.index(tagIndex(user, tag));
+  }
+
+  /** By a name as scripts give it. */
+  index(name: string): string {
+    return `${this.prefix}${name}`;
   }
 
   /** Held while a user's devices are counted and ended in a cluster. */
@@ -58,4 +68,19 @@ export class Keys {
   endOf(key: string): string {
     return String(Buffer.byteLength(key) - this.#prefixBytes);
   }
+}
+
+export const userIndex = (user: string): string => `u:${user}`;
+
+export const tagIndex = (user: string, tag: string): string =>
+  `tag:${Buffer.byteLength(user)}:${user}:${tag}`;
+
+/** Whose an index is, and of which tag. */
+export function partsOf(index: string): { readonly user: string; readonly tag: string | undefined } {
+  const [, kind, rest = ""] = /^(u|tag):(.*)$/s.exec(index) ?? [];
+  if (kind === "u") return { user: rest, tag: undefined };
+  const colon = rest.indexOf(":");
+  const bytes = Buffer.from(rest.slice(colon + 1));
+  const length = Number(rest.slice(0, colon));
+  return { user: bytes.toString("utf8", 0, length), tag: bytes.toString("utf8", length + 1) };
 }

@@ -2,7 +2,7 @@ import type { Change, ChangeResult, Proof, RememberedUse, SessionRow, SessionUpd
 import { assertSiblings, decodeResult, encodeRotation, nextCall, usedHead } from "./changes.ts";
 import { scripts } from "./lua/index.ts";
 import { textsOf } from "./replies.ts";
-import { newSessionHead, sessionHead } from "./rows.ts";
+import { horizonOf, newSessionHead, sessionHead } from "./rows.ts";
 import type { Server } from "./server.ts";
 
 /** A session that stays with its user and its login, which is rotated or used besides. */
@@ -38,7 +38,7 @@ export async function insertPlain(
   indexKey?: string,
   proof?: Proof,
 ): Promise<ChangeResult> {
-  const until = String(Math.ceil(row.absoluteDeadline));
+  const until = String(Math.ceil(horizonOf(row, row.lastSeenAt)));
   const by = nextCall();
   const head = { ...newSessionHead(row), by, ...(row.userId === undefined ? {} : { ix: until }) };
   const key = server.keys.session(row.id);

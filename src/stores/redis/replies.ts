@@ -22,6 +22,24 @@ export const damaged = (where: string): PsessionError =>
     `${where} in Redis is damaged, or none of psession's. Delete it, or choose a prefix of psession's own (option prefix).`,
   );
 
+/** An index is only where to look, so it can be made anew: `remake.ts`. */
+export class DamagedIndex extends PsessionError {
+  readonly #key: string;
+
+  constructor(key: string) {
+    super(
+      "store_misread",
+      `The key ${key} in Redis, psession's index of a user's devices, holds something else. Do not delete it: the user's devices would be out of reach. Listing or revoking the user's devices makes it anew from the sessions themselves. If it is none of psession's, choose a prefix of psession's own (option prefix).`,
+    );
+    this.#key = key;
+  }
+
+  /** Whether it is the one of this name. */
+  is(name: string): boolean {
+    return this.#key.endsWith(name);
+  }
+}
+
 /** Clients may be set up to give bytes. Undefined for what is no text. */
 function textIn(reply: unknown): string | undefined {
   if (typeof reply === "string") return reply;

@@ -109,63 +109,131 @@ const LOGIN_FIELDS = Object.entries<Field<unknown>>(LOGIN as AnyFields);
 export function decodeSession(id: string, raw: string): SessionRow {
   const end = raw.indexOf("\n");
   const head = parsed(end < 0 ? "" : raw.slice(0, end), "session", id);
-  const row: SessionRow = {
-    id,
-    secret: bytesOf(head["se"]),
-    secretAt: numberIn(head["sa"]),
-    previousSecret: ifThere(head["ps"], bytesOf),
-    retiredSecret: ifThere(head["rs"], bytesOf),
-    fence: numberIn(head["fe"]),
-    rememberedId: head["re"],
-    userId: ifThere(head["us"], decodeUser),
-    level: head["le"] as Level,
-    authenticatedAt: ifThere(head["au"], numberIn),
-    confirmFrom: ifThere(head["cf"], numberIn),
-    data: raw.slice(end + 1),
-    version: numberIn(head["ve"]),
-    createdAt: numberIn(head["cr"]),
-    beganAt: numberIn(head["ba"]),
-    lastSeenAt: numberIn(head["ls"]),
-    idleDeadline: numberIn(head["id"]),
-    absoluteDeadline: numberIn(head["ab"]),
-    userAgent: head["ua"],
-    address: head["ad"],
-    name: head["na"],
-    tag: head["ta"],
-    pruneAfter: numberIn(head["pr"]),
-  };
+  const row = sessionOf(id, head, ifThere(head["us"], decodeUser), raw.slice(end + 1));
   if (!isSession(row)) throw damaged(`The session ${id}`);
   return row;
 }
 
+const sessionOf = (id: string, head: Head, userId: UserId | undefined, data: string): SessionRow => ({
+  id,
+  secret: bytesOf(head["se"]),
+  secretAt: numberIn(head["sa"]),
+  previousSecret: ifThere(head["ps"], bytesOf),
+  retiredSecret: ifThere(head["rs"], bytesOf),
+  fence: numberIn(head["fe"]),
+  rememberedId: head["re"],
+  userId,
+  level: head["le"] as Level,
+  authenticatedAt: ifThere(head["au"], numberIn),
+  confirmFrom: ifThere(head["cf"], numberIn),
+  data,
+  version: numberIn(head["ve"]),
+  createdAt: numberIn(head["cr"]),
+  beganAt: numberIn(head["ba"]),
+  lastSeenAt: numberIn(head["ls"]),
+  idleDeadline: numberIn(head["id"]),
+  absoluteDeadline: numberIn(head["ab"]),
+  userAgent: head["ua"],
+  address: head["ad"],
+  name: head["na"],
+  tag: head["ta"],
+  pruneAfter: numberIn(head["pr"]),
+});
+
 export function decodeLogin(id: string, raw: string): RememberedRow {
   const head = parsed(raw, "login", id);
-  const row: RememberedRow = {
-    id,
-    userId: decodeUser(head["us"] ?? ""),
-    token: bytesOf(head["to"]),
-    previous: ifThere(head["pv"], bytesOf),
-    superseded: ifThere(head["su"], bytesOf),
-    supersededAt: ifThere(head["sw"], numberIn),
-    salt: bytesOf(head["sl"]),
-    keyId: head["ke"] ?? "",
-    generation: numberIn(head["ge"]),
-    rotatedAt: numberIn(head["ro"]),
-    confirmedAt: ifThere(head["ca"], numberIn),
-    strays: numberIn(head["st"]),
-    createdAt: numberIn(head["cr"]),
-    lastUsedAt: numberIn(head["lu"]),
-    idleDeadline: numberIn(head["id"]),
-    absoluteDeadline: numberIn(head["ab"]),
-    revokedAt: ifThere(head["rv"], numberIn),
-    revokedReason: head["rr"],
-    name: head["na"],
-    tag: head["ta"],
-    pruneAfter: numberIn(head["pr"]),
-  };
+  const row = loginOf(id, head, decodeUser(head["us"] ?? ""));
   if (!isLogin(row)) throw damaged(`The remembered login ${id}`);
   return row;
 }
+
+const loginOf = (id: string, head: Head, userId: UserId): RememberedRow => ({
+  id,
+  userId,
+  token: bytesOf(head["to"]),
+  previous: ifThere(head["pv"], bytesOf),
+  superseded: ifThere(head["su"], bytesOf),
+  supersededAt: ifThere(head["sw"], numberIn),
+  salt: bytesOf(head["sl"]),
+  keyId: head["ke"] ?? "",
+  generation: numberIn(head["ge"]),
+  rotatedAt: numberIn(head["ro"]),
+  confirmedAt: ifThere(head["ca"], numberIn),
+  strays: numberIn(head["st"]),
+  createdAt: numberIn(head["cr"]),
+  lastUsedAt: numberIn(head["lu"]),
+  idleDeadline: numberIn(head["id"]),
+  absoluteDeadline: numberIn(head["ab"]),
+  revokedAt: ifThere(head["rv"], numberIn),
+  revokedReason: head["rr"],
+  name: head["na"],
+  tag: head["ta"],
+  pruneAfter: numberIn(head["pr"]),
+});
+
+/**
+ * For those who list sessions and end them: of a damaged row what can be read, as one row must not keep its user's others
+ * alive. What cannot be read is 0, and a deadline the last moment there is, or nobody would be shown the device.
+ * `ofList`: whose list it is in.
+ */
+export function readSession(id: string, raw: string, ofList: UserId | undefined): SessionRow {
+  try {
+    return decodeSession(id, raw);
+  } catch {
+    const end = raw.indexOf("\n");
+    const head = legible(end < 0 ? "" : raw.slice(0, end));
+    const userId = legibleUser(head) ?? (head["le"] === "anonymous" ? undefined : ofList);
+    const row = mended(sessionOf(id, head, userId, raw.slice(end + 1)));
+    return { ...row, level: LEVELS.has(row.level) ? row.level : "anonymous" };
+  }
+}
+
+export function readLogin(id: string, raw: string, ofList: UserId | undefined): RememberedRow {
+  try {
+    return decodeLogin(id, raw);
+  } catch {
+    const head = legible(raw);
+    return mended(loginOf(id, head, legibleUser(head) ?? ofList ?? ""));
+  }
+}
+
+/** Whether a row that was read like that has its deadlines. */
+export const hasDeadlines = ({
+  idleDeadline,
+  absoluteDeadline,
+}: Pick<SessionRow, "idleDeadline" | "absoluteDeadline">): boolean =>
+  Math.max(idleDeadline, absoluteDeadline) < LAST;
+
+/** The last moment of a `Date`. */
+const LAST = 8.64e15;
+
+function mended<Row extends SessionRow | RememberedRow>(row: Row): Row {
+  const values = Object.entries(row).map(([name, value]) => [
+    name,
+    Number.isNaN(value) ? (name.endsWith("Deadline") ? LAST : 0) : value,
+  ]);
+  return Object.fromEntries(values) as Row;
+}
+
+/** Its fields that are text, as all of ours are. */
+function legible(text: string): Head {
+  const head = objectIn(text) ?? {};
+  return Object.fromEntries(Object.entries(head).filter(([, value]) => typeof value === "string"));
+}
+
+function legibleUser({ us }: Head): UserId | undefined {
+  try {
+    return ifThere(us, decodeUser);
+  } catch {
+    return undefined;
+  }
+}
+
+/** How long its user's index has to lead to a row: until it is gone, also after uses until its last moment. */
+export const horizonOf = (
+  { absoluteDeadline, pruneAfter }: Pick<SessionRow, "absoluteDeadline" | "pruneAfter">,
+  lastUsedAt: number,
+): number => Math.max(pruneAfter, absoluteDeadline + Math.max(0, pruneAfter - lastUsedAt));
 
 /*
  * A field that is missing or of another kind would be taken for a secret that does not fit, or a time that is over, and its
@@ -231,11 +299,18 @@ export const tombstone = ({ reason, at, pruneAfter }: Pick<EndSelector, "reason"
 
 /** The parser's own error would quote the row. */
 function parsed(raw: string, kind: "session" | "login", id: string): Head {
+  const head = objectIn(raw);
+  if (head === undefined) throw damaged(`The ${kind === "login" ? "remembered login" : kind} ${id}`);
+  return head;
+}
+
+function objectIn(text: string): Head | undefined {
   try {
-    const head: unknown = JSON.parse(raw);
-    if (typeof head === "object" && head !== null) return head as Head;
-  } catch {}
-  throw damaged(`The ${kind === "login" ? "remembered login" : kind} ${id}`);
+    const found: unknown = JSON.parse(text);
+    return typeof found === "object" && found !== null ? (found as Head) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 type AnyFields = Readonly<Record<string, Field<unknown>>>;

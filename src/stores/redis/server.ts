@@ -34,7 +34,8 @@ export class Server {
     const isSentAtOnce = this.#unanswered < MOST_AT_ONCE && this.#wire.sendsAtOnce();
     const controller = isSentAtOnce ? undefined : new AbortController();
     this.#unanswered++;
-    const answer = this.#within(deadline, () => this.#wire.send(key, args, controller?.signal), controller);
+    const send = () => this.#wire.send(key, args, controller?.signal);
+    const answer = this.#within(deadline, send, key, controller);
     answer.then(this.#answered, this.#answered);
     return answer;
   }
@@ -45,7 +46,7 @@ export class Server {
 
   /** The same for what changes nothing, and of which a few at most wait at a time: sent late it does no harm. */
   read(key: string, args: string[], deadline: number): Promise<unknown> {
-    return this.#within(deadline, () => this.#wire.send(key, args, undefined));
+    return this.#within(deadline, () => this.#wire.send(key, args, undefined), key);
   }
 
   /** The primaries. A client of a cluster knows them once it has sent something. */
@@ -64,7 +65,12 @@ export class Server {
     return this.#wire.addsKeyPrefix ? this.#wire.keyPrefix + this.keys.prefix : this.keys.prefix;
   }
 
-  #within(deadline: number, send: () => Promise<unknown>, controller?: AbortController): Promise<unknown> {
+  #within(
+    deadline: number,
+    send: () => Promise<unknown>,
+    key?: string,
+    controller?: AbortController,
+  ): Promise<unknown> {
     const left = Math.ceil(deadline - performance.now());
     if (left <= 0) return Promise.reject(timedOut(this.#timeout));
     return new Promise((resolve, reject) => {
@@ -75,7 +81,7 @@ export class Server {
       }, left);
       const failed = (error: unknown) => {
         clearTimeout(timer);
-        reject(isNoScript(error) ? error : unavailable(error));
+        reject(isNoScript(error) ? error : unavailable(error, key));
       };
       try {
         promiseOf(send()).then((reply) => {

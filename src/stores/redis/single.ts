@@ -9,9 +9,19 @@ import type {
   SessionRow,
   UserId,
 } from "../store.ts";
-import { decodeAnswer, decodeEnded, decodeListing, encodeChange, encodeOrder, rowKeys } from "./changes.ts";
+import {
+  decodeEnded,
+  decodeListing,
+  decodeResult,
+  encodeChange,
+  encodeOrder,
+  rowKeys,
+  tagsOf,
+} from "./changes.ts";
+import { endByHandle } from "./handle.ts";
 import { scripts } from "./lua/index.ts";
 import { insertPlain } from "./plain.ts";
+import { withTagIndex, withUserIndex } from "./remake.ts";
 import { listOf, textsOf, wordOf } from "./replies.ts";
 import { encodeUser } from "./rows.ts";
 import type { Server } from "./server.ts";
@@ -49,37 +59,50 @@ export class SingleWriter implements Writer {
     if (first === undefined) return { done: true, ended: [] };
     const { change: encoded, data } = encodeChange(change);
     const args = [JSON.stringify(encoded), data];
-    const answer = decodeAnswer(await this.#server.run(scripts.apply, [first, ...rest], args, deadline));
-    if ("missing" in answer) throw new Error("on a single server no index is written apart");
-    return answer;
+    const userId = users.find((user) => user !== undefined);
+    return withTagIndex(
+      this.#server,
+      userId === undefined ? "" : encodeUser(userId),
+      tagsOf(change),
+      async () => (userId === undefined ? [] : this.list(userId)),
+      async () => {
+        const reply = await this.#server.run(scripts.apply, [first, ...rest], args, deadline);
+        return decodeResult(textsOf(reply));
+      },
+    );
   }
 
-  async end(selector: EndSelector, deadline: number): Promise<Ended[]> {
-    const { keys } = this.#server;
+  end(selector: EndSelector): Promise<Ended[]> {
     const { handle, userId } = selector;
-    const order = encodeOrder(selector);
+    if (handle !== undefined) return endByHandle(this.#server, handle, selector);
     const user = userId === undefined ? "" : encodeUser(userId);
-    const named: [string, ...string[]] =
-      handle === undefined ? [keys.user(user)] : [keys.session(handle), keys.login(handle)];
-    const words = textsOf(await this.#server.run(scripts.end, named, [order], deadline));
+    return withUserIndex(this.#server, user, () => this.#endOf(user, encodeOrder(selector)));
+  }
+
+  async #endOf(user: string, order: string): Promise<Ended[]> {
+    const index = this.#server.keys.user(user);
+    const words = textsOf(await this.#server.run(scripts.end, [index], [order], this.#server.deadline()));
     if (words[0] !== MANY) return decodeEnded(words);
-    const index = named[0];
     const ended = await this.#inParts(index, (key, part) =>
       this.#server.run(scripts.end, [key, index], [order, ...part], this.#server.deadline()),
     );
     return ended.flatMap((reply) => decodeEnded(textsOf(reply)));
   }
 
-  async list(userId: UserId, deadline: number): Promise<ListedEntry[]> {
+  list(userId: UserId): Promise<ListedEntry[]> {
+    return withUserIndex(this.#server, encodeUser(userId), () => this.#listOf(userId));
+  }
+
+  async #listOf(userId: UserId): Promise<ListedEntry[]> {
     const user = encodeUser(userId);
     const index = this.#server.keys.user(user);
-    const reply = await this.#server.run(scripts.list, [index], [user], deadline);
-    if (listOf(reply).length > 1) return decodeListing(reply).entries.map(listed);
+    const reply = await this.#server.run(scripts.list, [index], [user], this.#server.deadline());
+    if (listOf(reply).length > 1) return decodeListing(reply, userId).entries.map(listed);
     wordOf(listOf(reply)[0], [MANY]);
     const parts = await this.#inParts(index, (key, part) =>
       this.#server.run(scripts.list, [key, index], [user, ...part], this.#server.deadline()),
     );
-    return parts.flatMap((part) => decodeListing(part).entries.map(listed));
+    return parts.flatMap((part) => decodeListing(part, userId).entries.map(listed));
   }
 
   /**

@@ -2,8 +2,8 @@ import { tagOf } from "../../secrets.ts";
 import { tellOfBatch } from "../../tracing.ts";
 import type { Touch } from "../store.ts";
 import { assertSiblings, encodeTouch } from "./changes.ts";
+import { withIndexes } from "./indexes.ts";
 import { scripts } from "./lua/index.ts";
-import { wordOf } from "./replies.ts";
 import type { Server } from "./server.ts";
 
 /** Touches of one script: enough to spare round trips, and no more than others can wait for. */
@@ -72,7 +72,14 @@ export class Touches {
     const [first, ...rest] = named;
     if (first === undefined) return;
     tellOfBatch(this.#store, "touch", touches.length);
-    const args = [JSON.stringify(touches.map(encodeTouch))];
-    wordOf(await this.#server.run(scripts.touch, [first, ...rest], args, deadline), ["OK"]);
+    const encoded = touches.map(encodeTouch);
+    await withIndexes(this.#server, deadline, [], (told) =>
+      this.#server.run(
+        scripts.touch,
+        [first, ...rest],
+        [JSON.stringify({ touches: encoded, ...told })],
+        deadline,
+      ),
+    );
   }
 }

@@ -1,4 +1,5 @@
 import { type AuditEntry, type AuditQuery, type AuditTrail, earliestAuditId } from "../audit.ts";
+import type { UserId } from "../store.ts";
 import { damaged, numberOf, textsOf } from "./replies.ts";
 import { decodeUser, encodeUser } from "./rows.ts";
 import type { Server } from "./server.ts";
@@ -43,7 +44,7 @@ export class RedisTrail implements AuditTrail {
       String(limit),
     ];
     const members = await this.#texts(range);
-    const byUser = Map.groupBy(members, (member) => decode(member).userId);
+    const byUser = Map.groupBy(members, userIn);
     for (const [user, own] of byUser)
       if (user !== undefined) numberOf(await this.#send(["ZREM", keys.auditOf(encodeUser(user)), ...own]));
     if (members.length > 0) numberOf(await this.#send(["ZREM", keys.audit, ...members]));
@@ -100,6 +101,15 @@ function decode(member: string): AuditEntry {
   const { at, event, handle, address, detail } = rest;
   const userId = user === undefined ? undefined : decodeUser(user);
   return { id: member.slice(0, ID_LENGTH), at, event, userId, handle, address, detail };
+}
+
+/** Of an entry that is to go: one that cannot be read goes as well, and keeps none of the others. */
+function userIn(member: string): UserId | undefined {
+  try {
+    return decode(member).userId;
+  } catch {
+    return undefined;
+  }
 }
 
 function parsed(text: string): Omit<AuditEntry, "id" | "userId"> & { user?: string } {

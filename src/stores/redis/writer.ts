@@ -14,6 +14,6 @@ export interface Writer {
   /** A session without a login, and nothing else. With a proof it has a user. */
   insert(row: SessionRow, proof: Proof | undefined, deadline: number): Promise<ChangeResult>;
   apply(change: Change, deadline: number): Promise<ChangeResult>;
-  end(selector: EndSelector, deadline: number): Promise<Ended[]>;
-  list(userId: UserId, deadline: number): Promise<ListedEntry[]>;
+  end(selector: EndSelector): Promise<Ended[]>;
+  list(userId: UserId): Promise<ListedEntry[]>;
 }

@@ -211,10 +211,10 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
     const store = redisStore({ client, prefix });
     const session = sessionRow({ userId: "ada", level: "login", absoluteDeadline: T0 });
     await store.apply({ insert: session });
-    expect(await redis.call("PEXPIRETIME", `${prefix}u:sada`)).toBe(T0 + DAY);
+    expect(await redis.call("PEXPIRETIME", `${prefix}u:sada`)).toBe(T0 + 4 * DAY);
     const update = { id: session.id, version: 1, set: { absoluteDeadline: T0 + 9 * DAY } };
     expect(await store.apply({ update })).toMatchObject({ done: true });
-    expect(await redis.call("PEXPIRETIME", `${prefix}u:sada`)).toBe(T0 + 10 * DAY);
+    expect(await redis.call("PEXPIRETIME", `${prefix}u:sada`)).toBe(T0 + 13 * DAY);
     const same = { id: session.id, version: 2, set: { absoluteDeadline: T0 + 8 * DAY } };
     commands.length = 0;
     expect(await store.apply({ update: same })).toMatchObject({ done: true });
@@ -263,6 +263,58 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
       await redis.zadd(key, "XX", old, `s:${row.id}`);
     }
     expect(await redis.zcard(key)).toBeLessThanOrEqual(48);
+  });
+
+  test("a sign-in under a tag looks at the devices of the tag alone, however many its user has", async () => {
+    const store = redisStore({ client, prefix });
+    const cap = { userId: "ada", tag: "tv", most: 1, overflow: "endOldest", ...ENDING } as const;
+    const far = { userId: "ada", most: 100_000, overflow: "endOldest", ...ENDING } as const;
+    const signIn = async () => {
+      const login = rememberedRow({ userId: "ada", tag: "tv" });
+      const session = sessionRow({ rememberedId: login.id, userId: "ada", level: "login", tag: "tv" });
+      const result = await store.apply({ remember: login, insert: session, caps: [far, cap] });
+      return { login, session, result };
+    };
+    const cost = async () => {
+      const last = await signIn();
+      commands.length = 0;
+      const { login, session, result } = await signIn();
+      expect(result).toEqual({
+        done: true,
+        ended: [
+          { sessionId: last.session.id, rememberedId: last.login.id, userId: "ada", reason: ENDING.reason },
+        ],
+      });
+      await store.end({ handle: session.id, ...ENDING });
+      expect((await store.findRemembered(login.id))?.login.revokedReason).toBe(ENDING.reason);
+      return commands.length;
+    };
+    await cost();
+    const few = await cost();
+    const others = Array.from({ length: 1000 }, () => sessionRow({ userId: "ada", level: "login" }));
+    await Promise.all(others.map((insert) => store.apply({ insert })));
+    // Now and then a sign-in looks at some of a long index, to tidy it up; never at all of it.
+    const many = [await cost(), await cost(), await cost(), await cost()];
+    expect(Math.min(...many)).toBeLessThanOrEqual(few + 2);
+    expect(Math.max(...many)).toBeLessThanOrEqual(few + 64 + 10);
+    expect(await store.list("ada")).toHaveLength(1000);
+  });
+
+  test("a session that is signed in on under another tag is found under that", async () => {
+    const store = redisStore({ client, prefix });
+    const row = sessionRow({ userId: "ada", level: "login", tag: "tv" });
+    await store.apply({ insert: row });
+    await store.apply({
+      update: { id: row.id, version: 1, owner: "ada", set: { userId: "ada", tag: "radio" } },
+    });
+    const under = async (tag: string) => {
+      const insert = sessionRow({ userId: "ada", level: "login", tag });
+      const caps = [{ userId: "ada", tag, most: 1, overflow: "endOldest", ...ENDING } as const];
+      const result = await store.apply({ insert, caps });
+      return result.done ? result.ended.map(({ sessionId }) => sessionId) : result;
+    };
+    expect(await under("tv")).toEqual([]);
+    expect(await under("radio")).toEqual([row.id]);
   });
 
   test("a client of one node only is told that it needs a cluster client", async () => {

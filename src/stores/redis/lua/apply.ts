@@ -23,7 +23,7 @@ if change.proof then
   if is_outdated(keys, change.proof.at) then return { 'lost', 'outdated' } end
 end
 local function holds(guard)
-  local row = alive(login(guard.id))
+  local row = alive(whole(login(guard.id)))
   return row and row.head.ge == guard.ge
 end
 if rotate and not holds(rotate) or hold and not holds(hold) then return { 'lost', 'rotation' } end
@@ -34,15 +34,15 @@ end
 
 -- A login has one session row.
 local function is_taken(login_id, by)
-  local owner = login(login_id)
+  local owner = whole(login(login_id))
   local found = owner and session_of(owner)
   return found and found.id ~= by
 end
-if remember and login(remember.id) then return { 'lost', 'exists' } end
-if insert and (session(insert.id) or is_taken(insert.head.re, nil)) then return { 'lost', 'exists' } end
+if remember and whole(login(remember.id)) then return { 'lost', 'exists' } end
+if insert and (whole(session(insert.id)) or is_taken(insert.head.re, nil)) then return { 'lost', 'exists' } end
 local user_before
 if update then
-  local row = session(update.id)
+  local row = whole(session(update.id))
   if not row then return { 'lost', 'missing' } end
   if row.head.ve ~= update.ve then return { 'lost', 'stale' } end
   if update.set.re and update.set.re ~= cjson.null and is_taken(update.set.re, update.id) then
@@ -75,7 +75,7 @@ if written then
   link(written)
 end
 
-if use then use_login(use) end
+local used = use and use_login(use)
 
 local function is_misfit(row, misfit)
   if misfit.kind == 'behind' then return num(row.head.ge) < num(misfit.ge) end
@@ -104,63 +104,45 @@ for _, ending in ipairs(change['end'] or {}) do
   end
 end
 
--- What the indexes of users must have: a new login, and a session that has a new user or that lives longer than
--- was said before (ix). Together with its login, as that brings it back.
+-- What the indexes of users must have: a new login, a session that has a new user or a new tag, and what lives longer than
+-- was said before (ix).
 
--- On a single server the devices of a tag have an index of their own, as a sign-in under it looks for them alone.
-local function tag_key(user, tag) return base .. 'tag:' .. #user .. ':' .. user .. ':' .. tag end
-
-local needs, tagged = {}, {}
-local function note(needed, name, handle, deadline)
-  local known = needed[name] or { deadline = 0, handles = {} }
-  known.deadline = math.max(known.deadline, deadline)
-  known.handles[#known.handles + 1] = handle
-  needed[name] = known
+if remember then need_login(login(remember.id)) end
+for _, row in ipairs({ rotate and login(rotate.id) or used or nil, rotate and used or nil }) do
+  if owner_of(row) and outgrows(row.head) then need_login(row) end
 end
-local function need(user, handle, deadline, tag)
-  note(needs, user, handle, deadline)
-  if tag then note(tagged, tag_key(user, tag), handle, deadline) end
-end
-if remember then need(remember.head.us, 'l:' .. remember.id, num(remember.head.ab), remember.head.ta) end
 if written and written.head.us then
   local head = written.head
   local is_retagged = update and head.ta and update.set.ta
-  if insert or is_retagged or head.us ~= user_before or num(head.ab) > num(head.ix) then
-    local owner = login(head.re)
-    local deadline = math.max(num(head.ab), owner and num(owner.head.ab) or 0)
-    head.ix = digits(math.ceil(deadline))
-    need(head.us, 's:' .. written.id, deadline, head.ta)
-  end
+  if insert or is_retagged or head.us ~= user_before or outgrows(head) then need_session(written) end
 end
-if change.apart then
-  for user, of_user in pairs(needs) do
-    if num(change.indexed[user]) < of_user.deadline then
-      return { 'index', user, digits(math.ceil(of_user.deadline)), unpack(of_user.handles) }
-    end
-  end
-end
+local missing = change.apart and lacking(change.indexed)
+if missing then return missing end
 
 -- Caps: what the change makes is one of the devices.
 
-local function deadline_of(entry)
-  local s, l = entry.session, entry.login
-  return math.max(
-    s and math.min(num(s.head.id), num(s.head.ab)) or 0,
-    l and math.min(num(l.head.id), num(l.head.ab)) or 0
-  )
+-- Where it cannot be read, a device is the first to make room for another, and keeps nobody from signing in.
+local function deadline_of(entry, unknown)
+  local latest = 0
+  for _, row in pairs(entry) do
+    local idle, absolute = finite(row.head.id), finite(row.head.ab)
+    latest = math.max(latest, idle and absolute and math.min(idle, absolute) or unknown)
+  end
+  return latest
 end
 local function counts(entry, cap)
   local row = entry.session or entry.login
-  return deadline_of(entry) >= num(cap.at) and is_in_realm(entry, cap.realm) and (not cap.tag or row.head.ta == cap.tag)
+  return deadline_of(entry, cap.refuses and 0 or math.huge) >= num(cap.at) and is_in_realm(entry, cap.realm)
+    and (not cap.tag or row.head.ta == cap.tag or is_unclear(entry))
 end
 -- A device has a handle at least: fewer handles than a cap allows need no look.
 local looked_at = {}
 for _, cap in ipairs(caps) do
-  local key = cap.tag and tag_key(cap.user, cap.tag) or base .. 'u:' .. cap.user
-  local added = needs[cap.user] and needs[cap.user].handles or {}
+  local name = cap.tag and tag_name(cap.user, cap.tag) or 'u:' .. cap.user
+  local key, added = base .. name, needs[name] and needs[name].handles or {}
   local handles = {}
-  if cap.tag or redis.call('ZCARD', key) + #added > cap.most then
-    handles = redis.call('ZRANGE', key, 0, -1)
+  if cap.tag or on_index('ZCARD', key) + #added > cap.most then
+    handles = on_index('ZRANGE', key, 0, -1)
     looked_at[key] = { user = cap.user, handles = handles }
   end
   local others = {}
@@ -170,19 +152,12 @@ for _, cap in ipairs(caps) do
   local excess = math.max(0, #others + 1 - cap.most)
   if cap.refuses and excess > 0 then return { 'lost', 'full' } end
   table.sort(others, function(a, b) return last_use(a) < last_use(b) end)
-  for at = 1, math.min(excess, #others) do finish(others[at], cap.tombstone, ended) end
+  for at = 1, math.min(excess, #others) do finish(others[at], cap.tombstone, ended, cap.user) end
 end
 
 -- Writes.
 
-local counts_of = {}
-if not change.apart then
-  for key, known in pairs(tagged) do counts_of[key] = index(key, known.deadline, known.handles) end
-  for user, known in pairs(needs) do
-    local key = base .. 'u:' .. user
-    counts_of[key] = index(key, known.deadline, known.handles)
-  end
-end
+local counts_of = change.apart and {} or write_indexes()
 save()
 for key, looked in pairs(looked_at) do sweep(key, looked.user, looked.handles) end
 for key, count in pairs(counts_of) do
@@ -191,17 +166,26 @@ end
 return ended
 `;
 
-/** Uses of sessions. KEYS: rows of one slot, or of a single server. ARGV: length of KEYS[1]'s end, the touches. */
+/**
+ * Uses of sessions. KEYS: rows of one slot, or of a single server. ARGV: length of KEYS[1]'s end, an object of touches. Gives "done",
+ * or in a cluster "index" as above.
+ */
 export const TOUCH = `
-for _, touch in ipairs(cjson.decode(ARGV[2])) do
+local change = cjson.decode(ARGV[2])
+for _, touch in ipairs(change.touches) do
   local row = session(touch.id)
-  if row then
+  if row and not row.damaged then
     -- A sign-in may have given the row a longer life than this request knew of.
     touch.set.pr = digits(math.max(num(row.head.pr), num(touch.set.pr)))
     set(row, touch.set)
+    if owner_of(row) and outgrows(row.head) then need_session(row) end
   end
-  if touch.use then use_login(touch.use) end
+  local used = touch.use and use_login(touch.use)
+  if used and owner_of(used) and outgrows(used.head) then need_login(used) end
 end
+local missing = change.apart and lacking(change.indexed)
+if missing then return missing end
+if not change.apart then write_indexes() end
 save()
-return 'OK'
+return { 'done' }
 `;

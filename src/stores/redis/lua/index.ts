@@ -3,17 +3,22 @@ import { APPLY, TOUCH } from "./apply.ts";
 import { ACQUIRE, CLAIM, LOCK, RELEASE, UNLOCK } from "./locks.ts";
 import { MARK, MARKS } from "./marks.ts";
 import { INSERT, SAVE } from "./plain.ts";
-import { HEADS, NAMES, NUMBERS, ROWS } from "./rows.ts";
+import { HEADS, KEYS_OF_OTHERS, NAMES, NUMBERS, ROWS } from "./rows.ts";
 import {
+  COUNT,
   END,
   FORGET,
+  HAS,
   INDEX,
   INDEXES,
   LIST,
   LOOK,
   NAME,
+  NEEDS,
+  OWN,
   READ_INDEX,
   READ_SOME,
+  REMAKE,
   SWEEPS,
   USERS,
 } from "./users.ts";
@@ -29,32 +34,38 @@ export interface Script {
  * slot, is only known from the row. A session that names another login has moved there: the caller looks at that.
  */
 const FIND = `
-local row = login(ARGV[2])
+local row = whole(login(ARGV[2]))
 if not row then return false end
-local found = row.head.si and redis.call('GET', key_of('s', row.head.si))
+local found = row.head.si and sure_text_in(key_of('s', row.head.si))
 return { row.raw, row.head.si or '', found or '' }
 `;
 
+const PLAIN = `${NUMBERS}${KEYS_OF_OTHERS}`;
+
 export const scripts = {
   find: script(ROWS, FIND),
-  insert: script(NUMBERS, HEADS, NAMES, INDEXES, SWEEPS, MARKS, INSERT),
-  save: script(NUMBERS, HEADS, SAVE),
-  apply: script(ROWS, USERS, MARKS, APPLY),
-  mark: script(NUMBERS, MARKS, MARK),
-  touch: script(ROWS, TOUCH),
+  insert: script(PLAIN, HEADS, NAMES, INDEXES, SWEEPS, MARKS, INSERT),
+  save: script(PLAIN, HEADS, SAVE),
+  apply: script(ROWS, USERS, NEEDS, MARKS, APPLY),
+  mark: script(PLAIN, MARKS, MARK),
+  touch: script(ROWS, INDEXES, NEEDS, TOUCH),
   list: script(ROWS, USERS, LIST),
   end: script(ROWS, USERS, END),
   name: script(ROWS, USERS, NAME),
   look: script(ROWS, USERS, LOOK),
-  index: script(NUMBERS, INDEXES, INDEX),
-  readIndex: script(READ_INDEX),
-  readSome: script(NUMBERS, INDEXES, READ_SOME),
-  forget: script(NUMBERS, INDEXES, FORGET),
+  own: script(ROWS, INDEXES, OWN),
+  index: script(PLAIN, INDEXES, INDEX),
+  remake: script(PLAIN, INDEXES, REMAKE),
+  readIndex: script(PLAIN, INDEXES, READ_INDEX),
+  readSome: script(PLAIN, INDEXES, READ_SOME),
+  count: script(PLAIN, INDEXES, COUNT),
+  has: script(PLAIN, INDEXES, HAS),
+  forget: script(PLAIN, INDEXES, FORGET),
   acquire: script(NUMBERS, ACQUIRE),
   release: script(RELEASE),
-  claim: script(NUMBERS, CLAIM),
-  lock: script(LOCK),
-  unlock: script(UNLOCK),
+  claim: script(PLAIN, CLAIM),
+  lock: script(PLAIN, LOCK),
+  unlock: script(PLAIN, UNLOCK),
 } as const;
 
 function script(...parts: readonly string[]): Script {

@@ -23,20 +23,26 @@ return 'OK'
 /** The turn to prune. ARGV: length of the key's end, now, interval. */
 export const CLAIM = `
 local now, interval = num(ARGV[2]), num(ARGV[3])
-local last = redis.call('GET', KEYS[1])
+local last = text_in(KEYS[1])
 if last and now - num(last) < interval and num(last) <= now + interval then return 'no' end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', digits(math.ceil(interval) + 86400000))
 return 'yes'
 `;
 
-/** A lock by the server's clock. ARGV: length of the key's end, owner, how long. */
+/**
+ * A lock by the server's clock. ARGV: length of the key's end, owner, how long. What has no end is none of ours, and nobody
+ * would ever give it back.
+ */
 export const LOCK = `
-if redis.call('GET', KEYS[1]) == ARGV[2] then return 'yes' end
-return redis.call('SET', KEYS[1], ARGV[2], 'NX', 'PX', ARGV[3]) and 'yes' or 'no'
+if text_in(KEYS[1]) == ARGV[2] then return 'yes' end
+if redis.call('SET', KEYS[1], ARGV[2], 'NX', 'PX', ARGV[3]) then return 'yes' end
+if redis.call('PTTL', KEYS[1]) ~= -1 then return 'no' end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 'yes'
 `;
 
 /** Gives it back, unless it ran out and is somebody else's. */
 export const UNLOCK = `
-if redis.call('GET', KEYS[1]) == ARGV[2] then redis.call('DEL', KEYS[1]) end
+if text_in(KEYS[1]) == ARGV[2] then redis.call('DEL', KEYS[1]) end
 return 'OK'
 `;

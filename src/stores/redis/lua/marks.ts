@@ -1,24 +1,27 @@
 /**
- * Marks: a time, a space, and until when it is kept. Redis drops them by then, by its own clock. After `NUMBERS`.
+ * Marks: a time, a space, and until when it is kept. Redis drops them by then, by its own clock. After `KEYS_OF_OTHERS`.
  */
 export const MARKS = `
+-- Its time, or nothing; of what is no mark nothing and that it is there.
 local function mark_of(key)
-  local raw = redis.call('GET', key)
-  if not raw then return nil, 0 end
+  local raw, is_other = text_in(key)
+  if not raw then return nil, 0, is_other end
   local at, kept = string.match(raw, '^(%S+) (%S+)$')
-  return num(at), num(kept)
+  return finite(at), num(kept), not finite(at)
 end
 
 local function is_outdated(keys, proved_at)
   for _, key in ipairs(keys) do
-    local at = mark_of(key)
+    local at, _, is_damaged = mark_of(key)
+    -- What it forbade is not known any more.
+    if is_damaged then damaged(key) end
     if at and at >= num(proved_at) then return true end
   end
   return false
 end
 `;
 
-/** Sets a mark, and never moves one back. KEYS: the mark. ARGV: length of the key's end, its time, until when. */
+/** Sets a mark, and never moves one back; one that is damaged is written anew. KEYS: the mark. ARGV: length of the key's end, its time, until when. */
 export const MARK = `
 local at, kept = mark_of(KEYS[1])
 local newest = digits(math.max(at or num(ARGV[2]), num(ARGV[2])))

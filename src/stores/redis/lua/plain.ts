@@ -9,7 +9,7 @@
  * handle; for marks when it was proved. Gives "done", or "lost" and why.
  */
 export const INSERT = `
-local raw = redis.call('GET', KEYS[1])
+local raw = sure_text_in(KEYS[1])
 if raw then
   local head = head_of(raw, KEYS[1])
   if head.by == ARGV[2] then return { 'done' } end
@@ -30,23 +30,33 @@ return { 'done' }
  */
 export const SAVE = `
 local call, generation = ARGV[2], ARGV[5]
-local owner = KEYS[2] and redis.call('GET', KEYS[2])
-owner = owner and login_of(owner, KEYS[2])
 local is_rotating = generation ~= ''
+-- A login that is only used, and that is damaged, is nothing that the session would wait for.
+local owner = KEYS[2] and (is_rotating and sure_text_in(KEYS[2]) or text_in(KEYS[2]))
+if owner and is_rotating then
+  owner = login_of(owner, KEYS[2])
+elseif owner then
+  local ok, head = pcall(login_of, owner, KEYS[2])
+  owner = ok and head
+end
 if is_rotating then
   if owner and owner.by == call then return { 'done' } end
   if not owner or owner.rv or owner.ge ~= generation then return { 'lost', 'rotation' } end
 end
-local raw = redis.call('GET', KEYS[1])
+local raw = sure_text_in(KEYS[1])
 if not raw then return { 'lost', 'missing' } end
 local head, newline = head_of(raw, KEYS[1])
 if head.by == call then return { 'done' } end
 if head.ve ~= ARGV[3] then return { 'lost', 'stale' } end
 put(head, cjson.decode(ARGV[4]))
-if head.us and num(head.ab) > num(head.ix) then return { 'more' } end
-head.by = call
-if owner and not owner.rv then
+if head.us and outgrows(head) then return { 'more' } end
+local is_used = owner and not owner.rv
+if is_used then
   put(owner, cjson.decode(ARGV[6]))
+  if outgrows(owner) then return { 'more' } end
+end
+head.by = call
+if is_used then
   if is_rotating then owner.by = call end
   write_row(KEYS[2], owner)
 end

@@ -1,24 +1,60 @@
 export const NUMBERS = `
-local function num(text) return tonumber(text or 0) end
+-- Nothing for what is no number, as of a row that is damaged: an error would stop the script for all others.
+local function finite(text)
+  local value = tonumber(text)
+  return value and value - value == 0 and value or nil
+end
+local function num(text) return finite(text) or 0 end
 
 -- Whole numbers up to 2^53 in full: tostring would round them to 14 digits.
 local function digits(value) return string.format('%.0f', value) end
 `;
 
 /**
- * A session is its head, a newline and its data; after `NUMBERS`. A row that is none of ours stops the script, before it has
- * written anything: it must not pass for none.
+ * What a key holds. After `NUMBERS`. A key of another type has no text, and says so: only who asks knows whether that stops
+ * the script or just is no row.
+ */
+export const KEYS_OF_OTHERS = `
+local function is_other_type(reply)
+  return type(reply) == 'table' and reply.err and string.find(reply.err, 'WRONGTYPE', 1, true) ~= nil
+end
+
+local function text_in(key)
+  local reply = redis.pcall('GET', key)
+  if is_other_type(reply) then return false, true end
+  -- Once more for its error, in the words of this server's version.
+  if type(reply) == 'table' then return redis.call('GET', key), false end
+  return reply, false
+end
+
+local function damaged(key) error('damaged row: <' .. key .. '> ', 0) end
+
+local function sure_text_in(key)
+  local raw, is_other = text_in(key)
+  if is_other then damaged(key) end
+  return raw
+end
+`;
+
+/**
+ * A session is its head, a newline and its data. After `KEYS_OF_OTHERS`. For who presents a row, one that is none of ours
+ * stops the script before it has written anything: it must not pass for none.
  */
 export const HEADS = `
-local function decoded(raw, key, field)
-  local ok, head = pcall(cjson.decode, raw)
-  if not ok or type(head) ~= 'table' or type(head[field]) ~= 'string' then error('damaged row: ' .. key .. ' ', 0) end
+local function split(raw)
+  local newline = string.find(raw, '\\n', 1, true)
+  return string.sub(raw, 1, (newline or 1) - 1), newline
+end
+
+local function decoded(text, key, field)
+  local ok, head = pcall(cjson.decode, text)
+  if not ok or type(head) ~= 'table' or type(head[field]) ~= 'string' then damaged(key) end
   return head
 end
 
 local function head_of(raw, key)
-  local newline = string.find(raw, '\\n', 1, true)
-  return decoded(string.sub(raw, 1, (newline or 1) - 1), key, 've'), newline
+  local text, newline = split(raw)
+  return decoded(text, key, 've'), newline
 end
 
 local function login_of(raw, key) return decoded(raw, key, 'ge') end
@@ -30,11 +66,15 @@ local function put(head, fields)
   end
 end
 
+-- Options that were raised since may let a row live longer than its index was told.
+local function outgrows(head) return math.max(num(head.ab), num(head.pr)) > num(head.ix) end
+
 -- Every write gives the row its expiry anew: without one it would stay for ever.
 local function write_row(key, head, data)
-  local value = cjson.encode(head)
+  local value, kept = cjson.encode(head), finite(head.pr)
   if data then value = value .. '\\n' .. data end
-  redis.call('SET', key, value, 'PXAT', digits(math.max(1, math.ceil(num(head.pr)))))
+  if not kept then return redis.call('SET', key, value, 'KEEPTTL') end
+  redis.call('SET', key, value, 'PXAT', digits(math.max(1, math.ceil(kept))))
 end
 `;
 
@@ -55,35 +95,54 @@ end
  * round) the names are made here. They lie in the slot of KEYS[1], as the ids begin with the same tag. Names
  * start from KEYS[1], not from an argument: a driver may put a prefix of its own before keys.
  */
-export const ROWS = `${NUMBERS}${HEADS}${NAMES}
+export const ROWS = `${NUMBERS}${KEYS_OF_OTHERS}${HEADS}${NAMES}
 local sessions, logins, order = {}, {}, {}
+
+-- Of a damaged row there is what can be read of it. We write nothing but text, and never write such a row again.
+local function fill(row, text, field)
+  local ok, head = pcall(cjson.decode, text)
+  row.head = ok and type(head) == 'table' and head or {}
+  for name, value in pairs(row.head) do
+    if type(value) ~= 'string' then row.head[name], row.damaged = nil, true end
+  end
+  row.damaged = row.damaged or not row.head[field]
+end
 
 local function load(cache, kind, id)
   local row = cache[id]
   if row then return row end
   local key = key_of(kind, id)
-  local raw = redis.call('GET', key)
-  row = { id = id, key = key, raw = raw }
-  if raw and kind == 's' then
-    local head, newline = head_of(raw, key)
-    row.head, row.data, row.newline = head, string.sub(raw, newline + 1), newline
+  local raw, is_other = text_in(key)
+  row = { id = id, key = key, raw = raw or nil }
+  if is_other then
+    row.head, row.damaged = {}, true
+  elseif raw and kind == 's' then
+    local text, newline = split(raw)
+    fill(row, text, 've')
+    row.data, row.newline = string.sub(raw, (newline or #raw) + 1), newline or 0
   elseif raw then
-    row.head = login_of(raw, key)
+    fill(row, raw, 'ge')
   end
   cache[id] = row
   order[#order + 1] = row
   return row
 end
 
--- The row, or nil where there is none (any more).
+-- The row, damaged or not, or nil where there is none (any more).
 local function session(id)
-  local row = id and load(sessions, 's', id)
+  local row = type(id) == 'string' and load(sessions, 's', id)
   return row and row.head and row or nil
 end
 
 local function login(id)
-  local row = id and load(logins, 'l', id)
+  local row = type(id) == 'string' and load(logins, 'l', id)
   return row and row.head and row or nil
+end
+
+-- For conditions, and whoever presents the row.
+local function whole(row)
+  if row and row.damaged then damaged(row.key) end
+  return row
 end
 
 local function set(row, fields)
@@ -111,22 +170,23 @@ end
 
 local function link(row)
   local owner = login(row.head.re)
-  if owner and owner.head.si ~= row.id then set(owner, { si = row.id }) end
+  if owner and not owner.damaged and owner.head.si ~= row.id then set(owner, { si = row.id }) end
 end
 
 local function alive(row) return row and not row.head.rv and row or nil end
 
 local function use_login(use)
   local row = alive(login(use.id))
-  if not row then return end
+  if not row or row.damaged then return nil end
   set(row, use.set)
   local confirm = use.confirm
   -- By token and generation: what a request saw when it came says nothing of the login that there is now.
   if confirm and not row.head.ca and row.head.ge == confirm.ge and row.head.to == confirm.to then
     set(row, { ca = confirm.at })
     local found = session_of(row)
-    if found then set(found, { cf = cjson.null }) end
+    if found and not found.damaged then set(found, { cf = cjson.null }) end
   end
+  return row
 end
 
 -- Devices: a session with its login unless that has ended, or a login that has no session.
@@ -136,7 +196,17 @@ local function of_login(row)
   return of_session(session_of(row)) or { login = row }
 end
 
-local function user_of(entry) return entry.session and entry.session.head.us or entry.login and entry.login.head.us end
+local function owner_of(row)
+  local user = row and row.head.us
+  return type(user) == 'string' and string.find(user, '^[sn]') and user or nil
+end
+local function user_of(entry) return owner_of(entry.session) or owner_of(entry.login) end
+
+-- A damaged row that no longer says whose it is. A session that names nobody is nobody's.
+local function is_unclear(entry)
+  local row = entry.session or entry.login
+  return not user_of(entry) and (row.damaged or not entry.session or row.head.us ~= nil)
+end
 
 -- Each device once, however many handles lead to it.
 local function add(entries, entry)
@@ -146,20 +216,25 @@ local function add(entries, entry)
   entries[#entries + 1] = entry
 end
 
--- Ends a device and says so in four words each: its session, its login, its user, the reason; empty for none.
-local function finish(entry, tombstone, ended)
+local function delete(row)
+  row.head = nil
+  row.dirty = true
+end
+
+-- Ends a device and says so in four words each: its session, its login, its user, the reason; empty for none. The
+-- user is named by the caller where a damaged row may not say it. A damaged login has no tombstone: nobody could read it.
+local function finish(entry, tombstone, ended, user)
   ended[#ended + 1] = entry.session and entry.session.id or ''
   ended[#ended + 1] = entry.login and entry.login.id or ''
-  ended[#ended + 1] = user_of(entry) or ''
+  ended[#ended + 1] = user_of(entry) or user or ''
   ended[#ended + 1] = tombstone.rr or ''
-  if entry.login then
+  if entry.login and entry.login.damaged then
+    delete(entry.login)
+  elseif entry.login then
     -- Higher by one, so that a rotation in flight finds another generation than it read.
     set(entry.login, { ge = digits(num(entry.login.head.ge) + 1) })
     set(entry.login, tombstone)
   end
-  if entry.session then
-    entry.session.head = nil
-    entry.session.dirty = true
-  end
+  if entry.session then delete(entry.session) end
 end
 `;

@@ -1,8 +1,9 @@
 /**
  * The index of a user: a sorted set of handles, "s:" or "l:" and the id, by the server's time of adding them. It
  * only says where to look: a handle may be stale, and whose a row is says the row. The other way round it must
- * not be: a row that its user's index lacks would survive a revocation. So the index is written first, and it
- * lives a day longer than the deadlines it was told of, as the clocks of servers and applications differ.
+ * not be: a row that its user's index lacks would survive a revocation. So the index is written first, and it outlives
+ * by a day whatever its rows may be kept for: both by the server's clock, so that it does not matter how far that is from the
+ * clocks of applications.
  */
 export const INDEXES = `
 local DAY = 86400000
@@ -15,14 +16,28 @@ local function clock()
   return tonumber(time[1]) * 1000 + math.floor(micros / 1000), micros
 end
 
+-- A command on an index, which names the key where something else is there.
+local function on_index(command, key, ...)
+  local reply = redis.pcall(command, key, ...)
+  if is_other_type(reply) then error('damaged index: <' .. key .. '> ', 0) end
+  if type(reply) == 'table' and reply.err then return redis.call(command, key, ...) end
+  return reply
+end
+
 -- Gives the number of handles.
 local function index(key, deadline, handles)
   local now = clock()
-  for _, handle in ipairs(handles) do redis.call('ZADD', key, digits(now), handle) end
+  for _, handle in ipairs(handles) do on_index('ZADD', key, digits(now), handle) end
   local wanted = math.ceil(deadline) + DAY
   local left = redis.call('PTTL', key)
   if left < 0 or left < wanted - now then redis.call('PEXPIREAT', key, digits(math.max(1, wanted))) end
   return redis.call('ZCARD', key)
+end
+
+-- Until when an index has to lead to a row: as long as it is kept, and would be after uses until its last moment.
+local function horizon(head, last)
+  local absolute, kept = num(head.ab), num(head.pr)
+  return math.max(kept, absolute + math.max(0, kept - (finite(last) or kept)))
 end
 
 -- So many handles side by side, from a place that chance has chosen: each has the same chance, those at the ends too.
@@ -48,6 +63,55 @@ local function sweep_some(key, count)
 end
 `;
 
+/** What indexes must have before rows are written, after `ROWS` and `INDEXES`. */
+export const NEEDS = `
+-- By the names of indexes, without the prefix. The devices of a tag have an index of their own, as a sign-in under it looks
+-- for them alone.
+local needs = {}
+local function tag_name(user, tag) return 'tag:' .. #user .. ':' .. user .. ':' .. tag end
+
+local function note(name, handle, deadline)
+  local known = needs[name] or { deadline = 0, handles = {} }
+  known.deadline = math.max(known.deadline, deadline)
+  known.handles[#known.handles + 1] = handle
+  needs[name] = known
+end
+
+local function need(row, handle, deadline)
+  local head = row.head
+  head.ix = digits(math.ceil(deadline))
+  note('u:' .. head.us, handle, deadline)
+  if head.ta then note(tag_name(head.us, head.ta), handle, deadline) end
+end
+
+local function need_login(row) need(row, 'l:' .. row.id, horizon(row.head, row.head.lu)) end
+
+-- Together with its login, as that brings it back.
+local function need_session(row)
+  local owner = login(row.head.re)
+  local deadline = math.max(horizon(row.head, row.head.ls), owner and horizon(owner.head, owner.head.lu) or 0)
+  need(row, 's:' .. row.id, deadline)
+end
+
+-- Where indexes lie elsewhere: one that has not been told all of it yet, or nothing.
+local function lacking(indexed)
+  for name, known in pairs(needs) do
+    local told = indexed[name] or { deadline = 0, handles = {} }
+    local is_told = told.deadline >= known.deadline
+    local has = {}
+    for _, handle in ipairs(told.handles) do has[handle] = true end
+    for _, handle in ipairs(known.handles) do is_told = is_told and has[handle] end
+    if not is_told then return { 'index', name, digits(math.ceil(known.deadline)), unpack(known.handles) } end
+  end
+end
+
+local function write_indexes()
+  local counts = {}
+  for name, known in pairs(needs) do counts[base .. name] = index(base .. name, known.deadline, known.handles) end
+  return counts
+end
+`;
+
 /** Devices by their handles, after `ROWS`. */
 export const USERS = `${INDEXES}${SWEEPS}
 -- Scripts that find more handles than this in an index do nothing: the caller asks again, in parts.
@@ -59,12 +123,15 @@ local function of_handle(handle)
   return of_login(login(id))
 end
 
--- Strict: a handle of a row that belongs to somebody else by now is none of this user's.
+-- For handles of the user's own index. A row that belongs to somebody else by now is none of this user's; one that no longer
+-- says whose it is, is.
+local function is_of(entry, user) return user_of(entry) == user or is_unclear(entry) end
+
 local function devices(user, handles)
   local entries = {}
   for _, handle in ipairs(handles) do
     local entry = of_handle(handle)
-    if entry and user_of(entry) == user then add(entries, entry) end
+    if entry and is_of(entry, user) then add(entries, entry) end
   end
   return entries
 end
@@ -82,16 +149,16 @@ end
 -- else's now, and go.
 local function is_stale(user, handle)
   local id = string.sub(handle, 3)
-  local row
-  if string.sub(handle, 1, 2) == 's:' then row = session(id) else row = alive(login(id)) end
-  return not row or row.head.us ~= user
+  local entry
+  if string.sub(handle, 1, 2) == 's:' then entry = { session = session(id) } else entry = { login = alive(login(id)) } end
+  return not next(entry) or not is_of(entry, user)
 end
 
 -- Four words for each: id and row of session and login, empty for none. A list is told no data.
 local function tell(found, entry, has_data)
   local s, l = entry.session, entry.login
   found[#found + 1] = s and s.id or ''
-  found[#found + 1] = s and (has_data and s.raw or string.sub(s.raw, 1, s.newline)) or ''
+  found[#found + 1] = s and s.raw and (has_data and s.raw or string.sub(s.raw, 1, s.newline)) or ''
   found[#found + 1] = l and l.id or ''
   found[#found + 1] = l and l.raw or ''
 end
@@ -104,20 +171,57 @@ local function sweep(key, user, handles)
 end
 `;
 
-/** KEYS: the user's index. ARGV: length of the key's end, deadline, handles. Gives the number of handles. */
+/** KEYS: an index. ARGV: length of the key's end, deadline, handles. Gives the number of handles. */
 export const INDEX = `
 local handles = {}
 for at = 3, #ARGV do handles[#handles + 1] = ARGV[at] end
 return index(KEYS[1], num(ARGV[2]), handles)
 `;
 
-/** KEYS: the user's index. Gives handle and time of adding for each, as text. */
-export const READ_INDEX = `return redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')`;
+/** The same in place of what is none: rows tell what was in it. Without handles there is none. */
+export const REMAKE = `
+if is_other_type(redis.pcall('ZCARD', KEYS[1])) then redis.call('DEL', KEYS[1]) end
+local handles = {}
+for at = 3, #ARGV do handles[#handles + 1] = ARGV[at] end
+return #handles == 0 and 0 or index(KEYS[1], num(ARGV[2]), handles)
+`;
 
-/** The same of a few, chosen by chance. ARGV: length of the key's end, how many. */
+/**
+ * Which of some handles lead to a user's rows, whatever indexes say. KEYS: any row of the slot. ARGV: length of the key's end,
+ * user, handles. Gives handles, each with until when its index has to lead there.
+ */
+export const OWN = `
+local found = {}
+for at = 3, #ARGV do
+  local id = string.sub(ARGV[at], 3)
+  local is_session = string.sub(ARGV[at], 1, 2) == 's:'
+  local row = is_session and session(id) or not is_session and login(id)
+  if row and owner_of(row) == ARGV[2] then
+    found[#found + 1] = ARGV[at]
+    found[#found + 1] = digits(math.ceil(math.max(num(row.head.ix), horizon(row.head, row.head.ls or row.head.lu))))
+  end
+end
+return found
+`;
+
+/** KEYS: an index. Gives handle and time of adding for each, as text. */
+export const READ_INDEX = `return on_index('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')`;
+
+/** KEYS: an index. Gives how many handles it has. */
+export const COUNT = `return on_index('ZCARD', KEYS[1])`;
+
+/** KEYS: an index. ARGV: length of the key's end, handles. Gives whether it has any of them. */
+export const HAS = `
+for at = 2, #ARGV do
+  if on_index('ZSCORE', KEYS[1], ARGV[at]) then return 'yes' end
+end
+return 'no'
+`;
+
+/** Handles of an index and times, of a few, chosen by chance. ARGV: length of the key's end, how many. */
 export const READ_SOME = `
 local found = {}
-for _, handle in ipairs(some_of(KEYS[1], redis.call('ZCARD', KEYS[1]), tonumber(ARGV[2]))) do
+for _, handle in ipairs(some_of(KEYS[1], on_index('ZCARD', KEYS[1]), tonumber(ARGV[2]))) do
   found[#found + 1] = handle
   found[#found + 1] = redis.call('ZSCORE', KEYS[1], handle)
 end
@@ -125,7 +229,7 @@ return found
 `;
 
 /**
- * KEYS: the user's index. ARGV: length of the key's end, then pairs of a stale handle and the time that it was read
+ * KEYS: an index. ARGV: length of the key's end, then pairs of a stale handle and the time that it was read
  * with: a handle that was added again since then is somebody's who is signing in now. An hour old at least, so
  * that none goes whose row is still on its way.
  */
@@ -150,7 +254,7 @@ for at = 3, #ARGV do handles[#handles + 1] = ARGV[at] end
 local key = KEYS[2]
 if #handles == 0 then
   key = KEYS[1]
-  if redis.call('ZCARD', key) > PART then return { 'many' } end
+  if on_index('ZCARD', key) > PART then return { 'many' } end
   handles = redis.call('ZRANGE', key, 0, -1)
 end
 local stale, found = {}, {}
@@ -164,7 +268,8 @@ return { stale, found }
 
 /**
  * Ends devices. KEYS and ARGV as above, but ARGV[2] is the order: the user if one is named, the handle if one is,
- * the session to spare, the realm, before when it was last used, the tombstone. Gives what was ended, or "many".
+ * the session to spare, the realm, before when it was last used, the tombstone. Gives what was ended, or "many"; or "whose"
+ * for a handle of a row that no longer says whose it is, unless the order says that it is the user's.
  */
 export const END = `
 local order, handles = cjson.decode(ARGV[2]), {}
@@ -175,19 +280,20 @@ if order.handle then
   key, handles = nil, { 's:' .. order.handle, 'l:' .. order.handle }
 elseif #handles == 0 then
   key = KEYS[1]
-  if redis.call('ZCARD', key) > PART then return { 'many' } end
+  if on_index('ZCARD', key) > PART then return { 'many' } end
   handles = redis.call('ZRANGE', key, 0, -1)
 end
 for _, handle in ipairs(handles) do
   local entry = of_handle(handle)
-  if entry and (not order.user or user_of(entry) == order.user) and is_in_realm(entry, order.realm)
+  if entry and order.handle and order.user and not order.owned and is_unclear(entry) then return { 'whose' } end
+  if entry and (not order.user or is_of(entry, order.user)) and is_in_realm(entry, order.realm)
     and (not order.before or last_use(entry) < num(order.before))
     and not (order.except and (entry.session and entry.session.id == order.except
       or entry.login and entry.login.id == order.except)) then
     add(entries, entry)
   end
 end
-for _, entry in ipairs(entries) do finish(entry, order.tombstone, ended) end
+for _, entry in ipairs(entries) do finish(entry, order.tombstone, ended, order.user) end
 save()
 if key then sweep(key, order.user, handles) end
 return ended
@@ -199,9 +305,12 @@ local set_name, found = cjson.decode(ARGV[4]), false
 for _, handle in ipairs({ 's:' .. ARGV[2], 'l:' .. ARGV[2] }) do
   local entry = of_handle(handle)
   if entry and user_of(entry) == ARGV[3] then
-    found = true
-    if entry.session then set(entry.session, set_name) end
-    if entry.login then set(entry.login, set_name) end
+    for _, row in pairs(entry) do
+      if not row.damaged then
+        found = true
+        set(row, set_name)
+      end
+    end
   end
 end
 save()

@@ -1,0 +1,39 @@
+import { type Answer, decodeAnswer, type Missing } from "./changes.ts";
+import { scripts } from "./lua/index.ts";
+import { numberOf } from "./replies.ts";
+import type { Server } from "./server.ts";
+
+/** Writes to an index of a user; gives how many handles it has. */
+export async function writeIndex(
+  server: Server,
+  { index, deadline: until, handles }: Missing,
+  deadline: number,
+): Promise<number> {
+  const args = [String(until), ...handles];
+  return numberOf(await server.run(scripts.index, [server.keys.index(index)], args, deadline));
+}
+
+/** Where indexes lie elsewhere than rows: what each was told, by its name. */
+export type Told = { apart: true; indexed: Record<string, Omit<Missing, "index">> } | Record<string, never>;
+
+/**
+ * Runs a script that needs indexes to be told first. In a cluster only the row may know whose it is, or until when its login
+ * runs: then it says so, has done nothing, and is run again. `expected`: what has been told by now.
+ */
+export async function withIndexes(
+  server: Server,
+  deadline: number,
+  expected: readonly Missing[],
+  run: (told: Told) => Promise<unknown>,
+  write: (missing: Missing) => Promise<unknown> = (missing) => writeIndex(server, missing, deadline),
+): Promise<Exclude<Answer, { missing: Missing }>> {
+  const indexed = Object.fromEntries(expected.map(({ index, ...rest }) => [index, rest]));
+  const told: Told = server.isCluster ? { apart: true, indexed } : {};
+  while (true) {
+    const answer = decodeAnswer(await run(told));
+    if (!("missing" in answer)) return answer;
+    await write(answer.missing);
+    const { index, ...rest } = answer.missing;
+    indexed[index] = rest;
+  }
+}
