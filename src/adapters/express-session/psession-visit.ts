@@ -206,7 +206,9 @@ export class PsessionVisit implements Visit, SignInVisit {
   }
 
   #finish(canSetCookies: boolean): Settlement | Promise<Settlement> {
-    const settled = this.#exchange.commit({ canSetCookies });
+    const committed = this.#exchange.commit({ canSetCookies });
+    const dress = (settlement: Settlement) => this.#keeper.dress(this.#request, settlement);
+    const settled = committed instanceof Promise ? committed.then(dress) : dress(committed);
     // Also by those who came at the same time: the old row must be gone before its cookie is worth nothing.
     if (this.#takeover === undefined || !canSetCookies) return settled;
     return Promise.resolve(settled).then(async (settlement) => {
