@@ -3,16 +3,18 @@ import { bytesOf, copyOf } from "../../bytes.ts";
 import { cookieValues, readSessionCookie, type SessionCookie } from "../../http/cookies.ts";
 import { originAt } from "../../http/scheme.ts";
 import { Psession } from "../../psession.ts";
+import type { Settlement } from "../../request/exchange.ts";
 import { factsOf, type RequestFacts } from "../../request/facts.ts";
 import { digest, idFrom } from "../../secrets.ts";
+import { warn } from "../../warnings.ts";
 import { trustsProxy, visibleHost } from "../express/proxy.ts";
 import { arrivedAt, momentOf } from "../node/arrivals.ts";
 import { AppStore } from "./app-store.ts";
-import { Cookie } from "./cookie.ts";
+import { Cookie, type CookieOptions } from "./cookie.ts";
 import type { Keeper } from "./keeper.ts";
 import type { SessionOptions, Settings } from "./options.ts";
 import { PsessionFacade } from "./psession-facade.ts";
-import { exchangeKeys, psessionOf } from "./psession-options.ts";
+import { exchangeKeys, lineFor, psessionOf } from "./psession-options.ts";
 import { PsessionVisit, type Takeover } from "./psession-visit.ts";
 import { isSecure, type SessionRequest } from "./request.ts";
 import { isSameList, presentedId, type Secret } from "./signature.ts";
@@ -24,6 +26,7 @@ export class PsessionKeeper implements Keeper {
   readonly sessionStore: PsessionFacade;
   /** The store from which sessions are taken over. */
   readonly former: AppStore | undefined;
+  #hasWarned = false;
   /** As they were when they were last looked at. */
   #secrets: readonly Secret[];
 
@@ -79,7 +82,37 @@ export class PsessionKeeper implements Keeper {
     const { session } = this.psession.core.settings.cookies;
     const { name: _name, ...attributes } = session;
     const options = this.settings.cookie(request as SessionRequest);
+    if (this.#followsConnection(options)) {
+      const secure = isSecure(request as SessionRequest, this.settings.proxy);
+      if (options.secure === "auto") Object.assign(attributes, { secure });
+      if (options.sameSite === "auto") Object.assign(attributes, { sameSite: secure ? "none" : "lax" });
+    }
     return new Cookie({ ...options, ...attributes });
+  }
+
+  /** The cookies of one request: what was made for all follows its connection where "auto" says so. */
+  dress(request: SessionRequest, settlement: Settlement): Settlement {
+    if (settlement.setCookie.length === 0) return settlement;
+    const options = this.settings.cookie(request);
+    if (!this.#followsConnection(options)) return settlement;
+    const secure = isSecure(request, this.settings.proxy);
+    if (!secure && options.secure === "auto") this.#warnOfPlainHttp();
+    return { ...settlement, setCookie: settlement.setCookie.map((line) => lineFor(line, options, secure)) };
+  }
+
+  /** A whole psession has options of its own for that. */
+  #followsConnection({ secure, sameSite }: CookieOptions): boolean {
+    return !(this.settings.store instanceof Psession) && (secure === "auto" || sameSite === "auto");
+  }
+
+  #warnOfPlainHttp(): void {
+    if (this.#hasWarned || process.env["NODE_ENV"] !== "production") return;
+    this.#hasWarned = true;
+    warn(
+      "PSESSION_INSECURE_TRANSPORT",
+      'A session cookie was sent without Secure: cookie.secure is "auto", and the request came over plain http as far ' +
+        "as can be seen. Behind a proxy that speaks https, trust it (Express: app.set('trust proxy', 1); or the option proxy).",
+    );
   }
 
   /** Nobody ended the old session while the handler ran: it is still there, or another request took it over. */

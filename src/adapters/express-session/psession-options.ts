@@ -1,12 +1,13 @@
 import { type Duration, parseDuration } from "../../duration.ts";
+import { PsessionError } from "../../errors.ts";
 import { invalidOptions } from "../../faults.ts";
-import { scopeOf } from "../../http/cookies.ts";
+import { type CookieDefinition, scopeOf } from "../../http/cookies.ts";
 import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "../../options.ts";
 import { createPsession, Psession } from "../../psession.ts";
 import { KeyRing } from "../../secrets.ts";
 import type { Store as PsessionStore } from "../../stores/store.ts";
 import { warn } from "../../warnings.ts";
-import type { CookieOptions } from "./cookie.ts";
+import { Cookie, type CookieOptions } from "./cookie.ts";
 import { spelledCookie } from "./cookie-options.ts";
 import type { SessionOptions, Settings } from "./options.ts";
 import type { Secret } from "./signature.ts";
@@ -37,7 +38,7 @@ export function psessionOf(settings: Settings, given: SessionOptions): Psession<
   }
 
   const isProduction = process.env["NODE_ENV"] === "production";
-  const isSecure = options.secure === "auto" ? isProduction : options.secure === true;
+  const isSecure = options.secure === true || options.secure === "auto";
   const [first] = settings.secrets;
   require(first !== undefined &&
     isStrong(
@@ -51,12 +52,16 @@ export function psessionOf(settings: Settings, given: SessionOptions): Psession<
     /^\/[!-:<-~]*$/.test(
       options.path ?? "",
     ), "cookie.path must start with / and hold no space with a psession store");
+  const sameSite = options.sameSite === true ? "strict" : options.sameSite || "lax";
+  require(sameSite !== "none" ||
+    isSecure, 'cookie.sameSite "none" needs cookie.secure, as browsers drop the cookie otherwise');
+  require(!options.partitioned || sameSite === "none", 'cookie.partitioned needs cookie.sameSite "none"');
   if (faults.length > 0) throw invalidOptions("The session middleware", faults);
 
   const absolute = parseDuration(given.absolute) ?? LONGEST;
-  const idle = Math.min(positive(options.maxAge) ?? USUAL_IDLE, absolute);
-  const { sameSite } = options;
-  return createPsession<object>({
+  const idle = Math.min(positive(new Cookie(options).originalMaxAge) ?? USUAL_IDLE, absolute);
+  const isPartitioned = options.partitioned === true;
+  const made = create({
     store: store as PsessionStore,
     keys: settings.secrets.filter(isStrong),
     caching: settings.caching,
@@ -67,16 +72,68 @@ export function psessionOf(settings: Settings, given: SessionOptions): Psession<
     },
     cookies: {
       session: settings.name,
-      sameSite:
-        sameSite === true ? "strict" : typeof sameSite === "string" && sameSite !== "auto" ? sameSite : "lax",
+      sameSite: isPartitioned ? "none" : sameSite === "strict" ? sameSite : "lax",
+      partitioned: isPartitioned,
       noStore: settings.noStore,
       ...(options.path === undefined ? {} : { path: options.path }),
       // A leading dot has had no meaning since RFC 6265.
       ...(options.domain ? { domain: options.domain.replace(/^\./, "") } : {}),
-      ...(options.partitioned ? { partitioned: true } : {}),
+      // Over plain http the prefixes of the usual names mean that the cookie is dropped.
+      ...(options.secure === "auto" ? { remember: "psession-remember", device: "psession-device" } : {}),
     },
     ...(isSecure ? {} : { [dangerouslyAllowInsecureHttp]: true as const }),
   } satisfies PsessionOptions);
+  asGiven(made, {
+    ...(options.secure === "auto" ? { secure: false } : {}),
+    // "auto" as it is over https: of other sites' requests no cookie is missing then.
+    ...(sameSite === "none" || sameSite === "auto" ? { sameSite: "none" } : {}),
+  });
+  return made;
+}
+
+/** What express-session allows and psession does not: cookies for other sites, and such as follow the connection. */
+function asGiven(
+  { core: { settings } }: Psession<object>,
+  attributes: Partial<Pick<CookieDefinition, "secure" | "sameSite">>,
+): void {
+  if (Object.keys(attributes).length === 0) return;
+  const { session, remember, device } = settings.cookies;
+  Object.assign(settings.cookies, {
+    session: { ...session, ...attributes },
+    remember: { ...remember, ...attributes },
+    device: { ...device, ...attributes },
+  });
+}
+
+/** A Set-Cookie line of ours for one request: "auto" follows its connection. */
+export function lineFor(line: string, cookie: CookieOptions, secure: boolean): string {
+  const secured =
+    cookie.secure === "auto" && secure ? line.replace("; HttpOnly", "; HttpOnly; Secure") : line;
+  return cookie.sameSite === "auto" && !secure
+    ? secured.replace("; SameSite=None", "; SameSite=Lax")
+    : secured;
+}
+
+/** Options of `createPsession`, by the names that they have here. */
+const NAMES: readonly (readonly [RegExp, string])[] = [
+  [/^cookies\.session\b/, "name"],
+  [/^cookies\./, "cookie."],
+  [/^session\.idle\b/, "cookie.maxAge"],
+  [/^session\./, ""],
+  [/^keys\b/, "secret"],
+];
+
+function create(options: PsessionOptions): Psession<object> {
+  try {
+    return createPsession<object>(options);
+  } catch (error) {
+    if (!(error instanceof PsessionError) || error.code !== "invalid_options") throw error;
+    const faults = error.message.split("\n- ").slice(1);
+    throw invalidOptions(
+      "The session middleware",
+      faults.map((fault) => NAMES.reduce((text, [theirs, ours]) => text.replace(theirs, ours), fault)),
+    );
+  }
 }
 
 /** What was put into the list of secrets since. Nobody is signed out by a list that no service could start with. */

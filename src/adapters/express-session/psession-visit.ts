@@ -47,6 +47,10 @@ export class PsessionVisit implements Visit, SignInVisit {
   readonly #work = new Work();
   /** Of a session object: how often the request had regenerated. */
   readonly #generations = new WeakMap<object, number>();
+  /** Of a session object: the life that its cookie has where nobody gives it one. */
+  readonly #usualLives = new WeakMap<object, number | null>();
+  /** Session objects that the handler saved although nothing is in them: it wants them stored. */
+  readonly #saved = new WeakSet<object>();
   readonly #opened: Texts;
   #generation = 0;
   /** What psession's session holds, as far as was pulled or pushed. */
@@ -206,7 +210,9 @@ export class PsessionVisit implements Visit, SignInVisit {
   }
 
   #finish(canSetCookies: boolean): Settlement | Promise<Settlement> {
-    const settled = this.#exchange.commit({ canSetCookies });
+    const committed = this.#exchange.commit({ canSetCookies });
+    const dress = (settlement: Settlement) => this.#keeper.dress(this.#request, settlement);
+    const settled = committed instanceof Promise ? committed.then(dress) : dress(committed);
     // Also by those who came at the same time: the old row must be gone before its cookie is worth nothing.
     if (this.#takeover === undefined || !canSetCookies) return settled;
     return Promise.resolve(settled).then(async (settlement) => {
@@ -217,6 +223,8 @@ export class PsessionVisit implements Visit, SignInVisit {
 
   async #save(session: AnySession): Promise<void> {
     if (this.#generations.get(session) !== this.#generation) throw gone();
+    const isUntouched = this.core.isNew && this.#generation === 0 && this.#known.size === 0;
+    if (isUntouched && !hasData(session)) this.#saved.add(session);
     await this.#attempt(session, async () => {
       await this.#prepare(session, false);
       if ((await this.#isStillThere()) === false) throw gone();
@@ -334,8 +342,11 @@ export class PsessionVisit implements Visit, SignInVisit {
     const texts = new Map(textsOf(session));
     const { originalMaxAge } = session.cookie;
     const maxAge = typeof originalMaxAge === "number" ? originalMaxAge : null;
-    const isUsual = maxAge === (this.#keeper.newCookie(this.#request).originalMaxAge ?? null);
-    const isKept = this.#keeper.settings.saveUninitialized && this.core.outcome !== "insecure";
+    // As the session got it: where all cookies end at one date, it is less by now.
+    const isUsual = maxAge === (this.#usualLives.get(session) ?? null);
+    const isKept =
+      (this.#keeper.settings.saveUninitialized || this.#saved.has(session)) &&
+      this.core.outcome !== "insecure";
     const reserved: Reserved = {
       ...(isUsual && !isKept ? {} : { originalMaxAge: maxAge }),
       ...(this.#isSignedByData ? { signedByData: true } : {}),
@@ -349,12 +360,12 @@ export class PsessionVisit implements Visit, SignInVisit {
     const { rolling } = this.#keeper.settings;
     const { originalMaxAge } = session.cookie;
     // What came of no number must not make a session that never ends.
-    const maxAge = Number.isFinite(originalMaxAge) ? Math.max(1, Number(originalMaxAge)) : undefined;
+    const maxAge = Number.isFinite(originalMaxAge) ? Math.max(0, Number(originalMaxAge)) : undefined;
     const isModified = !sameTexts(this.#opened, this.#known);
     const resend = this.#takeover !== undefined || rolling || (maxAge !== undefined && isModified);
     if (maxAge === undefined && !resend) return;
     const { idle } = this.#keeper.psession.core.settings.session;
-    this.#exchange.live({ idle: Math.ceil(maxAge ?? idle), maxAge, resend });
+    this.#exchange.live({ idle: Math.max(1, Math.ceil(maxAge ?? idle)), maxAge, resend });
   }
 
   #present(): AnySession {
@@ -372,6 +383,7 @@ export class PsessionVisit implements Visit, SignInVisit {
     request.sessionID = this.core.id;
     const session = new SignInSession(request, data) as unknown as AnySession;
     session.cookie = this.#keeper.newCookie(request);
+    this.#usualLives.set(session, session.cookie.originalMaxAge);
     request.session = session;
     this.#generations.set(session, this.#generation);
     return session;

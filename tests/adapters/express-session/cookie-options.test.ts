@@ -11,6 +11,7 @@ import {
   STRONG,
   start,
 } from "./sides.ts";
+import { warnings } from "./warnings.ts";
 
 const KINDS: [string, () => SessionOptions][] = [
   ["on a store of one's own", () => ({ store: new NotedStore() })],
@@ -162,5 +163,96 @@ describe("on a psession store", () => {
     expect(faults({ ...store(), cookie: { httpOnly: httpOnly as Any } })).toEqual([
       expect.stringContaining("cookie.httpOnly"),
     ]);
+  });
+});
+
+describe("on a psession store, as with express-session,", () => {
+  const store = () => ({ store: memoryStore(), secret: STRONG });
+  const lines = async (middleware: Middleware, options: SessionOptions, scheme: "http" | "https") => {
+    const client = await start(middleware, { proxy: true, ...options }, (app) => {
+      visit(app);
+      app.get("/attributes", (request: Any, response) => {
+        const { secure, sameSite } = request.session.cookie;
+        response.json([secure, sameSite]);
+      });
+    });
+    const headers = { "x-forwarded-proto": scheme };
+    const { setCookie } = await client.request("/visit", { headers });
+    const { json } = await client.request("/attributes", { headers });
+    return [
+      ...setCookie.map((line) => line.split("; ").slice(1).sort()),
+      setCookie.length > 0 ? json : "none",
+    ];
+  };
+
+  const CASES: [Any, "http" | "https"][] = [
+    [{ sameSite: "none", secure: true }, "https"],
+    [{ sameSite: "None", secure: true }, "https"],
+    [{ secure: "auto", sameSite: "lax" }, "https"],
+    [{ secure: "auto", sameSite: "lax" }, "http"],
+    [{ secure: "auto", sameSite: "auto" }, "https"],
+    [{ secure: "auto", sameSite: "auto" }, "http"],
+    [{ secure: true, sameSite: "auto" }, "https"],
+    [{ secure: "auto", sameSite: "strict", domain: ".example.com" }, "https"],
+    [{ secure: true, sameSite: "none", partitioned: true }, "https"],
+  ];
+  test.each(CASES)("%j over %s", async (cookie, scheme) => {
+    const theirs = await lines(original, { store: new NotedStore(), cookie }, scheme);
+    const expected = JSON.stringify(theirs).replace("Domain=.", "Domain=");
+    expect(JSON.stringify(await lines(ours, { ...store(), cookie }, scheme)).toLowerCase()).toBe(
+      expected.toLowerCase(),
+    );
+    expect(theirs).toHaveLength(2);
+  });
+
+  test("secure: auto works in production, and says where a cookie goes without Secure", async () => {
+    vi.stubEnv("NODE_ENV", "production");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const given = { ...store(), cookie: { secure: "auto" } } as const;
+    expect((await lines(ours, given, "https"))[0]).toContain("Secure");
+    const warned = warnings("PSESSION_INSECURE_TRANSPORT");
+    expect((await lines(ours, given, "http"))[0]).not.toContain("Secure");
+    expect(await warned).toContain("trust");
+  });
+
+  test("a sign-in that another site posts is stored where the cookie is for other sites", async () => {
+    const client = await start(
+      ours,
+      { ...store(), proxy: true, cookie: { sameSite: "auto", secure: "auto" } },
+      (app) => {
+        app.post("/callback", (request: Any, response) => {
+          request.session.userId = 7;
+          response.json("in");
+        });
+        app.get("/me", (request: Any, response) => response.json(request.session.userId ?? null));
+      },
+    );
+    const headers = {
+      "x-forwarded-proto": "https",
+      "sec-fetch-site": "cross-site",
+      "sec-fetch-mode": "navigate",
+    };
+    const { status, setCookie } = await client.request("/callback", { method: "POST", headers });
+    expect([status, setCookie.filter((line) => line.startsWith("connect.sid="))]).toEqual([
+      200,
+      [expect.stringMatching(/; Secure; SameSite=None$/)],
+    ]);
+    expect((await client.request("/me", { headers })).json).toBe(7);
+  });
+
+  test("what cannot be is refused in the words of `session()`", () => {
+    const words = (options: SessionOptions) => faults({ ...store(), ...options });
+    expect(words({ cookie: { sameSite: "none" } })).toEqual([
+      expect.stringMatching(/^cookie\.sameSite "none" needs/),
+    ]);
+    expect(words({ cookie: { partitioned: true, secure: true } })).toEqual([
+      expect.stringMatching(/^cookie\.partitioned needs/),
+    ]);
+    expect(words({ name: "__Host-sid" })).toEqual([expect.stringMatching(/^name: /)]);
+    expect(words({ name: "__Host-sid", cookie: { secure: true, path: "/a" } })).toEqual([
+      expect.stringMatching(/^name: /),
+    ]);
+    expect(words({ absolute: "4000w" as Any, touchEvery: "1h" })).toEqual([]);
+    expect(words({ absolute: "9000w" as Any })).toEqual([expect.stringMatching(/^absolute must/)]);
   });
 });
