@@ -31,6 +31,7 @@ export class AppStoreKeeper implements Keeper {
     this.settings = settings;
     this.sessionStore = settings.store as CallbackStore;
     this.store = new AppStore(this.sessionStore, settings);
+    this.store.watch();
     // For those who call the store's own `regenerate`.
     Object.assign(this.sessionStore, { generate: (request: object) => visitOf(request)?.generate() });
   }

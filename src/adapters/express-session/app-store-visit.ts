@@ -56,6 +56,8 @@ export class AppStoreVisit implements Visit {
   #canSetCookies: boolean | undefined;
   /** The session that the request began with: what differs from it is modified, saved in between or not. */
   #opened: { readonly id: string; readonly texts: Texts } | undefined;
+  /** Until the event loop turns: the row was read just now, and reading it again would say the same. */
+  #read: { readonly id: string; readonly mark: number } | undefined;
   #hasTouched = false;
   /** It has a user, or was changed, ended or lost. */
   #isPersonal = true;
@@ -74,10 +76,16 @@ export class AppStoreVisit implements Visit {
   }
 
   async load(id: string): Promise<void> {
+    const { store } = this.#keeper;
     const isLate = this.#keeper.wasReplaced(id);
-    const stored = isLate ? undefined : await this.#keeper.store.find(id);
-    if (stored !== undefined) this.#adopt(id, stored);
-    else this.#begin({ isLate });
+    const { mark } = store;
+    const stored = isLate ? undefined : await store.find(id);
+    if (stored === undefined) return this.#begin({ isLate });
+    this.#adopt(id, stored);
+    this.#read = { id, mark };
+    setImmediate(() => {
+      this.#read = undefined;
+    });
   }
 
   generate(): void {
@@ -192,11 +200,14 @@ export class AppStoreVisit implements Visit {
     }
   }
 
-  /** A session that was stored is read again first: others may have changed it, or ended it for good. */
+  /**
+   * A session that was stored is read again first: others may have changed it, or ended it for good. Where it was read
+   * in this very turn, a second read would come as long before the write as the first has.
+   */
   async #save(session: AnySession, copy: Copy, isLast: boolean): Promise<void> {
     const { store } = this.#keeper;
     if (copy.isLate && this.#userOf(session) === undefined) return;
-    if (copy.isStored) {
+    if (copy.isStored && !this.#isJustRead(copy)) {
       const fresh = await store.find(copy.id);
       // Who proves a credential gets a session of their own; anything else is given up.
       const signsIn = this.#userOf(session) !== undefined && this.#changesUser(session, copy);
@@ -222,6 +233,11 @@ export class AppStoreVisit implements Visit {
     copy.saved = texts;
     copy.user = this.#userOf(session);
     this.#keeper.touched(copy.id);
+  }
+
+  #isJustRead({ id }: Copy): boolean {
+    const read = this.#read;
+    return read?.id === id && this.#keeper.store.isUnchanged(id, read.mark);
   }
 
   /**

@@ -28,6 +28,11 @@ export class AppStore {
   readonly #limit: number | false | undefined;
   readonly #ended = new MemoryOf<true>(REMEMBERED_IDS);
   readonly #queues = new Map<string, Promise<unknown>>();
+  /** The number of the last change of a session, by its name in the store. */
+  readonly #changes = new MemoryOf<number>(REMEMBERED_IDS);
+  #changed = 0;
+  /** Of changes up to this one, it is not known which sessions they changed. */
+  #forgotten = 0;
   readonly canTouch: boolean;
   #isTouchFailing = false;
   isConnected = true;
@@ -66,6 +71,35 @@ export class AppStore {
       });
     this.#queues.set(id, settled);
     return mine;
+  }
+
+  /** Sees what this process changes, by whomever: applications call their store as well, and wait for it or not. */
+  watch(): void {
+    const store = this.#store as unknown as Record<string, unknown>;
+    const note = (name: unknown) => this.#note(name);
+    for (const method of ["set", "destroy", "clear"]) {
+      const original = store[method];
+      if (typeof original !== "function") continue;
+      store[method] = function (this: unknown, ...values: unknown[]): unknown {
+        note(method === "clear" ? undefined : values[0]);
+        return Reflect.apply(original, this, values);
+      };
+    }
+  }
+
+  #note(name: unknown): void {
+    this.#changed++;
+    const forgotten = typeof name === "string" ? this.#changes.set(name, this.#changed) : this.#changed;
+    if (forgotten !== undefined) this.#forgotten = forgotten;
+  }
+
+  /** For `isUnchanged`: what comes after it. */
+  get mark(): number {
+    return this.#changed;
+  }
+
+  isUnchanged(id: string, mark: number): boolean {
+    return this.#forgotten <= mark && (this.#changes.get(this.#nameOf(id)) ?? 0) <= mark;
   }
 
   hasEnded(id: string): boolean {

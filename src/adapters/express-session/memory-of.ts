@@ -11,13 +11,14 @@ export class MemoryOf<Value> {
     return this.#entries.get(key);
   }
 
-  set(key: string, value: Value): void {
+  /** Gives what had to be forgotten for it. */
+  set(key: string, value: Value): Value | undefined {
     this.#entries.delete(key);
     this.#entries.set(key, value);
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= this.#most) break;
-      this.#entries.delete(oldest);
-    }
+    if (this.#entries.size <= this.#most) return undefined;
+    const [[oldest, forgotten] = []] = this.#entries;
+    if (oldest !== undefined) this.#entries.delete(oldest);
+    return forgotten;
   }
 
   delete(key: string): void {

@@ -182,6 +182,8 @@ describe("a session that was ended", () => {
     await client.get("/visit");
     const pending = client.get("/slow");
     await slow.arrived;
+    // Another process's statement comes in a turn of its own.
+    await new Promise((resolve) => setImmediate(resolve));
     const [id = ""] = store.rows.keys();
     store.rows.clear();
     slow.open();
@@ -487,8 +489,8 @@ describe("statements per request", () => {
     expect(theirs.read).toEqual(["get", "touch"]);
     const here = await counted(ours);
     expect(here.read).toEqual(["get", "touch"]);
-    expect(here.write).toEqual(["get", "get", "set"]);
-    expect(here.signIn).toEqual(["get", "get", "set", "destroy"]);
+    expect(here.write).toEqual(["get", "set"]);
+    expect(here.signIn).toEqual(["get", "set", "destroy"]);
     const throttled = await counted(ours, { touchEvery: "1m" });
     expect(throttled.read).toEqual(["get"]);
     expect(throttled.again).toEqual(["get"]);

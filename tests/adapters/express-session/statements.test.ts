@@ -86,18 +86,34 @@ describe("what passport's flows ask of an own store", () => {
     } satisfies Record<Deed, string>);
   });
 
-  test("here: no more, but for the read before a write that keeps what others stored meanwhile", async () => {
+  test("here: no more", async () => {
     expect(await statements(ours)).toEqual({
       "a first sign-in": "set",
       "a page that reads": "get touch",
-      "a page that writes": "get get set",
-      "a page that writes and saves": "get get set",
-      "a sign-out": "get get destroy set",
+      "a page that writes": "get set",
+      "a page that writes and saves": "get set",
+      "a sign-out": "get destroy set",
       "a page that nobody is signed in at": "get touch",
       "a sign-in of a visitor": "get destroy set",
-      "a sign-out that keeps the data": "get get destroy set",
+      "a sign-out that keeps the data": "get destroy set",
       "an end": "get destroy",
     } satisfies Record<Deed, string>);
+  });
+
+  test("here, where the handler waits for something: one read more, as others may have changed the session", async () => {
+    const store = new NotedStore();
+    const app = express5();
+    app.use(ours({ ...USUAL, store }) as Any);
+    app.get("/write", async (request: Any, response) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      request.session.seen = (request.session.seen ?? 0) + 1;
+      response.json("ok");
+    });
+    const client = new HttpClient(await serve(app as Any));
+    await client.get("/write");
+    store.taken();
+    await client.get("/write");
+    expect(store.taken().join(" ")).toBe("get get set");
   });
 });
 
@@ -183,5 +199,66 @@ describe("a sign-out that the handler saves", () => {
     await client.get("/in");
     expect((await client.get("/out")).json).toEqual([null]);
     expect((await client.get("/me")).json).toEqual([null, ["book"]]);
+  });
+});
+
+describe("a session that was read just now is not read again, unless this process changed it", () => {
+  const visited = async (define: (app: ReturnType<typeof express5>, store: NotedStore) => void) => {
+    const store = new NotedStore();
+    const app = express5();
+    app.use(ours({ ...USUAL, store }) as Any);
+    app.get("/visit", (request: Any, response) => {
+      request.session.seen = (request.session.seen ?? 0) + 1;
+      request.session.userId = 7;
+      response.json([request.session.seen, request.session.planted ?? null]);
+    });
+    define(app, store);
+    const client = new HttpClient(await serve(app as Any));
+    await client.get("/visit");
+    return { client, store };
+  };
+
+  test("by a call of the store that nobody waits for", async () => {
+    const { client, store } = await visited((app) => {
+      app.get("/end", (request: Any, response) => {
+        request.sessionStore.destroy(request.sessionID);
+        request.session.seen = 40;
+        response.json("ok");
+      });
+      app.get("/plant", (request: Any, response) => {
+        const { sessionID: id, session } = request;
+        request.sessionStore.set(id, { ...session, planted: true });
+        session.seen = 50;
+        response.json("ok");
+      });
+    });
+    await client.get("/plant");
+    expect((await client.get("/visit")).json).toEqual([51, true]);
+    await client.get("/end");
+    expect(store.rows.size).toBe(0);
+    expect((await client.get("/visit")).json).toEqual([1, null]);
+  });
+
+  test("by another request, between the read and its answer", async () => {
+    const { client, store } = await visited((app) => {
+      app.get("/other", (request: Any, response) => {
+        request.session.planted = "by another";
+        response.json("ok");
+      });
+    });
+    const read = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    store.instead.get = (id: string, done: Any) => {
+      delete store.instead.get;
+      const text = store.rows.get(id) ?? "null";
+      read.resolve();
+      goOn.promise.then(() => done(null, JSON.parse(text)));
+    };
+    const slow = client.get("/visit");
+    await read.promise;
+    await client.get("/other");
+    goOn.resolve();
+    expect((await slow).json).toEqual([2, null]);
+    expect((await client.get("/visit")).json).toEqual([3, "by another"]);
   });
 });
