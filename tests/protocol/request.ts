@@ -85,7 +85,6 @@ export class Runner {
   /** Those that a deploy leaves. */
   readonly lives: Lives;
   readonly #core: Core;
-  readonly #psession: InstanceType<Library["Psession"]>;
   readonly #limited: Core;
   #told: string[] = [];
   #call: (name: string, values: readonly unknown[]) => Promise<unknown> = () =>
@@ -116,7 +115,6 @@ export class Runner {
     events.on("*", ({ type }) => void this.#told.push(type));
     this.#core = makeCore(this.settings, events);
     this.#limited = { ...this.#core, settings: living(lives.session, lives.login) };
-    this.#psession = new library.Psession(this.#core);
   }
 
   /** What a session cookie is worth by these rows. */
@@ -153,7 +151,7 @@ export class Runner {
     const core = { ...(request.isLimited === true ? this.#limited : this.#core) };
     const state = await this.library.openRequest(core, this.#facts(request));
     const { library } = this;
-    await handle(request.handler, { library, psession: this.#psession, state, ...request });
+    await handle(request.handler, { library, psession: new library.Psession(core), state, ...request });
     if (request.commitAt === undefined) return { kind: "handling", state, events: this.#told };
     this.#now = request.commitAt + request.skew;
     const isOutdated = await committed(this.library.commitRequest(state, { isFinal: true }));
