@@ -26,6 +26,12 @@ import { TracedStore } from "./stores/traced.ts";
  */
 export const dangerouslyAllowInsecureHttp: unique symbol = Symbol("psession.dangerouslyAllowInsecureHttp");
 
+/**
+ * A list of secrets, or a text with commas between them, as a variable of the environment has. One that is undefined, as
+ * a variable is that was not set, is refused when it is given.
+ */
+export type Secrets = string | undefined | readonly (string | Uint8Array | undefined)[];
+
 /** What `createPsession` takes. Durations are milliseconds or text such as "30d"; docs/options.md has every default. */
 export interface PsessionOptions {
   /**
@@ -36,7 +42,7 @@ export interface PsessionOptions {
   /** Where sessions are kept. */
   store: Store;
   /** Secrets of at least 32 bytes: the first signs, all verify. Put a new one in front to rotate. */
-  keys: readonly (string | Uint8Array)[];
+  keys: Secrets;
   /** Whose instance this is, such as "staff", where instances for several kinds of users share a store or keys. */
   realm?: string;
   session?: {
@@ -115,7 +121,7 @@ export interface PsessionOptions {
    * none of them used for anything else: the first encrypts, all decrypt.
    */
   encryption?: {
-    keys: readonly (string | Uint8Array)[];
+    keys: Secrets;
     /** Read rows that are not encrypted, too, until they are saved: for switching encryption on. */
     acceptPlainText?: boolean;
   };
@@ -263,7 +269,18 @@ const count = (fallback: number, most: number) => v.optional(countUpTo(most), fa
 
 const bits = (most: number) => v.pipe(v.number(), v.integer(), v.minValue(8), v.maxValue(most));
 
+const NO_SECRET =
+  "is missing: 32 random bytes as text (npx psession keys generate). Is the variable of the environment set?";
+
+/** What stands between the commas of a text; anything else as it is. */
+export function listOfSecrets<T>(given: T): T | string[] {
+  return typeof given === "string" ? given.split(",").map((secret) => secret.trim()) : given;
+}
+
+const isThere = (value: unknown): boolean => value !== undefined && value !== "";
+
 const key = v.pipe(
+  v.custom<string | Uint8Array>(isThere, NO_SECRET),
   v.union([v.string(), v.instance(Uint8Array)], "must be text or bytes"),
   v.check(
     (value) => Buffer.byteLength(value) >= SHORTEST_KEY_BYTES,
@@ -272,9 +289,15 @@ const key = v.pipe(
   v.check((value) => new Set<string | number>(value).size >= 8, "is too regular to be random"),
 );
 
-const keyList = v.pipe(
-  v.array(key, "must be a list of secrets"),
-  v.minLength(1, "must hold at least one secret"),
+const keyList = v.optional(
+  v.pipe(
+    v.custom<Secrets>(isThere, NO_SECRET),
+    v.transform(listOfSecrets),
+    v.array(key, "must be a list of secrets, or text with commas between them"),
+    v.minLength(1, "must hold at least one secret"),
+  ),
+  // Passed through the checks above, as what was given is.
+  () => "",
 );
 
 const schema = v.strictObject({

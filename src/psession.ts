@@ -3,9 +3,9 @@ import { shortened } from "./data/keys.ts";
 import type { SessionData } from "./data/typing.ts";
 import { type Device, endDevices, endEverything, listDevices } from "./devices.ts";
 import { PsessionError } from "./errors.ts";
-import { type EventName, isEventName, type PsessionEvent, type PsessionEvents } from "./events.ts";
+import { type EventName, Events, isEventName, type PsessionEvent, type PsessionEvents } from "./events.ts";
 import { invalidOptions } from "./faults.ts";
-import { assertOptions, assertText, isHandle } from "./given.ts";
+import { assertOptions, assertText, isHandle, isThenable } from "./given.ts";
 import { type HeldLock, type LockOptions, resolveLock } from "./locks.ts";
 import { forgetClock, watchClock } from "./moment.ts";
 import { type PsessionOptions, resolveOptions } from "./options.ts";
@@ -23,6 +23,13 @@ import { assertUserId, misspelt, otherSpelling } from "./user-id.ts";
 
 let openCore: (psession: Psession<object>) => Core;
 
+/** What begins where the options are known. */
+interface Running {
+  readonly core: Core;
+  readonly pruner: Pruner;
+  readonly recorder: AuditRecorder | undefined;
+}
+
 /**
  * What a service is made of, for the command line.
  *
@@ -37,18 +44,40 @@ export class Psession<Data extends object = SessionData> {
     openCore = (psession) => psession.#core;
   }
 
-  readonly #core: Core;
-  readonly #pruner: Pruner;
-  readonly #recorder: AuditRecorder | undefined;
+  readonly #events = new Events();
+  readonly #make: (events: Events) => Core;
+  readonly #onStart: ((core: Core) => void)[] = [];
+  #running: Running | undefined;
   #isClosed = false;
 
-  constructor(core: Core) {
-    this.#core = core;
-    const { audit } = core.settings;
-    this.#recorder = audit && new AuditRecorder(core, audit);
-    watchClock(core.settings.clock);
-    this.#pruner = new Pruner(core);
-    this.#pruner.start();
+  /** @internal */
+  constructor(make: (events: Events) => Core) {
+    this.#make = make;
+  }
+
+  get #core(): Core {
+    return (this.#running ?? this.#start()).core;
+  }
+
+  /** Where the options are wrong nothing begins: each use says so, and the first one after they are right begins. */
+  #start(): Running {
+    this.#assertOpen();
+    const core = this.#make(this.#events);
+    const { audit, clock } = core.settings;
+    const recorder = audit && new AuditRecorder(core, audit);
+    watchClock(clock);
+    const pruner = new Pruner(core);
+    pruner.start();
+    this.#running = { core, pruner, recorder };
+    for (const change of this.#onStart) change(core);
+    return this.#running;
+  }
+
+  #assertOpen(): void {
+    if (!this.#isClosed) return;
+    throw new PsessionError("closed", "This psession was closed; it takes no more requests.", {
+      status: 503,
+    });
   }
 
   /**
@@ -60,6 +89,16 @@ export class Psession<Data extends object = SessionData> {
     return this.#core;
   }
 
+  /**
+   * For adapters that change what all requests share: now, or as soon as there is something.
+   *
+   * @internal
+   */
+  whenStarted(change: (core: Core) => void): void {
+    if (this.#running === undefined) this.#onStart.push(change);
+    else change(this.#running.core);
+  }
+
   /** Begins one request. For adapters; handlers get the session from their framework. */
   exchange(facts: RequestFacts): Exchange<Data>;
   /** @internal */
@@ -68,10 +107,7 @@ export class Psession<Data extends object = SessionData> {
     facts: RequestFacts,
     make: MakeSession<Session<Data>> = (state) => new Session<Data>(state),
   ): Exchange<Data> {
-    if (this.#isClosed)
-      throw new PsessionError("closed", "This psession was closed; it takes no more requests.", {
-        status: 503,
-      });
+    this.#assertOpen();
     return new Exchange<Data>(this.#core, facts, make);
   }
 
@@ -81,7 +117,7 @@ export class Psession<Data extends object = SessionData> {
    * @internal
    */
   keeps(session: Session<Data>): boolean {
-    return session.core === this.#core;
+    return session.core === this.#running?.core;
   }
 
   /** What the cookies are called, for those who read them off a request that no adapter sees. */
@@ -195,12 +231,12 @@ export class Psession<Data extends object = SessionData> {
       const named = typeof type === "string" ? JSON.stringify(shortened(type)) : `that is a ${typeof type}`;
       throw new PsessionError("invalid_options", `psession.on: there is no event ${named}.`);
     }
-    return this.#core.events.on(type as "*", listener as (event: PsessionEvent) => void);
+    return this.#events.on(type as "*", listener as (event: PsessionEvent) => void);
   }
 
   /** Deletes rows past their deadline now, in chunks. Happens by itself unless `prune` is false. */
   prune(): Promise<Pruned> {
-    return this.#pruner.pruneNow();
+    return (this.#running ?? this.#start()).pruner.pruneNow();
   }
 
   /**
@@ -235,16 +271,18 @@ export class Psession<Data extends object = SessionData> {
 
   /** Waits until what was told so far is in the audit trail: for platforms that stop a process between requests. */
   async flush(): Promise<void> {
-    await this.#recorder?.flush();
+    await this.#running?.recorder?.flush();
   }
 
   /** Stops pruning, writes what is left for the audit trail, and releases the store. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    forgetClock(this.#core.settings.clock);
-    await this.#pruner.stop();
+    if (this.#running === undefined) return;
+    const { core, pruner } = this.#running;
+    forgetClock(core.settings.clock);
+    await pruner.stop();
     await this.flush();
-    await this.#core.settings.store.close();
+    await core.settings.store.close();
   }
 
   #markUser(userId: UserId, keep?: Session<Data>): Mark {
@@ -288,9 +326,25 @@ const noSession = (what: string): PsessionError =>
 
 /**
  * Makes the service. Options are checked at once, and everything that is wrong with them is named in one
- * error (`invalid_options`).
+ * error (`invalid_options`). A function that returns them is called at the first use, so that a build, which has no keys
+ * and no database, may load the module; where it throws, so does that use, and the next one calls it again.
  */
-export function createPsession<Data extends object = SessionData>(options: PsessionOptions): Psession<Data> {
+export function createPsession<Data extends object = SessionData>(
+  options: PsessionOptions | (() => PsessionOptions),
+): Psession<Data> {
+  if (typeof options === "function") {
+    return new Psession<Data>((events) => makeCore(resolveOptions(returned(options())), events));
+  }
   const settings = resolveOptions(options);
-  return new Psession<Data>(makeCore(settings));
+  const psession = new Psession<Data>((events) => makeCore(settings, events));
+  openCore(psession);
+  return psession;
+}
+
+function returned(options: PsessionOptions): PsessionOptions {
+  if (!isThenable(options)) return options;
+  options.then(undefined, () => {});
+  throw invalidOptions("psession", [
+    "options must be returned at once: a function that is asynchronous gives a promise",
+  ]);
 }

@@ -480,9 +480,7 @@ export class Session<Data extends object = SessionData> {
       level: "login",
       authenticatedAt: provedAt,
       remember:
-        options.remember === true && state.core.settings.remember.enabled
-          ? { id: newSiblingId(this.id) }
-          : undefined,
+        options.remember && state.core.settings.remember.enabled ? { id: newSiblingId(this.id) } : undefined,
       carriesAll,
       tag: options.tag,
       provedAt,
@@ -893,10 +891,15 @@ const signedOutMeanwhile = (): PsessionError =>
 
 const LONGEST_TAG = 50;
 
-/** Whether `remember` is true is looked at where it is used. */
 function assertLogin<Data>(options: LoginOptions<Data>): void {
   assertOptions("login", options, ["remember", "carry", "previous", "tag", "provedAt"]);
-  const { carry = "all", previous, tag } = options;
+  const { remember = false, carry = "all", previous, tag } = options;
+  // What a form posts is text: taken for true, "off" would remember, and for false, a tick would be lost in silence.
+  if (typeof remember !== "boolean")
+    throw new PsessionError(
+      "invalid_options",
+      'login: remember must be true or false, such as { remember: body.remember === "on" } for a ticked box of a form.',
+    );
   if (typeof carry !== "function") assertKeep("login: carry", carry);
   if (tag !== undefined) assertText("login: tag", tag, LONGEST_TAG);
   if (previous !== undefined && previous !== null && !isPrevious(previous))

@@ -199,6 +199,20 @@ const WRONG: Readonly<Record<string, readonly [(app: TestApp, session: TestSessi
   ],
   "login: no options": [(_, session) => session.login("ada", null as never), "invalid_options"],
   "login: misspelt": [(_, session) => session.login("ada", { carries: "none" } as never), "invalid_options"],
+  ...Object.fromEntries(
+    ["on", "off", "true", "", 1, null, ["on"]].map((remember) => [
+      `login: remember is ${JSON.stringify(remember)}`,
+      [
+        (_: unknown, session: TestSession) => session.login("ada", { remember: remember as never }),
+        "invalid_options",
+      ],
+    ]),
+  ),
+  "login: a tick": [(_, session) => session.login("ada", true as never), "invalid_options"],
+  "login: remember by another name": [
+    (_, session) => session.login("ada", { rememberMe: true } as never),
+    "invalid_options",
+  ],
   "login: carry is another word": [
     (_, session) => session.login("ada", { carry: "some" as never }),
     "invalid_options",

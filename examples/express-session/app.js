@@ -11,7 +11,7 @@ app.use(originCheck());
 app.use(
   session({
     store: sqliteStore({ path: process.env.DATABASE ?? "sessions.sqlite" }),
-    secret: [process.env.SESSION_KEY], // 32 random bytes: openssl rand -base64 32
+    secret: [process.env.SESSION_SECRET], // 32 random bytes as text: npx psession keys generate
     resave: false,
     saveUninitialized: false,
     cookie: { secure: "auto" }, // plain http while developing, Secure in production
@@ -22,7 +22,7 @@ app.use(
 app.post("/login", async ({ body, session }, response) => {
   const user = users[body.email];
   if (user === undefined || user.password !== body.password) return response.sendStatus(401);
-  await session.login(user.id, { remember: body.remember });
+  await session.login(user.id, { remember: body.remember === "on" });
   response.redirect(303, "/cart");
 });
 

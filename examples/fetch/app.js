@@ -5,7 +5,7 @@ import { sqliteStore } from "psession/sqlite";
 
 const psession = createPsession({
   store: sqliteStore({ path: process.env.DATABASE ?? "sessions.sqlite" }),
-  keys: [process.env.SESSION_KEY], // 32 random bytes: openssl rand -base64 32
+  keys: process.env.SESSION_KEYS, // 32 random bytes as text: npx psession keys generate
   [dangerouslyAllowInsecureHttp]: true, // for http://localhost; refused in production
 });
 
@@ -24,7 +24,7 @@ const routes = {
     if (user === undefined || user.password !== password)
       return new Response("Unauthorized", { status: 401 });
     const session = await getSession();
-    await session.login(user.id, { remember });
+    await session.login(user.id, { remember: remember === "on" });
     return seeOther("/cart");
   },
 

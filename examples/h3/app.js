@@ -6,7 +6,7 @@ import { sqliteStore } from "psession/sqlite";
 
 const psession = createPsession({
   store: sqliteStore({ path: process.env.DATABASE ?? "sessions.sqlite" }),
-  keys: [process.env.SESSION_KEY], // 32 random bytes: openssl rand -base64 32
+  keys: process.env.SESSION_KEYS, // 32 random bytes as text: npx psession keys generate
   [dangerouslyAllowInsecureHttp]: true, // for http://localhost; refused in production
 });
 
@@ -49,7 +49,7 @@ app.post("/login", async ({ req, res, context }) => {
     return "Unauthorized";
   }
   const session = await context.getSession();
-  await session.login(user.id, { remember });
+  await session.login(user.id, { remember: remember === "on" });
   return redirect("/cart", 303);
 });
 

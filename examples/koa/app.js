@@ -7,7 +7,7 @@ import { sqliteStore } from "psession/sqlite";
 
 const psession = createPsession({
   store: sqliteStore({ path: process.env.DATABASE ?? "sessions.sqlite" }),
-  keys: [process.env.SESSION_KEY], // 32 random bytes: openssl rand -base64 32
+  keys: process.env.SESSION_KEYS, // 32 random bytes as text: npx psession keys generate
   [dangerouslyAllowInsecureHttp]: true, // for http://localhost; refused in production
 });
 
@@ -22,7 +22,7 @@ const routes = {
     const user = users[email];
     if (user === undefined || user.password !== password) ctx.throw(401);
     const session = await ctx.openSession();
-    await session.login(user.id, { remember });
+    await session.login(user.id, { remember: remember === "on" });
     ctx.redirect("/cart");
     ctx.status = 303;
   },

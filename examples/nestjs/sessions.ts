@@ -19,7 +19,7 @@ declare module "psession" {
 
 export const psession = createPsession({
   store: sqliteStore({ path: process.env["DATABASE"] ?? "sessions.sqlite" }),
-  keys: [process.env["SESSION_KEY"] ?? ""], // 32 random bytes: openssl rand -base64 32
+  keys: process.env["SESSION_KEYS"], // 32 random bytes as text: npx psession keys generate
   [dangerouslyAllowInsecureHttp]: true, // for http://localhost; refused in production
 });
 

@@ -16,7 +16,7 @@ import { FreshGuard, LoginGuard, psession, SessionOf } from "./sessions.js";
 interface Credentials {
   email: string;
   password: string;
-  remember?: boolean;
+  remember?: string;
 }
 
 const users: Record<string, { id: number; password: string }> = {
@@ -30,7 +30,7 @@ class ShopController {
   async login(@Body() body: Credentials, @SessionOf() session: Session): Promise<void> {
     const user = users[body.email];
     if (user === undefined || user.password !== body.password) throw new UnauthorizedException();
-    await session.login(user.id, { remember: body.remember === true });
+    await session.login(user.id, { remember: body.remember === "on" });
   }
 
   @Post("logout")

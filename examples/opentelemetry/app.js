@@ -8,7 +8,7 @@ import { stop } from "./telemetry.js";
 
 const psession = createPsession({
   store: sqliteStore({ path: process.env.DATABASE ?? "sessions.sqlite" }),
-  keys: [process.env.SESSION_KEY], // 32 random bytes: openssl rand -base64 32
+  keys: process.env.SESSION_KEYS, // 32 random bytes as text: npx psession keys generate
   [dangerouslyAllowInsecureHttp]: true, // for http://localhost; refused in production
 });
 
@@ -20,7 +20,7 @@ app.use(originCheck(), sessions(psession), express.json());
 app.post("/login", async ({ body, session }, response) => {
   const user = users[body.email];
   if (user === undefined || user.password !== body.password) return response.sendStatus(401);
-  await session.login(user.id, { remember: body.remember });
+  await session.login(user.id, { remember: body.remember === "on" });
   response.redirect(303, "/cart");
 });
 

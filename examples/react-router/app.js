@@ -9,7 +9,7 @@ import { createContext, createStaticHandler, isRouteErrorResponse, redirect } fr
 
 const psession = createPsession({
   store: sqliteStore({ path: process.env.DATABASE ?? "sessions.sqlite" }),
-  keys: [process.env.SESSION_KEY], // 32 random bytes: openssl rand -base64 32
+  keys: process.env.SESSION_KEYS, // 32 random bytes as text: npx psession keys generate
   [dangerouslyAllowInsecureHttp]: true, // for http://localhost; refused in production
 });
 
@@ -42,7 +42,7 @@ const routes = [
           if (user === undefined || user.password !== password)
             return new Response("Unauthorized", { status: 401 });
           const session = await context.get(sessionContext)();
-          await session.login(user.id, { remember });
+          await session.login(user.id, { remember: remember === "on" });
           return redirect("/cart", 303);
         },
       },

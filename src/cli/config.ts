@@ -6,7 +6,7 @@ import * as v from "valibot";
 import { AUDIT_KEEP } from "../audit.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { parseDuration } from "../duration.ts";
-import { reasonOf } from "../errors.ts";
+import { PsessionError, reasonOf } from "../errors.ts";
 import { describeFault, invalidOptions } from "../faults.ts";
 import { isStore, type PsessionOptions } from "../options.ts";
 import { coreOf, createPsession, Psession } from "../psession.ts";
@@ -59,7 +59,7 @@ export interface Config {
 
 export interface ConfigFlags {
   readonly config?: string;
-  readonly env?: string;
+  readonly env?: string | undefined;
 }
 
 /** @internal */
@@ -108,7 +108,7 @@ export function fileOf({ cwd }: Environment, given: string | undefined): string 
 
 export async function loadConfig(file: string): Promise<Config> {
   const exported = await imported(file);
-  const given: unknown = exported["default"];
+  const given: unknown = await defaultOf(file, exported);
   const parsed = v.safeParse(deploymentSchema, exported["deployment"] ?? {});
   if (!parsed.success) {
     throw invalidOptions(
@@ -147,6 +147,19 @@ export async function loadConfig(file: string): Promise<Config> {
   };
 }
 
+/** What an application has asked for at its first use, by then: a function's options, or a service of its own. */
+async function defaultOf(file: string, { default: exported }: Record<string, unknown>): Promise<unknown> {
+  return loadingForCommand(async () => {
+    try {
+      if (exported instanceof Psession) coreOf(exported);
+      return typeof exported === "function" ? exported() : exported;
+    } catch (error) {
+      if (error instanceof PsessionError) throw error;
+      throw new Stop(EXIT.failed, `${file} gave no options: ${reasonOf(error)}`, { cause: error });
+    }
+  });
+}
+
 async function imported(file: string): Promise<Record<string, unknown>> {
   try {
     return await loadingForCommand<Record<string, unknown>>(() => import(pathToFileURL(file).href));
@@ -162,7 +175,7 @@ async function imported(file: string): Promise<Record<string, unknown>> {
 const wrong = (file: string, what: string): Stop =>
   new Stop(
     EXIT.failed,
-    `${file} ${what}. It must say: export default { store, keys, … }, with what createPsession takes, or export default createPsession({ … }).`,
+    `${file} ${what}. It must say: export default { store, keys, … }, with what createPsession takes, a function that returns it, or export default createPsession({ … }).`,
   );
 
 /** What a store needs for commands that look at everything. */

@@ -1,23 +1,32 @@
-import { readFileSync, realpathSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { reasonOf } from "../errors.ts";
 import { EXIT, Stop } from "./exit.ts";
 
 /**
  * Changes a list of secrets, commas between them, in a file of environment variables. Nothing else in the file
- * changes, and no other process sees half of it.
+ * changes, neither its owner nor its mode, and no other process sees half of it.
  */
 export function changeKeyList(
-  given: string,
+  path: string,
   variable: string,
   change: (keys: readonly string[]) => readonly string[],
-): number {
+): { readonly keys: number; readonly changed: boolean } {
   let file: string;
   let text: string;
   try {
-    file = realpathSync(given);
+    file = realpathSync(path);
     text = readFileSync(file, "utf8");
   } catch (error) {
-    throw new Stop(EXIT.failed, `${given} cannot be read: ${reasonOf(error)}`, { cause: error });
+    throw new Stop(EXIT.failed, `${path} cannot be read: ${reasonOf(error)}`, { cause: error });
   }
   const line = new RegExp(
     `^([ \\t]*(?:export[ \\t]+)?${variable}[ \\t]*=[ \\t]*)(["'\`]?)([^"'\`\\s]*)\\2[ \\t]*$`,
@@ -29,13 +38,36 @@ export function changeKeyList(
     const count = found.length === 0 ? "no line" : "more than one line";
     throw new Stop(
       EXIT.failed,
-      `${given} has ${count} of the form ${variable}=key,older-key. Change it by hand.`,
+      `${path} has ${count} of the form ${variable}=key,older-key. Change it by hand.`,
     );
   }
-  const keys = change(value.split(",").filter((key) => key !== ""));
-  const changed = text.replace(line, () => `${before}${quote}${keys.join(",")}${quote}`);
+  const given = value.split(",").filter((key) => key !== "");
+  const keys = change(given);
+  const changed = keys.join() !== given.join();
+  if (changed)
+    replace(
+      file,
+      text.replace(line, () => `${before}${quote}${keys.join(",")}${quote}`),
+    );
+  return { keys: keys.length, changed };
+}
+
+function replace(file: string, text: string): void {
+  const { uid, gid, mode } = statSync(file);
   const next = `${file}.psession-${process.pid}`;
-  writeFileSync(next, changed, { mode: statSync(file).mode & 0o777, flag: "wx" });
-  renameSync(next, file);
-  return keys.length;
+  try {
+    // For nobody else until it is whoever's it was: the mode may let its group read it.
+    writeFileSync(next, text, { mode: 0o600, flag: "wx" });
+    const made = statSync(next);
+    if (made.uid !== uid || made.gid !== gid) chownSync(next, uid, gid);
+    chmodSync(next, mode & 0o7777);
+    renameSync(next, file);
+  } catch (error) {
+    rmSync(next, { force: true });
+    throw new Stop(
+      EXIT.failed,
+      `${file} could not be replaced as it is, with its owner and mode, and was left alone: ${reasonOf(error)}`,
+      { cause: error },
+    );
+  }
 }

@@ -1,5 +1,5 @@
 import { ClockWatch } from "../clock-watch.ts";
-import { Events } from "../events.ts";
+import type { Events } from "../events.ts";
 import { UnknownKeys } from "../http/unknown-keys.ts";
 import { Locks } from "../locks.ts";
 import type { Settings } from "../options.ts";
@@ -7,7 +7,7 @@ import { SignIns } from "./sign-ins.ts";
 import type { Core } from "./state.ts";
 
 /** What all requests of a service share. */
-export function makeCore(settings: Settings, events = new Events()): Core {
+export function makeCore(settings: Settings, events: Events): Core {
   const { store, clock } = settings;
   return {
     settings,

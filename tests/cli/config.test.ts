@@ -37,14 +37,35 @@ describe("the configuration", () => {
     expect((await run("stats", "--json")).json).toMatchObject({ signedIn: 0 });
   });
 
+  test("may give its options when it is asked, as a function or by a service", async () => {
+    const { run, configure, folder, app } = await sqlite();
+    const handle = await signIn(app, "ada");
+    configure({ file: "options.mjs" });
+    const write = (code: string) => writeFileSync(join(folder, "psession.config.mjs"), code);
+    const importing = 'import options from "./options.mjs"; import { createPsession } from "psession"; ';
+    for (const code of [
+      `${importing} export default () => options;`,
+      `${importing} export default createPsession(() => options);`,
+    ]) {
+      write(code);
+      expect((await run("users", "ada", "--json")).json.devices).toMatchObject([{ handle }]);
+      expect((await run("keys", "rotate", "--json")).json.key).toBeDefined();
+    }
+    write('export default () => { throw new Error("no database today"); };');
+    expect(await run("users", "ada")).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/psession\.config\.mjs gave no options: no database today/),
+    });
+  });
+
   test("takes its variables from a file, but not those that are set", async () => {
     const { folder } = await sqlite();
-    writeFileSync(join(folder, ".env"), `SESSION_KEY=${OLDER_KEY}\nNOW=1\n`);
-    const env = { SESSION_KEY: undefined, NOW: "1893456000000" };
+    writeFileSync(join(folder, ".env"), `SESSION_KEYS=${OLDER_KEY}\nNOW=1\n`);
+    const env = { SESSION_KEYS: undefined, NOW: "1893456000000" };
     const without = await psessionIn({ cwd: folder, env }, "keys", "rotate");
     expect(without).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining("keys.0 must be text or bytes"),
+      stderr: expect.stringContaining("keys is missing"),
     });
     const ran = await psessionIn({ cwd: folder, env }, "keys", "rotate", "--env", ".env");
     expect(ran.stderr).toContain("From 2030-01-31");
@@ -68,7 +89,7 @@ describe("the configuration", () => {
     test(`that ${how} is told in a sentence`, async () => {
       const folder = text?.includes("psession/") ? folderForApp() : temporaryFolder();
       if (text !== undefined) writeFileSync(join(folder, "psession.config.mjs"), text);
-      const ran = await psessionIn({ cwd: folder, env: { SESSION_KEY: KEY } }, "doctor");
+      const ran = await psessionIn({ cwd: folder, env: { SESSION_KEYS: KEY } }, "doctor");
       expect(ran).toMatchObject({ code: 1, stdout: "", stderr: expect.stringMatching(reason) });
       expect(ran.stderr).not.toMatch(/^ +at /m);
     });

@@ -1,13 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { KEY, OLDER_KEY } from "../support/app.ts";
 import { temporaryFolder } from "../support/temp.ts";
 import { KINDS, type Place, place } from "./places.ts";
-import { psession } from "./run.ts";
+import { psession, psessionIn } from "./run.ts";
 
-const NEW_KEY = /^[\w-]{43}$/;
+const NEW_KEY = /^\d{8}T\d{6}\.\d{3}Z\.[\w-]{43}$/;
 const sqlite = () => place(KINDS["sqlite"] as never);
 
 function envFile({ folder }: Place, text: string, mode = 0o600): string {
@@ -70,10 +70,51 @@ test("in two steps: known everywhere first, then signing", async () => {
     file: ".env",
     variable: "SESSION_KEYS",
     keys: 2,
+    changed: true,
     position: "first",
     olderUntil: Date.UTC(2030, 0, 31),
   });
   expect(keysIn(file)).toEqual([fresh, KEY]);
+});
+
+test("either step may be repeated: no key comes in front twice, and none is added while one does not sign yet", async () => {
+  const there = await sqlite();
+  const file = envFile(there, `SESSION_KEYS=${KEY}\n`);
+  const rotate = (...values: string[]) => there.run("keys", "rotate", "--file", ".env", ...values);
+  await rotate("--at-end");
+  const text = readFileSync(file, "utf8");
+  expect(await rotate("--at-end", "--json")).toMatchObject({ json: { keys: 2, changed: false } });
+  expect(readFileSync(file, "utf8")).toBe(text);
+  const [older, fresh] = keysIn(file);
+  for (const changed of [true, false, false]) {
+    expect(await rotate("--promote", "--json")).toMatchObject({ code: 0, json: { keys: 2, changed } });
+    expect(keysIn(file)).toEqual([fresh, older]);
+  }
+  await rotate("--at-end");
+  await rotate("--promote");
+  expect(keysIn(file).slice(1)).toEqual([fresh, older]);
+});
+
+test("rotate --file takes the keys of the configuration from that file", async () => {
+  const there = await sqlite();
+  const file = envFile(there, `SESSION_KEYS=${KEY}\n`);
+  const env = { SESSION_KEYS: undefined };
+  const ran = await psessionIn({ cwd: there.folder, env }, "keys", "rotate", "--file", ".env");
+  expect(ran).toMatchObject({ code: 0 });
+  expect(keysIn(file)).toEqual([expect.stringMatching(NEW_KEY), KEY]);
+});
+
+test("a file of variables keeps its owner and its mode", async () => {
+  const there = await sqlite();
+  const file = envFile(there, `SESSION_KEYS=${KEY}\n`);
+  chmodSync(file, 0o664);
+  // Only root can give a file away; for everybody else there is nothing to keep.
+  const [uid, gid] = process.getuid?.() === 0 ? [1234, 2345] : [statSync(file).uid, statSync(file).gid];
+  chownSync(file, uid, gid);
+  await there.run("keys", "rotate", "--file", ".env");
+  const found = statSync(file);
+  expect([found.uid, found.gid, found.mode & 0o7777]).toEqual([uid, gid, 0o664]);
+  expect(keysIn(file)).toHaveLength(2);
 });
 
 test("rotate --file leaves alone what it does not understand, and what git tracks", async () => {
@@ -82,7 +123,7 @@ test("rotate --file leaves alone what it does not understand, and what git track
   const refusals: [string, string[], RegExp][] = [
     [`OTHER=${KEY}\n`, [], /no line of the form SESSION_KEYS=/],
     [`SESSION_KEYS=${KEY}\nSESSION_KEYS=${OLDER_KEY}\n`, [], /more than one line/],
-    [`SESSION_KEYS=${KEY}\n`, ["--promote"], /no second key/],
+    [`SESSION_KEYS=${KEY}\n`, ["--promote"], /No key of SESSION_KEYS in \.env says when it was made/],
   ];
   for (const [text, values, reason] of refusals) {
     writeFileSync(file, text);

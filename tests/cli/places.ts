@@ -116,7 +116,7 @@ export async function place(
       `${opened.imports}
 ${before}
 const clock = process.env.NOW === undefined ? undefined : { now: () => Number(process.env.NOW) };
-export default { store: ${opened.code(store)}, keys: [process.env.SESSION_KEY], clock, ${options} };
+export default { store: ${opened.code(store)}, keys: process.env.SESSION_KEYS, clock, ${options} };
 ${deployment === undefined ? "" : `export const deployment = ${deployment};`}
 `,
     );
@@ -131,7 +131,7 @@ ${deployment === undefined ? "" : `export const deployment = ${deployment};`}
     configure,
     run: (...values) =>
       psessionIn(
-        { cwd: folder, env: { SESSION_KEY: KEY, NOW: String(app.clock.now()), NODE_ENV: "development" } },
+        { cwd: folder, env: { SESSION_KEYS: KEY, NOW: String(app.clock.now()), NODE_ENV: "development" } },
         ...values,
       ),
   };

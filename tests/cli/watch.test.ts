@@ -11,7 +11,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
     test("tells of what is new and of what has ended, until it is interrupted", async () => {
       const { app, folder } = await place(kind);
       const early = await signIn(app, "ada");
-      const env = { SESSION_KEY: KEY, NOW: String(app.clock.now()) };
+      const env = { SESSION_KEYS: KEY, NOW: String(app.clock.now()) };
       const watching = startPsession({ cwd: folder, env }, "watch", "--every", "20ms", "--json");
       const next = async () => JSON.parse((await watching.lines.next()).value);
       expect((await watching.errors.next()).value).toContain("Watching 1 sessions and logins");
@@ -26,7 +26,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
       const { app, folder } = await place(kind, { audit: true });
       const early = await signIn(app, "ada");
       await app.psession.flush();
-      const env = { SESSION_KEY: KEY, NOW: String(app.clock.now()) };
+      const env = { SESSION_KEYS: KEY, NOW: String(app.clock.now()) };
       const watching = startPsession({ cwd: folder, env }, "watch", "--every", "20ms", "--json");
       const next = async () => JSON.parse((await watching.lines.next()).value);
       expect((await watching.errors.next()).value).toContain("Watching the audit trail");

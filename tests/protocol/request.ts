@@ -151,7 +151,7 @@ export class Runner {
     const core = { ...(request.isLimited === true ? this.#limited : this.#core) };
     const state = await this.library.openRequest(core, this.#facts(request));
     const { library } = this;
-    await handle(request.handler, { library, psession: new library.Psession(core), state, ...request });
+    await handle(request.handler, { library, psession: new library.Psession(() => core), state, ...request });
     if (request.commitAt === undefined) return { kind: "handling", state, events: this.#told };
     this.#now = request.commitAt + request.skew;
     const isOutdated = await committed(this.library.commitRequest(state, { isFinal: true }));

@@ -36,7 +36,8 @@ export async function startApp(
       ...process.env,
       NODE_ENV: "development",
       PORT: String(port),
-      SESSION_KEY: "Nq8Lw3Zt6Vx1Rb9Ks4Yd7Gh2Jf5Mp0Ca",
+      SESSION_KEYS: "Nq8Lw3Zt6Vx1Rb9Ks4Yd7Gh2Jf5Mp0Ca",
+      SESSION_SECRET: "Nq8Lw3Zt6Vx1Rb9Ks4Yd7Gh2Jf5Mp0Ca",
       ...env,
     },
     stdio: ["ignore", hear === undefined ? "inherit" : "pipe", "inherit"],
@@ -58,7 +59,7 @@ export async function visitShop(client: HttpClient): Promise<void> {
   expect((await client.get("/devices")).status).toBe(401);
   expect((await client.post("/login", { email: "ada@example.com", password: "wrong" })).status).toBe(401);
   expect((await client.post("/login", { email: "nobody@example.com" })).status).toBe(401);
-  const credentials = { email: "ada@example.com", password: "only for trying it out", remember: true };
+  const credentials = { email: "ada@example.com", password: "only for trying it out", remember: "on" };
   expect((await client.post("/login", credentials)).status).toBe(303);
   expect((await client.get("/cart")).json).toEqual(["tea"]);
   expect((await client.get("/devices")).json).toMatchObject([{ current: true, isRemembered: true }]);

@@ -35,7 +35,9 @@ export class PsessionKeeper implements Keeper {
     this.#secrets = [...settings.secrets];
     this.psession = psessionOf(settings, given);
     // Each session's cookie may have a life of its own, by `req.session.cookie.maxAge`.
-    this.psession.core.settings.session.livesVary = true;
+    this.psession.whenStarted(({ settings }) => {
+      settings.session.livesVary = true;
+    });
     this.sessionStore = new PsessionFacade(this.psession, (request) => this.newCookie(request));
     if (settings.migrateFrom !== undefined) this.former = new AppStore(settings.migrateFrom, settings);
   }

@@ -23,7 +23,7 @@ With several, a process that does not know a key takes its cookies for forged. S
   1. psession keys rotate --at-end     deploy everywhere
   2. psession keys rotate --promote    deploy everywhere
 The keys behind the first may be dropped when nothing of theirs is alive any more; the command says when.
-With --file, a file of environment variables is changed in place and no key is printed.`;
+With --file, a file of environment variables is changed in place and no key is printed. Either step may be repeated.`;
 
 /** @internal */
 export function addKeys(program: Command, environment: Environment): void {
@@ -49,7 +49,7 @@ export function addKeys(program: Command, environment: Environment): void {
     .option("--file <file>", "change the keys in this file of environment variables")
     .option("--variable <name>", "the variable that holds the keys", variableName, "SESSION_KEYS")
     .addOption(new Option("--at-end", "make the new key known, without signing with it").conflicts("promote"))
-    .option("--promote", "sign with the last key from now on; makes none (needs --file)")
+    .option("--promote", "sign with the newest key from now on; makes none (needs --file)")
     .option("--json", "answer as JSON")
     .addHelpText("after", ROTATE)
     .action((flags: RotateFlags, command: Command) => {
@@ -58,7 +58,18 @@ export function addKeys(program: Command, environment: Environment): void {
     });
 }
 
-const newKey = (): string => randomBytes(32).toString("base64url");
+const MADE = /^\d{8}T\d{6}\.\d{3}Z(?=\.[\w-]{43}$)/;
+
+/** 32 random bytes behind the time at which they were made: so it is known which of several is the newest. */
+const newKey = (): string =>
+  `${new Date().toISOString().replace(/[-:]/g, "")}.${randomBytes(32).toString("base64url")}`;
+
+/** Where the newest is of those that say when they were made; -1 where none does. */
+function newestOf(keys: readonly string[]): number {
+  const made = keys.map((key) => MADE.exec(key)?.[0] ?? "");
+  const latest = made.reduce((a, b) => (b > a ? b : a), "");
+  return latest === "" ? -1 : made.indexOf(latest);
+}
 
 function variableName(text: string): string {
   if (/^[A-Za-z_]\w*$/.test(text)) return text;
@@ -68,17 +79,19 @@ function variableName(text: string): string {
 async function rotate(environment: Environment, flags: RotateFlags): Promise<void> {
   const { file, variable, atEnd, promote, json } = flags;
   // Read before anything changes: lifetimes are those that cookies were given.
-  const { lifetime, now } = await withConfig(environment, flags, async (config) => {
+  const { env = file } = flags;
+  const { lifetime, now } = await withConfig(environment, { ...flags, env }, async (config) => {
     const { session, remember } = coreOf(config.service()).settings;
     return { lifetime: Math.max(session.absolute, remember.absolute), now: config.clock.now() };
   });
-  const key = promote ? undefined : newKey();
   const isSigning = atEnd !== true;
-  const count = file === undefined ? undefined : await inFile(environment, file, variable, key, isSigning);
   const droppable = isSigning ? now + lifetime : undefined;
+  const step = promote ? "promote" : isSigning ? "front" : "end";
+  const key = newKey();
+  const changed = file === undefined ? undefined : await inFile(environment, file, variable, key, step);
 
   if (json) {
-    const shown = file === undefined ? { key } : { file, variable, keys: count };
+    const shown = changed === undefined ? { key } : { file, variable, ...changed };
     return sayJson(environment, {
       ...shown,
       position: isSigning ? "first" : "last",
@@ -86,14 +99,20 @@ async function rotate(environment: Environment, flags: RotateFlags): Promise<voi
     });
   }
   const place = isSigning ? "in front of the others" : "behind the others";
-  if (key !== undefined && file === undefined) {
+  if (changed === undefined) {
     say(environment, key);
     hint(environment, `Put it ${place} in the option keys, and deploy that to every process.`);
   } else {
-    const what = promote ? "The last key is the first now" : `A new key is ${place} now`;
+    const what = changed.changed
+      ? promote
+        ? "The newest key is the first now"
+        : `A new key is ${place} now`
+      : promote
+        ? "The newest key is the first already, and nothing was changed"
+        : "A key that does not sign yet is there already, and none was added";
     say(
       environment,
-      `${what}: ${variable} in ${file} has ${plural(count ?? 0, "key")}. Deploy that to every process.`,
+      `${what}: ${variable} in ${file} has ${plural(changed.keys, "key")}. Deploy that to every process.`,
     );
   }
   if (droppable === undefined) {
@@ -110,9 +129,9 @@ async function inFile(
   { cwd }: Environment,
   file: string,
   variable: string,
-  key: string | undefined,
-  isSigning: boolean,
-): Promise<number> {
+  key: string,
+  step: "front" | "end" | "promote",
+): Promise<{ readonly keys: number; readonly changed: boolean }> {
   const path = resolve(cwd, file);
   if (await isTracked(path)) {
     throw new Stop(
@@ -121,14 +140,16 @@ async function inFile(
     );
   }
   return changeKeyList(path, variable, (keys) => {
-    if (key !== undefined) return isSigning ? [key, ...keys] : [...keys, key];
-    const last = keys.at(-1);
-    if (last === undefined || keys.length < 2) {
+    if (step === "front") return [key, ...keys];
+    const newest = newestOf(keys);
+    if (step === "end") return newest > 0 ? keys : [...keys, key];
+    const promoted = keys[newest];
+    if (promoted === undefined) {
       throw new Stop(
         EXIT.failed,
-        `${variable} in ${file} has no second key: psession keys rotate --at-end makes one.`,
+        `No key of ${variable} in ${file} says when it was made, as those of psession keys rotate --at-end do: put the one that is to sign in front by hand.`,
       );
     }
-    return [last, ...keys.slice(0, -1)];
+    return [promoted, ...keys.filter((other) => other !== promoted)];
   });
 }

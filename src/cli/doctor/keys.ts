@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, relative } from "node:path";
 import { bytesOf, copyOf } from "../../bytes.ts";
+import { listOfSecrets } from "../../options.ts";
 import type { Config } from "../config.ts";
 import { trackedFiles } from "../git.ts";
 import { error, type Finding, note, warning } from "./finding.ts";
@@ -29,21 +30,30 @@ export async function keyFindings({ file, options }: Config): Promise<Finding[]>
   if (encryption !== undefined) lists.push(["encryption.keys", encryption?.keys]);
   const findings = lists.flatMap(([option, list]) => listFindings(option, list));
   const sought = lists.flatMap(([option, list]) =>
-    (Array.isArray(list) ? list : []).flatMap((key, at) =>
+    listed(list).flatMap((key, at) =>
       isKey(key) && Buffer.byteLength(key) >= SHORTEST_SOUGHT ? [{ name: `${option}[${at}]`, key }] : [],
     ),
   );
   return [...findings, ...(await gitFindings(dirname(file), sought))];
 }
 
-function listFindings(option: string, list: unknown): Finding[] {
+/** Every key of an option, whatever else was given. */
+export function listed(given: unknown): readonly unknown[] {
+  const list = listOfSecrets(given);
+  return Array.isArray(list) ? list : [];
+}
+
+function listFindings(option: string, given: unknown): Finding[] {
+  const list = listOfSecrets(given);
   const missing = (which: string) =>
     error("keys_missing", `${which} is missing: the application does not start.`, GENERATE);
+  const unset = "(is the environment variable set? --env reads a file of them)";
+  if (list === undefined) return [missing(`The option ${option} ${unset}`)];
   if (!Array.isArray(list) || list.length === 0) return [missing(`The option ${option}`)];
   return list.flatMap((key: unknown, at) => {
     const which = `${option}[${at}]`;
     if (key === undefined || key === null || key === "") {
-      return [missing(`${which} (is the environment variable set? --env reads a file of them)`)];
+      return [missing(`${which} ${unset}`)];
     }
     if (!isKey(key)) return [missing(`${which} is neither text nor bytes, so a key`)];
     const bytes = Buffer.byteLength(key);
@@ -68,7 +78,8 @@ function listFindings(option: string, list: unknown): Finding[] {
   });
 }
 
-const isKey = (value: unknown): value is Key => typeof value === "string" || value instanceof Uint8Array;
+export const isKey = (value: unknown): value is Key =>
+  typeof value === "string" || value instanceof Uint8Array;
 
 async function gitFindings(
   folder: string,

@@ -2,6 +2,7 @@ import { bytesOfKey, copyOf } from "../../bytes.ts";
 import type { CookieDefinition } from "../../http/cookies.ts";
 import type { Config } from "../config.ts";
 import { error, type Finding } from "./finding.ts";
+import { isKey, listed } from "./keys.ts";
 import { cookiesOf, settingsOf } from "./settings.ts";
 
 /** What two applications have in common and should not. */
@@ -48,6 +49,6 @@ const isBelow = (host: string, { domain }: CookieDefinition): boolean =>
   domain !== undefined && (host === domain || host.endsWith(`.${domain}`));
 
 const keysOf = ({ options }: Config): string[] =>
-  (Array.isArray(options?.keys) ? options.keys : [])
-    .filter((key) => key !== undefined && key !== null && key.length > 0)
+  listed(options?.keys)
+    .filter((key): key is string | Uint8Array => isKey(key) && key.length > 0)
     .map((key) => copyOf(bytesOfKey(key)).toString("base64"));

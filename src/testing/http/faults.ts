@@ -3,6 +3,30 @@ import { Gate, type Stories } from "./scene.ts";
 
 /** What goes wrong. */
 export const faults: Stories = {
+  "options that come as a function are asked for by the first visitor, not where the site is set up": {
+    failsToStart: 0,
+    run: async ({ visitor, asked }) => {
+      assert.equal(asked(), 0, "the site is set up, and nobody has asked for the options");
+      const ada = visitor();
+      await ada.get("/add?item=tea");
+      assert.deepEqual(((await ada.json("/read")) as { data: unknown }).data, { items: ["tea"] });
+      await ada.get("/members");
+      assert.equal(asked(), 1);
+    },
+  },
+
+  "options that cannot be had yet fail that request, and no other": {
+    failsToStart: 1,
+    run: async ({ visitor, asked }) => {
+      const ada = visitor();
+      const { status, setCookie } = await ada.get("/add?item=tea");
+      assert.deepEqual([status, setCookie], [500, []]);
+      assert.equal((await ada.get("/add?item=milk")).status, 200);
+      assert.deepEqual(((await ada.json("/read")) as { data: unknown }).data, { items: ["milk"] });
+      assert.equal(asked(), 2);
+    },
+  },
+
   "a handler that fails answers 500, and costs nobody their session": async ({ visitor, route }) => {
     route("/broken", async (request) => {
       await request.session();

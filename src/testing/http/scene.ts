@@ -1,5 +1,5 @@
 import { PsessionError } from "../../errors.ts";
-import { dangerouslyAllowInsecureHttp } from "../../options.ts";
+import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "../../options.ts";
 import { createPsession, type Psession } from "../../psession.ts";
 import type { RequestFacts } from "../../request/facts.ts";
 import { memoryStore } from "../../stores/memory/index.ts";
@@ -18,6 +18,8 @@ export interface HttpScene {
   /** What the face found out of each request whose session it opened. */
   readonly exchanges: { readonly facts: RequestFacts; readonly token: object }[];
   readonly seesHeads: boolean;
+  /** How often the options were asked for, where they come as a function. */
+  asked(): number;
   visitor(): Visitor;
   /** Adds a route, or replaces one. */
   route(path: string, handler: Site): void;
@@ -69,6 +71,8 @@ export interface SceneOptions {
   readonly isSlow?: boolean;
   /** The option `proxy.requestStart`. */
   readonly requestStart?: string;
+  /** The options come as a function, which fails so often before it gives them. */
+  readonly failsToStart?: number;
 }
 
 export type Stories = Record<string, Story>;
@@ -89,14 +93,22 @@ export async function openScene(face: HttpFace, options: SceneOptions): Promise<
     if (failing.has(name)) throw new PsessionError("store_unavailable", "The store is down.");
     return call();
   });
-  const psession = createPsession<ContractData>({
+  const settings: PsessionOptions = {
     store,
     keys: ["contract-q7Zr2Xw9Lk4Vt8Bn3Yc6Hd1F"],
     clock,
     prune: false,
     ...(options.requestStart === undefined ? {} : { proxy: { requestStart: options.requestStart } }),
     ...(options.secure === true ? {} : { [dangerouslyAllowInsecureHttp]: true }),
-  });
+  };
+  const { failsToStart } = options;
+  let asked = 0;
+  const later = () => {
+    asked++;
+    if (asked <= (failsToStart ?? 0)) throw new Error("There is no environment yet.");
+    return settings;
+  };
+  const psession = createPsession<ContractData>(failsToStart === undefined ? settings : later);
   const exchanges: { facts: RequestFacts; token: object }[] = [];
   const begin = psession.exchange.bind(psession);
   psession.exchange = ((facts: RequestFacts, make: never) => {
@@ -127,6 +139,7 @@ export async function openScene(face: HttpFace, options: SceneOptions): Promise<
     calls,
     exchanges,
     seesHeads: face.seesHeads,
+    asked: () => asked,
     visitor: () => {
       const visitor = new Visitor(served.url);
       visitors.push(visitor);

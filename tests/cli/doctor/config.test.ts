@@ -14,7 +14,7 @@ test("what is well is said in a word", async () => {
 test("what is wrong is said with what to do, the worst first", async () => {
   const { doctor, configure, folder, key } = await examined();
   configure({ options: 'remember: { absolute: "60d" }, cookies: { session: "sid" },' });
-  const { stdout, code } = await doctor(["--policy", "aal1"], { SESSION_KEY: "short" });
+  const { stdout, code } = await doctor(["--policy", "aal1"], { SESSION_KEYS: "short" });
   expect(code).toBe(1);
   expect(stdout).toMatch(
     /^error keys_short\n {2}keys\[0\] has 5 bytes of at least 32.*\n {2}Make one with `psession keys generate`/,
@@ -50,9 +50,9 @@ describe("the runtime", () => {
 describe("keys", () => {
   test("keys_missing", async () => {
     const { findings, configure } = await examined();
-    const found = await findings([], { SESSION_KEY: undefined });
+    const found = await findings([], { SESSION_KEYS: undefined });
     expect(codes(found)).toEqual(["keys_missing"]);
-    expect(found.get("keys_missing")?.message).toContain("keys[0] (is the environment variable set?");
+    expect(found.get("keys_missing")?.message).toContain("The option keys (is the environment variable set?");
     configure({ options: "keys: []," });
     expect(codes(await findings())).toEqual(["keys_missing"]);
     configure({ options: "keys: undefined," });
@@ -63,7 +63,7 @@ describe("keys", () => {
 
   test("keys_short", async () => {
     const { findings, configure } = await examined();
-    const found = await findings([], { SESSION_KEY: "only-this" });
+    const found = await findings([], { SESSION_KEYS: "only-this" });
     expect(codes(found)).toEqual(["keys_short"]);
     expect(found.get("keys_short")?.message).not.toContain("only-this");
     configure({ options: 'encryption: { keys: ["only-this"] },' });
@@ -74,7 +74,7 @@ describe("keys", () => {
     const { findings } = await examined();
     // Put together here: this file is in git, which doctor would find as well.
     for (const key of ["aaaabbbb".repeat(5), ["this is my", "very secret", "session key"].join(" ")]) {
-      expect(codes(await findings([], { SESSION_KEY: key }))).toEqual(["keys_guessable"]);
+      expect(codes(await findings([], { SESSION_KEYS: key }))).toEqual(["keys_guessable"]);
     }
   });
 
@@ -103,7 +103,7 @@ describe("keys and git", () => {
     const bytes = Buffer.from(key, "base64url");
     writeFileSync(join(folder, "settings.yaml"), bytes.toString("hex").toUpperCase());
     expect(codes(await findings())).toEqual([]);
-    configure({ options: 'keys: [Buffer.from(process.env.SESSION_KEY, "base64url")],' });
+    configure({ options: 'keys: [Buffer.from(process.env.SESSION_KEYS, "base64url")],' });
     expect(codes(await findings())).toEqual(["keys_in_git"]);
     // Tracked still, and gone from here.
     git(folder, "rm", "--force", "settings.yaml");
@@ -114,7 +114,7 @@ describe("keys and git", () => {
     const { findings, folder, key } = await examined();
     git(folder, "init");
     writeFileSync(join(folder, ".env"), `OTHER=${key}\n`);
-    writeFileSync(join(folder, ".env.example"), "SESSION_KEY=\n");
+    writeFileSync(join(folder, ".env.example"), "SESSION_KEYS=\n");
     git(folder, "add", "--force", ".env.example");
     expect(codes(await findings())).toEqual([]);
     git(folder, "add", "--force", ".env");
@@ -128,7 +128,7 @@ describe("options and cookies", () => {
   test("options_invalid", async () => {
     const { findings, configure, doctor } = await examined();
     configure({ options: 'session: { idle: "3d" }, colour: "red",' });
-    const found = await findings([], { SESSION_KEY: undefined });
+    const found = await findings([], { SESSION_KEYS: undefined });
     expect(codes(found)).toEqual(["options_invalid", "keys_missing"]);
     const { stdout } = await doctor();
     expect(stdout).toContain("The application does not start: colour is no option.");

@@ -24,7 +24,7 @@ export async function examined(kind = "sqlite", options?: { migrate?: boolean })
   const key = randomBytes(32).toString("base64url");
   const doctor: Examined["doctor"] = (values = [], env = {}) =>
     psessionIn(
-      { cwd: there.folder, env: { SESSION_KEY: key, NODE_ENV: "development", ...env } },
+      { cwd: there.folder, env: { SESSION_KEYS: key, NODE_ENV: "development", ...env } },
       "doctor",
       ...values,
     );
