@@ -19,11 +19,24 @@ export function hint({ stderr }: Environment, text: string): void {
 }
 
 export function sayJson({ stdout }: Environment, value: unknown): void {
-  stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+  stdout.write(`${jsonOf(value, 2)}\n`);
+}
+
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** JSON of whatever browsers and users wrote: escaped, as JSON leaves C1 controls, which move a terminal's cursor, as they are. */
+export function jsonOf(value: unknown, indent?: number): string {
+  const escaped = (text: string) =>
+    [...Array(text.length).keys()]
+      .map((at) => `\\u${text.charCodeAt(at).toString(16).padStart(4, "0")}`)
+      .join("");
+  return JSON.stringify(value, undefined, indent).replace(UNSEEN, (found) =>
+    found === "\n" ? found : escaped(found),
+  );
 }
 
 /** Browsers name themselves: what they say must not move the cursor or forge a line. */
-export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "�");
+export const printable = (text: string): string => text.replace(UNSEEN, "�");
 
 /** Columns as wide as their widest cell. The last one is as wide as it likes. */
 export function table(

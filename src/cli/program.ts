@@ -15,6 +15,7 @@ import { addUsers } from "./commands/users.ts";
 import { addWatch } from "./commands/watch.ts";
 import type { Environment, Output } from "./environment.ts";
 import { EXIT, Stop } from "./exit.ts";
+import { jsonOf } from "./output.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -82,5 +83,5 @@ export async function runProgram(
 function told(error: unknown, isJson: boolean): string {
   if (!isJson) return `psession: ${reasonOf(error)}\n`;
   const code = error instanceof PsessionError ? error.code : undefined;
-  return `${JSON.stringify({ error: { code, message: reasonOf(error) } })}\n`;
+  return `${jsonOf({ error: { code, message: reasonOf(error) } })}\n`;
 }

@@ -123,10 +123,12 @@ export function cookieValues(header: string | undefined, name: string): string[]
   const values: string[] = [];
   if (header === undefined || !header.includes(name)) return values;
   let start = 0;
+  let equals = header.indexOf("=");
   while (start <= header.length) {
     let end = header.indexOf(";", start);
     if (end === -1) end = header.length;
-    const equals = header.indexOf("=", start);
+    // Not sought again in what has none: 64 KiB of semicolons would be read as many times.
+    if (equals !== -1 && equals < start) equals = header.indexOf("=", start);
     if (equals !== -1 && equals < end && trimmed(header, start, equals) === name) {
       values.push(trimmed(header, equals + 1, end));
     }

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import * as v from "valibot";
-import { deviceLabel } from "../devices.ts";
+import { knownDeviceLabel } from "../devices.ts";
 import type { PsessionEvent, RequestOrigin } from "../events.ts";
 import { checkedOptions } from "../faults.ts";
 
@@ -117,10 +117,9 @@ function moment(at: number, { timeZone }: Given): string {
   return `${format.format(at)} (${timeZone})`;
 }
 
-/** Whoever sent the request chose these: what is no address, or no name of a browser, is not repeated to the user. */
+/** Whoever sent the request chose these: what is no address, or no name of a known browser, is not repeated to the user. */
 function whence({ address, userAgent }: RequestOrigin, place: string | undefined): string {
-  const label = deviceLabel(userAgent);
-  const browser = /^[\p{L}\p{N} .+-]{1,60}$/u.test(label) ? label : "an unknown browser";
+  const browser = knownDeviceLabel(userAgent) ?? "an unknown browser";
   const where = address !== undefined && isIP(address) !== 0 ? address : "an unknown address";
   return `${browser}, ${where}${place === undefined ? "" : ` (${place})`}`;
 }

@@ -90,7 +90,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
 
     test("nothing that is shown is a secret, session data or a line of a browser's making", async () => {
       const { run, app } = await place(kind);
-      const evil = new TestBrowser(app, "Evil\u001b[2J\u009b1m/1.0");
+      const evil = new TestBrowser(app, "Evil\u001b[2J\u009b1m\u{e0041}/1.0 (X11; Linux)");
       await evil.visit(
         async (session) => {
           await session.login("mallory\u202e", { remember: true });
@@ -105,8 +105,10 @@ for (const [name, kind] of Object.entries(KINDS)) {
           const { stdout, stderr } = await run(...values, ...format);
           for (const secret of [...secrets, "contents"]) expect(stdout + stderr).not.toContain(secret);
           // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for.
-          expect(stdout.replaceAll("\n", "")).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
+          expect(stdout.replaceAll("\n", "")).not.toMatch(/[\u0000-\u001f\u007f-\u009f]|\p{Cf}/u);
           if (format.length === 0) expect(stdout).not.toMatch(/^forged/m);
+          if (format.length > 0 && values[0] === "users") expect(stdout).toContain("mallory\\u202e");
+          if (format.length > 0 && values[0] === "devices") expect(stdout).toMatch(/\\u009b1m\\udb40\\udc41/);
         }
       }
     });

@@ -69,6 +69,16 @@ test("nothing that a thief chose gets into a user's mail: no text as a browser, 
   expect(text).not.toMatch(/evil|Bcc/);
 });
 
+test.each([
+  ["acme-shop.security-check.com/1.0 (X11; Linux x86_64)", "Linux"],
+  ["acme-shop.security-check.com/1.0 ", "an unknown browser"],
+  ["Your Bank/1.0 (Windows NT 10.0)", "Windows"],
+  ["", "an unknown browser"],
+])("a user agent of %j is in a mail as %s: known names only", async (thief, label) => {
+  const { theft } = await story(thief);
+  expect(theftNotice(theft, OPTIONS).text).toContain(`from: ${label}, 203.0.113.9\n`);
+});
+
 test("options are checked, and everything wrong is named at once", async () => {
   const { theft } = await story();
   const wrong = { site: "a\r\nBcc: x", link: "devices", place: "", timeZone: "Mars" };

@@ -5,7 +5,7 @@ import { entriesOf, type Shown, shownDevice, shownSession } from "../browsing.ts
 import { adminOf, type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
 import type { Environment } from "../environment.ts";
 import { EXIT, Stop } from "../exit.ts";
-import { hint, moment, printable, styled } from "../output.ts";
+import { hint, jsonOf, moment, printable, styled } from "../output.ts";
 import { milliseconds } from "../values.ts";
 
 interface Flags extends ConfigFlags {
@@ -50,7 +50,7 @@ async function watchTrail(
   while (await isTime(every, environment.interrupted)) {
     const entries = await latest(trail, clock.now() - every - OVERLAP);
     for (const entry of entries.filter(({ id }) => !seen.has(id)).reverse())
-      environment.stdout.write(`${json ? JSON.stringify(entry) : entryLine(environment, entry)}\n`);
+      environment.stdout.write(`${json ? jsonOf(entry) : entryLine(environment, entry)}\n`);
     seen = new Set(entries.map(({ id }) => id));
   }
 }
@@ -133,7 +133,7 @@ function* changesBetween(before: Seen, after: Seen, now: number): Generator<read
   }
 }
 
-const asJson = (change: Change, shown: Shown, at: number): string => JSON.stringify({ change, at, ...shown });
+const asJson = (change: Change, shown: Shown, at: number): string => jsonOf({ change, at, ...shown });
 
 const COLOURS = { new: "green", used: "dim", changed: "cyan", expired: "dim", ended: "yellow" } as const;
 
