@@ -3,7 +3,7 @@ import * as v from "valibot";
 import type { Clock } from "./clock.ts";
 import { type Duration, parseDuration } from "./duration.ts";
 import { PsessionError } from "./errors.ts";
-import { describeFault, invalidOptions } from "./faults.ts";
+import { invalidOptions, readOptions } from "./faults.ts";
 import { isText, textOf } from "./given.ts";
 import type { Store } from "./stores/store.ts";
 
@@ -62,8 +62,8 @@ export function resolveLock(name: unknown, options: LockOptions): LockTimes {
 }
 
 function checked(who: string, options: LockOptions, faults: readonly string[]): LockTimes {
-  const parsed = v.safeParse(lockTimes, options);
-  const all = [...faults, ...(parsed.issues ?? []).map(describeFault)];
+  const { parsed, faults: others } = readOptions(lockTimes, options);
+  const all = [...faults, ...others];
   if (!parsed.success || all.length > 0) throw invalidOptions(who, all);
   return parsed.output;
 }

@@ -447,7 +447,9 @@ const schema = v.strictObject({
 
 /** Checks options and completes them. Throws `invalid_options` with everything that is wrong. */
 export function resolveOptions(options: PsessionOptions): Settings {
-  const given = checkedOptions("psession", schema, withPreset(options));
+  const given = checkedOptions("psession", schema, withPreset(options), () => [
+    ...new Set([...Object.keys(schema.entries), ...optionDefaults().keys()]),
+  ]);
   const insecure = options[dangerouslyAllowInsecureHttp] === true;
   const faults: string[] = [];
   const require = (holds: boolean, fault: string) => {

@@ -28,10 +28,12 @@ export function assertUserId(userId: unknown, kind: UserIdKind): asserts userId 
   };
   if (fits[kind]) return;
   const given = typeof userId === "number" || typeof userId === "string" ? `, not this ${typeof userId}` : "";
-  throw new PsessionError(
-    "invalid_user_id",
-    `A user id must be ${WANTED[kind]}${given}${kind === "any" ? "" : "; the store's option userIds says so"}.`,
-  );
+  const taken = (["integer", "uuid", "text"] as const).find((other) => other !== kind && fits[other]);
+  const says =
+    kind === "any"
+      ? ""
+      : `; the store's option userIds says so${taken ? `, and userIds: "${taken}" takes it` : ""}`;
+  throw new PsessionError("invalid_user_id", `A user id must be ${WANTED[kind]}${given}${says}.`);
 }
 
 /**

@@ -6,7 +6,8 @@ import {
   type PsessionOptions,
 } from "../src/index.ts";
 import { resolveOptions } from "../src/options.ts";
-import { KEY } from "./support/app.ts";
+import { sqliteStore } from "../src/stores/sqlite/index.ts";
+import { KEY, testApp } from "./support/app.ts";
 
 const given = (options: object = {}) =>
   ({ store: memoryStore(), keys: [KEY], ...options }) as PsessionOptions;
@@ -72,6 +73,39 @@ test("keys of a variable that is not set say so, and how to make one", () => {
     );
   }
   expect(faultsOf(given({ encryption: { keys: undefined } }))).toContain("- encryption.keys is missing: 32");
+});
+
+test.each([
+  ["secret", "keys"],
+  ["cookie", "cookies"],
+  ["maxAge", "session.idle or session.absolute"],
+  ["idle", "session.idle or remember.idle"],
+  ["sameSite", "cookies.sameSite"],
+  ["sesion", "session"],
+  ["stroe", "store"],
+  ["whenUnavailible", "whenUnavailable"],
+])("of %s, which is no option, it is said that %s may be meant", (name, meant) => {
+  expect(faultsOf(given({ [name]: {} }))).toContain(`- ${name} is no option; did you mean ${meant}?`);
+});
+
+test("of a nested option as well, and nothing of what is like none", () => {
+  expect(faultsOf(given({ session: { idel: "1h" } }))).toContain(
+    "session.idel is no option; did you mean session.idle?",
+  );
+  expect(faultsOf(given({ session: { colour: "red" } }))).toMatch(/session\.colour is no option$/m);
+  expect(faultsOf(given({ toString: 1, constructor: 2 }))).toMatch(/^- constructor is no option$/m);
+});
+
+test("every option that is none is named, not the first alone, of stores and locks too", async () => {
+  const message = faultsOf(given({ colour: 1, size: 2, session: { colour: 3, size: 4, idle: "soon" } }));
+  for (const path of ["colour", "size", "session.colour", "session.size"]) {
+    expect(message).toContain(`- ${path} is no option`);
+  }
+  expect(message).toContain("- session.idle must be");
+  const both = /- colour is no option\n- size is no option/;
+  expect(() => sqliteStore({ path: ":memory:", colour: 1, size: 2 } as never)).toThrow(both);
+  const { psession } = testApp();
+  await expect(psession.lock("a", { colour: 1, size: 2 } as never)).rejects.toThrow(both);
 });
 
 test("missing store and keys are named", () => {

@@ -7,7 +7,7 @@ import { AUDIT_KEEP } from "../audit.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { parseDuration } from "../duration.ts";
 import { PsessionError, reasonOf } from "../errors.ts";
-import { describeFault, invalidOptions } from "../faults.ts";
+import { checkedOptions } from "../faults.ts";
 import { isStore, type PsessionOptions } from "../options.ts";
 import { coreOf, createPsession, Psession } from "../psession.ts";
 import { realmCode } from "../secrets.ts";
@@ -109,14 +109,7 @@ export function fileOf({ cwd }: Environment, given: string | undefined): string 
 export async function loadConfig(file: string): Promise<Config> {
   const exported = await imported(file);
   const given: unknown = await defaultOf(file, exported);
-  const parsed = v.safeParse(deploymentSchema, exported["deployment"] ?? {});
-  if (!parsed.success) {
-    throw invalidOptions(
-      `${file}: deployment`,
-      parsed.issues.map((issue) => describeFault(issue)),
-    );
-  }
-  const deployment = parsed.output;
+  const deployment = checkedOptions(`${file}: deployment`, deploymentSchema, exported["deployment"] ?? {});
   if (given instanceof Psession) {
     const { store, clock, isSystemClock, audit } = coreOf(given).settings;
     return { file, options: undefined, store, clock, isSystemClock, audit, deployment, service: () => given };

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { describeFault, invalidOptions } from "../../faults.ts";
+import { invalidOptions, readOptions } from "../../faults.ts";
 import { allowedOrigins } from "../../http/origin.ts";
 
 export interface ProxyOptions {
@@ -28,8 +28,7 @@ const OPTIONS = v.strictObject({
 
 /** Throws for what is wrong with options of any face that speaks Request and Response. */
 export function checkOptions(who: string, options: object, known: readonly string[]): void {
-  const parsed = v.safeParse(OPTIONS, options);
-  const faults = parsed.success ? [] : parsed.issues.map(describeFault);
+  const { faults } = readOptions(OPTIONS, options);
   const misplaced = Object.keys(options).filter((name) => name in OPTIONS.entries && !known.includes(name));
   const all = [...faults, ...misplaced.map((name) => `${name} is no option`)];
   if (all.length > 0) throw invalidOptions(who, all);

@@ -7,12 +7,14 @@ export function cookieFindings(settings: Settings, { production, url }: Deployme
   const { session, remember } = settings.cookies;
   const names = `${session.name} and ${remember.name}`;
   if (!session.secure) {
-    const severity = production === true ? error : production === false ? note : warning;
+    // An address that others can reach speaks of users, whatever else was said.
+    const isPublic = url !== undefined && !isLoopback(new URL(url).hostname);
+    const severity = production === true || isPublic ? error : production === false ? note : warning;
     return [
       severity(
         "cookies_insecure",
         `${names} travel over plain http (dangerouslyAllowInsecureHttp): everybody on the way can read and use them.`,
-        production === false
+        production === false && !isPublic
           ? "Right for http://localhost, and nowhere else."
           : "Leave the option out where users are. Behind a proxy that speaks https, trust the proxy instead.",
       ),
@@ -49,3 +51,6 @@ export function cookieFindings(settings: Settings, { production, url }: Deployme
   }
   return findings;
 }
+
+const isLoopback = (host: string): boolean =>
+  /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(host);

@@ -2,6 +2,7 @@ import { reasonOf } from "../../errors.ts";
 import { type CookieDefinition, clearCookie, serializeCookie } from "../../http/cookies.ts";
 import type { Settings } from "../../options.ts";
 import { error, type Finding, note, warning } from "./finding.ts";
+import { heldFindings } from "./held.ts";
 
 const PATIENCE = 10_000;
 /** Longer than any clocks differ that work together, and not so long that nobody would believe it. */
@@ -53,6 +54,7 @@ export async function probeFindings(url: string, settings: Settings): Promise<Fi
     ...changedCookies(plain),
     ...cached(plain, settings),
     ...(await startFindings(url, settings, plain)),
+    ...(plain.lines.size > 0 ? await heldFindings(url, settings, useless(settings)) : []),
   ];
   const isSeen = plain.lines.size > 0;
   // Cookies that need no https are set whatever anybody claims.
@@ -124,11 +126,19 @@ const nothingSeen = (url: string): Finding =>
     "Give the https address of a page that uses its session.",
   );
 
-async function ask(url: string, { cookies }: Settings, headers: Record<string, string>): Promise<Seen> {
-  const definitions = [cookies.session, cookies.remember];
-  const cookie = definitions.flatMap(({ name }) => [`${name}=doctor`, `${name}=doctor`]).join("; ");
+/** Two of each name, none of which can be ours. */
+const useless = ({ cookies: { session, remember } }: Settings): string =>
+  [session, remember].flatMap(({ name }) => [`${name}=doctor`, `${name}=doctor`]).join("; ");
+
+async function ask(url: string, settings: Settings, headers: Record<string, string>): Promise<Seen> {
+  const definitions = [settings.cookies.session, settings.cookies.remember];
   const response = await fetch(url, {
-    headers: { accept: "text/html", "user-agent": "psession doctor", ...headers, cookie },
+    headers: {
+      accept: "text/html",
+      "user-agent": "psession doctor",
+      ...headers,
+      cookie: useless(settings),
+    },
     redirect: "manual",
     signal: AbortSignal.timeout(PATIENCE),
   });

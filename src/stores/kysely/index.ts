@@ -1,6 +1,6 @@
 import type { Kysely } from "kysely";
 import * as v from "valibot";
-import { describeFault, invalidOptions } from "../../faults.ts";
+import { invalidOptions, readOptions } from "../../faults.ts";
 import { type ConnectionOptions, connectionEntries, isDriver } from "../options.ts";
 import {
   type NamingOptions,
@@ -64,8 +64,7 @@ const optionsSchema = v.strictObject({
 
 /** Sessions in PostgreSQL, MySQL, MariaDB or SQLite, over the Kysely that the application has. */
 export function kyselyStore<DB>(options: KyselyStoreOptions<DB>): SqlStore {
-  const parsed = v.safeParse(optionsSchema, options);
-  const faults = (parsed.issues ?? []).map(describeFault);
+  const { parsed, faults } = readOptions(optionsSchema, options);
   if (parsed.typed) faults.push(...namingFaults(parsed.output));
   if (!parsed.success) throw invalidOptions("kyselyStore", faults);
   const { db, timeout, migrate, userIds } = parsed.output;

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { describeFault, invalidOptions } from "../../faults.ts";
+import { invalidOptions, readOptions } from "../../faults.ts";
 import { type ConnectionOptions, connectionEntries, isDriver } from "../options.ts";
 import { mysqlDialect } from "../sql/dialects/mysql.ts";
 import {
@@ -45,8 +45,7 @@ const optionsSchema = v.strictObject({
 
 /** Sessions in MySQL 8 or later, or MariaDB 10.11 or later, over the pool that the application has. */
 export function mysqlStore(options: MysqlStoreOptions): SqlStore {
-  const parsed = v.safeParse(optionsSchema, options);
-  const faults = (parsed.issues ?? []).map(describeFault);
+  const { parsed, faults } = readOptions(optionsSchema, options);
   if (parsed.typed) faults.push(...namingFaults(parsed.output));
   if (!parsed.success || faults.length > 0) throw invalidOptions("mysqlStore", faults);
   const { pool, timeout, migrate, userIds } = parsed.output;

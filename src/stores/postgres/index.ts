@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { describeFault, invalidOptions } from "../../faults.ts";
+import { invalidOptions, readOptions } from "../../faults.ts";
 import { type ConnectionOptions, connectionEntries, isDriver } from "../options.ts";
 import { postgresDialect } from "../sql/dialects/postgres.ts";
 import type { SqlDriver } from "../sql/driver.ts";
@@ -67,8 +67,7 @@ const optionsSchema = v.strictObject({
 
 /** Sessions in PostgreSQL 13 or later, over the pool or client that the application has. */
 export function postgresStore(options: PostgresStoreOptions): SqlStore {
-  const parsed = v.safeParse(optionsSchema, options);
-  const faults = (parsed.issues ?? []).map(describeFault);
+  const { parsed, faults } = readOptions(optionsSchema, options);
   if (parsed.typed) faults.push(...namingFaults(parsed.output));
   const given = CLIENTS.filter((name) => options?.[name] !== undefined);
   if (given.length !== 1) faults.push("give one of pool, client, sql and pglite");

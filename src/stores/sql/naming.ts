@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { describeFault } from "../../faults.ts";
+import { readOptions } from "../../faults.ts";
 import type { UserIdKind } from "../store.ts";
 import { INDEXES, TABLES } from "./schema.ts";
 
@@ -147,8 +147,7 @@ export function parseNaming(options: unknown): {
   readonly faults: string[];
   readonly naming: Given | undefined;
 } {
-  const parsed = v.safeParse(namingSchema, options);
-  const faults = (parsed.issues ?? []).map(describeFault);
+  const { parsed, faults } = readOptions(namingSchema, options);
   if (parsed.typed) faults.push(...namingFaults(parsed.output));
   return { faults, naming: parsed.success && faults.length === 0 ? parsed.output : undefined };
 }

@@ -2,7 +2,7 @@ import { DatabaseSync } from "node:sqlite";
 import * as v from "valibot";
 import { systemClock } from "../../clock.ts";
 import { PsessionError } from "../../errors.ts";
-import { describeFault, invalidOptions } from "../../faults.ts";
+import { invalidOptions, readOptions } from "../../faults.ts";
 import { hasMethods } from "../../shape.ts";
 import type { AuditTrail } from "../audit.ts";
 import { isLoadingForCommand } from "../command.ts";
@@ -86,8 +86,7 @@ const optionsSchema = v.strictObject({
 
 /** Sessions in a SQLite file: nothing to install, and several processes may share it. */
 export function sqliteStore(options: SqliteStoreOptions): Store {
-  const parsed = v.safeParse(optionsSchema, options);
-  const faults = (parsed.issues ?? []).map(describeFault);
+  const { parsed, faults } = readOptions(optionsSchema, options);
   if (parsed.success && (parsed.output.path === undefined) === (parsed.output.database === undefined)) {
     faults.push("give either path or database");
   }

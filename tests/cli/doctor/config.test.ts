@@ -2,6 +2,9 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { cookieFindings } from "../../../src/cli/doctor/cookies.ts";
+import { dangerouslyAllowInsecureHttp, memoryStore } from "../../../src/index.ts";
+import { resolveOptions } from "../../../src/options.ts";
 import { examined } from "./examined.ts";
 
 const codes = (found: ReadonlyMap<string, unknown>) => [...found.keys()];
@@ -132,6 +135,24 @@ describe("options and cookies", () => {
     expect(codes(found)).toEqual(["options_invalid", "keys_missing"]);
     const { stdout } = await doctor();
     expect(stdout).toContain("The application does not start: colour is no option.");
+  });
+
+  test("cookies_insecure, at an address that others reach, whatever production says", () => {
+    const settings = resolveOptions({
+      store: memoryStore(),
+      keys: "k9Vv3Qm7sXw2Lr8TzYb4Nc6Jd1Hf5Gp0",
+      [dangerouslyAllowInsecureHttp]: true,
+    });
+    const at = (host: string, production?: boolean) =>
+      cookieFindings(settings, { url: `http://${host}/`, production }).find(
+        ({ code }) => code === "cookies_insecure",
+      )?.severity;
+    for (const host of ["localhost:3000", "shop.localhost", "127.0.0.1:9", "[::1]:9"]) {
+      expect([at(host), at(host, false)], host).toEqual(["warning", "note"]);
+    }
+    for (const host of ["shop.example", "localhost.example", "192.168.0.7", "127.0.0.1.example"]) {
+      expect([at(host), at(host, false)], host).toEqual(["error", "error"]);
+    }
   });
 
   test("cookies_insecure", async () => {

@@ -6,7 +6,9 @@ import { join } from "node:path";
 import express from "express";
 import { expect, onTestFinished, test } from "vitest";
 import { sessions } from "../../../src/adapters/express/index.ts";
+import { heldFindings } from "../../../src/cli/doctor/held.ts";
 import { createPsession, memoryStore, type PsessionOptions } from "../../../src/index.ts";
+import { resolveOptions } from "../../../src/options.ts";
 import { KEY } from "../../support/app.ts";
 import { selfSigned } from "../../support/certificate.ts";
 import { closed, listening, serve } from "../../support/http.ts";
@@ -104,6 +106,64 @@ test("proxy_trusted_blindly: the proxy passes on what visitors claim", async () 
   const adding = (given: IncomingHttpHeaders) => ({ "x-forwarded-proto": "https", ...given });
   const { url, env } = await proxy(await application({ trust: true }), { headers: adding });
   expect(codes(await findings(["--url", url], env))).toEqual(["proxy_trusted_blindly"]);
+});
+
+interface Buffering {
+  readonly url: string;
+  /** Settles when it has the head of a request. */
+  readonly hasHead: Promise<void>;
+}
+
+/** Keeps a request until its body is complete, as nginx does by default. */
+async function buffering(target: string, say: () => IncomingHttpHeaders = () => ({})): Promise<Buffering> {
+  const head = Promise.withResolvers<void>();
+  const server = createHttp((incoming, outgoing) => {
+    const headers = { ...overwriting(incoming.headers), ...say() };
+    const parts: Buffer[] = [];
+    head.resolve();
+    incoming.on("data", (part: Buffer) => parts.push(part));
+    incoming.on("end", () => {
+      const passed = request(target + incoming.url, { headers }, (response) => {
+        outgoing.writeHead(response.statusCode ?? 502, response.headers);
+        response.pipe(outgoing);
+      });
+      passed.end(Buffer.concat(parts));
+    });
+  });
+  await listening(server);
+  onTestFinished(() => closed(server));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, hasHead: head.promise };
+}
+
+/** What is found where the wait for the rest of the body moves the application's clock. */
+async function heldAt(open: (target: string, now: () => number) => Promise<Buffering>, options = {}) {
+  const clock = { time: Date.now(), now: () => clock.time };
+  const given = { store: memoryStore(), keys: [KEY], prune: false, ...options } as const;
+  const { url, hasHead } = await open(await application({ trust: true, clock, ...given }), clock.now);
+  const found = await heldFindings(
+    url,
+    resolveOptions(given),
+    "__Host-psession=a; __Host-psession=b",
+    async (time) => {
+      await hasHead;
+      clock.time += time;
+    },
+  );
+  return found.map(({ code }) => code);
+}
+
+test("requests_held: a proxy that keeps bodies, and does not say since when", async () => {
+  expect(await heldAt((target) => buffering(target))).toEqual(["requests_held"]);
+  const passing = async (target: string) => ({
+    url: (await proxy(target, { isHttps: false, headers: overwriting })).url,
+    // It is given all the time that it wants.
+    hasHead: new Promise<void>(() => {}),
+  });
+  expect(await heldAt(passing)).toEqual([]);
+  const saying = (target: string, now: () => number) =>
+    buffering(target, () => ({ "x-request-start": `t=${(now() / 1000).toFixed(3)}` }));
+  expect(await heldAt(saying, TIMED)).toEqual([]);
+  expect(await heldAt(saying), "a header that no option names").toEqual(["requests_held"]);
 });
 
 /** What nginx writes, in place of whatever the visitor sent. */
