@@ -16,7 +16,7 @@ export function folderForApp(): string {
 }
 
 interface AppOptions {
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** Gets what the application prints, in place of our own output. */
   readonly hear?: (text: string) => void;
 }
