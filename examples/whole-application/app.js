@@ -54,11 +54,9 @@ export function createApp({ database, keys, origin, sendMail, clock }) {
   });
   app.use((error, _request, response, next) => {
     if (response.headersSent) return next(error);
-    const { status = 500, headers } = error;
+    const { status = 500, headers = {} } = error;
     if (status >= 500) console.error(error);
-    // What a handler had set is gone where its session could not be saved.
-    response.set({ ...HEADERS, ...headers });
-    response.status(status).send(problemPage(status));
+    response.status(status).set(headers).send(problemPage(status));
   });
   return { app, psession };
 }

@@ -70,6 +70,7 @@ export class FormBrowser extends TestBrowser {
   ) {
     const { origin, port } = this.#site;
     const { cookie } = this;
+    const { referer, origin: named } = this.#sender();
     const isForm = method === "POST";
     const call = request({
       host: "127.0.0.1",
@@ -84,8 +85,8 @@ export class FormBrowser extends TestBrowser {
         "sec-fetch-site": "same-origin",
         "sec-fetch-mode": "navigate",
         "sec-fetch-dest": "document",
-        referer: origin + this.#path,
-        ...(isForm ? { origin, "content-type": "application/x-www-form-urlencoded" } : {}),
+        ...(referer === undefined ? {} : { referer }),
+        ...(isForm ? { origin: named, "content-type": "application/x-www-form-urlencoded" } : {}),
         ...(cookie === "" ? {} : { cookie }),
         ...headers,
       },
@@ -105,6 +106,14 @@ export class FormBrowser extends TestBrowser {
       });
     });
     return { answer, awaited, finish: (body?: string) => void call.end(body) };
+  }
+
+  /** What the page that is shown lets a request say of it (Referrer Policy; Fetch, "append a request Origin header"). */
+  #sender(): { readonly referer: string | undefined; readonly origin: string } {
+    const { origin } = this.#site;
+    const policy = this.#shown?.headers["referrer-policy"];
+    if (policy === "no-referrer") return { referer: undefined, origin: "null" };
+    return { referer: origin + (policy === "strict-origin" ? "/" : this.#path), origin };
   }
 
   async #follow(page: Page, path: string): Promise<Page> {
