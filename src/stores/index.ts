@@ -1,6 +1,6 @@
 /**
  * For stores of one's own: the interface, what its conditions say of rows that were read, and the checks that all stores
- * share. `storeContract` of `psession/testing` holds a store to the interface.
+ * share. `storeContract` of `psession/testing/contracts` holds a store to the interface.
  */
 export { type Digest, sameDigest, tagOf } from "../secrets.ts";
 export { assertUserId } from "../user-id.ts";

@@ -1,12 +1,4 @@
-export type {
-  ContractData,
-  FaceSetup,
-  HttpFace,
-  ServedFace,
-  Site,
-  SiteAnswer,
-  SiteRequest,
-} from "./http/face.ts";
-export { httpContract } from "./http-contract.ts";
-export { digestOf, plain, rememberedRow, sessionRow, T0 } from "./rows.ts";
-export { type ContractCase, type StoreFixture, storeContract } from "./store-contract.ts";
+export { type TestBrowser, type TestBrowserOptions, type TestResponse, testBrowser } from "./browser.ts";
+export { type TestClock, testClock } from "./clock.ts";
+export { type TestPsessionOptions, testPsession } from "./psession.ts";
+export { type SignedInOptions, signedIn } from "./signed-in.ts";

@@ -9,7 +9,7 @@ import {
   type HttpFace,
   httpContract,
   type SiteAnswer,
-} from "../../src/testing/index.ts";
+} from "../../src/testing/contracts.ts";
 import { nodeFace } from "./faces/node.ts";
 
 /** What somebody's first attempt at a face looks like: no held responses, one rule of its own per flaw. */

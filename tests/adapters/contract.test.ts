@@ -3,7 +3,7 @@ import express5 from "express";
 // @ts-expect-error: Express 4 is here under another name, without types of its own.
 import express4 from "express4";
 import { describe, test } from "vitest";
-import { type HttpFace, httpContract } from "../../src/testing/index.ts";
+import { type HttpFace, httpContract } from "../../src/testing/contracts.ts";
 import { expressFace } from "./faces/express.ts";
 import { dropInFace } from "./faces/express-session.ts";
 import { fastifyFace } from "./faces/fastify.ts";

@@ -5,7 +5,12 @@ import { join } from "node:path";
 import type { Context } from "hono";
 import { memoryStore } from "../../src/index.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
-import { type ContractCase, type HttpFace, httpContract, storeContract } from "../../src/testing/index.ts";
+import {
+  type ContractCase,
+  type HttpFace,
+  httpContract,
+  storeContract,
+} from "../../src/testing/contracts.ts";
 import { fetchFace } from "../adapters/faces/fetch.ts";
 import { honoFace } from "../adapters/faces/hono.ts";
 import { isBun, onBun, onDeno, runtime } from "./servers.ts";

@@ -1,4 +1,4 @@
-import type { ServedFace } from "../../src/testing/index.ts";
+import type { ServedFace } from "../../src/testing/contracts.ts";
 import type { FetchServer } from "../adapters/faces/fetch.ts";
 
 /** What is used of Bun's and Deno's globals; neither has types here. */

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { type SessionVariables, sessions } from "../../src/adapters/hono/index.ts";
 import { createPsession, dangerouslyAllowInsecureHttp, memoryStore } from "../../src/index.ts";
+import type { ContractCase } from "../../src/testing/contracts.ts";
 import { Visitor } from "../../src/testing/http/client.ts";
-import type { ContractCase } from "../../src/testing/index.ts";
 import { isBun, onDeno, serveOnBun } from "./servers.ts";
 
 interface Upgrades {

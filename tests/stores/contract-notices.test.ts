@@ -5,7 +5,7 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Store } from "../../src/index.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
-import { type StoreFixture, storeContract } from "../../src/testing/index.ts";
+import { type StoreFixture, storeContract } from "../../src/testing/contracts.ts";
 import { freshSchema } from "../support/servers/fresh.ts";
 import { describeWith, POSTGRES } from "../support/servers/reach.ts";
 import { type StoreMutant, storeMutants } from "./contract-mutants.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, test, vi } from "vitest";
 import { memoryStore, type Store } from "../../src/index.ts";
-import { type StoreFixture, storeContract } from "../../src/testing/index.ts";
+import { type StoreFixture, storeContract } from "../../src/testing/contracts.ts";
 import { describeWith } from "../support/servers/reach.ts";
 import { type Backend, oddSqliteBackends, type Place, sqlBackends } from "./fixtures.ts";
 

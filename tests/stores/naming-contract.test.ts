@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Store } from "../../src/index.ts";
 import type { Statements } from "../../src/stores/sql/statements.ts";
-import { type StoreFixture, storeContract } from "../../src/testing/index.ts";
+import { type StoreFixture, storeContract } from "../../src/testing/contracts.ts";
 import { describeWith } from "../support/servers/reach.ts";
 import type { Naming, Place, UserIds } from "./fixtures.ts";
 import { oddTables, TABLE_KEYS } from "./naming/odd.ts";

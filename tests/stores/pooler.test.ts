@@ -4,7 +4,7 @@ import postgres from "postgres";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import type { PsessionError, Store } from "../../src/index.ts";
 import { type PostgresStoreOptions, postgresStore } from "../../src/stores/postgres/index.ts";
-import { type StoreFixture, storeContract } from "../../src/testing/index.ts";
+import { type StoreFixture, storeContract } from "../../src/testing/contracts.ts";
 import { sessionRow } from "../../src/testing/rows.ts";
 import { PGBOUNCER_BINARY } from "../support/servers/binaries.ts";
 import { type Fresh, freshPostgresDatabase, onPostgres } from "../support/servers/fresh.ts";

@@ -1,11 +1,11 @@
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
 
-/** A key and a certificate for 127.0.0.1 that signs itself, made anew: no key lies in the repository. */
-export function selfSigned(): { readonly key: string; readonly cert: string } {
+/** A key and a certificate that signs itself, for 127.0.0.1 or a host, made anew: no key lies in the repository. */
+export function selfSigned(host?: string): { readonly key: string; readonly cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const name = sequence(der(0x31, sequence(COMMON_NAME, der(0x0c, Buffer.from("127.0.0.1")))));
+  const name = sequence(der(0x31, sequence(COMMON_NAME, der(0x0c, Buffer.from(host ?? "127.0.0.1")))));
   const years = sequence(...["200101000000Z", "490101000000Z"].map((time) => der(0x17, Buffer.from(time))));
-  const address = der(0x87, Buffer.from([127, 0, 0, 1]));
+  const address = host === undefined ? der(0x87, Buffer.from([127, 0, 0, 1])) : der(0x82, Buffer.from(host));
   const alternativeName = sequence(SUBJECT_ALT_NAME, der(0x04, sequence(address)));
   const body = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),

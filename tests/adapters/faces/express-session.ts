@@ -8,7 +8,7 @@ import {
 } from "../../../src/adapters/express/index.ts";
 import session, { type SignIn } from "../../../src/adapters/express-session/index.ts";
 import type { Session } from "../../../src/index.ts";
-import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
+import type { ContractData, HttpFace } from "../../../src/testing/contracts.ts";
 import { servesSite, waiting } from "./express.ts";
 import { guardsByPath, mountedGuard } from "./guards.ts";
 import { served } from "./serve.ts";

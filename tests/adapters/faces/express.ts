@@ -9,7 +9,7 @@ import {
   sessions,
 } from "../../../src/adapters/express/index.ts";
 import type { Session } from "../../../src/index.ts";
-import type { ContractData, FaceSetup, HttpFace, Site } from "../../../src/testing/index.ts";
+import type { ContractData, FaceSetup, HttpFace, Site } from "../../../src/testing/contracts.ts";
 import { guardsByPath, mountedGuard } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 

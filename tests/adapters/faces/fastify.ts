@@ -9,7 +9,7 @@ import {
   requireLogin,
   sessions,
 } from "../../../src/adapters/fastify/index.ts";
-import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
+import type { ContractData, HttpFace } from "../../../src/testing/contracts.ts";
 import { guardsByPath, mountedGuard } from "./guards.ts";
 import { nodeBody } from "./serve.ts";
 

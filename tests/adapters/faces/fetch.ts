@@ -6,7 +6,7 @@ import {
   requireLogin,
   withSession,
 } from "../../../src/adapters/fetch/index.ts";
-import type { HttpFace, ServedFace, SiteAnswer } from "../../../src/testing/index.ts";
+import type { HttpFace, ServedFace, SiteAnswer } from "../../../src/testing/contracts.ts";
 import { guardsByPath, mountedGuard } from "./guards.ts";
 
 /** A server for handlers of requests, and how it knows where a connection comes from. */

@@ -9,7 +9,7 @@ import {
   type SessionVariables,
   sessions,
 } from "../../../src/adapters/hono/index.ts";
-import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
+import type { ContractData, HttpFace } from "../../../src/testing/contracts.ts";
 import { type FetchServer, responseOf } from "./fetch.ts";
 import { guardsByPath, mountedGuard } from "./guards.ts";
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, createServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream";
-import type { HttpFace, ServedFace } from "../../../src/testing/index.ts";
+import type { HttpFace, ServedFace } from "../../../src/testing/contracts.ts";
 import { sessionListener } from "./node.ts";
 import { served } from "./serve.ts";
 

@@ -11,7 +11,7 @@ import {
   type SessionContext,
   sessions,
 } from "../../../src/adapters/koa/index.ts";
-import type { ContractData, HttpFace } from "../../../src/testing/index.ts";
+import type { ContractData, HttpFace } from "../../../src/testing/contracts.ts";
 import { guardsByPath, mountedGuard } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 

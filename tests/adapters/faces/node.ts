@@ -11,7 +11,7 @@ import {
   requireLogin,
   withSession,
 } from "../../../src/adapters/node/index.ts";
-import type { ContractData, FaceSetup, HttpFace } from "../../../src/testing/index.ts";
+import type { ContractData, FaceSetup, HttpFace } from "../../../src/testing/contracts.ts";
 import { guardsByPath, mountedGuard } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 

@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
-import type { ServedFace, SiteAnswer } from "../../../src/testing/index.ts";
+import type { ServedFace, SiteAnswer } from "../../../src/testing/contracts.ts";
 
 /** Serves a listener as applications do, and stops gracefully. */
 export async function served(listener: RequestListener): Promise<ServedFace> {

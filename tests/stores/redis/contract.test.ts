@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, test } from "vitest";
-import { storeContract } from "../../../src/testing/index.ts";
+import { storeContract } from "../../../src/testing/contracts.ts";
 import {
   isRedisMissing,
   type RedisCluster,

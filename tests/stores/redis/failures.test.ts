@@ -5,7 +5,7 @@ import { createClient } from "redis";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { PsessionError } from "../../../src/index.ts";
 import { type RedisClient, redisStore } from "../../../src/stores/redis/index.ts";
-import { type StoreFixture, storeContract } from "../../../src/testing/index.ts";
+import { type StoreFixture, storeContract } from "../../../src/testing/contracts.ts";
 import { digestOf, plain, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
 import { cookieHeader, TestBrowser, testApp } from "../../support/app.ts";
 import { HOUR } from "../../support/clock.ts";

@@ -5,7 +5,7 @@ import { Redis as IoValkey } from "iovalkey";
 import { createClient, createCluster } from "redis";
 import { createClient as createClient5 } from "redis5";
 import { type RedisClient, type RedisStoreOptions, redisStore } from "../../../src/stores/redis/index.ts";
-import type { StoreFixture } from "../../../src/testing/index.ts";
+import type { StoreFixture } from "../../../src/testing/contracts.ts";
 
 /** A connected client, and how to let go of it. */
 export interface Connected {

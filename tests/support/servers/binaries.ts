@@ -11,6 +11,7 @@ const PROGRAMS = {
   redis: ["redis-server"],
   pgbouncer: ["pgbouncer"],
   haproxy: ["haproxy"],
+  nginx: ["nginx"],
 } as const;
 
 export type Kind = keyof typeof PROGRAMS;
@@ -34,6 +35,7 @@ export const MARIADB_BINARIES = binariesNeed("mariadb", "mariadb-server");
 
 export const PGBOUNCER_BINARY = binariesNeed("pgbouncer", "pgbouncer");
 export const HAPROXY_BINARY = binariesNeed("haproxy", "haproxy");
+export const NGINX_BINARY = binariesNeed("nginx", "nginx");
 
 /** For `describeWith`: the programs of `kind`, which Debian's package `debian` has. */
 export function binariesNeed(kind: Kind, debian: string): Need {
