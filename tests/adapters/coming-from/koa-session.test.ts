@@ -4,9 +4,17 @@ import { sessions } from "../../../src/adapters/koa/index.ts";
 import { overHttp, testApp } from "../../support/app.ts";
 import { type HttpClient, serve } from "../../support/http.ts";
 import { failingStore } from "../../support/stores.ts";
-import { type Any, describeLines, type Line, type Routes, visited, withOldCookies } from "./lines.ts";
+import {
+  type Any,
+  describeLines,
+  describeOptions,
+  type Line,
+  type Routes,
+  visited,
+  withOldCookies,
+} from "./lines.ts";
 
-const koaSession = createRequire(import.meta.url)("koa-session").default as (options: Any, app: Any) => Any;
+const { default: koaSession, SessionOptions } = createRequire(import.meta.url)("koa-session");
 
 /** What routes can do to the store, whichever it is. */
 interface Control {
@@ -387,3 +395,4 @@ const lines: Record<string, Line> = {
 };
 
 describeLines("koa.md", "Coming from koa-session", sides, lines);
+describeOptions("koa.md", "Options of koa-session", Object.keys(SessionOptions.shape));

@@ -30,12 +30,20 @@ export async function visited(client: HttpClient, ...paths: string[]): Promise<u
   return answers;
 }
 
-/** As `visited`, with the cookies that the browser had before. */
-export async function withOldCookies(client: HttpClient, ...paths: string[]): Promise<unknown[]> {
-  const old = new Map(client.jar);
-  const [first, ...others] = paths;
-  const answers = [(await client.get(first ?? "/")).json as unknown];
-  for (const path of others) answers.push((await client.request(path, { jar: old })).json);
+/** The first path by this browser; the others by somebody who has a copy of the cookies from before. */
+export async function withOldCookies(
+  client: HttpClient,
+  first: string,
+  ...others: string[]
+): Promise<unknown[]> {
+  const thief = new HttpClient(client.base);
+  thief.jar = new Map(client.jar);
+  const answers = await visited(client, first);
+  for (const path of others) {
+    const jar = new Map(thief.jar);
+    answers.push(...(await visited(thief, path)));
+    thief.jar = jar;
+  }
   return answers;
 }
 
@@ -60,10 +68,19 @@ export function describeLines(
   });
 }
 
+/** Every option of the other library is named, with what becomes of it. */
+export function describeOptions(page: string, heading: string, names: readonly string[]): void {
+  test(`${page}, ${heading}: every option is there`, () => {
+    const table = firstCells(page, `# ${heading}`).join(" ");
+    expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(table))).toEqual([]);
+    expect(names.length).toBeGreaterThan(4);
+  });
+}
+
 /** The first cells of the table in a section, without its head. */
 function firstCells(page: string, heading: string): string[] {
   const text = readFileSync(new URL(`../../../docs/frameworks/${page}`, import.meta.url), "utf8");
-  const [, after = ""] = text.split(`\n## ${heading}\n`);
+  const [, after = ""] = text.split(`\n##${heading.startsWith("#") ? "" : " "}${heading}\n`);
   const [section = ""] = after.split(/\n###? /);
   const rows = section.split("\n").filter((line) => line.startsWith("| "));
   return rows.slice(2).map((row) => row.split(" | ")[0]?.slice(2) ?? "");
