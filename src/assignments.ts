@@ -1,10 +1,16 @@
 import { PsessionError } from "./errors.ts";
 
+/** Names that are no data elsewhere either. */
+const OF_COOKIES: ReadonlySet<string> = new Set(["cookie", "maxAge"]);
+
 const lost = (name: string): PsessionError =>
   new PsessionError(
     "invalid_data",
-    `session.${name} = … would be lost: data goes into session.data, as in session.data.${name} = …, or by ` +
-      `session.set("${name}", …).`,
+    OF_COOKIES.has(name)
+      ? `session.${name} = … has no effect: cookies are options of createPsession (session.idle, session.absolute, cookies), ` +
+          "a sign-in that outlives the browser is session.login(userId, { remember: true }), and data goes into session.data."
+      : `session.${name} = … would be lost: data goes into session.data, as in session.data.${name} = …, or by ` +
+          `session.set("${name}", …).`,
   );
 
 /** Stands behind everything that a session has, and so is asked where a name is assigned to that it has not. */

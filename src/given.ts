@@ -1,6 +1,7 @@
 import { PsessionError } from "./errors.ts";
 import { invalidOptions } from "./faults.ts";
 import { ID_LENGTH } from "./secrets.ts";
+import { hasMethods } from "./shape.ts";
 
 /*
  * What applications give is checked here, before any store is asked: of text that is not like this one driver keeps what
@@ -44,6 +45,15 @@ export function isHandle(what: string, value: unknown): value is string {
     },
   );
 }
+
+/** Options of another library in its place would be found out by the first visitor. */
+export function assertPsession(who: string, value: unknown): void {
+  if (!isPsession(value)) throw invalidOptions(who, [`psession ${NO_PSESSION}`]);
+}
+
+export const isPsession = (value: unknown): boolean => hasMethods(value, ["exchange"]);
+
+export const NO_PSESSION = "must be what createPsession gives";
 
 /** One that is none would fail when it is called, where nobody looks. */
 export function assertFunction(what: string, value: unknown): asserts value is (...given: never) => unknown {

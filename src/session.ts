@@ -1,9 +1,10 @@
 import { inspect } from "node:util";
 import { refuseAssignments } from "./assignments.ts";
+import { refuseCallbacks } from "./callbacks.ts";
 import { CSRF } from "./data/asides.ts";
 import type { DataRecord } from "./data/codec.ts";
 import { Flash } from "./data/flash.ts";
-import { assertKey, valuesByKey } from "./data/keys.ts";
+import { assertKey, refuseTopKey, valuesByKey } from "./data/keys.ts";
 import { getPath, pullPath, removePath, setPath } from "./data/paths.ts";
 import { lifetimeOf, type StateOptions, States } from "./data/states.ts";
 import { TempData } from "./data/temp.ts";
@@ -338,6 +339,24 @@ export class Session<Data extends object = SessionData> {
   }
 
   /**
+   * Puts other data in place of these, as `ctx.session = {…}` of Koa does it: who is signed in stays so. After the
+   * session was destroyed they are those of a new one.
+   *
+   * @internal
+   */
+  replaceData(values: DataRecord): void {
+    const state = this.#state;
+    state.data.assertStorable(values);
+    for (const key of Object.keys(values)) refuseTopKey(key);
+    state.destroyed = false;
+    const data = this.#record;
+    // Copied first: they may be the very object that is emptied.
+    const next = { ...values };
+    for (const key of Object.keys(data)) delete data[key];
+    Object.assign(data, next);
+  }
+
+  /**
    * Reads, changes and writes the data as one step that no other request can get between. `change` is run
    * again where somebody was faster, so it must do nothing else, and return at once. The change is stored when
    * this returns; if it throws, nothing was changed (`session_ended` where the session is no more).
@@ -399,8 +418,8 @@ export class Session<Data extends object = SessionData> {
   }
 
   /**
-   * Reads the data again, as it is stored now; changes that were not saved are forgotten. Throws `session_ended`
-   * where the session is no more, or was never stored.
+   * Reads the data again, as it is stored now; changes that were not saved are forgotten, which is everything where
+   * nothing was stored yet. Throws `session_ended` where the session is no more.
    */
   async reload(): Promise<void> {
     this.#assertUsable();
@@ -632,8 +651,10 @@ export class Session<Data extends object = SessionData> {
 
   /** As `logout`, and the session cannot be used in this request any more. */
   async destroy(): Promise<void> {
-    await this.logout();
+    const ended = this.logout();
+    // At once: what is assigned in its place in the same turn is not destroyed with it.
     this.#state.destroyed = true;
+    await ended;
   }
 
   /** True where a credential was proved that recently. A restored session is never fresh. */
@@ -863,6 +884,7 @@ export class Session<Data extends object = SessionData> {
 }
 
 refuseAssignments(Session.prototype);
+refuseCallbacks(Session.prototype, ["save", "reload", "regenerate", "renew", "logout", "destroy"]);
 
 function ended(consequence: string): PsessionError {
   return new PsessionError(

@@ -108,6 +108,40 @@ test("every option that is none is named, not the first alone, of stores and loc
   await expect(psession.lock("a", { colour: 1, size: 2 } as never)).rejects.toThrow(both);
 });
 
+test.each(
+  Object.entries({
+    "of koa-session": { get: async () => {}, set: async () => {}, destroy: async () => {} },
+    "of @fastify/session and express-session": { get() {}, set() {}, destroy() {}, touch() {} },
+    "of @hono/session": { get() {}, set() {}, delete() {} },
+    "a Map": new Map(),
+  }),
+)("a store %s is refused when it is given, with what a store is", (_, store) => {
+  const message = faultsOf(given({ store }));
+  for (const part of [
+    "conditional write",
+    "psession/store",
+    "storeContract of psession/testing",
+    "docs/stores/your-own.md",
+  ])
+    expect(message).toContain(part);
+});
+
+test("a store that is not whole is told what is missing", () => {
+  const {
+    apply: _apply,
+    touch: _touch,
+    ...rest
+  } = Object.fromEntries(
+    ["findSession", "findRemembered", "apply", "touch", "end", "nameDevice", "list", "prune"].map((name) => [
+      name,
+      () => {},
+    ]),
+  );
+  const message = faultsOf(given({ store: rest }));
+  expect(message).toContain("store has no apply, touch, claimPrune, acquireLock, releaseLock, close");
+  expect(message).toContain("docs/stores/your-own.md");
+});
+
 test("missing store and keys are named", () => {
   const message = faultsOf({});
   expect(message).toContain("store is missing");

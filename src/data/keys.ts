@@ -18,14 +18,21 @@ export function assertKey(key: unknown): asserts key is string {
 export const shortened = (text: string): string => (text.length > 100 ? `${text.slice(0, 100)}…` : text);
 
 /**
- * Values by key. A list, a Map, a Date or a promise has none of its own: nothing, or something else, would be kept.
+ * Whether something has values by key. A list, a Map, a Date or a promise has none of its own: nothing, or something
+ * else, would be kept.
  */
+export function hasKeys(values: unknown): values is Record<string, unknown> {
+  if (typeof values !== "object" || values === null) return false;
+  return !(
+    Symbol.iterator in values ||
+    "toJSON" in values ||
+    isThenable(values) ||
+    values instanceof Boolean
+  );
+}
+
 export function valuesByKey(what: string, values: unknown): [string, unknown][] {
-  const isObject = typeof values === "object" && values !== null;
-  const isOther =
-    isObject &&
-    (Symbol.iterator in values || "toJSON" in values || isThenable(values) || values instanceof Boolean);
-  if (isObject && !isOther) return Object.entries(values);
+  if (hasKeys(values)) return Object.entries(values);
   throw new PsessionError(
     "invalid_data",
     `${what} takes a key and a value, or an object with values by key.`,

@@ -328,6 +328,8 @@ async function refreshRenewal(
 /** Reads the row again and forgets what the handler changed and did not save. */
 export async function reloadRequest(state: RequestState): Promise<void> {
   const { standing } = state;
+  // Nothing was stored yet, and so nobody can have ended it.
+  if (standing.kind === "none") return state.data.reset();
   const before = "session" in standing ? standing.session : undefined;
   const row = before === undefined ? undefined : await state.core.settings.store.findSession(before.id);
   if (

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { factsOf } from "../../src/index.ts";
+import { factsOf, memoryStore } from "../../src/index.ts";
 import type { SessionLife } from "../../src/request/state.ts";
 import { newId } from "../../src/secrets.ts";
 import { KEY, SESSION, type TestApp, TestBrowser, type TestSession, testApp } from "../support/app.ts";
 import { DAY, HOUR, MINUTE } from "../support/clock.ts";
+import { counted } from "../support/stores.ts";
 
 /** One request of a framework whose sessions have lives of their own. */
 async function visit(
@@ -187,7 +188,6 @@ describe("reading again", () => {
   test("says where there is nothing any more", async () => {
     const app = testApp();
     const browser = new TestBrowser(app);
-    await expect((await browser.open()).session.reload()).rejects.toMatchObject({ code: "session_ended" });
     await browser.visit((session) => session.login(7));
     const { session } = await browser.open();
     await app.psession.revokeUser(7);
@@ -198,5 +198,23 @@ describe("reading again", () => {
       await session.logout();
       await expect(session.reload()).rejects.toMatchObject({ code: "session_ended" });
     });
+  });
+
+  test("where nothing was stored yet, forgets what was set, and asks nobody", async () => {
+    const { store, calls } = counted(memoryStore());
+    const browser = new TestBrowser(testApp({ store }));
+    const { session, answer } = await browser.open();
+    const { data } = session;
+    session.set("name", "forgotten");
+    session.flash.set("note", "forgotten");
+    await session.reload();
+    expect([session.data === data, data, await session.flash.get("note")]).toEqual([true, {}, undefined]);
+    expect([await answer(), calls]).toEqual([[], []]);
+    await browser.visit(async (session) => {
+      session.set("name", "forgotten");
+      await session.reload();
+      session.set("count", 1);
+    });
+    expect((await browser.open()).session.data).toEqual({ count: 1 });
   });
 });

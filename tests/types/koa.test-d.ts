@@ -14,8 +14,9 @@ app.use(async (ctx) => {
   const session: Session = await ctx.openSession();
   const same: Session<SessionData> = ctx.session;
   ctx.session = null;
-  // @ts-expect-error: only null can be assigned
-  ctx.session = { views: 1 };
+  ctx.session = { visits: 1 };
+  // @ts-expect-error: data of its type, or null
+  ctx.session = { visits: "often" };
   // @ts-expect-error: no such member
   session.destory();
   ctx.body = same.id;

@@ -112,6 +112,8 @@ export class PsessionVisit implements Visit, SignInVisit {
 
   async reload(_session: object): Promise<void> {
     await this.#work.track(async () => {
+      // There, what was never stored cannot be read.
+      if (this.core.isNew) throw gone();
       await this.core.reload().catch((error: unknown) => {
         throw error instanceof PsessionError && error.code === "session_ended" ? gone() : error;
       });

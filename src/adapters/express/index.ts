@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
+import { assertPsession } from "../../given.ts";
 import type { DevicesOptions } from "../../http/devices.ts";
 import {
   type AskedFor,
@@ -53,6 +54,7 @@ export type ExpressMiddleware = (request: ExpressRequest, response: ServerRespon
  * (`app.set("trust proxy", …)`). A store that fails is an error for Express, with status 503.
  */
 export function sessions<Data extends object = SessionData>(psession: Psession<Data>): ExpressMiddleware {
+  assertPsession("sessions", psession);
   return (request, response, next) => {
     const target = request as ExpressRequest & { session?: Session<Data> };
     if (target.session !== undefined) return next(keptByAnother(target.session, psession));

@@ -6,7 +6,7 @@ import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
 import { checkOptions, type SessionsOptions } from "./options.ts";
 import { readSession } from "./read.ts";
-import { type Callback, FastifySession } from "./session.ts";
+import { absent, type Callback, FastifySession } from "./session.ts";
 import { type Face, Visit } from "./visit.ts";
 
 export type { AskedFor, FreshOptions, GuardOptions } from "../../http/guards.ts";
@@ -121,6 +121,14 @@ export async function sessions<Data extends object>(
       if (visit?.session === undefined) refuse();
       else visit.end();
     },
+  });
+  // Undefined, it would be a TypeError that says nothing.
+  instance.decorateRequest("sessionStore", {
+    getter: () =>
+      absent(
+        "request.sessionStore is not there: psession's store holds hashes, and rows that only its protocol may write. Use " +
+          "session.devices() and session.revoke(handle), or fastify.psession.revoke(handle) and revokeUser(userId).",
+      ),
   });
   instance.decorateRequest("openSession", function openSession(this: FastifyRequest) {
     const opening = visitOf(this)?.open() ?? Promise.reject(notOpen());

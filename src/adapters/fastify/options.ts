@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import type { SessionData } from "../../data/typing.ts";
 import { checkedOptions } from "../../faults.ts";
+import { isPsession, NO_PSESSION } from "../../given.ts";
 import type { IdentityOf } from "../../http/identity.ts";
 import type { Psession } from "../../psession.ts";
 import type { UserId } from "../../stores/store.ts";
@@ -22,11 +23,9 @@ export interface SessionsOptions<Data extends object = SessionData> {
 }
 
 const isFunction = (value: unknown): boolean => typeof value === "function";
-const isPsession = (value: unknown): boolean =>
-  typeof value === "object" && value !== null && "exchange" in value && isFunction(value.exchange);
 
 const schema = v.strictObject({
-  psession: v.custom<Psession>(isPsession, "must be what createPsession gives"),
+  psession: v.custom<Psession>(isPsession, NO_PSESSION),
   open: v.optional(v.picklist(["lazy", "always"], 'must be "lazy" or "always"'), "lazy"),
   user: v.optional(
     v.custom<IdentityOf<object> | false>(

@@ -1,6 +1,14 @@
+import { PsessionError } from "../../errors.ts";
 import { factsOf } from "../../request/facts.ts";
 import { type Callback, called, type FastifySession } from "./session.ts";
 import type { Face } from "./visit.ts";
+
+const COOKIES =
+  "decryptSession takes no attributes of cookies: they are options of createPsession, for all requests alike.";
+
+/** `@fastify/session` takes them before the callback. */
+const isCookie = (given: unknown): boolean =>
+  typeof given === "object" && given !== null && Object.keys(given).length > 0;
 
 /** `fastify.decryptSession`: a session by its cookie, for requests that do not come through Fastify. */
 export function readSession<Data extends object>({ psession, make }: Face<Data>) {
@@ -21,5 +29,9 @@ export function readSession<Data extends object>({ psession, make }: Face<Data>)
     Object.defineProperty(request, "session", { configurable: true, writable: true, value: session });
     return session;
   };
-  return (cookie: string, request: object, callback?: Callback) => called(read(cookie, request), callback);
+  return (cookie: string, request: object, ...rest: (object | Callback | undefined)[]) => {
+    const callback = rest.at(-1);
+    if (rest.some(isCookie)) throw new PsessionError("invalid_options", COOKIES);
+    return called(read(cookie, request), typeof callback === "function" ? (callback as Callback) : undefined);
+  };
 }

@@ -118,7 +118,24 @@ export class FastifySession<Data extends object = SessionData> extends Session<D
   }
 }
 
+/** What `@fastify/session` has here and this has not: read as undefined, it would be a puzzle somewhere else. */
+const ELSEWHERE = {
+  cookie:
+    "session.cookie is not there: cookies and their lives are options of createPsession (cookies, session.idle, " +
+    "session.absolute), and a sign-in that outlives the browser is session.login(userId, { remember: true }).",
+  encryptedSessionId:
+    "session.encryptedSessionId is not there: the session's secret is in its cookie only. fastify.decryptSession takes " +
+    "that, as request.headers.cookie has it; what may be shown of a session is session.sessionId.",
+} as const;
+
+for (const [name, message] of Object.entries(ELSEWHERE)) {
+  Object.defineProperty(FastifySession.prototype, name, { configurable: true, get: () => absent(message) });
+}
 refuseAssignments(FastifySession.prototype);
+
+export function absent(message: string): never {
+  throw new PsessionError("invalid_options", message);
+}
 
 export function called<T>(work: Promise<T>, callback: Callback | undefined): Promise<T> | undefined {
   if (callback === undefined) return work;

@@ -1,5 +1,6 @@
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError, reasonOf } from "../../errors.ts";
+import { assertPsession } from "../../given.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
 import { warn } from "../../warnings.ts";
@@ -63,6 +64,7 @@ export function withSession<
   options: WithSessionOptions<Context> = {},
 ): (request: Request, ...context: Context) => Promise<Response | Extract<Answer, undefined>> {
   type Answered = Response | Extract<Answer, undefined>;
+  assertPsession("withSession", psession);
   checkOptions("withSession", options, ["trustProxy", "address", "onError"]);
   const { trustProxy = false, address, onError = answerBarely } = options;
 

@@ -1,4 +1,5 @@
 import type { SessionData } from "../../data/typing.ts";
+import { assertPsession } from "../../given.ts";
 import { cacheHeaders } from "../../http/caching.ts";
 import type { Psession } from "../../psession.ts";
 import { enterRequest } from "../../request/context.ts";
@@ -28,6 +29,7 @@ export function requestSessions<Data extends object = SessionData, Context exten
   psession: Psession<Data>,
   options: FetchOptions<Context> = {},
 ): RequestSessions<Data, Context> {
+  assertPsession("requestSessions", psession);
   checkOptions("requestSessions", options, ["trustProxy", "address"]);
   const { trustProxy = false, address } = options;
   const byRequest = new WeakMap<Request, Visit<Data>>();

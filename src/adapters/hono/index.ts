@@ -1,5 +1,6 @@
 import type { Context, Env, MiddlewareHandler } from "hono";
 import type { SessionData } from "../../data/typing.ts";
+import { assertPsession } from "../../given.ts";
 import { cacheHeaders } from "../../http/caching.ts";
 import {
   type AskedFor,
@@ -53,6 +54,7 @@ export function sessions<Data extends object = SessionData>(
   psession: Psession<Data>,
   options: HonoOptions = {},
 ): MiddlewareHandler<{ Variables: SessionVariables<Data> }> {
+  assertPsession("sessions", psession);
   checkOptions("sessions", options, ["trustProxy", "address"]);
   const { trustProxy = false, address } = options;
 

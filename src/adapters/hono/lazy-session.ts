@@ -1,5 +1,7 @@
+import { refuseAssignments } from "../../assignments.ts";
+import { PsessionError } from "../../errors.ts";
 import type { Psession } from "../../psession.ts";
-import type { Session } from "../../session.ts";
+import { Session } from "../../session.ts";
 
 /** A session that is opened when it is first awaited. */
 export class LazySession<Data extends object> implements PromiseLike<Session<Data>> {
@@ -19,3 +21,16 @@ export class LazySession<Data extends object> implements PromiseLike<Session<Dat
     return this.#open().then(onOpened, onFailed);
   }
 }
+
+/** Where `await` was forgotten, `session.isSignedIn` would be undefined, and what is put there be lost. */
+for (const name of Object.getOwnPropertyNames(Session.prototype)) {
+  if (name in LazySession.prototype) continue;
+  const refuse = (): never => {
+    throw new PsessionError(
+      "session_not_open",
+      `c.var.session.${name} was used before the session was open: const session = await c.var.session, then session.${name}.`,
+    );
+  };
+  Object.defineProperty(LazySession.prototype, name, { configurable: true, get: refuse, set: refuse });
+}
+refuseAssignments(LazySession.prototype);

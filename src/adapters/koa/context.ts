@@ -7,9 +7,12 @@ import type { Session } from "../../session.ts";
 export interface SessionContext<Data extends object = SessionData> {
   /** The visitor's session, read at the first call; a request that never calls costs no read. */
   openSession(): Promise<Session<Data>>;
-  /** The session once it is open, and always with `open: "always"`. Assigning null destroys it. */
+  /**
+   * The session once it is open, and always with `open: "always"`. Assigning null destroys it; an object takes the place
+   * of its data, and changes nothing about who is signed in.
+   */
   get session(): Session<Data>;
-  set session(value: null);
+  set session(value: Partial<Data> | null);
 }
 
 /** What we use of Koa's context. */

@@ -1,9 +1,10 @@
 import type {} from "koa";
 import * as v from "valibot";
+import { hasKeys } from "../../data/keys.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
 import { checkedOptions } from "../../faults.ts";
-import { replaced } from "../../http/replaced.ts";
+import { assertPsession } from "../../given.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
@@ -44,6 +45,7 @@ export function sessions<Data extends object = SessionData>(
   psession: Psession<Data>,
   options: KoaOptions = {},
 ): KoaMiddleware {
+  assertPsession("sessions", psession);
   const opensAlways = checkedOptions("sessions", koaOptions, options).open === "always";
   return async (ctx, next) => {
     const context = visited(ctx);
@@ -83,20 +85,23 @@ class Visit<Data extends object> {
   get session(): Session<Data> | null {
     if (this.#isEnded) return null;
     if (this.#session !== undefined) return this.#session;
-    throw new PsessionError(
-      "session_not_open",
-      'This request has not opened its session: await ctx.openSession() first, or use sessions(psession, { open: "always" }).',
-    );
+    throw notOpen();
   }
 
   assign(value: unknown): void {
-    if (value !== null) {
-      throw replaced("ctx");
+    if (this.#session === undefined) throw notOpen();
+    if (value === null) {
+      // It takes effect at once, and is stored with the response as everything is.
+      // What was destroyed before stays so: refused, it would be a rejection that nobody handles.
+      this.#session.destroy().catch(() => {});
+      this.#isEnded = true;
+      return;
     }
-    // It takes effect at once, and is stored with the response as everything is.
-    // What was destroyed before stays so: refused, it would be a rejection that nobody handles.
-    this.session?.destroy().catch(() => {});
-    this.#isEnded = true;
+    if (!hasKeys(value)) throw noData();
+    // With koa-session, whose users are in the data, it signs out.
+    if (this.#session.isSignedIn && Object.keys(value).length === 0) throw notSignedOut();
+    this.#session.replaceData(value);
+    this.#isEnded = false;
   }
 
   async #open(): Promise<Session<Data>> {
@@ -115,6 +120,25 @@ class Visit<Data extends object> {
     return this.#session;
   }
 }
+
+const notOpen = (): PsessionError =>
+  new PsessionError(
+    "session_not_open",
+    'This request has not opened its session: await ctx.openSession() first, or use sessions(psession, { open: "always" }).',
+  );
+
+const noData = (): PsessionError =>
+  new PsessionError(
+    "invalid_data",
+    "ctx.session takes null, which destroys the session, or an object with what ctx.session.data is to hold.",
+  );
+
+const notSignedOut = (): PsessionError =>
+  new PsessionError(
+    "invalid_data",
+    "ctx.session = {} would leave the user signed in, whom psession keeps beside the data: ctx.session = null signs out, " +
+      "and ctx.session.remove(key) takes something out of ctx.session.data.",
+  );
 
 const VISIT = Symbol("psession.visit");
 

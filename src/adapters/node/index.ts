@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { SessionData } from "../../data/typing.ts";
 import { reasonOf } from "../../errors.ts";
+import { assertPsession } from "../../given.ts";
 import type { Psession } from "../../psession.ts";
 import { enterRequest, runInRequest } from "../../request/context.ts";
 import type { Session } from "../../session.ts";
@@ -53,6 +54,7 @@ export function withSession<
   handler: (request: Request, response: Response, session: Session<Data>) => unknown,
   options: NodeOptions = {},
 ): (request: Request, response: Response) => Promise<void> {
+  assertPsession("withSession", psession);
   return async (request, response) => {
     try {
       const session = await openHeld(psession, request, response, options);

@@ -51,7 +51,7 @@ export async function heldFindings(
     warning(
       "requests_held",
       `Something before the application at ${url} keeps each request until its body is complete, as nginx does unless it is told otherwise, and nothing says since when: a browser that restarts while it uploads looks like a thief.`,
-      'Let the proxy say when a request began (nginx: proxy_set_header X-Request-Start "t=$msec";) and name that header in the option proxy.requestStart; or let it pass bodies on as they come (proxy_request_buffering off).',
+      'Let the proxy say when a request began (nginx: set $start "t=$msec"; proxy_set_header X-Request-Start $start;) and name that header in the option proxy.requestStart; or let it pass bodies on as they come (proxy_request_buffering off).',
     ),
   ];
 }

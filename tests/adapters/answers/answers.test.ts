@@ -16,8 +16,9 @@ import { intercepted } from "../../../src/testing/intercepted.ts";
 import { overHttp, type TestApp, testApp } from "../../support/app.ts";
 import { MINUTE } from "../../support/clock.ts";
 import { serve } from "../../support/http.ts";
-import { type Any, type Express, NotedStore, STRONG, USUAL } from "../express-session/sides.ts";
+import { type Any, type Express, NotedStore, original, STRONG, USUAL } from "../express-session/sides.ts";
 import { ask, type Heard } from "./ask.ts";
+import { KNOWN } from "./express-session.ts";
 import { EXPRESS_WAYS, FLUSHED, type Note, WAYS, type Way } from "./ways.ts";
 
 const require = createRequire(import.meta.url);
@@ -165,7 +166,13 @@ async function onFastify(hasSession: boolean, setup: Setup): Promise<Site> {
 type Answers = Readonly<Record<string, unknown>>;
 
 /** All answers of a site, each as the client heard it and as the handler saw it. */
-async function answersOf(site: Site, { ways, packing }: Setup): Promise<Answers> {
+const answersOf = async (site: Site, setup: Setup): Promise<Answers> => (await heardOf(site, setup)).answers;
+
+/** Besides, how many cookies each answer set: those differ by design from what a page without sessions has. */
+async function heardOf(
+  site: Site,
+  { ways, packing }: Setup,
+): Promise<{ answers: Answers; cookies: Readonly<Record<string, number>> }> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   onTestFinished(() => agent.destroy());
   const begun = await ask(site.base, "/", {
@@ -173,20 +180,22 @@ async function answersOf(site: Site, { ways, packing }: Setup): Promise<Answers>
     agent,
   });
   const cookie = begun.setCookie.map((line) => line.split(";", 1)[0]).join("; ");
-  const all: Record<string, unknown> = {};
+  const answers: Record<string, unknown> = {};
+  const cookies: Record<string, number> = {};
   for (const [name, { method, headers, isCut, isForPlain }] of Object.entries(ways)) {
     if (isForPlain === true && packing !== "absent") continue;
     site.later();
     const sent = { ...headers, "x-way": name, ...(cookie === "" ? {} : { cookie }) };
     const asked = ask(site.base, "/", { ...(method === undefined ? {} : { method }), headers: sent, agent });
     const heard = await asked.catch((error: Error) => ({ body: error.message }) as unknown as Heard);
-    const { setCookie: _cookies, ...answer } = heard as Heard & { setCookie: unknown };
+    const { setCookie = [], ...answer } = heard as Heard & { setCookie?: readonly string[] };
+    cookies[name] = setCookie.length;
     // What happens on the server once the client has its answer.
     for (let count = 0; count < 5; count++) await new Promise((resolve) => setImmediate(resolve));
     const isBroken = answer.status === undefined || answer.body === "cut off";
-    all[name] = isCut === true ? { isBroken } : { ...answer, seen: site.notes.get(name) };
+    answers[name] = isCut === true ? { isBroken } : { ...answer, seen: site.notes.get(name) };
   }
-  return all;
+  return { answers, cookies };
 }
 
 /** Only what differs, or a failure would be pages long. */
@@ -199,20 +208,47 @@ const PACKINGS: Packing[] = ["absent", "before", "after"];
 const USES: Use[] = ["nothing", "touch", "change"];
 const CASES = PACKINGS.flatMap((packing) => USES.map((use) => ({ packing, use })));
 
+const EXPRESS_SESSION = () =>
+  original({ ...USUAL, store: new NotedStore(), name: "sid" }) as unknown as Middleware;
+
 describe.each<[string, () => Express]>([
   ["Express 5", express5],
   ["Express 4", express4 as () => Express],
 ])("answers in %s are what they are without sessions", (_, make) => {
   const ways = { ...WAYS, ...EXPRESS_WAYS };
   const plain: Partial<Record<Packing, Answers>> = {};
+  const theirs: Record<string, ReturnType<typeof heardOf>> = {};
+  const plainly = async (setup: Setup): Promise<Answers> => {
+    plain[setup.packing] ??= await answersOf(await onExpress(make, () => PLAIN, setup), setup);
+    return plain[setup.packing] as Answers;
+  };
+  const withExpressSession = async (setup: Setup) => {
+    const name = `${setup.packing} ${setup.use}`;
+    theirs[name] ??= heardOf(await onExpress(make, EXPRESS_SESSION, setup), setup);
+    return theirs[name] as ReturnType<typeof heardOf>;
+  };
+
   for (const [name, side] of Object.entries(EXPRESS_SIDES)) {
     test.each(CASES)(`${name}, compression $packing, $use is stored`, async ({ packing, use }) => {
       const setup = { packing, use, ways };
-      plain[packing] ??= await answersOf(await onExpress(make, () => PLAIN, setup), setup);
-      const ours = await answersOf(await onExpress(make, side, setup), setup);
-      expect(differing(ours, plain[packing])).toEqual(differing(plain[packing], ours));
+      const without = await plainly(setup);
+      const ours = await heardOf(await onExpress(make, side, setup), setup);
+      expect(differing(ours.answers, without)).toEqual(differing(without, ours.answers));
+      if (side === EXPRESS_SIDES["psession/express"]) return;
+      expect(ours.cookies).toEqual((await withExpressSession(setup)).cookies);
     });
   }
+
+  test.each(CASES)(
+    "but with express-session itself, compression $packing, $use is stored: where it is known to differ",
+    async ({ packing, use }) => {
+      const setup = { packing, use, ways };
+      const without = await plainly(setup);
+      const { answers } = await withExpressSession(setup);
+      const known = Object.entries(KNOWN[packing]).map(([way, change]) => [way, change(without[way] as Any)]);
+      expect(differing(answers, without)).toEqual(Object.fromEntries(known));
+    },
+  );
 });
 
 describe.each([

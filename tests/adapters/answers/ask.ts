@@ -13,7 +13,7 @@ export interface Heard {
 }
 
 /** Of each answer another one, or the session's own. */
-const VARYING = new Set(["date", "set-cookie", "cache-control", "etag", "last-modified", "keep-alive"]);
+const VARYING = new Set(["date", "set-cookie", "cache-control", "keep-alive"]);
 /** No answer takes that long: one that does never comes. */
 const PATIENCE = 10_000;
 
