@@ -1,4 +1,8 @@
 import { apologyFor } from "./http/apology.ts";
+import { assertNode } from "./node-version.ts";
+
+// Here, as everything imports it: what fails later does so by words that do not say why.
+assertNode();
 
 /** Stable identifiers of everything psession throws. They are API: renaming one is a breaking change. */
 export type PsessionErrorCode =

@@ -7,6 +7,7 @@ import * as inExpress from "../src/adapters/express/index.ts";
 import * as inFastify from "../src/adapters/fastify/index.ts";
 import * as inKoa from "../src/adapters/koa/index.ts";
 import { PsessionError } from "../src/index.ts";
+import { assertNode } from "../src/node-version.ts";
 import { overHttp, testApp } from "./support/app.ts";
 import { HttpClient, serve } from "./support/http.ts";
 import { failingStore } from "./support/stores.ts";
@@ -84,3 +85,10 @@ test.each([
     expect(answer.text).not.toContain("ordered");
   },
 );
+
+test("an older Node is refused in words, and no later one is", () => {
+  for (const version of ["20.19.5", "22.12.0"]) {
+    expect(() => assertNode(version)).toThrow(`psession needs Node 22.13 or later; this is Node ${version}.`);
+  }
+  for (const version of ["22.13.0", "22.13.0-nightly", "24.0.0", "100.0.0"]) assertNode(version);
+});

@@ -1,22 +1,20 @@
+import { isTooOld, OLDEST_NODE } from "../../node-version.ts";
 import type { Deployment } from "../config.ts";
 import { error, type Finding, warning } from "./finding.ts";
-
-const OLDEST = [22, 13] as const;
 
 export function runtimeFindings(
   { production }: Deployment,
   version = process.versions.node,
   nodeEnv = process.env["NODE_ENV"],
 ): Finding[] {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  const isOld = major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]);
+  const oldest = OLDEST_NODE.join(".");
   return [
-    ...(isOld
+    ...(isTooOld(version)
       ? [
           error(
             "node_too_old",
-            `This is Node ${version}; psession uses what came with ${OLDEST.join(".")}, and may fail anywhere.`,
-            `Run the application with Node ${OLDEST.join(".")} or later.`,
+            `This is Node ${version}; psession uses what came with ${oldest}, and may fail anywhere.`,
+            `Run the application with Node ${oldest} or later.`,
           ),
         ]
       : []),

@@ -1,4 +1,3 @@
-import { DatabaseSync } from "node:sqlite";
 import * as v from "valibot";
 import { systemClock } from "../../clock.ts";
 import { PsessionError } from "../../errors.ts";
@@ -314,9 +313,16 @@ function schemasOf({ schema, dialect }: Statements): string[] {
 }
 
 function open(path: string): SqliteDatabase {
+  // An import would fail before anybody can say why, and where only `database` is used, for nothing.
+  const sqlite = process.getBuiltinModule("node:sqlite") as typeof import("node:sqlite") | undefined;
+  if (sqlite === undefined) {
+    throw invalidOptions("sqliteStore", [
+      `path needs node:sqlite, which this run time (Node ${process.versions.node}) has not: give an open database`,
+    ]);
+  }
   createPrivately(path);
   return translated(
-    () => new DatabaseSync(path),
+    () => new sqlite.DatabaseSync(path),
     `The SQLite file ${path} could not be opened; its folder must exist and be writable.`,
   );
 }
