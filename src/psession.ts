@@ -18,8 +18,10 @@ import { MARK_OF_EVERYONE, markAt, markOfUser, rememberOwnMark } from "./request
 import type { Core } from "./request/state.ts";
 import { Session } from "./session.ts";
 import type { AuditEntry, AuditQuery } from "./stores/audit.ts";
+import { isLoadingForCommand } from "./stores/command.ts";
 import type { Mark, RevocationReason, UserId } from "./stores/store.ts";
 import { assertUserId, misspelt, otherSpelling } from "./user-id.ts";
+import { warnOfPlainHttp } from "./warnings.ts";
 
 let openCore: (psession: Psession<object>) => Core;
 
@@ -292,5 +294,7 @@ const noSession = (what: string): PsessionError =>
  */
 export function createPsession<Data extends object = SessionData>(options: PsessionOptions): Psession<Data> {
   const settings = resolveOptions(options);
+  // The commands say it in their own way, where it matters.
+  if (!settings.cookies.session.secure && !isLoadingForCommand()) warnOfPlainHttp();
   return new Psession<Data>(makeCore(settings));
 }
