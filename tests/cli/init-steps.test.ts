@@ -1,11 +1,11 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { FRAMEWORKS } from "../../src/cli/init/frameworks.ts";
+import { FRAMEWORKS } from "../../src/cli/init/frameworks/index.ts";
 import { newProject } from "../support/project.ts";
 import { binariesNeed } from "../support/servers/binaries.ts";
 import { whenDone } from "../support/servers/cleanup.ts";
@@ -28,19 +28,21 @@ interface Case {
   /** Empty where the store has no such place. */
   readonly address?: string;
   readonly flags?: readonly string[];
+  /** The package.json, if it is not npm's own. */
+  readonly manifest?: object | undefined;
 }
 
 /** `psession init` in a new project, and then what it says, step by step; the last one is the application. */
-async function follow({ store, framework, address = "", flags = [] }: Case, folder = newProject()) {
+async function follow({ store, framework, address = "", flags = [], manifest }: Case) {
+  const folder = newProject(manifest);
   const chosen = ["--store", store, "--framework", framework, ...flags];
   const { stdout, code } = await psessionIn({ cwd: folder, env: BARE }, "init", "--yes", ...chosen);
   expect(code).toBe(0);
   if (address !== "") putAddress(folder, stdout, address);
   const steps = stdout.split("\n").flatMap((line) => (line.startsWith("  ") ? [line.trim()] : []));
-  const last = steps.pop() ?? "";
+  const [, file = ""] = /^node --env-file=\.env (\S+)$/.exec(steps.pop() ?? "") ?? [];
   for (const step of steps) expect(await typed(step, folder), step).toMatchObject({ code: 0 });
-  const [, file = ""] = /^node --env-file=\.env (\S+)$/.exec(last) ?? [];
-  return { folder, stdout, steps, start: (env = {}) => start(folder, file, env) };
+  return { folder, stdout, steps, file, start: (env = {}) => start(folder, file, env) };
 }
 
 /** Where a line of .env is to be changed by hand, the output says so. */
@@ -72,7 +74,7 @@ async function typed(step: string, cwd: string): Promise<Ran | { code: number }>
 }
 
 /** Gives the address that the application prints when it listens. */
-async function start(folder: string, file: string, more: Record<string, string>): Promise<string> {
+async function start(folder: string, file: string, more: Record<string, string> = {}): Promise<string> {
   const port = await freePort();
   const child = spawn(process.execPath, ["--env-file=.env", file], {
     cwd: folder,
@@ -179,13 +181,19 @@ async function redisAddress(): Promise<string> {
   return server.url;
 }
 
-/** Each framework once, and each store; ids of each kind. */
-const TYPESCRIPT: Readonly<Record<string, { store: string; flags: readonly string[] }>> = {
-  express: { store: "postgres", flags: ["--user-ids", "uuid"] },
-  fastify: { store: "mysql", flags: ["--user-ids", "integer"] },
-  koa: { store: "redis", flags: [] },
-  hono: { store: "sqlite", flags: ["--user-ids", "any"] },
-  node: { store: "postgres", flags: ["--user-ids", "integer"] },
+interface InTypeScript {
+  readonly store: string;
+  readonly ids: readonly string[];
+  readonly manifest?: object;
+}
+
+/** Each framework once, and each store; ids of each kind; packages of both kinds of modules. */
+const TYPESCRIPT: Readonly<Record<string, InTypeScript>> = {
+  express: { store: "postgres", ids: ["--user-ids", "uuid"] },
+  fastify: { store: "mysql", ids: ["--user-ids", "integer"] },
+  koa: { store: "redis", ids: [] },
+  hono: { store: "sqlite", ids: ["--user-ids", "any"], manifest: { type: "module" } },
+  node: { store: "postgres", ids: ["--user-ids", "integer"], manifest: { type: "module" } },
 };
 
 for (const { store, needs, address } of STORES) {
@@ -200,15 +208,22 @@ for (const { store, needs, address } of STORES) {
       });
     }
 
-    for (const [framework, { flags }] of Object.entries(TYPESCRIPT).filter(
-      ([, one]) => one.store === store,
-    )) {
+    for (const [framework, { ids, manifest, ...one }] of Object.entries(TYPESCRIPT)) {
+      if (one.store !== store) continue;
       test(`and ${framework}, in TypeScript, compiles and leads there as well`, async () => {
-        const more = ["--typescript", ...flags];
-        const followed = await follow({ store, framework, address: await address(), flags: more });
-        expect(followed.steps).toContain("npx tsc --noEmit");
-        expect(existsSync(join(followed.folder, "app.mts"))).toBe(true);
-        await signOut(await tryOut(await followed.start(), credentials(followed.stdout)));
+        const flags = ["--typescript", ...ids];
+        const { steps, file, stdout, start } = await follow({
+          store,
+          framework,
+          address: await address(),
+          flags,
+          manifest,
+        });
+        expect([steps, file]).toEqual([
+          expect.arrayContaining(["npx tsc --noEmit"]),
+          manifest === undefined ? "app.mts" : "app.ts",
+        ]);
+        await signOut(await tryOut(await start(), credentials(stdout)));
       });
     }
   });
@@ -220,11 +235,15 @@ test("every framework is tried in TypeScript", () => {
 
 describe("the application", () => {
   test("knows a browser that comes back after another start, and then gives it a new token", async () => {
-    const { stdout, start } = await follow({ store: "sqlite", framework: "express" });
-    const ada = await tryOut(await start(), credentials(stdout));
+    // As docs/cli.md begins: the tables make themselves.
+    const folder = newProject();
+    const { stdout } = await psessionIn({ cwd: folder, env: BARE }, "init", "--yes");
+    const ada = await tryOut(await start(folder, "app.mjs"), credentials(stdout));
     const token = ada.client.jar.get("psession-remember");
     const later = `const { now } = Date; Date.now = () => now() + ${3 * 60_000};`;
-    const base = await start({ NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(later)}` });
+    const base = await start(folder, "app.mjs", {
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(later)}`,
+    });
     const again = new Visitor(base);
     again.client.jar = ada.client.jar;
     again.restart();

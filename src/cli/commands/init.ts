@@ -1,6 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
-import { confirm, isCancel, select } from "@clack/prompts";
 import { type Command, Option } from "commander";
 import type { UserIdKind } from "../../stores/store.ts";
 import { CONFIG_NAMES } from "../config.ts";
@@ -11,8 +10,10 @@ import { isTracked } from "../git.ts";
 import { applicationFor } from "../init/app.ts";
 import { configFor } from "../init/config.ts";
 import { addVariables, keepOutOfGit, missingFrom, type Variable, variablesFor } from "../init/env.ts";
-import { FRAMEWORKS } from "../init/frameworks.ts";
+import { FRAMEWORKS } from "../init/frameworks/index.ts";
+import { isModuleFolder } from "../init/module.ts";
 import { packagesFor } from "../init/packages.ts";
+import { agreed, chosen } from "../init/questions.ts";
 import { type Result, stepsOf, told } from "../init/steps.ts";
 import { STORES, type StoreName, USER_IDS } from "../init/stores.ts";
 import { TSCONFIG } from "../init/tsconfig.ts";
@@ -131,8 +132,13 @@ async function init(environment: Environment, frameworks: readonly string[], fla
     ...packagesFor(chose),
   };
   if (flags.json !== true) return say(environment, told(result));
+  const changed = new Set([
+    ...written,
+    ...(env.toAdd.length > 0 ? [ENV] : []),
+    ...(ignored.length > 0 ? [".gitignore"] : []),
+  ]);
   sayJson(environment, {
-    files: written.map((name) => join(cwd, name)),
+    files: [...changed].map((name) => resolve(cwd, name)),
     store,
     userIds: userIds ?? null,
     framework,
@@ -239,62 +245,4 @@ function write(cwd: string, name: string, text: string, { force }: Flags): void 
   const file = resolve(cwd, name);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, text, { flag: force === true || existsSync(file) ? "w" : "wx" });
-}
-
-async function chosen<Value extends string>(
-  environment: Environment,
-  { yes }: Flags,
-  flag: string,
-  message: string,
-  fallback: Value,
-  options: readonly { readonly value: string; readonly label: string; readonly hint?: string }[],
-): Promise<Value> {
-  if (yes === true) return fallback;
-  assertTerminal(environment, flag, message);
-  const { stdin: input, stderr: output } = environment;
-  const answer = await select<string>({
-    message,
-    initialValue: fallback as string,
-    options: [...options],
-    input,
-    output,
-  });
-  if (isCancel(answer)) throw declined();
-  return answer as Value;
-}
-
-async function agreed(
-  environment: Environment,
-  { yes }: Flags,
-  flag: string,
-  message: string,
-  initialValue: boolean,
-): Promise<boolean> {
-  if (yes === true) return initialValue;
-  assertTerminal(environment, flag, message);
-  const { stdin: input, stderr: output } = environment;
-  const answer = await confirm({ message, initialValue, input, output });
-  if (isCancel(answer)) throw declined();
-  return answer;
-}
-
-function assertTerminal(environment: Environment, flag: string, message: string): void {
-  if (isInteractive(environment)) return;
-  throw new Stop(EXIT.usage, `${message} There is no terminal to ask at: say ${flag}, or --yes.`);
-}
-
-const declined = () => new Stop(EXIT.declined, "Nothing was written.");
-
-/** A .js file is an ES module where the nearest package.json says so. */
-function isModuleFolder(folder: string): boolean {
-  const file = join(folder, "package.json");
-  if (existsSync(file)) {
-    try {
-      return (JSON.parse(readFileSync(file, "utf8")) as { type?: string }).type === "module";
-    } catch {
-      return false;
-    }
-  }
-  const parent = dirname(folder);
-  return parent !== folder && isModuleFolder(parent);
 }

@@ -1,8 +1,6 @@
 import type { UserIdKind } from "../../stores/store.ts";
-import { FRAMEWORKS } from "./frameworks.ts";
-
-/** Gives a type, or nothing where JavaScript is written. */
-export type Typed = (type: string) => string;
+import type { Typed } from "./frameworks/framework.ts";
+import { FRAMEWORKS } from "./frameworks/index.ts";
 
 /** Who can sign in until the application has users of its own. */
 export const DEMO_USER = { email: "ada@example.com", password: "only for trying it out" } as const;
@@ -22,7 +20,7 @@ export function applicationFor({ framework, file, config, userIds, typescript }:
   const t: Typed = (type) => (typescript ? type : "");
   const { imports, routes, readsForms } = FRAMEWORKS[framework] ?? unknown(framework);
   const parts = [
-    `${imports(t).join("\n")}\nimport config from "${config}";`,
+    `${imports(t).join("\n")}\nimport config from ${JSON.stringify(config)};`,
     users(t, file, userIds),
     SERVICE,
     routes(t),
@@ -53,7 +51,7 @@ const ID_OF_DEMO_USER: Readonly<Record<UserIdKind, string>> = {
 
 const users = (t: Typed, file: string, userIds: UserIdKind = "any") => `
 // REPLACE THIS by users of your own: from your database, with hashed passwords, and with a limit on attempts.
-if (process.env.NODE_ENV === "production") throw new Error("${file}: replace the demo user first.");
+if (process.env.NODE_ENV === "production") throw new Error(${JSON.stringify(`${file}: replace the demo user first.`)});
 
 const demoUser = {
   id: ${ID_OF_DEMO_USER[userIds]},
@@ -92,7 +90,7 @@ async function formOf(request${t(": IncomingMessage")})${t(": Promise<Record<str
   request.setEncoding("utf8");
   for await (const chunk of request) {
     text += chunk;
-    if (text.length > 65_536) throw Object.assign(new Error("This form is too large."), { status: 413 });
+    if (text.length > 65_536) throw new Error("This form is too large.");
   }
   return Object.fromEntries(new URLSearchParams(text));
 }

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { FRAMEWORKS } from "./frameworks.ts";
+import { FRAMEWORKS } from "./frameworks/index.ts";
 import { STORES, type StoreName } from "./stores.ts";
 
 interface Chosen {
