@@ -9,7 +9,11 @@ import { folderForApp } from "./support/shop.ts";
 async function started() {
   vi.resetModules();
   const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
-  const { createPsession, dangerouslyAllowInsecureHttp: insecure, memoryStore } = await import("psession");
+  const {
+    createPsession,
+    dangerouslyAllowInsecureHttp: insecure,
+    memoryStore,
+  } = await import("../src/index.ts");
   const create = (options: object) =>
     createPsession({ store: memoryStore(), keys: [KEY], prune: false, ...options });
   return { warned, create, insecure };
