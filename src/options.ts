@@ -22,7 +22,7 @@ import { TracedStore } from "./stores/traced.ts";
 
 /**
  * Danger. As an option's key it makes cookies that travel over plain http, where everybody on the way can
- * read them: for http://localhost while developing. Refused where NODE_ENV is "production".
+ * read them: for http://localhost while developing. Refused where NODE_ENV is "production", and a warning elsewhere.
  */
 export const dangerouslyAllowInsecureHttp: unique symbol = Symbol("psession.dangerouslyAllowInsecureHttp");
 
@@ -151,7 +151,7 @@ export interface PsessionOptions {
    */
   caching?: "protect" | "off";
   clock?: Clock;
-  [dangerouslyAllowInsecureHttp]?: true;
+  [dangerouslyAllowInsecureHttp]?: boolean | undefined;
 }
 
 /** Checked options with every default filled in. */
@@ -450,7 +450,7 @@ export function resolveOptions(options: PsessionOptions): Settings {
   const given = checkedOptions("psession", schema, withPreset(options), () => [
     ...new Set([...Object.keys(schema.entries), ...optionDefaults().keys()]),
   ]);
-  const insecure = options[dangerouslyAllowInsecureHttp] === true;
+  const { [dangerouslyAllowInsecureHttp]: insecure = false } = options;
   const faults: string[] = [];
   const require = (holds: boolean, fault: string) => {
     if (!holds) faults.push(fault);
@@ -471,6 +471,7 @@ export function resolveOptions(options: PsessionOptions): Settings {
     10 * protocolTimes.settle, `remember.tombstone must be at least ${10 * protocolTimes.settle} ms`);
   require(remember.tombstone <= 366 * DAY, "remember.tombstone must be at most a year");
   require(prune === false || prune.every <= LONGEST_TIMER, "prune.every must be at most 24 days");
+  require(typeof insecure === "boolean", "dangerouslyAllowInsecureHttp must be true or false");
   require(!insecure ||
     process.env["NODE_ENV"] !== "production", "dangerouslyAllowInsecureHttp is refused in production");
   require(!(insecure && cookies.sameSite === "none"), 'cookies.sameSite "none" needs https');

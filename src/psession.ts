@@ -8,7 +8,7 @@ import { invalidOptions } from "./faults.ts";
 import { assertOptions, assertText, isHandle, isThenable } from "./given.ts";
 import { type HeldLock, type LockOptions, resolveLock } from "./locks.ts";
 import { forgetClock, watchClock } from "./moment.ts";
-import { type PsessionOptions, resolveOptions } from "./options.ts";
+import { type PsessionOptions, resolveOptions, type Settings } from "./options.ts";
 import { type Pruned, Pruner } from "./prune.ts";
 import { currentRequest } from "./request/context.ts";
 import { makeCore } from "./request/core.ts";
@@ -18,8 +18,10 @@ import { MARK_OF_EVERYONE, markAt, markOfUser, rememberOwnMark } from "./request
 import type { Core } from "./request/state.ts";
 import { Session } from "./session.ts";
 import type { AuditEntry, AuditQuery } from "./stores/audit.ts";
+import { isLoadingForCommand } from "./stores/command.ts";
 import type { Mark, RevocationReason, UserId } from "./stores/store.ts";
 import { assertUserId, misspelt, otherSpelling } from "./user-id.ts";
+import { warnOfPlainHttp } from "./warnings.ts";
 
 let openCore: (psession: Psession<object>) => Core;
 
@@ -333,18 +335,23 @@ export function createPsession<Data extends object = SessionData>(
   options: PsessionOptions | (() => PsessionOptions),
 ): Psession<Data> {
   if (typeof options === "function") {
-    return new Psession<Data>((events) => makeCore(resolveOptions(returned(options())), events));
+    return new Psession<Data>((events) => makeCore(settingsOf(options()), events));
   }
-  const settings = resolveOptions(options);
+  const settings = settingsOf(options);
   const psession = new Psession<Data>((events) => makeCore(settings, events));
   openCore(psession);
   return psession;
 }
 
-function returned(options: PsessionOptions): PsessionOptions {
-  if (!isThenable(options)) return options;
-  options.then(undefined, () => {});
-  throw invalidOptions("psession", [
-    "options must be returned at once: a function that is asynchronous gives a promise",
-  ]);
+function settingsOf(options: PsessionOptions): Settings {
+  if (isThenable(options)) {
+    options.then(undefined, () => {});
+    throw invalidOptions("psession", [
+      "options must be returned at once: a function that is asynchronous gives a promise",
+    ]);
+  }
+  const settings = resolveOptions(options);
+  // The commands say it in their own way, where it matters.
+  if (!settings.cookies.session.secure && !isLoadingForCommand()) warnOfPlainHttp();
+  return settings;
 }

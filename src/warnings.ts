@@ -10,3 +10,16 @@ export const warnOfLateSave = (error: unknown): void =>
     "PSESSION_LATE_SAVE",
     `A session could not be saved while its response was being written: ${reasonOf(error)}`,
   );
+
+let hasWarnedOfPlainHttp = false;
+
+/** Once per process: whoever reads its log knows by then. */
+export function warnOfPlainHttp(): void {
+  if (hasWarnedOfPlainHttp) return;
+  hasWarnedOfPlainHttp = true;
+  warn(
+    "PSESSION_INSECURE_HTTP",
+    "Session cookies travel over plain http (dangerouslyAllowInsecureHttp, or options of express-session without " +
+      "cookie.secure): anyone on the way can read and use them. For http://localhost only.",
+  );
+}

@@ -12,13 +12,18 @@ import { isStore, type PsessionOptions } from "../options.ts";
 import { coreOf, createPsession, Psession } from "../psession.ts";
 import { realmCode } from "../secrets.ts";
 import type { AuditSink } from "../stores/audit.ts";
-import { loadingForCommand } from "../stores/command.ts";
+import { loadingForCommand, makingForCommand } from "../stores/command.ts";
 import { RealmStore } from "../stores/realm.ts";
 import type { Store, StoreAdmin } from "../stores/store.ts";
 import type { Environment } from "./environment.ts";
 import { EXIT, Stop } from "./exit.ts";
 
-const NAMES = ["psession.config.js", "psession.config.mjs", "psession.config.ts", "psession.config.mts"];
+export const CONFIG_NAMES = [
+  "psession.config.js",
+  "psession.config.mjs",
+  "psession.config.ts",
+  "psession.config.mts",
+];
 
 export const POLICIES = ["aal1", "aal2", "aal3"] as const;
 
@@ -95,7 +100,7 @@ export function readVariables({ cwd }: Environment, file: string | undefined): v
 }
 
 export function fileOf({ cwd }: Environment, given: string | undefined): string {
-  const names = given === undefined ? NAMES : [given];
+  const names = given === undefined ? CONFIG_NAMES : [given];
   const file = names.map((name) => resolve(cwd, name)).find((path) => existsSync(path));
   if (file !== undefined) return file;
   throw new Stop(
@@ -136,7 +141,7 @@ export async function loadConfig(file: string): Promise<Config> {
     isSystemClock: typeof clock?.now !== "function",
     deployment,
     // Pruning is what the application does; here it happens when it is asked for.
-    service: () => createPsession<object>({ ...options, prune: false }),
+    service: () => makingForCommand(() => createPsession<object>({ ...options, prune: false })),
   };
 }
 

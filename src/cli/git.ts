@@ -27,3 +27,13 @@ export async function isTracked(file: string): Promise<boolean> {
     return false;
   }
 }
+
+/** Whether git would leave this file out; undefined where there is no repository, or no git. */
+export async function isIgnored(file: string): Promise<boolean | undefined> {
+  try {
+    await run("git", ["-C", dirname(file), "check-ignore", "-q", "--", basename(file)]);
+    return true;
+  } catch (error) {
+    return (error as { code?: unknown }).code === 1 ? false : undefined;
+  }
+}

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { coreOf } from "../../psession.ts";
@@ -7,6 +6,7 @@ import { changeKeyList } from "../env-file.ts";
 import type { Environment } from "../environment.ts";
 import { EXIT, Stop } from "../exit.ts";
 import { isTracked } from "../git.ts";
+import { newestOf, newKey } from "../new-key.ts";
 import { hint, moment, plural, say, sayJson } from "../output.ts";
 
 interface RotateFlags extends ConfigFlags {
@@ -56,19 +56,6 @@ export function addKeys(program: Command, environment: Environment): void {
       if (flags.promote && flags.file === undefined) command.error("error: --promote needs --file");
       return rotate(environment, flags);
     });
-}
-
-const MADE = /^\d{8}T\d{6}\.\d{3}Z(?=\.[\w-]{43}$)/;
-
-/** 32 random bytes behind the time at which they were made: so it is known which of several is the newest. */
-const newKey = (): string =>
-  `${new Date().toISOString().replace(/[-:]/g, "")}.${randomBytes(32).toString("base64url")}`;
-
-/** Where the newest is of those that say when they were made; -1 where none does. */
-function newestOf(keys: readonly string[]): number {
-  const made = keys.map((key) => MADE.exec(key)?.[0] ?? "");
-  const latest = made.reduce((a, b) => (b > a ? b : a), "");
-  return latest === "" ? -1 : made.indexOf(latest);
 }
 
 function variableName(text: string): string {

@@ -59,8 +59,10 @@ test.each(KEEPERS)("a virtual request's session is saved, and its cookie set, on
 });
 
 test("what only half looks like a response is warned of, and what is none is not", async () => {
-  const warnings: (Error & { code?: string })[] = [];
-  const listen = (warning: Error) => void warnings.push(warning);
+  const warnings: Error[] = [];
+  const listen = (warning: Error & { code?: string }) => {
+    if (warning.code === "PSESSION_NOT_HELD") warnings.push(warning);
+  };
   process.on("warning", listen);
   onTestFinished(() => void process.off("warning", listen));
   const middleware: Any = session({ ...USUAL, store: new NotedStore() } as never);
@@ -70,5 +72,5 @@ test("what only half looks like a response is warned of, and what is none is not
     expect(request.session).toBeDefined();
   }
   await new Promise((resolve) => setImmediate(resolve));
-  expect(warnings.map(({ code }) => code)).toEqual(["PSESSION_NOT_HELD"]);
+  expect(warnings).toHaveLength(1);
 });
