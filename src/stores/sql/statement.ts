@@ -55,13 +55,16 @@ export class SqlFault extends Error {
   readonly kind: FaultKind;
   /** The transaction may have been committed all the same: its COMMIT was sent, or there was none to send. */
   readonly mayBeDone: boolean;
+  /** It came before any statement that has values. */
+  readonly isBare: boolean;
 
-  constructor(kind: FaultKind, cause: unknown, mayBeDone = false) {
+  constructor(kind: FaultKind, cause: unknown, { mayBeDone = false, isBare = false } = {}) {
     super("a statement failed", { cause });
     this.kind = kind;
     this.mayBeDone = mayBeDone;
+    this.isBare = isBare;
   }
 }
 
-export const isFault = (error: unknown, kind: FaultKind): boolean =>
+export const isFault = (error: unknown, kind: FaultKind): error is SqlFault =>
   error instanceof SqlFault && error.kind === kind;

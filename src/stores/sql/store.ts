@@ -25,7 +25,7 @@ import type {
 import { integerIn } from "./answers.ts";
 import { insertsOnly, isSingleWrite, withoutEmptyProof } from "./changes.ts";
 import type { SqlDriver } from "./driver.ts";
-import { isOutageOf } from "./errors.ts";
+import { isOutage } from "./errors.ts";
 import { isMigrated, lockedMigration } from "./migrations.ts";
 import { browseProgram, inspectProgram } from "./programs/admin.ts";
 import { applyAtOnceProgram, applyProgram, touchProgram } from "./programs/apply.ts";
@@ -75,7 +75,6 @@ export class SqlStore implements Store {
     this.#driver = driver;
     this.#runner = new Runner(parts);
     this.#migrates = migrates;
-    const isOutage = isOutageOf(statements.dialect);
     this.#reads = new Batch((ids) => this.#findSessions(ids), { isOutage });
     this.#touches = new TouchQueue((touches) => this.#touchAll(touches), isOutage);
     const run = async <T>(make: () => Program<T>) =>

@@ -10,7 +10,7 @@ import { targetOf } from "../devices.ts";
 import { isSingleWrite, withoutEmptyProof } from "../sql/changes.ts";
 import { sqliteDialect } from "../sql/dialects/sqlite.ts";
 import { executeSync } from "../sql/driver.ts";
-import { isOutageOf, storeError } from "../sql/errors.ts";
+import { isOutage, storeError } from "../sql/errors.ts";
 import { isMigrated, lockedMigration } from "../sql/migrations.ts";
 import { type NamingOptions, namingEntries, namingFaults, resolveNaming } from "../sql/naming.ts";
 import { browseProgram, inspectProgram } from "../sql/programs/admin.ts";
@@ -43,6 +43,7 @@ import type {
   UserId,
   UserIdKind,
 } from "../store.ts";
+import { driverError } from "../told/driver-error.ts";
 import { type SqliteDatabase, SqliteSession } from "./database.ts";
 import { createPrivately } from "./file.ts";
 
@@ -205,7 +206,7 @@ class SqliteStore implements Store {
     const flush = (some: readonly Touch[]) =>
       this.#retrying(() => this.#transact(touchProgram(this.#statements, some)));
     const failures = new Map<string, unknown>();
-    await touchInParts(touches, flush, isOutageOf(sqliteDialect), failures);
+    await touchInParts(touches, flush, isOutage, failures);
     throwFirst(touches, failures);
   }
 
@@ -343,7 +344,10 @@ const ADVICE = {
 function translate(error: unknown, message?: string): unknown {
   const fault = asFault(error);
   if (!(fault instanceof SqlFault)) return fault;
-  if (message !== undefined) return new PsessionError("store_unavailable", message, { cause: fault.cause });
+  if (message !== undefined)
+    return new PsessionError("store_unavailable", message, {
+      cause: driverError(fault.cause, { isBare: true }),
+    });
   return storeError("sqlite", fault, sqliteDialect, ADVICE);
 }
 
