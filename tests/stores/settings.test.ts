@@ -3,7 +3,7 @@
  * the first use with one error that names it: none signs anybody out in silence, and none takes an honest browser's
  * token for a stolen one.
  */
-import { PGlite } from "@electric-sql/pglite";
+import { PGlite, type PGliteOptions } from "@electric-sql/pglite";
 import { Kysely, MysqlDialect, PostgresDialect } from "kysely";
 import mariadb, { type PoolConfig as MariadbConfig } from "mariadb";
 import mysql2 from "mysql2";
@@ -20,6 +20,7 @@ import { TestBrowser, testApp } from "../support/app.ts";
 import { HOUR, type TestClock } from "../support/clock.ts";
 import { freshDatabase, freshSchema, onMysql as onServer } from "../support/servers/fresh.ts";
 import { describeWith, MYSQL, POSTGRES } from "../support/servers/reach.ts";
+import { recorded } from "./recorded.ts";
 
 /** What is to happen: it works, or the error says this. */
 type Outcome = "works" | RegExp;
@@ -55,6 +56,9 @@ const pgCells: Driver<pg.PoolConfig>["cells"] = {
 };
 
 const transform = /transform/;
+/** Values of a type are written in another way; they are read as ever. */
+const sentAs = (oid: number, serialize: (value: unknown) => string) =>
+  ({ types: { own: { to: oid, from: [], serialize, parse: (text: unknown) => text } } }) as never;
 const postgresJsCells: Driver<postgres.Options<Record<string, postgres.PostgresType>>>["cells"] = {
   "transform: camel": [{ transform: postgres.camel }, "works"],
   "transform: pascal": [{ transform: postgres.pascal }, "works"],
@@ -66,6 +70,12 @@ const postgresJsCells: Driver<postgres.Options<Record<string, postgres.PostgresT
   "transform: a function for columns": [{ transform: { column: (name: string) => `x${name}` } }, "works"],
   "transform: values": [{ transform: { value: (value: unknown) => ({ value }) } }, transform],
   "transform: values to null": [{ transform: { value: () => null } }, transform],
+  "transform: null to text": [{ transform: { value: (value: unknown) => value ?? "" } }, transform],
+  "transform: text to null": [{ transform: { value: (value: unknown) => value || null } }, transform],
+  "transform: numbers to text": [
+    { transform: { value: (value: unknown) => (typeof value === "number" ? String(value) : value) } },
+    "works",
+  ],
   "transform: rows": [{ transform: { row: (row: object) => Object.values(row) } as never }, transform],
   "types: bigint": [{ types: { bigint: postgres.BigInt } }, "works"],
   "types: bytea as text": [
@@ -85,6 +95,27 @@ const postgresJsCells: Driver<postgres.Options<Record<string, postgres.PostgresT
     { types: { list: { to: 25, from: [25, 1043], serialize: String, parse: asList } } as never },
     /types/,
   ],
+  "types: text that is sent in upper case": [
+    sentAs(25, (value) => String(value).toUpperCase()),
+    /arrived as something else.*types/s,
+  ],
+  "types: ids that are sent without their end": [
+    sentAs(1043, (value) => String(value).slice(0, 8)),
+    /arrived as something else.*types/s,
+  ],
+  "types: numbers that are sent as others": [sentAs(20, (value) => String(Number(value) - 1)), /types/],
+  "types: numbers that are sent as none": [sentAs(20, () => "many"), /A value.*was refused.*types/s],
+  "types: bytes that are sent as their text": [
+    sentAs(17, (value) => Buffer.from(value as Uint8Array).toString("base64")),
+    /types/,
+  ],
+  "types: a serializer that throws": [
+    sentAs(25, () => {
+      throw new TypeError("not this one");
+    }),
+    /A value.*was refused.*types/s,
+  ],
+  "debug: true": [{ debug: true }, "works"],
   "fetch_types: false": [{ fetch_types: false }, "works"],
   "bytea_output = escape": [{ connection: { bytea_output: "escape" } }, "works"],
 };
@@ -172,6 +203,11 @@ const onPostgres: readonly Driver<unknown>[] = [
       ...pgCells,
       "types: everything as a list": [pgParsers(asList), /types/],
       "types: everything as null": [pgParsers(() => null), /types/],
+      "types: text without characters as null": [pgParsers((text) => text || null), /types/],
+      "types: everything as numbers where it can be": [
+        pgParsers((text) => (Number.isNaN(Number(text)) ? text : Number(text))),
+        /types/,
+      ],
     },
   }),
 ];
@@ -218,6 +254,7 @@ const onMysql: readonly Driver<unknown>[] = [
       ],
       "typeCast: everything as null": [{ typeCast: () => null }, /typeCast/],
       "typeCast: false": [{ typeCast: false }, /typeCast/],
+      "typeCast: null to text": [{ typeCast: (_: unknown, next: () => unknown) => next() ?? "" }, /typeCast/],
       "rowsAsArray: true": [{ rowsAsArray: true }, /rowsAsArray/],
       "nestTables: true": [{ nestTables: true } as mysql2.PoolOptions, /nestTables/],
       'nestTables: "_"': [{ nestTables: "_" } as mysql2.PoolOptions, /nestTables/],
@@ -312,17 +349,69 @@ describeWith(MYSQL, "settings of connections to MySQL", async () => {
   }
 });
 
-test.for([
-  ["parsers", "works"],
-  ["serializers", "works"],
-] as const)("settings of PGlite: %s %s", async ([setting]) => {
-  const own =
-    setting === "parsers"
-      ? { parsers: { 17: asList, 20: asList, 23: asList, 25: asList, 1043: asList } }
-      : { serializers: { 16: () => "f" } };
-  const pglite = new PGlite(own);
-  onTestFinished(() => pglite.close());
-  await everythingComesBack(postgresStore({ pglite }));
+const PGLITE: Readonly<Record<string, readonly [PGliteOptions, Outcome]>> = {
+  parsers: [{ parsers: { 17: asList, 20: asList, 23: asList, 25: asList, 1043: asList } }, "works"],
+  "serializers of other types": [{ serializers: { 16: () => "f" } }, "works"],
+  "serializers: text in upper case": [
+    { serializers: { 25: (text: string) => text.toUpperCase() } },
+    /arrived as something else.*serializers/s,
+  ],
+  "serializers: numbers as others": [
+    { serializers: { 20: (value: unknown) => String(Number(value) - 1) } },
+    /arrived as something else.*serializers/s,
+  ],
+  "serializers: lists without their ends": [
+    { serializers: { 1009: (list: string[]) => `{${list.slice(1).join()}}` } },
+    /arrived as something else.*serializers/s,
+  ],
+};
+
+// One after the other in one test: each takes seconds to start.
+test("settings of PGlite", async () => {
+  for (const [name, [own, outcome]] of Object.entries(PGLITE)) {
+    const pglite = new PGlite(own);
+    const store = postgresStore({ pglite, timeout: 60_000 });
+    if (outcome === "works") await everythingComesBack(store);
+    else
+      await expect(store.findSession(sessionRow().id), name).rejects.toMatchObject({
+        code: "store_misread",
+        message: expect.stringMatching(outcome),
+      });
+    await pglite.close();
+  }
+}, 300_000);
+
+describeWith(POSTGRES, "what the first use finds out", () => {
+  test("is asked for once: every later read is one statement", async () => {
+    const { url } = await freshSchema();
+    const own = new pg.Pool({ connectionString: url, max: 3 });
+    onTestFinished(() => own.end());
+    await postgresStore({ pool: own }).migrate();
+    const { pool, texts } = recorded(own);
+    const store = postgresStore({ pool, migrate: false });
+    await Promise.all([store.findSession(sessionRow().id), store.list("ada")]);
+    expect(texts.filter((text) => text.includes("number_back"))).toHaveLength(1);
+    texts.length = 0;
+    await store.findSession(sessionRow().id);
+    await store.findRemembered(rememberedRow().id);
+    await store.list("ada");
+    expect(texts).toHaveLength(3);
+    expect(texts.filter((text) => text.includes("number_back"))).toEqual([]);
+  });
+
+  test("of a transform of null: nobody becomes a user by it", async () => {
+    const { url } = await freshSchema();
+    const open = (settings: postgres.Options<Record<string, postgres.PostgresType>>) => {
+      const sql = postgres(url, { max: 3, onnotice: () => {}, ...settings });
+      onTestFinished(() => sql.end());
+      return testApp({ store: postgresStore({ sql: sql as postgres.Sql }) });
+    };
+    const browser = new TestBrowser(open({}));
+    await browser.visit((session) => session.set("name", "anonymous"));
+    const misled = new TestBrowser(open({ transform: { value: (value: unknown) => value ?? "" } }));
+    misled.jar = browser.copyJar();
+    await expect(misled.visit()).rejects.toMatchObject({ code: "store_misread" });
+  });
 });
 
 function cells(drivers: readonly Driver<unknown>[], fresh: () => Promise<{ url: string }>): void {

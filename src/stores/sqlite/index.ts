@@ -7,6 +7,7 @@ import { hasMethods } from "../../shape.ts";
 import type { AuditTrail } from "../audit.ts";
 import { isLoadingForCommand } from "../command.ts";
 import { targetOf } from "../devices.ts";
+import { Misread } from "../sql/answers.ts";
 import { isSingleWrite, withoutEmptyProof } from "../sql/changes.ts";
 import { sqliteDialect } from "../sql/dialects/sqlite.ts";
 import { executeSync } from "../sql/driver.ts";
@@ -97,7 +98,7 @@ export function sqliteStore(options: SqliteStoreOptions): Store {
   const { path, database, migrate, lockTimeout, userIds } = parsed.output;
   const statements = new Statements(schemaOf(resolveNaming(parsed.output, userIds)), sqliteDialect);
   const opened = database ?? open(path ?? "");
-  const session = new SqliteSession(opened, schemasOf(statements));
+  const session = new SqliteSession(opened, schemasOf(statements), sqliteDialect.probe(statements));
   const store = new SqliteStore(statements, session, lockTimeout, database === undefined);
   try {
     store.prepare(migrate);
@@ -355,5 +356,6 @@ function translate(error: unknown, message?: string): unknown {
 function asFault(error: unknown): unknown {
   if (error instanceof SqlFault || error instanceof PsessionError || error instanceof LostCondition)
     return error;
+  if (error instanceof Misread) return new SqlFault("other", error);
   return new SqlFault(sqliteDialect.classify(error), error);
 }
