@@ -40,7 +40,8 @@ const ofCells = <Settings>(driver: Driver<Settings>) => driver as Driver<unknown
 const pgCells: Driver<pg.PoolConfig>["cells"] = {
   "types: everything as a list": [pgParsers(asList), "works"],
   "types: everything as null": [pgParsers(() => null), "works"],
-  "binary: true": [{ binary: true } as pg.PoolConfig, "works"],
+  // It reads bytes as text first, and loses those that are none: a lock's fence, the clock, a user's number.
+  "binary: true": [{ binary: true } as pg.PoolConfig, /binary/],
   "bytea_output = escape": [{ options: "-c bytea_output=escape" }, "works"],
   "extra_float_digits, IntervalStyle, DateStyle": [
     { options: "-c extra_float_digits=-15 -c DateStyle=German -c IntervalStyle=sql_standard" },

@@ -68,7 +68,7 @@ export const postgresDialect: Dialect = {
   applyAtOnce,
   touchAll,
   rowSettings:
-    "Settings of a pool or client change what is sent or comes back, such as transform and types of postgres.js, parsers and serializers of PGlite, types and binary of pg under Kysely, and client_encoding, which must be UTF8: give psession one without them.",
+    "Settings of a pool or client change what is sent or comes back, such as transform and types of postgres.js, parsers and serializers of PGlite, binary of pg, its types under Kysely, and client_encoding, which must be UTF8: give psession one without them.",
   probe: postgresProbe,
   marking: postgresMarking,
   clock: `SELECT ${CLOCK} AS now`,

@@ -67,11 +67,15 @@ export const hiddenMessage = (tables: string): string =>
   `Row-level security hides the rows of ${tables} from this database user, who has no policy for all of SELECT, UPDATE and DELETE there: everybody would be taken for a stranger, and nobody's devices would end. Give the user a policy on psession's tables (CREATE POLICY … FOR ALL TO … USING (true)), or take row-level security off them (ALTER TABLE … DISABLE ROW LEVEL SECURITY).`;
 
 function changed(what: string, how: "arrived" | "came back" | "was refused"): Misread {
-  const subject = `${what.charAt(0).toUpperCase()}${what.slice(1)} that was sent to the server`;
-  const result = how === "was refused" ? how : `${how} as something else`;
+  const subject = `${what.charAt(0).toUpperCase()}${what.slice(1)} that was sent`;
   const why =
     what === "text"
       ? ": the connection, or the database, is in a character set that does not hold every character, or a setting changes text"
       : "";
-  return new Misread(`${subject} ${result}${why}`);
+  const happened = {
+    arrived: "to the server arrived as something else",
+    "came back": "by the server came as something else",
+    "was refused": "to the server was refused",
+  };
+  return new Misread(`${subject} ${happened[how]}${why}`);
 }
