@@ -11,6 +11,8 @@ const ADVICE = {
   text: "Sessions need UTF-8 all the way: the connection's character set, the database's, and that of the tables' columns (utf8mb4 in MySQL).",
   pooled:
     "A pooler gives each transaction another connection, on which statements are not prepared: set the store's option prepare to false, or use PgBouncer 1.21 or later with max_prepared_statements.",
+  untransacted:
+    "A pooler that gives each statement another connection takes no transactions, and sessions need them: with PgBouncer set pool_mode = transaction, for this database at least, or give psession a pool that reaches the server itself.",
   contention: "Others held on to the same rows for too long.",
   connection: "The connection broke.",
   unreachable: "No connection was to be had.",

@@ -45,6 +45,8 @@ export type FaultKind =
   | "text"
   /** A prepared statement is not there, or is there already: a pooler has changed the connection in between. */
   | "pooled"
+  /** A pooler takes no transactions. */
+  | "untransacted"
   /** The connection broke; whether the statement took effect is unknown. */
   | "connection"
   /** There was no connection to be had; nothing was sent. */

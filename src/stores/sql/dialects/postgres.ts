@@ -124,6 +124,8 @@ function classify(error: unknown): FaultKind {
   if (code === "22P05" || code === "22021") return "text";
   // No such prepared statement, or one of the same name.
   if (code === "26000" || code === "42P05") return "pooled";
+  // PgBouncer's, which ends the connection with it.
+  if (code === "08P01" && /statement pooling mode/.test(message)) return "untransacted";
   if (code === "25006") return "readonly";
   // Connection exceptions, and servers that are starting, stopping or full.
   if (/^(08|57P0|25P0[34]|53300)/.test(code) || isConnectionFault({ code, message })) return "connection";
