@@ -91,7 +91,9 @@ const kyselyOver = (url: string): Opened => {
 describeWith([POSTGRES, PGBOUNCER_BINARY], "PgBouncer in statement mode, which refuses transactions", () => {
   const hint = {
     code: "store_unavailable",
-    message: expect.stringMatching(/transaction blocks not allowed.*takes no transactions.*pool_mode = transaction/s),
+    message: expect.stringMatching(
+      /transaction blocks not allowed.*takes no transactions.*pool_mode = transaction/s,
+    ),
   };
   for (const [name, open] of Object.entries({ ...drivers, "kysely over pg": kyselyOver })) {
     test(`${name}: the tables are not made, and the error says why`, async () => {
@@ -101,7 +103,9 @@ describeWith([POSTGRES, PGBOUNCER_BINARY], "PgBouncer in statement mode, which r
       onTestFinished(async () => void (await close()));
       await expect(store.findSession(sessionRow().id)).rejects.toMatchObject(hint);
       await expect(store.migrate?.()).rejects.toMatchObject(hint);
-      expect(await onPostgres(database.url, "SELECT * FROM pg_tables WHERE schemaname = 'public'")).toEqual([]);
+      expect(await onPostgres(database.url, "SELECT * FROM pg_tables WHERE schemaname = 'public'")).toEqual(
+        [],
+      );
     });
 
     test(`${name}: with tables that others made, nothing is done by halves`, async () => {
