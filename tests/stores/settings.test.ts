@@ -18,7 +18,13 @@ import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { plain, rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
 import { HOUR, type TestClock } from "../support/clock.ts";
-import { freshDatabase, freshSchema, onMysql as onServer } from "../support/servers/fresh.ts";
+import {
+  AS_USUAL,
+  asUsual,
+  freshDatabase,
+  freshSchema,
+  onMysql as onServer,
+} from "../support/servers/fresh.ts";
 import { describeWith, MYSQL, POSTGRES } from "../support/servers/reach.ts";
 import { recorded } from "./recorded.ts";
 
@@ -156,6 +162,7 @@ const mariadbCells: Driver<Partial<MariadbConfig>>["cells"] = {
     { arrayParenthesis: true, permitSetMultiParamEntries: true },
     "works",
   ],
+  "permitLocalInfile: true": [{ permitLocalInfile: true }, "works"],
   "prepareCacheLength: 0": [{ prepareCacheLength: 0 }, "works"],
   timezone: [{ timezone: "+05:45" }, "works"],
 };
@@ -218,6 +225,7 @@ const onMysql: readonly Driver<unknown>[] = [
     name: "mysql2/promise",
     open: async (url: string, settings: mysql2.PoolOptions) => {
       const pool = mysqlPromise.createPool({ uri: url, connectionLimit: 3, ...settings });
+      asUsual(pool.pool);
       return { store: mysqlStore({ pool }), close: () => pool.end() };
     },
     cells: mysql2Cells,
@@ -225,7 +233,7 @@ const onMysql: readonly Driver<unknown>[] = [
   ofCells({
     name: "mysql2 with callbacks",
     open: async (url: string, settings: mysql2.PoolOptions) => {
-      const pool = mysql2.createPool({ uri: url, connectionLimit: 3, ...settings });
+      const pool = asUsual(mysql2.createPool({ uri: url, connectionLimit: 3, ...settings }));
       return { store: mysqlStore({ pool }), close: () => pool.promise().end() };
     },
     cells: mysql2Cells,
@@ -235,7 +243,7 @@ const onMysql: readonly Driver<unknown>[] = [
     open: async (url: string, settings: Partial<MariadbConfig>) => {
       const { hostname: host, port, username: user, pathname } = new URL(url);
       const place = { host, port: Number(port), user, database: pathname.slice(1) };
-      const pool = mariadb.createPool({ ...place, connectionLimit: 3, ...settings });
+      const pool = mariadb.createPool({ ...place, connectionLimit: 3, initSql: AS_USUAL, ...settings });
       return { store: mysqlStore({ pool }), close: () => pool.end() };
     },
     cells: mariadbCells,
@@ -243,7 +251,7 @@ const onMysql: readonly Driver<unknown>[] = [
   ofCells({
     name: "kysely over mysql2",
     open: async (url: string, settings: mysql2.PoolOptions) => {
-      const pool = mysql2.createPool({ uri: url, connectionLimit: 3, ...settings });
+      const pool = asUsual(mysql2.createPool({ uri: url, connectionLimit: 3, ...settings }));
       const db = new Kysely<unknown>({ dialect: new MysqlDialect({ pool }) });
       return { store: kyselyStore({ db }), close: () => db.destroy() };
     },
@@ -331,9 +339,14 @@ describeWith(MYSQL, "settings of connections to MySQL", async () => {
       const { url } = await freshDatabase();
       if (!migrate) await mysqlStore({ pool: opened(url) }).migrate();
       const pool = opened(url);
+      const refused: unknown[] = [];
       // Mysql2 queues it before whatever comes next over the connection.
-      pool.on("connection", (connection) => connection.query(`SET SESSION ${setting}`, () => {}));
+      pool.on("connection", (connection) => {
+        connection.query(`SET SESSION ${setting}`, (error: unknown) => void (error && refused.push(error)));
+      });
       const store = mysqlStore({ pool, migrate });
+      // A server that knows no such setting would pass for one with which all works.
+      onTestFinished(() => expect(refused).toEqual([]));
       if (outcome === "works") return everythingComesBack(store);
       const refusal = { code: "invalid_options", status: 500, message: expect.stringMatching(outcome) };
       const { session } = rows();
@@ -343,8 +356,9 @@ describeWith(MYSQL, "settings of connections to MySQL", async () => {
     });
   }
 
+  /** With settings of a server's default, whatever this one is set to. */
   function opened(url: string): mysql2.Pool {
-    const pool = mysql2.createPool({ uri: url, connectionLimit: 3 });
+    const pool = asUsual(mysql2.createPool({ uri: url, connectionLimit: 3 }));
     onTestFinished(() => pool.promise().end());
     return pool;
   }

@@ -17,7 +17,7 @@ import { driverError } from "../../src/stores/told/driver-error.ts";
 import { digestOf, rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
 import { HOUR } from "../support/clock.ts";
-import { freshDatabase, freshSchema } from "../support/servers/fresh.ts";
+import { asUsual, freshDatabase, freshSchema } from "../support/servers/fresh.ts";
 import { describeWith, MYSQL, POSTGRES } from "../support/servers/reach.ts";
 import { type Backend, type Place, sqlBackends } from "./fixtures.ts";
 
@@ -130,7 +130,7 @@ const INSERTS: Record<Backend["dialect"], Readonly<Record<string, Refusal>>> = {
       said: /1264/,
     },
     "a column that is too short": {
-      sql: ["ALTER TABLE psession_sessions MODIFY user_agent VARCHAR(3)"],
+      sql: ["ALTER TABLE psession_sessions MODIFY user_agent VARCHAR(3) CHARACTER SET utf8mb4"],
       said: /Data too long for column 'user_agent'.*1406/s,
     },
     "a column of another character set": {
@@ -331,10 +331,11 @@ describeWith(MYSQL, "what MySQL refuses", () => {
   test("of an audit trail", async () => {
     const { url } = await freshDatabase();
     const pool = mysql2.createPool({ uri: url, connectionLimit: 2 });
+    asUsual(pool.pool);
     onTestFinished(() => pool.end());
     const store = mysqlStore({ pool, audit: true });
     await store.migrate();
-    await pool.query("ALTER TABLE psession_audit MODIFY user_id VARCHAR(3)");
+    await pool.query("ALTER TABLE psession_audit MODIFY user_id VARCHAR(3) CHARACTER SET utf8mb4");
     const entry = { id: newAuditId(T0), at: T0, event: "login", userId: USER, handle: undefined };
     const appended = store.audit?.append([{ ...entry, address: ADDRESS, detail: AGENT }]);
     const error = await failure(appended ?? Promise.resolve());
