@@ -307,7 +307,7 @@ export class Psession<Data extends object = SessionData> {
     has = async (id: UserId) => (await listDevices(this.#core, id)).length > 0,
   ): Promise<void> {
     const other = otherSpelling(userId, this.#core.settings.store.userIds);
-    if (other !== undefined && (await has(other))) throw misspelt(userId, other, what);
+    if (other !== undefined && (await has(other))) throw misspelt(userId, what);
   }
 
   /** One of another service would be ended with all others, and so would what only looks like one. */

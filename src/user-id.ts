@@ -48,11 +48,10 @@ export function otherSpelling(userId: UserId, kind: UserIdKind): UserId | undefi
 }
 
 /** Of an id that has nothing, where its other spelling has: to answer 0 would pass for done. */
-export function misspelt(userId: UserId, other: UserId, what: string): PsessionError {
-  const named = (id: UserId) =>
-    typeof id === "number" ? `the number ${id}` : `the text ${JSON.stringify(id)}`;
+export function misspelt(userId: UserId, what: string): PsessionError {
+  const [given, other] = typeof userId === "number" ? ["number", "text"] : ["text", "number"];
   return new PsessionError(
     "invalid_user_id",
-    `A user id must have the type that login() was given: ${named(userId)} has none, and ${named(other)} has ${what}.`,
+    `A user id must have the type that login() was given: this ${given} has none, and the ${other} of the same digits has ${what}.`,
   );
 }

@@ -40,8 +40,9 @@ export const jsonCodec: Codec = {
     let data: unknown;
     try {
       data = JSON.parse(text);
-    } catch (cause) {
-      throw new PsessionError("invalid_data", "A stored session holds data that is not JSON.", { cause });
+    } catch {
+      // The parser's own error quotes the text.
+      throw new PsessionError("invalid_data", "A stored session holds data that is not JSON.");
     }
     if (typeof data !== "object" || data === null || Array.isArray(data)) {
       throw new PsessionError("invalid_data", "A stored session holds data that is not an object.");

@@ -26,10 +26,10 @@ describe("a user id in the other spelling", () => {
   test.each(OPERATIONS)("%s", async (operation) => {
     const { psession, told } = await signedInAs(7, "8");
     await expect(psession[operation]("7")).rejects.toEqual(
-      wrong('the text "7" has none, and the number 7 has'),
+      wrong("this text has none, and the number of the same digits has devices"),
     );
     await expect(psession[operation](8)).rejects.toEqual(
-      wrong('the number 8 has none, and the text "8" has'),
+      wrong("this number has none, and the text of the same digits has devices"),
     );
     expect(told()).not.toContain("credentialChanged");
     expect(await psession.devices(7)).toHaveLength(1);
@@ -38,7 +38,9 @@ describe("a user id in the other spelling", () => {
 
   test("the audit trail", async () => {
     const { psession } = await signedInAs(7);
-    await expect(psession.auditTrail({ userId: "7" })).rejects.toEqual(wrong("the number 7 has"));
+    await expect(psession.auditTrail({ userId: "7" })).rejects.toEqual(
+      wrong("the number of the same digits has"),
+    );
     expect(await psession.auditTrail({ userId: 7 })).toHaveLength(1);
     expect(await psession.auditTrail({ userId: "7", before: "0" })).toEqual([]);
     expect(await psession.auditTrail({ userId: 9 })).toEqual([]);

@@ -27,7 +27,7 @@ import { mysqlStore } from "../../src/stores/mysql/index.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import type { NamingOptions } from "../../src/stores/sql/naming.ts";
 import { type SqliteDatabase, sqliteStore } from "../../src/stores/sqlite/index.ts";
-import { freshDatabase, freshSchema } from "../support/servers/fresh.ts";
+import { AS_USUAL, asUsual, freshDatabase, freshSchema } from "../support/servers/fresh.ts";
 import { MYSQL, type Need, POSTGRES } from "../support/servers/reach.ts";
 
 export type UserIds = "text" | "integer" | "uuid";
@@ -84,6 +84,7 @@ export const sqlBackends: readonly Backend[] = [
   pgliteBackend("pglite", (pglite, naming) => postgresStore({ pglite, ...naming })),
   mysqlBackend("mysql2/promise", async (url) => {
     const pool = mysqlPromise.createPool({ uri: url, connectionLimit: POOL });
+    asUsual(pool.pool);
     return { make: (naming) => mysqlStore({ pool, ...naming }), close: () => pool.end() };
   }),
   mysqlBackend("mysql2 with callbacks", async (url) => {
@@ -93,10 +94,13 @@ export const sqlBackends: readonly Backend[] = [
       rowsAsArray: true,
       flags: ["-FOUND_ROWS"],
     });
+    asUsual(pool);
     return { make: (naming) => mysqlStore({ pool, ...naming }), close: () => pool.promise().end() };
   }),
   mysqlBackend("mariadb", async (url) => {
-    const pool = mariadb.createPool(`${url.replace("mysql:", "mariadb:")}?connectionLimit=${POOL}`);
+    const { hostname: host, port, username: user, password, pathname } = new URL(url);
+    const place = { host, port: Number(port), user, password, database: pathname.slice(1) };
+    const pool = mariadb.createPool({ ...place, connectionLimit: POOL, initSql: AS_USUAL });
     return { make: (naming) => mysqlStore({ pool, ...naming }), close: () => pool.end() };
   }),
   sqliteBackend(
@@ -119,13 +123,17 @@ export const sqlBackends: readonly Backend[] = [
     kyselyStore({ db: new Kysely({ dialect: new PGliteDialect(pglite) }), ...naming }),
   ),
   mysqlBackend("kysely 0.28 over mysql2", async (url) => {
-    const dialect = new MysqlDialect028({ pool: mysql2.createPool({ uri: url, connectionLimit: POOL }) });
+    const dialect = new MysqlDialect028({
+      pool: asUsual(mysql2.createPool({ uri: url, connectionLimit: POOL })),
+    });
     // Classes with private parts are not of one type, even where they are the same.
     const db = new Kysely028({ dialect }) as unknown as Kysely<unknown>;
     return { make: (naming) => kyselyStore({ db, ...naming }), close: () => db.destroy() };
   }),
   mysqlBackend("kysely over mysql2", async (url) => {
-    const dialect = new MysqlDialect({ pool: mysql2.createPool({ uri: url, connectionLimit: POOL }) });
+    const dialect = new MysqlDialect({
+      pool: asUsual(mysql2.createPool({ uri: url, connectionLimit: POOL })),
+    });
     const db = new Kysely({ dialect });
     return { make: (naming) => kyselyStore({ db, ...naming }), close: () => db.destroy() };
   }),
@@ -288,6 +296,7 @@ async function sqlOfPostgres(url: string, text: string): Promise<Record<string, 
 async function sqlOfMysql(url: string, text: string): Promise<Record<string, unknown>[]> {
   const connection = await mysqlPromise.createConnection(url);
   try {
+    await connection.query(AS_USUAL);
     const [rows] = await connection.query(text);
     return rows as Record<string, unknown>[];
   } finally {

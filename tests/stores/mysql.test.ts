@@ -7,7 +7,7 @@ import { type Mysql2Pool, mysqlStore } from "../../src/stores/mysql/index.ts";
 import { rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
 import { HOUR, MINUTE } from "../support/clock.ts";
-import { freshDatabase, onMysql } from "../support/servers/fresh.ts";
+import { AS_USUAL, freshDatabase, onMysql } from "../support/servers/fresh.ts";
 import { describeWith, MYSQL } from "../support/servers/reach.ts";
 
 test("options are checked, all at once", () => {
@@ -124,7 +124,9 @@ describeWith(MYSQL, "mysql", () => {
 
   test("an error of a driver is told without the statement and its values", async () => {
     const { url } = await freshDatabase();
-    const pool = mariadb.createPool(url.replace("mysql:", "mariadb:"));
+    const { hostname: host, port, username: user, password, pathname } = new URL(url);
+    const place = { host, port: Number(port), user, password, database: pathname.slice(1) };
+    const pool = mariadb.createPool({ ...place, initSql: AS_USUAL });
     onTestFinished(() => pool.end());
     const store = mysqlStore({ pool });
     await store.migrate();

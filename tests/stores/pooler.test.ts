@@ -1,11 +1,13 @@
-/** Through a PgBouncer that gives each transaction another connection. */
+/** Through a PgBouncer that gives each transaction another connection, and through one that takes no transactions. */
+import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import postgres from "postgres";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import type { PsessionError, Store } from "../../src/index.ts";
+import { kyselyStore } from "../../src/stores/kysely/index.ts";
 import { type PostgresStoreOptions, postgresStore } from "../../src/stores/postgres/index.ts";
 import { type StoreFixture, storeContract } from "../../src/testing/contracts.ts";
-import { sessionRow } from "../../src/testing/rows.ts";
+import { rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
 import { PGBOUNCER_BINARY } from "../support/servers/binaries.ts";
 import { type Fresh, freshPostgresDatabase, onPostgres } from "../support/servers/fresh.ts";
 import { startPgbouncer } from "../support/servers/pgbouncer.ts";
@@ -76,3 +78,54 @@ describeWith([POSTGRES, PGBOUNCER_BINARY], "PgBouncer in transaction mode", () =
     });
   }
 });
+
+const kyselyOver = (url: string): Opened => {
+  const pool = new pg.Pool({ connectionString: url, max: 5 });
+  pool.on("error", () => {});
+  // A connection that ends while it is lent would end the process otherwise.
+  pool.on("connect", (client) => void client.on("error", () => {}));
+  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
+  return { store: kyselyStore({ db }), close: () => db.destroy() };
+};
+
+describeWith([POSTGRES, PGBOUNCER_BINARY], "PgBouncer in statement mode, which refuses transactions", () => {
+  const hint = {
+    code: "store_unavailable",
+    message: expect.stringMatching(
+      /transaction blocks not allowed.*takes no transactions.*pool_mode = transaction/s,
+    ),
+  };
+  for (const [name, open] of Object.entries({ ...drivers, "kysely over pg": kyselyOver })) {
+    test(`${name}: the tables are not made, and the error says why`, async () => {
+      const database = await freshPostgresDatabase();
+      const url = await startPgbouncer(database.url, "statement");
+      const { store, close } = open(url, { prepare: false });
+      onTestFinished(async () => void (await close()));
+      await expect(store.findSession(sessionRow().id)).rejects.toMatchObject(hint);
+      await expect(store.migrate?.()).rejects.toMatchObject(hint);
+      expect(await onPostgres(database.url, "SELECT * FROM pg_tables WHERE schemaname = 'public'")).toEqual(
+        [],
+      );
+    });
+
+    test(`${name}: with tables that others made, nothing is done by halves`, async () => {
+      const database = await freshPostgresDatabase();
+      const good = open(database.url, {});
+      onTestFinished(async () => void (await good.close()));
+      const kept = sessionRow({ userId: "ada", level: "login" });
+      await good.store.apply({ insert: kept });
+      const url = await startPgbouncer(database.url, "statement");
+      const { store, close } = open(url, { prepare: false });
+      onTestFinished(async () => void (await close()));
+      const login = rememberedRow();
+      const insert = sessionRow({ rememberedId: login.id, userId: "ada", level: "login" });
+      const cap = { userId: "ada", most: 1, overflow: "endOldest", ...ENDING } as const;
+      await expect(store.apply({ remember: login, insert, caps: [cap] })).rejects.toMatchObject(hint);
+      await expect(store.end({ userId: "ada", ...ENDING })).rejects.toMatchObject(hint);
+      expect((await good.store.list("ada")).map(({ session }) => session?.id)).toEqual([kept.id]);
+      expect((await store.findSession(kept.id))?.id).toBe(kept.id);
+    });
+  }
+});
+
+const ENDING = { reason: "revoked", at: T0, pruneAfter: T0 };

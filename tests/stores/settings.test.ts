@@ -3,7 +3,7 @@
  * the first use with one error that names it: none signs anybody out in silence, and none takes an honest browser's
  * token for a stolen one.
  */
-import { PGlite } from "@electric-sql/pglite";
+import { PGlite, type PGliteOptions } from "@electric-sql/pglite";
 import { Kysely, MysqlDialect, PostgresDialect } from "kysely";
 import mariadb, { type PoolConfig as MariadbConfig } from "mariadb";
 import mysql2 from "mysql2";
@@ -18,8 +18,15 @@ import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { plain, rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
 import { HOUR, type TestClock } from "../support/clock.ts";
-import { freshDatabase, freshSchema, onMysql as onServer } from "../support/servers/fresh.ts";
+import {
+  AS_USUAL,
+  asUsual,
+  freshDatabase,
+  freshSchema,
+  onMysql as onServer,
+} from "../support/servers/fresh.ts";
 import { describeWith, MYSQL, POSTGRES } from "../support/servers/reach.ts";
+import { recorded } from "./recorded.ts";
 
 /** What is to happen: it works, or the error says this. */
 type Outcome = "works" | RegExp;
@@ -39,7 +46,8 @@ const ofCells = <Settings>(driver: Driver<Settings>) => driver as Driver<unknown
 const pgCells: Driver<pg.PoolConfig>["cells"] = {
   "types: everything as a list": [pgParsers(asList), "works"],
   "types: everything as null": [pgParsers(() => null), "works"],
-  "binary: true": [{ binary: true } as pg.PoolConfig, "works"],
+  // It reads bytes as text first, and loses those that are none: a lock's fence, the clock, a user's number.
+  "binary: true": [{ binary: true } as pg.PoolConfig, /binary/],
   "bytea_output = escape": [{ options: "-c bytea_output=escape" }, "works"],
   "extra_float_digits, IntervalStyle, DateStyle": [
     { options: "-c extra_float_digits=-15 -c DateStyle=German -c IntervalStyle=sql_standard" },
@@ -55,6 +63,9 @@ const pgCells: Driver<pg.PoolConfig>["cells"] = {
 };
 
 const transform = /transform/;
+/** Values of a type are written in another way; they are read as ever. */
+const sentAs = (oid: number, serialize: (value: unknown) => string) =>
+  ({ types: { own: { to: oid, from: [], serialize, parse: (text: unknown) => text } } }) as never;
 const postgresJsCells: Driver<postgres.Options<Record<string, postgres.PostgresType>>>["cells"] = {
   "transform: camel": [{ transform: postgres.camel }, "works"],
   "transform: pascal": [{ transform: postgres.pascal }, "works"],
@@ -66,6 +77,12 @@ const postgresJsCells: Driver<postgres.Options<Record<string, postgres.PostgresT
   "transform: a function for columns": [{ transform: { column: (name: string) => `x${name}` } }, "works"],
   "transform: values": [{ transform: { value: (value: unknown) => ({ value }) } }, transform],
   "transform: values to null": [{ transform: { value: () => null } }, transform],
+  "transform: null to text": [{ transform: { value: (value: unknown) => value ?? "" } }, transform],
+  "transform: text to null": [{ transform: { value: (value: unknown) => value || null } }, transform],
+  "transform: numbers to text": [
+    { transform: { value: (value: unknown) => (typeof value === "number" ? String(value) : value) } },
+    "works",
+  ],
   "transform: rows": [{ transform: { row: (row: object) => Object.values(row) } as never }, transform],
   "types: bigint": [{ types: { bigint: postgres.BigInt } }, "works"],
   "types: bytea as text": [
@@ -85,6 +102,27 @@ const postgresJsCells: Driver<postgres.Options<Record<string, postgres.PostgresT
     { types: { list: { to: 25, from: [25, 1043], serialize: String, parse: asList } } as never },
     /types/,
   ],
+  "types: text that is sent in upper case": [
+    sentAs(25, (value) => String(value).toUpperCase()),
+    /arrived as something else.*types/s,
+  ],
+  "types: ids that are sent without their end": [
+    sentAs(1043, (value) => String(value).slice(0, 8)),
+    /arrived as something else.*types/s,
+  ],
+  "types: numbers that are sent as others": [sentAs(20, (value) => String(Number(value) - 1)), /types/],
+  "types: numbers that are sent as none": [sentAs(20, () => "many"), /A value.*was refused.*types/s],
+  "types: bytes that are sent as their text": [
+    sentAs(17, (value) => Buffer.from(value as Uint8Array).toString("base64")),
+    /types/,
+  ],
+  "types: a serializer that throws": [
+    sentAs(25, () => {
+      throw new TypeError("not this one");
+    }),
+    /A value.*was refused.*types/s,
+  ],
+  "debug: true": [{ debug: true }, "works"],
   "fetch_types: false": [{ fetch_types: false }, "works"],
   "bytea_output = escape": [{ connection: { bytea_output: "escape" } }, "works"],
 };
@@ -124,6 +162,7 @@ const mariadbCells: Driver<Partial<MariadbConfig>>["cells"] = {
     { arrayParenthesis: true, permitSetMultiParamEntries: true },
     "works",
   ],
+  "permitLocalInfile: true": [{ permitLocalInfile: true }, "works"],
   "prepareCacheLength: 0": [{ prepareCacheLength: 0 }, "works"],
   timezone: [{ timezone: "+05:45" }, "works"],
 };
@@ -172,6 +211,11 @@ const onPostgres: readonly Driver<unknown>[] = [
       ...pgCells,
       "types: everything as a list": [pgParsers(asList), /types/],
       "types: everything as null": [pgParsers(() => null), /types/],
+      "types: text without characters as null": [pgParsers((text) => text || null), /types/],
+      "types: everything as numbers where it can be": [
+        pgParsers((text) => (Number.isNaN(Number(text)) ? text : Number(text))),
+        /types/,
+      ],
     },
   }),
 ];
@@ -181,6 +225,7 @@ const onMysql: readonly Driver<unknown>[] = [
     name: "mysql2/promise",
     open: async (url: string, settings: mysql2.PoolOptions) => {
       const pool = mysqlPromise.createPool({ uri: url, connectionLimit: 3, ...settings });
+      asUsual(pool.pool);
       return { store: mysqlStore({ pool }), close: () => pool.end() };
     },
     cells: mysql2Cells,
@@ -188,7 +233,7 @@ const onMysql: readonly Driver<unknown>[] = [
   ofCells({
     name: "mysql2 with callbacks",
     open: async (url: string, settings: mysql2.PoolOptions) => {
-      const pool = mysql2.createPool({ uri: url, connectionLimit: 3, ...settings });
+      const pool = asUsual(mysql2.createPool({ uri: url, connectionLimit: 3, ...settings }));
       return { store: mysqlStore({ pool }), close: () => pool.promise().end() };
     },
     cells: mysql2Cells,
@@ -198,7 +243,7 @@ const onMysql: readonly Driver<unknown>[] = [
     open: async (url: string, settings: Partial<MariadbConfig>) => {
       const { hostname: host, port, username: user, pathname } = new URL(url);
       const place = { host, port: Number(port), user, database: pathname.slice(1) };
-      const pool = mariadb.createPool({ ...place, connectionLimit: 3, ...settings });
+      const pool = mariadb.createPool({ ...place, connectionLimit: 3, initSql: AS_USUAL, ...settings });
       return { store: mysqlStore({ pool }), close: () => pool.end() };
     },
     cells: mariadbCells,
@@ -206,7 +251,7 @@ const onMysql: readonly Driver<unknown>[] = [
   ofCells({
     name: "kysely over mysql2",
     open: async (url: string, settings: mysql2.PoolOptions) => {
-      const pool = mysql2.createPool({ uri: url, connectionLimit: 3, ...settings });
+      const pool = asUsual(mysql2.createPool({ uri: url, connectionLimit: 3, ...settings }));
       const db = new Kysely<unknown>({ dialect: new MysqlDialect({ pool }) });
       return { store: kyselyStore({ db }), close: () => db.destroy() };
     },
@@ -218,6 +263,7 @@ const onMysql: readonly Driver<unknown>[] = [
       ],
       "typeCast: everything as null": [{ typeCast: () => null }, /typeCast/],
       "typeCast: false": [{ typeCast: false }, /typeCast/],
+      "typeCast: null to text": [{ typeCast: (_: unknown, next: () => unknown) => next() ?? "" }, /typeCast/],
       "rowsAsArray: true": [{ rowsAsArray: true }, /rowsAsArray/],
       "nestTables: true": [{ nestTables: true } as mysql2.PoolOptions, /nestTables/],
       'nestTables: "_"': [{ nestTables: "_" } as mysql2.PoolOptions, /nestTables/],
@@ -293,9 +339,14 @@ describeWith(MYSQL, "settings of connections to MySQL", async () => {
       const { url } = await freshDatabase();
       if (!migrate) await mysqlStore({ pool: opened(url) }).migrate();
       const pool = opened(url);
+      const refused: unknown[] = [];
       // Mysql2 queues it before whatever comes next over the connection.
-      pool.on("connection", (connection) => connection.query(`SET SESSION ${setting}`, () => {}));
+      pool.on("connection", (connection) => {
+        connection.query(`SET SESSION ${setting}`, (error: unknown) => void (error && refused.push(error)));
+      });
       const store = mysqlStore({ pool, migrate });
+      // A server that knows no such setting would pass for one with which all works.
+      onTestFinished(() => expect(refused).toEqual([]));
       if (outcome === "works") return everythingComesBack(store);
       const refusal = { code: "invalid_options", status: 500, message: expect.stringMatching(outcome) };
       const { session } = rows();
@@ -305,24 +356,78 @@ describeWith(MYSQL, "settings of connections to MySQL", async () => {
     });
   }
 
+  /** With settings of a server's default, whatever this one is set to. */
   function opened(url: string): mysql2.Pool {
-    const pool = mysql2.createPool({ uri: url, connectionLimit: 3 });
+    const pool = asUsual(mysql2.createPool({ uri: url, connectionLimit: 3 }));
     onTestFinished(() => pool.promise().end());
     return pool;
   }
 });
 
-test.for([
-  ["parsers", "works"],
-  ["serializers", "works"],
-] as const)("settings of PGlite: %s %s", async ([setting]) => {
-  const own =
-    setting === "parsers"
-      ? { parsers: { 17: asList, 20: asList, 23: asList, 25: asList, 1043: asList } }
-      : { serializers: { 16: () => "f" } };
-  const pglite = new PGlite(own);
-  onTestFinished(() => pglite.close());
-  await everythingComesBack(postgresStore({ pglite }));
+const PGLITE: Readonly<Record<string, readonly [PGliteOptions, Outcome]>> = {
+  "parsers, and serializers of other types": [
+    {
+      parsers: { 17: asList, 20: asList, 23: asList, 25: asList, 1043: asList },
+      serializers: { 16: () => "f" },
+    },
+    "works",
+  ],
+  "serializers: text in upper case": [
+    { serializers: { 25: (text: string) => text.toUpperCase() } },
+    /arrived as something else.*serializers/s,
+  ],
+  "serializers: lists without their ends": [
+    { serializers: { 1009: (list: string[]) => `{${list.slice(1).join()}}` } },
+    /arrived as something else.*serializers/s,
+  ],
+};
+
+// One after the other in one test: each takes seconds to start.
+test("settings of PGlite", async () => {
+  for (const [name, [own, outcome]] of Object.entries(PGLITE)) {
+    const pglite = new PGlite(own);
+    const store = postgresStore({ pglite, timeout: 60_000 });
+    if (outcome === "works") await everythingComesBack(store);
+    else
+      await expect(store.findSession(sessionRow().id), name).rejects.toMatchObject({
+        code: "store_misread",
+        message: expect.stringMatching(outcome),
+      });
+    await pglite.close();
+  }
+}, 300_000);
+
+describeWith(POSTGRES, "what the first use finds out", () => {
+  test("is asked for once: every later read is one statement", async () => {
+    const { url } = await freshSchema();
+    const own = new pg.Pool({ connectionString: url, max: 3 });
+    onTestFinished(() => own.end());
+    await postgresStore({ pool: own }).migrate();
+    const { pool, texts } = recorded(own);
+    const store = postgresStore({ pool, migrate: false });
+    await Promise.all([store.findSession(sessionRow().id), store.list("ada")]);
+    expect(texts.filter((text) => text.includes("number_back"))).toHaveLength(1);
+    texts.length = 0;
+    await store.findSession(sessionRow().id);
+    await store.findRemembered(rememberedRow().id);
+    await store.list("ada");
+    expect(texts).toHaveLength(3);
+    expect(texts.filter((text) => text.includes("number_back"))).toEqual([]);
+  });
+
+  test("of a transform of null: nobody becomes a user by it", async () => {
+    const { url } = await freshSchema();
+    const open = (settings: postgres.Options<Record<string, postgres.PostgresType>>) => {
+      const sql = postgres(url, { max: 3, onnotice: () => {}, ...settings });
+      onTestFinished(() => sql.end());
+      return testApp({ store: postgresStore({ sql: sql as postgres.Sql }) });
+    };
+    const browser = new TestBrowser(open({}));
+    await browser.visit((session) => session.set("name", "anonymous"));
+    const misled = new TestBrowser(open({ transform: { value: (value: unknown) => value ?? "" } }));
+    misled.jar = browser.copyJar();
+    await expect(misled.visit()).rejects.toMatchObject({ code: "store_misread" });
+  });
 });
 
 function cells(drivers: readonly Driver<unknown>[], fresh: () => Promise<{ url: string }>): void {

@@ -419,6 +419,21 @@ describe("a database whose driver gives something else than was stored", () => {
     };
     return { exec: (sql: string) => database.exec(sql), prepare, close: () => database.close() };
   }
+  /** The same with every value on its way to the database. */
+  function sending(path: string, change: (value: unknown) => unknown): SqliteDatabase {
+    const database = new DatabaseSync(path);
+    const prepare = (sql: string) => {
+      const statement = database.prepare(sql);
+      const changed = (values: unknown[]) => values.map(change) as [];
+      return {
+        all: (...values: unknown[]) => statement.all(...changed(values)),
+        get: (...values: unknown[]) => statement.get(...changed(values)),
+        run: (...values: unknown[]) => statement.run(...changed(values)),
+        setReturnArrays: (isWanted: boolean) => statement.setReturnArrays(isWanted),
+      };
+    };
+    return { exec: (sql: string) => database.exec(sql), prepare, close: () => database.close() };
+  }
   const ofColumns =
     (pattern: RegExp, change: (value: unknown) => unknown) =>
     (value: unknown, column: string): unknown =>
@@ -459,6 +474,16 @@ describe("a database whose driver gives something else than was stored", () => {
         path,
         ofColumns(/_id$/, (value) => Buffer.from(String(value))),
       ),
+    "null as text": (path) => changing(path, (value) => value ?? ""),
+    "text without its end": (path) =>
+      changing(path, (value) => (typeof value === "string" ? value.slice(0, -1) : value)),
+    "text that is sent in upper case": (path) =>
+      sending(path, (value) => (typeof value === "string" ? value.toUpperCase() : value)),
+    "bytes that are sent as text": (path) =>
+      sending(path, (value) => (value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value)),
+    "numbers that are sent as others": (path) =>
+      sending(path, (value) => (typeof value === "number" ? value - 1 : value)),
+    "null that is sent as text": (path) => sending(path, (value) => value ?? ""),
     "an authorizer that hides columns": (path) => {
       const database = new DatabaseSync(path);
       database.setAuthorizer((_, __, column) => (column === "secret" || column === "token" ? IGNORE : 0));

@@ -14,7 +14,7 @@ import { listed } from "../../src/stores/devices.ts";
 import { mysqlStore } from "../../src/stores/mysql/index.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { plain, rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
-import { freshDatabase, onMysql, onPostgres } from "../support/servers/fresh.ts";
+import { AS_USUAL, asUsual, freshDatabase, onMysql, onPostgres } from "../support/servers/fresh.ts";
 import { describeWith, MYSQL, POSTGRES } from "../support/servers/reach.ts";
 import { sqliteBackend } from "./fixtures.ts";
 
@@ -75,6 +75,7 @@ describeWith(MYSQL, "text in MySQL", () => {
       const { name, url } = await freshDatabase();
       await onMysql(url, `ALTER DATABASE ${name} CHARACTER SET ${charset}`);
       const pool = mysql2.createPool({ uri: url, connectionLimit: 2 });
+      asUsual(pool.pool);
       expect([charset, await outcomeOf(mysqlStore({ pool, audit: true }))]).toEqual([charset, "survives"]);
       await pool.end();
     }
@@ -92,6 +93,7 @@ describeWith(MYSQL, "text in MySQL", () => {
         await connection.query(`SET NAMES ${charset} COLLATE ${collation}`);
       };
       const pool = mysql2.createPool({ uri: url, connectionLimit: 2 });
+      asUsual(pool.pool);
       const connected = pool.getConnection.bind(pool);
       const named = Object.assign(pool, {
         getConnection: async () => {
@@ -104,7 +106,11 @@ describeWith(MYSQL, "text in MySQL", () => {
       await pool.end();
       // The connector throws where nobody can catch it for character sets that it does not know.
       if (!KNOWN.includes(charset)) continue;
-      const connector = mariadb.createPool({ ...place, connectionLimit: 1, initSql: `SET NAMES ${charset}` });
+      const connector = mariadb.createPool({
+        ...place,
+        connectionLimit: 1,
+        initSql: [AS_USUAL, `SET NAMES ${charset}`],
+      });
       outcomes.set(`mariadb ${charset}`, await outcomeOf(mysqlStore({ pool: connector, audit: true })));
       await connector.end();
     }
@@ -123,6 +129,7 @@ describeWith(MYSQL, "text in MySQL", () => {
     async (charset) => {
       const { url } = await freshDatabase();
       const pool = mysql2.createPool({ uri: url, connectionLimit: 2, charset });
+      asUsual(pool.pool);
       onTestFinished(() => pool.end());
       const expected = charset === "utf8mb4" ? "survives" : "store_misread";
       expect(await outcomeOf(mysqlStore({ pool, audit: true }))).toBe(expected);

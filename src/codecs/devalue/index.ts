@@ -17,11 +17,10 @@ export function devalueCodec({ stringify, parse }: Devalue): Codec {
     encode(data) {
       try {
         return stringify(data);
-      } catch (cause) {
+      } catch (error) {
         throw new PsessionError(
           "invalid_data",
-          "Session data holds something that devalue cannot write, such as a function or a class instance.",
-          { cause },
+          `Session data holds something that devalue cannot write, such as a function or a class instance${placeIn(error)}.`,
         );
       }
     },
@@ -29,10 +28,8 @@ export function devalueCodec({ stringify, parse }: Devalue): Codec {
       let data: unknown;
       try {
         data = parse(text);
-      } catch (cause) {
-        throw new PsessionError("invalid_data", "A stored session holds data that devalue cannot read.", {
-          cause,
-        });
+      } catch {
+        throw new PsessionError("invalid_data", "A stored session holds data that devalue cannot read.");
       }
       if (typeof data !== "object" || data === null || Object.getPrototypeOf(data) !== Object.prototype) {
         throw new PsessionError("invalid_data", "A stored session holds data that is not an object.");
@@ -42,4 +39,10 @@ export function devalueCodec({ stringify, parse }: Devalue): Codec {
     },
     check: assertShape,
   };
+}
+
+/** Errors of devalue have all of the data with them: nothing of them is told but the place, unless a value leads there. */
+function placeIn(error: unknown): string {
+  const path = typeof error === "object" && error !== null && "path" in error ? error.path : undefined;
+  return typeof path === "string" && /^[\w$.[\]]+$/.test(path) ? `, at ${path}` : "";
 }

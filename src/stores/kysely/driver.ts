@@ -1,8 +1,9 @@
 import type { CompiledQuery, Kysely } from "kysely";
-import { PsessionError, reasonOf } from "../../errors.ts";
+import { PsessionError } from "../../errors.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import { type Deadline, NotSent, type SqlConnection, type SqlDriver } from "../sql/driver.ts";
 import { type Answer, type RawRow, type Statement, toBuffer } from "../sql/statement.ts";
+import { driverError } from "../told/driver-error.ts";
 
 type Executor = Pick<Kysely<unknown>, "executeQuery">;
 
@@ -98,11 +99,12 @@ export class KyselyDriver implements SqlDriver {
 
   #notBegun(error: unknown): unknown {
     if (this.#dialect.classify(error) !== "other") return error;
-    const reason = reasonOf(error).replace(/\.$/, "");
+    const told = driverError(error, { isBare: true });
+    const reason = told.message.replace(/\.$/, "");
     return new PsessionError(
       "store_unavailable",
       `No transaction could be begun (${reason}), so nothing was changed. psession needs transactions: Kysely dialects without them, such as those of Cloudflare D1 and of Neon over HTTP, cannot hold sessions.`,
-      { cause: error },
+      { cause: told },
     );
   }
 }

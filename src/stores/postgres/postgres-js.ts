@@ -129,7 +129,8 @@ async function answered(query: PostgresJsQuery): Promise<Answer> {
   try {
     rows = await query;
   } catch (error) {
-    throw state == null ? new NotSent(error) : error;
+    // Either no connection was to be had, or a value could not be written as its type has it.
+    throw state == null ? new NotSent(error, { isBare: false }) : error;
   }
   if (rows.command == null || state?.pid !== sentTo) {
     throw Object.assign(new Error("The connection was lost before the answer."), {

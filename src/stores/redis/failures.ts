@@ -1,4 +1,6 @@
 import { PsessionError, reasonOf } from "../../errors.ts";
+import { driverError } from "../told/driver-error.ts";
+import type { Keys } from "./keys.ts";
 import { DamagedIndex, damaged } from "./replies.ts";
 
 const IN_CLUSTER =
@@ -34,14 +36,16 @@ const DAMAGED = /damaged (row|index): <(.*)>/s;
  * Whatever a driver threw, as `store_unavailable`, or `store_misread` where the server has something else there, with a
  * sentence that says what to do. `key`: which the command was about.
  */
-export function unavailable(error: unknown, key?: string): PsessionError {
+export function unavailable(error: unknown, keys: Keys, key?: string): PsessionError {
   if (error instanceof PsessionError) return error;
-  const cause = withoutArguments(error);
-  const [, kind, name] = DAMAGED.exec(cause.message) ?? [];
-  if (name !== undefined) return kind === "index" ? new DamagedIndex(name) : damaged(`The key ${name}`);
-  if (wordOf(cause.message) === "WRONGTYPE")
-    return damaged(key === undefined ? "A key with psession's prefix" : `The key ${key}`);
-  return new PsessionError("store_unavailable", sentenceOf(error, cause.message), { cause });
+  const said = messageOf(error);
+  const [, kind, name] = DAMAGED.exec(said) ?? [];
+  if (name !== undefined)
+    return kind === "index" ? new DamagedIndex(name, keys.told(name)) : damaged(`The key ${keys.told(name)}`);
+  if (wordOf(said) === "WRONGTYPE")
+    return damaged(key === undefined ? "A key with psession's prefix" : `The key ${keys.told(key)}`);
+  const cause = driverError(error);
+  return new PsessionError("store_unavailable", sentenceOf(error, said, cause.message), { cause });
 }
 
 export function timedOut(timeout: number): PsessionError {
@@ -54,7 +58,8 @@ export function timedOut(timeout: number): PsessionError {
 export const isNoScript = (error: unknown): boolean =>
   error instanceof Error && /^NOSCRIPT\b/.test(error.message);
 
-function sentenceOf(error: unknown, reason: string): string {
+/** `reason`: what was said, of which `told` may be repeated. */
+function sentenceOf(error: unknown, reason: string, told: string): string {
   const known = SENTENCES[wordOf(reason)];
   if (known !== undefined) return known;
   if (/non local key in a cluster|Too many Cluster redirections/i.test(reason)) return IN_CLUSTER;
@@ -71,7 +76,7 @@ function sentenceOf(error: unknown, reason: string): string {
   if (nameOf(error) === "ClientClosedError") {
     return "The Redis client is not connected: await client.connect() before the first request, and close it after psession.";
   }
-  return `Redis failed: ${reason}`;
+  return `Redis failed: ${told}`;
 }
 
 /** Before Redis 7 the errors of scripts begin otherwise, and the word comes later with a dash before it. */
@@ -80,33 +85,11 @@ function wordOf(reason: string): string {
   return (inScript ?? /^([A-Z]+)\b/.exec(reason))?.[1] ?? "";
 }
 
-/**
- * A copy of an error without what drivers hang onto it: ioredis keeps the arguments of the command, which hold
- * the session's data and hashes of its secrets, and a log that prints an error prints its cause too.
- */
-function withoutArguments(error: unknown): Error {
-  const copy = new Error(scrubbed(messageOf(error)));
-  copy.name = nameOf(error);
-  copy.stack = `${copy.name}: ${copy.message}\n${framesOf(error)}`;
-  const code = typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
-  return typeof code === "string" ? Object.assign(copy, { code }) : copy;
-}
+/** By its class: minifiers rename classes, and drivers give few errors a name of their own. */
+const nameOf = (error: unknown): string => (error instanceof Error ? error.constructor.name : "Error");
 
-/** A refused connection to several addresses is an AggregateError, which says nothing itself. */
+/** Of errors to be told apart; never to be repeated. A refused connection to several addresses says nothing itself. */
 function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === "") return error.errors.map(messageOf).join("; ");
   return reasonOf(error);
 }
-
-/** Servers repeat the beginning of the arguments of a command that they do not know. */
-const scrubbed = (message: string): string => message.replace(/,? with args beginning with:.*$/s, "");
-
-const nameOf = (error: unknown): string => (error instanceof Error ? error.constructor.name : "Error");
-
-const framesOf = (error: unknown): string =>
-  error instanceof Error
-    ? (error.stack ?? "")
-        .split("\n")
-        .filter((line) => /^\s+at /.test(line))
-        .join("\n")
-    : "";

@@ -51,6 +51,19 @@ export class Keys {
     return `${this.prefix}mk:${name}`;
   }
 
+  /**
+   * The name of a key as errors have it: of a row whole, as its handle is no secret; of any other what it begins with, as
+   * the rest follows from a user's id, or may have it in it.
+   */
+  told(name: string): string {
+    const end = name.indexOf(this.prefix) + this.prefix.length;
+    const rest = name.slice(end);
+    if (!name.includes(this.prefix) || rest === "") return "a key that is none of psession's";
+    return /^\{[\w-]+\}[sl]:[\w-]+$/.test(rest)
+      ? name
+      : `${name.slice(0, end)}${/^[a-z]*:?/.exec(rest)?.[0]}…`;
+  }
+
   get audit(): string {
     return `${this.prefix}audit`;
   }

@@ -26,10 +26,11 @@ export const damaged = (where: string): PsessionError =>
 export class DamagedIndex extends PsessionError {
   readonly #key: string;
 
-  constructor(key: string) {
+  /** `told`: the key's name without whose it is. */
+  constructor(key: string, told: string) {
     super(
       "store_misread",
-      `The key ${key} in Redis, psession's index of a user's devices, holds something else. Do not delete it: the user's devices would be out of reach. Listing or revoking the user's devices makes it anew from the sessions themselves. If it is none of psession's, choose a prefix of psession's own (option prefix).`,
+      `The key ${told} in Redis, psession's index of a user's devices, holds something else. Do not delete it: the user's devices would be out of reach. Listing or revoking the user's devices makes it anew from the sessions themselves. If it is none of psession's, choose a prefix of psession's own (option prefix).`,
     );
     this.#key = key;
   }

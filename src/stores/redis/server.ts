@@ -81,7 +81,7 @@ export class Server {
       }, left);
       const failed = (error: unknown) => {
         clearTimeout(timer);
-        reject(isNoScript(error) ? error : unavailable(error, key));
+        reject(isNoScript(error) ? error : unavailable(error, this.keys, key));
       };
       try {
         promiseOf(send()).then((reply) => {
@@ -106,7 +106,7 @@ export class Server {
     try {
       return await this.send(key, ["EVAL", script.text, ...rest], deadline);
     } catch (error) {
-      throw unavailable(error);
+      throw unavailable(error, this.keys);
     }
   }
 }

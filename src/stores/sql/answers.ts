@@ -48,9 +48,15 @@ export const bytesOfHex: Check<Uint8Array> = (value, column) => Buffer.from(asTe
 
 export const digestOfHex: Check<Uint8Array> = (value, column) => asDigest(bytesOfHex(value, column), column);
 
+/** A user's id. No text without characters is one: what came so was null, which is nobody. */
+export const asUserText: Check<string> = (value, column) => {
+  if (value !== "") return asText(value, column);
+  throw misread(column, "a user's id", value);
+};
+
 /** A user's id where both kinds are kept. */
-export const asTextOrInteger: Check<string | number> = (value, column) =>
-  typeof value === "string" ? value : asInteger(value, column);
+export const asUserTextOrInteger: Check<string | number> = (value, column) =>
+  typeof value === "string" ? asUserText(value, column) : asInteger(value, column);
 
 /** Of a row that a statement was asked for by hand. */
 export const integerIn = (row: RawRow | undefined, column: string): number =>
@@ -91,7 +97,7 @@ function kindOf(value: unknown): string {
 export function misreadError(name: string, settings: string, cause: Misread): PsessionError {
   return new PsessionError(
     "store_misread",
-    `The ${name} store cannot read what its driver answers. ${cause.message}. ${settings}`,
+    `The ${name} store cannot use its driver as that is set up. ${cause.message}. ${settings}`,
     { cause },
   );
 }

@@ -57,11 +57,8 @@ export interface Dialect {
   /** A sentence about settings of drivers that change what rows look like, for whoever has set one. */
   readonly rowSettings: string;
   readonly marking: Marking;
-  /**
-   * Answers with the first value as `echo`, with the second's UTF-8 in hexadecimal digits as `seen`, and with the settings
-   * of the connection that sessions cannot live with as `unfit`.
-   */
-  readonly echo?: string;
+  /** The statement by which the first use finds out what becomes of values. */
+  probe(statements: Statements): Probe;
   /** Answers with `now` in epoch milliseconds; undefined where the database has no clock but the process's. */
   readonly clock?: string;
 
@@ -75,6 +72,18 @@ export interface Dialect {
   readonly inspection: Inspection;
 }
 
+/** Answers with one row: of what was sent as the server has it, of what comes back, and with what is wrong as text. */
+export interface Probe {
+  readonly sql: string;
+  readonly values: readonly SqlValue[];
+  /** By column: text as the server sees a value, and what it must be, in lower case. */
+  readonly sent: Readonly<Record<string, { readonly what: string; readonly as: string }>>;
+  /** By column: a value on its way back. */
+  readonly back: Readonly<Record<string, { readonly what: string; is(value: unknown): boolean }>>;
+  /** The column `unfit` has settings of the connection that sessions cannot live with. */
+  readonly unfit: boolean;
+}
+
 /** How a database tells about itself and its tables. */
 export interface Inspection {
   /** Answers with `now` in epoch milliseconds and `version`. */
@@ -85,6 +94,8 @@ export interface Inspection {
   indexes(statements: Statements, table: Table): Statement;
   /** Answers with the table's comment as `comment`, where migrations mark what they make. */
   comment?(statements: Statements, table: Table): Statement;
+  /** Answers with `hidden`: the tables of which the present user sees no rows, for databases that do such. */
+  hidden?(statements: Statements): Statement;
   /** Answers with `bytes`, indexes included, and an `estimate` of the rows, where they are known. */
   size(statements: Statements, table: Table): Statement;
   /** Answers with `name` (of a schema) and `file`, for databases that are files of this machine. */

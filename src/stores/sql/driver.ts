@@ -25,8 +25,12 @@ export class Deadline {
 
 /** There was no connection to be had: nothing was sent, and nothing can have happened. */
 export class NotSent extends Error {
-  constructor(cause: unknown) {
+  /** Nothing was made ready to be sent either: what is said has no value of a statement in it. */
+  readonly isBare: boolean;
+
+  constructor(cause: unknown, { isBare = true } = {}) {
     super("no connection", { cause });
+    this.isBare = isBare;
   }
 }
 

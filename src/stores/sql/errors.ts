@@ -1,7 +1,8 @@
-import { PsessionError, reasonOf } from "../../errors.ts";
+import { PsessionError } from "../../errors.ts";
+import { driverError } from "../told/driver-error.ts";
 import { Misread, misreadError } from "./answers.ts";
 import type { Dialect } from "./dialect.ts";
-import type { SqlFault } from "./statement.ts";
+import type { FaultKind, SqlFault } from "./statement.ts";
 
 const ADVICE = {
   denied:
@@ -10,6 +11,8 @@ const ADVICE = {
   text: "Sessions need UTF-8 all the way: the connection's character set, the database's, and that of the tables' columns (utf8mb4 in MySQL).",
   pooled:
     "A pooler gives each transaction another connection, on which statements are not prepared: set the store's option prepare to false, or use PgBouncer 1.21 or later with max_prepared_statements.",
+  untransacted:
+    "A pooler that gives each statement another connection takes no transactions, and sessions need them: with PgBouncer set pool_mode = transaction, for this database at least, or give psession a pool that reaches the server itself.",
   contention: "Others held on to the same rows for too long.",
   connection: "The connection broke.",
   unreachable: "No connection was to be had.",
@@ -17,16 +20,30 @@ const ADVICE = {
   other: "",
 };
 
-/** A fault of the database as an error of ours. Values of statements are in no message. `advice`: what differs. */
+/** Of errors that were made here. What is left of a driver's error may not say it any more. */
+const kinds = new WeakMap<PsessionError, FaultKind>();
+
+/** A fault of the database as an error of ours, without values of rows. `advice`: what differs. */
 export function storeError(
   name: string,
-  { kind, cause }: SqlFault,
+  fault: SqlFault,
   { rowSettings }: Pick<Dialect, "rowSettings">,
   advice: Partial<typeof ADVICE> = {},
 ): PsessionError {
+  const { kind, cause } = fault;
   if (cause instanceof PsessionError) return cause;
   if (cause instanceof Misread) return misreadError(name, rowSettings, cause);
-  const told = withoutValues(cause);
+  const error = errorOf(name, fault, advice);
+  kinds.set(error, kind);
+  return error;
+}
+
+function errorOf(
+  name: string,
+  { kind, cause, isBare }: SqlFault,
+  advice: Partial<typeof ADVICE>,
+): PsessionError {
+  const told = driverError(cause, { isBare });
   if (kind === "schema") {
     return new PsessionError(
       "store_not_migrated",
@@ -34,7 +51,7 @@ export function storeError(
       { cause: told },
     );
   }
-  const reason = reasonOf(told).replace(/\.$/, "");
+  const reason = told.message.replace(/\.$/, "");
   if (kind === "exists") {
     return new PsessionError(
       "store_not_migrated",
@@ -47,29 +64,8 @@ export function storeError(
 }
 
 /** What the database refuses for its content may be the fault of one of several; anything else concerns all of them. */
-export const isOutageOf =
-  ({ classify }: Pick<Dialect, "classify">) =>
-  (error: unknown): boolean => {
-    const cause = error instanceof PsessionError ? error.cause : undefined;
-    if (cause === undefined) return true;
-    return !(cause instanceof Misread) && !["other", "text"].includes(classify(cause));
-  };
-
-/** What drivers hang on their errors that holds values: mariadb the whole statement, PostgreSQL the failing row. */
-const TELLING = ["sql", "sqlMessage", "detail", "where", "parameters", "query", "args"];
-
-/** A copy of a driver's error for logs: its own sentence and codes, without the statement and its values. */
-function withoutValues(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  const { sqlMessage } = error as { sqlMessage?: unknown };
-  const message = typeof sqlMessage === "string" ? sqlMessage : (error.message.split("\nsql: ")[0] ?? "");
-  const copy = new Error(message);
-  copy.name = error.name;
-  const frames = error.stack?.split("\n").filter((line) => line.startsWith("    at ")) ?? [];
-  copy.stack = [`${error.name}: ${message}`, ...frames].join("\n");
-  for (const [key, value] of Object.entries(error)) {
-    const isPlain = ["string", "number", "boolean"].includes(typeof value);
-    if (isPlain && !TELLING.includes(key)) Object.assign(copy, { [key]: value });
-  }
-  return copy;
+export function isOutage(error: unknown): boolean {
+  if (!(error instanceof PsessionError) || error.cause instanceof Misread) return false;
+  const kind = kinds.get(error);
+  return kind !== "other" && kind !== "text";
 }

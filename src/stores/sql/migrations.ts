@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { PsessionError } from "../../errors.ts";
 import type { MigrateOptions } from "../store.ts";
+import { driverError } from "../told/driver-error.ts";
 import { textIn, valueIn } from "./answers.ts";
 import { type Dialect, qualified } from "./dialect.ts";
 import { type Changed, changedError, removeEmpty } from "./remake.ts";
@@ -117,7 +118,7 @@ function* recorded(statements: Statements): Program<Examined> {
     throw new PsessionError(
       "store_not_migrated",
       `The table ${name} is there, but with other columns than tables.meta says: change the options back, or give psession other tables.`,
-      { cause: error },
+      { cause: driverError(error.cause) },
     );
   }
 }

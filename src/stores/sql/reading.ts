@@ -5,7 +5,8 @@ import {
   asDigest,
   asInteger,
   asText,
-  asTextOrInteger,
+  asUserText,
+  asUserTextOrInteger,
   bytesOfHex,
   type Check,
   digestOfHex,
@@ -190,9 +191,16 @@ export class Reading {
 
   /** Checks what came as a user's id. */
   get user(): Check<UserId> {
-    return { any: asTextOrInteger, integer: asInteger, text: asText, uuid: asText }[this.#schema.userIds];
+    return USERS[this.#schema.userIds];
   }
 }
+
+const USERS = {
+  any: asUserTextOrInteger,
+  integer: asInteger,
+  text: asUserText,
+  uuid: asUserText,
+} as const;
 
 /** A salt is a digest's neighbour, and shorter. */
 const bytesOf = ({ field }: Column): Check<Uint8Array> => (field === "salt" ? asBytes : asDigest);

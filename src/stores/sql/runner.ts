@@ -144,9 +144,9 @@ export class Runner {
     if (error instanceof NotSent) {
       const kind = dialect.classify(error.cause);
       const isReached = wasIdle(error.cause) || (kind !== "other" && kind !== "connection");
-      return new SqlFault(isReached ? kind : "unreachable", error.cause);
+      return new SqlFault(isReached ? kind : "unreachable", error.cause, { isBare: error.isBare });
     }
-    return new SqlFault(dialect.classify(error), error, mayBeDone && !wasNotDone(error));
+    return new SqlFault(dialect.classify(error), error, { mayBeDone: mayBeDone && !wasNotDone(error) });
   }
 }
 

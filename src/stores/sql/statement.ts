@@ -45,6 +45,8 @@ export type FaultKind =
   | "text"
   /** A prepared statement is not there, or is there already: a pooler has changed the connection in between. */
   | "pooled"
+  /** A pooler takes no transactions. */
+  | "untransacted"
   /** The connection broke; whether the statement took effect is unknown. */
   | "connection"
   /** There was no connection to be had; nothing was sent. */
@@ -55,13 +57,16 @@ export class SqlFault extends Error {
   readonly kind: FaultKind;
   /** The transaction may have been committed all the same: its COMMIT was sent, or there was none to send. */
   readonly mayBeDone: boolean;
+  /** It came before any statement that has values. */
+  readonly isBare: boolean;
 
-  constructor(kind: FaultKind, cause: unknown, mayBeDone = false) {
+  constructor(kind: FaultKind, cause: unknown, { mayBeDone = false, isBare = false } = {}) {
     super("a statement failed", { cause });
     this.kind = kind;
     this.mayBeDone = mayBeDone;
+    this.isBare = isBare;
   }
 }
 
-export const isFault = (error: unknown, kind: FaultKind): boolean =>
+export const isFault = (error: unknown, kind: FaultKind): error is SqlFault =>
   error instanceof SqlFault && error.kind === kind;

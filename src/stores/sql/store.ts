@@ -25,7 +25,7 @@ import type {
 import { integerIn } from "./answers.ts";
 import { insertsOnly, isSingleWrite, withoutEmptyProof } from "./changes.ts";
 import type { SqlDriver } from "./driver.ts";
-import { isOutageOf } from "./errors.ts";
+import { isOutage } from "./errors.ts";
 import { isMigrated, lockedMigration } from "./migrations.ts";
 import { browseProgram, inspectProgram } from "./programs/admin.ts";
 import { applyAtOnceProgram, applyProgram, touchProgram } from "./programs/apply.ts";
@@ -35,7 +35,7 @@ import { endEveryone } from "./programs/end-everyone.ts";
 import { claimProgram, lockProgram, pruneProgram } from "./programs/keep-house.ts";
 import { LostCondition, UnsureProof } from "./programs/lost.ts";
 import { nameProgram } from "./programs/name.ts";
-import { assertTextSurvives } from "./programs/text.ts";
+import { assertValuesSurvive } from "./programs/probe.ts";
 import { Runner, type RunnerParts } from "./runner.ts";
 import type { Program, Statement } from "./statement.ts";
 import type { Prunable, Statements } from "./statements.ts";
@@ -62,7 +62,7 @@ export class SqlStore implements Store {
   readonly audit: AuditTrail | undefined;
   readonly clock: Store["clock"];
   readonly #migrates: boolean;
-  /** Text is known to survive, and the tables to be there, or to be somebody else's business. */
+  /** Values are known to survive, and the tables to be there, or to be somebody else's business. */
   #isReady = false;
   #preparing: Promise<void> | undefined;
   #migrating: Promise<readonly string[]> | undefined;
@@ -75,7 +75,6 @@ export class SqlStore implements Store {
     this.#driver = driver;
     this.#runner = new Runner(parts);
     this.#migrates = migrates;
-    const isOutage = isOutageOf(statements.dialect);
     this.#reads = new Batch((ids) => this.#findSessions(ids), { isOutage });
     this.#touches = new TouchQueue((touches) => this.#touchAll(touches), isOutage);
     const run = async <T>(make: () => Program<T>) =>
@@ -255,17 +254,17 @@ export class SqlStore implements Store {
 
   async #prepare(): Promise<void> {
     if (this.#migrates) await this.migrate();
-    else await this.#assertTextSurvives();
+    else await this.#assertValuesSurvive();
     this.#isReady = true;
   }
 
-  #assertTextSurvives(): Promise<void> {
-    return this.#runner.run(() => assertTextSurvives(this.statements), { isRepeatable: true });
+  #assertValuesSurvive(): Promise<void> {
+    return this.#runner.run(() => assertValuesSurvive(this.statements), { isRepeatable: true });
   }
 
   async #migrate(options: MigrateOptions = {}): Promise<readonly string[]> {
     const statements = this.statements;
-    await this.#assertTextSurvives();
+    await this.#assertValuesSurvive();
     const isDone = await this.#runner.run(() => isMigrated(statements, options), { isRepeatable: true });
     if (isDone) return [];
     const program = () => lockedMigration(statements, systemClock.now(), options);

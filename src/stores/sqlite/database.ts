@@ -1,6 +1,8 @@
 import { PsessionError, reasonOf } from "../../errors.ts";
 import { invalidOptions } from "../../faults.ts";
 import { isThenable } from "../../given.ts";
+import type { Probe } from "../sql/dialect.ts";
+import { assertSurvived } from "../sql/programs/probe.ts";
 import type { Answer, RawRow, SqlValue, Statement } from "../sql/statement.ts";
 
 /** The shape we use of a SQLite driver: `node:sqlite`, better-sqlite3 and libsql all have it. */
@@ -47,14 +49,16 @@ export class SqliteSession {
   readonly #database: SqliteDatabase;
   /** Databases within the connection that hold our tables, quoted. */
   readonly #schemas: readonly string[];
+  readonly #probe: Probe;
   #isChecked = false;
   readonly #statements = new Map<string, SqliteStatement>();
   /** Statements of one row at most, which give it as a list: objects of twenty fields take as long as the search. */
   readonly #lists = new Map<string, SqliteStatement>();
 
-  constructor(database: SqliteDatabase, schemas: readonly string[]) {
+  constructor(database: SqliteDatabase, schemas: readonly string[], probe: Probe) {
     this.#database = database;
     this.#schemas = schemas;
+    this.#probe = probe;
   }
 
   get isInTransaction(): boolean {
@@ -176,7 +180,21 @@ export class SqliteSession {
     // libsql executes no write that is to return a row.
     if (counts === 1 || counts === "1")
       throw unusable("PRAGMA count_changes is ON, with which drivers lose writes");
-    this.#isChecked = ![...modes, counts].includes(NOT_SAID);
+    this.#isChecked = this.#survive() && ![...modes, counts].includes(NOT_SAID);
+  }
+
+  /** Whether values are known to come back as they were sent; throws where they do not. */
+  #survive(): boolean {
+    const { sql, values } = this.#probe;
+    let answer: unknown;
+    try {
+      answer = this.#plain(sql, true).all(...(values as SqliteValue[]));
+    } catch (error) {
+      if (error instanceof PsessionError) throw error;
+      return false;
+    }
+    assertSurvived(this.#probe, rowsOf(answer)[0]);
+    return true;
   }
 
   #pragma(name: string): unknown {

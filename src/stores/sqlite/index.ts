@@ -6,10 +6,11 @@ import { hasMethods } from "../../shape.ts";
 import type { AuditTrail } from "../audit.ts";
 import { isLoadingForCommand } from "../command.ts";
 import { targetOf } from "../devices.ts";
+import { Misread } from "../sql/answers.ts";
 import { isSingleWrite, withoutEmptyProof } from "../sql/changes.ts";
 import { sqliteDialect } from "../sql/dialects/sqlite.ts";
 import { executeSync } from "../sql/driver.ts";
-import { isOutageOf, storeError } from "../sql/errors.ts";
+import { isOutage, storeError } from "../sql/errors.ts";
 import { isMigrated, lockedMigration } from "../sql/migrations.ts";
 import { type NamingOptions, namingEntries, namingFaults, resolveNaming } from "../sql/naming.ts";
 import { browseProgram, inspectProgram } from "../sql/programs/admin.ts";
@@ -42,6 +43,7 @@ import type {
   UserId,
   UserIdKind,
 } from "../store.ts";
+import { driverError } from "../told/driver-error.ts";
 import { type SqliteDatabase, SqliteSession } from "./database.ts";
 import { createPrivately } from "./file.ts";
 
@@ -94,7 +96,7 @@ export function sqliteStore(options: SqliteStoreOptions): Store {
   const { path, database, migrate, lockTimeout, userIds } = parsed.output;
   const statements = new Statements(schemaOf(resolveNaming(parsed.output, userIds)), sqliteDialect);
   const opened = database ?? open(path ?? "");
-  const session = new SqliteSession(opened, schemasOf(statements));
+  const session = new SqliteSession(opened, schemasOf(statements), sqliteDialect.probe(statements));
   const store = new SqliteStore(statements, session, lockTimeout, database === undefined);
   try {
     store.prepare(migrate);
@@ -203,7 +205,7 @@ class SqliteStore implements Store {
     const flush = (some: readonly Touch[]) =>
       this.#retrying(() => this.#transact(touchProgram(this.#statements, some)));
     const failures = new Map<string, unknown>();
-    await touchInParts(touches, flush, isOutageOf(sqliteDialect), failures);
+    await touchInParts(touches, flush, isOutage, failures);
     throwFirst(touches, failures);
   }
 
@@ -348,7 +350,10 @@ const ADVICE = {
 function translate(error: unknown, message?: string): unknown {
   const fault = asFault(error);
   if (!(fault instanceof SqlFault)) return fault;
-  if (message !== undefined) return new PsessionError("store_unavailable", message, { cause: fault.cause });
+  if (message !== undefined)
+    return new PsessionError("store_unavailable", message, {
+      cause: driverError(fault.cause, { isBare: true }),
+    });
   return storeError("sqlite", fault, sqliteDialect, ADVICE);
 }
 
@@ -356,5 +361,6 @@ function translate(error: unknown, message?: string): unknown {
 function asFault(error: unknown): unknown {
   if (error instanceof SqlFault || error instanceof PsessionError || error instanceof LostCondition)
     return error;
+  if (error instanceof Misread) return new SqlFault("other", error);
   return new SqlFault(sqliteDialect.classify(error), error);
 }

@@ -86,11 +86,31 @@ export async function onPostgres(url: string, sql: string): Promise<Record<strin
   }
 }
 
+/**
+ * What tests rely on of a connection, whatever a server is set up to: that writes stay, all rows come, and what does not fit is
+ * refused.
+ */
+export const AS_USUAL =
+  "SET SESSION autocommit = 1, completion_type = 0, sql_select_limit = DEFAULT, sql_mode = CONCAT_WS(',', NULLIF(@@sql_mode, ''), 'STRICT_ALL_TABLES')";
+
+/** Says so on each connection of a pool of mysql2, before whatever comes next over it. */
+export function asUsual<P extends { on(event: "connection", listener: (c: SaysSql) => void): unknown }>(
+  pool: P,
+): P {
+  pool.on("connection", (connection) => void connection.query(AS_USUAL));
+  return pool;
+}
+
+interface SaysSql {
+  query(sql: string): unknown;
+}
+
 /** Runs one statement of MySQL or MariaDB on a connection of its own. */
 export async function onMysql(url: string, sql: string): Promise<Record<string, unknown>[]> {
   const connection = await mysql.createConnection({ uri: url, connectTimeout: LOCK_SECONDS * 1000 });
   try {
     await connection.query(`SET SESSION lock_wait_timeout = ${LOCK_SECONDS}`);
+    await connection.query(AS_USUAL);
     const [rows] = await connection.query(sql);
     return Array.isArray(rows) ? (rows as Record<string, unknown>[]) : [];
   } finally {

@@ -5,11 +5,10 @@ import { onPostgres } from "./fresh.ts";
 import { accountOf, OwnServer, ownFolder } from "./own.ts";
 import { freePort } from "./ports.ts";
 
-/**
- * A PgBouncer of a test's own in transaction mode before the server at `url`; gives its own URL. Gone when the test or the
- * file is over.
- */
-export async function startPgbouncer(url: string): Promise<string> {
+export type PoolMode = "transaction" | "statement";
+
+/** A PgBouncer of a test's own before the server at `url`; gives its own URL. Gone when the test or the file is over. */
+export async function startPgbouncer(url: string, mode: PoolMode = "transaction"): Promise<string> {
   const binaries = binariesOf("pgbouncer");
   if (binaries === undefined) throw new Error("PgBouncer is not installed.");
   const { hostname, port: behind } = new URL(url);
@@ -24,7 +23,7 @@ export async function startPgbouncer(url: string): Promise<string> {
     auth_type: "trust",
     auth_file: join(folder, "users"),
     admin_users: "postgres",
-    pool_mode: "transaction",
+    pool_mode: mode,
     default_pool_size: 5,
     max_client_conn: 200,
     ignore_startup_parameters: "extra_float_digits, lock_timeout",

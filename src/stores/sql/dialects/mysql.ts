@@ -17,6 +17,19 @@ import {
   type Step,
   type TableParts,
 } from "../migrations.ts";
+import {
+  isBytes,
+  isNull,
+  isNumber,
+  isText,
+  PROBE_BYTES,
+  PROBE_BYTES_HEX,
+  PROBE_NUMBER,
+  PROBE_TEXT,
+  PROBE_TEXT_HEX,
+  probeOf,
+  yes,
+} from "../probing.ts";
 import { type Column, type ColumnKind, columnOf, type Schema, type Table } from "../schema.ts";
 import type { FaultKind, SqlValue, Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
@@ -64,6 +77,27 @@ const UNFIT = `CONCAT_WS(', ', ${[
 ].join(", ")})`;
 const bytesOf = (text: string): string => `CAST(CONVERT(${text} USING utf8mb4) AS BINARY)`;
 
+const UTF8MB4 = "CAST(? AS CHAR CHARACTER SET utf8mb4)";
+
+// Parameters beside a literal have its type, as they have a column's elsewhere.
+const PROBE = probeOf({
+  sent: [
+    ["text_sent", "text", `HEX(${UTF8MB4})`, [PROBE_TEXT], PROBE_TEXT_HEX],
+    ["number_sent", "a number", yes(`? = ${PROBE_NUMBER}`), [PROBE_NUMBER], "yes"],
+    ["bytes_sent", "a value of bytes", yes(`? = X'${PROBE_BYTES_HEX}'`), [PROBE_BYTES], "yes"],
+    ["null_sent", "null", yes("? IS NULL"), [null], "yes"],
+  ],
+  back: [
+    ["text_back", "text", UTF8MB4, [PROBE_TEXT], isText(PROBE_TEXT)],
+    ["null_back", "null", "CAST(NULL AS CHAR CHARACTER SET utf8mb4)", [], isNull],
+    ["no_bytes_back", "null", "CAST(NULL AS BINARY)", [], isNull],
+    ["no_number_back", "null", "CAST(NULL AS SIGNED)", [], isNull],
+    ["number_back", "a number", `CAST(${PROBE_NUMBER} AS SIGNED)`, [], isNumber(PROBE_NUMBER)],
+    ["bytes_back", "a value of bytes", `CAST(X'${PROBE_BYTES_HEX}' AS BINARY)`, [], isBytes(PROBE_BYTES)],
+  ],
+  unfit: UNFIT,
+});
+
 /** MySQL 8 and MariaDB: only what both say alike. */
 export const mysqlDialect: Dialect = {
   name: "mysql",
@@ -100,8 +134,8 @@ export const mysqlDialect: Dialect = {
   applyAtOnce,
   touchAll,
   rowSettings:
-    "Settings of a pool change what comes back, such as typeCast, nestTables and rowsAsArray under Kysely, and charset, which must be utf8mb4: give psession one without them.",
-  echo: `SELECT CAST(? AS CHAR CHARACTER SET utf8mb4) AS echo, HEX(CAST(? AS CHAR CHARACTER SET utf8mb4)) AS seen, ${UNFIT} AS unfit`,
+    "Settings of a pool change what is sent or comes back, such as typeCast, nestTables and rowsAsArray under Kysely, and charset, which must be utf8mb4: give psession one without them.",
+  probe: () => PROBE,
   marking: mysqlMarking,
   clock: `SELECT ${CLOCK} AS now`,
   migrations: (schema) => [

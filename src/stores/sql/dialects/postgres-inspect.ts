@@ -2,6 +2,7 @@ import { type Inspection, qualified } from "../dialect.ts";
 import type { Table } from "../schema.ts";
 import type { Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
+import { hiddenStatement } from "./postgres-probe.ts";
 
 /** Not `now()`, which stands still within a transaction. */
 export const CLOCK = "round(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
@@ -28,6 +29,7 @@ WHERE a.attrelid = to_regclass(?::text) AND a.attnum > 0 AND NOT a.attisdropped`
 FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
 WHERE i.indrelid = to_regclass(?::text) AND i.indisvalid`,
     ),
+  hidden: hiddenStatement,
   // Minus one where the table was never analyzed.
   size: (statements, table) =>
     of(

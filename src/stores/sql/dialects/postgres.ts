@@ -5,6 +5,7 @@ import type { FaultKind } from "../statement.ts";
 import { applyAtOnce } from "./postgres-apply.ts";
 import { CLOCK, postgresInspection } from "./postgres-inspect.ts";
 import { postgresMarking } from "./postgres-marks.ts";
+import { postgresProbe } from "./postgres-probe.ts";
 import { touchAll } from "./postgres-touch.ts";
 
 const TYPES: Record<Exclude<ColumnKind, "user" | "moment">, string> = {
@@ -67,8 +68,8 @@ export const postgresDialect: Dialect = {
   applyAtOnce,
   touchAll,
   rowSettings:
-    "Settings of a pool or client change what comes back, such as transform and types of postgres.js, parsers of PGlite, types and binary of pg under Kysely, and client_encoding, which must be UTF8: give psession one without them.",
-  echo: "SELECT ?::text AS echo, encode(convert_to(?::text, 'UTF8'), 'hex') AS seen, '' AS unfit",
+    "Settings of a pool or client change what is sent or comes back, such as transform and types of postgres.js, parsers and serializers of PGlite, binary of pg, its types under Kysely, and client_encoding, which must be UTF8: give psession one without them.",
+  probe: postgresProbe,
   marking: postgresMarking,
   clock: `SELECT ${CLOCK} AS now`,
   migrations: (schema) => [
@@ -123,6 +124,8 @@ function classify(error: unknown): FaultKind {
   if (code === "22P05" || code === "22021") return "text";
   // No such prepared statement, or one of the same name.
   if (code === "26000" || code === "42P05") return "pooled";
+  // PgBouncer's, which ends the connection with it.
+  if (code === "08P01" && /statement pooling mode/.test(message)) return "untransacted";
   if (code === "25006") return "readonly";
   // Connection exceptions, and servers that are starting, stopping or full.
   if (/^(08|57P0|25P0[34]|53300)/.test(code) || isConnectionFault({ code, message })) return "connection";

@@ -1,5 +1,17 @@
 import { type Dialect, facets, utcText } from "../dialect.ts";
 import { auditMigration, createTable, type Index, type Migration, tablesMigration } from "../migrations.ts";
+import {
+  isBytes,
+  isNull,
+  isNumber,
+  isText,
+  PROBE_BYTES,
+  PROBE_BYTES_HEX,
+  PROBE_NUMBER,
+  PROBE_TEXT,
+  probeOf,
+  yes,
+} from "../probing.ts";
 import { type Column, type ColumnKind, columnOf, type Schema } from "../schema.ts";
 import type { FaultKind } from "../statement.ts";
 import { sqliteInspection } from "./sqlite-inspect.ts";
@@ -28,6 +40,22 @@ const STRICT = { suffix: " STRICT" };
 
 const quote = (name: string): string => `"${name}"`;
 
+// No bytes of the text, which differ by the encoding of the database.
+const PROBE = probeOf({
+  sent: [
+    ["text_sent", "text", yes(`? = '${PROBE_TEXT}'`), [PROBE_TEXT], "yes"],
+    ["number_sent", "a number", yes(`? = ${PROBE_NUMBER}`), [PROBE_NUMBER], "yes"],
+    ["bytes_sent", "a value of bytes", "hex(?)", [PROBE_BYTES], PROBE_BYTES_HEX],
+    ["null_sent", "null", yes("? IS NULL"), [null], "yes"],
+  ],
+  back: [
+    ["text_back", "text", "?", [PROBE_TEXT], isText(PROBE_TEXT)],
+    ["null_back", "null", "NULL", [], isNull],
+    ["number_back", "a number", String(PROBE_NUMBER), [], isNumber(PROBE_NUMBER)],
+    ["bytes_back", "a value of bytes", `x'${PROBE_BYTES_HEX}'`, [], isBytes(PROBE_BYTES)],
+  ],
+});
+
 export const sqliteDialect: Dialect = {
   name: "sqlite",
   quote,
@@ -53,7 +81,8 @@ export const sqliteDialect: Dialect = {
     `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${pruneAfter} < ?${also} ORDER BY ${pruneAfter} LIMIT ?)`,
   lockUser: () => undefined,
   rowSettings:
-    "Options of the database that change what rows look like, such as returnArrays, do that: give psession one without them.",
+    "Options of the database that change what rows look like, such as returnArrays, or a package around its driver do that: give psession one without them.",
+  probe: () => PROBE,
   marking: sqliteMarking,
   migrations: (schema) => [
     tablesMigration(sqliteDialect, schema, STRICT, createIndex),

@@ -7,6 +7,7 @@ import { type Changed, changedMessage } from "../remake.ts";
 import type { Table } from "../schema.ts";
 import { isFault, type Program, type RawRow } from "../statement.ts";
 import type { Statements } from "../statements.ts";
+import { hiddenMessage } from "./probe.ts";
 
 /** Counting reads an index from end to end: tables beyond are told as the database estimates them. */
 const COUNTED_BYTES = 256 * 1024 * 1024;
@@ -49,8 +50,16 @@ export function* inspectProgram(statements: Statements): Program<StoreReport> {
     tables.push(yield* sizeOf(statements, table));
     if (table === schema.meta) prunedAt = yield* lastPruned(statements);
   }
+  faults.push(...(yield* hiddenFaults(statements)));
   const files = yield* filesOf(statements, all);
   return { now: integerIn(facts, "now"), version: textIn(facts, "version"), tables, prunedAt, files, faults };
+}
+
+function* hiddenFaults(statements: Statements): Program<StoreFault[]> {
+  const statement = statements.dialect.inspection.hidden?.(statements);
+  if (statement === undefined) return [];
+  const hidden = textIn((yield statement).rows[0], "hidden");
+  return hidden === "" ? [] : [{ code: "row_security", message: hiddenMessage(hidden) }];
 }
 
 function* filesOf(statements: Statements, tables: readonly Table[]): Program<string[] | undefined> {
