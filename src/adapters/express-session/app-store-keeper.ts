@@ -9,7 +9,7 @@ import type { Keeper } from "./keeper.ts";
 import { MemoryOf } from "./memory-of.ts";
 import type { Settings } from "./options.ts";
 import { isSecure, type SessionRequest } from "./request.ts";
-import { presentedId, type Secret } from "./signature.ts";
+import { presentedIn, type Secret } from "./signature.ts";
 import type { CallbackStore } from "./store.ts";
 import { visitOf } from "./visit.ts";
 
@@ -49,9 +49,9 @@ export class AppStoreKeeper implements Keeper {
     request: SessionRequest,
     response: ServerResponse | undefined,
   ): AppStoreVisit | Promise<AppStoreVisit> {
-    const id = presentedId(request, this.settings.name, this.secretsFor(request));
-    const visit = new AppStoreVisit(this, request, response, id);
-    if (id !== undefined) return visit.load(id).then(() => visit);
+    const presented = presentedIn(request, this.settings.name, this.secretsFor(request));
+    const visit = new AppStoreVisit(this, request, response, presented);
+    if (presented !== undefined) return visit.load(presented.id);
     visit.generate();
     return visit;
   }

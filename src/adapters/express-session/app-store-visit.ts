@@ -2,22 +2,22 @@ import type { ServerResponse } from "node:http";
 import { PsessionError } from "../../errors.ts";
 import type { Settlement } from "../../request/exchange.ts";
 import type { AppStoreKeeper } from "./app-store-keeper.ts";
-import { type Cookie, setCookieLine } from "./cookie.ts";
+import { setCookieLine } from "./cookie.ts";
 import type { SessionRequest } from "./request.ts";
 import { dataOf, gone, Session } from "./session.ts";
-import { signed } from "./signature.ts";
+import { type Presented, signed } from "./signature.ts";
 import { storedCookie } from "./store.ts";
-import { isWritable, mergeInto, sameTexts, type Texts, textsOf } from "./texts.ts";
+import { isWritable, mergeInto, partsOf, textOf } from "./texts.ts";
 import { NOTHING, type Visit } from "./visit.ts";
 import { Work } from "./work.ts";
 
 /** What is known of one session object: a request has several where it regenerates. */
 interface Copy {
   id: string;
-  /** The data as stored, or as the session began. */
-  base: Texts;
+  /** The data as stored, or as the session began: what `textOf` gives. */
+  base: string;
   /** The data as last written; undefined where it has to be written in any case. */
-  saved: Texts | undefined;
+  saved: string | undefined;
   user: unknown;
   /** A row exists, or did. */
   isStored: boolean;
@@ -32,6 +32,9 @@ interface Copy {
 }
 
 type AnySession = Session & Record<string, unknown>;
+
+/** What `textOf` gives of a new session. */
+const NO_DATA = "{}";
 
 /** What is put there by looking: `req.flash()` leaves an object without messages. */
 const EMPTY: ReadonlySet<string> = new Set(["{}", "[]", "null"]);
@@ -49,15 +52,17 @@ export class AppStoreVisit implements Visit {
   readonly #keeper: AppStoreKeeper;
   readonly #request: SessionRequest;
   readonly #response: ServerResponse | undefined;
+  readonly #cookie: Presented | undefined;
+  /** The id in it. */
   readonly #presented: string | undefined;
   readonly #copies = new WeakMap<object, Copy>();
   #latest: Copy | undefined;
   readonly #work = new Work();
   #canSetCookies: boolean | undefined;
   /** The session that the request began with: what differs from it is modified, saved in between or not. */
-  #opened: { readonly id: string; readonly texts: Texts } | undefined;
-  /** Until the event loop turns: the row was read just now, and reading it again would say the same. */
-  #read: { readonly id: string; readonly mark: number } | undefined;
+  #opened: { readonly id: string; readonly text: string } | undefined;
+  /** Until the event loop turns, the row was read just now, and reading it again would say the same. */
+  #read: { readonly id: string; readonly mark: number; readonly turn: number } | undefined;
   #hasTouched = false;
   /** It has a user, or was changed, ended or lost. */
   #isPersonal = true;
@@ -67,25 +72,26 @@ export class AppStoreVisit implements Visit {
     keeper: AppStoreKeeper,
     request: SessionRequest,
     response: ServerResponse | undefined,
-    presented: string | undefined,
+    presented: Presented | undefined,
   ) {
     this.#keeper = keeper;
     this.#request = request;
     this.#response = response;
-    this.#presented = presented;
+    this.#cookie = presented;
+    this.#presented = presented?.id;
   }
 
-  async load(id: string): Promise<void> {
+  async load(id: string): Promise<this> {
     const { store } = this.#keeper;
     const isLate = this.#keeper.wasReplaced(id);
     const { mark } = store;
     const stored = isLate ? undefined : await store.find(id);
-    if (stored === undefined) return this.#begin({ isLate });
-    this.#adopt(id, stored);
-    this.#read = { id, mark };
-    setImmediate(() => {
-      this.#read = undefined;
-    });
+    if (stored === undefined) this.#begin({ isLate });
+    else {
+      this.#adopt(id, stored);
+      this.#read = { id, mark, turn: thisTurn() };
+    }
+    return this;
   }
 
   generate(): void {
@@ -135,7 +141,7 @@ export class AppStoreVisit implements Visit {
     if (session === undefined || session === null || this.#work.isRunning || !isWritable(session))
       return false;
     const { saved, base } = this.#copyOf(session);
-    return !sameTexts(saved ?? base, textsOf(session));
+    return (saved ?? base) !== textOf(session);
   }
 
   commit(canSetCookies: boolean): Settlement | Promise<Settlement> {
@@ -170,11 +176,11 @@ export class AppStoreVisit implements Visit {
     if (isFirst) current.touch?.();
     this.#hasTouched = true;
 
-    const texts = textsOf(current);
-    const isModified = copy.id !== this.#opened?.id || !sameTexts(this.#opened.texts, texts);
+    const text = textOf(current);
+    const isModified = copy.id !== this.#opened?.id || this.#opened.text !== text;
     this.#isPersonal = isModified || this.#userOf(current) !== undefined;
     const isNew = copy.id !== this.#presented;
-    const isWritten = copy.saved !== undefined && sameTexts(copy.saved, texts);
+    const isWritten = copy.saved === text;
     const savesNew = settings.saveUninitialized || copy.saved !== undefined || isModified;
     const setsCookie =
       canSetCookies &&
@@ -183,7 +189,7 @@ export class AppStoreVisit implements Visit {
         : settings.rolling ||
           ((current.cookie.expires ?? null) !== null && isModified) ||
           this.#changesUser(current, copy));
-    const settle = () => (setsCookie ? this.#cookie(current, copy) : NOTHING);
+    const settle = () => (setsCookie ? this.#settleCookie(current, copy) : NOTHING);
     if (!isWritten && (!isNew || savesNew)) return this.#saveLast(current, copy).then(settle);
     if (isFirst && !isNew && store.canTouch && copy.saved === copy.base && this.#keeper.isTouchDue(copy.id)) {
       this.#keeper.touched(copy.id);
@@ -221,7 +227,7 @@ export class AppStoreVisit implements Visit {
       const keys = fresh === undefined ? [] : mergeInto(session, copy.saved ?? copy.base, dataOf(fresh));
       if (keys.length > 0) this.#keeper.tell("mergeConflict", copy.id, { keys });
     }
-    const texts = textsOf(session);
+    const text = textOf(session);
     if (this.#changesUser(session, copy)) {
       if (!isLast && this.#userOf(session) === undefined && this.#canSendCookie())
         return this.#leave(session, copy);
@@ -230,14 +236,14 @@ export class AppStoreVisit implements Visit {
     else await store.insert(copy.id, this.#image(session, copy));
     copy.isStored = true;
     copy.isLate = copy.isMoving = false;
-    copy.saved = texts;
+    copy.saved = text;
     copy.user = this.#userOf(session);
     this.#keeper.touched(copy.id);
   }
 
   #isJustRead({ id }: Copy): boolean {
     const read = this.#read;
-    return read?.id === id && this.#keeper.store.isUnchanged(id, read.mark);
+    return read?.id === id && read.turn === thisTurn() && this.#keeper.store.isUnchanged(id, read.mark);
   }
 
   /**
@@ -272,7 +278,7 @@ export class AppStoreVisit implements Visit {
     // Whoever has ids of their own may have decided that this one stays.
     if (isMoving) await store.destroy(copy.id);
     else await store.write(id, this.#image(session, copy));
-    copy.saved = isMoving ? undefined : textsOf(session);
+    copy.saved = isMoving ? undefined : textOf(session);
     copy.user = undefined;
     copy.isStored = !isMoving;
     copy.isMoving = isMoving;
@@ -290,9 +296,9 @@ export class AppStoreVisit implements Visit {
   #onlySignsOut(session: AnySession, copy: Copy): boolean {
     if (copy.user === undefined || this.#userOf(session) !== undefined) return false;
     const { user } = this.#keeper.settings;
-    const now = textsOf(session);
-    return [...now].every(([key, text]) => {
-      const before = (copy.saved ?? copy.base).get(key);
+    const parts = partsOf(copy.saved ?? copy.base);
+    return [...partsOf(textOf(session))].every(([key, text]) => {
+      const before = parts.get(key);
       if (text === before || EMPTY.has(text)) return true;
       // What passport leaves where the user was.
       return (
@@ -314,13 +320,13 @@ export class AppStoreVisit implements Visit {
     return this.#keeper.settings.user(session) ?? undefined;
   }
 
-  #cookie(session: AnySession, copy: Copy): Settlement {
+  #settleCookie(session: AnySession, copy: Copy): Settlement {
     const { name, noStore } = this.#keeper.settings;
     if (this.#keeper.store.hasEnded(copy.id) || !this.#keeper.canDeliver(this.#request, session.cookie)) {
       return NOTHING;
     }
     if (this.#presented !== undefined && copy.isSuccessor) this.#keeper.replaced(this.#presented);
-    const value = signed(copy.id, this.#keeper.secretsFor(this.#request));
+    const value = signed(copy.id, this.#keeper.secretsFor(this.#request), this.#cookie);
     const { cookie } = session;
     const maxAge = cookie.expires instanceof Date ? (cookie.originalMaxAge ?? cookie.maxAge) : undefined;
     return { setCookie: [setCookieLine(name, value, cookie, maxAge)], noStore };
@@ -354,9 +360,9 @@ export class AppStoreVisit implements Visit {
     const session = new Session(request) as AnySession;
     session.cookie = this.#keeper.newCookie(request);
     request.session = session;
-    const base = textsOf(session);
+    const base = NO_DATA;
     const isFirst = this.#opened === undefined;
-    this.#opened ??= { id, texts: base };
+    this.#opened ??= { id, text: base };
     this.#know(session, {
       id,
       base,
@@ -371,11 +377,11 @@ export class AppStoreVisit implements Visit {
   #adopt(id: string, stored: Record<string, unknown>): void {
     const request = this.#request;
     request.sessionID = id;
-    const cookie: Cookie = storedCookie(stored, this.#keeper.newCookie(request));
-    const session = new Session(request, { ...stored, cookie }) as AnySession;
+    const session = new Session(request, stored) as AnySession;
+    session.cookie = storedCookie(stored, () => this.#keeper.newCookie(request));
     request.session = session;
-    const base = textsOf(session);
-    this.#opened ??= { id, texts: base };
+    const base = textOf(session);
+    this.#opened ??= { id, text: base };
     this.#know(session, {
       id,
       base,
@@ -395,7 +401,7 @@ export class AppStoreVisit implements Visit {
     const before = this.#latest?.id === id ? this.#latest : undefined;
     return this.#know(session, {
       id,
-      base: before?.base ?? new Map(),
+      base: before?.base ?? NO_DATA,
       saved: before?.saved,
       user: before?.user,
       isStored: before?.isStored ?? id === this.#presented,
@@ -412,8 +418,23 @@ export class AppStoreVisit implements Visit {
 
   /** What the store gets: a copy, as stores add to what they are given. */
   #image(session: AnySession, { id }: Copy): Session {
-    const image = new Session({ sessionID: id, sessionStore: this.#keeper.sessionStore }, { ...session });
-    image.cookie = session.cookie;
-    return image;
+    return new Session({ sessionID: id, sessionStore: this.#keeper.sessionStore }, session);
   }
+}
+
+let turn = 0;
+let isTurnWatched = false;
+
+/** Another number in each turn of the event loop. */
+function thisTurn(): number {
+  if (!isTurnWatched) {
+    isTurnWatched = true;
+    setImmediate(endTurn);
+  }
+  return turn;
+}
+
+function endTurn(): void {
+  isTurnWatched = false;
+  turn++;
 }

@@ -1,6 +1,6 @@
 import { PsessionError, reasonOf } from "../../errors.ts";
 import { warn } from "../../warnings.ts";
-import { call } from "./call.ts";
+import { ask, call } from "./call.ts";
 import { hashedId, looksHashed } from "./ids.ts";
 import { MemoryOf } from "./memory-of.ts";
 import type { CallbackStore } from "./store.ts";
@@ -51,10 +51,14 @@ export class AppStore {
   }
 
   /** Undefined where there is no such session; throws where the store failed. */
-  async find(id: string): Promise<Stored | undefined> {
-    if (this.#ended.get(id)) return undefined;
+  find(id: string): Promise<Stored | undefined> {
+    if (this.#hashes) return this.#findHashed(id);
     // A hash out of a leaked table is no id, wherever it may stand.
-    if (!this.#hashes) return looksHashed(id) ? undefined : this.#get(id);
+    return this.#ended.get(id) || looksHashed(id) ? Promise.resolve(undefined) : this.#get(id);
+  }
+
+  async #findHashed(id: string): Promise<Stored | undefined> {
+    if (this.#ended.get(id)) return undefined;
     const found = await this.#get(hashedId(id));
     if (found !== undefined || looksHashed(id) || (await this.#get(id)) === undefined) return found;
     return this.inTurn(id, () => this.#move(id));
@@ -63,12 +67,12 @@ export class AppStore {
   /** Runs `work` when all other changes of this session are done. Other processes are not waited for. */
   inTurn<T>(id: string, work: () => Promise<T>): Promise<T> {
     const before = this.#queues.get(id);
+    // Later in any case: what a handler changes right after it began to answer is stored by the same statement.
     const mine = before === undefined ? Promise.resolve().then(work) : patience(before).then(work);
-    const settled = mine
-      .catch(() => {})
-      .finally(() => {
-        if (this.#queues.get(id) === settled) this.#queues.delete(id);
-      });
+    const leave = () => {
+      if (this.#queues.get(id) === settled) this.#queues.delete(id);
+    };
+    const settled: Promise<void> = mine.then(leave, leave);
     this.#queues.set(id, settled);
     return mine;
   }
@@ -107,19 +111,19 @@ export class AppStore {
   }
 
   /** Of a session that is new: an id that is given anew is no ended one. */
-  async insert(id: string, session: object): Promise<void> {
+  insert(id: string, session: object): Promise<void> {
     this.#ended.delete(id);
-    await this.write(id, session);
+    return this.write(id, session);
   }
 
-  async write(id: string, session: object): Promise<void> {
-    await this.#call("be written", (done) => this.#store.set(this.#nameOf(id), session, done));
+  write(id: string, session: object): Promise<void> {
+    return this.#write((done) => this.#store.set(this.#nameOf(id), session, done));
   }
 
   async destroy(id: string): Promise<void> {
     this.#ended.set(id, true);
     try {
-      await this.#call("be written", (done) => this.#store.destroy(this.#nameOf(id), done));
+      await this.#write((done) => this.#store.destroy(this.#nameOf(id), done));
     } catch (error) {
       // Whoever asked is told that the session lives on, so it does.
       this.#ended.delete(id);
@@ -131,7 +135,7 @@ export class AppStore {
   async touch(id: string, session: object): Promise<void> {
     if (this.#ended.get(id)) return;
     try {
-      await this.#call("be written", (done) => this.#store.touch?.(this.#nameOf(id), session, done));
+      await this.#write((done) => this.#store.touch?.(this.#nameOf(id), session, done));
       this.#isTouchFailing = false;
     } catch (error) {
       if (this.#isTouchFailing) return;
@@ -145,15 +149,16 @@ export class AppStore {
     return this.#hashes ? hashedId(id) : id;
   }
 
-  async #get(name: string): Promise<Stored | undefined> {
-    let found: unknown;
-    await this.#call("be read", (done) =>
-      this.#store.get(name, (error: unknown, session: unknown) => {
-        found = session;
-        done(isMissing(error) ? undefined : error);
-      }),
+  #get(name: string): Promise<Stored | undefined> {
+    return ask<Stored | undefined>(
+      (done) =>
+        this.#store.get(name, (error: unknown, session: unknown) => {
+          if (isMissing(error)) done();
+          else done(error, session ? (session as Stored) : undefined);
+        }),
+      this.#limit,
+      unreadable,
     );
-    return found ? (found as Stored) : undefined;
   }
 
   /** A row under a raw id, from before ids were hashed. Another request may have moved or ended it meanwhile. */
@@ -163,16 +168,12 @@ export class AppStore {
     const found = await this.#get(id);
     if (found === undefined || this.#ended.get(id)) return undefined;
     await this.write(id, found);
-    await this.#call("be written", (done) => this.#store.destroy(id, done));
+    await this.#write((done) => this.#store.destroy(id, done));
     return found;
   }
 
-  async #call(what: string, work: (done: (error?: unknown) => void) => unknown): Promise<void> {
-    try {
-      await call(work, this.#limit);
-    } catch (cause) {
-      throw unavailable(what, cause);
-    }
+  #write(work: (done: (error?: unknown) => void) => unknown): Promise<void> {
+    return call(work, this.#limit, unwritten);
   }
 }
 
@@ -189,6 +190,9 @@ export const unavailable = (what: string, cause?: unknown): PsessionError =>
   new PsessionError("store_unavailable", `The session store could not ${what}; the cause says why.`, {
     cause,
   });
+
+const unreadable = (cause: unknown): PsessionError => unavailable("be read", cause);
+const unwritten = (cause: unknown): PsessionError => unavailable("be written", cause);
 
 /** Stores of files say so of a session that is not there; a server's socket file that is missing is an outage. */
 function isMissing(error: unknown): boolean {

@@ -10,18 +10,26 @@ export const STORE_TIMEOUT = 10_000;
  * One call of a store with callbacks, as a promise. A method may as well throw, or be `async` and reject, which would
  * end the process; a store that lost its connection may never call back, and requests would hang.
  */
-export function call(
+export const call = (
   work: (done: Callback) => unknown,
+  limit?: number | false,
+  asError?: (error: unknown) => unknown,
+): Promise<void> => ask((done: (error?: unknown) => void) => work((error) => done(error)), limit, asError);
+
+/** As `call`, of a method that answers with something. */
+export function ask<Value>(
+  work: (done: (error?: unknown, value?: Value) => void) => unknown,
   limit: number | false = STORE_TIMEOUT,
-): Promise<void> {
+  asError: (error: unknown) => unknown = asGiven,
+): Promise<Value> {
   return new Promise((resolve, reject) => {
     let isDone = false;
     let timer: NodeJS.Timeout | undefined;
-    const done = (error?: unknown) => {
+    const done = (error?: unknown, value?: Value) => {
       isDone = true;
       clearTimeout(timer);
-      if (error) reject(error);
-      else resolve();
+      if (error) reject(asError(error));
+      else resolve(value as Value);
     };
     const refuse = (error: unknown) => {
       // As an error in any case: whoever rejects with nothing has not answered.
@@ -48,6 +56,8 @@ export function call(
       ).unref();
   });
 }
+
+const asGiven = (error: unknown): unknown => error;
 
 /** For interfaces with callbacks: what a callback throws is no failure of the call. */
 export function callingBack(work: Promise<unknown>, callback: Callback): void {

@@ -1,4 +1,4 @@
-import { stringifySetCookie } from "cookie";
+import { type SetCookie, stringifySetCookie } from "cookie";
 
 /** No life is longer: beyond some point there are no dates, and stores cannot keep the row. */
 const LONGEST_LIFE = 100 * 366 * 86_400_000;
@@ -51,13 +51,14 @@ export class Cookie {
 
   constructor(options?: CookieOptions) {
     this.path = "/";
-    this.maxAge = null;
+    this._expires = null;
+    this.originalMaxAge = null;
     this.httpOnly = true;
     if (options) {
       if (typeof options !== "object") throw new TypeError("argument options must be a object");
-      for (const [name, value] of Object.entries(options)) {
-        if (name !== "data") Reflect.set(this, name, value);
-      }
+      const given = options as Record<string, unknown>;
+      for (const name of Object.keys(given))
+        if (name !== "data") (this as unknown as Record<string, unknown>)[name] = given[name];
     }
     this.originalMaxAge ??= this.maxAge;
   }
@@ -117,13 +118,24 @@ export class Cookie {
 /** With `maxAge`, the line also says Max-Age, which holds whatever the browser's clock says (RFC 6265 section 5.3). */
 export function setCookieLine(name: string, value: string, cookie: Cookie, maxAge?: number | null): string {
   const { data } = cookie;
-  const attributes: Record<string, unknown> = { ...data, originalMaxAge: undefined };
+  const line: Record<string, unknown> = { name, value };
+  for (const attribute of ATTRIBUTES) {
+    const given = data[attribute];
+    if (given !== undefined && given !== null && given !== false) line[attribute] = given;
+  }
   if (data.expires instanceof Date && data.expires.valueOf() > LAST_DATE)
-    attributes["expires"] = new Date(LAST_DATE);
-  if (typeof maxAge === "number") attributes["maxAge"] = Math.max(0, Math.ceil(maxAge / 1000));
-  const present = Object.entries(attributes).filter(([, given]) => given !== undefined && given !== null);
-  return stringifySetCookie(
-    { ...Object.fromEntries(present.filter(([, given]) => given !== false)), name, value },
-    { encode: encodeURIComponent },
-  );
+    line["expires"] = new Date(LAST_DATE);
+  if (typeof maxAge === "number") line["maxAge"] = Math.max(0, Math.ceil(maxAge / 1000));
+  return stringifySetCookie(line as unknown as SetCookie, { encode: encodeURIComponent });
 }
+
+const ATTRIBUTES = [
+  "partitioned",
+  "priority",
+  "expires",
+  "secure",
+  "httpOnly",
+  "domain",
+  "path",
+  "sameSite",
+] as const satisfies readonly (keyof CookieData)[];

@@ -1,7 +1,8 @@
-import { hash, randomBytes } from "node:crypto";
+import { hash } from "node:crypto";
+import { randomness } from "../../randomness.ts";
 
 /** 192 random bits, as express-session's own ids have (ASVS 7.2.3 asks for 128). */
-export const newId = (): string => randomBytes(24).toString("base64url");
+export const newId = (): string => randomness.take(24).toString("base64url");
 
 const HASHED = "sha256-";
 

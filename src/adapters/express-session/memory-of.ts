@@ -13,12 +13,15 @@ export class MemoryOf<Value> {
 
   /** Gives what had to be forgotten for it. */
   set(key: string, value: Value): Value | undefined {
-    this.#entries.delete(key);
-    this.#entries.set(key, value);
-    if (this.#entries.size <= this.#most) return undefined;
-    const [[oldest, forgotten] = []] = this.#entries;
-    if (oldest !== undefined) this.#entries.delete(oldest);
-    return forgotten;
+    const entries = this.#entries;
+    if (entries.has(key)) entries.delete(key);
+    entries.set(key, value);
+    if (entries.size <= this.#most) return undefined;
+    for (const [oldest, forgotten] of entries) {
+      entries.delete(oldest);
+      return forgotten;
+    }
+    return undefined;
   }
 
   delete(key: string): void {

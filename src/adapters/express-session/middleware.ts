@@ -13,7 +13,7 @@ import { PsessionKeeper } from "./psession-keeper.ts";
 import { isResponse, pathOf, type SessionRequest } from "./request.ts";
 import { MemoryStore } from "./store.ts";
 import { beginVisit, type Visit } from "./visit.ts";
-import { sessionIn, wasLookedAt, watch } from "./watch.ts";
+import { beginWatching, sessionIn, unwatch, wasLookedAt, watch } from "./watch.ts";
 
 export type Next = (error?: unknown) => void;
 /** For Express and Connect; `io.engine.use` of socket.io takes it as well. */
@@ -28,7 +28,9 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
   return function session(request, response, next) {
     if (sessionIn(request)) return next();
     const hold = holderOf(request, response);
+    const isWatched = isProtected && hold !== undefined;
     const refuse = (error: unknown) => {
+      if (isWatched) unwatch(request);
       const isOutage = error instanceof PsessionError && error.code === "store_unavailable";
       next(isOutage && settings.whenUnavailable === "withoutSession" ? undefined : error);
     };
@@ -36,7 +38,7 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
       beginVisit(request, visit);
       if (hold === undefined) setImmediate(warnIfUnsaved, visit);
       else {
-        if (isProtected) watch(request);
+        if (isWatched) beginWatching(request);
         hold((can) => settled(request, visit, can), next);
       }
       if (visit.psession === undefined) next();
@@ -46,6 +48,7 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
     try {
       if (!pathOf(request).startsWith(settings.cookie(request).path || "/")) return next();
       keeper.assertReady(request);
+      if (isWatched) watch(request);
       request.sessionStore = keeper.sessionStore;
       visit = keeper.open(request, hold === undefined ? undefined : response);
     } catch (error) {

@@ -200,11 +200,7 @@ export function resolveSessionOptions(options: SessionOptions): Settings {
     rolling: rest.rolling ?? false,
     unset: rest.unset ?? "keep",
     proxy: rest.proxy ?? undefined,
-    cookie:
-      typeof cookie === "function"
-        ? (request) => givenCookie(cookie(request))
-        : // At each request: the object may be changed after the start.
-          () => givenCookie(cookie),
+    cookie: typeof cookie === "function" ? (request) => givenCookie(cookie(request)) : cookieOf(cookie),
     user: rest.user === false ? () => undefined : (rest.user ?? usualUser),
     whenUnavailable: rest.whenUnavailable ?? "refuse",
     storeTimeout: rest.storeTimeout === false ? false : (parseDuration(rest.storeTimeout) ?? STORE_TIMEOUT),
@@ -214,6 +210,33 @@ export function resolveSessionOptions(options: SessionOptions): Settings {
     hashIds: rest.hashIds ?? false,
     migrateFrom: rest.migrateFrom,
   };
+}
+
+/** At each request: the object may be changed after the start. */
+function cookieOf(cookie: CookieOptions): () => CookieOptions {
+  let seen: readonly unknown[] = [];
+  let options: CookieOptions | undefined;
+  return () => {
+    const now = contentOf(cookie);
+    if (
+      options === undefined ||
+      now.length !== seen.length ||
+      now.some((one, index) => one !== seen[index])
+    ) {
+      options = givenCookie(cookie);
+      seen = now;
+    }
+    return options;
+  };
+}
+
+function contentOf(cookie: object): readonly unknown[] {
+  const content: unknown[] = [];
+  for (const name in cookie) {
+    const value: unknown = Reflect.get(cookie, name);
+    content.push(name, value instanceof Date ? value.valueOf() : value);
+  }
+  return content;
 }
 
 /** What `cookie` says for one request. */

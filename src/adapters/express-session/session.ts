@@ -94,10 +94,15 @@ export class Session {
 
 /** Data whose names are the session's own are left out, as nobody could reach them. */
 export function fill(session: Session, data: object | null | undefined): void {
-  for (const [name, value] of Object.entries(data ?? {})) {
-    if (isFree(name)) {
-      Object.defineProperty(session, name, { value, writable: true, enumerable: true, configurable: true });
-    }
+  if (data === undefined || data === null) return;
+  const from = data as Record<string, unknown>;
+  const to = session as unknown as Record<string, unknown>;
+  for (const name of Object.keys(from)) {
+    if (!isFree(name)) continue;
+    const value = from[name];
+    // Defined only where something is in the way: it takes many times as long as an assignment.
+    if (Object.hasOwn(to, name) || !(name in to)) to[name] = value;
+    else Object.defineProperty(to, name, { value, writable: true, enumerable: true, configurable: true });
   }
 }
 

@@ -6,17 +6,32 @@ import type { SessionRequest } from "./request.ts";
 export type Secret = string | Uint8Array;
 
 /** What the cookie holds: `s:`, the id, a dot and its HMAC. The first secret signs. */
-export function signed(id: string, secrets: readonly Secret[]): string {
+export function signed(id: string, secrets: readonly Secret[], presented?: Presented): string {
   const [key = keyOf("")] = keysOf(secrets);
+  if (presented?.value !== undefined && presented.id === id && presented.key === key) return presented.value;
   return `s:${id}.${macOf(id, key)}`;
 }
 
-/** The id in a cookie that one of the secrets signed; undefined without one. */
-export function presentedId(
+/** What a request presents: the id in a cookie that one of the secrets signed. */
+export interface Presented {
+  readonly id: string;
+  /** What the cookie held, and the key that signed it: signed by that key again, it is the same. */
+  readonly value?: string;
+  readonly key?: KeyObject;
+}
+
+export const presentedId = (
   request: SessionRequest,
   name: string,
   secrets: readonly Secret[],
-): string | undefined {
+): string | undefined => presentedIn(request, name, secrets)?.id;
+
+/** Undefined without a cookie that one of the secrets signed. */
+export function presentedIn(
+  request: SessionRequest,
+  name: string,
+  secrets: readonly Secret[],
+): Presented | undefined {
   const header = request.headers?.cookie;
   const raw =
     header === undefined || !header.includes(name)
@@ -26,17 +41,17 @@ export function presentedId(
   const parsed = (request.signedCookies?.[name] || undefined) as string | undefined;
   return (
     unsigned(raw === undefined ? raw : unquoted(raw), secrets) ??
-    parsed ??
-    unsigned(request.cookies?.[name], secrets)
+    (parsed === undefined ? unsigned(request.cookies?.[name], secrets) : { id: parsed })
   );
 }
 
-function unsigned(value: unknown, secrets: readonly Secret[]): string | undefined {
+function unsigned(value: unknown, secrets: readonly Secret[]): Presented | undefined {
   if (typeof value !== "string" || !value.startsWith("s:")) return undefined;
   const dot = value.lastIndexOf(".");
   const id = value.slice(2, dot);
-  const isSigned = dot > 1 && keysOf(secrets).some((key) => sameText(macOf(id, key), value.slice(dot + 1)));
-  return isSigned ? id : undefined;
+  const mac = value.slice(dot + 1);
+  const key = dot > 1 ? keysOf(secrets).find((one) => sameText(macOf(id, one), mac)) : undefined;
+  return key === undefined ? undefined : { id, value, key };
 }
 
 /** As the package cookie-signature does it, which puts secrets and cookies into Node's slab. */

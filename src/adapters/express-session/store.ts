@@ -61,9 +61,9 @@ export class StoreClass extends EventEmitter {
 }
 
 /** The cookie of stored data, with its dates as dates. */
-export function storedCookie(data: object, fallback?: CookieOptions): Cookie {
+export function storedCookie(data: object, fallback: () => Cookie = () => new Cookie()): Cookie {
   const given = (data as { cookie?: CookieOptions }).cookie;
-  if (given === undefined || given === null) return new Cookie(fallback);
+  if (given === undefined || given === null) return fallback();
   const { expires, originalMaxAge = null } = given;
   const cookie = new Cookie(given);
   if (typeof expires === "string") cookie.expires = new Date(expires);

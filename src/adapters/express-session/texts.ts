@@ -12,14 +12,33 @@ export function textsOf(session: object): Texts {
       if (text !== undefined) texts.set(key, text);
     }
   } catch (cause) {
-    throw new PsessionError(
-      "invalid_data",
-      "Session data cannot be written as JSON (circular, or a BigInt).",
-      { cause },
-    );
+    throw unwritable(cause);
   }
   return texts;
 }
+
+const unwritable = (cause: unknown): PsessionError =>
+  new PsessionError("invalid_data", "Session data cannot be written as JSON (circular, or a BigInt).", {
+    cause,
+  });
+
+/**
+ * All of the data as one text, without the cookie: what differs from it was changed, or put into another order, as
+ * express-session sees it.
+ */
+export function textOf(session: object): string {
+  const data: Record<string, unknown> = { ...session, cookie: undefined };
+  // None of the data is asked what is to be written.
+  if (typeof data["toJSON"] === "function") data["toJSON"] = undefined;
+  try {
+    return JSON.stringify(data);
+  } catch (cause) {
+    throw unwritable(cause);
+  }
+}
+
+/** By key, of what `textOf` gave. */
+export const partsOf = (text: string): Texts => textsOf(JSON.parse(text) as object);
 
 export function isWritable(session: object): boolean {
   try {
@@ -34,14 +53,15 @@ export function sameTexts(a: Texts, b: Texts): boolean {
 }
 
 /**
- * Puts onto `session` what others stored since `base`; keys that were changed here stay as they are here. Gives
+ * Puts onto `session` what others stored since `before`; keys that were changed here stay as they are here. Gives
  * the keys that both changed differently.
  */
 export function mergeInto(
   session: Record<string, unknown>,
-  base: Texts,
+  before: string,
   fresh: Record<string, unknown>,
 ): string[] {
+  const base = partsOf(before);
   const mine = textsOf(session);
   const theirs = textsOf(fresh);
   const conflicts: string[] = [];

@@ -23,12 +23,17 @@ export interface Visit {
   readonly psession: Psession<object> | undefined;
 }
 
-const visits = new WeakMap<object, Visit>();
+const VISIT = Symbol("psession.visit");
 
-export const visitOf = (request: object): Visit | undefined => visits.get(request);
+interface Visited {
+  [VISIT]?: Visit;
+}
+
+export const visitOf = (request: object | undefined): Visit | undefined =>
+  (request as Visited | undefined)?.[VISIT];
 
 export function beginVisit(request: object, visit: Visit): void {
-  visits.set(request, visit);
+  (request as Visited)[VISIT] = visit;
 }
 
 export const NOTHING: Settlement = { setCookie: [], noStore: false };

@@ -11,10 +11,7 @@ interface Watched {
 }
 
 /** The same for all requests, as a response's `HOLDING` is. */
-const WATCHING: PropertyDescriptorMap & ThisType<Watched> = {
-  session: watching("session"),
-  sessionID: watching("sessionID"),
-};
+const WATCHING = { session: watching("session"), sessionID: watching("sessionID") } as const;
 
 function watching(name: Name): PropertyDescriptor & ThisType<Watched> {
   return {
@@ -31,12 +28,31 @@ function watching(name: Name): PropertyDescriptor & ThisType<Watched> {
   };
 }
 
-/** From here on it is known of a request whether somebody looked at its session. */
+/**
+ * Puts the two where it is seen that somebody looks at them. Before there is a session: V8 turns an object whose
+ * property becomes an accessor into a slow one, and every middleware after this reads the request.
+ */
 export function watch(request: object): void {
   const watched = request as Watched;
-  for (const name of ["session", "sessionID"] as const) watched[KEPT[name]] = watched[name];
-  watched[LOOKED] = false;
-  Object.defineProperties(request, WATCHING);
+  watched[KEPT.session] = watched.session;
+  watched[KEPT.sessionID] = watched.sessionID;
+  Object.defineProperty(request, "session", WATCHING.session);
+  Object.defineProperty(request, "sessionID", WATCHING.sessionID);
+}
+
+/** From here on it is known of a request whether somebody looked at its session. */
+export function beginWatching(request: object): void {
+  (request as Watched)[LOOKED] = false;
+}
+
+/** There is no session after all: the request is as it came. */
+export function unwatch(request: object): void {
+  const watched = request as Watched;
+  for (const name of ["session", "sessionID"] as const) {
+    const value = watched[KEPT[name]];
+    if (!Reflect.deleteProperty(request, name) || value === undefined) continue;
+    watched[name] = value;
+  }
 }
 
 /** What was taken away was looked at. */

@@ -71,20 +71,33 @@ export function sessions<Data extends object = SessionData>(psession: Psession<D
   };
 }
 
-/** Where applications have always put null to end a session, or data in its place. */
+const SEATED = Symbol("psession.session");
+
+interface Seated {
+  [SEATED]?: Session<object> | null;
+}
+
+/**
+ * Where applications have always put null to end a session, or data in its place. The same for all requests: with
+ * functions of its own, each would be one of V8's slow objects to whoever reads it afterwards.
+ */
+const SEAT: PropertyDescriptor & ThisType<Seated> = {
+  configurable: true,
+  enumerable: true,
+  get() {
+    return this[SEATED];
+  },
+  set(value: unknown) {
+    if (value !== null && value !== undefined) throw replaced("req");
+    // It takes effect at once, and is stored with the response as everything is.
+    this[SEATED]?.destroy().catch(() => {});
+    this[SEATED] = null;
+  },
+};
+
 function seat<Data extends object>(target: object, session: Session<Data>): void {
-  let current: Session<Data> | null = session;
-  Object.defineProperty(target, "session", {
-    configurable: true,
-    enumerable: true,
-    get: () => current,
-    set(value: unknown) {
-      if (value !== null && value !== undefined) throw replaced("req");
-      // It takes effect at once, and is stored with the response as everything is.
-      current?.destroy().catch(() => {});
-      current = null;
-    },
-  });
+  (target as Seated)[SEATED] = session as unknown as Session<object>;
+  Object.defineProperty(target, "session", SEAT);
 }
 
 /** Guards behind this one would take the word of the other, whose visitors may be anybody's. */
