@@ -14,7 +14,7 @@ import { FRAMEWORKS } from "../init/frameworks/index.ts";
 import { isModuleFolder } from "../init/module.ts";
 import { packagesFor } from "../init/packages.ts";
 import { agreed, chosen } from "../init/questions.ts";
-import { type Result, stepsOf, told } from "../init/steps.ts";
+import { type Result, stepsOf, summary } from "../init/steps.ts";
 import { STORES, type StoreName, USER_IDS } from "../init/stores.ts";
 import { TSCONFIG } from "../init/tsconfig.ts";
 import { say, sayJson } from "../output.ts";
@@ -131,7 +131,7 @@ async function init(environment: Environment, frameworks: readonly string[], fla
     variables: variablesFor(store),
     ...packagesFor(chose),
   };
-  if (flags.json !== true) return say(environment, told(result));
+  if (flags.json !== true) return say(environment, summary(result));
   const changed = new Set([
     ...written,
     ...(env.toAdd.length > 0 ? [ENV] : []),

@@ -45,7 +45,7 @@ export function stepsOf({ cwd, store, typescript, app, env, needed, forTypes }: 
 }
 
 /** For people. Commands stand alone on lines that begin with two spaces. */
-export function told(result: Result): string {
+export function summary(result: Result): string {
   const { typescript, app, written, ignored, hadTsconfig, env, isTracked, variables } = result;
   const added = env?.added ?? [];
   const toFillIn = added.filter(({ isToBeFilledIn }) => isToBeFilledIn);
