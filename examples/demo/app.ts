@@ -4,19 +4,21 @@ import express, { type Express } from "express";
 import { createPsession, dangerouslyAllowInsecureHttp, type Psession } from "psession";
 import { devices, originCheck, sessions } from "psession/express";
 import { sqliteStore } from "psession/sqlite";
+import { Billing } from "./billing.ts";
 import { DemoClock } from "./clock.ts";
 import { Credentials } from "./credentials.ts";
 import { answerError, notFound } from "./errors.ts";
 import { EventLog } from "./event-log.ts";
 import { openFolder } from "./folder.ts";
 import { noStore, securityHeaders } from "./headers.ts";
+import { Lab } from "./lab.ts";
 import type { Parts } from "./parts.ts";
 import { madeUpPlace } from "./places.ts";
 import { accountRoutes } from "./routes/account.ts";
 import { billingRoutes } from "./routes/billing.ts";
 import { deviceRoutes } from "./routes/devices.ts";
 import { homeRoutes } from "./routes/home.ts";
-import { labRoutes } from "./routes/lab.ts";
+import { labRoutes, noteVisits } from "./routes/lab.ts";
 import { passwordRoutes } from "./routes/password.ts";
 import { Users } from "./users.ts";
 
@@ -65,6 +67,7 @@ export function createDemo({ dir, log = console.error }: DemoOptions): Demo {
     clock,
     users,
     credentials: new Credentials(users, clock),
+    billing: new Billing(database),
     events: new EventLog(psession),
   };
   return {
@@ -89,11 +92,12 @@ function buildApp(parts: Parts, log: (error: unknown) => void): Express {
     express.urlencoded({ extended: false, limit: BODY_LIMIT }),
     express.json({ limit: BODY_LIMIT }),
   ];
+  const lab = new Lab();
   // Before the sessions: watching the lab must not count as a visit.
   app.use("/lab", parsers);
-  app.use(labRoutes(parts));
+  app.use(labRoutes(parts, lab));
   // Before the bodies: a request is judged when its head arrives.
-  app.use(sessions(parts.psession), parsers);
+  app.use(sessions(parts.psession), parsers, noteVisits(parts, lab));
   app.use(homeRoutes(parts), accountRoutes(parts), passwordRoutes(parts));
   app.use(deviceRoutes(parts), billingRoutes(parts));
   app.use("/api/devices", devices());

@@ -1,4 +1,5 @@
 import type { Psession } from "psession";
+import type { Billing } from "./billing.ts";
 import type { DemoClock } from "./clock.ts";
 import type { Credentials } from "./credentials.ts";
 import type { EventLog } from "./event-log.ts";
@@ -10,5 +11,6 @@ export interface Parts {
   readonly clock: DemoClock;
   readonly users: Users;
   readonly credentials: Credentials;
+  readonly billing: Billing;
   readonly events: EventLog;
 }

@@ -19,13 +19,16 @@ class Person {
   readonly profile = join(temporaryFolder(), "profile");
   #context: BrowserContext | undefined;
 
-  constructor(demo: RunningDemo) {
+  readonly #options: { scripts?: boolean };
+
+  constructor(demo: RunningDemo, options: { scripts?: boolean } = {}) {
     this.demo = demo;
+    this.#options = options;
   }
 
   async context(): Promise<BrowserContext> {
     if (this.#context === undefined) {
-      this.#context = await launch(this.profile);
+      this.#context = await launch(this.profile, this.#options);
       running.push(this.#context);
     }
     return this.#context;
@@ -198,14 +201,140 @@ describe.skipIf(isChromiumMissing())("in Chromium", () => {
     const lab = await ada.tab("/lab");
     await lab.getByRole("button", { name: "Jump 30 minutes ahead" }).click();
     await lab.getByText("The clock was moved ahead.").waitFor();
-    await lab.getByRole("button", { name: "Close the browser", exact: true }).click();
+    const [own, thief] = [lab.locator("#visitor"), lab.locator("#thief")];
+    await own.getByText("Signed in").waitFor();
+    await lab.getByRole("button", { name: "Close browser", exact: true }).click();
     await lab.getByText("Your browser was closed").waitFor();
-    await lab.getByRole("button", { name: "A thief copies my cookies" }).click();
+    await own.getByText("Not seen yet").waitFor();
+    await lab.getByRole("button", { name: "Copy cookies" }).click();
     await lab.getByText(/The thief copied/).waitFor();
-    await lab.getByRole("button", { name: "Open ten tabs at once" }).click();
+    await thief.getByText("same as yours").waitFor();
+    await lab.getByRole("button", { name: "Open ten tabs" }).click();
     await lab.locator("[data-tab-list] li").nth(9).waitFor();
     expect(await lab.locator("[data-tab-list]").textContent()).toContain("remembered");
     await lab.locator(".event.restored").first().waitFor();
-    expect(await lab.getByText("part of the demo only").count()).toBeGreaterThan(0);
+    await own.getByText("Remembered").waitFor();
+    await thief.getByText("older than yours").waitFor();
+    // What is new came to the top, and nothing came twice.
+    const ids = await lab.locator(".event").evaluateAll((items) => items.map((item) => item.dataset["id"]));
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(await lab.locator(".event").first().getAttribute("class")).not.toContain("login");
+    await lab.getByRole("button", { name: "Jump 1 day ahead" }).click();
+    await lab.locator(".event.login time", { hasText: "1 day ago" }).waitFor();
+    expect(await lab.getByText("A real app has no such page").count()).toBe(1);
+  });
+
+  test("without a script the lab's buttons work and a page that is loaded again shows what came of it", async () => {
+    const demo = await startDemo();
+    const ada = new Person(demo, { scripts: false });
+    await ada.submit("/register", ADA, true);
+    const lab = await ada.tab("/lab");
+    await lab.getByRole("button", { name: "Jump 30 minutes ahead" }).click();
+    await lab.getByText("The clock was moved ahead.").waitFor();
+    await lab.getByRole("button", { name: "Copy cookies" }).click();
+    await lab.getByText(/The thief copied/).waitFor();
+    await lab.getByRole("button", { name: "Thief visits" }).click();
+    await lab.getByText(`The thief is signed in as ${ADA.email}`).waitFor();
+    expect(await lab.locator("#thief").textContent()).toContain("same as yours");
+    await lab.getByRole("button", { name: "Close browser", exact: true }).click();
+    await lab.getByText("Your browser was closed").waitFor();
+    expect(await lab.locator("#visitor").textContent()).toContain("Not seen yet");
+    expect(await lab.getByRole("button", { name: "Open ten tabs" }).count()).toBe(0);
+    await lab.reload();
+    expect(await lab.getByText("Your browser was closed").count()).toBe(0);
+    expect(demo.logged).toEqual([]);
+  });
+
+  test("on a phone the two browsers are side by side, and buttons and events in sight at once", async () => {
+    const demo = await startDemo();
+    const ada = new Person(demo);
+    await ada.submit("/register", ADA, true);
+    const lab = await ada.tab("/lab");
+    await lab.setViewportSize({ width: 390, height: 844 });
+    await lab.getByRole("button", { name: "Copy cookies" }).click();
+    await lab.locator("#thief").getByText("same as yours").first().waitFor();
+    await lab.locator("#bench").evaluate((bench) => bench.scrollIntoView());
+    const box = async (selector: string) => {
+      const found = await lab.locator(selector).boundingBox();
+      if (found === null) throw new Error(`${selector} is not drawn.`);
+      return found;
+    };
+    const [own, thief, events] = [
+      await box(".browser:not(.thief)"),
+      await box(".thief"),
+      await box("#events"),
+    ];
+    expect(thief.y).toBe(own.y);
+    expect(thief.x).toBeGreaterThanOrEqual(own.x + own.width);
+    expect(thief.x + thief.width).toBeLessThanOrEqual(390);
+    expect(events.y + events.height).toBeLessThanOrEqual(844);
+    for (const name of ["Jump 31 days ahead", "Close browser", "Thief closes browser"]) {
+      const button = await lab.getByRole("button", { name, exact: true }).boundingBox();
+      expect([name, button === null ? -1 : Math.sign(button.y)]).toEqual([name, 1]);
+      expect((button?.y ?? 0) + (button?.height ?? 0)).toBeLessThanOrEqual(events.y);
+      expect(button?.height).toBeGreaterThanOrEqual(44);
+    }
+    // Whatever has the focus is not under the events that stay in sight.
+    for (const story of await lab.locator("summary").all()) {
+      await story.focus();
+      const { y = 0, height = 0 } = (await story.boundingBox()) ?? {};
+      expect(y + height).toBeLessThanOrEqual((await box(".log")).y);
+    }
+  });
+
+  test("no page is wider than a phone, with the longest of names", async () => {
+    const demo = await startDemo();
+    const long = { email: `${"a".repeat(240)}@example.test`, password: ADA.password };
+    const ada = new Person(demo);
+    await ada.submit("/register", long, true);
+    const page = await ada.tab("/");
+    await page.locator("[name=item]").fill("x".repeat(80));
+    await page.getByRole("button", { name: "Add", exact: true }).click();
+    await page.getByText("x".repeat(80)).first().waitFor();
+    const paths = ["/", "/login", "/login?another", "/register?another", "/devices", "/password", "/confirm"];
+    for (const path of [...paths, "/billing", "/billing/card", "/lab", "/nothing/here"]) {
+      await page.goto(demo.url + path);
+      for (const width of [390, 320]) {
+        await page.setViewportSize({ width, height: 844 });
+        const wide = await page.locator("html").evaluate((html) => html.scrollWidth);
+        expect([path, wide]).toEqual([path, width]);
+        const ends = await page
+          .locator("main :is(a, button, input)")
+          .evaluateAll((parts) => parts.map((part) => part.getBoundingClientRect().right));
+        expect([path, ...ends.filter((end) => end > width)]).toEqual([path]);
+      }
+    }
+  });
+
+  test("whoever is signed in may go on or sign in as somebody else", async () => {
+    const demo = await startDemo();
+    await demo.client().post("/register", { email: "bob@example.test", password: ADA.password });
+    const ada = new Person(demo);
+    await ada.submit("/register", ADA, true);
+    const page = await ada.tab("/login?next=/devices");
+    await page.getByRole("link", { name: "Continue" }).click();
+    await page.waitForURL("**/devices");
+    await page.goto(`${demo.url}/login?next=/devices`);
+    await page.getByRole("link", { name: "Sign in as somebody else" }).click();
+    await page.getByLabel("Email").fill("bob@example.test");
+    await page.getByLabel("Password").fill(ADA.password);
+    await page.locator("main form button").click();
+    await page.waitForURL("**/devices");
+    expect(await ada.me()).toMatchObject({ email: "bob@example.test" });
+  });
+
+  test("another card pays, after the password was given once more", async () => {
+    const demo = await startDemo();
+    const ada = new Person(demo);
+    await ada.submit("/register", ADA);
+    demo.clock.advance(5 * 60_000);
+    const page = await ada.tab("/billing");
+    await page.getByRole("link", { name: "Pay with another card" }).click();
+    await page.getByLabel("Password").fill(ADA.password);
+    await page.getByRole("button", { name: "Confirm" }).click();
+    await page.getByLabel("Mastercard ending in 4444").check();
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByText("Your Mastercard ending in 4444 pays from now on.").waitFor();
+    expect(await page.locator("li", { hasText: "Default" }).textContent()).toContain("4444");
   });
 });

@@ -1,7 +1,7 @@
 import { type Html, html } from "../html.ts";
 import type { LastLogin } from "../last-login.ts";
 import type { Frame } from "../visitor.ts";
-import { page, problemNote } from "./layout.ts";
+import { levelBadge, page, problemNote } from "./layout.ts";
 
 export interface SignInModel extends LastLogin {
   readonly next: string;
@@ -10,7 +10,7 @@ export interface SignInModel extends LastLogin {
 
 export function loginPage(frame: Frame | undefined, model: SignInModel): Html {
   const { next } = model;
-  const body = html`${problemNote(model.problem)}
+  const body = html`${problemNote(model.problem)}${replacedNote(frame)}
 <form method="post" action="/login" class="card form">
 ${emailField(model.email)}
 ${passwordField("password", "Password", "current-password")}
@@ -18,13 +18,13 @@ ${rememberBox(model.remember)}
 <input type="hidden" name="next" value="${next}">
 <button>Sign in</button>
 </form>
-<p>No account yet? <a href="/register?next=${encodeURIComponent(next)}">Register</a></p>`;
-  return page(frame, { title: "Sign in" }, body);
+<p>No account yet? <a href="${withNext("/register", next)}">Register</a></p>`;
+  return page(frame, { title: "Sign in", isNarrow: true }, body);
 }
 
 export function registerPage(frame: Frame | undefined, model: SignInModel): Html {
   const { next } = model;
-  const body = html`${problemNote(model.problem)}
+  const body = html`${problemNote(model.problem)}${replacedNote(frame)}
 <form method="post" action="/register" class="card form">
 ${emailField(model.email)}
 ${passwordField("password", "Password", "new-password")}
@@ -33,9 +33,38 @@ ${rememberBox(model.remember)}
 <button>Register</button>
 <p class="hint">Nothing is sent to the address; any will do. What you enter stays in the demo's folder on this computer.</p>
 </form>
-<p>Registered already? <a href="/login?next=${encodeURIComponent(next)}">Sign in</a></p>`;
-  return page(frame, { title: "Register" }, body);
+<p>Registered already? <a href="${withNext("/login", next)}">Sign in</a></p>`;
+  return page(frame, { title: "Register", isNarrow: true }, body);
 }
+
+/** For whoever comes to a form for signing in and is signed in. */
+export function signedInPage(
+  frame: Frame | undefined,
+  { form, next }: { form: SignInForm; next: string },
+): Html {
+  const body = html`<section class="card">
+<p>You are <strong>${frame?.email}</strong> ${frame && levelBadge(frame.level)}</p>
+<div class="actions">
+<a class="button" href="${next}">Continue</a>
+<a class="button quiet" href="${withNext(form, next)}&amp;${AS_ANOTHER}">${
+    form === "/login" ? "Sign in as somebody else" : "Register somebody else"
+  }</a>
+</div>
+</section>`;
+  return page(frame, { title: "You are signed in", isNarrow: true }, body);
+}
+
+export type SignInForm = "/login" | "/register";
+
+/** What a query has that asks for the form although somebody is signed in. */
+export const AS_ANOTHER = "another";
+
+function replacedNote(frame: Frame | undefined): Html | undefined {
+  if (frame?.email === undefined) return undefined;
+  return html`<p class="note">You are signed in as <strong>${frame.email}</strong>, until somebody else is.</p>`;
+}
+
+const withNext = (path: string, next: string): string => `${path}?next=${encodeURIComponent(next)}`;
 
 export function confirmPage(frame: Frame | undefined, model: { next: string; problem?: string }): Html {
   const body = html`${problemNote(model.problem)}
@@ -45,7 +74,7 @@ ${passwordField("password", "Password", "current-password")}
 <input type="hidden" name="next" value="${model.next}">
 <button>Confirm</button>
 </form>`;
-  return page(frame, { title: "Confirm your password" }, body);
+  return page(frame, { title: "Confirm your password", isNarrow: true }, body);
 }
 
 export function passwordPage(frame: Frame | undefined, model: { problem?: string }): Html {
@@ -56,7 +85,7 @@ ${passwordField("current", "Current password", "current-password")}
 ${passwordField("next", "New password", "new-password")}
 <button>Change password</button>
 </form>`;
-  return page(frame, { title: "Change password" }, body);
+  return page(frame, { title: "Change password", isNarrow: true }, body);
 }
 
 function emailField(email: string): Html {

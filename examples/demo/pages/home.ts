@@ -1,28 +1,24 @@
 import type { Level, Outcome } from "psession";
 import { type Html, html } from "../html.ts";
 import type { Frame } from "../visitor.ts";
-import { page, problemNote, time } from "./layout.ts";
+import { levelBadge, page, problemNote } from "./layout.ts";
+import { time } from "./time.ts";
 
 export interface HomeModel {
+  readonly now: number;
   readonly outcome: Outcome;
   readonly authenticatedAt: number | undefined;
   readonly cart: readonly string[];
   readonly problem?: string | undefined;
 }
 
-const LEVELS: Record<Level, string> = {
-  anonymous: "Not signed in",
-  remembered: "Remembered",
-  login: "Signed in",
-};
-
 export function homePage(frame: Frame | undefined, model: HomeModel): Html {
   const level = frame?.level ?? "anonymous";
   const body = html`${outcomeNote(model.outcome)}
 <div class="cards">
 <section class="card" aria-labelledby="you">
-<h2 id="you">You <span class="badge ${level}">${LEVELS[level]}</span></h2>
-${level === "anonymous" ? stranger : known(level, frame?.email, model.authenticatedAt)}
+<h2 id="you">You ${levelBadge(level)}</h2>
+${level === "anonymous" ? stranger : known(level, frame?.email, model)}
 </section>
 <section class="card" aria-labelledby="cart">
 <h2 id="cart">Your cart <span class="count">${model.cart.length}</span></h2>
@@ -35,8 +31,12 @@ ${cartList(model.cart)}
 </form>
 </section>
 </div>`;
-  return page(frame, { title: "Home", path: "/" }, body);
+  return page(frame, { title: "Home", heading: "Sessions that survive", lead, path: "/" }, body);
 }
+
+const lead = html`This is a small app that runs on psession, a session library for Node. psession keeps people signed in
+after their browser was closed, notices stolen cookies, and lists the devices somebody is signed in on.
+In the <a href="/lab">lab</a> you can move the clock, close the browser and let a thief in.`;
 
 /** Of everything that may have become of the cookies, only what a visitor should act on. */
 function outcomeNote(outcome: Outcome): Html | undefined {
@@ -52,18 +52,16 @@ function outcomeNote(outcome: Outcome): Html | undefined {
 }
 
 const stranger = html`<p>The cart works for you all the same, and comes along when you sign in.</p>
-<p class="actions"><a class="button" href="/login">Sign in</a> <a class="button quiet" href="/register">Register</a></p>
-<p class="hint">Then try the <a href="/lab">lab</a>: it moves the clock, closes the browser and lets a thief in.</p>`;
+<p class="actions"><a class="button" href="/login">Sign in</a> <a class="button quiet" href="/register">Register</a></p>`;
 
-function known(level: Level, email: string | undefined, authenticatedAt: number | undefined): Html {
-  return html`<p>You are <strong>${email}</strong>.</p>
-<p>${
+function known(level: Level, email: string | undefined, { authenticatedAt, now }: HomeModel): Html {
+  return html`<p>You are <strong>${email}</strong>. ${
     level === "remembered"
-      ? "A remember cookie brought you back. For billing you will be asked for your password."
+      ? "A remember cookie brought you back; billing will ask for your password."
       : "You proved who you are with your password."
   }</p>
-${authenticatedAt !== undefined && html`<p class="hint">Password last given: ${time(authenticatedAt)}</p>`}
-<p class="actions"><a href="/devices">Devices</a> <a href="/password">Change password</a> <a href="/billing">Billing</a></p>`;
+${authenticatedAt !== undefined && html`<p class="hint">Password last given ${time(authenticatedAt, now)}.</p>`}
+<p class="actions"><a class="button quiet" href="/devices">Devices</a> <a class="button quiet" href="/password">Change password</a></p>`;
 }
 
 function cartList(cart: readonly string[]): Html {

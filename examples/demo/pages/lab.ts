@@ -1,74 +1,117 @@
+import type { Level } from "psession";
+import { compare, type Jar, lookOf, REMEMBER_COOKIE, SESSION_COOKIE } from "../cookie-jar.ts";
 import type { LoggedEvent } from "../event-log.ts";
 import { type Html, html } from "../html.ts";
-import type { Experiment, Place } from "../lab.ts";
-import { page, time } from "./layout.ts";
+import { levelBadge, page } from "./layout.ts";
 import { stories } from "./stories.ts";
+import { exactTime, time } from "./time.ts";
 
 export interface LabModel {
   readonly now: number;
   readonly events: readonly LoggedEvent[];
-  readonly said: Experiment["said"];
+  readonly said: string | undefined;
+  readonly visitor: BrowserModel;
+  readonly thief: BrowserModel;
 }
 
-export function labPage({ now, events, said }: LabModel): Html {
-  const result = (place: Place) =>
-    html`<p class="result" role="status" data-result="${place}">${said?.place === place && said.message}</p>`;
-  const body = html`<p class="note warn"><strong>This page is part of the demo only.</strong>
-It moves the clock and copies cookies so that you can watch what psession does. Nothing like it belongs in a real app.</p>
-<noscript><p class="note">Without JavaScript the buttons work, but the events do not update by themselves and there are no ten tabs.</p></noscript>
+/** What the lab draws of a browser. */
+export interface BrowserModel {
+  readonly jar: Jar;
+  /** How it was known when it last visited; undefined where it has not since it was closed. */
+  readonly visit:
+    | { readonly level: Level; readonly email: string | undefined; readonly at: number }
+    | undefined;
+}
+
+const lead = html`A real app has no such page. Here you move the clock, close browsers and let a thief copy your cookies,
+and see what psession makes of it.`;
+
+export function labPage({ now, events, said, visitor, thief }: LabModel): Html {
+  const body = html`<noscript><p class="note">Without JavaScript the buttons work, but the page shows news only when it is loaded again, and there are no ten tabs.</p></noscript>
 <div class="lab">
-<section class="stories" aria-labelledby="stories-title">
+<section class="bench" id="bench" aria-label="Clock and browsers">
+<div class="card clock">
+<div>
+<h2>The clock of this demo</h2>
+<p class="now" id="now" data-live>${exactTime(now)}</p>
+</div>
+<div class="jumps">
+${jump("30 minutes", 30 * 60)}${jump("1 day", 86_400)}${jump("31 days", 31 * 86_400)}
+</div>
+</div>
+<p class="result" role="status" data-result>${said ?? "Results appear here."}</p>
+<div class="browsers">
+<section class="browser" aria-labelledby="visitor-title">
+<h2 id="visitor-title">Your browser</h2>
+<div class="state" id="visitor" data-live>${browserState(visitor, now)}</div>
+<div class="buttons">
+<a class="button tool" href="/" target="_blank" rel="noopener" data-visit>Visit</a>
+<button type="button" class="tool js" data-tabs>Open ten tabs</button>
+${button("/lab/close-browser", "Close browser")}
+</div>
+</section>
+<section class="browser thief" aria-labelledby="thief-title">
+<h2 id="thief-title">Thief's browser</h2>
+<div class="state" id="thief" data-live>${browserState(thief, now, visitor.jar)}</div>
+<div class="buttons">
+${button("/lab/thief/copy", "Copy cookies")}
+${button("/lab/thief/visit", "Thief visits")}
+${button("/lab/thief/close-browser", "Thief closes", "Thief closes browser")}
+</div>
+</section>
+</div>
+<ol class="tabs" data-tab-list aria-label="Answers to the ten tabs" hidden></ol>
+<p class="hint">Cookies that show the same four characters are copies of one. A browser that comes back without its session
+cookie gets a new token only when two minutes have passed since the last one: sooner, it is let in as
+<em>remembered</em>, and its cookies stay as they are (<code>accepted</code>).</p>
+</section>
+<section class="card log" aria-labelledby="events-title">
+<h2 id="events-title">Events <span class="hint">of everybody, the newest first</span></h2>
+<ol class="events" id="events" role="log" aria-relevant="additions" aria-labelledby="events-title" tabindex="0">${events.map((event) => eventItem(event, now))}</ol>
+</section>
+<section class="card stories" aria-labelledby="stories-title">
 <h2 id="stories-title">Try this</h2>
 ${stories}
 </section>
-<div class="tools">
-<section class="card" id="clock" aria-labelledby="clock-title">
-<h2 id="clock-title">The clock of this demo</h2>
-<p class="clock" data-clock>${time(now)}</p>
-<div class="actions">
-${advance("30 minutes", 30 * 60)}${advance("a day", 86_400)}${advance("31 days", 31 * 86_400)}
-</div>
-${result("clock")}
-</section>
-<section class="card" id="browser" aria-labelledby="browser-title">
-<h2 id="browser-title">Your browser</h2>
-<div class="actions">
-<a class="button" href="/" target="_blank" rel="noopener" data-visit>Visit</a>
-<button type="button" class="js" data-tabs>Open ten tabs at once</button>
-${button("/lab/close-browser", "Close the browser", "browser")}
-</div>
-${result("browser")}
-<ol class="tabs" data-tab-list aria-label="Answers to the ten tabs" hidden></ol>
-</section>
-<section class="card" id="thief" aria-labelledby="thief-title">
-<h2 id="thief-title">The thief's browser</h2>
-<div class="actions">
-${button("/lab/thief/copy", "A thief copies my cookies", "thief")}
-${button("/lab/thief/visit", "Thief visits", "thief")}
-${button("/lab/thief/close-browser", "Thief closes its browser", "thief")}
-</div>
-${result("thief")}
-</section>
-<section class="card" aria-labelledby="events-title">
-<h2 id="events-title">What psession tells</h2>
-<p class="hint">The latest 200 events of everybody, the newest first.</p>
-<ol class="events" role="log" aria-live="polite" aria-labelledby="events-title" data-events tabindex="0">${events.map(eventItem)}</ol>
-</section>
-</div>
 </div>`;
-  return page(undefined, { title: "Lab", path: "/lab", wide: true }, body);
+  return page(undefined, { title: "Lab", path: "/lab", lead, hasScript: true }, body);
 }
 
-function advance(name: string, seconds: number): Html {
-  return html`<form method="post" action="/lab/advance" data-lab="clock">
-<input type="hidden" name="seconds" value="${seconds}"><button>Jump ${name} ahead</button></form>`;
+function browserState({ jar, visit }: BrowserModel, now: number, ownerJar?: Jar): Html {
+  return html`${
+    visit === undefined
+      ? html`<p><span class="badge">Not seen yet</span></p><p class="who hint">No visit since it was opened</p>`
+      : html`<p>${levelBadge(visit.level)}</p><p class="who hint">${visit.email && html`<span class="email">${visit.email}</span>`}${time(visit.at, now)}</p>`
+  }
+<dl>
+${cookieLine("Session cookie", SESSION_COOKIE, jar, ownerJar)}
+${cookieLine("Remember cookie", REMEMBER_COOKIE, jar, ownerJar)}
+</dl>`;
 }
 
-function button(action: string, name: string, place: Place): Html {
-  return html`<form method="post" action="${action}" data-lab="${place}"><button>${name}</button></form>`;
+function cookieLine(label: string, name: string, jar: Jar, ownerJar: Jar | undefined): Html {
+  const value = jar.get(name);
+  return html`<div><dt>${label}</dt><dd>${
+    value === undefined
+      ? html`<span class="hint">none</span>`
+      : cookie(value, ownerJar && compare(value, ownerJar.get(name)))
+  }</dd></div>`;
 }
 
-/** demo.js builds the same for events that come later. */
-function eventItem({ id, type, at, text }: LoggedEvent): Html {
-  return html`<li data-id="${id}" class="event ${type}"><span class="type">${type}</span> ${time(at)}<p>${text}</p></li>`;
+function cookie(value: string, standing: string | undefined): Html {
+  const { tag, number } = lookOf(value);
+  return html`<code class="cookie">${tag}</code>${number !== undefined && html` <span>number ${number}</span>`}${standing && html` <span class="standing">${standing}</span>`}`;
+}
+
+function jump(name: string, seconds: number): Html {
+  return html`<form method="post" action="/lab/advance" data-lab>
+<input type="hidden" name="seconds" value="${seconds}"><button class="tool" aria-label="Jump ${name} ahead">+${name}</button></form>`;
+}
+
+function button(action: string, name: string, fullName = name): Html {
+  return html`<form method="post" action="${action}" data-lab><button class="tool" aria-label="${fullName}">${name}</button></form>`;
+}
+
+function eventItem({ id, type, at, text }: LoggedEvent, now: number): Html {
+  return html`<li data-id="${at}-${id}" class="event ${type}"><span class="type">${type}</span> ${time(at, now)}<p>${text}</p></li>`;
 }

@@ -1,3 +1,4 @@
+import type { Level } from "psession";
 import { type Html, html } from "../html.ts";
 import type { Frame } from "../visitor.ts";
 
@@ -10,13 +11,21 @@ const PLACES = [
 
 export interface PageHead {
   readonly title: string;
-  /** The entry of the menu that this page is. */
+  /** The headline, where it is not the title. */
+  readonly heading?: string;
+  /** What the page is for, under the headline. */
+  readonly lead?: Html;
+  /** The entry of the menu that this page is, or is under. */
   readonly path?: string;
-  readonly wide?: boolean;
+  /** For a page that is one form. */
+  readonly isNarrow?: boolean;
+  /** For the one page that a script adds to. */
+  readonly hasScript?: boolean;
 }
 
 /** The frame of every page. Without a visitor, the part about the visitor stays out. */
-export function page(frame: Frame | undefined, { title, path, wide }: PageHead, body: Html): Html {
+export function page(frame: Frame | undefined, head: PageHead, body: Html): Html {
+  const { title, heading = title, lead, path, isNarrow = false, hasScript = false } = head;
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -26,18 +35,21 @@ export function page(frame: Frame | undefined, { title, path, wide }: PageHead, 
 <title>${title} – psession demo</title>
 <link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/assets/demo.css">
-<script src="/assets/demo.js" type="module"></script>
+${hasScript && html`<script src="/assets/demo.js" type="module"></script>`}
 </head>
 <body>
 <a class="skip" href="#main">Skip to the content</a>
 <header class="top">
+<div class="top-row">
 <a class="brand" href="/"><img src="/assets/icon.svg" alt="" width="28" height="28"> psession demo</a>
 <nav aria-label="Pages"><ul>${PLACES.map(([to, name]) => place(to, name, to === path))}</ul></nav>
 ${frame && account(frame)}
+</div>
 </header>
-<main id="main"${wide && html` class="wide"`}>
+<main id="main"${isNarrow && html` class="narrow"`}>
 ${frame?.notice && html`<p class="note good" role="status">${frame.notice}</p>`}
-<h1>${title}</h1>
+<h1>${heading}</h1>
+${lead && html`<p class="lead">${lead}</p>`}
 ${body}
 </main>
 </body>
@@ -45,15 +57,19 @@ ${body}
 `;
 }
 
+const LEVELS: Record<Level, string> = {
+  anonymous: "Not signed in",
+  remembered: "Remembered",
+  login: "Signed in",
+};
+
+export function levelBadge(level: Level): Html {
+  return html`<span class="badge ${level}">${LEVELS[level]}</span>`;
+}
+
 /** What was wrong with a form, right above it. */
 export function problemNote(problem: string | undefined): Html | undefined {
   return problem === undefined ? undefined : html`<p class="note bad" role="alert">${problem}</p>`;
-}
-
-/** The demo's clock, in UTC so that it looks the same everywhere. */
-export function time(at: number): Html {
-  const iso = new Date(at).toISOString();
-  return html`<time datetime="${iso}">${iso.slice(0, 19).replace("T", " ")} UTC</time>`;
 }
 
 function place(to: string, name: string, isHere: boolean): Html {
@@ -64,10 +80,10 @@ function place(to: string, name: string, isHere: boolean): Html {
 
 function account({ level, email }: Frame): Html {
   if (level === "anonymous") {
-    return html`<div class="account"><a class="button" href="/login">Sign in</a></div>`;
+    return html`<div class="account"><a class="button quiet" href="/login">Sign in</a></div>`;
   }
   return html`<div class="account">
-<span class="who">${email}</span>
+<span class="email">${email}</span>
 <form method="post" action="/logout"><button class="quiet">Sign out</button></form>
 </div>`;
 }

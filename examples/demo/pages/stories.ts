@@ -11,7 +11,7 @@ const STORIES: readonly Story[] = [
     steps: [
       html`<a href="/register">Register</a> with “Remember me”, and add something to the cart.`,
       html`Back here, <b>Jump 30 minutes ahead</b>, then <b>Visit</b>. The event <code>confirmed</code> says that your browser surely has its cookie.`,
-      html`<b>Close the browser</b>, then <b>Visit</b>: you are still there (<code>restored</code>), the cart too, at level <em>remembered</em>.`,
+      html`<b>Close browser</b>, then <b>Visit</b>: you are still there (<code>restored</code>), the cart too, at level <em>remembered</em>.`,
       html`<a href="/billing">Billing</a> now asks for your password, as a remember cookie does not prove that it is you.`,
     ],
   },
@@ -19,7 +19,7 @@ const STORIES: readonly Story[] = [
     title: "2. Ten tabs at once",
     steps: [
       html`Signed in as in story 1: <b>Jump 30 minutes ahead</b> and <b>Visit</b>.`,
-      html`<b>Close the browser</b>, then <b>Open ten tabs at once</b>. One tab is <code>restored</code>; the others that came with it get the same cookies (<code>converged</code>).`,
+      html`<b>Close browser</b>, then <b>Open ten tabs</b>. One tab is <code>restored</code>; the others that came with it get the same cookies (<code>converged</code>).`,
       html`All ten are signed in, by one and the same handle. None is taken for a thief.`,
     ],
   },
@@ -27,10 +27,10 @@ const STORIES: readonly Story[] = [
     title: "3. A thief is found out",
     steps: [
       html`Signed in as in story 1: <b>Jump 30 minutes ahead</b> and <b>Visit</b>.`,
-      html`<b>A thief copies my cookies</b>, then <b>Thief visits</b>: signed in as you. A fresh copy is as good as the original, and nobody can tell them apart yet.`,
-      html`<b>Close the browser</b> and <b>Visit</b>: your browser gets new cookies (<code>restored</code>), the thief does not.`,
+      html`<b>Copy cookies</b>, then <b>Thief visits</b>: signed in as you. A fresh copy is as good as the original, and nobody can tell them apart yet.`,
+      html`<b>Close browser</b> and <b>Visit</b>: your browser gets new cookies (<code>restored</code>), the thief does not.`,
       html`<b>Jump 30 minutes ahead</b> and <b>Visit</b>: the new cookie is <code>confirmed</code>.`,
-      html`<b>Thief closes its browser</b>, <b>Thief visits</b>: the old cookie gives it away (<code>theft</code>). Everything of that login is ended.`,
+      html`<b>Thief closes</b>, <b>Thief visits</b>: the old cookie gives it away (<code>theft</code>). Everything of that login is ended.`,
       html`<b>Visit</b>: you are signed out too, as nobody knows which of the two was you. Your password lets you in again, the copy never.`,
     ],
   },
@@ -38,7 +38,7 @@ const STORIES: readonly Story[] = [
     title: "4. The thief was faster",
     steps: [
       html`Signed in as in story 1: <b>Jump 30 minutes ahead</b> and <b>Visit</b>.`,
-      html`<b>A thief copies my cookies</b>, <b>Thief closes its browser</b>, <b>Thief visits</b>: now the thief has the new cookies and you the old ones.`,
+      html`<b>Copy cookies</b>, <b>Thief closes</b>, <b>Thief visits</b>: now the thief has the new cookies and you the old ones.`,
       html`<b>Jump 30 minutes ahead</b>, then <b>Thief visits</b> once more.`,
       html`Open the <a href="/">home page</a>: it says that a copy of your sign-in was used and ended.`,
       html`<b>Thief visits</b>: signed out.`,
@@ -47,7 +47,7 @@ const STORIES: readonly Story[] = [
   {
     title: "5. Nobody is remembered for ever",
     steps: [
-      html`Sign in with “Remember me”, then <b>Jump a day ahead</b> and <b>Visit</b>: the session is over, but the remember cookie brings you back.`,
+      html`Sign in with “Remember me”, then <b>Jump 1 day ahead</b> and <b>Visit</b>: the session is over, but the remember cookie brings you back.`,
       html`<b>Jump 31 days ahead</b> and <b>Visit</b>: now it is <code>expired</code>, and you sign in again.`,
     ],
   },
@@ -63,7 +63,7 @@ const STORIES: readonly Story[] = [
 
 /** What to click to see psession at work. */
 export const stories: Html = html`${STORIES.map(
-  ({ title, steps }, index) => html`<details class="card"${index === 0 && html` open`}>
+  ({ title, steps }, index) => html`<details name="story"${index === 0 && html` open`}>
 <summary>${title}</summary>
 <ol>${steps.map((step) => html`<li>${step}</li>`)}</ol>
 </details>`,

@@ -1,60 +1,56 @@
-/** The extras of the lab page. Every other page works without a script. */
+/** The extras of the lab: its buttons do without leaving the page what its forms and links do. */
 
 const JSON_ONLY = { headers: { Accept: "application/json" } };
 const TABS = 10;
+const SECOND = 1000;
 
 const find = (selector) => document.querySelector(selector);
-const eventList = find("[data-events]");
-if (eventList !== null) startLab();
+const events = find("#events");
+const tabs = find("[data-tab-list]");
+let asked = 0;
 
-function startLab() {
-  for (const form of document.querySelectorAll("form[data-lab]")) form.addEventListener("submit", submit);
-  find("[data-visit]").addEventListener("click", visit);
-  find("[data-tabs]").addEventListener("click", openTabs);
-  refresh();
+for (const form of document.querySelectorAll("form[data-lab]")) form.addEventListener("submit", submit);
+find("[data-visit]").addEventListener("click", visit);
+find("[data-tabs]").addEventListener("click", openTabs);
+keepUp();
+
+function submit(event) {
+  event.preventDefault();
+  const form = event.currentTarget;
+  const body = new URLSearchParams(new FormData(form));
+  show(async () => (await readJson(form.action, { method: "POST", body })).message);
 }
 
-/** Does without leaving the page what the form would do. */
-async function submit(event) {
+function visit(event) {
   event.preventDefault();
-  const { action, dataset } = event.currentTarget;
-  const body = new URLSearchParams(new FormData(event.currentTarget));
-  await showResult(dataset.lab, async () => {
-    const answer = await readJson(fetch(action, { ...JSON_ONLY, method: "POST", body }));
-    return answer.message;
+  show(async () => describe(await readJson("/me")));
+}
+
+function openTabs() {
+  show(async () => {
+    const answers = await Promise.all(Array.from({ length: TABS }, () => readJson("/me")));
+    tabs.hidden = false;
+    tabs.replaceChildren(...answers.map(tabItem));
+    const signedIn = answers.filter(({ userId }) => userId !== null);
+    const handles = new Set(signedIn.map(({ handle }) => handle)).size;
+    return `${signedIn.length} of ${TABS} tabs are signed in, by ${handles} handle${handles === 1 ? "" : "s"}.`;
   });
 }
 
-async function visit(event) {
-  event.preventDefault();
-  await showResult("browser", async () => describe(await readJson(fetch("/me", JSON_ONLY))));
-}
-
-async function openTabs() {
-  await showResult("browser", async () => {
-    const answers = await Promise.all(Array.from({ length: TABS }, () => readJson(fetch("/me", JSON_ONLY))));
-    const list = find("[data-tab-list]");
-    list.hidden = false;
-    list.replaceChildren(...answers.map(tabItem));
-    const handles = new Set(answers.filter(({ userId }) => userId !== null).map(({ handle }) => handle));
-    const signedIn = answers.filter(({ userId }) => userId !== null).length;
-    return `${signedIn} of ${TABS} tabs are signed in, by ${handles.size} handle${handles.size === 1 ? "" : "s"}.`;
-  });
-}
-
-async function showResult(place, work) {
-  const result = find(`[data-result="${place}"]`);
+async function show(work) {
+  const result = find("[data-result]");
   result.textContent = "…";
-  if (place === "browser") find("[data-tab-list]").hidden = true;
+  tabs.hidden = true;
   try {
     result.textContent = await work();
+    await update();
   } catch (error) {
     result.textContent = error.message;
   }
 }
 
-async function readJson(fetching) {
-  const response = await fetching;
+async function readJson(path, options) {
+  const response = await fetch(path, { ...JSON_ONLY, ...options });
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.error.message);
   return answer;
@@ -66,40 +62,47 @@ function describe({ email, level, cart }) {
 }
 
 function tabItem({ level, handle }) {
-  return element("li", {}, level, " ", element("code", { title: handle }, `${handle.slice(0, 8)}…`));
-}
-
-/** Asks each second what happened; the lab's routes open no session, so asking changes nothing. */
-async function refresh() {
-  try {
-    const { now, events } = await readJson(fetch("/lab/events", JSON_ONLY));
-    find("[data-clock]").replaceChildren(timeElement(now));
-    const shown = Number(eventList.firstElementChild?.dataset.id ?? 0);
-    // A restarted server counts from one again.
-    if (events.length === 0 || events[0].id < shown) eventList.replaceChildren();
-    const isNew = ({ id }) => id > Number(eventList.firstElementChild?.dataset.id ?? 0);
-    eventList.prepend(...events.filter(isNew).map(eventItem));
-    while (eventList.children.length > events.length) eventList.lastElementChild.remove();
-  } catch {
-    // The server is gone for now: the next try will tell.
-  }
-  setTimeout(refresh, 1000);
-}
-
-function eventItem({ id, type, at, text }) {
-  const item = element("li", { className: `event ${type}` });
-  item.dataset.id = id;
-  item.append(element("span", { className: "type" }, type), " ", timeElement(at), element("p", {}, text));
+  const item = document.createElement("li");
+  const code = Object.assign(document.createElement("code"), {
+    textContent: `${handle.slice(0, 8)}…`,
+    title: handle,
+  });
+  item.append(level, " ", code);
   return item;
 }
 
-function timeElement(at) {
-  const iso = new Date(at).toISOString();
-  return element("time", { dateTime: iso }, `${iso.slice(0, 19).replace("T", " ")} UTC`);
+/** The lab's routes open no session, so asking each second changes nothing. */
+async function keepUp() {
+  // Where the server is gone for now, the next try will tell.
+  await update().catch(() => {});
+  setTimeout(keepUp, SECOND);
 }
 
-function element(name, properties, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
+/** Puts in place what a page that is loaded now would show. */
+async function update() {
+  asked += 1;
+  const mine = asked;
+  const response = await fetch("/lab");
+  const text = await response.text();
+  // Whoever asked later knows more.
+  if (!response.ok || mine !== asked) return;
+  const page = new DOMParser().parseFromString(text, "text/html");
+  for (const part of page.querySelectorAll("[data-live]")) {
+    const here = document.getElementById(part.id);
+    if (here.innerHTML !== part.innerHTML) here.replaceChildren(...part.childNodes);
+  }
+  updateEvents([...page.querySelectorAll("#events > li")]);
+}
+
+/** Only what is new comes in anew: screen readers read it out. */
+function updateEvents(items) {
+  const shown = new Map([...events.children].map((item) => [item.dataset.id, item]));
+  const fresh = items.filter(({ dataset }) => !shown.has(dataset.id));
+  events.prepend(...fresh);
+  for (const item of items) {
+    const here = shown.get(item.dataset.id);
+    if (here !== undefined) here.querySelector("time").textContent = item.querySelector("time").textContent;
+    shown.delete(item.dataset.id);
+  }
+  for (const gone of shown.values()) gone.remove();
 }

@@ -1,15 +1,22 @@
-import { type Request, type Response, Router } from "express";
+import { type Request, type RequestHandler, type Response, Router } from "express";
 import { done, prefersJson, sendPage } from "../answer.ts";
 import { mergeCarts } from "../cart.ts";
 import { showAgain } from "../errors.ts";
 import { localPath, readCheckbox, readEmail, readNewPassword, readNext, readPassword } from "../input.ts";
 import { keepLastLogin, readLastLogin } from "../last-login.ts";
-import { loginPage, registerPage, type SignInModel } from "../pages/account.ts";
+import {
+  AS_ANOTHER,
+  loginPage,
+  registerPage,
+  type SignInForm,
+  type SignInModel,
+  signedInPage,
+} from "../pages/account.ts";
 import type { Parts } from "../parts.ts";
 import { hashPassword } from "../passwords.ts";
 import { Refusal } from "../refusal.ts";
 import type { User } from "../users.ts";
-import { describeVisitor, frameOf } from "../visitor.ts";
+import { describeVisitor, frameOf, userOf } from "../visitor.ts";
 
 /** Register, sign in, sign out. */
 export function accountRoutes({ users, credentials, clock }: Parts): Router {
@@ -20,6 +27,16 @@ export function accountRoutes({ users, credentials, clock }: Parts): Router {
   const login = (request: Request, problem?: string) =>
     loginPage(frameOf(request, users), formModel(request, problem));
 
+  /** The form; for whoever is signed in, first a page that says so. */
+  const open = (form: SignInForm, page: typeof login): RequestHandler => {
+    return (request, response) => {
+      const isKnown = userOf(request, users) !== undefined && !Object.hasOwn(request.query, AS_ANOTHER);
+      const next = localPath(request.query["next"]);
+      const shown = isKnown ? signedInPage(frameOf(request, users), { form, next }) : page(request);
+      sendPage(response, shown);
+    };
+  };
+
   const signIn = async (request: Request, response: Response, user: User, remember: boolean) => {
     const { session } = request;
     // Who is signed in already keeps what they have, and gets nothing of another user's: the default of login.
@@ -28,7 +45,7 @@ export function accountRoutes({ users, credentials, clock }: Parts): Router {
     done(request, response, { data: describeVisitor(request, users), goTo: readNext(request) });
   };
 
-  router.get("/register", (request, response) => sendPage(response, register(request)));
+  router.get("/register", open("/register", register));
 
   router.post(
     "/register",
@@ -45,7 +62,7 @@ export function accountRoutes({ users, credentials, clock }: Parts): Router {
     showAgain(register),
   );
 
-  router.get("/login", (request, response) => sendPage(response, login(request)));
+  router.get("/login", open("/login", login));
 
   router.post(
     "/login",
@@ -69,7 +86,12 @@ export function accountRoutes({ users, credentials, clock }: Parts): Router {
 
 /** What was just sent, or else what the browser kept of the last login. Never a password. */
 function formModel(request: Request, problem: string | undefined): SignInModel {
-  if (problem === undefined) return { ...readLastLogin(request), next: localPath(request.query["next"]) };
+  if (problem === undefined) {
+    const last = readLastLogin(request);
+    // Somebody else is to sign in.
+    const email = request.session.isSignedIn ? "" : last.email;
+    return { ...last, email, next: localPath(request.query["next"]) };
+  }
   const { email, remember } = (request.body ?? {}) as Record<string, unknown>;
   return {
     email: typeof email === "string" ? email : "",

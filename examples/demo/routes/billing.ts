@@ -1,16 +1,21 @@
 import { type Request, type Response, Router } from "express";
 import { requireFresh, requireLogin } from "psession/express";
 import { done, prefersJson, sendPage } from "../answer.ts";
+import { findCard } from "../billing.ts";
 import { showAgain } from "../errors.ts";
-import { localPath, readNext, readPassword } from "../input.ts";
+import { localPath, readNext, readPassword, readText } from "../input.ts";
 import { confirmPage } from "../pages/account.ts";
-import { billingPage } from "../pages/billing.ts";
+import { billingPage, cardPage } from "../pages/billing.ts";
 import type { Parts } from "../parts.ts";
+import { Refusal } from "../refusal.ts";
 import { describeVisitor, frameOf, signedInUser } from "../visitor.ts";
 
-/** A page that a remember cookie does not open, and the form that does. */
-export function billingRoutes({ users, credentials }: Parts): Router {
+const CARD_LENGTH = { min: 1, max: 40 };
+
+/** Pages that a remember cookie does not open, and the form that does. */
+export function billingRoutes({ users, credentials, billing, clock }: Parts): Router {
   const router = Router();
+  const accountOf = (request: Request) => billing.accountOf(signedInUser(request, users).id, clock.now());
 
   router.get(
     "/billing",
@@ -18,9 +23,34 @@ export function billingRoutes({ users, credentials }: Parts): Router {
     requireFresh({ within: "10m", redirectTo: "/confirm?next=/billing" }),
     (request, response) => {
       const { authenticatedAt = 0 } = request.session;
-      if (prefersJson(request)) response.json({ authenticatedAt });
-      else sendPage(response, billingPage(frameOf(request, users), authenticatedAt));
+      const account = accountOf(request);
+      if (prefersJson(request)) return response.json({ authenticatedAt, ...account });
+      const model = { now: clock.now(), authenticatedAt, account };
+      return sendPage(response, billingPage(frameOf(request, users), model));
     },
+  );
+
+  // A change asks sooner than a look does: whoever finds the page open must not be able to make it.
+  router.use(
+    "/billing/card",
+    requireLogin({ redirectTo: "/login?next=/billing/card" }),
+    requireFresh({ within: "2m", redirectTo: "/confirm?next=/billing/card" }),
+  );
+  const choice = (request: Request, problem?: string) =>
+    cardPage(frameOf(request, users), { account: accountOf(request), problem });
+
+  router.get("/billing/card", (request, response) => sendPage(response, choice(request)));
+
+  router.post(
+    "/billing/card",
+    (request: Request, response: Response) => {
+      const card = findCard(readText(request, "card", CARD_LENGTH));
+      if (card === undefined) throw new Refusal(400, "invalid_input", "You have no such card.");
+      billing.payWith(signedInUser(request, users).id, card);
+      request.session.set("notice", `Your ${card.name} pays from now on.`);
+      done(request, response, { data: { card }, goTo: "/billing" });
+    },
+    showAgain(choice),
   );
 
   const signedIn = requireLogin({ redirectTo: "/login" });

@@ -10,14 +10,14 @@ import { frameOf } from "../visitor.ts";
 const NAME_LENGTH = { min: 0, max: 100 };
 
 /** Where the user is signed in, and signing out there. */
-export function deviceRoutes({ users }: Parts): Router {
+export function deviceRoutes({ users, clock }: Parts): Router {
   const router = Router();
   router.use("/devices", requireLogin({ redirectTo: "/login?next=/devices" }));
 
   router.get("/devices", async (request, response) => {
     const devices = await request.session.devices();
     if (prefersJson(request)) response.json({ devices });
-    else sendPage(response, devicesPage(frameOf(request, users), devices));
+    else sendPage(response, devicesPage(frameOf(request, users), devices, clock.now()));
   });
 
   router.post("/devices/revoke-others", async (request, response) => {

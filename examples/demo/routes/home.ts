@@ -11,13 +11,14 @@ import { describeVisitor, frameOf } from "../visitor.ts";
 const ITEM_LENGTH = { min: 1, max: 80 };
 
 /** Home, cart, and who the visitor is. The cart works for anonymous visitors too. */
-export function homeRoutes({ users }: Parts): Router {
+export function homeRoutes({ users, clock }: Parts): Router {
   const router = Router();
 
   const home = (request: Request, problem?: string) => {
     const { outcome, authenticatedAt } = request.session;
     const cart = request.session.get("cart") ?? [];
-    return homePage(frameOf(request, users), { outcome, authenticatedAt, cart, problem });
+    const model = { now: clock.now(), outcome, authenticatedAt, cart, problem };
+    return homePage(frameOf(request, users), model);
   };
 
   router.get("/", (request, response) => {

@@ -1,11 +1,11 @@
-import { type Request, type Response, Router } from "express";
+import { type Request, type RequestHandler, type Response, Router } from "express";
 import { done, prefersJson, sendPage } from "../answer.ts";
+import { type Jar, readJar, SESSION_COOKIE } from "../cookie-jar.ts";
 import { readWholeNumber } from "../input.ts";
-import { Lab, type Place } from "../lab.ts";
+import type { Lab, Visit } from "../lab.ts";
 import { labPage } from "../pages/lab.ts";
 import type { Parts } from "../parts.ts";
 import { Refusal } from "../refusal.ts";
-import { SESSION_COOKIE } from "../thief.ts";
 
 const TEN_YEARS = 10 * 366 * 86_400;
 /** Far enough for any experiment; dates stay in a form that people can read. */
@@ -15,21 +15,36 @@ const LAST_MOMENT = Date.UTC(2999, 11, 31);
  * The lab: part of the demo, never of a real app. None of its routes opens a session, so that what it shows
  * is not changed by looking.
  */
-export function labRoutes({ clock, events }: Parts): Router {
+export function labRoutes({ clock, events, users }: Parts, lab: Lab): Router {
   const router = Router();
-  const lab = new Lab();
 
-  const say = (request: Request, response: Response, place: Place, message: string, data: object = {}) => {
+  const say = (request: Request, response: Response, message: string, data: object = {}) => {
     // A script shows the message itself; a form's page is loaded anew and has to bring it along.
-    if (!prefersJson(request)) lab.beginFor(request, response).said = { place, message };
-    done(request, response, { data: { message, ...data }, goTo: `/lab#${place}` });
+    if (!prefersJson(request)) lab.beginFor(request, response).said = message;
+    done(request, response, { data: { message, ...data }, goTo: "/lab#bench" });
   };
 
+  const drawn = (jar: Jar, visit: Visit | undefined) => ({
+    jar,
+    visit: visit && {
+      level: visit.level,
+      email: visit.userId === undefined ? undefined : users.find(visit.userId)?.email,
+      at: visit.at,
+    },
+  });
+
   router.get("/lab", (request, response) => {
-    const experiment = lab.experimentOf(request);
-    const model = { now: clock.now(), events: events.latest(), said: experiment?.said };
-    if (experiment !== undefined) experiment.said = undefined;
-    sendPage(response, labPage(model));
+    const experiment = lab.beginFor(request, response);
+    const { thief, visit, thiefVisit, said } = experiment;
+    experiment.said = undefined;
+    const page = labPage({
+      now: clock.now(),
+      events: events.latest(),
+      said,
+      visitor: drawn(readJar(request.headers.cookie), visit),
+      thief: drawn(thief.jar, thiefVisit),
+    });
+    sendPage(response, page);
   });
 
   router.get("/lab/events", (_request, response) => {
@@ -42,44 +57,62 @@ export function labRoutes({ clock, events }: Parts): Router {
       throw new Refusal(400, "too_far", "The clock goes no further than the year 2999.");
     }
     clock.advance(seconds * 1000);
-    say(request, response, "clock", "The clock was moved ahead.", { now: clock.now() });
+    say(request, response, "The clock was moved ahead.", { now: clock.now() });
   });
 
   router.post("/lab/close-browser", (request, response) => {
+    lab.beginFor(request, response).visit = undefined;
     // What a browser does by itself when it closes: cookies without a lifetime go, others stay.
     response.clearCookie(SESSION_COOKIE, { path: "/" });
-    say(
-      request,
-      response,
-      "browser",
-      "Your browser was closed and opened again: the session cookie is gone.",
-    );
+    say(request, response, "Your browser was closed and opened again: the session cookie is gone.");
   });
 
   router.post("/lab/thief/copy", (request, response) => {
-    const { thief } = lab.beginFor(request, response);
-    thief.copy(request.headers.cookie);
-    say(request, response, "thief", copied(thief.loot), { cookies: thief.loot });
+    const experiment = lab.beginFor(request, response);
+    experiment.thief.copy(request.headers.cookie);
+    experiment.thiefVisit = undefined;
+    const loot = namesOf(experiment.thief.jar);
+    say(request, response, copied(loot), { cookies: loot });
   });
 
   router.post("/lab/thief/close-browser", (request, response) => {
-    const { thief } = lab.beginFor(request, response);
-    thief.closeBrowser();
-    say(request, response, "thief", left(thief.loot), { cookies: thief.loot });
+    const experiment = lab.beginFor(request, response);
+    experiment.thief.closeBrowser();
+    experiment.thiefVisit = undefined;
+    const loot = namesOf(experiment.thief.jar);
+    say(request, response, left(loot), { cookies: loot });
   });
 
   router.post("/lab/thief/visit", async (request, response) => {
-    const { thief } = lab.beginFor(request, response);
-    const me = await thief.visit(request.socket.localPort ?? 0);
+    const experiment = lab.beginFor(request, response);
+    const me = await experiment.thief.visit(request.socket.localPort ?? 0);
+    experiment.thiefVisit = { level: me.level, userId: me.userId ?? undefined, at: clock.now() };
     const signedIn = me.email !== null;
     const message = signedIn
       ? `The thief is signed in as ${me.email} (level ${me.level}).`
       : "The thief is not signed in.";
-    say(request, response, "thief", message, { signedIn, me, cookies: thief.loot });
+    say(request, response, message, { signedIn, me, cookies: namesOf(experiment.thief.jar) });
   });
 
   return router;
 }
+
+/** Notes how every visit ends, so that the lab can draw the visitor's browser. */
+export function noteVisits({ clock }: Parts, lab: Lab): RequestHandler {
+  return (request, response, next) => {
+    const { session } = request;
+    const isPage = session.isSignedIn && !prefersJson(request);
+    const experiment = isPage ? lab.beginFor(request, response) : lab.experimentOf(request);
+    if (experiment !== undefined) {
+      response.on("finish", () => {
+        experiment.visit = { level: session.level, userId: session.userId, at: clock.now() };
+      });
+    }
+    next();
+  };
+}
+
+const namesOf = (jar: Jar): readonly string[] => [...jar.keys()];
 
 function copied(names: readonly string[]): string {
   if (names.length === 0) return "You have no cookies of psession that could be copied: sign in first.";
