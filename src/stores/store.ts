@@ -18,7 +18,7 @@ export type Level = "anonymous" | "remembered" | "login";
 /** All times are epoch milliseconds. */
 export interface SessionRow {
   /**
-   * Never changes, whatever happens to the secret. A session and its remembered login share the first six
+   * Never changes, whatever happens to the secret. Ids are compared exactly, capital letters too. A session and its remembered login share the first six
    * characters, so that a store in many parts can keep them together.
    */
   readonly id: string;
@@ -141,7 +141,10 @@ export interface Touch {
   readonly lastSeenAt: number;
   /** Undefined keeps the session's own: an accepted request must not revive an idle secret. */
   readonly idleDeadline: number | undefined;
-  /** The larger of this and what is there: a sign-in may have given the row a longer life meanwhile. */
+  /**
+   * The larger of this and what is there: a sign-in may have given the row a longer life meanwhile. Of several touches of one
+   * session that are recorded together the largest counts as well.
+   */
   readonly pruneAfter: number;
   /** Counts whether or not the session is still there. */
   readonly remembered: RememberedUse | undefined;
@@ -233,7 +236,7 @@ export interface LoginEnding {
  */
 export interface Cap {
   readonly userId: UserId;
-  /** Only devices of this tag count, and end. */
+  /** Only devices of this tag count, and end: their session's, or their login's where they have none. */
   readonly tag?: string | undefined;
   /** The device that the change makes is one of them. */
   readonly most: number;
@@ -256,7 +259,7 @@ export interface SessionUpdate {
 }
 
 /**
- * Everything a request changes, performed together or not at all. What it names outside `end` and `caps` is one
+ * Everything a request changes, performed together or not at all; nothing, where it names nothing. What it names outside `end` and `caps` is one
  * session with its logins, whose ids are siblings: they begin with the same six characters.
  */
 export interface Change {
@@ -317,7 +320,7 @@ export interface Ended {
   readonly reason: RevocationReason;
 }
 
-/** Names a device, or takes its name away; by the handle of its session or login, and only if it is that user's. */
+/** Names a device, or takes its name away; by the handle of its session or login, and only if it is that user's: nobody's is none. */
 export interface Naming {
   readonly handle: string;
   readonly userId: UserId;
@@ -383,7 +386,8 @@ export interface Store {
   list(userId: UserId): Promise<readonly ListedEntry[]>;
 
   /**
-   * Deletes up to `limit` rows of each kind whose `pruneAfter` lies before `now`; says how many went. A login whose session
+   * Deletes up to `limit` rows of each kind whose `pruneAfter` lies before `now`; says how many went. A lock that still runs
+   * at `now` stays. A login whose session
    * went may get another one. A store whose rows expire by themselves has nothing to do.
    */
   prune(now: number, limit: number): Promise<PruneResult>;

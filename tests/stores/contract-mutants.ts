@@ -33,6 +33,20 @@ const FENCES = "fences grow by name, and are never below the time of the taking"
 const PAGES = "browsing gives every device once, whatever the size of pages";
 const TOGETHER = "browsing gives what lies together once as well, and no page is larger for anything else";
 const REPORT = "a store tells its clock, itself, its rows, and when they were pruned";
+const FULL = "every field comes back as the one that it was, of sessions and of logins";
+const EXACT = "ids are compared exactly, capital letters too";
+const NAMED = "an update sets every field that it names, and no other";
+const NOTHING = "a change of nothing at all is done";
+const ENDS_NOTHING = "a change that is lost ends nothing";
+const HELD = "hold lets a change through only while the login is as it was";
+const LONGER = "of two touches of a session that come together the longer life counts";
+const CONFIRMED = "what is confirmed is one login, and its session alone";
+const RUNNING = "pruning leaves a lock alone that still runs";
+const CLAIMS = "one caller per interval prunes";
+const BEFORE = "what was last used before a moment ends also where a user or a handle is named";
+const TAG_IN_REALM = "a cap of a tag counts and ends devices of its realm only";
+const WHOSE_TAG = "a device is of its session's tag, and of its login's only where it has no session";
+const EACH_ENDING = "of several endings each has its own reason, moment and time to be pruned";
 const BY_TOKEN = "a change ends another login only by a token that is or was just valid";
 const AUDIT = "an audit trail tells users apart who are alike";
 
@@ -477,6 +491,240 @@ export const storeMutants: readonly StoreMutant[] = [
     find: "const last = this.#prunedAt;",
     replace: "const last = this.#prunedAt;\n    this.#prunedAt = now;",
     noticedBy: REPORT,
+  },
+  {
+    name: "every page is the first one",
+    ...memory,
+    find: 'after === undefined || (session?.id ?? login?.id ?? "") > past(after)',
+    replace: "after !== '-'",
+    noticedBy: PAGES,
+  },
+  {
+    name: "a page begins with the last tag of the one before",
+    store: "sqlite",
+    file: "stores/browse.ts",
+    find: "return { entries, next: last };",
+    replace: "return { entries, next: byTag[0]?.[0] };",
+    noticedBy: PAGES,
+  },
+  // Fields, ids and conditions that no case had looked at.
+  {
+    name: "a new session begins with no exchanges counted",
+    ...memory,
+    find: "if (insert !== undefined) this.#putSession(insert);",
+    replace: "if (insert !== undefined) this.#putSession({ ...insert, fence: 0 });",
+    noticedBy: FULL,
+  },
+  {
+    name: "two times of a session take each other's place",
+    store: "sqlite",
+    file: "stores/sql/assemble.ts",
+    find: "createdAt: values[13],\n    beganAt: values[14],",
+    replace: "createdAt: values[14],\n    beganAt: values[13],",
+    noticedBy: FULL,
+  },
+  {
+    name: "two times of a session take each other's place",
+    store: "postgres",
+    file: "stores/sql/assemble.ts",
+    find: "createdAt: values[13],\n    beganAt: values[14],",
+    replace: "createdAt: values[14],\n    beganAt: values[13],",
+    noticedBy: FULL,
+  },
+  {
+    name: "ids are found whatever their capital letters",
+    ...sqlite,
+    find: "FROM ${this.S} s WHERE ${condition}`",
+    replace: "FROM ${this.S} s WHERE ${condition} COLLATE NOCASE`",
+    noticedBy: EXACT,
+  },
+  {
+    name: "ids are found whatever their capital letters",
+    ...memory,
+    find: "return this.#sessions.get(id);\n  }\n\n  async findRemembered",
+    replace:
+      "return this.#sessions.get(id) ?? [...this.#sessions.values()].find((row) => row.id.toLowerCase() === id.toLowerCase());\n  }\n\n  async findRemembered",
+    noticedBy: EXACT,
+  },
+  {
+    name: "an update leaves the fence where it was",
+    ...memory,
+    find: "        ...update.set,\n        version:",
+    replace: "        ...update.set,\n        fence: row.fence,\n        version:",
+    noticedBy: NAMED,
+  },
+  {
+    name: "an update never takes a tag",
+    ...sqlite,
+    find: "values.push(this.value(columnOf(table, field), set[field]));",
+    replace: 'values.push(field === "tag" ? null : this.value(columnOf(table, field), set[field]));',
+    noticedBy: NAMED,
+  },
+  {
+    name: "a change that changes nothing is lost",
+    ...memory,
+    find: "const lost = this.#check(change);",
+    replace:
+      'const lost = this.#check(change) ?? (Object.values(change).flat().length === 0 ? "missing" : undefined);',
+    noticedBy: NOTHING,
+  },
+  {
+    name: "a change that is lost ends what it was to end",
+    ...memory,
+    find: "const lost = this.#check(change);",
+    replace:
+      "const lost = this.#check(change);\n    for (const ending of change.end ?? []) this.#end(this.#entries().filter((entry) => endsDevice(ending, entry)), ending);",
+    noticedBy: ENDS_NOTHING,
+  },
+  {
+    name: "a login that is held counts a rotation",
+    ...memory,
+    find: "if (stray !== undefined) this.#changeLogin(",
+    replace:
+      "if (change.hold !== undefined) this.#changeLogin(change.hold.id, (row) => ({ ...row, generation: row.generation + 1 }));\n    if (stray !== undefined) this.#changeLogin(",
+    noticedBy: HELD,
+  },
+  {
+    name: "of two touches in a batch the later one decides how long a session lives",
+    store: "postgres",
+    file: "stores/sql/touch-queue.ts",
+    find: "pruneAfter: Math.max(first.pruneAfter, last.pruneAfter),",
+    replace: "",
+    noticedBy: LONGER,
+  },
+  {
+    name: "of two touches in a batch the first one decides how long a session lives",
+    ...memory,
+    find: "pruneAfter: Math.max(row.pruneAfter, pruneAfter),",
+    replace:
+      "pruneAfter: touches.length > 1 ? touches.at(-1)!.pruneAfter : Math.max(row.pruneAfter, pruneAfter),",
+    noticedBy: LONGER,
+  },
+  {
+    name: "what is confirmed of one login is confirmed of every session",
+    ...sqlite,
+    find: "SET ${s.confirmFrom} = NULL WHERE ${s.rememberedId} = ?`",
+    replace: "SET ${s.confirmFrom} = NULL WHERE ${s.rememberedId} >= '' OR ${s.id} = ?`",
+    noticedBy: CONFIRMED,
+  },
+  {
+    name: "a device is named for whoever is given",
+    store: "sqlite",
+    file: "stores/sql/programs/name.ts",
+    find: "statements.user(userId);",
+    replace: "",
+    noticedBy: REFUSED,
+  },
+  {
+    name: "a device is named for whoever is given",
+    store: "postgres",
+    file: "stores/sql/programs/name.ts",
+    find: "statements.user(userId);",
+    replace: "",
+    noticedBy: REFUSED,
+  },
+  {
+    name: "a device is named for whoever is given",
+    ...memory,
+    find: "assertUserId(userId, this.userIds);\n    const found = this.#ofUser(userId).find(",
+    replace: "const found = this.#ofUser(userId).find(",
+    noticedBy: REFUSED,
+  },
+  {
+    name: "the user of an update is not looked at",
+    ...memory,
+    find: "update?.set.userId, ...caps",
+    replace: "...caps",
+    noticedBy: REFUSED,
+  },
+  {
+    name: "the user of a cap is not looked at",
+    ...memory,
+    find: ", ...caps.map(({ userId }) => userId)].filter(",
+    replace: "].filter(",
+    noticedBy: REFUSED,
+  },
+  {
+    name: "an audit trail is read of whoever is given",
+    store: "memory",
+    file: "stores/memory/trail.ts",
+    find: 'if (userId !== undefined) assertUserId(userId, "any");',
+    replace: "",
+    noticedBy: REFUSED,
+  },
+  {
+    name: "pruning takes locks away that still run",
+    ...memory,
+    find: "if (lock.until < now) this.#locks.delete(name);",
+    replace: "if (lock.until > now) this.#locks.delete(name);",
+    noticedBy: RUNNING,
+  },
+  {
+    name: "pruning takes locks away that still run",
+    store: "sqlite",
+    ...keeping,
+    find: "const pruneAfter = Math.ceil(until / HOUR + 1) * HOUR;",
+    replace: "const pruneAfter = Math.floor(now / HOUR) * HOUR;",
+    noticedBy: RUNNING,
+  },
+  {
+    name: "a claim that is ahead by an interval does not block",
+    ...memory,
+    find: "last <= now + interval) return false;",
+    replace: "last < now + interval) return false;",
+    noticedBy: CLAIMS,
+  },
+  {
+    name: "when a device was last used counts for everyone only",
+    ...devices,
+    find: "(lastUsedBefore === undefined || lastUse(entry) < lastUsedBefore)",
+    replace: "(lastUsedBefore === undefined || userId !== undefined || lastUse(entry) < lastUsedBefore)",
+    noticedBy: BEFORE,
+  },
+  {
+    name: "what was last used at a moment was used before it",
+    ...devices,
+    store: "sqlite",
+    find: "lastUse(entry) < lastUsedBefore)",
+    replace: "lastUse(entry) <= lastUsedBefore)",
+    noticedBy: BEFORE,
+  },
+  {
+    name: "a cap of a tag counts other realms",
+    ...devices,
+    find: "isInRealm(entry, realm) &&\n      (tag === undefined",
+    replace: "(tag !== undefined || isInRealm(entry, realm)) &&\n      (tag === undefined",
+    noticedBy: TAG_IN_REALM,
+  },
+  {
+    name: "a device has its login's tag besides",
+    ...devices,
+    find: "session === undefined ? login?.tag : session.tag;",
+    replace: "session?.tag ?? login?.tag;",
+    noticedBy: WHOSE_TAG,
+  },
+  {
+    name: "a device has its login's tag",
+    ...devices,
+    store: "sqlite",
+    find: "session === undefined ? login?.tag : session.tag;",
+    replace: "login === undefined ? session?.tag : login.tag;",
+    noticedBy: WHOSE_TAG,
+  },
+  {
+    name: "all endings have the first one's reason",
+    ...memory,
+    find: "        ending,\n      ),\n    );",
+    replace: "        (end ?? [])[0]!,\n      ),\n    );",
+    noticedBy: EACH_ENDING,
+  },
+  {
+    name: "all endings have the first one's reason",
+    store: "sqlite",
+    ...applying,
+    find: "ended.push(...(yield* endAll(statements, targets, ending)));",
+    replace: "ended.push(...(yield* endAll(statements, targets, end[0]!)));",
+    noticedBy: EACH_ENDING,
   },
   // What the contract had not said either.
   {

@@ -1,3 +1,4 @@
+import { assertUserId } from "../../user-id.ts";
 import { type AuditEntry, type AuditQuery, type AuditTrail, earliestAuditId } from "../audit.ts";
 
 /** Audit entries in this process's memory. */
@@ -18,6 +19,7 @@ export class MemoryTrail implements AuditTrail {
   }
 
   async read({ userId, since = 0, before, limit }: AuditQuery): Promise<readonly AuditEntry[]> {
+    if (userId !== undefined) assertUserId(userId, "any");
     const from = earliestAuditId(since);
     const fits = (entry: AuditEntry) =>
       (userId === undefined || entry.userId === userId) &&

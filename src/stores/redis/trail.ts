@@ -1,3 +1,4 @@
+import { assertUserId } from "../../user-id.ts";
 import { type AuditEntry, type AuditQuery, type AuditTrail, earliestAuditId } from "../audit.ts";
 import type { UserId } from "../store.ts";
 import { damaged, numberOf, textsOf } from "./replies.ts";
@@ -52,6 +53,7 @@ export class RedisTrail implements AuditTrail {
   }
 
   async read({ userId, since, before, limit }: AuditQuery): Promise<readonly AuditEntry[]> {
+    if (userId !== undefined) assertUserId(userId, "any");
     const { keys } = this.#server;
     const key = userId === undefined ? keys.audit : keys.auditOf(encodeUser(userId));
     const from = since === undefined ? "-" : `[${earliestAuditId(since)}`;

@@ -91,7 +91,7 @@ export class TouchQueue {
   }
 }
 
-/** Two requests used one session: the later use counts, and a confirmation is never dropped. */
+/** Two requests used one session: the later use counts, the longer life, and a confirmation is never dropped. */
 function later(a: Touch, b: Touch): Touch {
   const [first, last] = a.lastSeenAt <= b.lastSeenAt ? [a, b] : [b, a];
   const remembered = last.remembered ?? first.remembered;
@@ -99,6 +99,8 @@ function later(a: Touch, b: Touch): Touch {
   return {
     ...last,
     idleDeadline: last.idleDeadline ?? first.idleDeadline,
+    // A sign-in may have come between the two, and what an earlier request gives is less than that.
+    pruneAfter: Math.max(first.pruneAfter, last.pruneAfter),
     remembered: remembered === undefined ? undefined : { ...remembered, confirm },
   };
 }

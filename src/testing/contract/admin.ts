@@ -4,6 +4,9 @@ import type { Store, UserEntry } from "../../stores/store.ts";
 import { T0 } from "../rows.ts";
 import { type Cases, done, ENDING, pick } from "./scene.ts";
 
+/** More than any case has rows, and pages that a store of many parts may leave empty. */
+const MOST_PAGES = 1000;
+
 /** Browses to the end; `between` is done after the first page. */
 async function browsed(
   { admin }: Store,
@@ -13,6 +16,7 @@ async function browsed(
   const entries: UserEntry[] = [];
   let after: string | undefined;
   let pages = 0;
+  const positions = new Set<string>();
   do {
     const page = await admin?.browse({ after, limit });
     assert.ok(page !== undefined);
@@ -23,6 +27,10 @@ async function browsed(
     );
     entries.push(...page.entries);
     after = page.next;
+    // A store that loses its place would be asked for ever.
+    assert.ok(after === undefined || !positions.has(after), "no page begins where another one did");
+    assert.ok(pages < MOST_PAGES, "browsing comes to an end");
+    if (after !== undefined) positions.add(after);
     if (pages++ === 0) await between();
   } while (after !== undefined);
   return entries;

@@ -212,6 +212,30 @@ export const caps: Cases = {
     assert.notEqual(await store.findSession(theirs.id), undefined);
   },
 
+  "a device is of its session's tag, and of its login's only where it has no session": async ({
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const device = async (ofLogin: string | undefined, ofSession: string | undefined) => {
+      const login = rememberedRow({ tag: ofLogin });
+      const row = { rememberedId: login.id, userId: ada, level: "login", tag: ofSession } as const;
+      const session = sessionRow(row);
+      await done(store.apply({ remember: login, insert: session }));
+      return session.id;
+    };
+    const kept = [await device("tv", undefined), await device("tv", "phone")];
+    const tv = await device(undefined, "tv");
+    const insert = sessionRow({ userId: ada, level: "login", tag: "tv" });
+    const result = await store.apply({
+      insert,
+      caps: [{ ...CAP, userId: ada, tag: "tv", most: 1, reason: "tag" }],
+    });
+    assert.deepEqual(result.done ? result.ended.map(({ sessionId }) => sessionId) : [], [tv]);
+    assert.deepEqual(new Set(ids(await store.list(ada))), new Set([...kept, insert.id]));
+  },
+
   "what one cap ends the next does not count": async ({ store, ada, sessionRow }) => {
     const tv = sessionRow({ userId: ada, level: "login", tag: "tv" });
     const other = sessionRow({ userId: ada, level: "login" });

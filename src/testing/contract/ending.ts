@@ -277,6 +277,34 @@ export const ending: Cases = {
     assert.equal((await store.findRemembered(next.id))?.session?.id, session.id);
   },
 
+  "of several endings each has its own reason, moment and time to be pruned": async ({
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    const logins = [1, 2, 3].map(() => rememberedRow());
+    for (const remember of logins) await done(store.apply({ remember }));
+    const end = logins.map(({ id }, index) => ({
+      login: { id },
+      reason: `reason ${index}`,
+      at: T0 + 10 + index,
+      pruneAfter: T0 + 20 + index,
+    }));
+    const result = await store.apply({ insert: sessionRow({ userId: ada, level: "login" }), end });
+    assert.deepEqual(
+      new Map(result.done ? result.ended.map((one) => [one.rememberedId, one.reason]) : []),
+      new Map(logins.map(({ id }, index) => [id, `reason ${index}`])),
+    );
+    for (const [index, { id }] of logins.entries()) {
+      const { revokedAt, revokedReason, pruneAfter } = (await store.findRemembered(id))?.login ?? {};
+      assert.deepEqual(
+        [revokedAt, revokedReason, pruneAfter],
+        [T0 + 10 + index, `reason ${index}`, T0 + 20 + index],
+      );
+    }
+  },
+
   "a handle ends a device whosever it is, where no user is named": async ({ store, ada, sessionRow }) => {
     for (const row of [sessionRow(), sessionRow({ userId: ada, level: "login" })]) {
       await done(store.apply({ insert: row }));

@@ -78,8 +78,10 @@ export const locks: Cases = {
     const row = sessionRow({ data: "0" });
     await done(store.apply({ insert: row }));
     const increment = async (from: Store, owner: string): Promise<void> => {
-      while ((await from.acquireLock(request("counter", owner, T0))) === undefined)
+      for (let tries = 0; (await from.acquireLock(request("counter", owner, T0))) === undefined; tries++) {
+        assert.ok(tries < MOST_TRIES, "a lock that was given back is to be had");
         await new Promise(setImmediate);
+      }
       const found = await from.findSession(row.id);
       const update = {
         id: row.id,
@@ -95,6 +97,8 @@ export const locks: Cases = {
 };
 
 const HOLD = 1000;
+/** Far more than eight who take turns need. */
+const MOST_TRIES = 20_000;
 
 const request = (name: string, owner: string, now: number): LockRequest => ({
   name,

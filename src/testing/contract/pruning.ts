@@ -48,6 +48,19 @@ export const pruning: Cases = {
     assert.equal((await store.findRemembered(login.id))?.session?.id, next.id);
   },
 
+  "pruning leaves a lock alone that still runs": async ({ store }) => {
+    const lock = { name: "a", owner: "first", now: T0, until: T0 + 1000 };
+    const first = await store.acquireLock(lock);
+    assert.notEqual(first, undefined);
+    for (const now of [T0 + 1, T0 + 999]) {
+      await store.prune(now, 100);
+      assert.equal(await store.acquireLock({ ...lock, owner: "second", now }), undefined, String(now - T0));
+    }
+    await store.prune(T0 + 1001, 100);
+    const second = await store.acquireLock({ ...lock, owner: "second", now: T0 + 1001, until: T0 + 2000 });
+    assert.ok(first !== undefined && second !== undefined && second > first);
+  },
+
   "one caller per interval prunes": async ({ all }) => {
     const claim = async (now: number) => {
       const claims = await Promise.all(
@@ -58,6 +71,7 @@ export const pruning: Cases = {
     assert.equal(await claim(T0), 1);
     assert.equal(await claim(T0 + 999), 0);
     assert.equal(await claim(T0 + 1000), 1);
-    assert.equal(await claim(T0 - 3000), 1, "a clock that had been ahead does not block pruning");
+    assert.equal(await claim(T0), 0, "one that is ahead by an interval blocks");
+    assert.equal(await claim(T0 - 1), 1, "a clock that had been further ahead does not block pruning");
   },
 };

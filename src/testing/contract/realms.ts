@@ -75,6 +75,41 @@ export const realms: Cases = {
     );
   },
 
+  "a cap of a tag counts and ends devices of its realm only": async ({ store, ada, sessionRow }) => {
+    const tv = (realm: string) => sessionRow({ id: idIn(realm), userId: ada, level: "login", tag: "tv" });
+    const [ours, theirs, next] = [tv("AAAA"), tv("BBBB"), tv("AAAA")];
+    for (const insert of [ours, theirs]) await done(store.apply({ insert }));
+    const cap = {
+      userId: ada,
+      tag: "tv",
+      most: 1,
+      realm: "AAAA",
+      reason: "tag",
+      at: T0,
+      pruneAfter: T0 + 20,
+    };
+    const result = await store.apply({ insert: next, caps: [{ ...cap, overflow: "endOldest" }] });
+    assert.deepEqual(handlesOf(result.done ? result.ended : []), new Set([ours.id]));
+    assert.deepEqual(new Set(ids(await store.list(ada))), new Set([theirs.id, next.id]));
+  },
+
+  "what was last used before a moment ends also where a user or a handle is named": async ({
+    store,
+    ada,
+    bob,
+    sessionRow,
+  }) => {
+    const before = T0 + 50;
+    const at = (lastSeenAt: number, userId = ada) => sessionRow({ userId, level: "login", lastSeenAt });
+    const [old, atIt, later, theirs] = [at(before - 1), at(before), at(before + 1), at(before - 1, bob)];
+    for (const insert of [old, atIt, later, theirs]) await done(store.apply({ insert }));
+    const selector = { lastUsedBefore: before, ...ENDING };
+    for (const { id } of [atIt, later]) assert.deepEqual(await store.end({ handle: id, ...selector }), []);
+    assert.deepEqual(handlesOf(await store.end({ userId: ada, ...selector })), new Set([old.id]));
+    assert.deepEqual(new Set(ids(await store.list(ada))), new Set([atIt.id, later.id]));
+    assert.deepEqual(handlesOf(await store.end({ handle: theirs.id, ...selector })), new Set([theirs.id]));
+  },
+
   "what was last used before a moment ends, and what either row saw later does not": async ({
     store,
     ada,

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { newId } from "../../secrets.ts";
+import { listed } from "../../stores/devices.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
-import { type Cases, done } from "./scene.ts";
+import { type Cases, done, ENDING, fullRows } from "./scene.ts";
 
 export const rows: Cases = {
   "a missing row is undefined, not an error": async ({ store, bob }) => {
@@ -32,6 +33,28 @@ export const rows: Cases = {
     const session = sessionRow({ rememberedId: login.id, userId: ada, level: "remembered" });
     await done(store.apply({ remember: login, insert: session }));
     assert.deepEqual(plain(await store.findRemembered(login.id)), plain({ login, session }));
+  },
+
+  "every field comes back as the one that it was, of sessions and of logins": async ({ store, ada }) => {
+    const { login, session } = fullRows(ada);
+    await done(store.apply({ remember: login, insert: session }));
+    assert.deepEqual(plain(await store.findSession(session.id)), plain(session));
+    assert.deepEqual(plain(await store.findRemembered(login.id)), plain({ login, session }));
+    assert.deepEqual(plain(await store.list(ada)), plain([listed({ login, session })]));
+  },
+
+  "ids are compared exactly, capital letters too": async ({ store, ada, sessionRow, rememberedRow }) => {
+    const id = `${newId().slice(0, 6)}abcDEFghiJKLmnoP`;
+    const other = id.slice(0, 6) + id.slice(6).toLowerCase();
+    const row = sessionRow({ id, userId: ada, level: "login" });
+    await done(store.apply({ insert: row }));
+    assert.equal(await store.findSession(other), undefined);
+    assert.deepEqual(await store.end({ handle: other, ...ENDING }), []);
+    assert.equal(await store.nameDevice({ handle: other, userId: ada, name: "TV" }), false);
+    await done(store.apply({ insert: { ...row, id: other, data: '{"other":1}' } }));
+    assert.equal((await store.findSession(id))?.data, row.data);
+    await done(store.apply({ remember: rememberedRow({ id: id.slice(0, -1) }) }));
+    assert.equal(await store.findRemembered(id.slice(0, -1).toLowerCase()), undefined);
   },
 
   "a login without a session row is found all the same": async ({ store, rememberedRow }) => {

@@ -47,6 +47,56 @@ export function sceneOf(store: Store, others: readonly Store[], expires: boolean
   };
 }
 
+/** A device with a value of its own in every field that it may have. */
+export function fullRows(userId: UserId): { login: RememberedRow; session: SessionRow } {
+  let at = T0;
+  const next = () => ++at;
+  const login: RememberedRow = {
+    ...rememberedRow({ userId }),
+    token: digestOf("full token"),
+    previous: digestOf("full previous"),
+    superseded: digestOf("full superseded"),
+    supersededAt: next(),
+    salt: digestOf("full salt").slice(0, 16),
+    keyId: "full key",
+    generation: 11,
+    rotatedAt: next(),
+    confirmedAt: next(),
+    strays: 2,
+    createdAt: next(),
+    lastUsedAt: next(),
+    idleDeadline: next(),
+    absoluteDeadline: next(),
+    name: "login's name",
+    tag: "login's tag",
+    pruneAfter: next(),
+  };
+  const session: SessionRow = {
+    ...sessionRow({ rememberedId: login.id, userId }),
+    secret: digestOf("full secret"),
+    secretAt: next(),
+    previousSecret: digestOf("full previous secret"),
+    retiredSecret: digestOf("full retired secret"),
+    fence: 7,
+    level: "login",
+    authenticatedAt: next(),
+    confirmFrom: next(),
+    data: '{"full":true}',
+    version: 5,
+    createdAt: next(),
+    beganAt: next(),
+    lastSeenAt: next(),
+    idleDeadline: next(),
+    absoluteDeadline: next(),
+    userAgent: "full agent",
+    address: "2001:db8::7",
+    name: "session's name",
+    tag: "session's tag",
+    pruneAfter: next(),
+  };
+  return { login, session };
+}
+
 export const ENDING = { reason: "revoked", at: T0 + 10, pruneAfter: T0 + 20 } as const;
 
 export async function done(result: Promise<ChangeResult>): Promise<void> {

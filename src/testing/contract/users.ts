@@ -124,6 +124,8 @@ export const users: Cases = {
     sessionRow,
     rememberedRow,
   }) => {
+    const named = sessionRow();
+    await done(store.apply({ insert: named }));
     for (const userId of FOREIGN[store.userIds]) {
       const row = sessionRow({ userId, level: "login" });
       const refused = { code: "invalid_user_id" };
@@ -131,8 +133,18 @@ export const users: Cases = {
       await assert.rejects(store.apply({ remember: rememberedRow({ userId }) }), refused);
       await assert.rejects(store.list(userId), refused);
       await assert.rejects(store.end({ userId, ...ENDING }), refused);
+      await assert.rejects(store.nameDevice({ handle: named.id, userId, name: "theirs" }), refused);
+      const set = { userId, level: "login" as const };
+      await assert.rejects(store.apply({ update: { id: named.id, version: 1, set } }), refused);
+      const cap = { userId, most: 5, overflow: "refuse", reason: "cap", at: T0, pruneAfter: T0 } as const;
+      await assert.rejects(store.apply({ insert: sessionRow(), caps: [cap] }), refused);
+      if (store.audit !== undefined) await assert.rejects(store.audit.read({ userId, limit: 1 }), refused);
       assert.equal(await store.findSession(row.id), undefined);
     }
+    // Somebody who is left out is no user, and least of all nobody.
+    const nobody = { handle: named.id, userId: undefined as never, name: "theirs" };
+    await assert.rejects(store.nameDevice(nobody), { code: "invalid_user_id" });
+    assert.deepEqual(plain(await store.findSession(named.id)), plain(named));
   },
 
   "a list has sessions with their logins, and logins whose session was lost": async ({

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { newId, newSiblingId } from "../../secrets.ts";
 import type { RememberedRow } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
-import { type Cases, done, ENDING, lost, rotation } from "./scene.ts";
+import { type Cases, done, ENDING, fullRows, lost, rotation } from "./scene.ts";
 
 export const writes: Cases = {
   "an insert never replaces": async ({ store, sessionRow }) => {
@@ -77,6 +77,43 @@ export const writes: Cases = {
     assert.equal((await store.findSession(row.id))?.previousSecret, undefined);
   },
 
+  "an update sets every field that it names, and no other": async ({ store, ada, sessionRow }) => {
+    const row = sessionRow();
+    await done(store.apply({ insert: row }));
+    const { session } = fullRows(ada);
+    const { id: _, version: _version, createdAt: _createdAt, rememberedId: _login, ...set } = session;
+    await done(store.apply({ update: { id: row.id, version: 1, set } }));
+    const expected = { ...row, ...set, version: 2 };
+    assert.deepEqual(plain(await store.findSession(row.id)), plain(expected));
+    const one = { id: row.id, version: 2, set: { address: undefined } };
+    await done(store.apply({ update: one }));
+    assert.deepEqual(
+      plain(await store.findSession(row.id)),
+      plain({ ...expected, address: undefined, version: 3 }),
+    );
+  },
+
+  "a change of nothing at all is done": async ({ store }) => {
+    for (const nothing of [{}, { end: [] }, { caps: [] }, { end: [], caps: [] }])
+      assert.deepEqual(await store.apply(nothing), { done: true, ended: [] });
+    await store.touch([]);
+  },
+
+  "a change that is lost ends nothing": async ({ store, ada, sessionRow, rememberedRow }) => {
+    const login = rememberedRow();
+    const other = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
+    const row = sessionRow({ userId: ada, level: "login" });
+    await done(store.apply({ remember: login, insert: other }));
+    await done(store.apply({ insert: row }));
+    const before = plain(await store.findRemembered(login.id));
+    const end = [{ session: { id: other.id, userId: ada }, login: { id: login.id }, ...ENDING }];
+    const set = { data: '{"lost":1}' };
+    await lost("stale", store.apply({ update: { id: row.id, version: 9, set }, end }));
+    await lost("missing", store.apply({ update: { id: newId(), version: 1, set }, end }));
+    await lost("exists", store.apply({ insert: row, end }));
+    assert.deepEqual(plain(await store.findRemembered(login.id)), before);
+  },
+
   "an update never brings a row back": async ({ store, sessionRow }) => {
     const row = sessionRow();
     await lost("missing", store.apply({ update: { id: row.id, version: 1, set: { data: '{"back":1}' } } }));
@@ -134,6 +171,11 @@ export const writes: Cases = {
       store.apply({ hold: { ...hold, generation: 1 }, insert: sessionRow({ id: newSiblingId(login.id) }) }),
     );
     await done(store.apply({ hold, insert: sessionRow({ rememberedId: login.id }) }));
+    assert.deepEqual(
+      plain((await store.findRemembered(login.id))?.login),
+      plain(login),
+      "nothing in it changes",
+    );
     await store.end({ handle: login.id, ...ENDING });
     const late = sessionRow({ rememberedId: login.id });
     await lost("rotation", store.apply({ hold, insert: late }));
@@ -198,6 +240,36 @@ export const writes: Cases = {
         [T0 + 2, T0 + 12, T0 + 22],
       ],
     );
+  },
+
+  "of two touches of a session that come together the longer life counts": async ({
+    store,
+    ada,
+    sessionRow,
+    rememberedRow,
+  }) => {
+    for (const order of ["as they came", "the other way round"]) {
+      const login = rememberedRow();
+      const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login", pruneAfter: T0 + 1 });
+      await done(store.apply({ remember: login, insert: session }));
+      const touch = (lastSeenAt: number, pruneAfter: number) => ({
+        sessionId: session.id,
+        lastSeenAt,
+        idleDeadline: undefined,
+        pruneAfter,
+        remembered: {
+          id: login.id,
+          ...{ lastUsedAt: lastSeenAt, idleDeadline: T0 + 70, pruneAfter: T0 + 80, confirm: undefined },
+        },
+      });
+      const touches = [touch(T0 + 5, T0 + 900), touch(T0 + 6, T0 + 100)];
+      if (order === "as they came") await store.touch(touches);
+      else await Promise.all(touches.toReversed().map((one) => store.touch([one])));
+      const found = await store.findRemembered(login.id);
+      assert.equal(found?.session?.pruneAfter, T0 + 900, order);
+      assert.equal(found?.session?.idleDeadline, session.idleDeadline, order);
+      if (order === "as they came") assert.equal(found?.session?.lastSeenAt, T0 + 6);
+    }
   },
 
   "a touch leaves a tombstone alone, and uses a login whose session is gone": async ({
@@ -274,6 +346,23 @@ export const writes: Cases = {
     assert.deepEqual(await attempt(2, "token", T0 + 2), [undefined, T0]);
     assert.deepEqual(await attempt(3, "token", T0 + 3), [T0 + 3, undefined]);
     assert.deepEqual(await attempt(3, "token", T0 + 4), [T0 + 3, undefined]);
+  },
+
+  "what is confirmed is one login, and its session alone": async ({ store, sessionRow, rememberedRow }) => {
+    const devices = [1, 2].map(() => {
+      const login = rememberedRow();
+      return { login, session: sessionRow({ rememberedId: login.id, confirmFrom: T0 + 5 }) };
+    });
+    for (const { login, session } of devices) await done(store.apply({ remember: login, insert: session }));
+    const [first, second] = devices;
+    const confirm = { generation: 0, token: digestOf("token"), at: T0 + 6 };
+    const times = { lastUsedAt: T0 + 6, idleDeadline: T0 + 70, pruneAfter: T0 + 80 };
+    const remembered = { id: first?.login.id ?? "", ...times, confirm };
+    const seen = { lastSeenAt: T0 + 6, idleDeadline: undefined, pruneAfter: T0 + 7, remembered };
+    await store.touch([{ sessionId: first?.session.id ?? "", ...seen }]);
+    const found = await store.findRemembered(first?.login.id ?? "");
+    assert.deepEqual([found?.login.confirmedAt, found?.session?.confirmFrom], [T0 + 6, undefined]);
+    assert.deepEqual(plain(await store.findRemembered(second?.login.id ?? "")), plain(second));
   },
 
   "a save can confirm as well": async ({ store, sessionRow, rememberedRow }) => {

@@ -5,6 +5,8 @@ import { isOf, ofHandle } from "./end.ts";
 
 /** What was found is what counts: a database may not count a row that had this name already. */
 export function* nameProgram(statements: Statements, { handle, userId, name }: Naming): Program<boolean> {
+  // Before anything is compared: to take a wrong id for nobody's would be to name anonymous sessions.
+  statements.user(userId);
   const entries = (yield* ofHandle(statements, handle)).filter(isOf(userId));
   for (const { session, login } of entries) {
     if (login !== undefined) yield statements.nameLogin(login.id, name);
