@@ -5,12 +5,13 @@ import { runInRequest } from "../../request/context.ts";
 import type { Settlement } from "../../request/exchange.ts";
 import { warn } from "../../warnings.ts";
 import { momentOf } from "../node/arrivals.ts";
+import { canHold } from "../node/held.ts";
 import { settleBeforeHead } from "../node/response.ts";
 import { AppStoreKeeper } from "./app-store-keeper.ts";
 import type { Keeper } from "./keeper.ts";
 import { isPsessionStore, resolveSessionOptions, type SessionOptions, type Settings } from "./options.ts";
 import { PsessionKeeper } from "./psession-keeper.ts";
-import { isResponse, pathOf, type SessionRequest } from "./request.ts";
+import { pathOf, type SessionRequest } from "./request.ts";
 import { MemoryStore } from "./store.ts";
 import { beginVisit, type Visit } from "./visit.ts";
 import { beginWatching, sessionIn, unwatch, wasLookedAt, watch } from "./watch.ts";
@@ -63,9 +64,7 @@ type Hold = (settle: (canSetCookies: boolean) => ReturnType<Visit["commit"]>, fa
 
 /** Who holds a response back, by what it is; undefined where nobody can. */
 function holderOf(request: SessionRequest, response: ServerResponse): Hold | undefined {
-  // What a handshake has for a response is read at once, and never answered.
-  const isHandshake = (request as { upgrade?: unknown }).upgrade === true;
-  if (isHandshake || !isResponse(response)) return undefined;
+  if (!canHold(request, response)) return undefined;
   return (settle, fail) => settleBeforeHead(response, settle, fail);
 }
 

@@ -22,5 +22,7 @@ export function visibleHost({ hostname, headers }: ProxiedRequest): string {
 /** Whether Express believes whoever holds the connection. */
 export function trustsProxy({ app, socket }: ProxiedRequest): boolean {
   const trusts = app?.get?.("trust proxy fn");
-  return typeof trusts === "function" && trusts(socket.remoteAddress, 0) === true;
+  return (
+    typeof trusts === "function" && trusts((socket as typeof socket | undefined)?.remoteAddress, 0) === true
+  );
 }

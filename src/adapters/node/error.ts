@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { PsessionError } from "../../errors.ts";
 import { apologyFor, headersOfError } from "../../http/apology.ts";
-import { hasStatusMessage, type NodeResponse } from "./response.ts";
+import { hasStatusMessage, headersIn, type NodeResponse } from "./response.ts";
 
 const DESCRIBES_CONTENT = /^(content-(?!security)|transfer-encoding$|etag$|last-modified$|location$)/;
 
@@ -10,7 +10,8 @@ export function answerError(target: NodeResponse, error: unknown): void {
   const response = target as ServerResponse;
   const status = error instanceof PsessionError ? error.status : 500;
   // Lengths and encodings of the handler's answer would cut or garble this one.
-  for (const name of response.getHeaderNames()) if (DESCRIBES_CONTENT.test(name)) response.removeHeader(name);
+  for (const name of Object.keys(headersIn(response)))
+    if (DESCRIBES_CONTENT.test(name)) response.removeHeader?.(name);
   response.statusCode = status;
   if (hasStatusMessage(response)) response.statusMessage = "";
   response.setHeader("Content-Type", "text/plain; charset=utf-8");

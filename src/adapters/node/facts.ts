@@ -22,7 +22,9 @@ export type KnownFacts = Partial<Pick<RequestFacts, "secure" | "address" | "canS
   Pick<Transport, "origin" | "trustsProxy">;
 
 export function nodeFacts(request: NodeRequest, trustProxy: boolean, known: KnownFacts = {}): RequestFacts {
-  const { headers, socket, method } = request;
+  const { headers, method } = request;
+  // A request that came by no connection has none.
+  const socket = request.socket as IncomingMessage["socket"] | undefined;
   return factsOf((name) => headers[name], {
     method,
     secure: known.secure ?? isSecure(request, trustProxy),
@@ -30,7 +32,7 @@ export function nodeFacts(request: NodeRequest, trustProxy: boolean, known: Know
     address:
       "address" in known
         ? known.address
-        : (forwarded(request, "x-forwarded-for", trustProxy) ?? socket.remoteAddress),
+        : (forwarded(request, "x-forwarded-for", trustProxy) ?? socket?.remoteAddress),
     canSetCookies: known.canSetCookies ?? true,
     request: momentOf(request),
     arrivedAt: known.arrivedAt,
@@ -46,7 +48,7 @@ export const visibleOrigin = (request: NodeRequest, trustProxy: boolean): string
 function isSecure(request: NodeRequest, trustProxy: boolean): boolean {
   const proto = forwarded(request, "x-forwarded-proto", trustProxy);
   return proto === undefined
-    ? (request.socket as Partial<TLSSocket>).encrypted === true
+    ? (request.socket as Partial<TLSSocket> | undefined)?.encrypted === true
     : isSecureScheme(proto);
 }
 

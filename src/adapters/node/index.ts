@@ -9,6 +9,7 @@ import { warn } from "../../warnings.ts";
 import { arrivedAt, isServed, momentOf } from "./arrivals.ts";
 import { answerError } from "./error.ts";
 import { type NodeOptions, type NodeRequest, nodeFacts } from "./facts.ts";
+import { canHold } from "./held.ts";
 import { type OpenOptions, openHeld } from "./open.ts";
 import type { NodeResponse } from "./response.ts";
 
@@ -61,13 +62,16 @@ export function withSession<
       await runInRequest(momentOf(request), () => handler(request, response, session));
     } catch (error) {
       // An answer that was given stands, whatever the handler did afterwards.
-      if (response.writableEnded) warnOf(error);
-      else if (response.headersSent) response.destroy();
+      if (response.writableEnded || !canHold(request, response)) warnOf(error);
+      else if (response.headersSent) response.destroy?.();
       else answerError(response, error);
     }
   };
 }
 
 function warnOf(error: unknown): void {
-  warn("PSESSION_HANDLER", `A handler failed after it had answered: ${reasonOf(error)}`);
+  warn(
+    "PSESSION_HANDLER",
+    `A handler failed after it had answered, or where there is nobody to answer: ${reasonOf(error)}`,
+  );
 }

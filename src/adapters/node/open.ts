@@ -3,6 +3,7 @@ import type { Session } from "../../session.ts";
 import { arrivedAt } from "./arrivals.ts";
 import { answerError } from "./error.ts";
 import { type KnownFacts, type NodeOptions, type NodeRequest, nodeFacts } from "./facts.ts";
+import { canHold } from "./held.ts";
 import { type NodeResponse, settleBeforeHead } from "./response.ts";
 
 export interface OpenOptions extends NodeOptions {
@@ -12,20 +13,26 @@ export interface OpenOptions extends NodeOptions {
   facts?: Omit<KnownFacts, "canSetCookies" | "arrivedAt">;
 }
 
-/** The visitor's session, with the response held back; for those who run the handler in its request themselves. */
+/** The visitor's session, with the response held back where there is one; for those who run the handler in its request themselves. */
 export async function openHeld<Data extends object>(
   psession: Psession<Data>,
   request: NodeRequest,
   response: NodeResponse,
   options: OpenOptions,
 ): Promise<Session<Data>> {
+  const isHeld = canHold(request, response);
   const known = {
     ...options.facts,
-    canSetCookies: !response.headersSent,
+    canSetCookies: isHeld && !response.headersSent,
     arrivedAt: arrivedAt(psession, request),
   };
   const exchange = psession.exchange(nodeFacts(request, options.trustProxy ?? false, known));
   const session = await exchange.open();
+  if (!isHeld) {
+    // There will be no response to wait for: changes are saved as they are made.
+    await exchange.commit({ canSetCookies: false, savesLate: true });
+    return session;
+  }
   settleBeforeHead(
     response,
     (canSetCookies) => exchange.commit({ canSetCookies }),

@@ -548,9 +548,14 @@ function flag(
   };
 }
 
-/** What only looks like a response, as virtual requests have it, has no list of its headers, or no way to add to one. */
-const headersIn = (response: Partial<ServerResponse>): OutgoingHttpHeaders => response.getHeaders?.() ?? {};
+/** What only looks like a response, as virtual requests have it, may have no list of its headers. */
+export function headersIn(response: Partial<ServerResponse>): OutgoingHttpHeaders {
+  if (response.getHeaders !== undefined) return response.getHeaders();
+  const names = response.getHeaderNames?.() ?? [];
+  return Object.fromEntries(names.map((name) => [name, response.getHeader?.(name)]));
+}
 
+/** Where there is no way to add to a list, it is set anew. */
 function addCookies(response: ServerResponse, lines: readonly string[]): void {
   if (typeof response.appendHeader === "function")
     return void Reflect.apply(behindOurs(response, "appendHeader"), response, ["Set-Cookie", lines]);
