@@ -60,6 +60,53 @@ for (const backend of sqlBackends) {
       expect((await store.list("cyd")).map(({ session: kept }) => kept?.id)).toEqual([insert.id]);
     });
 
+    test("a time that no number holds keeps nobody else from being read, listed and ended", async () => {
+      const rows = [1, 2, 3].map(() => sessionRow({ userId: "eve", level: "login" }));
+      for (const insert of rows) await store.apply({ insert });
+      const lonely = rememberedRow({ userId: "eve" });
+      await store.apply({ remember: lonely });
+      const [bad, ...others] = rows;
+      const large = "9007199254740993";
+      await place.sql(
+        `UPDATE psession_sessions SET last_seen_at = ${large}, idle_deadline = ${large} WHERE id = '${bad?.id}'`,
+      );
+      await place.sql(`UPDATE psession_logins SET last_used_at = ${large} WHERE id = '${lonely.id}'`);
+      const unread = { code: "store_misread", message: expect.stringContaining("last_seen_at") };
+      const [first, ...found] = await Promise.allSettled(rows.map(({ id }) => store.findSession(id)));
+      expect(first).toMatchObject({ status: "rejected", reason: unread });
+      expect(found).toMatchObject(others.map(({ id }) => ({ status: "fulfilled", value: { id } })));
+      await expect(store.findRemembered(lonely.id)).rejects.toMatchObject({ code: "store_misread" });
+      const listed = await store.list("eve");
+      expect(listed.length).toBe(4);
+      expect(listed.find(({ session }) => session?.id === bad?.id)?.session).toMatchObject({
+        lastSeenAt: 0,
+        absoluteDeadline: bad?.absoluteDeadline,
+      });
+      expect((await store.admin?.browse({ limit: 100 }))?.entries.length).toBeGreaterThanOrEqual(4);
+      const insert = sessionRow({ userId: "eve", level: "login" });
+      const cap = { userId: "eve", most: 4, overflow: "endOldest", ...ending } as const;
+      const capped = await store.apply({ insert, caps: [cap] });
+      expect(capped).toMatchObject({ done: true, ended: [expect.anything()] });
+      expect((await store.end({ userId: "eve", ...ending })).length).toBe(4);
+      expect(await store.list("eve")).toEqual([]);
+    });
+
+    test("a time or a user that no number holds keeps nobody from browsing and from ending everyone", async () => {
+      const owner = backend.dialect === "sqlite" && !backend.name.startsWith("kysely");
+      const rows = [1, 2].map(() => sessionRow({ userId: "fay", level: "login" }));
+      for (const insert of rows) await store.apply({ insert });
+      const set = `last_seen_at = 9007199254740993${owner ? ", user_id = 9007199254740993" : ""}`;
+      await place.sql(`UPDATE psession_sessions SET ${set} WHERE id = '${rows[0]?.id}'`);
+      const browsed = (await store.admin?.browse({ limit: 100 }))?.entries ?? [];
+      const [bad] = browsed.filter(({ session }) => session?.id === rows[0]?.id);
+      expect(bad?.session).toMatchObject({ userId: owner ? undefined : "fay", lastSeenAt: 0 });
+      const ended = await store.end({ everyone: true, ...ending });
+      expect(ended.map(({ sessionId }) => sessionId)).toEqual(
+        expect.arrayContaining(rows.map(({ id }) => id)),
+      );
+      expect((await store.admin?.browse({ limit: 100 }))?.entries).toEqual([]);
+    });
+
     test("everybody is ended and browsed with it", async () => {
       await damaged("dan");
       expect((await store.admin?.browse({ limit: 100 }))?.entries.length).toBeGreaterThan(2);

@@ -89,7 +89,8 @@ function kindOf(value: unknown): string {
   if (typeof value === "string") return `text of length ${value.length}`;
   if (value instanceof Uint8Array || value instanceof ArrayBuffer)
     return `bytes of length ${value.byteLength}`;
-  if (typeof value === "number") return "a number that is not whole, or too large";
+  if (typeof value === "number" || typeof value === "bigint")
+    return "a number that is not whole, or too large";
   return Array.isArray(value) ? "a list" : `a value of the type ${typeof value}`;
 }
 

@@ -26,6 +26,8 @@ export interface Selection<Row> {
   readonly read: (raw: RawRow) => Row | undefined;
   /** The same of a row that is damaged: secrets of any length, or none. */
   readonly readDamaged: (raw: RawRow) => Row | undefined;
+  /** The same where it does not matter whose the row is: that may be damaged as well. */
+  readonly readAnybodys: (raw: RawRow) => Row | undefined;
 }
 
 /** One column of a driver's row. */
@@ -36,6 +38,7 @@ interface Reader {
   readonly key: string | number;
   /** As the table calls it, for messages. */
   readonly column: string;
+  readonly field: string;
   readonly check: Check;
   readonly nullable: boolean;
 }
@@ -96,6 +99,7 @@ export class Reading {
       list: this.#list(columns, alias),
       read: joined(reader(columns.length, assemble, readers)),
       readDamaged: joined(reader(columns.length, assemble, readers.map(loosely))),
+      readAnybodys: joined(reader(columns.length, assemble, readers.map(loosely).map(anybodys))),
     };
   }
 
@@ -131,6 +135,7 @@ export class Reading {
       list: `${packed(parts)} AS ${this.#dialect.quote(pack)}, ${this.#list(beside, alias)}`,
       read: joined(packedReaders, readers),
       readDamaged: joined(packedReaders.map(loosely), readers.map(loosely)),
+      readAnybodys: joined(packedReaders.map(loosely), readers.map(loosely).map(anybodys)),
     };
   }
 
@@ -151,6 +156,7 @@ export class Reading {
       place: all.indexOf(column),
       key: keyOf(column, index),
       column: column.column,
+      field: column.field,
       check: checkOf(column),
       nullable: column.nullable,
     }));
@@ -211,12 +217,37 @@ const LOOSE: ReadonlyMap<Check, Check> = new Map<Check, Check>([
   [digestOfHex, bytesOfHex],
 ]);
 
-/** What there is of a row decides who may be ended, not who somebody is. */
+/** The last moment of a `Date`. */
+const LAST = 8.64e15;
+
+/**
+ * What there is of a row decides who may be ended, not who somebody is. A number that cannot be read is 0, and a deadline the
+ * last moment there is, or nobody would be shown the device. Whose a row is must be read, or it would be nobody's.
+ */
 const loosely = (reader: Reader): Reader => ({
   ...reader,
-  check: LOOSE.get(reader.check) ?? reader.check,
+  check: LOOSE.get(reader.check) ?? (isOfNumbers(reader) ? unlessUnreadable(reader) : reader.check),
   nullable: true,
 });
+
+const isOfNumbers = ({ field, check }: Reader): boolean =>
+  field !== "userId" && check !== asText && check !== asDigest && check !== asBytes;
+
+const unlessUnreadable = ({ check, field }: Reader): Check =>
+  orElse(check, field.endsWith("Deadline") ? LAST : 0);
+
+const anybodys = (reader: Reader): Reader =>
+  reader.field === "userId" ? { ...reader, check: orElse(reader.check, undefined) } : reader;
+
+export const orElse =
+  <T, Otherwise>(check: Check<T>, otherwise: Otherwise): Check<T | Otherwise> =>
+  (value, column) => {
+    try {
+      return check(value, column);
+    } catch {
+      return otherwise;
+    }
+  };
 
 function reader<Row>(
   length: number,

@@ -18,7 +18,7 @@ import { assembleEntry, assembleListed, assembleLogin, assembleSession } from ".
 import { type Dialect, qualified, roundedUp } from "./dialect.ts";
 import { isMark } from "./marks.ts";
 import { PRUNE } from "./programs/keep-house.ts";
-import { Reading, type Selection } from "./reading.ts";
+import { orElse, Reading, type Selection } from "./reading.ts";
 import { type Column, columnOf, type Schema, type Table } from "./schema.ts";
 import type { RawRow, SqlValue, Statement } from "./statement.ts";
 
@@ -52,6 +52,7 @@ export class Statements {
   /** For those who list sessions and end them: one row that is damaged must not keep its user's others alive. */
   readonly readDamaged: (raw: RawRow) => SessionRow | undefined;
   readonly #readDamagedLogin: (raw: RawRow) => RememberedRow | undefined;
+  readonly #anybodys: Pick<Selection<RememberedRow>, "readAnybodys">;
   readonly readLogin: (raw: RawRow) => RememberedRow | undefined;
   readonly readAudit: (raw: RawRow) => AuditEntry | undefined;
 
@@ -94,6 +95,7 @@ export class Statements {
     this.readSession = this.#session.read;
     this.readDamaged = this.#session.readDamaged;
     this.#readDamagedLogin = login.readDamaged;
+    this.#anybodys = login;
     this.readLogin = login.read;
     this.readAudit = entry.read;
   }
@@ -397,8 +399,9 @@ export class Statements {
     return this.schema.timestamps === "datetime" ? this.dialect.selectMoment(column) : column;
   }
 
+  /** 0 where it cannot be read, as in lists. */
   momentIn(raw: RawRow, column: string): number {
-    return this.#reading.moment(valueIn(raw, column), column);
+    return orElse(this.#reading.moment, 0)(valueIn(raw, column), column);
   }
 
   /** Of what `selectMoment` selects. */
@@ -649,9 +652,10 @@ export class Statements {
     return userId;
   }
 
+  /** Nobody where it cannot be read: for those who do not ask whose a row is. */
   userIn(raw: RawRow, column: string): UserId | undefined {
     const value = valueIn(raw, column);
-    return value === null ? undefined : this.#reading.user(value, column);
+    return value === null ? undefined : orElse(this.#reading.user, undefined)(value, column);
   }
 
   /** To be given `#userValues`. */
@@ -676,18 +680,17 @@ export class Statements {
 
   /** A revoked login is no device, and a session that is left of one stands by itself. */
   readEntry(raw: RawRow): UserEntry | undefined {
-    return this.#entry(raw, this.readDamaged(raw));
+    return this.#entry(this.#anybodys.readAnybodys(raw), this.#session.readAnybodys(raw));
   }
 
-  #entry<Session extends ListedSession>(raw: RawRow, session: Session | undefined) {
-    const joined = this.#readDamagedLogin(raw);
+  #entry<Session extends ListedSession>(joined: RememberedRow | undefined, session: Session | undefined) {
     const login = joined?.revokedAt === undefined ? joined : undefined;
     if (session !== undefined) return { session, login };
     return login === undefined ? undefined : { session, login };
   }
 
   readListed(raw: RawRow): ListedEntry | undefined {
-    return this.#entry(raw, this.#readListedSession(raw));
+    return this.#entry(this.#readDamagedLogin(raw), this.#readListedSession(raw));
   }
 
   #columns<Field extends string>(table: Table<Field>): Columns<Field> {

@@ -69,13 +69,17 @@ export class SqliteSession {
 
   run({ sql, values, returns }: Statement): Answer {
     const prepared = this.#prepared(sql, returns);
-    if (returns) return { rows: rowsOf(prepared.all(...(values as SqliteValue[]))), count: 0 };
+    if (returns) {
+      const all = () => prepared.all(...(values as SqliteValue[]));
+      return { rows: rowsOf(withLargeIntegers(prepared, all)), count: 0 };
+    }
     return { rows: NO_ROWS, count: countOf(prepared.run(...(values as SqliteValue[]))) };
   }
 
   /** The values of the first row, in the order in which they were selected; undefined where there is no row. */
   first({ sql, values }: Statement): readonly unknown[] | undefined {
-    const row = this.#prepareList(sql).get(...(values as SqliteValue[]));
+    const prepared = this.#prepareList(sql);
+    const row = withLargeIntegers(prepared, () => prepared.get(...(values as SqliteValue[])));
     // Bun says null.
     if (row === undefined || row === null) return undefined;
     return Array.isArray(row) ? row : Object.values(rowsOf([row])[0] as RawRow);
@@ -212,6 +216,25 @@ export class SqliteSession {
 }
 
 const NOT_SAID = Symbol("not said");
+
+/**
+ * `node:sqlite` refuses a whole answer for one integer that a number does not hold: somebody else wrote it, and the other rows
+ * are none the worse. Then integers come as bigints, and who reads them says which one is wrong.
+ */
+function withLargeIntegers<T>(statement: SqliteStatement, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const isTooLarge = (error as { code?: unknown } | undefined)?.code === "ERR_OUT_OF_RANGE";
+    if (!isTooLarge || statement.setReadBigInts === undefined) throw error;
+  }
+  statement.setReadBigInts(true);
+  try {
+    return read();
+  } finally {
+    statement.setReadBigInts(false);
+  }
+}
 
 function rowsOf(answer: unknown): readonly RawRow[] {
   if (!Array.isArray(answer)) throw misread("something else than lists of rows");
