@@ -87,6 +87,18 @@ export class AppStoreKeeper implements Keeper {
     return false;
   }
 
+  /** As express-session does it, but not in silence: mostly the proxy is not trusted, and every cookie goes that way. */
+  noteSent(request: SessionRequest, cookie: Cookie): void {
+    if (cookie.secure || this.#hasWarned || process.env["NODE_ENV"] !== "production") return;
+    if (this.settings.cookie(request).secure !== "auto") return;
+    this.#hasWarned = true;
+    warn(
+      "PSESSION_INSECURE_TRANSPORT",
+      'A session cookie was sent without Secure: cookie.secure is "auto", and the request came over plain http as far ' +
+        "as can be seen. Behind a proxy that speaks https, trust it (Express: app.set('trust proxy', 1); or the option proxy).",
+    );
+  }
+
   /** Ids are credentials here: what is told names their hash. */
   tell<K extends "mergeConflict" | "saveDiscarded">(
     type: K,

@@ -328,6 +328,7 @@ export class AppStoreVisit implements Visit {
     if (this.#presented !== undefined && copy.isSuccessor) this.#keeper.replaced(this.#presented);
     const value = signed(copy.id, this.#keeper.secretsFor(this.#request), this.#cookie);
     const { cookie } = session;
+    this.#keeper.noteSent(this.#request, cookie);
     const maxAge = cookie.expires instanceof Date ? (cookie.originalMaxAge ?? cookie.maxAge) : undefined;
     return { setCookie: [setCookieLine(name, value, cookie, maxAge)], noStore };
   }

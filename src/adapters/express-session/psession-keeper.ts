@@ -6,7 +6,6 @@ import { Psession } from "../../psession.ts";
 import type { Settlement } from "../../request/exchange.ts";
 import { factsOf, type RequestFacts } from "../../request/facts.ts";
 import { digest, idFrom } from "../../secrets.ts";
-import { warn } from "../../warnings.ts";
 import { trustsProxy, visibleHost } from "../express/proxy.ts";
 import { arrivedAt, momentOf } from "../node/arrivals.ts";
 import { AppStore } from "./app-store.ts";
@@ -26,7 +25,8 @@ export class PsessionKeeper implements Keeper {
   readonly sessionStore: PsessionFacade;
   /** The store from which sessions are taken over. */
   readonly former: AppStore | undefined;
-  #hasWarned = false;
+  /** Whoever is on the way reads a cookie that travels over plain http: in production, "auto" is no leave to send one. */
+  readonly #isStrict = process.env["NODE_ENV"] === "production";
   /** As they were when they were last looked at. */
   #secrets: readonly Secret[];
 
@@ -83,7 +83,7 @@ export class PsessionKeeper implements Keeper {
   newCookie(request: object): Cookie {
     const { session } = this.psession.core.settings.cookies;
     const { name: _name, ...attributes } = session;
-    const options = this.settings.cookie(request as SessionRequest);
+    const options = this.#optionsFor(request as SessionRequest);
     if (this.#followsConnection(options)) {
       const secure = isSecure(request as SessionRequest, this.settings.proxy);
       if (options.secure === "auto") Object.assign(attributes, { secure });
@@ -95,10 +95,9 @@ export class PsessionKeeper implements Keeper {
   /** The cookies of one request: what was made for all follows its connection where "auto" says so. */
   dress(request: SessionRequest, settlement: Settlement): Settlement {
     if (settlement.setCookie.length === 0) return settlement;
-    const options = this.settings.cookie(request);
+    const options = this.#optionsFor(request);
     if (!this.#followsConnection(options)) return settlement;
     const secure = isSecure(request, this.settings.proxy);
-    if (!secure && options.secure === "auto") this.#warnOfPlainHttp();
     return { ...settlement, setCookie: settlement.setCookie.map((line) => lineFor(line, options, secure)) };
   }
 
@@ -107,14 +106,9 @@ export class PsessionKeeper implements Keeper {
     return !(this.settings.store instanceof Psession) && (secure === "auto" || sameSite === "auto");
   }
 
-  #warnOfPlainHttp(): void {
-    if (this.#hasWarned || process.env["NODE_ENV"] !== "production") return;
-    this.#hasWarned = true;
-    warn(
-      "PSESSION_INSECURE_TRANSPORT",
-      'A session cookie was sent without Secure: cookie.secure is "auto", and the request came over plain http as far ' +
-        "as can be seen. Behind a proxy that speaks https, trust it (Express: app.set('trust proxy', 1); or the option proxy).",
-    );
+  #optionsFor(request: SessionRequest): CookieOptions {
+    const options = this.settings.cookie(request);
+    return this.#isStrict && options.secure === "auto" ? { ...options, secure: true } : options;
   }
 
   /** Nobody ended the old session while the handler ran: it is still there, or another request took it over. */

@@ -39,6 +39,7 @@ export function psessionOf(settings: Settings, given: SessionOptions): Psession<
 
   const isProduction = process.env["NODE_ENV"] === "production";
   const isSecure = options.secure === true || options.secure === "auto";
+  const isAuto = options.secure === "auto" && !isProduction;
   const [first] = settings.secrets;
   require(first !== undefined &&
     isStrong(
@@ -79,12 +80,12 @@ export function psessionOf(settings: Settings, given: SessionOptions): Psession<
       // A leading dot has had no meaning since RFC 6265.
       ...(options.domain ? { domain: options.domain.replace(/^\./, "") } : {}),
       // Over plain http the prefixes of the usual names mean that the cookie is dropped.
-      ...(options.secure === "auto" ? { remember: "psession-remember", device: "psession-device" } : {}),
+      ...(isAuto ? { remember: "psession-remember", device: "psession-device" } : {}),
     },
     ...(isSecure ? {} : { [dangerouslyAllowInsecureHttp]: true as const }),
   } satisfies PsessionOptions);
   asGiven(made, {
-    ...(options.secure === "auto" ? { secure: false } : {}),
+    ...(isAuto ? { secure: false } : {}),
     // "auto" as it is over https: of other sites' requests no cookie is missing then.
     ...(sameSite === "none" || sameSite === "auto" ? { sameSite: "none" } : {}),
   });

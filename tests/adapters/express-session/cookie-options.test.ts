@@ -205,14 +205,28 @@ describe("on a psession store, as with express-session,", () => {
     expect(theirs).toHaveLength(2);
   });
 
-  test("secure: auto works in production, and says where a cookie goes without Secure", async () => {
+  test("secure: auto in production is Secure: over plain http there is no session", async () => {
     vi.stubEnv("NODE_ENV", "production");
     onTestFinished(() => void vi.unstubAllEnvs());
-    const given = { ...store(), cookie: { secure: "auto" } } as const;
-    expect((await lines(ours, given, "https"))[0]).toContain("Secure");
-    const warned = warnings("PSESSION_INSECURE_TRANSPORT");
-    expect((await lines(ours, given, "http"))[0]).not.toContain("Secure");
-    expect(await warned).toContain("trust");
+    for (const sameSite of ["lax", "auto"] as const) {
+      const given = { ...store(), proxy: true, cookie: { secure: "auto", sameSite } } as const;
+      const client = await start(ours, given, (app) => {
+        visit(app);
+        app.get("/look", (request: Any, response) =>
+          response.json([request.session.seen ?? 0, request.session.cookie.secure]),
+        );
+      });
+      const https = { "x-forwarded-proto": "https" };
+      const plain = await client.get("/visit");
+      expect([plain.json.code, plain.setCookie]).toEqual(["insecure_transport", []]);
+      expect(plain.json.message).toContain("trust");
+      expect((await client.get("/look")).json).toEqual([0, true]);
+      const secured = await client.request("/visit", { headers: https });
+      expect([secured.json, secured.setCookie[0]]).toEqual([1, expect.stringContaining("; Secure")]);
+      // Who is on the way, and has made the browser ask over plain http, learns and ends nothing.
+      expect((await client.get("/look")).json).toEqual([0, true]);
+      expect((await client.request("/look", { headers: https })).json).toEqual([1, true]);
+    }
   });
 
   test("a sign-in that another site posts is stored where the cookie is for other sites", async () => {
@@ -255,4 +269,16 @@ describe("on a psession store, as with express-session,", () => {
     expect(words({ absolute: "4000w" as Any, touchEvery: "1h" })).toEqual([]);
     expect(words({ absolute: "9000w" as Any })).toEqual([expect.stringMatching(/^absolute must/)]);
   });
+});
+
+test("secure: auto in production on a store of one's own is as with express-session, and is told of", async () => {
+  vi.stubEnv("NODE_ENV", "production");
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const given = () => ({ store: new NotedStore(), proxy: true, cookie: { secure: "auto" } }) as const;
+  const warned = warnings("PSESSION_INSECURE_TRANSPORT");
+  for (const middleware of [original, ours]) {
+    const client = await start(middleware, given(), visit);
+    expect((await client.get("/visit")).setCookie).toEqual([expect.not.stringContaining("Secure")]);
+  }
+  expect(await warned).toContain("without Secure");
 });

@@ -1,9 +1,14 @@
 import { createServer } from "node:http";
+import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
+import express from "express";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { SessionOptions } from "../../../src/adapters/express-session/index.ts";
-import { closed, HttpClient, listening } from "../../support/http.ts";
-import { type Any, type Middleware, NotedStore, original, ours, WEAK } from "./sides.ts";
+import { memoryStore } from "../../../src/index.ts";
+import { closed, HttpClient, listening, serve } from "../../support/http.ts";
+import { type Any, type Middleware, NotedStore, original, ours, STRONG, WEAK } from "./sides.ts";
+
+const cookieParser = createRequire(import.meta.url)("cookie-parser");
 
 /** Without a framework: what is given to `next` after the head has left is seen as well. */
 async function start(
@@ -178,5 +183,66 @@ describe("where express-session's own tests want something else", () => {
       "an empty list of secrets": expect.stringMatching(/^- secret must/),
       "a second answer": [[200, "first"], undefined],
     });
+  });
+});
+
+describe("where they want something else on a psession store", () => {
+  const behind = async (session: Middleware, options: SessionOptions, before: (request: Any) => void) => {
+    const app = express();
+    app.use(cookieParser(STRONG));
+    app.use(((request: Any, _response: Any, next: Any) => {
+      before(request);
+      next();
+    }) as Any);
+    app.use(session({ resave: false, saveUninitialized: false, secret: STRONG, ...options }) as Any);
+    app.get("/", (request: Any, response) => {
+      if (request.query.id) request.sessionID = () => {};
+      request.session.seen = (request.session.seen ?? 0) + 1;
+      response.json(request.session.seen);
+    });
+    return new HttpClient(await serve(app as Any));
+  };
+  const SIDES: [string, Middleware, () => SessionOptions][] = [
+    ["express-session", original, () => ({ store: new NotedStore() })],
+    ["on its store", ours, () => ({ store: new NotedStore() })],
+    ["on a psession store", ours, () => ({ store: memoryStore() })],
+  ];
+
+  test("cookies are read from the Cookie header, whatever cookie-parser has left", async () => {
+    const seen: Record<string, unknown> = {};
+    for (const [name, session, options] of SIDES) {
+      const client = await behind(session, options(), (request) => {
+        delete request.headers.cookie;
+      });
+      seen[name] = [(await client.get("/")).json, (await client.get("/")).json];
+    }
+    expect(seen).toEqual({
+      "express-session": [1, 2],
+      "on its store": [1, 2],
+      "on a psession store": [1, 1],
+    });
+  });
+
+  test("an id that a handler assigns has no effect", async () => {
+    const seen: Record<string, unknown> = {};
+    for (const [name, session, options] of SIDES) {
+      const client = await behind(session, options(), () => {});
+      const { setCookie } = await client.get("/?id=bogus");
+      seen[name] = [setCookie.length, (await client.get("/")).json];
+    }
+    expect(seen).toEqual({
+      "express-session": [0, 1],
+      "on its store": [0, 1],
+      "on a psession store": [1, 2],
+    });
+  });
+
+  test("the secret of cookie-parser is not taken", async () => {
+    for (const [name, session, options] of SIDES) {
+      const start = () => behind(session, { ...options(), secret: undefined }, () => {});
+      if (name === "on a psession store")
+        await expect(start()).rejects.toThrow("- secret must have at least");
+      else expect((await (await start()).get("/")).json).toBe(1);
+    }
   });
 });
