@@ -100,16 +100,17 @@ export const writes: Cases = {
   },
 
   "a change that is lost ends nothing": async ({ store, ada, sessionRow, rememberedRow }) => {
+    // Of one tag: a store in many parts may end what lies elsewhere first, and then lose the rest.
     const login = rememberedRow();
     const other = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
-    const row = sessionRow({ userId: ada, level: "login" });
+    const row = sessionRow({ id: newSiblingId(login.id), userId: ada, level: "login" });
     await done(store.apply({ remember: login, insert: other }));
     await done(store.apply({ insert: row }));
     const before = plain(await store.findRemembered(login.id));
     const end = [{ session: { id: other.id, userId: ada }, login: { id: login.id }, ...ENDING }];
     const set = { data: '{"lost":1}' };
     await lost("stale", store.apply({ update: { id: row.id, version: 9, set }, end }));
-    await lost("missing", store.apply({ update: { id: newId(), version: 1, set }, end }));
+    await lost("missing", store.apply({ update: { id: newSiblingId(login.id), version: 1, set }, end }));
     await lost("exists", store.apply({ insert: row, end }));
     assert.deepEqual(plain(await store.findRemembered(login.id)), before);
   },
