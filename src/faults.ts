@@ -28,7 +28,7 @@ export function readOptions<const S extends v.GenericSchema>(
     }
     issues = v.safeParse(schema, given).issues ?? [];
   }
-  return { parsed, faults: [...faults, ...issues.map(describeFault)] };
+  return { parsed, faults: [...issues.map(describeFault), ...faults] };
 }
 
 const isUnknown = ({ type, expected, path }: v.BaseIssue<unknown>): boolean =>

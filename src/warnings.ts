@@ -13,6 +13,11 @@ export const warnOfLateSave = (error: unknown): void =>
 
 let hasWarnedOfPlainHttp = false;
 
+/** Where it is meant, as in tests, nobody is warned of it. */
+export function expectPlainHttp(): void {
+  hasWarnedOfPlainHttp = true;
+}
+
 /** Once per process: whoever reads its log knows by then. */
 export function warnOfPlainHttp(): void {
   if (hasWarnedOfPlainHttp) return;

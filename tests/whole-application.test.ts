@@ -558,9 +558,9 @@ test("the server starts as it is, and says what is missing", async () => {
   expect(existsSync(join(folder, "shop.sqlite"))).toBe(true);
   const run = promisify(execFile)(process.execPath, [file], {
     cwd: folder,
-    env: { SESSION_KEY: "", ...env },
+    env: { SESSION_KEYS: "", ...env },
   });
-  await expect(run).rejects.toThrow("SESSION_KEY is not set.");
+  await expect(run).rejects.toThrow("SESSION_KEYS is not set.");
 });
 
 test("the page has every file of the application, as it is", () => {

@@ -2,8 +2,8 @@ import { DatabaseSync } from "node:sqlite";
 import { createTransport } from "nodemailer";
 import { createApp } from "./app.js";
 
-const { DATABASE = "shop.sqlite", PORT = "3000", SESSION_KEY, ORIGIN, SMTP, MAIL_FROM } = process.env;
-for (const [name, value] of Object.entries({ SESSION_KEY, ORIGIN, SMTP, MAIL_FROM }))
+const { DATABASE = "shop.sqlite", PORT = "3000", SESSION_KEYS, ORIGIN, SMTP, MAIL_FROM } = process.env;
+for (const [name, value] of Object.entries({ SESSION_KEYS, ORIGIN, SMTP, MAIL_FROM }))
   if (!value) throw new Error(`${name} is not set.`);
 
 const database = new DatabaseSync(DATABASE);
@@ -11,7 +11,7 @@ database.exec("PRAGMA journal_mode = WAL");
 const transport = createTransport(SMTP, { from: MAIL_FROM });
 const { app, psession } = createApp({
   database,
-  keys: [SESSION_KEY],
+  keys: SESSION_KEYS,
   origin: ORIGIN,
   sendMail: (mail) => transport.sendMail(mail),
 });

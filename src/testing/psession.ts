@@ -2,6 +2,7 @@ import type { SessionData } from "../data/typing.ts";
 import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "../options.ts";
 import { createPsession, type Psession } from "../psession.ts";
 import { memoryStore } from "../stores/memory/index.ts";
+import { expectPlainHttp } from "../warnings.ts";
 import { type TestClock, testClock } from "./clock.ts";
 
 export type TestPsessionOptions = Partial<Omit<PsessionOptions, "clock">> & {
@@ -20,6 +21,7 @@ export function testPsession<Data extends object = SessionData>(
   options: TestPsessionOptions = {},
 ): { readonly psession: Psession<Data>; readonly clock: TestClock } {
   const { clock = testClock(), ...given } = options;
+  expectPlainHttp();
   const psession = createPsession<Data>({
     store: memoryStore(),
     keys: [KEY],

@@ -82,7 +82,7 @@ describe("the configuration", () => {
     [
       "says what doctor does not know",
       'import { memoryStore } from "psession/memory"; export default { store: memoryStore() }; export const deployment = { proxy: true, policy: "aal9" };',
-      /deployment cannot start:\n- proxy is no option\n- policy must be "aal1", "aal2" or "aal3"/,
+      /deployment cannot start:\n- policy must be "aal1", "aal2" or "aal3"\n- proxy is no option/,
     ],
   ];
   for (const [how, text, reason] of WRONG) {

@@ -18,7 +18,7 @@ import { Visitor } from "../support/visitor.ts";
 import { psessionIn, type Ran } from "./run.ts";
 
 /** Nothing but what the steps themselves say. */
-const BARE = { NODE_ENV: undefined, SESSION_KEYS: undefined, SESSION_KEY: undefined } as const;
+const BARE = { NODE_ENV: undefined, SESSION_KEYS: undefined, SESSION_SECRET: undefined } as const;
 const WARNINGS = "warnings.txt";
 const CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/149.0.0.0 Safari/537.36";
 

@@ -25,11 +25,10 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
   const settings = resolveSessionOptions(options);
   const keeper = keeperOf(settings, options);
   const warnIfUnsaved = unsavedWarner();
-  const isProtected = keeper.caching === "protect";
   return function session(request, response, next) {
     if (sessionIn(request)) return next();
     const hold = holderOf(request, response);
-    const isWatched = isProtected && hold !== undefined;
+    let isWatched = false;
     const refuse = (error: unknown) => {
       if (isWatched) unwatch(request);
       const isOutage = error instanceof PsessionError && error.code === "store_unavailable";
@@ -49,6 +48,7 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
     try {
       if (!pathOf(request).startsWith(settings.cookie(request).path || "/")) return next();
       keeper.assertReady(request);
+      isWatched = hold !== undefined && keeper.caching === "protect";
       if (isWatched) watch(request);
       request.sessionStore = keeper.sessionStore;
       visit = keeper.open(request, hold === undefined ? undefined : response);
