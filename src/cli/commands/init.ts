@@ -6,6 +6,7 @@ import type { UserIdKind } from "../../stores/store.ts";
 import { assertAgreed, isInteractive } from "../confirm.ts";
 import type { Environment } from "../environment.ts";
 import { EXIT, Stop } from "../exit.ts";
+import { manifest } from "../manifest.ts";
 import { hint, say, sayJson } from "../output.ts";
 import { applicationFor, configFor, FRAMEWORKS, STORES, type StoreName, USER_IDS } from "../templates.ts";
 
@@ -43,9 +44,7 @@ export function addInit(program: Command, environment: Environment): void {
 
 /** The subpaths of the package decide: nothing is offered that cannot be imported. */
 function offeredFrameworks(): string[] {
-  const text = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
-  const { exports } = JSON.parse(text) as { exports: Record<string, unknown> };
-  return Object.keys(FRAMEWORKS).filter((name) => `./${name}` in exports);
+  return Object.keys(FRAMEWORKS).filter((name) => `./${name}` in manifest.exports);
 }
 
 async function init(environment: Environment, frameworks: readonly string[], flags: Flags): Promise<void> {
