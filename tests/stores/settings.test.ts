@@ -376,9 +376,10 @@ const PGLITE: Readonly<Record<string, readonly [PGliteOptions, Outcome]>> = {
     { serializers: { 25: (text: string) => text.toUpperCase() } },
     /arrived as something else.*serializers/s,
   ],
+  // Its own come before those that are given for lists.
   "serializers: lists without their ends": [
     { serializers: { 1009: (list: string[]) => `{${list.slice(1).join()}}` } },
-    /arrived as something else.*serializers/s,
+    "works",
   ],
 };
 
