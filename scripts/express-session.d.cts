@@ -12,14 +12,14 @@ declare namespace session {
   export import CookieOptions = all.CookieOptions;
   export import MemoryStore = all.MemoryStore;
   export import RequestSession = all.RequestSession;
-  export import Session = all.Session;
+  export import Session = all.session.Session;
   export import SessionMiddleware = all.SessionMiddleware;
   export import SessionOptions = all.SessionOptions;
   export import SignIn = all.SignIn;
   export import Store = all.Store;
   export import UserOf = all.UserOf;
   export import psessionOf = all.psessionOf;
-  export { session as default };
+  export { session, session as default };
 
   /** The application's session data, typed by declaration merging. */
   interface SessionData {

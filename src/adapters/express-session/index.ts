@@ -2,10 +2,11 @@ import { PsessionError } from "../../errors.ts";
 import type { Psession } from "../../psession.ts";
 import type { Session as CoreSession } from "../../session.ts";
 import { Cookie, type CookieData, type CookieOptions } from "./cookie.ts";
+import type { SessionClass } from "./foreign.ts";
 import type { UserOf } from "./identity.ts";
 import { createMiddleware, type SessionMiddleware } from "./middleware.ts";
 import type { SessionOptions } from "./options.ts";
-import { Session } from "./session.ts";
+import { type Session as OwnSession, Session } from "./session.ts";
 import type { SignIn } from "./sign-in.ts";
 import { type CallbackStore, MemoryStore, Store } from "./store.ts";
 import type { RequestSession, SessionData } from "./typing.ts";
@@ -36,7 +37,9 @@ declare namespace session {
     SignIn,
     UserOf,
   };
-  export { Cookie, MemoryStore, psessionOf, Session, Store, session as default };
+  export { Cookie, MemoryStore, psessionOf, Store, session, session as default };
+  export const Session: SessionClass;
+  export type Session = OwnSession;
 }
 
 // Stores of old take this function and find their base class at it: `require("connect-x")(session)`. It is what

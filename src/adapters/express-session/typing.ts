@@ -1,6 +1,7 @@
 export type { ExpressRequestSession } from "../express/request-session.ts";
 
 import type { Cookie } from "./cookie.ts";
+import type { SessionStoreOr, TheirRequestSession } from "./foreign.ts";
 import type { Session } from "./session.ts";
 import type { SignIn } from "./sign-in.ts";
 import type { Store } from "./store.ts";
@@ -23,10 +24,12 @@ declare global {
   namespace Express {
     interface PsessionSessions {
       expressSession: RequestSession;
+      /** Instead of all of them, where it is declared. */
+      foreign: TheirRequestSession;
     }
     interface Request {
       sessionID: string;
-      sessionStore: Store;
+      sessionStore: SessionStoreOr<Store>;
     }
   }
 }
