@@ -38,6 +38,7 @@ rmSync(DIST, { recursive: true, force: true });
 await writeCode();
 for (const entry of entries) writeImports(entry);
 writeTypes();
+writeMerging();
 
 function run(program: string, values: readonly string[]): void {
   execFileSync(join(ROOT, program), values, { cwd: ROOT, stdio: "inherit" });
@@ -177,14 +178,7 @@ function writeTypes(): void {
       `${name}.d.mts`,
       starOf(mjs) + (usual === undefined ? "" : `export { ${usual} as default } from "${mjs}";\n`),
     );
-    if (name === "express-session") {
-      write(`${name}.d.cts`, readFileSync(join(ROOT, "scripts/express-session.d.cts"), "utf8"));
-    } else {
-      write(
-        `${name}.d.cts`,
-        starOf(cjs) + (usual === undefined ? "" : `export { default } from "${cjs}";\n`),
-      );
-    }
+    write(`${name}.d.cts`, starOf(cjs) + (usual === undefined ? "" : `export { default } from "${cjs}";\n`));
   }
   for (const path of needed) {
     const text = declarations.get(path) ?? "";
@@ -197,6 +191,22 @@ function writeTypes(): void {
     );
     write(`types/${path}.d.mts`, twin);
   }
+}
+
+/** Applications merge declarations into what they import, and for `require` that has to be another place. */
+function writeMerging(): void {
+  const data =
+    "/** The application's session data, typed by declaration merging. */\nexport interface SessionData {}\n";
+  write("index.d.cts", starOf("./types/index.cjs") + data);
+  write(
+    "types/data/required.d.cts",
+    'export type { SessionData as RequiredSessionData } from "../../index.cjs";\n',
+  );
+  write("express-session.d.cts", readFileSync(join(ROOT, "scripts/express-session.d.cts"), "utf8"));
+  write(
+    "types/adapters/express-session/required.d.cts",
+    'import session = require("../../../express-session.cjs");\nexport type RequiredSessionData = session.SessionData;\n',
+  );
 }
 
 function starOf(file: string): string {

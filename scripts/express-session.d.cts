@@ -6,27 +6,22 @@ export = session;
 declare function session(options?: all.SessionOptions): all.SessionMiddleware;
 
 declare namespace session {
-  export import CallbackStore = all.CallbackStore;
-  export import Cookie = all.Cookie;
-  export import CookieData = all.CookieData;
-  export import CookieOptions = all.CookieOptions;
-  export import MemoryStore = all.MemoryStore;
-  export import RequestSession = all.RequestSession;
-  export import Session = all.session.Session;
-  export import SessionMiddleware = all.SessionMiddleware;
-  export import SessionOptions = all.SessionOptions;
-  export import SignIn = all.SignIn;
-  export import Store = all.Store;
-  export import UserOf = all.UserOf;
-  export import psessionOf = all.psessionOf;
   export { session, session as default };
-
+  export import Cookie = all.Cookie;
+  export import MemoryStore = all.MemoryStore;
+  export import Session = all.session.Session;
+  export import Store = all.Store;
+  export import psessionOf = all.psessionOf;
+  export type CallbackStore = all.CallbackStore;
+  export type CookieData = all.CookieData;
+  export type CookieOptions = all.CookieOptions;
+  export type RequestSession = all.RequestSession;
+  export type SessionMiddleware = all.SessionMiddleware;
+  export type SessionOptions = all.SessionOptions;
+  export type SignIn = all.SignIn;
+  export type UserOf = all.UserOf;
   /** The application's session data, typed by declaration merging. */
-  interface SessionData {
+  export interface SessionData {
     cookie: all.Cookie;
   }
-}
-
-declare module "./types/adapters/express-session/typing.cjs" {
-  interface SessionData extends session.SessionData {}
 }
