@@ -2,7 +2,7 @@ import all = require("./types/adapters/express-session/index.cjs");
 
 export = session;
 
-/** What `require("psession/express-session")` gives: the function, with everything at it, as express-session does. */
+/** What `require` gives: the function, with everything at it, as express-session does. */
 declare function session(options?: all.SessionOptions): all.SessionMiddleware;
 
 declare namespace session {
