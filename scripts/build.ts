@@ -15,7 +15,7 @@ const require = createRequire(import.meta.url);
 
 /** What is in one file because whoever needs some of it needs most. Everything else divides by itself. */
 const SHARED = [
-  { name: "core", test: /\/src\/(index|stores\/\w+)\.ts$/, priority: 3 },
+  { name: "core", test: /\/src\/(index|stores\/\w+)\.ts$|rolldown\/runtime/, priority: 3 },
   { name: "sql", test: /\/src\/stores\/sql\/(?!dialects\/)/, priority: 2 },
   { name: "http", test: /\/src\/(http|adapters\/node)\/|\/src\/adapters\/express\/proxy/, priority: 1 },
 ];

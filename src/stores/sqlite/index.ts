@@ -1,4 +1,3 @@
-import { DatabaseSync } from "node:sqlite";
 import * as v from "valibot";
 import { systemClock } from "../../clock.ts";
 import { PsessionError } from "../../errors.ts";
@@ -317,7 +316,8 @@ function schemasOf({ schema, dialect }: Statements): string[] {
 function open(path: string): SqliteDatabase {
   createPrivately(path);
   return translated(
-    () => new DatabaseSync(path),
+    // Loaded here: who gives a database needs none, and before Node 24 it warns that it is experimental.
+    () => new (process.getBuiltinModule("node:sqlite").DatabaseSync)(path),
     `The SQLite file ${path} could not be opened; its folder must exist and be writable.`,
   );
 }
