@@ -5,8 +5,8 @@ import {
   memoryStore,
   type PsessionOptions,
 } from "../src/index.ts";
-import { resolveOptions } from "../src/options.ts";
-import { KEY } from "./support/app.ts";
+import { optionDefaults, resolveOptions } from "../src/options.ts";
+import { KEY, OLDER_KEY } from "./support/app.ts";
 
 const given = (options: object = {}) =>
   ({ store: memoryStore(), keys: [KEY], ...options }) as PsessionOptions;
@@ -52,6 +52,30 @@ test("everything that is wrong is named at once", () => {
     "clock must be",
   ]) {
     expect(message).toContain(`- ${path}`);
+  }
+});
+
+test("a variable of the environment that is not set is named, and says how to make a key", () => {
+  const message = faultsOf(given({ keys: [KEY, undefined], encryption: { keys: [undefined] } }));
+  expect(message).toMatch(/- keys\.1 is missing: .*environment variable.*openssl rand -base64 32/);
+  expect(message).toMatch(/- encryption\.keys\.0 is missing/);
+  expect(faultsOf(given({ keys: [7] }))).toContain("keys.0 must be text or bytes");
+});
+
+test("an option that is undefined is one that is not given", () => {
+  const store = () => memoryStore({ audit: true });
+  const plain = (settings: object) => JSON.parse(JSON.stringify(settings));
+  const usual = plain(resolveOptions(given({ store: store() })));
+  for (const path of optionDefaults().keys()) {
+    if (["store", "keys", "encryption.keys", "clock"].includes(path) || path.includes("matchAddress."))
+      continue;
+    const options = path.split(".").reduceRight<unknown>((inner, name) => ({ [name]: inner }), undefined);
+    // One that is there needs its keys.
+    const rest = path.startsWith("encryption.")
+      ? { encryption: { keys: [OLDER_KEY], acceptPlainText: undefined } }
+      : {};
+    const settings = resolveOptions(given({ store: store(), ...(options as object), ...rest }));
+    if (!path.startsWith("encryption.")) expect([path, plain(settings)]).toEqual([path, usual]);
   }
 });
 

@@ -44,7 +44,7 @@ describe("the configuration", () => {
     const without = await psessionIn({ cwd: folder, env }, "keys", "rotate");
     expect(without).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining("keys.0 must be text or bytes"),
+      stderr: expect.stringContaining("keys.0 is missing"),
     });
     const ran = await psessionIn({ cwd: folder, env }, "keys", "rotate", "--env", ".env");
     expect(ran.stderr).toContain("From 2030-01-31");

@@ -109,6 +109,8 @@ const secret = v.custom<Secret>(isSecret, ({ input }) =>
       : "must be text, bytes or a secret KeyObject",
 );
 
+const secretList = v.pipe(v.array(secret), v.minLength(1, "must hold at least one secret"));
+
 const cookieName = (shape: RegExp) =>
   v.pipe(v.string("must be text"), v.regex(shape, "is not a cookie name (RFC 6265 section 4.1.1)"));
 
@@ -117,10 +119,8 @@ const LONGEST_TIMER = 24 * 86_400_000;
 
 const schema = v.object({
   secret: v.optional(
-    v.union(
-      [secret, v.pipe(v.array(secret), v.minLength(1, "must hold at least one secret"))],
-      "must be text, bytes or a secret KeyObject, or a list of them that is not empty",
-    ),
+    // Not a union, which would not say which of a list is wrong.
+    v.lazy((given): v.GenericSchema<Secret | Secret[]> => (Array.isArray(given) ? secretList : secret)),
   ),
   name: v.optional(cookieName(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/)),
   // Empty, it has always been none.
