@@ -94,6 +94,8 @@ function writeChunk({ name, fileName, code, map }: OutputChunk): void {
   const required = code
     // A bundler that makes an ES module of this could not give it `require`.
     .replace(/\brequire\("(node:[\w/]+)"\)/g, 'process.getBuiltinModule("$1")')
+    // One letter beyond ASCII, and the engine takes two bytes for each of them.
+    .replace(/[^\0-\x7F]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
     // What express-session gives: the function, with everything at it.
     .replace(
       /(?=\n\/\/# sourceMappingURL)/,

@@ -82,12 +82,14 @@ describe("what is built can be read", () => {
     expect(source[Number(line) - 1]).toContain("throw invalidOptions(who");
   });
 
-  test("every part is strict, as the sources are", () => {
+  test("every part is ASCII, which is read faster, and strict, as the sources are", () => {
     const program =
       'require("psession/express-session"); console.log(JSON.stringify(Object.keys(require.cache)));';
     const files = execFileSync(process.execPath, ["--eval", program], { cwd: ROOT, encoding: "utf8" });
     for (const file of JSON.parse(files) as string[]) {
-      expect(readFileSync(file, "utf8").slice(0, 14)).toBe('"use strict";\n');
+      const code = readFileSync(file, "utf8");
+      expect(code.slice(0, 14)).toBe('"use strict";\n');
+      expect(/[^\0-\x7F]/.exec(code)).toBeNull();
     }
   });
 });
