@@ -334,12 +334,11 @@ const noSession = (what: string): PsessionError =>
 export function createPsession<Data extends object = SessionData>(
   options: PsessionOptions | (() => PsessionOptions),
 ): Psession<Data> {
-  if (typeof options === "function") {
-    return new Psession<Data>((events) => makeCore(settingsOf(options()), events));
-  }
-  const settings = settingsOf(options);
-  const psession = new Psession<Data>((events) => makeCore(settings, events));
-  openCore(psession);
+  const isLater = typeof options === "function";
+  const psession = new Psession<Data>((events) =>
+    makeCore(settingsOf(isLater ? options() : options), events),
+  );
+  if (!isLater) openCore(psession);
   return psession;
 }
 

@@ -18,8 +18,8 @@ export type Level = "anonymous" | "remembered" | "login";
 /** All times are epoch milliseconds. */
 export interface SessionRow {
   /**
-   * Never changes, whatever happens to the secret. Ids are compared exactly, capital letters too. A session and its remembered login share the first six
-   * characters, so that a store in many parts can keep them together.
+   * Never changes, whatever happens to the secret. Ids are compared exactly, capital letters too. A session and its
+   * remembered login share the first six characters, so that a store in many parts can keep them together.
    */
   readonly id: string;
   readonly secret: Digest;
@@ -259,8 +259,8 @@ export interface SessionUpdate {
 }
 
 /**
- * Everything a request changes, performed together or not at all; nothing, where it names nothing. What it names outside `end` and `caps` is one
- * session with its logins, whose ids are siblings: they begin with the same six characters.
+ * Everything a request changes, performed together or not at all; nothing, where it names nothing. What it names outside
+ * `end` and `caps` is one session with its logins, whose ids are siblings: they begin with the same six characters.
  */
 export interface Change {
   /** Only if the login is unrevoked and its generation still this one; afterwards it is one higher. */
@@ -320,7 +320,10 @@ export interface Ended {
   readonly reason: RevocationReason;
 }
 
-/** Names a device, or takes its name away; by the handle of its session or login, and only if it is that user's: nobody's is none. */
+/**
+ * Names a device, or takes its name away; by the handle of its session or login, and only if it is that user's: nobody's
+ * is none.
+ */
 export interface Naming {
   readonly handle: string;
   readonly userId: UserId;
@@ -386,9 +389,9 @@ export interface Store {
   list(userId: UserId): Promise<readonly ListedEntry[]>;
 
   /**
-   * Deletes up to `limit` rows of each kind whose `pruneAfter` lies before `now`; says how many went. A lock that still runs
-   * at `now` stays. A login whose session
-   * went may get another one. A store whose rows expire by themselves has nothing to do.
+   * Deletes up to `limit` rows of each kind whose `pruneAfter` lies before `now`; says how many went. A lock that still
+   * runs at `now` stays. A login whose session went may get another one. A store whose rows expire by themselves has
+   * nothing to do.
    */
   prune(now: number, limit: number): Promise<PruneResult>;
 

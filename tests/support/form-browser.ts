@@ -1,6 +1,7 @@
 import { Agent, request } from "node:https";
 import type { Clock } from "../../src/index.ts";
 import { TestBrowser } from "../../src/testing/browser.ts";
+import { attributeOf } from "./html.ts";
 
 export interface SiteOf {
   /** Such as https://shop.example: what the browser believes it speaks to. */
@@ -137,23 +138,16 @@ export class FormBrowser extends TestBrowser {
     const filled: Record<string, string> = {};
     const missing = new Set(Object.keys(fields));
     for (const [tag] of form.matchAll(/<input[^>]*>/g)) {
-      const name = attribute(tag, "name") ?? "";
-      const isTick = attribute(tag, "type") === "checkbox";
+      const name = attributeOf(tag, "name") ?? "";
+      const isTick = attributeOf(tag, "type") === "checkbox";
       missing.delete(name);
       const given = fields[name];
-      const value = given ?? attribute(tag, "value");
+      const value = given ?? attributeOf(tag, "value");
       if (isTick ? given === true : typeof value === "string") filled[name] = isTick ? "on" : String(value);
     }
     if (missing.size > 0) throw new Error(`The form for ${action} has no ${[...missing].join(", ")}.`);
     return filled;
   }
-}
-
-const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', "#39": "'" };
-
-function attribute(tag: string, name: string): string | undefined {
-  const value = new RegExp(` ${name}="([^"]*)"`).exec(tag)?.[1];
-  return value?.replace(/&(\w+|#39);/g, (_all, entity: string) => ENTITIES[entity] ?? "");
 }
 
 export const FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";

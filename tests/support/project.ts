@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { folderForApp, ROOT } from "./shop.ts";
 
 /** As `npm init -y` writes it. */
-export const COMMONJS = { name: "shop", version: "1.0.0", main: "index.js", type: "commonjs" };
+const COMMONJS = { name: "shop", version: "1.0.0", main: "index.js", type: "commonjs" };
 
 /** A new project in which psession is installed, and whatever the repository has. */
 export function newProject(manifest: object = COMMONJS): string {

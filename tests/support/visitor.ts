@@ -1,3 +1,4 @@
+import { attributeOf, unescaped } from "./html.ts";
 import { HttpClient } from "./http.ts";
 
 interface Page {
@@ -51,11 +52,11 @@ export class Visitor {
     return Array.from(
       this.#page.html.matchAll(/<form([^>]*)>(.*?)<\/form>/gs),
       ([, head = "", body = ""]) => ({
-        action: attribute(head, "action") ?? "",
+        action: attributeOf(head, "action") ?? "",
         fields: Object.fromEntries(
           Array.from(body.matchAll(/<input([^>]*)>/g), ([, input = ""]) => [
-            attribute(input, "name") ?? "",
-            attribute(input, "value") ?? (attribute(input, "type") === "checkbox" ? UNTICKED : ""),
+            attributeOf(input, "name") ?? "",
+            attributeOf(input, "value") ?? (attributeOf(input, "type") === "checkbox" ? UNTICKED : ""),
           ]),
         ),
       }),
@@ -91,11 +92,3 @@ export class Visitor {
 }
 
 const UNTICKED = "\0";
-
-function attribute(tag: string, name: string): string | undefined {
-  const value = new RegExp(`\\s${name}="([^"]*)"`).exec(tag)?.[1];
-  return value === undefined ? undefined : unescaped(value);
-}
-
-const unescaped = (text: string): string =>
-  text.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code)));

@@ -5,7 +5,7 @@ import { isPsession, NO_PSESSION } from "../../given.ts";
 import type { IdentityOf } from "../../http/identity.ts";
 import type { Psession } from "../../psession.ts";
 import type { UserId } from "../../stores/store.ts";
-import { warn } from "../../warnings.ts";
+import { warnOnce } from "../../warnings.ts";
 
 export interface SessionsOptions<Data extends object = SessionData> {
   psession: Psession<Data>;
@@ -55,14 +55,11 @@ export function checkOptions<Data extends object>(options: SessionsOptions<Data>
   };
 }
 
-let hasWarned = false;
-
 function userOfPassport(data: object): UserId | undefined {
   const { passport } = data as { passport?: unknown };
   if (typeof passport === "string" || typeof passport === "number") return passport;
-  if (passport === undefined || passport === null || hasWarned) return undefined;
-  hasWarned = true;
-  warn(
+  if (passport === undefined || passport === null) return undefined;
+  warnOnce(
     "PSESSION_UNKNOWN_USER",
     "Passport keeps something in the session that is no user's id, so psession does not know who is signed in. " +
       "Serialize users to their ids, or register psession/fastify with { user: (data) => data.passport?.id }.",

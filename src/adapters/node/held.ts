@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { warn } from "../../warnings.ts";
+import { warnOnce } from "../../warnings.ts";
 
 /** What a response needs to be held: virtual requests, as Sails has them, and upgrades bring no whole one. */
 const NEEDED = ["setHeader", "getHeader", "writeHead", "write", "end"];
@@ -19,14 +19,9 @@ function isResponse(response: unknown): boolean {
   return false;
 }
 
-let hasWarned = false;
-
-function warnOfResponse(missing: readonly string[]): void {
-  if (hasWarned) return;
-  hasWarned = true;
-  warn(
+const warnOfResponse = (missing: readonly string[]): void =>
+  warnOnce(
     "PSESSION_NOT_HELD",
     `A response cannot wait for its session, as it has no ${missing.join(", ")}: no cookie is set there, and with ` +
       "psession/express-session nothing is saved but by req.session.save().",
   );
-}

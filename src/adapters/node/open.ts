@@ -13,7 +13,10 @@ export interface OpenOptions extends NodeOptions {
   facts?: Omit<KnownFacts, "canSetCookies" | "arrivedAt">;
 }
 
-/** The visitor's session, with the response held back where there is one; for those who run the handler in its request themselves. */
+/**
+ * The visitor's session, with the response held back where there is one; for those who run the handler in its request
+ * themselves.
+ */
 export async function openHeld<Data extends object>(
   psession: Psession<Data>,
   request: NodeRequest,

@@ -90,13 +90,10 @@ async function rotate(environment: Environment, flags: RotateFlags): Promise<voi
     say(environment, key);
     hint(environment, `Put it ${place} in the option keys, and deploy that to every process.`);
   } else {
-    const what = changed.changed
-      ? promote
-        ? "The newest key is the first now"
-        : `A new key is ${place} now`
-      : promote
-        ? "The newest key is the first already, and nothing was changed"
-        : "A key that does not sign yet is there already, and none was added";
+    const [done, already] = promote
+      ? ["The newest key is the first now", "The newest key is the first already, and nothing was changed"]
+      : [`A new key is ${place} now`, "A key that does not sign yet is there already, and none was added"];
+    const what = changed.changed ? done : already;
     say(
       environment,
       `${what}: ${variable} in ${file} has ${plural(changed.keys, "key")}. Deploy that to every process.`,

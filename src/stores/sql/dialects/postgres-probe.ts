@@ -18,6 +18,13 @@ const ID = "psession-probe-0123456";
 const UUID = "0f8fad5b-d9cb-469f-a165-70867728950e";
 const DATE = "2001-02-03T04:05:06.789Z";
 
+const ARE_NULL = "?::text IS NULL AND ?::varchar IS NULL AND ?::bigint IS NULL AND ?::bytea IS NULL";
+const LISTS = [
+  ["a", 'b",{c'],
+  [PROBE_NUMBER, null],
+];
+const ARE_LISTS = `?::text[] = ARRAY['a', 'b",{c'] AND ?::bigint[] IS NOT DISTINCT FROM ARRAY[${PROBE_NUMBER}, NULL]`;
+
 /** Each type that a parameter of ours has, as drivers write and read values by type. */
 export function postgresProbe(statements: Statements): Probe {
   const { userIds, timestamps } = statements.schema;
@@ -28,24 +35,8 @@ export function postgresProbe(statements: Statements): Probe {
       ["id_sent", "text", yes(`?::varchar = '${ID}'`), [ID], "yes"],
       ["number_sent", "a number", yes(`?::bigint = ${PROBE_NUMBER}`), [PROBE_NUMBER], "yes"],
       ["bytes_sent", "a value of bytes", "encode(?::bytea, 'hex')", [PROBE_BYTES], PROBE_BYTES_HEX],
-      [
-        ...(["null_sent", "null"] as const),
-        yes("?::text IS NULL AND ?::varchar IS NULL AND ?::bigint IS NULL AND ?::bytea IS NULL"),
-        ...([[null, null, null, null], "yes"] as const),
-      ],
-      [
-        ...(["lists_sent", "a list"] as const),
-        yes(
-          `?::text[] = ARRAY['a', 'b",{c'] AND ?::bigint[] IS NOT DISTINCT FROM ARRAY[${PROBE_NUMBER}, NULL]`,
-        ),
-        ...([
-          [
-            ["a", 'b",{c'],
-            [PROBE_NUMBER, null],
-          ],
-          "yes",
-        ] as const),
-      ],
+      ["null_sent", "null", yes(ARE_NULL), [null, null, null, null], "yes"],
+      ["lists_sent", "a list", yes(ARE_LISTS), LISTS, "yes"],
       ...(userIds === "uuid"
         ? ([["uuid_sent", "a UUID", yes(`?::uuid = '${UUID}'::uuid`), [UUID], "yes"]] as const)
         : []),
