@@ -1,10 +1,10 @@
 /**
- * What a consumer gets: publint, are-the-types-wrong, the tarball's file list, and that docs/options.md names
- * every option of the code, no other, with its default, docs/stores/naming.md every column, docs/cli.md every
- * command, its options and doctor's findings, and that the tests that pages name are there.
+ * What a consumer gets: publint, are-the-types-wrong, the tarball's file list, that no link of its pages is dead, and
+ * that docs/options.md names every option of the code, no other, with its default, docs/stores/naming.md every column,
+ * docs/cli.md every command, its options and doctor's findings, and that the tests that pages name are there.
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -13,24 +13,28 @@ import { createProgram } from "../src/cli/program.ts";
 import { EVENTS } from "../src/events.ts";
 import { optionDefaults } from "../src/options.ts";
 import { TABLES } from "../src/stores/sql/schema.ts";
+import { anchorsOf, fileOf, replaceLinks } from "./links.ts";
 import { missingTests } from "./named-tests.ts";
 
 /** Who compiles against these types has the package anyway: it is a peer. */
 const TYPES_FROM: Readonly<Record<string, string>> = {
-  "adapters/fastify": "fastify",
-  "adapters/hono": "hono",
-  opentelemetry: "@opentelemetry/api",
-  "stores/kysely": "kysely",
+  "types/adapters/fastify": "fastify",
+  "types/adapters/hono": "hono",
+  "types/opentelemetry": "@opentelemetry/api",
+  "types/stores/kysely": "kysely",
 };
 
 const faults: string[] = [];
 const folder = mkdtempSync(join(tmpdir(), "psession-pack-"));
 try {
-  run("npm", ["pack", "--silent", "--ignore-scripts", "--pack-destination", folder]);
+  // With its scripts: they make the pages as they are published.
+  run("npm", ["pack", "--silent", "--pack-destination", folder]);
   const tarball = join(folder, readdirSync(folder)[0] ?? "");
   run("publint", ["run", tarball, "--strict"]);
-  run("attw", [tarball, "--profile", "esm-only"]);
+  run("attw", [tarball]);
   checkFiles(tarball);
+  checkPublishedLinks(tarball);
+  checkLinks();
   checkTypes();
   checkOptions();
   checkColumns();
@@ -55,14 +59,14 @@ function run(command: string, values: readonly string[]): void {
   }
 }
 
-/** Compiled code, its types, and texts for people; no sources, tests, data or keys. */
+/** Built code, its maps and types, and texts and examples for people; no sources, tests, data or keys. */
 function checkFiles(tarball: string): void {
   const files = execFileSync("tar", ["-tzf", tarball], { encoding: "utf8" }).trim().split("\n");
   const isExpected =
-    /^package\/(package\.json|README\.md|LICENSE|docs\/[\w/.-]+\.(md|png|svg)|dist\/[\w/-]+\.(js|d\.ts))$/;
+    /^package\/(package\.json|README\.md|LICENSE|docs\/[\w/.-]+\.(md|png|svg)|examples\/[\w/-]+\.(js|ts|json)|dist\/LICENSES\.txt|dist\/[\w/-]+\.([cm]js|cjs\.map|d\.[cm]ts))$/;
   for (const file of files) if (!isExpected.test(file)) faults.push(`the tarball has ${file}`);
   const { exports, bin } = JSON.parse(readFileSync("package.json", "utf8")) as {
-    exports: Record<string, string | { types: string; default: string }>;
+    exports: Record<string, string | { import: string; require: string }>;
     bin: Record<string, string>;
   };
   for (const path of Object.values(bin)) {
@@ -73,17 +77,59 @@ function checkFiles(tarball: string): void {
   }
   for (const target of Object.values(exports)) {
     for (const path of typeof target === "string" ? [target] : Object.values(target)) {
-      const file = join("package", path);
-      if (!files.includes(file)) faults.push(`the tarball lacks ${file}`);
+      for (const file of [path, path.replace(/\.([cm])js$/, ".d.$1ts")].map((one) => join("package", one)))
+        if (!files.includes(file)) faults.push(`the tarball lacks ${file}`);
     }
   }
+}
+
+/** In the package's own pages, by the files that it has. */
+function checkPublishedLinks(tarball: string): void {
+  const home = join(folder, "unpacked");
+  mkdirSync(home);
+  execFileSync("tar", ["-xzf", tarball, "-C", home, "--strip-components", "1"]);
+  const { name, version } = JSON.parse(readFileSync(join(home, "package.json"), "utf8"));
+  const base = `https://unpkg.com/${name}@${version}/`;
+  for (const page of pagesIn(home)) {
+    const text = readFileSync(join(home, page), "utf8");
+    // The README is read where its neighbours are not.
+    if (page === "README.md")
+      replaceLinks(text, (link, whole) => {
+        if (link.target !== "") faults.push(`the published README.md has the relative link ${whole}`);
+        return whole;
+      });
+    faultsOfLinks(home, page, text.replaceAll(`](${base}`, "]("), "published ");
+  }
+}
+
+/** In the repository, where the same links are to lead somewhere. */
+function checkLinks(): void {
+  for (const page of pagesIn(".")) faultsOfLinks(".", page, readFileSync(page, "utf8"));
+}
+
+function pagesIn(home: string): string[] {
+  const inFolders = ["docs", "examples"].flatMap((folder) =>
+    readdirSync(join(home, folder), { recursive: true, encoding: "utf8" }).map((file) => join(folder, file)),
+  );
+  return ["README.md", ...inFolders].filter((file) => file.endsWith(".md"));
+}
+
+function faultsOfLinks(home: string, page: string, text: string, which = ""): void {
+  replaceLinks(text, (link, whole) => {
+    const file = join(home, fileOf(page, link));
+    if (!existsSync(file)) faults.push(`${which}${page}: ${whole} leads nowhere`);
+    else if (link.anchor !== undefined && !anchorsOf(readFileSync(file, "utf8")).has(link.anchor))
+      faults.push(`${which}${page}: ${whole} leads to no heading`);
+    return whole;
+  });
 }
 
 /** Types that came from elsewhere would have to be installed by everybody who compiles against ours. */
 function checkTypes(): void {
   for (const name of readdirSync("dist", { recursive: true, encoding: "utf8" })) {
-    if (!name.endsWith(".d.ts")) continue;
-    for (const [, from = ""] of readFileSync(join("dist", name), "utf8").matchAll(/\bfrom "([^"]+)"/g)) {
+    if (!/\.d\.[cm]ts$/.test(name)) continue;
+    const text = readFileSync(join("dist", name), "utf8");
+    for (const [, from = ""] of text.matchAll(/(?:\bfrom |\brequire\()"([^"]+)"/g)) {
       const isPeer = from === TYPES_FROM[dirname(name)];
       if (!isPeer && !/^(\.|node:)/.test(from)) faults.push(`dist/${name} takes types from ${from}`);
     }

@@ -5,8 +5,9 @@
  * fails. The last line is the sum: `N passed, N failed`.
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { BINARIES, type Binary, binaryOf } from "./binaries.ts";
 
 interface Result {
   readonly runtime: string;
@@ -15,25 +16,11 @@ interface Result {
 }
 
 const ROOT = resolve(import.meta.dirname, "..");
-const FOLDER = join(ROOT, ".tmp/runtimes");
 const VITEST = join(ROOT, "node_modules/vitest/vitest.mjs");
 
-const { platform, arch } = process;
-const libc = platform === "linux" ? "-glibc" : "";
-const PACKAGES = {
-  bun: `@oven/bun-${platform}-${arch === "arm64" ? "aarch64" : arch}@1.4.5`,
-  deno: `@deno/${platform}-${arch}${libc}@2.9.6`,
-  node22: `node-${platform}-${arch}@22.13.0`,
-  node26: `node-${platform}-${arch}@26.9.0`,
-} as const;
-type Name = keyof typeof PACKAGES;
+const NAMES = ["bun", "deno", "node22", "node26"] as const satisfies readonly Binary[];
+type Name = (typeof NAMES)[number];
 
-const BINARIES: Record<Name, string> = {
-  bun: "bin/bun",
-  deno: "deno",
-  node22: "bin/node",
-  node26: "bin/node",
-};
 const DENO_RUN = ["run", "--allow-all", "--no-lock", "--node-modules-dir=manual", "--cached-only"];
 const CONTRACT = "tests/runtimes/contract.ts";
 const SUITES = ["tests/adapters", "tests/session", "tests/http", "tests/data", "tests/examples.test.ts"];
@@ -45,7 +32,7 @@ const PORTABLE = "examples/(fetch|hono|h3)/";
 
 const environment = {
   ...process.env,
-  DENO_DIR: join(FOLDER, "deno-cache"),
+  DENO_DIR: join(BINARIES, "deno-cache"),
   DENO_NO_UPDATE_CHECK: "1",
 };
 
@@ -58,10 +45,9 @@ const RUNS: Record<Name, (binary: string) => Result[]> = {
 
 let passed = 0;
 let failed = 0;
-for (const name of Object.keys(PACKAGES) as Name[]) {
-  const binary = installed(name);
+for (const name of NAMES) {
+  const binary = binaryOf(name);
   if (binary === undefined) {
-    console.log(`${PACKAGES[name]} cannot be had${process.env["CI"] ? "" : ", and is left out"}.`);
     if (process.env["CI"]) failed++;
     continue;
   }
@@ -74,34 +60,6 @@ for (const name of Object.keys(PACKAGES) as Name[]) {
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed > 0 || passed === 0 ? 1 : 0);
-
-/** The path of a binary of exactly that version, installed where it is missing; undefined where it cannot be. */
-function installed(name: Name): string | undefined {
-  const [, source = "", version = ""] = /^(.+)@([^@]+)$/.exec(PACKAGES[name]) ?? [];
-  const folder = join(FOLDER, name);
-  const home = join(folder, "node_modules", source);
-  const binary = join(home, BINARIES[name]);
-  if (versionIn(home) === version) return binary;
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true }));
-  // The binaries come in the packages themselves: no script has to be run.
-  const values = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--force", PACKAGES[name]];
-  const { status, stderr } = spawnSync("npm", values, { cwd: folder, encoding: "utf8" });
-  if (status === 0 && versionIn(home) === version) return binary;
-  console.log(stderr);
-  return undefined;
-}
-
-function versionIn(home: string): string | undefined {
-  try {
-    const text = readFileSync(join(home, "package.json"), "utf8");
-    // Older packages of Node say v22.13.0.
-    return (JSON.parse(text) as { version: string }).version.replace(/^v/, "");
-  } catch {
-    return undefined;
-  }
-}
 
 function contract(binary: string, values: readonly string[]): Result {
   const run = spawnSync(binary, [...values, CONTRACT], { cwd: ROOT, env: environment, encoding: "utf8" });
@@ -153,7 +111,7 @@ function vitest(
   values: readonly string[],
   variables: Readonly<Record<string, string>> = {},
 ): Result {
-  const report = join(FOLDER, "vitest.json");
+  const report = join(BINARIES, "vitest.json");
   rmSync(report, { force: true });
   const run = spawnSync(binary, [VITEST, "run", ...values], {
     cwd: ROOT,

@@ -37,9 +37,9 @@ export type PsessionErrorCode =
 export interface PsessionErrorOptions {
   cause?: unknown;
   /** HTTP status a framework may answer with. */
-  status?: number;
+  status?: number | undefined;
   /** Seconds after which the same request may well succeed. */
-  retryAfter?: number;
+  retryAfter?: number | undefined;
 }
 
 /** What an error says, for a sentence of ours; anything can be thrown. */

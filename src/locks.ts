@@ -17,9 +17,9 @@ export interface LockTimes {
 
 export interface LockOptions {
   /** After this long others may take the lock, whatever its holder does: it may have died. Default: "30s". */
-  hold?: Duration;
+  hold?: Duration | undefined;
   /** The longest to wait for it. Default: "10s". */
-  wait?: Duration;
+  wait?: Duration | undefined;
 }
 
 /** A lock that is held. */

@@ -47,7 +47,7 @@ export type Carry<Data> =
 
 export interface LoginOptions<Data> {
   /** Make a remembered login: this browser stays signed in after it was closed. */
-  remember?: boolean;
+  remember?: boolean | undefined;
   /**
    * What is kept of the data gathered before. The function also gets the data of the user's latest other
    * session. Default: "all", but "none" where another user was signed in.
@@ -81,7 +81,7 @@ export type LoginResult = "signed_in" | "too_many_devices";
 
 export interface PreviousSession {
   /** Its row's id; needed where data is encrypted. */
-  readonly id?: string;
+  readonly id?: string | undefined;
   /** Encoded, as the store keeps it. */
   readonly data: string;
 }

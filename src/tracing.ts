@@ -46,7 +46,8 @@ export interface BatchFacts {
   readonly size: number;
 }
 
-type Tracing<Context extends object> = TracingChannel<unknown, Context>;
+/** The same twice: @types/node has exchanged the two, and only one of them may be what is no object. */
+type Tracing<Context extends object> = TracingChannel<Context, Context>;
 
 export const openings: Tracing<OpenContext> = tracingChannel("psession.open");
 export const commits: Tracing<CommitContext> = tracingChannel("psession.commit");

@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sign as signAsTheyDo, unsign as unsignAsTheyDo } from "cookie-signature";
+import { rolldown } from "rolldown";
 import { describe, expect, test } from "vitest";
 import { presentedId, signed } from "../src/adapters/express-session/signature.ts";
 import { Vault } from "../src/data/vault.ts";
@@ -142,25 +143,34 @@ describe("secrets are in memory of their own", () => {
 });
 
 /** One script, as snapshots take no modules. */
-function script(...files: readonly string[]): string {
-  const parts = files.map((file) =>
-    readFileSync(join(ROOT, "dist", file), "utf8")
-      .replace(/^import (\w+) from "(node:\w+)";$/gm, 'var $1 = require("$2");')
-      .replace(/^import \{([^}]*)\} from "(node:\w+)";$/gm, 'var {$1} = require("$2");')
-      .replace(/^import .*$/gm, "")
-      .replace(/^export /gm, ""),
-  );
-  return `${parts.join("\n")}
+async function script(): Promise<string> {
+  const entry = `
+    import { startupSnapshot } from "node:v8";
+    import { newId, newSecret } from "${join(ROOT, "src/secrets.ts")}";
     newSecret();
-    require("node:v8").startupSnapshot.setDeserializeMainFunction(() => {
+    startupSnapshot.setDeserializeMainFunction(() => {
       console.log(newSecret().toString("hex"), newId());
     });`;
+  const bundle = await rolldown({
+    input: "entry",
+    platform: "node",
+    external: /^node:/,
+    plugins: [
+      {
+        name: "entry",
+        resolveId: (id) => (id === "entry" ? id : undefined),
+        load: (id) => (id === "entry" ? entry : undefined),
+      },
+    ],
+  });
+  const { output } = await bundle.generate({ format: "cjs", strict: true });
+  return output[0].code;
 }
 
-test("processes that start from one snapshot draw secrets and ids of their own", () => {
+test("processes that start from one snapshot draw secrets and ids of their own", async () => {
   const folder = temporaryFolder();
   const [file, blob] = [join(folder, "entry.cjs"), join(folder, "snapshot.blob")];
-  writeFileSync(file, script("snapshot.js", "bytes.js", "randomness.js", "secrets.js"));
+  writeFileSync(file, await script());
   execFileSync(process.execPath, ["--snapshot-blob", blob, "--build-snapshot", file], { stdio: "pipe" });
   const start = () => execFileSync(process.execPath, ["--snapshot-blob", blob], { encoding: "utf8" });
   const drawn = [start(), start(), start()].flatMap((line) => line.trim().split(" "));

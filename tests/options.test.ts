@@ -5,9 +5,9 @@ import {
   memoryStore,
   type PsessionOptions,
 } from "../src/index.ts";
-import { resolveOptions } from "../src/options.ts";
+import { optionDefaults, resolveOptions } from "../src/options.ts";
 import { sqliteStore } from "../src/stores/sqlite/index.ts";
-import { KEY, testApp } from "./support/app.ts";
+import { KEY, OLDER_KEY, testApp } from "./support/app.ts";
 
 const given = (options: object = {}) =>
   ({ store: memoryStore(), keys: [KEY], ...options }) as PsessionOptions;
@@ -140,6 +140,23 @@ test("a store that is not whole is told what is missing", () => {
   const message = faultsOf(given({ store: rest }));
   expect(message).toContain("store has no apply, touch, claimPrune, acquireLock, releaseLock, close");
   expect(message).toContain("docs/stores/your-own.md");
+});
+
+test("an option that is undefined is one that is not given", () => {
+  const store = () => memoryStore({ audit: true });
+  const plain = (settings: object) => JSON.parse(JSON.stringify(settings));
+  const usual = plain(resolveOptions(given({ store: store() })));
+  for (const path of optionDefaults().keys()) {
+    if (["store", "keys", "encryption.keys", "clock"].includes(path) || path.includes("matchAddress."))
+      continue;
+    const options = path.split(".").reduceRight<unknown>((inner, name) => ({ [name]: inner }), undefined);
+    // One that is there needs its keys.
+    const rest = path.startsWith("encryption.")
+      ? { encryption: { keys: [OLDER_KEY], acceptPlainText: undefined } }
+      : {};
+    const settings = resolveOptions(given({ store: store(), ...(options as object), ...rest }));
+    if (!path.startsWith("encryption.")) expect([path, plain(settings)]).toEqual([path, usual]);
+  }
 });
 
 test("missing store and keys are named", () => {

@@ -14,6 +14,7 @@ const program = createProgram({
   stderr: process.stderr,
   interrupted: interruption.signal,
 });
-const exitCode = await runProgram(program, process.argv.slice(2), process.stderr);
 // A pool of the configuration would keep the process: it belongs to the application, and nobody closes it here.
-process.stdout.write("", () => process.exit(exitCode));
+void runProgram(program, process.argv.slice(2), process.stderr).then((exitCode) =>
+  process.stdout.write("", () => process.exit(exitCode)),
+);

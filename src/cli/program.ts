@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { PsessionError, reasonOf } from "../errors.ts";
 import { addDevices, addSessions } from "./commands/browse.ts";
@@ -15,11 +14,8 @@ import { addUsers } from "./commands/users.ts";
 import { addWatch } from "./commands/watch.ts";
 import type { Environment, Output } from "./environment.ts";
 import { EXIT, Stop } from "./exit.ts";
+import { manifest } from "./manifest.ts";
 import { jsonOf } from "./output.ts";
-
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-  version: string;
-};
 
 const CODES = `
 Exit codes: 0 done; 1 something failed, or doctor found a fault; 2 wrong usage; 3 you were asked and said no.`;
@@ -33,7 +29,7 @@ export function createProgram(environment: Environment): Command {
   const { stdout, stderr } = environment;
   const program = new Command("psession")
     .description("Looks after psession, sessions for Node that survive.")
-    .version(version)
+    .version(manifest.version)
     .exitOverride()
     .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: (text) => stderr.write(text) })
     .showHelpAfterError("(--help says what there is)")

@@ -7,7 +7,7 @@ import type { SessionData } from "./session-data.ts";
 
 export interface StateOptions {
   /** How long the visitor may take at the provider. Default: "10m". */
-  lifetime?: Duration;
+  lifetime?: Duration | undefined;
 }
 
 const PREFIX = `${ASIDE}state:`;

@@ -8,7 +8,7 @@ import { allowedOrigins, type OriginOptions } from "./origin.ts";
 
 export interface DevicesOptions extends OriginOptions {
   /** How long ago a credential may have been proved by who ends devices. Default: it is not asked. */
-  fresh?: Duration;
+  fresh?: Duration | undefined;
 }
 
 /** What a face has to find out about a request for devices. */

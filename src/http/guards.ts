@@ -13,12 +13,12 @@ export interface GuardOptions {
    * asked for, or the page that they were on (`Referer`, else "/") where the method was not GET or HEAD.
    * Default: they get the status, as scripts do.
    */
-  redirectTo?: string | ((path: string, asked: AskedFor) => string);
+  redirectTo?: string | ((path: string, asked: AskedFor) => string) | undefined;
   /**
    * Refuse changes that another site sends in the visitor's name (ASVS 3.5.1), as `originCheck` does before all
    * routes. `false` where that stands before. Default: they are refused.
    */
-  origin?: false | OriginOptions;
+  origin?: false | OriginOptions | undefined;
 }
 
 /** What a visitor asked for who is sent elsewhere. */
@@ -53,9 +53,9 @@ export interface GuardNote {
 /** What an application or its framework knows better than the bare request does. */
 export interface GuardFacts {
   /** Path and query as the visitor asked for them, where something has cut or rewritten those of the request. */
-  readonly path?: string;
+  readonly path?: string | undefined;
   /** Scheme and host as the visitor's browser sees them, such as "https://example.com". */
-  readonly origin?: string | (() => string);
+  readonly origin?: string | (() => string) | undefined;
 }
 
 /**

@@ -14,11 +14,11 @@ export interface HopOptions {
   /** What the other site posted, such as `request.body` behind a parser for forms. */
   fields: HopFields;
   /** Title of the page, and what stands on it. Default: "Signing in". */
-  title?: string;
+  title?: string | undefined;
   /** What stands on the button, which visitors see whose browser runs no scripts. Default: "Continue". */
-  button?: string;
+  button?: string | undefined;
   /** Language of those two. Default: "en". */
-  lang?: string;
+  lang?: string | undefined;
 }
 
 /** An answer, for whatever framework. */

@@ -4,7 +4,7 @@ import { warn } from "../warnings.ts";
 
 export interface OriginOptions {
   /** Further origins that may send changes, such as "https://admin.example.com". */
-  readonly allowed?: readonly string[];
+  readonly allowed?: readonly string[] | undefined;
 }
 
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);

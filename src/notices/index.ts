@@ -16,11 +16,11 @@ export interface NoticeOptions {
   /** What the application calls itself, such as "Acme Shop". */
   site: string;
   /** The page where users see their devices and change their password: an address of your own, never of the event. */
-  link?: string;
+  link?: string | undefined;
   /** Where the address of the request is, such as "Lisbon, Portugal". */
   place?: string | undefined;
   /** The time zone that times are told in, such as "Europe/Lisbon". Default: "UTC". */
-  timeZone?: string;
+  timeZone?: string | undefined;
 }
 
 const line = v.pipe(

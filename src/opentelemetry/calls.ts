@@ -5,7 +5,7 @@ import type { TracingChannel } from "node:diagnostics_channel";
  * context of the call; with when it began (`performance.now()`). Returns the function that ends it.
  */
 export function onFinished<Context extends object>(
-  tracing: TracingChannel<unknown, Context>,
+  tracing: TracingChannel<Context, Context>,
   finished: (context: Context, begun: number) => void,
 ): () => void {
   const calls = new WeakMap<Context, number>();

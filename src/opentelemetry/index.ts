@@ -13,9 +13,9 @@ import { spanInto } from "./spans.ts";
 
 export interface InstrumentOptions {
   /** Where metrics go. Default: the API's global provider at the time of the call. */
-  meterProvider?: MeterProvider;
+  meterProvider?: MeterProvider | undefined;
   /** Where spans go. Default: the API's global provider. */
-  tracerProvider?: TracerProvider;
+  tracerProvider?: TracerProvider | undefined;
 }
 
 const optionsSchema = v.strictObject({

@@ -51,7 +51,7 @@ export interface Transport {
   readonly method: string | undefined;
   readonly secure: boolean;
   readonly address: string | undefined;
-  readonly canSetCookies?: boolean;
+  readonly canSetCookies?: boolean | undefined;
   /** When the head of the request arrived, by psession's clock. */
   readonly arrivedAt?: number | undefined;
   /** An object of this request alone, in which its handler runs. */

@@ -9,11 +9,11 @@ export type Load<Key extends string, Value> = (
 
 export interface BatchOptions {
   /** The most keys of one load. Default: 256. */
-  readonly most?: number;
+  readonly most?: number | undefined;
   /** The most loads under way at once; more calls wait and go together. Default: 2. */
-  readonly inFlight?: number;
+  readonly inFlight?: number | undefined;
   /** Whether a failure concerns every key alike, so that asking for each alone is of no use. */
-  readonly isOutage?: (error: unknown) => boolean;
+  readonly isOutage?: ((error: unknown) => boolean) | undefined;
 }
 
 /** Calls that share one load. */

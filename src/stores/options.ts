@@ -5,12 +5,12 @@ import { areFunctions, hasMethods } from "../shape.ts";
 /** What stores over a connection have in common. */
 export interface ConnectionOptions {
   /** Create or update the tables before the first use. Default: true. */
-  migrate?: boolean;
+  migrate?: boolean | undefined;
   /**
    * The longest that one operation may take, waiting for a connection included; after it the request fails
    * (503). Default: "5s".
    */
-  timeout?: Duration;
+  timeout?: Duration | undefined;
 }
 
 /** Node's timers go no further. */

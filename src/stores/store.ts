@@ -437,7 +437,7 @@ export interface MigrateOptions {
    * Tables whose columns are of other types than the options say are removed and made anew, if all of psession's tables
    * are empty: nothing in them is lost. Otherwise it throws as without it. Default: false.
    */
-  readonly remakesEmpty?: boolean;
+  readonly remakesEmpty?: boolean | undefined;
 }
 
 /** What administration needs beyond serving requests. Optional for stores of others. */

@@ -17,9 +17,9 @@ import { writes } from "./contract/writes.ts";
 /** Stores over the same, empty data. `others` stand for further connections or processes, where there are any. */
 export interface StoreFixture {
   readonly store: Store;
-  readonly others?: readonly Store[];
+  readonly others?: readonly Store[] | undefined;
   /** Rows go away by themselves when their time has come, so that `prune` has nothing to do. Default: false. */
-  readonly expires?: boolean;
+  readonly expires?: boolean | undefined;
   close(): Promise<void>;
 }
 

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 
-const BINARY = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const BINARY = fileURLToPath(new URL("../../dist/cli.cjs", import.meta.url));
 
 export interface Ran {
   readonly code: number;
@@ -75,5 +75,5 @@ export function startPsession({ cwd, env }: Surroundings, ...values: string[]): 
 }
 
 function assertBuilt(): void {
-  if (!existsSync(BINARY)) throw new Error("dist/cli/main.js is missing: npm run build makes it.");
+  if (!existsSync(BINARY)) throw new Error("dist/cli.cjs is missing: npm run build makes it.");
 }

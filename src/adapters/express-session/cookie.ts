@@ -1,4 +1,5 @@
 import { type SetCookie, stringifySetCookie } from "cookie";
+import type { CookieAge } from "./foreign.ts";
 
 /** No life is longer: beyond some point there are no dates, and stores cannot keep the row. */
 const LONGEST_LIFE = 100 * 366 * 86_400_000;
@@ -73,9 +74,9 @@ export class Cookie {
   }
 
   /** Milliseconds that are left; null until the browser closes. */
-  get maxAge(): number | null {
+  get maxAge(): CookieAge {
     const { expires } = this;
-    return expires instanceof Date ? expires.valueOf() - Date.now() : (expires as null);
+    return (expires instanceof Date ? expires.valueOf() - Date.now() : expires) as CookieAge;
   }
 
   set maxAge(ms: number | Date | null | undefined) {

@@ -1,48 +1,52 @@
 import { PsessionError } from "../../errors.ts";
 import type { Psession } from "../../psession.ts";
 import type { Session as CoreSession } from "../../session.ts";
-import { Cookie, type CookieOptions as Cookies } from "./cookie.ts";
+import { Cookie, type CookieData, type CookieOptions } from "./cookie.ts";
+import type { SessionClass } from "./foreign.ts";
+import type { UserOf } from "./identity.ts";
 import { createMiddleware, type SessionMiddleware } from "./middleware.ts";
-import type { SessionOptions as Options } from "./options.ts";
-import { Session } from "./session.ts";
-import { MemoryStore, Store } from "./store.ts";
-import type { SessionData as Data } from "./typing.ts";
+import type { SessionOptions } from "./options.ts";
+import { type Session as OwnSession, Session } from "./session.ts";
+import type { SignIn } from "./sign-in.ts";
+import { type CallbackStore, MemoryStore, Store } from "./store.ts";
+import type { RequestSession, SessionData } from "./typing.ts";
 import { visitOf } from "./visit.ts";
 
-export type { CookieData, CookieOptions } from "./cookie.ts";
-export type { UserOf } from "./identity.ts";
-export type { SessionMiddleware } from "./middleware.ts";
-export type { SessionOptions } from "./options.ts";
-export type { SignIn } from "./sign-in.ts";
-export type { CallbackStore } from "./store.ts";
 // As a star, or merging declarations into "psession/express-session" would not reach it.
 export type * from "./typing.ts";
-export { Cookie, MemoryStore, Session, Store };
+export type { CallbackStore, CookieData, CookieOptions, SessionMiddleware, SessionOptions, SignIn, UserOf };
+export { Cookie, MemoryStore, Session, Store, session };
 
 /**
  * Session middleware with express-session's interface: the same options, `req.session`, stores and events. With a
  * psession store (`sqliteStore(...)`, or a whole psession) `req.session` has psession's sign-in besides.
  */
-function session(options?: session.SessionOptions): SessionMiddleware {
+function session(options?: SessionOptions): SessionMiddleware {
   return createMiddleware(options ?? {});
 }
 
-// Stores of old take this function and find their base class at it: `require("connect-x")(session)`.
-session.Cookie = Cookie;
-session.MemoryStore = MemoryStore;
-session.Session = Session;
-session.Store = Store;
-session.psessionOf = psessionOf;
-
 declare namespace session {
-  export type SessionOptions = Options;
-  export type SessionData = Data;
-  export type CookieOptions = Cookies;
+  export type {
+    CallbackStore,
+    CookieData,
+    CookieOptions,
+    RequestSession,
+    SessionData,
+    SessionMiddleware,
+    SessionOptions,
+    SignIn,
+    UserOf,
+  };
+  export { Cookie, MemoryStore, psessionOf, Store, session, session as default };
+  export const Session: SessionClass;
+  export type Session = OwnSession;
 }
 
+// Stores of old take this function and find their base class at it: `require("connect-x")(session)`. It is what
+// `require` gives, too, so everything else is at it, and itself for compilers that look for `default`.
+Object.assign(session, { Cookie, MemoryStore, Session, Store, psessionOf, session, default: session });
+
 export default session;
-// What `require("psession/express-session")` gives, as Node does it for ES modules.
-export { session as "module.exports" };
 
 /**
  * psession's own session of a request, whatever names the data have taken; and the service that keeps it. Only with

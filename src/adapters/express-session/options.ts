@@ -11,13 +11,16 @@ import { cookieFaults, spelledCookie } from "./cookie-options.ts";
 import { type UserOf, usualUser } from "./identity.ts";
 import { newId } from "./ids.ts";
 import type { SessionRequest } from "./request.ts";
-import type { Secret } from "./signature.ts";
+import { isSecret, type Secret } from "./signature.ts";
 import { type CallbackStore, MemoryStore } from "./store.ts";
+
+/** Takes what it wants of a request, such as Express's: methods may, functions may not. */
+type Asked<Answer> = { by(request: SessionRequest): Answer }["by"];
 
 /** What `session()` takes: the options of express-session, and those of psession below them. */
 export interface SessionOptions {
   /** Signs the cookie. Of several the first signs, and all verify. */
-  secret?: Secret | readonly Secret[] | undefined;
+  secret?: Secret | readonly (Secret | undefined)[] | undefined;
   /** Name of the cookie. Default: "connect.sid". */
   name?: string | undefined;
   /** The old spelling of `name`. */
@@ -25,7 +28,7 @@ export interface SessionOptions {
   /** A store of express-session's kind, a store of psession's, or a psession. Default: this process's memory. */
   // biome-ignore lint/suspicious/noExplicitAny: stores type their sessions as they like.
   store?: CallbackStore | PsessionStore | Psession<any> | undefined;
-  genid?: ((request: SessionRequest) => string) | undefined;
+  genid?: Asked<string> | undefined;
   /** Store sessions at every request, changed or not. Default: true, as there. */
   resave?: boolean | undefined;
   /** Store new sessions that hold nothing. Default: true, as there. */
@@ -36,7 +39,7 @@ export interface SessionOptions {
   unset?: "destroy" | "keep" | undefined;
   /** Believe `X-Forwarded-Proto`: always, never, or as Express is told to. */
   proxy?: boolean | undefined;
-  cookie?: CookieOptions | ((request: SessionRequest) => CookieOptions) | undefined;
+  cookie?: CookieOptions | Asked<CookieOptions> | undefined;
 
   /** Who is signed in, by the data. False: nobody looks, and a sign-in exchanges no id. */
   user?: UserOf | false | undefined;
@@ -98,10 +101,15 @@ const duration = v.optional(
     'must be a positive duration, such as 60000 or "15m"',
   ),
 );
-const secret = v.union(
-  [v.pipe(v.string(), v.minLength(1, "must not be empty")), v.instance(Uint8Array)],
-  "must be text or bytes",
+const secret = v.custom<Secret>(isSecret, ({ input }) =>
+  input === undefined
+    ? "is missing: is its environment variable set?"
+    : input === ""
+      ? "must not be empty"
+      : "must be text, bytes or a secret KeyObject",
 );
+
+const secretList = v.pipe(v.array(secret), v.minLength(1, "must hold at least one secret"));
 
 const cookieName = (shape: RegExp) =>
   v.pipe(v.string("must be text"), v.regex(shape, "is not a cookie name (RFC 6265 section 4.1.1)"));
@@ -111,10 +119,8 @@ const LONGEST_TIMER = 24 * 86_400_000;
 
 const schema = v.object({
   secret: v.optional(
-    v.union(
-      [secret, v.pipe(v.array(secret), v.minLength(1, "must hold at least one secret"))],
-      "must be text or bytes, or a list of them that is not empty",
-    ),
+    // Not a union, which would not say which of a list is wrong.
+    v.lazy((given): v.GenericSchema<Secret | Secret[]> => (Array.isArray(given) ? secretList : secret)),
   ),
   name: v.optional(cookieName(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/)),
   // Empty, it has always been none.

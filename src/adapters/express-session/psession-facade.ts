@@ -5,6 +5,7 @@ import type { Psession } from "../../psession.ts";
 import { callingBack } from "./call.ts";
 import type { Cookie } from "./cookie.ts";
 import { type Callback, StoreClass } from "./store.ts";
+import type { SessionData } from "./typing.ts";
 import { visitOf } from "./visit.ts";
 
 /** What `req.sessionStore` is with a psession store: the same methods, by row ids, which are no credentials. */
@@ -19,14 +20,16 @@ export class PsessionFacade extends StoreClass {
     this.generate = (request) => visitOf(request)?.generate();
   }
 
-  get(id: string, callback: (error: unknown, session?: object) => void): void {
+  get(id: string, callback: (error: unknown, session?: SessionData) => void): void {
     const { store, clock, codec } = this.#psession.core.settings;
     // Ids of other stores may be of any length, and no driver need be asked about those.
     const reading = isId(id) ? store.findSession(id) : Promise.resolve(undefined);
     const found = reading.then((row) => {
       const isLive = row !== undefined && clock.now() <= Math.min(row.idleDeadline, row.absoluteDeadline);
       const cookie = this.#newCookie({ headers: {} });
-      return isLive ? { ...codec.decode(row.data), cookie: cookie.toJSON() } : undefined;
+      // A store's sessions have their cookie as it would be stored.
+      const stored = isLive ? { ...codec.decode(row.data), cookie: cookie.toJSON() } : undefined;
+      return stored as SessionData | undefined;
     });
     found.then(
       (session) => process.nextTick(callback, null, session),

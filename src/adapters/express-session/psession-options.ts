@@ -10,7 +10,7 @@ import { warn } from "../../warnings.ts";
 import { Cookie, type CookieOptions } from "./cookie.ts";
 import { spelledCookie } from "./cookie-options.ts";
 import type { SessionOptions, Settings } from "./options.ts";
-import type { Secret } from "./signature.ts";
+import { materialOf, type Secret } from "./signature.ts";
 
 const DAY = 86_400_000;
 /** What stores of express-session's kind keep a session that says nothing about it. */
@@ -64,7 +64,7 @@ export function psessionOf(settings: Settings, given: SessionOptions): Psession<
   const isPartitioned = options.partitioned === true;
   const made = create({
     store: store as PsessionStore,
-    keys: settings.secrets.filter(isStrong),
+    keys: settings.secrets.filter(isStrong).map(materialOf),
     caching: settings.caching,
     session: {
       idle,
@@ -147,7 +147,7 @@ export function exchangeKeys({ core: { settings } }: Psession<object>, secrets: 
     );
   }
   const { session, remember, device } = settings.cookies;
-  settings.keys = new KeyRing([first, ...older.filter(isStrong)], {
+  settings.keys = new KeyRing([materialOf(first), ...older.filter(isStrong).map(materialOf)], {
     session: scopeOf(session),
     remember: scopeOf(remember),
     device: scopeOf(device),
@@ -155,8 +155,10 @@ export function exchangeKeys({ core: { settings } }: Psession<object>, secrets: 
 }
 
 /** As psession demands of its keys. */
-const isStrong = (secret: Secret): boolean =>
-  Buffer.byteLength(secret) >= 32 && new Set<string | number>(secret).size >= 8;
+function isStrong(secret: Secret): boolean {
+  const material = materialOf(secret);
+  return Buffer.byteLength(material) >= 32 && new Set<string | number>(material).size >= 8;
+}
 
 const positive = (value: unknown): number | undefined =>
   typeof value === "number" && value > 0 ? Math.ceil(value) : undefined;

@@ -7,13 +7,13 @@ export interface SessionRequest extends ProxiedRequest {
   session?: unknown;
   sessionID?: unknown;
   sessionStore?: unknown;
-  readonly originalUrl?: string;
-  readonly secure?: boolean;
+  readonly originalUrl?: string | undefined;
+  readonly secure?: boolean | undefined;
   readonly ip?: string | undefined;
   /** What cookie-parser leaves. */
   readonly secret?: unknown;
-  readonly signedCookies?: Record<string, unknown>;
-  readonly cookies?: Record<string, unknown>;
+  readonly signedCookies?: Record<string, unknown> | undefined;
+  readonly cookies?: Record<string, unknown> | undefined;
 }
 
 /** By the socket, and by what a proxy says as far as that is believed: Express's word unless `trust` says otherwise. */

@@ -1,9 +1,22 @@
-import { createHmac, createSecretKey, type KeyObject } from "node:crypto";
+import { type CipherKey, createHmac, createSecretKey, KeyObject } from "node:crypto";
 import { parseCookie } from "cookie";
 import { bytesOfKey, sameText } from "../../bytes.ts";
 import type { SessionRequest } from "./request.ts";
 
-export type Secret = string | Uint8Array;
+/** As Node takes the keys of an HMAC: text, bytes, or a key of `crypto.createSecretKey`. */
+export type Secret = CipherKey;
+
+export function isSecret(value: unknown): value is Secret {
+  if (typeof value === "string") return value !== "";
+  return ArrayBuffer.isView(value) || (value instanceof KeyObject && value.type === "secret");
+}
+
+/** As psession takes its keys. */
+export function materialOf(secret: Secret): string | Uint8Array {
+  if (typeof secret === "string" || secret instanceof Uint8Array) return secret;
+  if (secret instanceof KeyObject) return secret.export();
+  return new Uint8Array(secret.buffer, secret.byteOffset, secret.byteLength);
+}
 
 /** What the cookie holds: `s:`, the id, a dot and its HMAC. The first secret signs. */
 export function signed(id: string, secrets: readonly Secret[], presented?: Presented): string {
@@ -92,4 +105,5 @@ function keysOf(secrets: readonly Secret[]): readonly KeyObject[] {
 export const isSameList = (before: readonly Secret[], now: readonly Secret[]): boolean =>
   before.length === now.length && before.every((secret, index) => secret === now[index]);
 
-const keyOf = (secret: Secret): KeyObject => createSecretKey(bytesOfKey(secret));
+const keyOf = (secret: Secret): KeyObject =>
+  secret instanceof KeyObject ? secret : createSecretKey(bytesOfKey(materialOf(secret)));

@@ -1,10 +1,13 @@
 import { EventEmitter } from "node:events";
 import { call, callingBack } from "./call.ts";
 import { Cookie, type CookieOptions } from "./cookie.ts";
+import type { SessionOr } from "./foreign.ts";
 import { Session } from "./session.ts";
+import type { SessionData } from "./typing.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: stores type their errors as they like.
-export type Callback = (error?: any) => void;
+type Any = any;
+export type Callback = (error?: Any) => void;
 
 /** What is asked of a store that an application has: three methods with callbacks. */
 export interface CallbackStore {
@@ -19,15 +22,22 @@ export interface CallbackStore {
   on?(event: any, listener: any): unknown;
 }
 
-export class StoreClass extends EventEmitter {
+export abstract class StoreClass extends EventEmitter {
   /** Set by the middleware: puts a new session into a request. */
   declare generate: (request: object) => void;
+
+  abstract get(id: string, callback: (error: Any, session?: SessionData | null) => void): void;
+  abstract set(id: string, session: SessionData, callback?: Callback): void;
+  abstract destroy(id: string, callback?: Callback): void;
+  all?(callback: (error: Any, sessions?: SessionData[] | Record<string, SessionData> | null) => void): void;
+  length?(callback: (error: Any, length?: number) => void): void;
+  clear?(callback?: Callback): void;
+  touch?(id: string, session: SessionData, callback?: () => void): void;
 
   /** Ends a request's session and puts a new one in its place. */
   regenerate(request: object, callback: Callback): void {
     const { sessionID } = request as { sessionID: string };
-    const store = this as unknown as CallbackStore;
-    const ended = call((done) => store.destroy(sessionID, done));
+    const ended = call((done) => this.destroy(sessionID, done));
     callingBack(
       ended.finally(() => this.generate(request)),
       callback,
@@ -35,12 +45,10 @@ export class StoreClass extends EventEmitter {
   }
 
   /** The session of this id, if it is stored. */
-  // biome-ignore lint/suspicious/noExplicitAny: stores type their errors as they like.
-  load(id: string, callback: (error?: any, session?: Session) => void): void {
-    const store = this as unknown as CallbackStore;
-    let session: Session | undefined;
+  load(id: string, callback: (error?: Any, session?: SessionOr<Session & SessionData>) => void): void {
+    let session: SessionOr<Session & SessionData> | undefined;
     const loaded = call((done) =>
-      store.get(id, (error, data) => {
+      this.get(id, (error, data) => {
         if (!error && data) session = this.createSession({ sessionID: id, sessionStore: this }, data);
         done(error);
       }),
@@ -53,10 +61,10 @@ export class StoreClass extends EventEmitter {
   }
 
   /** Makes a session of stored data and puts it into a request. */
-  createSession(request: object, data: object): Session {
+  createSession(request: object, data: object): SessionOr<Session & SessionData> {
     const session = new Session(request, { ...data, cookie: storedCookie(data) });
     (request as { session?: Session }).session = session;
-    return session;
+    return session as Session & SessionOr<Session & SessionData>;
   }
 }
 
@@ -79,11 +87,11 @@ class MemoryStoreClass extends StoreClass {
     this.sessions = Object.create(null) as Record<string, string>;
   }
 
-  get(id: string, callback: (error: unknown, session?: object) => void): void {
+  get(id: string, callback: (error: Any, session?: SessionData | null) => void): void {
     setImmediate(callback, null, read(this.sessions, id));
   }
 
-  set(id: string, session: object, callback?: Callback): void {
+  set(id: string, session: SessionData, callback?: Callback): void {
     this.sessions[id] = JSON.stringify(session);
     if (callback) setImmediate(callback);
   }
@@ -93,17 +101,16 @@ class MemoryStoreClass extends StoreClass {
     if (callback) setImmediate(callback);
   }
 
-  touch(id: string, session: object, callback?: Callback): void {
+  override touch(id: string, session: SessionData, callback?: Callback): void {
     const stored = read(this.sessions, id);
     if (stored !== undefined) {
-      const { cookie } = session as { cookie: unknown };
-      this.sessions[id] = JSON.stringify({ ...stored, cookie });
+      this.sessions[id] = JSON.stringify({ ...stored, cookie: session.cookie });
     }
     if (callback) setImmediate(callback);
   }
 
-  all(callback?: (error: unknown, sessions: Record<string, object>) => void): void {
-    const found = Object.create(null) as Record<string, object>;
+  override all(callback?: (error: Any, sessions?: Record<string, SessionData> | null) => void): void {
+    const found = Object.create(null) as Record<string, SessionData>;
     for (const id of Object.keys(this.sessions)) {
       const session = read(this.sessions, id);
       if (session !== undefined) found[id] = session;
@@ -111,21 +118,21 @@ class MemoryStoreClass extends StoreClass {
     if (callback) setImmediate(callback, null, found);
   }
 
-  length(callback: (error: unknown, length: number) => void): void {
-    this.all((error, sessions) => callback(error, Object.keys(sessions).length));
+  override length(callback: (error: Any, length?: number) => void): void {
+    this.all((error, sessions) => callback(error, Object.keys(sessions ?? {}).length));
   }
 
-  clear(callback?: Callback): void {
+  override clear(callback?: Callback): void {
     this.sessions = Object.create(null) as Record<string, string>;
     if (callback) setImmediate(callback);
   }
 }
 
 /** No private method: what was made by `MemoryStore.call(this)` would not have it. */
-function read(sessions: Record<string, string>, id: string): object | undefined {
+function read(sessions: Record<string, string>, id: string): SessionData | undefined {
   const text = sessions[id];
   if (text === undefined) return undefined;
-  const session = JSON.parse(text) as { cookie?: { expires?: string } };
+  const session = JSON.parse(text) as SessionData;
   const expires = session.cookie?.expires;
   if (!expires || new Date(expires).valueOf() > Date.now()) return session;
   delete sessions[id];
@@ -133,7 +140,10 @@ function read(sessions: Record<string, string>, id: string): object | undefined 
 }
 
 /** Old stores call their base as a function (`Store.call(this)`), which a class would refuse. */
-function callable<Class extends new () => object>(target: Class, begin: (store: never) => void): Class {
+function callable<Class extends abstract new () => object>(
+  target: Class,
+  begin: (store: never) => void,
+): Class {
   return new Proxy(target, {
     apply: (_target, self: unknown) => begin(self as never),
   });

@@ -1,6 +1,8 @@
 export type { ExpressRequestSession } from "../express/request-session.ts";
 
 import type { Cookie } from "./cookie.ts";
+import type { SessionStoreOr, TheirRequestSession } from "./foreign.ts";
+import type { RequiredSessionData } from "./required.ts";
 import type { Session } from "./session.ts";
 import type { SignIn } from "./sign-in.ts";
 import type { Store } from "./store.ts";
@@ -9,7 +11,7 @@ import type { Store } from "./store.ts";
  * The application's session data, typed by declaration merging:
  * `declare module "psession/express-session" { interface SessionData { views: number } }`.
  */
-export interface SessionData {
+export interface SessionData extends RequiredSessionData {
   cookie: Cookie;
 }
 
@@ -23,10 +25,12 @@ declare global {
   namespace Express {
     interface PsessionSessions {
       expressSession: RequestSession;
+      /** Instead of all of them, where it is declared. */
+      foreign: TheirRequestSession;
     }
     interface Request {
       sessionID: string;
-      sessionStore: Store;
+      sessionStore: SessionStoreOr<Store>;
     }
   }
 }

@@ -43,7 +43,7 @@ declare global {
 /** What we use of Express's request: both Express 4 and 5 have it, and no types of theirs are needed. */
 interface ExpressRequest extends ProxiedRequest {
   readonly ip?: string | undefined;
-  readonly originalUrl?: string;
+  readonly originalUrl?: string | undefined;
 }
 
 type Next = (error?: unknown) => void;

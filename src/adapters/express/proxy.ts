@@ -3,9 +3,9 @@ import { isSecureScheme, originAt } from "../../http/scheme.ts";
 
 /** What Express knows of a request, and what it was told of proxies. Requests of Connect have none of it. */
 export interface ProxiedRequest extends IncomingMessage {
-  readonly app?: { get?(name: string): unknown };
-  readonly protocol?: string;
-  readonly hostname?: string;
+  readonly app?: { get?(name: string): unknown } | undefined;
+  readonly protocol?: string | undefined;
+  readonly hostname?: string | undefined;
 }
 
 /** Scheme, host and port as the visitor sees them; a proxy's word counts as far as Express trusts it. */

@@ -8,10 +8,19 @@ declare global {
     interface PsessionSessions {}
     interface Request {
       /** The visitor's session, there in every handler behind the middleware. */
-      session: All<PsessionSessions[keyof PsessionSessions]>;
+      session: Known<PsessionSessions> extends never
+        ? All<PsessionSessions[Exclude<keyof PsessionSessions, "foreign">]>
+        : Known<PsessionSessions>;
     }
   }
 }
+
+/** As another package's types declare it, where there are such. */
+type Known<Sessions> = Sessions extends { foreign: infer Foreign }
+  ? unknown extends Foreign
+    ? never
+    : Foreign
+  : never;
 
 type All<Union> = (Union extends unknown ? (each: Union) => void : never) extends (all: infer Each) => void
   ? Each

@@ -45,7 +45,7 @@ declare module "fastify" {
   }
   interface FastifyContextConfig {
     /** Open the session before the handlers and hooks of this route, or leave it closed. */
-    session?: boolean;
+    session?: boolean | undefined;
   }
 }
 

@@ -14,12 +14,12 @@ export interface SessionsOptions<Data extends object = SessionData> {
    * use `request.session` in hooks of theirs. Routes decide for themselves with `config: { session: true }` or
    * `false`. Default: "lazy".
    */
-  open?: "lazy" | "always";
+  open?: "lazy" | "always" | undefined;
   /**
    * The user's id by the data, where something else than psession signs users in: who appears there is signed
    * in, who goes is signed out. Default: what `@fastify/passport` keeps; false follows nobody.
    */
-  user?: IdentityOf<Data> | false;
+  user?: IdentityOf<Data> | false | undefined;
 }
 
 const isFunction = (value: unknown): boolean => typeof value === "function";

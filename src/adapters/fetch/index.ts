@@ -46,7 +46,9 @@ export interface WithSessionOptions<Context extends readonly unknown[]> extends 
    * and then nothing is saved. Default: the bare status, 503 where the store failed, and a warning of the process
    * for errors of the handler.
    */
-  onError?: (error: unknown, request: Request, ...context: Context) => Response | Promise<Response>;
+  onError?:
+    | ((error: unknown, request: Request, ...context: Context) => Response | Promise<Response>)
+    | undefined;
 }
 
 /**

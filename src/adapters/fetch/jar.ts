@@ -25,18 +25,18 @@ export interface CookieJar {
   /** The request's headers. Cookies are read from there, as jars hide a second one of the same name. */
   headers: { get(name: string): string | null | undefined };
   /** Left out where no cookies can be set: then nothing is done that needs one. */
-  set?: (name: string, value: string, attributes: CookieAttributes) => unknown;
+  set?: ((name: string, value: string, attributes: CookieAttributes) => unknown) | undefined;
 }
 
 export interface JarFacts {
   /** The browser spoke https, to the server or to a proxy that you trust. */
   secure: boolean;
-  method?: string;
+  method?: string | undefined;
   address?: string | undefined;
   /** Scheme and host as the visitor's browser sees them, such as "https://example.com": tells who else's form it is. */
   origin?: string | undefined;
   /** Forwarding headers are believed, and `address` is what they say. */
-  trustsProxy?: boolean;
+  trustsProxy?: boolean | undefined;
   /** When the request came, in epoch milliseconds, where you know. */
   arrivedAt?: number | undefined;
 }

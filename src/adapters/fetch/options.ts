@@ -7,7 +7,7 @@ export interface ProxyOptions {
    * Believe `X-Forwarded-Proto`, `X-Forwarded-For` and `X-Forwarded-Host`: only behind a proxy that sets them
    * itself, as anybody can send them. Default: false.
    */
-  trustProxy?: boolean;
+  trustProxy?: boolean | undefined;
 }
 
 export interface FetchOptions<Context extends readonly unknown[] = readonly unknown[]> extends ProxyOptions {

@@ -52,7 +52,7 @@ export function requestSessions<Data extends object = SessionData, Context exten
     const visit = bySession.get(session);
     if (visit === undefined) throw new Error("commitSession takes a session that its own getSession gave.");
     const settlement = await visit.settle(() => true);
-    const all = new SessionHeaders(headers);
+    const all = headersAlone(headers);
     for (const line of settlement.setCookie) all.append("Set-Cookie", line);
     for (const [name, value] of cacheHeaders(settlement, (name) => all.get(name))) all.set(name, value);
     return all;
@@ -75,11 +75,15 @@ export function requestSessions<Data extends object = SessionData, Context exten
   };
 }
 
-/** Written where one line belongs, they would become a cookie that nobody can read, and sign everybody out. */
-class SessionHeaders extends Headers {
-  [Symbol.toPrimitive](): never {
-    throw new TypeError(
-      "commitSession gives headers, not one line: write { headers: await commitSession(session) }.",
-    );
-  }
+/**
+ * Written where one line belongs, they would become a cookie that nobody can read, and sign everybody out. No class of
+ * its own: to extend Headers, Node has to load all of fetch when the program starts.
+ */
+const headersAlone = (source: HeadersSource): Headers =>
+  Object.defineProperty(new Headers(source), Symbol.toPrimitive, { value: refuseText });
+
+function refuseText(): never {
+  throw new TypeError(
+    "commitSession gives headers, not one line: write { headers: await commitSession(session) }.",
+  );
 }

@@ -18,7 +18,7 @@ export interface SessionContext<Data extends object = SessionData> {
 /** What we use of Koa's context. */
 export interface KoaContext {
   /** Koa's contexts are made from its `context`. */
-  readonly app?: { readonly context: object; readonly proxy?: boolean };
+  readonly app?: { readonly context: object; readonly proxy?: boolean } | undefined;
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly method: string;
@@ -26,7 +26,7 @@ export interface KoaContext {
   readonly secure: boolean;
   readonly ip: string;
   /** What the proxy says, where it is trusted; else none. */
-  readonly ips?: readonly string[];
+  readonly ips?: readonly string[] | undefined;
   readonly protocol: string;
   readonly host: string;
   status: number;

@@ -30,7 +30,7 @@ export interface KoaOptions {
    * "lazy" reads a session when `ctx.openSession()` asks for it. "always" reads it before the handler, for
    * middleware that takes `ctx.session` as it finds it. Default: "lazy".
    */
-  open?: "lazy" | "always";
+  open?: "lazy" | "always" | undefined;
 }
 
 const koaOptions = v.strictObject({

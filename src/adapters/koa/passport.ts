@@ -7,12 +7,12 @@ import type { KoaContext, KoaMiddleware, SessionContext } from "./context.ts";
 
 export interface PassportOptions {
   /** The user's id in what `serializeUser` gives. Default: that is the id. */
-  userId?: (serialized: unknown) => UserId;
+  userId?: ((serialized: unknown) => UserId) | undefined;
   /** Whether this sign-in is to be remembered, such as `(ctx) => ctx.request.body.remember === "on"`. Default: no. */
   // biome-ignore lint/suspicious/noExplicitAny: what a body parser put there is the application's affair.
-  remember?: (ctx: any) => boolean;
+  remember?: ((ctx: any) => boolean) | undefined;
   /** What of the data gathered before a sign-in is kept. Default: "all". */
-  carry?: Carry<SessionData>;
+  carry?: Carry<SessionData> | undefined;
 }
 
 type Callback = (error?: unknown) => void;

@@ -14,7 +14,7 @@ export interface NodeOptions {
    * Believe `X-Forwarded-Proto`, `X-Forwarded-For` and `X-Forwarded-Host`: only behind a proxy that sets them
    * itself, as anybody can send them. Default: false.
    */
-  trustProxy?: boolean;
+  trustProxy?: boolean | undefined;
 }
 
 /** What a framework knows better than the bare request does. */

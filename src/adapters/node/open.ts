@@ -8,9 +8,9 @@ import { type NodeResponse, settleBeforeHead } from "./response.ts";
 
 export interface OpenOptions extends NodeOptions {
   /** Answers in place of the handler where saving failed. Default: the bare status, 503 or 500. */
-  onError?: (error: unknown) => void;
+  onError?: ((error: unknown) => void) | undefined;
   /** What the framework knows better than the bare request does. */
-  facts?: Omit<KnownFacts, "canSetCookies" | "arrivedAt">;
+  facts?: Omit<KnownFacts, "canSetCookies" | "arrivedAt"> | undefined;
 }
 
 /**

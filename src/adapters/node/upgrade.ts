@@ -1,4 +1,4 @@
-import { type IncomingMessage, STATUS_CODES } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
@@ -54,6 +54,7 @@ export function refuseUpgrade(socket: Duplex, reason: unknown): void {
   const { headers } = reason instanceof PsessionError ? reason : { headers: { "Cache-Control": "no-store" } };
   const head = Object.entries({ Connection: "close", "Content-Length": "0", ...headers });
   const lines = head.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  const { STATUS_CODES } = process.getBuiltinModule("node:http");
   socket.once("error", () => socket.destroy());
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${lines}\r\n`);
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import type { UserIdKind } from "../../stores/store.ts";
@@ -17,6 +17,7 @@ import { agreed, chosen } from "../init/questions.ts";
 import { type Result, stepsOf, summary } from "../init/steps.ts";
 import { STORES, type StoreName, USER_IDS } from "../init/stores.ts";
 import { TSCONFIG } from "../init/tsconfig.ts";
+import { manifest } from "../manifest.ts";
 import { say, sayJson } from "../output.ts";
 
 interface Flags {
@@ -63,9 +64,7 @@ export function addInit(program: Command, environment: Environment): void {
 
 /** The subpaths of the package decide: nothing is offered that cannot be imported. */
 function offeredFrameworks(): string[] {
-  const text = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
-  const { exports } = JSON.parse(text) as { exports: Record<string, unknown> };
-  return Object.keys(FRAMEWORKS).filter((name) => `./${name}` in exports);
+  return Object.keys(FRAMEWORKS).filter((name) => `./${name}` in manifest.exports);
 }
 
 async function init(environment: Environment, frameworks: readonly string[], flags: Flags): Promise<void> {

@@ -38,9 +38,9 @@ export interface KyselyStoreOptions<DB> extends NamingOptions, ConnectionOptions
   /** The application's Kysely, 0.28 or later. Its plugins do not touch what psession does; it is not closed by us. */
   db: Kysely<DB>;
   /** What the database speaks. Default: found out by how `db` compiles a query. */
-  dialect?: KyselyDialectName;
+  dialect?: KyselyDialectName | undefined;
   /** What the application's user ids are. Default: "text". */
-  userIds?: Exclude<UserIdKind, "any">;
+  userIds?: Exclude<UserIdKind, "any"> | undefined;
 }
 
 const optionsSchema = v.strictObject({

@@ -34,7 +34,7 @@ import { MemoryTrail } from "./trail.ts";
 
 export interface MemoryStoreOptions {
   /** Keep an audit trail, which `createPsession` then writes to. Default: false. */
-  audit?: boolean;
+  audit?: boolean | undefined;
 }
 
 const optionsSchema = v.strictObject({ audit: v.optional(v.boolean("must be true or false"), false) });

@@ -24,7 +24,7 @@ export interface MysqlStoreOptions extends NamingOptions, ConnectionOptions {
   /** A pool of `mysql2`, of `mysql2/promise` or of `mariadb`. It is not closed by us. */
   pool: Mysql2Pool | Mysql2CallbackPool | MariadbPool;
   /** What the application's user ids are. Default: "text". */
-  userIds?: Exclude<UserIdKind, "any">;
+  userIds?: Exclude<UserIdKind, "any"> | undefined;
 }
 
 const optionsSchema = v.strictObject({

@@ -2,7 +2,7 @@
 
 interface PgResult {
   readonly rows: unknown[];
-  readonly rowCount?: number | null;
+  readonly rowCount?: number | null | undefined;
 }
 
 interface PgQuery {
@@ -43,12 +43,12 @@ export interface PostgresJsServerSession {
 
 export interface PostgresJsRows extends ReadonlyArray<unknown> {
   readonly count: number | null;
-  readonly command?: string | null;
+  readonly command?: string | null | undefined;
 }
 
 export interface PostgresJsQuery extends PromiseLike<PostgresJsRows> {
   /** Null until it is sent. */
-  readonly state?: PostgresJsServerSession | null;
+  readonly state?: PostgresJsServerSession | null | undefined;
   cancel?(): void;
 }
 

@@ -26,17 +26,17 @@ export type { PgClient, Pglite, PgPool, PgPoolClient, PostgresJs } from "./clien
 /** One of `pool`, `client`, `sql` and `pglite`: what the application has open anyway. None is closed by us. */
 export interface PostgresStoreOptions extends NamingOptions, ConnectionOptions {
   /** A `Pool` of node-postgres (`pg`). */
-  pool?: PgPool;
+  pool?: PgPool | undefined;
   /** A connected `Client` of node-postgres that nobody else uses. */
-  client?: PgClient;
+  client?: PgClient | undefined;
   /** postgres.js: what `postgres(url)` gives. */
-  sql?: PostgresJs;
+  sql?: PostgresJs | undefined;
   /** PGlite: PostgreSQL inside the process. */
-  pglite?: Pglite;
+  pglite?: Pglite | undefined;
   /** Prepare statements by name; false behind a PgBouncer that cannot (before 1.21). Default: true. */
-  prepare?: boolean;
+  prepare?: boolean | undefined;
   /** What the application's user ids are. Default: "text". */
-  userIds?: Exclude<UserIdKind, "any">;
+  userIds?: Exclude<UserIdKind, "any"> | undefined;
 }
 
 const CLIENTS = ["pool", "client", "sql", "pglite"] as const;

@@ -2,7 +2,7 @@
 export interface NodeRedisClient {
   sendCommand(args: string[], options?: NodeRedisCommandOptions): Promise<unknown>;
   /** It has a connection, over which commands go with the next turn of the event loop. */
-  readonly isReady?: boolean;
+  readonly isReady?: boolean | undefined;
 }
 
 /** node-redis: `createCluster`. */
@@ -13,7 +13,7 @@ export interface NodeRedisCluster {
     args: string[],
     options?: NodeRedisCommandOptions,
   ): Promise<unknown>;
-  readonly masters: readonly { readonly address?: string }[];
+  readonly masters: readonly { readonly address?: string | undefined }[];
   nodeClient?(node: never): unknown;
 }
 
@@ -27,7 +27,7 @@ export interface NodeRedisCommandOptions {
 /** ioredis and iovalkey: `Redis` and `Cluster`. */
 export interface IoRedisClient {
   call(command: string, ...args: string[]): Promise<unknown>;
-  readonly isCluster?: boolean;
+  readonly isCluster?: boolean | undefined;
   /** Asked for in a cluster with `enableAutoPipelining`. */
   pipeline?(commands: string[][]): {
     exec(): Promise<readonly (readonly [error: Error | null, reply: unknown])[] | null>;
@@ -147,7 +147,7 @@ export function wireOf(client: RedisClient): Wire {
     };
   }
   if ("masters" in client) {
-    const toNode = (master: { readonly address?: string }): Node => ({
+    const toNode = (master: { readonly address?: string | undefined }): Node => ({
       name: String(master.address),
       send: async (args) =>
         ((await client.nodeClient?.(master as never)) as NodeRedisClient | undefined)?.sendCommand(args),

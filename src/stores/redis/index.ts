@@ -55,14 +55,14 @@ export interface RedisStoreOptions {
    */
   client: RedisClient;
   /** What the names of all keys begin with. Default: "psession:". */
-  prefix?: string;
+  prefix?: string | undefined;
   /** The longest that a call waits for the server, then the request fails (503). Default: "5s". */
-  timeout?: Duration;
+  timeout?: Duration | undefined;
   /**
    * Keep an audit trail, to which sign-ins, thefts, revocations and the like are added, and which `createPsession`
    * then writes to. Default: false.
    */
-  audit?: boolean;
+  audit?: boolean | undefined;
 }
 
 const optionsSchema = v.strictObject({

@@ -11,30 +11,30 @@ export type FieldOf<Key extends TableKey> = keyof (typeof TABLES)[Key]["spec"] &
 export type TableNaming<Key extends TableKey> =
   | string
   | {
-      name?: string;
+      name?: string | undefined;
       /** Where this table is, if elsewhere than the others. */
-      schema?: string;
+      schema?: string | undefined;
       /** Column names by field, such as `{ userId: "owner" }`. */
-      columns?: Partial<Record<FieldOf<Key>, string>>;
+      columns?: Partial<Record<FieldOf<Key>, string>> | undefined;
     };
 
 /** How psession's tables are called and typed: the same options in every SQL store. */
 export interface NamingOptions {
   /** Schema (PostgreSQL), database (MySQL) or attached database (SQLite) of the tables. */
-  schema?: string;
-  tables?: { [Key in TableKey]?: TableNaming<Key> };
+  schema?: string | undefined;
+  tables?: { [Key in TableKey]?: TableNaming<Key> } | undefined;
   /**
    * How times that people look at are kept: as epoch milliseconds, or in the database's own type (UTC). Times
    * that the protocol compares are epoch milliseconds always. Default: "integer".
    */
-  timestamps?: "integer" | "datetime";
+  timestamps?: "integer" | "datetime" | undefined;
   /** Create the users table as well, for an application that has none. Default: false. */
-  createUsers?: boolean;
+  createUsers?: boolean | undefined;
   /**
    * Keep an audit trail: a table to which sign-ins, thefts, revocations and the like are added, and which
    * `createPsession` then writes to. Default: false.
    */
-  audit?: boolean;
+  audit?: boolean | undefined;
 }
 
 interface ResolvedTable {

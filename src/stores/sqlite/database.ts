@@ -13,9 +13,9 @@ export interface SqliteDatabase {
   /** False once it is closed, in better-sqlite3 and libsql; a method of `node:sqlite`. */
   readonly open?: unknown;
   /** A transaction is open: so in `node:sqlite` of Node 22.16 and later … */
-  readonly isTransaction?: boolean;
+  readonly isTransaction?: boolean | undefined;
   /** … and so in better-sqlite3 and libsql. */
-  readonly inTransaction?: boolean;
+  readonly inTransaction?: boolean | undefined;
 }
 
 export type SqliteValue = Exclude<SqlValue, readonly unknown[]>;

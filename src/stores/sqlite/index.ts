@@ -51,15 +51,15 @@ export type { SqliteDatabase, SqliteStatement } from "./database.ts";
 
 export interface SqliteStoreOptions extends NamingOptions {
   /** The database file, opened with `node:sqlite`. Several processes may share it. */
-  path?: string;
+  path?: string | undefined;
   /** Instead of `path`: an open database of `node:sqlite`, better-sqlite3 or libsql. It is not closed by us. */
-  database?: SqliteDatabase;
+  database?: SqliteDatabase | undefined;
   /** Create or update the tables when the store is made. Default: true. */
-  migrate?: boolean;
+  migrate?: boolean | undefined;
   /** How long, in milliseconds, to go on trying while another process holds the write lock. Default: 5000. */
-  lockTimeout?: number;
+  lockTimeout?: number | undefined;
   /** What the application's user ids are. Default: "any", which keeps numbers and text apart. */
-  userIds?: UserIdKind;
+  userIds?: UserIdKind | undefined;
 }
 
 /** First waits are short, as writers hold the lock for well under a millisecond. */

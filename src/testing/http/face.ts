@@ -23,12 +23,12 @@ export interface SiteRequest {
 /** To be answered as a handler of the framework would; a thrown error is left to the framework. */
 export interface SiteAnswer {
   /** Default: 200. */
-  readonly status?: number;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly status?: number | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Cookies that the application itself sets, each a Set-Cookie line, before psession's. */
-  readonly setCookie?: readonly string[];
+  readonly setCookie?: readonly string[] | undefined;
   /** Text, or pieces to be streamed as they come. None where it is missing. */
-  readonly body?: string | AsyncIterable<string>;
+  readonly body?: string | AsyncIterable<string> | undefined;
 }
 
 /** All routes and methods that no guard stands before. */

@@ -1,3 +1,4 @@
+import { createSecretKey, generateKeyPairSync } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -38,6 +39,40 @@ describe("the module", () => {
     expect(typeof required({ secret: "keyboard cat" })).toBe("function");
     const { MemoryStore, psessionOf: taken } = required;
     expect([typeof MemoryStore, typeof taken]).toEqual(["function", "function"]);
+  });
+});
+
+describe("a secret", () => {
+  const bytes = new TextEncoder().encode(STRONG);
+  const forms: [string, SessionOptions["secret"]][] = [
+    ["text", STRONG],
+    ["bytes", bytes],
+    ["a view of bytes", new DataView(bytes.buffer)],
+    ["a KeyObject", createSecretKey(bytes)],
+  ];
+
+  test.each(forms)("may be %s, as there, and signs the same", async (_form, secret) => {
+    const cookies = [];
+    for (const session of [original, ours]) {
+      const options = { secret, saveUninitialized: true, genid: () => "an-id" };
+      const client = await start(session, options, (app) =>
+        app.get("/", (_request, response) => response.end()),
+      );
+      cookies.push((await client.get("/")).setCookie);
+    }
+    expect(cookies[0]).toEqual([expect.stringContaining("an-id")]);
+    expect(cookies[1]).toEqual(cookies[0]);
+    expect(() => ours({ secret, store: memoryStore() })).not.toThrow();
+  });
+
+  test("that is missing or no secret is named", () => {
+    const { publicKey } = generateKeyPairSync("ed25519");
+    const secret = [STRONG, undefined, "", publicKey, 7] as SessionOptions["secret"];
+    const refused = () => ours({ secret });
+    expect(refused).toThrow(/- secret\.1 is missing: .*environment variable/);
+    expect(refused).toThrow(
+      /- secret\.2 must not be empty\n- secret\.3 must be text, bytes or a secret KeyObject\n- secret\.4 must/,
+    );
   });
 });
 

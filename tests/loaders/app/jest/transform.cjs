@@ -1,0 +1,3 @@
+const { transformSync } = require("esbuild");
+
+module.exports = { process: (source) => transformSync(source, { format: "cjs" }) };

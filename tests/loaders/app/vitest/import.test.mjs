@@ -1,0 +1,10 @@
+import * as core from "psession";
+import session from "psession/express-session";
+import fastifyPlugin from "psession/fastify";
+import * as node from "psession/node";
+import { expect, test } from "vitest";
+import { run } from "../app.cjs";
+
+test("the application", async () => {
+  expect(await run({ core, node, session, fastifyPlugin })).toBe("All is well.");
+});
