@@ -1,7 +1,7 @@
 /** What came with it is used throughout: Promise.withResolvers, node:sqlite, require of ES modules. */
-export const OLDEST_NODE = [22, 13] as const;
+const OLDEST_NODE = [22, 13] as const;
 
-export function isTooOld(version: string): boolean {
+function isTooOld(version: string): boolean {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   return major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1]);
 }

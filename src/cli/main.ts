@@ -1,5 +1,13 @@
 #!/usr/bin/env node
-import { createProgram, runProgram } from "./program.ts";
+import { assertNode } from "../node-version.ts";
+
+try {
+  assertNode();
+} catch (error) {
+  console.error((error as Error).message);
+  process.exit(1);
+}
+const { createProgram, runProgram } = await import("./program.ts");
 
 const interruption = new AbortController();
 process.once("SIGINT", () => interruption.abort());

@@ -95,3 +95,13 @@ describe("the configuration", () => {
     });
   }
 });
+
+test("an older Node than psession runs on is named in a sentence, whatever the command", async () => {
+  const older = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "22.12.9" } })`;
+  const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(older)}`;
+  expect(await psessionIn({ env: { NODE_OPTIONS } }, "doctor")).toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr: "psession needs Node 22.13 or later; this is Node 22.12.9.\n",
+  });
+});

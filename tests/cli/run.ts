@@ -6,13 +6,22 @@ import { onTestFinished } from "vitest";
 
 const BINARY = fileURLToPath(new URL("../../dist/cli.cjs", import.meta.url));
 
-export interface Ran {
+export class Ran {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** What `--json` answered. */
+
+  constructor(code: number, stdout: string, stderr: string) {
+    this.code = code;
+    this.stdout = stdout;
+    this.stderr = stderr;
+  }
+
+  /** What `--json` answered; read when it is asked for, as a failed test prints everything else. */
   // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came.
-  readonly json: any;
+  get json(): any {
+    return JSON.parse(this.stdout);
+  }
 }
 
 export interface Surroundings {
@@ -32,15 +41,7 @@ export function psessionIn({ cwd, env }: Surroundings, ...values: string[]): Pro
     const options = { cwd, env: { ...process.env, ...env }, maxBuffer: 64 * 1024 * 1024 };
     const child = execFile(process.execPath, [BINARY, ...values], options, (error, stdout, stderr) => {
       if (error !== null && typeof error.code !== "number") reject(error);
-      else
-        resolve({
-          code: child.exitCode ?? -1,
-          stdout,
-          stderr,
-          get json() {
-            return JSON.parse(stdout);
-          },
-        });
+      else resolve(new Ran(child.exitCode ?? -1, stdout, stderr));
     });
     // Nobody sits there.
     child.stdin?.end();

@@ -29,19 +29,6 @@ test("what is wrong is said with what to do, the worst first", async () => {
 });
 
 describe("the runtime", () => {
-  test("node_too_old", async () => {
-    const { findings } = await examined();
-    const as = (version: string) => ({
-      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(
-        `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "${version}" } })`,
-      )}`,
-    });
-    expect((await findings([], as("22.12.9"))).get("node_too_old")?.message).toContain(
-      "This is Node 22.12.9",
-    );
-    expect(codes(await findings([], as("22.13.0")))).toEqual([]);
-  });
-
   test("node_env", async () => {
     const { findings, configure } = await examined();
     configure({ deployment: "{ production: true }" });
