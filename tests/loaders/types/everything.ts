@@ -20,7 +20,8 @@ import { postgresStore } from "psession/postgres";
 import { redisStore } from "psession/redis";
 import { sqliteStore } from "psession/sqlite";
 import type { Store } from "psession/store";
-import { storeContract } from "psession/testing";
+import { signedIn, testPsession } from "psession/testing";
+import { storeContract } from "psession/testing/contracts";
 
 declare module "psession" {
   interface SessionData {
@@ -100,7 +101,9 @@ export const all = [
   theftNotice,
   instrument,
   redisStore,
+  signedIn,
   storeContract,
+  testPsession,
   PsessionError,
   stores,
   dropIns,
