@@ -17,7 +17,7 @@ const require = createRequire(import.meta.url);
 const SHARED = [
   { name: "core", test: /\/src\/(index|stores\/\w+)\.ts$|rolldown\/runtime/, priority: 3 },
   { name: "sql", test: /\/src\/stores\/sql\/(?!dialects\/)/, priority: 2 },
-  { name: "http", test: /\/src\/(http|adapters\/node)\/|\/src\/adapters\/express\/proxy/, priority: 1 },
+  { name: "http", test: /\/src\/(http|integrations\/node)\/|\/src\/integrations\/express\/proxy/, priority: 1 },
 ];
 
 /** What few need, and is long: loaded where something of it is first used. */
@@ -207,7 +207,7 @@ function writeMerging(): void {
   );
   write("express-session.d.cts", readFileSync(join(ROOT, "scripts/express-session.d.cts"), "utf8"));
   write(
-    "types/adapters/express-session/required.d.cts",
+    "types/integrations/express-session/required.d.cts",
     'import session = require("../../../express-session.cjs");\nexport type RequiredSessionData = session.SessionData;\n',
   );
 }

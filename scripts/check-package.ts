@@ -11,15 +11,15 @@ import { PassThrough } from "node:stream";
 import type { Command } from "commander";
 import { createProgram } from "../src/cli/program.ts";
 import { EVENTS } from "../src/events.ts";
-import { optionDefaults } from "../src/options.ts";
+import { optionDefaults } from "../src/options/index.ts";
 import { TABLES } from "../src/stores/sql/schema.ts";
 import { anchorsOf, fileOf, replaceLinks } from "./links.ts";
 import { missingTests } from "./named-tests.ts";
 
 /** Who compiles against these types has the package anyway: it is a peer. */
 const TYPES_FROM: Readonly<Record<string, string>> = {
-  "types/adapters/fastify": "fastify",
-  "types/adapters/hono": "hono",
+  "types/integrations/fastify": "fastify",
+  "types/integrations/hono": "hono",
   "types/opentelemetry": "@opentelemetry/api",
   "types/stores/kysely": "kysely",
 };

@@ -14,7 +14,7 @@ export interface Entry {
   readonly specifier: string;
   /** Of its files in dist: "express". */
   readonly name: string;
-  /** What it is made of: "src/adapters/express/index.ts". */
+  /** What it is made of: "src/integrations/express/index.ts". */
   readonly source: string;
 }
 

@@ -23,7 +23,7 @@ type Name = (typeof NAMES)[number];
 
 const DENO_RUN = ["run", "--allow-all", "--no-lock", "--node-modules-dir=manual", "--cached-only"];
 const CONTRACT = "tests/runtimes/contract.ts";
-const SUITES = ["tests/adapters", "tests/session", "tests/http", "tests/data", "tests/examples.test.ts"];
+const SUITES = ["tests/integrations", "tests/session", "tests/http", "tests/data", "tests/examples.test.ts"];
 /** Stories that run on every store run here on those that need no server: a database's is the same on every Node. */
 const WITHOUT_SERVERS = "^(?!.*\\b(postgres|mysql|redis)\\b)";
 const STORES = "store contract: (memory|sqlite, a file of its own|node:sqlite)";

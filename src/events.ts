@@ -1,8 +1,8 @@
 import { channel } from "node:diagnostics_channel";
 import { reasonOf } from "./errors.ts";
-import { assertFunction } from "./given.ts";
+import { assertFunction } from "./checks/given.ts";
 import type { Level, RevocationReason, UserId } from "./stores/store.ts";
-import { warn } from "./warnings.ts";
+import { warn } from "./telemetry/warnings.ts";
 
 interface Facts {
   /** Epoch milliseconds, by psession's clock. */

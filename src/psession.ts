@@ -1,15 +1,15 @@
-import { AuditRecorder, auditQuery } from "./audit.ts";
+import { AuditRecorder, auditQuery } from "./account/audit.ts";
 import { shortened } from "./data/keys.ts";
 import type { SessionData } from "./data/typing.ts";
-import { type Device, endDevices, endEverything, listDevices } from "./devices.ts";
+import { type Device, endDevices, endEverything, listDevices } from "./account/devices.ts";
 import { PsessionError } from "./errors.ts";
 import { type EventName, Events, isEventName, type PsessionEvent, type PsessionEvents } from "./events.ts";
-import { invalidOptions } from "./faults.ts";
-import { assertOptions, assertText, isHandle, isThenable } from "./given.ts";
-import { type HeldLock, type LockOptions, resolveLock } from "./locks.ts";
-import { forgetClock, watchClock } from "./moment.ts";
-import { type PsessionOptions, resolveOptions, type Settings } from "./options.ts";
-import { type Pruned, Pruner } from "./prune.ts";
+import { invalidOptions } from "./checks/faults.ts";
+import { assertOptions, assertText, isHandle, isThenable } from "./checks/given.ts";
+import { type HeldLock, type LockOptions, resolveLock } from "./upkeep/locks.ts";
+import { forgetClock, watchClock } from "./request/moment.ts";
+import { type PsessionOptions, resolveOptions, type Settings } from "./options/index.ts";
+import { type Pruned, Pruner } from "./upkeep/prune.ts";
 import { currentRequest } from "./request/context.ts";
 import { makeCore } from "./request/core.ts";
 import { Exchange, type MakeSession } from "./request/exchange.ts";
@@ -20,8 +20,8 @@ import { Session } from "./session.ts";
 import type { AuditEntry, AuditQuery } from "./stores/audit.ts";
 import { isLoadingForCommand } from "./stores/command.ts";
 import type { Mark, RevocationReason, UserId } from "./stores/store.ts";
-import { assertUserId, misspelt, otherSpelling } from "./user-id.ts";
-import { warnOfPlainHttp } from "./warnings.ts";
+import { assertUserId, misspelt, otherSpelling } from "./checks/user-id.ts";
+import { warnOfPlainHttp } from "./telemetry/warnings.ts";
 
 let openCore: (psession: Psession<object>) => Core;
 

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
-import { refuseAssignments } from "./assignments.ts";
-import { refuseCallbacks } from "./callbacks.ts";
+import { refuseAssignments } from "./checks/assignments.ts";
+import { refuseCallbacks } from "./checks/callbacks.ts";
 import { CSRF } from "./data/asides.ts";
 import type { DataRecord } from "./data/codec.ts";
 import { Flash } from "./data/flash.ts";
@@ -9,13 +9,13 @@ import { getPath, pullPath, removePath, setPath } from "./data/paths.ts";
 import { lifetimeOf, type StateOptions, States } from "./data/states.ts";
 import { TempData } from "./data/temp.ts";
 import type { SessionData } from "./data/typing.ts";
-import { type Device, endDevices, listDevices, nameDevice } from "./devices.ts";
-import { type Duration, parseDuration } from "./duration.ts";
+import { type Device, endDevices, listDevices, nameDevice } from "./account/devices.ts";
+import { type Duration, parseDuration } from "./checks/duration.ts";
 import { PsessionError } from "./errors.ts";
 import type { RequestOrigin } from "./events.ts";
-import { assertFunction, assertOptions, assertText, forget, isHandle, isThenable } from "./given.ts";
+import { assertFunction, assertOptions, assertText, forget, isHandle, isThenable } from "./checks/given.ts";
 import { isTokenOf, maskedToken, newCsrfSecret } from "./http/csrf.ts";
-import { type LockOptions, resolveLimits } from "./locks.ts";
+import { type LockOptions, resolveLimits } from "./upkeep/locks.ts";
 import { isAlive } from "./request/alive.ts";
 import { commitRequest, inTurn, refresh, reloadRequest } from "./request/commit.ts";
 import { onEnd } from "./request/endings.ts";
@@ -33,9 +33,9 @@ import {
   sessionOf,
 } from "./request/state.ts";
 import { goBack, type Mark, markOf, takeBack } from "./request/take-back.ts";
-import { newSiblingId } from "./secrets.ts";
+import { newSiblingId } from "./protocol/secrets.ts";
 import type { Level, RememberedRow, UserId } from "./stores/store.ts";
-import { assertUserId } from "./user-id.ts";
+import { assertUserId } from "./checks/user-id.ts";
 
 /** What of the data is kept: everything, nothing, or some keys. */
 export type Keep<Data> = "all" | "none" | readonly (keyof Data & string)[];

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { memoryStore } from "../src/index.ts";
-import { Locks } from "../src/locks.ts";
+import { Locks } from "../src/upkeep/locks.ts";
 import { testApp } from "./support/app.ts";
 import { TestClock } from "./support/clock.ts";
 import { describeStores } from "./support/session-stores.ts";

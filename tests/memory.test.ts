@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { sign as signAsTheyDo, unsign as unsignAsTheyDo } from "cookie-signature";
 import { rolldown } from "rolldown";
 import { describe, expect, test } from "vitest";
-import { presentedId, signed } from "../src/adapters/express-session/signature.ts";
+import { presentedId, signed } from "../src/integrations/express-session/signature.ts";
 import { Vault } from "../src/data/vault.ts";
 import {
   readRememberCookie,
@@ -15,8 +15,8 @@ import {
 } from "../src/http/cookies.ts";
 import { isTokenOf, maskedToken, newCsrfSecret } from "../src/http/csrf.ts";
 import { memoryStore } from "../src/index.ts";
-import { resolveOptions } from "../src/options.ts";
-import { KeyRing, newId, newSalt, newSecret } from "../src/secrets.ts";
+import { resolveOptions } from "../src/options/index.ts";
+import { KeyRing, newId, newSalt, newSecret } from "../src/protocol/secrets.ts";
 import { KEY, OLDER_KEY } from "./support/app.ts";
 import { ROOT } from "./support/shop.ts";
 import { temporaryFolder } from "./support/temp.ts";
@@ -146,7 +146,7 @@ describe("secrets are in memory of their own", () => {
 async function script(): Promise<string> {
   const entry = `
     import { startupSnapshot } from "node:v8";
-    import { newId, newSecret } from "${join(ROOT, "src/secrets.ts")}";
+    import { newId, newSecret } from "${join(ROOT, "src/protocol/secrets.ts")}";
     newSecret();
     startupSnapshot.setDeserializeMainFunction(() => {
       console.log(newSecret().toString("hex"), newId());

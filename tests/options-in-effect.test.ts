@@ -1,9 +1,9 @@
 /** Each option by itself, away from its default: what it changes for visitors, beside what they get without it. */
 import * as devalue from "devalue";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { devalueCodec } from "../src/codecs/devalue/index.ts";
+import { devalueCodec } from "../src/data/devalue.ts";
 import { type AuditEntry, factsOf, memoryStore, PsessionError, type PsessionOptions } from "../src/index.ts";
-import { optionDefaults } from "../src/options.ts";
+import { optionDefaults } from "../src/options/index.ts";
 import { cameAt } from "../src/request/arrival.ts";
 import { cookieHeader, KEY, OLDER_KEY, REMEMBER, SESSION, TestBrowser, testApp } from "./support/app.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "./support/clock.ts";

@@ -5,7 +5,7 @@ import {
   memoryStore,
   type PsessionOptions,
 } from "../src/index.ts";
-import { optionDefaults, resolveOptions } from "../src/options.ts";
+import { optionDefaults, resolveOptions } from "../src/options/index.ts";
 import { sqliteStore } from "../src/stores/sqlite/index.ts";
 import { KEY, OLDER_KEY, testApp } from "./support/app.ts";
 

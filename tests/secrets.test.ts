@@ -1,6 +1,6 @@
 import { createHmac, hkdfSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { digest, KeyRing, newId, newSalt, newSecret, sameDigest } from "../src/secrets.ts";
+import { digest, KeyRing, newId, newSalt, newSecret, sameDigest } from "../src/protocol/secrets.ts";
 import { KEY, OLDER_KEY } from "./support/app.ts";
 
 test("a hundred thousand ids and secrets are all different", () => {

@@ -1,4 +1,4 @@
-import { deviceLabel, toDevice } from "../devices.ts";
+import { deviceLabel, toDevice } from "../account/devices.ts";
 import type { Level, ListedEntry, StoreAdmin, UserEntry, UserId } from "../stores/store.ts";
 
 const PAGE = 500;

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "commander";
-import { type Duration, parseDuration } from "../duration.ts";
+import { type Duration, parseDuration } from "../checks/duration.ts";
 import type { UserId, UserIdKind } from "../stores/store.ts";
-import { assertUserId } from "../user-id.ts";
+import { assertUserId } from "../checks/user-id.ts";
 
 /** @internal */
 export const wholeNumber =

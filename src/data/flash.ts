@@ -1,4 +1,4 @@
-import { newId } from "../secrets.ts";
+import { newId } from "../protocol/secrets.ts";
 import type { DataRecord } from "./codec.ts";
 import { ASIDE, assertKey, refuseTopKey, valuesByKey } from "./keys.ts";
 import type { SessionData } from "./session-data.ts";

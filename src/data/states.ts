@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import { type Duration, parseDuration } from "../duration.ts";
-import { checkedOptions } from "../faults.ts";
-import { type Digest, digest, newSecret, sameDigest } from "../secrets.ts";
+import { type Duration, parseDuration } from "../checks/duration.ts";
+import { checkedOptions } from "../checks/faults.ts";
+import { type Digest, digest, newSecret, sameDigest } from "../protocol/secrets.ts";
 import { ASIDE } from "./codec.ts";
 import type { SessionData } from "./session-data.ts";
 

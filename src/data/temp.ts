@@ -1,5 +1,5 @@
-import type { Duration } from "../duration.ts";
-import { parseDuration } from "../duration.ts";
+import type { Duration } from "../checks/duration.ts";
+import { parseDuration } from "../checks/duration.ts";
 import { PsessionError } from "../errors.ts";
 import type { DataRecord } from "./codec.ts";
 import { ASIDE, assertKey, refuseTopKey, valuesByKey } from "./keys.ts";

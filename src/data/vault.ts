@@ -6,7 +6,7 @@ import {
   type KeyObject,
   randomBytes,
 } from "node:crypto";
-import { bytesOfKey } from "../bytes.ts";
+import { bytesOfKey } from "../protocol/bytes.ts";
 import { PsessionError } from "../errors.ts";
 import type { UserId } from "../stores/store.ts";
 

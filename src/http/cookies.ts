@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { stringifySetCookie } from "cookie";
-import { secretOf } from "../bytes.ts";
+import { secretOf } from "../protocol/bytes.ts";
 import { PsessionError } from "../errors.ts";
 import {
   type CookiePurpose,
@@ -11,7 +11,7 @@ import {
   MAC_LENGTH,
   SECRET_LENGTH,
   type Secret,
-} from "../secrets.ts";
+} from "../protocol/secrets.ts";
 
 /** One cookie of ours: used for reading, setting and clearing alike, so that the three cannot drift apart. */
 export interface CookieDefinition {

@@ -1,5 +1,5 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { bytesOf } from "../bytes.ts";
+import { bytesOf } from "../protocol/bytes.ts";
 
 const SECRET_BYTES = 32;
 const SHAPE = /^[A-Za-z0-9_-]{86}$/;

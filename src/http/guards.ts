@@ -1,8 +1,8 @@
 import * as v from "valibot";
-import { type Duration, parseDuration } from "../duration.ts";
+import { type Duration, parseDuration } from "../checks/duration.ts";
 import { PsessionError } from "../errors.ts";
-import { checkedOptions, invalidOptions } from "../faults.ts";
-import { type LockOptions, resolveLimits } from "../locks.ts";
+import { checkedOptions, invalidOptions } from "../checks/faults.ts";
+import { type LockOptions, resolveLimits } from "../upkeep/locks.ts";
 import type { Session } from "../session.ts";
 import type { Level } from "../stores/store.ts";
 import { allowedOrigins, isSameOrigin, type OriginOptions } from "./origin.ts";

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type KeyRing, MARK_LENGTH } from "../secrets.ts";
+import { type KeyRing, MARK_LENGTH } from "../protocol/secrets.ts";
 import type { UserId } from "../stores/store.ts";
 import {
   type CookieDefinition,

@@ -1,6 +1,6 @@
 import * as v from "valibot";
-import { checkedOptions } from "../faults.ts";
-import { warn } from "../warnings.ts";
+import { checkedOptions } from "../checks/faults.ts";
+import { warn } from "../telemetry/warnings.ts";
 
 export interface OriginOptions {
   /** Further origins that may send changes, such as "https://admin.example.com". */

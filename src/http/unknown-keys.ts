@@ -1,5 +1,5 @@
 import type { Events } from "../events.ts";
-import { warn } from "../warnings.ts";
+import { warn } from "../telemetry/warnings.ts";
 import type { Presented } from "./cookies.ts";
 
 const MINUTE = 60_000;

@@ -1,5 +1,5 @@
-import type { Settings } from "../options.ts";
-import { type ProtocolTimes, protocolTimes } from "../remember/times.ts";
+import type { Settings } from "../options/index.ts";
+import { type ProtocolTimes, protocolTimes } from "../protocol/times.ts";
 import type { RequestFacts } from "./facts.ts";
 
 /** When a request arrived, as far as that is believed: never in the future, and at most five minutes ago. */

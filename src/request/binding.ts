@@ -1,6 +1,6 @@
 import { BlockList, isIP } from "node:net";
-import { deviceLabel } from "../devices.ts";
-import type { Settings } from "../options.ts";
+import { deviceLabel } from "../account/devices.ts";
+import type { Settings } from "../options/index.ts";
 import type { SessionRow } from "../stores/store.ts";
 import { unmapped } from "./addresses.ts";
 import type { RequestFacts } from "./facts.ts";

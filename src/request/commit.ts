@@ -1,8 +1,8 @@
 import { PsessionError } from "../errors.ts";
 import { digested, type SessionCookie } from "../http/cookies.ts";
-import { decideOvertaken, withoutOverwriting } from "../remember/decide.ts";
-import type { ProtocolTimes } from "../remember/times.ts";
-import { newSiblingId, sameDigest } from "../secrets.ts";
+import { decideOvertaken, withoutOverwriting } from "../protocol/decide.ts";
+import type { ProtocolTimes } from "../protocol/times.ts";
+import { newSiblingId, sameDigest } from "../protocol/secrets.ts";
 import type { Ended, RememberedRow, SessionRow, UserId } from "../stores/store.ts";
 import { loginInForce, sessionInForce } from "./limits.ts";
 import { Lines } from "./lines.ts";

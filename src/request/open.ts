@@ -13,7 +13,7 @@ import {
   readSessionCookie,
   type SessionCookie,
 } from "../http/cookies.ts";
-import type { Settings } from "../options.ts";
+import type { Settings } from "../options/index.ts";
 import {
   decideRemember,
   decideSession,
@@ -21,9 +21,9 @@ import {
   mayBeStray,
   type RememberDecision,
   withoutOverwriting,
-} from "../remember/decide.ts";
+} from "../protocol/decide.ts";
 import type { Misfit, Remembered, RememberedRow, SessionRow } from "../stores/store.ts";
-import { warn } from "../warnings.ts";
+import { warn } from "../telemetry/warnings.ts";
 import { isPublic } from "./addresses.ts";
 import { arrivalOf } from "./arrival.ts";
 import { mismatchOf } from "./binding.ts";

@@ -1,5 +1,5 @@
-import type { Settings } from "../options.ts";
-import { digest, newSalt, type Secret } from "../secrets.ts";
+import type { Settings } from "../options/index.ts";
+import { digest, newSalt, type Secret } from "../protocol/secrets.ts";
 import type { RememberedRow, RememberedUse, SessionRow, UserId } from "../stores/store.ts";
 import type { RequestFacts } from "./facts.ts";
 

@@ -1,4 +1,4 @@
-import type { ClockWatch } from "../clock-watch.ts";
+import type { ClockWatch } from "../upkeep/clock-watch.ts";
 import type { Flash } from "../data/flash.ts";
 import type { SessionData } from "../data/session-data.ts";
 import type { Events } from "../events.ts";
@@ -11,9 +11,9 @@ import type {
   SessionCookie,
 } from "../http/cookies.ts";
 import type { UnknownKeys } from "../http/unknown-keys.ts";
-import type { HeldLock, Locks } from "../locks.ts";
-import type { Settings } from "../options.ts";
-import { type Digest, newId, newSiblingId } from "../secrets.ts";
+import type { HeldLock, Locks } from "../upkeep/locks.ts";
+import type { Settings } from "../options/index.ts";
+import { type Digest, newId, newSiblingId } from "../protocol/secrets.ts";
 import type { Level, RememberedRow, SessionRow, UserId } from "../stores/store.ts";
 import type { RequestFacts } from "./facts.ts";
 import type { SignIns } from "./sign-ins.ts";

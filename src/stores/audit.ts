@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { NO_REALM } from "../secrets.ts";
+import { NO_REALM } from "../protocol/secrets.ts";
 import type { UserId } from "./store.ts";
 
 /** One thing that happened around an account. Holds no secret, and nothing of a session's data. */

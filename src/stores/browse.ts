@@ -1,4 +1,4 @@
-import { tagOf } from "../secrets.ts";
+import { tagOf } from "../protocol/secrets.ts";
 import type { BrowseResult, UserEntry } from "./store.ts";
 
 const tagOfEntry = ({ session, login }: UserEntry): string => tagOf(session?.id ?? login?.id ?? "");

@@ -1,4 +1,4 @@
-import { sameDigest } from "../secrets.ts";
+import { sameDigest } from "../protocol/secrets.ts";
 import type {
   Ending,
   ListedEntry,

@@ -1,6 +1,6 @@
 import * as v from "valibot";
-import { type Duration, parseDuration } from "../duration.ts";
-import { areFunctions, hasMethods } from "../shape.ts";
+import { type Duration, parseDuration } from "../checks/duration.ts";
+import { areFunctions, hasMethods } from "../checks/shape.ts";
 
 /** What stores over a connection have in common. */
 export interface ConnectionOptions {

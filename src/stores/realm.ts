@@ -1,4 +1,4 @@
-import { NO_REALM } from "../secrets.ts";
+import { NO_REALM } from "../protocol/secrets.ts";
 import type { AuditEntry, AuditQuery, AuditTrail } from "./audit.ts";
 import type {
   Change,

@@ -1,4 +1,4 @@
-import type { Digest } from "../secrets.ts";
+import type { Digest } from "../protocol/secrets.ts";
 import type { AuditTrail } from "./audit.ts";
 
 /** Whatever the application calls its users. Compared strictly: 7 and "7" are two users. */

@@ -1,4 +1,4 @@
-import { isHeard, type StoreOperation, storeCalls, traced } from "../tracing.ts";
+import { isHeard, type StoreOperation, storeCalls, traced } from "../telemetry/tracing.ts";
 import type { Change, EndSelector, LockRequest, Naming, SessionRow, Touch, UserId } from "./store.ts";
 import { WrappedStore } from "./wrapped.ts";
 

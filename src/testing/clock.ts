@@ -1,5 +1,5 @@
-import type { Clock } from "../clock.ts";
-import { type Duration, parseDuration } from "../duration.ts";
+import type { Clock } from "../protocol/clock.ts";
+import { type Duration, parseDuration } from "../checks/duration.ts";
 import { PsessionError } from "../errors.ts";
 
 /** The last moment that a Date can hold (ECMA-262, 21.4.1.1). */

@@ -1,8 +1,8 @@
 import type { SessionData } from "../data/typing.ts";
-import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "../options.ts";
+import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "../options/index.ts";
 import { createPsession, type Psession } from "../psession.ts";
 import { memoryStore } from "../stores/memory/index.ts";
-import { expectPlainHttp } from "../warnings.ts";
+import { expectPlainHttp } from "../telemetry/warnings.ts";
 import { type TestClock, testClock } from "./clock.ts";
 
 export type TestPsessionOptions = Partial<Omit<PsessionOptions, "clock">> & {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { newId, newSiblingId } from "../secrets.ts";
+import { newId, newSiblingId } from "../protocol/secrets.ts";
 import type { RememberedRow, SessionRow } from "../stores/store.ts";
 
 /** A moment that rows of the contract are made at: far ahead, as some stores let rows expire by their own clock. */

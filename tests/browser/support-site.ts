@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { withSession } from "../../src/adapters/node/index.ts";
+import { withSession } from "../../src/integrations/node/index.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { overHttp, type TestApp, type TestData, type TestSession, testApp } from "../support/app.ts";
 import { serve } from "../support/http.ts";

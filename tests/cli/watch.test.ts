@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { NO_REALM } from "../../src/secrets.ts";
+import { NO_REALM } from "../../src/protocol/secrets.ts";
 import { TABLES } from "../../src/stores/sql/schema.ts";
 import { KEY } from "../support/app.ts";
 import { describeWith } from "../support/servers/reach.ts";

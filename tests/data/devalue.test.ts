@@ -1,6 +1,6 @@
 import * as devalue from "devalue";
 import { expect, test } from "vitest";
-import { devalueCodec } from "../../src/codecs/devalue/index.ts";
+import { devalueCodec } from "../../src/data/devalue.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
 
 const codec = devalueCodec(devalue);

@@ -9,7 +9,7 @@ import {
   serializeCookie,
   sessionCookieValue,
 } from "../../src/http/cookies.ts";
-import { digest, KeyRing, newId, newSecret } from "../../src/secrets.ts";
+import { digest, KeyRing, newId, newSecret } from "../../src/protocol/secrets.ts";
 import { KEY, OLDER_KEY, SESSION } from "../support/app.ts";
 
 const keys = new KeyRing([KEY]);

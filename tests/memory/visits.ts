@@ -5,7 +5,7 @@
 
 import { sessionCookieValue } from "../../src/http/cookies.ts";
 import { createPsession, factsOf, memoryStore } from "../../src/index.ts";
-import { newId, newSecret } from "../../src/secrets.ts";
+import { newId, newSecret } from "../../src/protocol/secrets.ts";
 import { KEY, SESSION } from "../support/app.ts";
 
 const REQUESTS = 1_000_000;

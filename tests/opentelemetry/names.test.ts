@@ -11,8 +11,8 @@ import type {
   StoreContext,
   StoreOperation,
 } from "../../src/index.ts";
-import { ATTRIBUTES, COUNTERS, HISTOGRAMS, REASONS, SPANS } from "../../src/opentelemetry/definitions.ts";
-import { instrument } from "../../src/opentelemetry/index.ts";
+import { ATTRIBUTES, COUNTERS, HISTOGRAMS, REASONS, SPANS } from "../../src/telemetry/opentelemetry/definitions.ts";
+import { instrument } from "../../src/telemetry/opentelemetry/index.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
 import { DAY } from "../support/clock.ts";
 import { freePort } from "../support/servers/ports.ts";

@@ -2,7 +2,7 @@ import { context, type HrTime, SpanStatusCode, trace } from "@opentelemetry/api"
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { expect, onTestFinished, test } from "vitest";
-import { instrument } from "../../src/opentelemetry/index.ts";
+import { instrument } from "../../src/telemetry/opentelemetry/index.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
 import { HOUR } from "../support/clock.ts";
 import { failingStore } from "../support/stores.ts";

@@ -12,11 +12,11 @@ export interface Library {
   readonly markAt: typeof import("../../src/request/marks.ts").markAt;
   readonly Session: typeof import("../../src/session.ts").Session;
   readonly Events: typeof import("../../src/events.ts").Events;
-  readonly resolveOptions: typeof import("../../src/options.ts").resolveOptions;
-  readonly deriveTimes: typeof import("../../src/remember/times.ts").deriveTimes;
-  readonly decide: typeof import("../../src/remember/decide.ts");
+  readonly resolveOptions: typeof import("../../src/options/index.ts").resolveOptions;
+  readonly deriveTimes: typeof import("../../src/protocol/times.ts").deriveTimes;
+  readonly decide: typeof import("../../src/protocol/decide.ts");
   readonly memoryStore: typeof import("../../src/stores/memory/index.ts").memoryStore;
-  readonly digest: typeof import("../../src/secrets.ts").digest;
+  readonly digest: typeof import("../../src/protocol/secrets.ts").digest;
   /** Broken on purpose: what usually happens may be impossible. */
   readonly isMutated: boolean;
 }
@@ -25,7 +25,7 @@ export const SOURCES = resolve(import.meta.dirname, "../../src");
 
 export async function loadLibrary(sources = SOURCES): Promise<Library> {
   const load = (path: string) => import(pathToFileURL(join(sources, path)).href);
-  const { randomness } = await load("randomness.ts");
+  const { randomness } = await load("protocol/randomness.ts");
   randomness.take = taken;
   return {
     ...(await load("request/open.ts")),
@@ -35,11 +35,11 @@ export async function loadLibrary(sources = SOURCES): Promise<Library> {
     ...(await load("request/context.ts")),
     ...(await load("request/marks.ts")),
     ...(await load("events.ts")),
-    ...(await load("options.ts")),
-    ...(await load("remember/times.ts")),
+    ...(await load("options/index.ts")),
+    ...(await load("protocol/times.ts")),
     ...(await load("stores/memory/index.ts")),
-    ...(await load("secrets.ts")),
-    decide: await load("remember/decide.ts"),
+    ...(await load("protocol/secrets.ts")),
+    decide: await load("protocol/decide.ts"),
     isMutated: sources !== SOURCES,
   } as Library;
 }

@@ -1,8 +1,8 @@
 import type { Mutant } from "./mutant.ts";
 import { edges } from "./mutants-of-edges.ts";
 
-const decide = "remember/decide.ts";
-const times = "remember/times.ts";
+const decide = "protocol/decide.ts";
+const times = "protocol/times.ts";
 const saving = "request/plan/save.ts";
 const restoring = "request/plan/remembered.ts";
 const signing = "request/plan/sign.ts";

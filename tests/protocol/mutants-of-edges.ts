@@ -1,6 +1,6 @@
 import type { Mutant } from "./mutant.ts";
 
-const decide = "remember/decide.ts";
+const decide = "protocol/decide.ts";
 const arrival = "request/arrival.ts";
 const open = "request/open.ts";
 const commit = "request/commit.ts";

@@ -1,6 +1,6 @@
 import type { CookieInstruction } from "../../src/http/cookies.ts";
-import type { Settings } from "../../src/options.ts";
-import type { SessionStanding } from "../../src/remember/decide.ts";
+import type { Settings } from "../../src/options/index.ts";
+import type { SessionStanding } from "../../src/protocol/decide.ts";
 import { makeCore } from "../../src/request/core.ts";
 import type { RequestFacts } from "../../src/request/facts.ts";
 import type { Core, RequestState } from "../../src/request/state.ts";

@@ -6,8 +6,8 @@ import {
   decideSession,
   mayConfirm,
   withoutOverwriting,
-} from "../../src/remember/decide.ts";
-import { protocolTimes as t } from "../../src/remember/times.ts";
+} from "../../src/protocol/decide.ts";
+import { protocolTimes as t } from "../../src/protocol/times.ts";
 import { digestOf, rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
 
 const CURRENT = digestOf("current");

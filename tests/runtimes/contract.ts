@@ -11,8 +11,8 @@ import {
   httpContract,
   storeContract,
 } from "../../src/testing/contracts.ts";
-import { fetchFace } from "../adapters/faces/fetch.ts";
-import { honoFace } from "../adapters/faces/hono.ts";
+import { fetchFace } from "../integrations/faces/fetch.ts";
+import { honoFace } from "../integrations/faces/hono.ts";
 import { isBun, onBun, onDeno, runtime } from "./servers.ts";
 import { upgrades } from "./upgrades.ts";
 

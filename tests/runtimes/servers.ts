@@ -1,5 +1,5 @@
 import type { ServedFace } from "../../src/testing/contracts.ts";
-import type { FetchServer } from "../adapters/faces/fetch.ts";
+import type { FetchServer } from "../integrations/faces/fetch.ts";
 
 /** What is used of Bun's and Deno's globals; neither has types here. */
 interface BunServer {

@@ -1,8 +1,8 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
-import { systemClock } from "../../src/clock.ts";
-import { forgetClock, Moment, watchClock } from "../../src/moment.ts";
+import { systemClock } from "../../src/protocol/clock.ts";
+import { forgetClock, Moment, watchClock } from "../../src/request/moment.ts";
 import { arrivalOf, readRequestStart } from "../../src/request/arrival.ts";
 import { testApp } from "../support/app.ts";
 import { MINUTE, TestClock } from "../support/clock.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { memoryStore, type PsessionOptions } from "../../src/index.ts";
-import { KeyRing, newId, newSecret } from "../../src/secrets.ts";
+import { KeyRing, newId, newSecret } from "../../src/protocol/secrets.ts";
 import { OLDER_KEY, REMEMBER, SESSION, TestBrowser, testApp } from "../support/app.ts";
 import { DAY, HOUR } from "../support/clock.ts";
 

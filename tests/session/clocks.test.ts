@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { memoryStore, PsessionError, type PsessionOptions, type Store } from "../../src/index.ts";
-import { Pruner } from "../../src/prune.ts";
+import { Pruner } from "../../src/upkeep/prune.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../support/clock.ts";
 import { intercepted } from "../support/stores.ts";

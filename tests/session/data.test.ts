@@ -1,7 +1,7 @@
 import * as devalue from "devalue";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { devalueCodec } from "../../src/codecs/devalue/index.ts";
+import { devalueCodec } from "../../src/data/devalue.ts";
 import { TestBrowser, type TestSession, testApp } from "../support/app.ts";
 
 const setUp = async (data: object) => {

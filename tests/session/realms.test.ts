@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Change, type EndSelector, type LockRequest, memoryStore, type Store } from "../../src/index.ts";
-import { newId, newSiblingId, realmCode, tagOf } from "../../src/secrets.ts";
+import { newId, newSiblingId, realmCode, tagOf } from "../../src/protocol/secrets.ts";
 import { REMEMBER, SESSION, TestBrowser, type TestSession, testApp } from "../support/app.ts";
 import { intercepted } from "../support/stores.ts";
 

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { memoryStore } from "../../src/index.ts";
-import { newId, newSecret } from "../../src/secrets.ts";
+import { newId, newSecret } from "../../src/protocol/secrets.ts";
 import { KEY, OLDER_KEY, REMEMBER, SESSION, TestBrowser, testApp } from "../support/app.ts";
 import { HOUR, MINUTE, SECOND } from "../support/clock.ts";
 

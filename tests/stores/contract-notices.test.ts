@@ -13,7 +13,7 @@ import { type StoreMutant, storeMutants } from "./contract-mutants.ts";
 const SOURCES = resolve(import.meta.dirname, "../../src");
 const FOLDER = resolve(SOURCES, `../.tmp/store-mutants-${process.pid}`);
 /** What no store imports. */
-const OTHERS = ["adapters", "cli", "opentelemetry", "testing", "request", "notices"];
+const OTHERS = ["integrations", "cli", "testing", "request"];
 
 afterAll(() => rmSync(FOLDER, { recursive: true, force: true }));
 

@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import express from "express";
 import { expect, test, vi } from "vitest";
-import { requireFresh, sessions } from "../../src/adapters/express/index.ts";
-import expressSession from "../../src/adapters/express-session/index.ts";
+import { requireFresh, sessions } from "../../src/integrations/express/index.ts";
+import expressSession from "../../src/integrations/express-session/index.ts";
 import {
   createPsession,
   dangerouslyAllowInsecureHttp,

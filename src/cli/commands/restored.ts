@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { endEverything } from "../../devices.ts";
+import { endEverything } from "../../account/devices.ts";
 import { coreOf } from "../../psession.ts";
 import { MARK_OF_EVERYONE, markAt } from "../../request/marks.ts";
 import type { Core } from "../../request/state.ts";

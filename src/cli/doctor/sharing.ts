@@ -1,4 +1,4 @@
-import { bytesOfKey, copyOf } from "../../bytes.ts";
+import { bytesOfKey, copyOf } from "../../protocol/bytes.ts";
 import type { CookieDefinition } from "../../http/cookies.ts";
 import type { Config } from "../config.ts";
 import { error, type Finding } from "./finding.ts";

@@ -7,7 +7,7 @@ import {
   sessionCookieValue,
 } from "../../http/cookies.ts";
 import { knownDeviceCookie, readKnownDevice } from "../../http/known-device.ts";
-import { digest, type Secret, sameDigest } from "../../secrets.ts";
+import { digest, type Secret, sameDigest } from "../../protocol/secrets.ts";
 import type {
   Change,
   Proof,

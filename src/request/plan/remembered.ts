@@ -1,4 +1,4 @@
-import { digest, newSalt, newSecret, type Secret, sameDigest } from "../../secrets.ts";
+import { digest, newSalt, newSecret, type Secret, sameDigest } from "../../protocol/secrets.ts";
 import type { RememberedUse, Rotation, SessionRow, SessionUpdate } from "../../stores/store.ts";
 import { newSessionRow, rememberedUse, sessionDeadlines, sessionPruneAfter } from "../rows.ts";
 import {

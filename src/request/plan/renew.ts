@@ -1,5 +1,5 @@
 import { clearCookie } from "../../http/cookies.ts";
-import { newSecret, newSiblingId, type Secret, sameDigest } from "../../secrets.ts";
+import { newSecret, newSiblingId, type Secret, sameDigest } from "../../protocol/secrets.ts";
 import type { RememberedRow, SessionRow, SessionUpdate } from "../../stores/store.ts";
 import {
   isPast,

@@ -1,6 +1,6 @@
 import { UNSEEN_DEVICE } from "../../data/asides.ts";
-import { mayConfirm } from "../../remember/decide.ts";
-import { newSecret } from "../../secrets.ts";
+import { mayConfirm } from "../../protocol/decide.ts";
+import { newSecret } from "../../protocol/secrets.ts";
 import type { RememberedUse, SessionRow, SessionUpdate } from "../../stores/store.ts";
 import { handleOf, isPast, newSessionRow, rememberedUse, sessionPruneAfter } from "../rows.ts";
 import { newIdOf, type RequestState, raiseOf, type Standing, settingsOf } from "../state.ts";

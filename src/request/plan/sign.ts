@@ -1,7 +1,7 @@
 import { CSRF, UNSEEN_DEVICE } from "../../data/asides.ts";
 import { States } from "../../data/states.ts";
 import { clearCookie } from "../../http/cookies.ts";
-import { type Digest, newSecret } from "../../secrets.ts";
+import { type Digest, newSecret } from "../../protocol/secrets.ts";
 import type { Cap, Ending, SessionRow, UserId } from "../../stores/store.ts";
 import { handleOf, newRememberedRow, newSessionRow, tombstoneUntil } from "../rows.ts";
 import {

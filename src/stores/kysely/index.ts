@@ -1,6 +1,6 @@
 import type { Kysely } from "kysely";
 import * as v from "valibot";
-import { invalidOptions, readOptions } from "../../faults.ts";
+import { invalidOptions, readOptions } from "../../checks/faults.ts";
 import { type ConnectionOptions, connectionEntries, isDriver } from "../options.ts";
 import {
   type NamingOptions,

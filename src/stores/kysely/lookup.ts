@@ -1,4 +1,4 @@
-import { ID_LENGTH } from "../../secrets.ts";
+import { ID_LENGTH } from "../../protocol/secrets.ts";
 import { columnOf } from "../sql/schema.ts";
 import type { SqlValue } from "../sql/statement.ts";
 import type { Statements } from "../sql/statements.ts";

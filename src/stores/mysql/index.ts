@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { invalidOptions, readOptions } from "../../faults.ts";
+import { invalidOptions, readOptions } from "../../checks/faults.ts";
 import { type ConnectionOptions, connectionEntries, isDriver } from "../options.ts";
 import { mysqlDialect } from "../sql/dialects/mysql.ts";
 import {

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { invalidOptions, readOptions } from "../../faults.ts";
+import { invalidOptions, readOptions } from "../../checks/faults.ts";
 import { type ConnectionOptions, connectionEntries, isDriver } from "../options.ts";
 import { postgresDialect } from "../sql/dialects/postgres.ts";
 import type { SqlDriver } from "../sql/driver.ts";

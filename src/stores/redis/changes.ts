@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { tagOf } from "../../secrets.ts";
-import { beforeSnapshot } from "../../snapshot.ts";
+import { tagOf } from "../../protocol/secrets.ts";
+import { beforeSnapshot } from "../../protocol/snapshot.ts";
 import type {
   Change,
   ChangeResult,

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
-import { tagOf } from "../../secrets.ts";
+import { tagOf } from "../../protocol/secrets.ts";
 import { excessOf, listed } from "../devices.ts";
 import { endsDevice } from "../endings.ts";
 import type {

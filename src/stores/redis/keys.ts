@@ -1,4 +1,4 @@
-import { tagOf } from "../../secrets.ts";
+import { tagOf } from "../../protocol/secrets.ts";
 
 /**
  * The names of keys. What changes together lies in one slot of a cluster: what stands between braces decides, and

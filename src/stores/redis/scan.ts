@@ -1,4 +1,4 @@
-import { TAG_LENGTH } from "../../secrets.ts";
+import { TAG_LENGTH } from "../../protocol/secrets.ts";
 import type { Node } from "./clients.ts";
 import { listOf, textOf, textsOf } from "./replies.ts";
 import type { Server } from "./server.ts";

@@ -1,4 +1,4 @@
-import { tagOf } from "../../secrets.ts";
+import { tagOf } from "../../protocol/secrets.ts";
 import type { Server } from "./server.ts";
 
 /** Handles of one script on a single server: others wait while it runs. */

@@ -1,5 +1,5 @@
-import { tagOf } from "../../secrets.ts";
-import { tellOfBatch } from "../../tracing.ts";
+import { tagOf } from "../../protocol/secrets.ts";
+import { tellOfBatch } from "../../telemetry/tracing.ts";
 import type { Touch } from "../store.ts";
 import { assertSiblings, encodeTouch } from "./changes.ts";
 import { withIndexes } from "./indexes.ts";

@@ -1,4 +1,4 @@
-import { assertUserId } from "../../user-id.ts";
+import { assertUserId } from "../../checks/user-id.ts";
 import { type AuditEntry, type AuditQuery, type AuditTrail, earliestAuditId } from "../audit.ts";
 import type { UserId } from "../store.ts";
 import { damaged, numberOf, textsOf } from "./replies.ts";

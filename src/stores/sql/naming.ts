@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { readOptions } from "../../faults.ts";
+import { readOptions } from "../../checks/faults.ts";
 import type { UserIdKind } from "../store.ts";
 import { INDEXES, TABLES } from "./schema.ts";
 

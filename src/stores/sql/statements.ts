@@ -1,4 +1,4 @@
-import { assertUserId } from "../../user-id.ts";
+import { assertUserId } from "../../checks/user-id.ts";
 import { type AuditEntry, type AuditQuery, earliestAuditId } from "../audit.ts";
 import type {
   ListedEntry,

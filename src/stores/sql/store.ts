@@ -1,6 +1,6 @@
-import { systemClock } from "../../clock.ts";
-import { sameDigest } from "../../secrets.ts";
-import { tellOfBatch } from "../../tracing.ts";
+import { systemClock } from "../../protocol/clock.ts";
+import { sameDigest } from "../../protocol/secrets.ts";
+import { tellOfBatch } from "../../telemetry/tracing.ts";
 import type { AuditTrail } from "../audit.ts";
 import { Batch } from "../batch.ts";
 import { targetOf } from "../devices.ts";

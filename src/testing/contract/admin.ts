@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { newSiblingId, tagOf } from "../../secrets.ts";
+import { newSiblingId, tagOf } from "../../protocol/secrets.ts";
 import type { Store, UserEntry } from "../../stores/store.ts";
 import { T0 } from "../rows.ts";
 import { type Cases, done, ENDING, pick } from "./scene.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { newSiblingId } from "../../secrets.ts";
+import { newSiblingId } from "../../protocol/secrets.ts";
 import type { RememberedRow, SessionRow } from "../../stores/store.ts";
 import { digestOf, T0 } from "../rows.ts";
 import { type Cases, done, ENDING, ids, lost, pick } from "./scene.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { newSiblingId } from "../../secrets.ts";
+import { newSiblingId } from "../../protocol/secrets.ts";
 import { listed } from "../../stores/devices.ts";
 import type { Ended } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";

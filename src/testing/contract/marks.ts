@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { newId, newSiblingId } from "../../secrets.ts";
+import { newId, newSiblingId } from "../../protocol/secrets.ts";
 import type { Change, Mark } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
 import { type Cases, done, ENDING, ids, lost, pick, rotation, type Scene } from "./scene.ts";

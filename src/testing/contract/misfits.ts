@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { newId } from "../../secrets.ts";
+import { newId } from "../../protocol/secrets.ts";
 import type { Misfit } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
 import { type Cases, done, ENDING, lost, pick, rotation } from "./scene.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { newId } from "../../secrets.ts";
+import { newId } from "../../protocol/secrets.ts";
 import type { Ended } from "../../stores/store.ts";
 import { T0 } from "../rows.ts";
 import { type Cases, done, ENDING, ids, lost, type Scene } from "./scene.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { newId } from "../../secrets.ts";
+import { newId } from "../../protocol/secrets.ts";
 import { listed } from "../../stores/devices.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
 import { type Cases, done, ENDING, fullRows } from "./scene.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { newId, newSiblingId } from "../../secrets.ts";
+import { newId, newSiblingId } from "../../protocol/secrets.ts";
 import type { RememberedRow } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
 import { type Cases, done, ENDING, fullRows, lost, rotation } from "./scene.ts";

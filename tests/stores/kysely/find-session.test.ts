@@ -1,7 +1,7 @@
 import { CamelCasePlugin, DeduplicateJoinsPlugin, type KyselyPlugin, ParseJSONResultsPlugin } from "kysely";
 import { expect, test } from "vitest";
 import type { SessionRow, UserId } from "../../../src/index.ts";
-import { newId, realmCode } from "../../../src/secrets.ts";
+import { newId, realmCode } from "../../../src/protocol/secrets.ts";
 import { findSession, type KyselyStoreOptions, kyselyStore } from "../../../src/stores/kysely/index.ts";
 import { sessionRow } from "../../../src/testing/rows.ts";
 import { REMEMBER, TestBrowser, type TestSession, testApp } from "../../support/app.ts";

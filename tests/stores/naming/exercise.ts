@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import type { Store, UserId } from "../../../src/index.ts";
-import { newId } from "../../../src/secrets.ts";
+import { newId } from "../../../src/protocol/secrets.ts";
 import { newAuditId } from "../../../src/stores/audit.ts";
 import { listed } from "../../../src/stores/devices.ts";
 import { digestOf, plain, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";

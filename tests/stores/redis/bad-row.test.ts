@@ -2,7 +2,7 @@
 import { Cluster as IoCluster, Redis as IoRedis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Store } from "../../../src/index.ts";
-import { tagOf } from "../../../src/secrets.ts";
+import { tagOf } from "../../../src/protocol/secrets.ts";
 import { newAuditId } from "../../../src/stores/audit.ts";
 import { redisStore } from "../../../src/stores/redis/index.ts";
 import type { Cap } from "../../../src/stores/store.ts";

@@ -1,6 +1,6 @@
 import { Cluster, Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { newId, tagOf } from "../../../src/secrets.ts";
+import { newId, tagOf } from "../../../src/protocol/secrets.ts";
 import { listed } from "../../../src/stores/devices.ts";
 import { type IoRedisClient, redisStore } from "../../../src/stores/redis/index.ts";
 import { digestOf, plain, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { Redis as IoRedis } from "ioredis";
 import { createClient } from "redis";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { newSiblingId } from "../../../src/secrets.ts";
+import { newSiblingId } from "../../../src/protocol/secrets.ts";
 import { type IoRedisClient, redisStore } from "../../../src/stores/redis/index.ts";
 import { plain, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
 import { TestBrowser, testApp } from "../../support/app.ts";

@@ -1,6 +1,6 @@
 import { Redis as IoRedis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { newSiblingId } from "../../../src/secrets.ts";
+import { newSiblingId } from "../../../src/protocol/secrets.ts";
 import { type IoRedisClient, redisStore } from "../../../src/stores/redis/index.ts";
 import type { Cap, Change } from "../../../src/stores/store.ts";
 import { rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";

@@ -1,4 +1,4 @@
-import { tagOf } from "../../../secrets.ts";
+import { tagOf } from "../../../protocol/secrets.ts";
 import { cutPage, past } from "../../browse.ts";
 import type { BrowsePage, BrowseResult, StoreFault, StoreReport, TableReport } from "../../store.ts";
 import { integerIn, textIn, textOrNothingIn } from "../answers.ts";

@@ -1,0 +1,227 @@
+import * as v from "valibot";
+import { type EventName, isEventName, type PsessionEvent } from "../events.ts";
+import { checkedOptions } from "../checks/faults.ts";
+import type { Core } from "../request/state.ts";
+import { type AuditEntry, type AuditQuery, type AuditSink, newAuditId } from "../stores/audit.ts";
+
+/** What an account's owner, or who looks after it, asks about later. Uses of a session make no entry. */
+export const AUDITED: readonly EventName[] = [
+  "login",
+  "newDevice",
+  "reauthenticated",
+  "logout",
+  "restored",
+  "recovered",
+  "theft",
+  "moved",
+  "revoked",
+  "revokedEveryone",
+  "credentialChanged",
+  "generationAhead",
+];
+export const AUDIT_KEEP = "90d";
+
+/** Told by the recorder itself, which would go on for ever. */
+const OF_AUDIT: ReadonlySet<string> = new Set<EventName>(["storeUnavailable", "auditLost"]);
+
+export const isAuditable = (name: unknown): name is EventName => isEventName(name) && !OF_AUDIT.has(name);
+
+/** Entries of one append, and those that wait while a sink is down. */
+const MOST_AT_ONCE = 500;
+const MOST_WAITING = 10_000;
+/** A sink that failed is tried again after this long, or with the next entry. */
+const RETRY_AFTER = 5000;
+
+/**
+ * Writes events to the audit trail, behind the requests that they came from: none waits for it, and none fails where
+ * it fails. What comes while an append is under way goes with the next one. An entry that the sink refuses while it
+ * takes others is given up: it would keep everything after it out of the trail, for ever.
+ */
+export class AuditRecorder {
+  readonly #core: Core;
+  readonly #sink: AuditSink;
+  readonly #events: ReadonlySet<string>;
+  #waiting: AuditEntry[] = [];
+  /** What the sink took last. */
+  #taken: AuditEntry | undefined;
+  /** It took nothing at its last turn. */
+  #hasFailed = false;
+  #running: Promise<void> | undefined;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(core: Core, { sink, events }: { sink: AuditSink; events: readonly EventName[] }) {
+    this.#core = core;
+    this.#sink = sink;
+    this.#events = new Set(events);
+    core.events.on("*", (event) => this.#hear(event));
+  }
+
+  /** Waits until everything that was told so far is kept, or the sink has failed. */
+  async flush(): Promise<void> {
+    if (this.#waiting.length > 0) this.#start();
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  #hear(event: PsessionEvent): void {
+    if (!this.#events.has(event.type)) return;
+    this.#waiting.push(entryOf(event, this.#core.settings.realm));
+    const excess = this.#waiting.length - MOST_WAITING;
+    if (excess > 0) {
+      this.#waiting.splice(0, excess);
+      this.#core.events.emit("auditLost", { at: event.at, count: excess, error: undefined });
+    }
+    this.#start();
+  }
+
+  #start(): void {
+    if (this.#running !== undefined) return;
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    this.#running = this.#append().finally(() => {
+      this.#running = undefined;
+      // What came after the last look at what waits.
+      if (this.#waiting.length > 0 && this.#retry === undefined) this.#start();
+    });
+  }
+
+  async #append(): Promise<void> {
+    // Whatever the request at hand tells besides goes along.
+    await undefined;
+    while (this.#waiting.length > 0) {
+      const entries = this.#waiting.slice(0, MOST_AT_ONCE);
+      const failure = await this.#offer(entries);
+      if (failure === undefined) continue;
+      const isSifted = (await this.#takesOthers(entries)) && (await this.#sift(entries));
+      if (isSifted) continue;
+      this.#hasFailed = true;
+      const { error } = failure;
+      this.#core.events.emit("storeUnavailable", { at: this.#core.settings.clock.now(), error });
+      this.#retry = setTimeout(() => this.#start(), RETRY_AFTER);
+      this.#retry.unref();
+      return;
+    }
+  }
+
+  async #offer(entries: readonly AuditEntry[]): Promise<{ readonly error: unknown } | undefined> {
+    try {
+      await this.#sink.append(entries);
+    } catch (error) {
+      return { error };
+    }
+    this.#taken = entries.at(-1);
+    this.#hasFailed = false;
+    this.#drop(entries);
+    return undefined;
+  }
+
+  /** Whether a sink that has just refused these takes others: then it is not down. In their order, as sinks keep it. */
+  async #takesOthers(entries: readonly AuditEntry[]): Promise<boolean> {
+    const some = entries.length > 1 ? entries.slice(0, 2) : [];
+    for (const entry of some) if ((await this.#offer([entry])) === undefined) return true;
+    // It may have been a bad moment: what was taken is not sent again for that, nor the newest before the others.
+    if (!this.#hasFailed) return false;
+    if (this.#taken !== undefined) return this.#isUp();
+    const newest = entries.slice(2).slice(-1);
+    return newest.length > 0 && (await this.#offer(newest)) === undefined;
+  }
+
+  /** Of two that are the same one is kept. */
+  async #isUp(): Promise<boolean> {
+    return this.#taken !== undefined && (await this.#offer([this.#taken])) === undefined;
+  }
+
+  /** Finds those that are refused whatever comes along, by halves. False where the sink turned out to be down. */
+  async #sift(entries: readonly AuditEntry[]): Promise<boolean> {
+    const waiting = new Set(this.#waiting);
+    const left = entries.filter((entry) => waiting.has(entry));
+    if (left.length === 0) return true;
+    const failure = await this.#offer(left);
+    if (failure === undefined) return true;
+    if (left.length > 1) {
+      const half = Math.ceil(left.length / 2);
+      return (await this.#sift(left.slice(0, half))) && (await this.#sift(left.slice(half)));
+    }
+    if (!(await this.#isUp())) return false;
+    this.#drop(left);
+    const { error } = failure;
+    this.#core.events.emit("auditLost", { at: this.#core.settings.clock.now(), count: 1, error });
+    return true;
+  }
+
+  #drop(entries: readonly AuditEntry[]): void {
+    const dropped = new Set(entries);
+    this.#waiting = this.#waiting.filter((entry) => !dropped.has(entry));
+  }
+}
+
+/** Entries of one page. */
+const LONGEST_PAGE = 10_000;
+const PAGE = 100;
+const pageSize = `must be a whole number from 1 to ${LONGEST_PAGE}`;
+
+const querySchema = v.strictObject({
+  // Whether it fits the store is looked at where the store is known.
+  userId: v.optional(v.any()),
+  since: v.optional(
+    v.pipe(
+      v.number("must be a time in epoch milliseconds"),
+      v.finite("must be a time in epoch milliseconds"),
+    ),
+  ),
+  before: v.optional(
+    v.pipe(v.string("must be the id of an entry"), v.regex(/^[\w-]{1,64}$/, "must be the id of an entry")),
+  ),
+  limit: v.optional(
+    v.pipe(
+      v.number(pageSize),
+      v.integer(pageSize),
+      v.minValue(1, pageSize),
+      v.maxValue(LONGEST_PAGE, pageSize),
+    ),
+    PAGE,
+  ),
+});
+
+/**
+ * What is asked of an audit trail, completed. Everything wrong with it is named: a misspelt `userId` would show
+ * everybody's entries.
+ */
+export const auditQuery = (query: unknown): AuditQuery =>
+  checkedOptions("psession.auditTrail", querySchema, query);
+
+/** The facts that events share, under one name each. */
+function entryOf(event: PsessionEvent, realm: string): AuditEntry {
+  const { at, type, userId, handle, sessionId, request } = event as PsessionEvent & Partial<Shared>;
+  return {
+    id: newAuditId(at, realm),
+    at,
+    event: type,
+    userId,
+    handle: handle ?? sessionId,
+    address: request?.address,
+    detail: detailOf(event),
+  };
+}
+
+interface Shared {
+  readonly userId: AuditEntry["userId"];
+  readonly handle: string | undefined;
+  readonly sessionId: string | undefined;
+  readonly request: { readonly address: string | undefined } | undefined;
+}
+
+function detailOf(event: PsessionEvent): string | undefined {
+  switch (event.type) {
+    case "login":
+      return event.remembered ? "remembered" : undefined;
+    case "revoked":
+    case "revokedEveryone":
+      return event.reason;
+    case "credentialChanged":
+      return event.factor;
+    case "moved":
+      return event.what;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,171 @@
+import Bowser from "bowser";
+import { PsessionError } from "../errors.ts";
+import { isFaithful, isHandle } from "../checks/given.ts";
+import { placesOf } from "./places.ts";
+import { entryInForce } from "../request/limits.ts";
+import { tombstoneUntil } from "../request/rows.ts";
+import type { Core } from "../request/state.ts";
+import { deadlineOf, lastUse, tagOfDevice } from "../stores/devices.ts";
+import type { EndSelector, Level, ListedEntry, Mark, RevocationReason, UserId } from "../stores/store.ts";
+
+/** What a user sees in the list of places where they are signed in. Holds no secret. */
+export interface Device {
+  /** What `revoke` takes. */
+  readonly handle: string;
+  /** Such as "Chrome on Windows". */
+  readonly label: string;
+  /** What its user calls it (`session.nameDevice`). */
+  readonly name: string | undefined;
+  /** What it was signed in as (`session.login(userId, { tag })`). */
+  readonly tag: string | undefined;
+  readonly level: Level;
+  /** The browser comes back by itself after it was closed. */
+  readonly isRemembered: boolean;
+  /** The device that asks. */
+  readonly current: boolean;
+  readonly userAgent: string | undefined;
+  readonly address: string | undefined;
+  /** Where that address is, by the option `devices.place`. */
+  readonly place: string | undefined;
+  /** Times are epoch milliseconds. */
+  readonly authenticatedAt: number | undefined;
+  readonly firstSeenAt: number;
+  readonly lastSeenAt: number;
+  readonly expiresAt: number;
+}
+
+/** Live devices, the latest first. */
+export async function listDevices(
+  core: Core,
+  userId: UserId,
+  current?: { readonly id: string; readonly handle: string },
+): Promise<Device[]> {
+  const now = core.settings.clock.now();
+  const entries = (await core.settings.store.list(userId)).map((entry) => entryInForce(entry, core.settings));
+  const live = entries.filter((entry) => deadlineOf(entry) >= now).sort((a, b) => lastUse(b) - lastUse(a));
+  const { place } = core.settings.devices;
+  const addresses = live.flatMap(({ session }) => session?.address ?? []);
+  const places = place === undefined ? NOWHERE : await placesOf(addresses, place);
+  return live.map((entry) => toDevice(entry, { now, current, places }));
+}
+
+const NOWHERE: ReadonlyMap<string, string> = new Map();
+
+const LONGEST_NAME = 100;
+
+/** Gives one of a user's devices a name, or takes it away; false where the user has no such device. */
+export async function nameDevice(
+  core: Core,
+  device: { readonly handle: string; readonly userId: UserId },
+  name: string | undefined,
+): Promise<boolean> {
+  const naming = { ...device, name: checkedName(name) };
+  return isHandle("nameDevice", device.handle) && core.settings.store.nameDevice(naming);
+}
+
+/** As the store keeps it: trimmed; undefined for none. */
+function checkedName(name: unknown): string | undefined {
+  const trimmed = typeof name === "string" ? name.trim() : name;
+  if (trimmed === undefined || trimmed === "") return undefined;
+  const isName =
+    typeof trimmed === "string" &&
+    [...trimmed].length <= LONGEST_NAME &&
+    isFaithful(trimmed) &&
+    !/[\p{Zl}\p{Zp}]/u.test(trimmed);
+  if (isName) return trimmed;
+  throw new PsessionError(
+    "invalid_name",
+    `A device's name is text of at most ${LONGEST_NAME} characters, without line breaks and other control characters.`,
+    { status: 400 },
+  );
+}
+
+/** Ends devices and tells of each; says how many there were. */
+export async function endDevices(
+  core: Core,
+  whom: Pick<EndSelector, "handle" | "userId" | "except" | "mark">,
+  reason: RevocationReason,
+): Promise<number> {
+  const { settings, events } = core;
+  const at = settings.clock.now();
+  const ended = await settings.store.end({ ...whom, reason, at, pruneAfter: tombstoneUntil(at, settings) });
+  for (const { rememberedId, sessionId, userId } of ended) {
+    events.emit("revoked", { at, userId, handle: rememberedId ?? sessionId ?? "", reason });
+  }
+  return ended.length;
+}
+
+/**
+ * Ends everything that everybody has, anonymous sessions too; of that only what was last used before a time, where one is
+ * given. Says how many devices there were.
+ */
+export async function endEverything(
+  { settings, events }: Core,
+  reason: RevocationReason,
+  mark: Mark | undefined,
+  lastUsedBefore?: number,
+): Promise<number> {
+  const at = settings.clock.now();
+  const pruneAfter = tombstoneUntil(at, settings);
+  const whom = { everyone: true, lastUsedBefore, mark };
+  const { length: count } = await settings.store.end({ ...whom, reason, at, pruneAfter });
+  events.emit("revokedEveryone", { at, count, reason });
+  return count;
+}
+
+interface Context {
+  readonly now: number;
+  readonly current?: { readonly id: string; readonly handle: string } | undefined;
+  readonly places?: ReadonlyMap<string, string>;
+}
+
+/** @internal */
+export function toDevice(entry: ListedEntry, { now, current, places = NOWHERE }: Context): Device {
+  const { session, login } = entry;
+  const isSessionLive =
+    session !== undefined && Math.min(session.idleDeadline, session.absoluteDeadline) >= now;
+  const handle = login?.id ?? session?.id ?? "";
+  return {
+    handle,
+    label: deviceLabel(session?.userAgent),
+    name: session === undefined ? login?.name : session.name,
+    tag: tagOfDevice(entry),
+    level: isSessionLive ? session.level : "remembered",
+    isRemembered: login !== undefined,
+    current: current !== undefined && (handle === current.handle || session?.id === current.id),
+    userAgent: session?.userAgent,
+    address: session?.address,
+    place: session?.address === undefined ? undefined : places.get(session.address),
+    authenticatedAt: session?.authenticatedAt ?? login?.createdAt,
+    // A session's row is older than a sign-in on it, a login older than a row that was lost and made anew.
+    firstSeenAt: Math.min(session?.createdAt ?? now, login?.createdAt ?? now),
+    lastSeenAt: lastUse(entry),
+    expiresAt: deadlineOf(entry),
+  };
+}
+
+/** A name for a browser that its owner recognises. A label, never a reason to refuse: browsers update themselves. */
+export function deviceLabel(userAgent: string | undefined): string {
+  const { browser, os } = namesIn(userAgent);
+  return labelOf(browser, os) ?? "Unknown browser";
+}
+
+/**
+ * The same, of names that are known in advance only. Whoever sends a request writes its user agent: in a mail, where
+ * what looks like a host becomes a link, "acme-shop.security-check.com" would speak for us.
+ */
+export function knownDeviceLabel(userAgent: string | undefined): string | undefined {
+  const { browser, os } = namesIn(userAgent);
+  return labelOf(isIn(Bowser.BROWSER_MAP, browser), isIn(Bowser.OS_MAP, os));
+}
+
+function namesIn(userAgent: string | undefined): { browser: string | undefined; os: string | undefined } {
+  const { browser, os } = Bowser.parse(userAgent || " ");
+  return { browser: browser.name || undefined, os: os.name || undefined };
+}
+
+const labelOf = (browser: string | undefined, os: string | undefined): string | undefined =>
+  browser === undefined || os === undefined ? (browser ?? os) : `${browser} on ${os}`;
+
+const isIn = (known: Readonly<Record<string, string>>, name: string | undefined): string | undefined =>
+  name !== undefined && Object.values(known).includes(name) ? name : undefined;

@@ -1,0 +1,27 @@
+import { PsessionError } from "../errors.ts";
+
+type Method = (...values: unknown[]) => unknown;
+
+/**
+ * Methods of other libraries' sessions take a callback. Here nobody would call it, and the request would never be
+ * answered; so it is refused at once, where the handler still runs, rather than by a promise that nobody awaits.
+ */
+export function refuseCallbacks(prototype: object, names: readonly string[]): void {
+  for (const name of names) {
+    const method = Reflect.get(prototype, name) as Method;
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      writable: true,
+      value(this: object, ...values: unknown[]) {
+        if (values.some((value) => typeof value === "function")) throw callbackGiven(name);
+        return Reflect.apply(method, this, values);
+      },
+    });
+  }
+}
+
+const callbackGiven = (name: string): PsessionError =>
+  new PsessionError(
+    "invalid_options",
+    `session.${name} takes no callback, but gives a promise: await session.${name}().`,
+  );

@@ -1,0 +1,132 @@
+import type { ServerResponse } from "node:http";
+import { Events, type PsessionEvents } from "../../events.ts";
+import { warn } from "../../telemetry/warnings.ts";
+import { AppStore, unavailable } from "./app-store.ts";
+import { AppStoreVisit } from "./app-store-visit.ts";
+import { Cookie, type CookieOptions } from "./cookie.ts";
+import { hashedId } from "./ids.ts";
+import type { Keeper } from "./keeper.ts";
+import { MemoryOf } from "./memory-of.ts";
+import type { Settings } from "./options.ts";
+import { isSecure, type SessionRequest } from "./request.ts";
+import { presentedIn, type Secret } from "./signature.ts";
+import type { CallbackStore } from "./store.ts";
+import { visitOf } from "./visit.ts";
+
+/** Requests that were sent before a new cookie arrived come within this time, in milliseconds. */
+const GRACE = 10_000;
+const REMEMBERED_IDS = 10_000;
+
+/** Keeps sessions in the store that the application has. */
+export class AppStoreKeeper implements Keeper {
+  readonly settings: Settings;
+  readonly store: AppStore;
+  readonly sessionStore: CallbackStore;
+  readonly #replaced = new MemoryOf<number>(REMEMBERED_IDS);
+  readonly #touched = new MemoryOf<number>(REMEMBERED_IDS);
+  readonly #events = new Events();
+  #hasWarned = false;
+
+  constructor(settings: Settings) {
+    this.settings = settings;
+    this.sessionStore = settings.store as CallbackStore;
+    this.store = new AppStore(this.sessionStore, settings);
+    this.store.watch();
+    // For those who call the store's own `regenerate`.
+    Object.assign(this.sessionStore, { generate: (request: object) => visitOf(request)?.generate() });
+  }
+
+  get caching(): "protect" | "off" {
+    return this.settings.caching;
+  }
+
+  assertReady(request: SessionRequest): void {
+    if (this.secretsFor(request).length === 0) throw new Error("The secret option is required for sessions.");
+    if (!this.store.isConnected) throw unavailable("be reached: it said that it is disconnected");
+  }
+
+  open(
+    request: SessionRequest,
+    response: ServerResponse | undefined,
+  ): AppStoreVisit | Promise<AppStoreVisit> {
+    const presented = presentedIn(request, this.settings.name, this.secretsFor(request));
+    const visit = new AppStoreVisit(this, request, response, presented);
+    if (presented !== undefined) return visit.load(presented.id);
+    visit.generate();
+    return visit;
+  }
+
+  /** cookie-parser leaves its secret at the request. */
+  secretsFor(request: SessionRequest): readonly Secret[] {
+    const { secrets } = this.settings;
+    return secrets.length > 0 || !request.secret ? secrets : [request.secret as Secret];
+  }
+
+  newCookie(request: SessionRequest): Cookie {
+    const options = this.settings.cookie(request);
+    const secure = isSecure(request, this.settings.proxy);
+    const { sameSite } = options;
+    return new Cookie({
+      ...options,
+      ...(options.secure === "auto" ? { secure } : {}),
+      ...(sameSite === "auto" ? { sameSite: secure ? "none" : "lax" } : {}),
+    } satisfies CookieOptions);
+  }
+
+  /** Whether the browser would get a cookie. Silence here has cost people days. */
+  canDeliver(request: SessionRequest, cookie: Cookie): boolean {
+    if (!cookie.secure || isSecure(request, this.settings.proxy)) return true;
+    if (!this.#hasWarned) {
+      this.#hasWarned = true;
+      warn(
+        "PSESSION_INSECURE_TRANSPORT",
+        "A session cookie was not sent: cookie.secure is set, and the request came over plain http as far as can " +
+          "be seen. Behind a proxy that speaks https, trust it (Express: app.set('trust proxy', 1); or the option proxy).",
+      );
+    }
+    return false;
+  }
+
+  /** As express-session does it, but not in silence: mostly the proxy is not trusted, and every cookie goes that way. */
+  noteSent(request: SessionRequest, cookie: Cookie): void {
+    if (cookie.secure || this.#hasWarned || process.env["NODE_ENV"] !== "production") return;
+    if (this.settings.cookie(request).secure !== "auto") return;
+    this.#hasWarned = true;
+    warn(
+      "PSESSION_INSECURE_TRANSPORT",
+      'A session cookie was sent without Secure: cookie.secure is "auto", and the request came over plain http as far ' +
+        "as can be seen. Behind a proxy that speaks https, trust it (Express: app.set('trust proxy', 1); or the option proxy).",
+    );
+  }
+
+  /** Ids are credentials here: what is told names their hash. */
+  tell<K extends "mergeConflict" | "saveDiscarded">(
+    type: K,
+    id: string,
+    facts: Partial<PsessionEvents[K]>,
+  ): void {
+    const told = { at: Date.now(), sessionId: hashedId(id), userId: undefined, ...facts };
+    this.#events.emit(type, told as unknown as PsessionEvents[K]);
+  }
+
+  /** The browser of this id is being given another one. */
+  replaced(id: string): void {
+    this.#replaced.set(id, Date.now());
+  }
+
+  wasReplaced(id: string): boolean {
+    const at = this.#replaced.get(id);
+    return at !== undefined && Date.now() - at <= GRACE;
+  }
+
+  isTouchDue(id: string): boolean {
+    const { touchEvery } = this.settings;
+    if (touchEvery === undefined) return true;
+    const at = this.#touched.get(id);
+    return at === undefined || Date.now() - at >= touchEvery;
+  }
+
+  touched(id: string): void {
+    if (this.settings.touchEvery !== undefined) this.#touched.set(id, Date.now());
+  }
+}

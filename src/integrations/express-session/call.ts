@@ -1,0 +1,68 @@
+import { types } from "node:util";
+import { reasonOf } from "../../errors.ts";
+import { warn } from "../../telemetry/warnings.ts";
+import type { Callback } from "./store.ts";
+
+/** How long a store's answer is waited for, in milliseconds; false: for ever. */
+export const STORE_TIMEOUT = 10_000;
+
+/**
+ * One call of a store with callbacks, as a promise. A method may as well throw, or be `async` and reject, which would
+ * end the process; a store that lost its connection may never call back, and requests would hang.
+ */
+export const call = (
+  work: (done: Callback) => unknown,
+  limit?: number | false,
+  asError?: (error: unknown) => unknown,
+): Promise<void> => ask((done: (error?: unknown) => void) => work((error) => done(error)), limit, asError);
+
+/** As `call`, of a method that answers with something. */
+export function ask<Value>(
+  work: (done: (error?: unknown, value?: Value) => void) => unknown,
+  limit: number | false = STORE_TIMEOUT,
+  asError: (error: unknown) => unknown = asGiven,
+): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    let isDone = false;
+    let timer: NodeJS.Timeout | undefined;
+    const done = (error?: unknown, value?: Value) => {
+      isDone = true;
+      clearTimeout(timer);
+      if (error) reject(asError(error));
+      else resolve(value as Value);
+    };
+    const refuse = (error: unknown) => {
+      // As an error in any case: whoever rejects with nothing has not answered.
+      if (!isDone) done(error || new Error("The store rejected without a reason"));
+      else
+        warn(
+          "PSESSION_STORE_REJECTED",
+          `A method of the session store rejected after it had called back: ${reasonOf(error)}`,
+        );
+    };
+    let answer: unknown;
+    try {
+      answer = work(done);
+    } catch (error) {
+      return refuse(error);
+    }
+    // Promises only: queries of some database libraries have a `then` as well, and run once more when it is called.
+    if (types.isPromise(answer)) answer.then(undefined, refuse);
+    // The process may end while this waits.
+    if (limit !== false && !isDone)
+      timer = setTimeout(
+        () => done(new Error(`The store did not call back within ${limit} ms`)),
+        limit,
+      ).unref();
+  });
+}
+
+const asGiven = (error: unknown): unknown => error;
+
+/** For interfaces with callbacks: what a callback throws is no failure of the call. */
+export function callingBack(work: Promise<unknown>, callback: Callback): void {
+  work.then(
+    () => process.nextTick(callback),
+    (error: unknown) => process.nextTick(callback, error),
+  );
+}

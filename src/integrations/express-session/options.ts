@@ -1,0 +1,258 @@
+import * as v from "valibot";
+import { type Duration, parseDuration } from "../../checks/duration.ts";
+import { PsessionError } from "../../errors.ts";
+import { checkedOptions, invalidOptions } from "../../checks/faults.ts";
+import { Psession } from "../../psession.ts";
+import { hasMethods } from "../../checks/shape.ts";
+import type { Store as PsessionStore } from "../../stores/store.ts";
+import { STORE_TIMEOUT } from "./call.ts";
+import type { CookieOptions } from "./cookie.ts";
+import { cookieFaults, spelledCookie } from "./cookie-options.ts";
+import { type UserOf, usualUser } from "./identity.ts";
+import { newId } from "./ids.ts";
+import type { SessionRequest } from "./request.ts";
+import { isSecret, type Secret } from "./signature.ts";
+import { type CallbackStore, MemoryStore } from "./store.ts";
+
+/** Takes what it wants of a request, such as Express's: methods may, functions may not. */
+type Asked<Answer> = { by(request: SessionRequest): Answer }["by"];
+
+/** What `session()` takes: the options of express-session, and those of psession below them. */
+export interface SessionOptions {
+  /** Signs the cookie. Of several the first signs, and all verify. */
+  secret?: Secret | readonly (Secret | undefined)[] | undefined;
+  /** Name of the cookie. Default: "connect.sid". */
+  name?: string | undefined;
+  /** The old spelling of `name`. */
+  key?: string | undefined;
+  /** A store of express-session's kind, a store of psession's, or a psession. Default: this process's memory. */
+  // biome-ignore lint/suspicious/noExplicitAny: stores type their sessions as they like.
+  store?: CallbackStore | PsessionStore | Psession<any> | undefined;
+  genid?: Asked<string> | undefined;
+  /** Store sessions at every request, changed or not. Default: true, as there. */
+  resave?: boolean | undefined;
+  /** Store new sessions that hold nothing. Default: true, as there. */
+  saveUninitialized?: boolean | undefined;
+  /** Send the cookie with every response. */
+  rolling?: boolean | undefined;
+  /** What `req.session = null` does to the stored session. Default: "keep". */
+  unset?: "destroy" | "keep" | undefined;
+  /** Believe `X-Forwarded-Proto`: always, never, or as Express is told to. */
+  proxy?: boolean | undefined;
+  cookie?: CookieOptions | Asked<CookieOptions> | undefined;
+
+  /** Who is signed in, by the data. False: nobody looks, and a sign-in exchanges no id. */
+  user?: UserOf | false | undefined;
+  /** While the store fails: an error of status 503, or no `req.session`. Default: "refuse". */
+  whenUnavailable?: "refuse" | "withoutSession" | undefined;
+  /** How long your own store's answer is waited for, `migrateFrom` included; false: for ever. Default: "10s". */
+  storeTimeout?: Duration | false | undefined;
+  /** How often, at most, a session that is only read is marked as used. Default: every request; "1m" with a psession store. */
+  touchEvery?: Duration | undefined;
+  /** Send `Cache-Control: no-store` with every cookie. Default: true. */
+  noStore?: boolean | undefined;
+  /** Tell caches of answers whose session was looked at: they depend on its cookie. Default: "protect". */
+  caching?: "protect" | "off" | undefined;
+  /** Let the store see a SHA-256 of ids only. For stores of express-session's kind, `migrateFrom` included. */
+  hashIds?: boolean | undefined;
+  /** The store that was used before: sessions in it are taken over as they come. For psession stores. */
+  migrateFrom?: CallbackStore | undefined;
+  /** A session ends this long after the sign-in, whatever its use. For psession stores. Default: "400d". */
+  absolute?: Duration | undefined;
+}
+
+export interface Settings {
+  readonly secrets: readonly Secret[];
+  readonly name: string;
+  readonly store: CallbackStore | PsessionStore | Psession<object>;
+  readonly genid: (request: SessionRequest) => string;
+  readonly resave: boolean;
+  readonly saveUninitialized: boolean;
+  readonly rolling: boolean;
+  readonly unset: "destroy" | "keep";
+  readonly proxy: boolean | undefined;
+  readonly cookie: (request: SessionRequest) => CookieOptions;
+  readonly user: UserOf;
+  readonly whenUnavailable: "refuse" | "withoutSession";
+  /** Milliseconds. */
+  readonly storeTimeout: number | false;
+  /** Milliseconds. */
+  readonly touchEvery: number | undefined;
+  readonly noStore: boolean;
+  readonly caching: "protect" | "off";
+  readonly hashIds: boolean;
+  readonly migrateFrom: CallbackStore | undefined;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null;
+
+export const isPsessionStore = (value: unknown): value is PsessionStore =>
+  hasMethods(value, ["findSession", "findRemembered", "apply", "end"]);
+
+const isCallbackStore = (value: unknown): value is CallbackStore =>
+  hasMethods(value, ["get", "set", "destroy"]);
+
+const isFunction = (value: unknown): boolean => typeof value === "function";
+const flag = v.optional(v.nullable(v.boolean("must be true or false")));
+const duration = v.optional(
+  v.custom<Duration>(
+    (value) => (parseDuration(value) ?? 0) > 0,
+    'must be a positive duration, such as 60000 or "15m"',
+  ),
+);
+const secret = v.custom<Secret>(isSecret, ({ input }) =>
+  input === undefined
+    ? "is missing: is its environment variable set?"
+    : input === ""
+      ? "must not be empty"
+      : "must be text, bytes or a secret KeyObject",
+);
+
+const secretList = v.pipe(v.array(secret), v.minLength(1, "must hold at least one secret"));
+
+const cookieName = (shape: RegExp) =>
+  v.pipe(v.string("must be text"), v.regex(shape, "is not a cookie name (RFC 6265 section 4.1.1)"));
+
+/** Node's timers go no further. */
+const LONGEST_TIMER = 24 * 86_400_000;
+
+const schema = v.object({
+  secret: v.optional(
+    // Not a union, which would not say which of a list is wrong.
+    v.lazy((given): v.GenericSchema<Secret | Secret[]> => (Array.isArray(given) ? secretList : secret)),
+  ),
+  name: v.optional(cookieName(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/)),
+  // Empty, it has always been none.
+  key: v.optional(cookieName(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]*$/)),
+  store: v.optional(
+    v.custom<NonNullable<SessionOptions["store"]>>(
+      (value) => isCallbackStore(value) || isPsessionStore(value) || value instanceof Psession,
+      "must be a store with get, set and destroy, a psession store, or a psession",
+    ),
+  ),
+  genid: v.optional(v.custom<Settings["genid"]>(isFunction, "must be a function")),
+  resave: flag,
+  saveUninitialized: flag,
+  rolling: flag,
+  unset: v.optional(v.picklist(["destroy", "keep"], 'must be "destroy" or "keep"')),
+  proxy: flag,
+  cookie: v.optional(
+    v.pipe(
+      v.custom<NonNullable<SessionOptions["cookie"]>>(
+        (value) => isObject(value) || isFunction(value),
+        "must be an object or a function that gives one",
+      ),
+      v.rawCheck(({ dataset, addIssue }) => {
+        if (!dataset.typed || typeof dataset.value !== "object") return;
+        const input = dataset.value as Record<string, unknown>;
+        for (const [key, message] of cookieFaults(input)) {
+          addIssue({ message, path: [{ type: "object", origin: "value", input, key, value: input[key] }] });
+        }
+      }),
+    ),
+  ),
+  user: v.optional(
+    v.custom<UserOf | false>((value) => value === false || isFunction(value), "must be a function or false"),
+  ),
+  whenUnavailable: v.optional(
+    v.picklist(["refuse", "withoutSession"], 'must be "refuse" or "withoutSession"'),
+  ),
+  storeTimeout: v.optional(
+    v.custom<Duration | false>((value) => {
+      const limit = parseDuration(value) ?? 0;
+      return value === false || (limit > 0 && limit <= LONGEST_TIMER);
+    }, 'must be a positive duration of at most 24 days, such as 5000 or "5s", or false'),
+  ),
+  touchEvery: duration,
+  noStore: flag,
+  caching: v.optional(v.picklist(["protect", "off"], 'must be "protect" or "off"')),
+  hashIds: flag,
+  migrateFrom: v.optional(
+    v.custom<CallbackStore>(isCallbackStore, "must be a store with get, set and destroy"),
+  ),
+  absolute: duration,
+});
+
+/** What is asked of one keeper only. */
+const ONLY_WITH_PSESSION = ["migrateFrom", "absolute"] as const;
+const ONLY_WITHOUT = ["hashIds", "storeTimeout", "genid"] as const;
+/** The same where a store is left behind: it may hold hashed ids, and never answer. */
+const OF_FORMER: readonly string[] = ["hashIds", "storeTimeout"];
+
+/** Checks options and completes them. Throws `invalid_options` with everything that is wrong. */
+export function resolveSessionOptions(options: SessionOptions): Settings {
+  // Null has always meant "not given" here.
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null));
+  const checked = checkedOptions("The session middleware", schema, given);
+  const { secret = [], store = new MemoryStore(), cookie = {}, touchEvery, ...rest } = checked;
+  const isKept = isPsessionStore(store) || store instanceof Psession;
+  const faults: string[] = (isKept ? ONLY_WITHOUT : ONLY_WITH_PSESSION)
+    .filter((name) => checked[name] && !(OF_FORMER.includes(name) && rest.migrateFrom !== undefined))
+    .map((name) => `${name} ${isKept ? "has no meaning with a psession store" : "needs a psession store"}`);
+  const every = touchEvery === undefined ? undefined : parseDuration(touchEvery);
+  const maxAge = typeof cookie === "object" ? cookie.maxAge : undefined;
+  if (every !== undefined && typeof maxAge === "number" && every * 2 > maxAge)
+    faults.push("touchEvery must be at most half of cookie.maxAge");
+  if (faults.length > 0) throw invalidOptions("The session middleware", faults);
+  return {
+    // The list itself: whoever rotates secrets may change it in place, as with express-session.
+    secrets: Array.isArray(given["secret"]) ? given["secret"] : ([secret].flat() as Secret[]),
+    name: rest.name ?? (rest.key || "connect.sid"),
+    store: store as Settings["store"],
+    genid: rest.genid ?? newId,
+    resave: rest.resave ?? true,
+    saveUninitialized: rest.saveUninitialized ?? true,
+    rolling: rest.rolling ?? false,
+    unset: rest.unset ?? "keep",
+    proxy: rest.proxy ?? undefined,
+    cookie: typeof cookie === "function" ? (request) => givenCookie(cookie(request)) : cookieOf(cookie),
+    user: rest.user === false ? () => undefined : (rest.user ?? usualUser),
+    whenUnavailable: rest.whenUnavailable ?? "refuse",
+    storeTimeout: rest.storeTimeout === false ? false : (parseDuration(rest.storeTimeout) ?? STORE_TIMEOUT),
+    touchEvery: every,
+    noStore: rest.noStore ?? true,
+    caching: rest.caching ?? "protect",
+    hashIds: rest.hashIds ?? false,
+    migrateFrom: rest.migrateFrom,
+  };
+}
+
+/** At each request: the object may be changed after the start. */
+function cookieOf(cookie: CookieOptions): () => CookieOptions {
+  let seen: readonly unknown[] = [];
+  let options: CookieOptions | undefined;
+  return () => {
+    const now = contentOf(cookie);
+    if (
+      options === undefined ||
+      now.length !== seen.length ||
+      now.some((one, index) => one !== seen[index])
+    ) {
+      options = givenCookie(cookie);
+      seen = now;
+    }
+    return options;
+  };
+}
+
+function contentOf(cookie: object): readonly unknown[] {
+  const content: unknown[] = [];
+  for (const name in cookie) {
+    const value: unknown = Reflect.get(cookie, name);
+    content.push(name, value instanceof Date ? value.valueOf() : value);
+  }
+  return content;
+}
+
+/** What `cookie` says for one request. */
+function givenCookie(given: unknown): CookieOptions {
+  const faults: (readonly [string, string])[] = isObject(given)
+    ? cookieFaults(given).map(([name, fault]) => [`cookie.${name}`, fault])
+    : [["cookie", "must give an object, where it is a function"]];
+  if (faults.length === 0) return spelledCookie(given as object);
+  throw new PsessionError(
+    "invalid_options",
+    `The session middleware cannot make a cookie: ${faults.map((fault) => fault.join(" ")).join("; ")}.`,
+  );
+}

@@ -1,0 +1,59 @@
+import { PsessionError } from "../../errors.ts";
+import { isId } from "../../checks/given.ts";
+import { noSession } from "../../http/no-session.ts";
+import type { Psession } from "../../psession.ts";
+import { callingBack } from "./call.ts";
+import type { Cookie } from "./cookie.ts";
+import { type Callback, StoreClass } from "./store.ts";
+import type { SessionData } from "./typing.ts";
+import { visitOf } from "./visit.ts";
+
+/** What `req.sessionStore` is with a psession store: the same methods, by row ids, which are no credentials. */
+export class PsessionFacade extends StoreClass {
+  readonly #psession: Psession<object>;
+  readonly #newCookie: (request: object) => Cookie;
+
+  constructor(psession: Psession<object>, newCookie: (request: object) => Cookie) {
+    super();
+    this.#psession = psession;
+    this.#newCookie = newCookie;
+    this.generate = (request) => visitOf(request)?.generate();
+  }
+
+  get(id: string, callback: (error: unknown, session?: SessionData) => void): void {
+    const { store, clock, codec } = this.#psession.core.settings;
+    // Ids of other stores may be of any length, and no driver need be asked about those.
+    const reading = isId(id) ? store.findSession(id) : Promise.resolve(undefined);
+    const found = reading.then((row) => {
+      const isLive = row !== undefined && clock.now() <= Math.min(row.idleDeadline, row.absoluteDeadline);
+      const cookie = this.#newCookie({ headers: {} });
+      // A store's sessions have their cookie as it would be stored.
+      const stored = isLive ? { ...codec.decode(row.data), cookie: cookie.toJSON() } : undefined;
+      return stored as SessionData | undefined;
+    });
+    found.then(
+      (session) => process.nextTick(callback, null, session),
+      (error: unknown) => process.nextTick(callback, error),
+    );
+  }
+
+  set(_id: string, _session: object, callback?: Callback): void {
+    callback?.(
+      new PsessionError(
+        "store_conflict",
+        "A psession store is written through req.session only: whoever writes a row by its id undoes what others did.",
+      ),
+    );
+  }
+
+  destroy(id: string, callback?: Callback): void {
+    const ending = isId(id) ? this.#psession.revoke(id) : Promise.resolve(false);
+    callingBack(ending, callback ?? (() => {}));
+  }
+
+  override regenerate(request: object, callback: Callback): void {
+    const visit = visitOf(request);
+    if (visit === undefined) return callback(noSession("put app.use(session(…))"));
+    callingBack(visit.regenerate(false), callback);
+  }
+}

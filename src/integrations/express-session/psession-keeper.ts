@@ -1,0 +1,158 @@
+import type { ServerResponse } from "node:http";
+import { bytesOf, copyOf } from "../../protocol/bytes.ts";
+import { cookieValues, readSessionCookie, type SessionCookie } from "../../http/cookies.ts";
+import { originAt } from "../../http/scheme.ts";
+import { Psession } from "../../psession.ts";
+import type { Settlement } from "../../request/exchange.ts";
+import { factsOf, type RequestFacts } from "../../request/facts.ts";
+import { digest, idFrom } from "../../protocol/secrets.ts";
+import { trustsProxy, visibleHost } from "../express/proxy.ts";
+import { arrivedAt, momentOf } from "../node/arrivals.ts";
+import { AppStore } from "./app-store.ts";
+import { Cookie, type CookieOptions } from "./cookie.ts";
+import type { Keeper } from "./keeper.ts";
+import type { SessionOptions, Settings } from "./options.ts";
+import { PsessionFacade } from "./psession-facade.ts";
+import { exchangeKeys, lineFor, psessionOf } from "./psession-options.ts";
+import { PsessionVisit, type Takeover } from "./psession-visit.ts";
+import { isSecure, type SessionRequest } from "./request.ts";
+import { isSameList, presentedId, type Secret } from "./signature.ts";
+
+/** Keeps sessions in a psession store: hashed, merged, and with psession's sign-in beside the data. */
+export class PsessionKeeper implements Keeper {
+  readonly settings: Settings;
+  readonly psession: Psession<object>;
+  readonly sessionStore: PsessionFacade;
+  /** The store from which sessions are taken over. */
+  readonly former: AppStore | undefined;
+  /** Whoever is on the way reads a cookie that travels over plain http: in production, "auto" is no leave to send one. */
+  readonly #isStrict = process.env["NODE_ENV"] === "production";
+  /** As they were when they were last looked at. */
+  #secrets: readonly Secret[];
+
+  constructor(settings: Settings, given: SessionOptions) {
+    this.settings = settings;
+    this.#secrets = [...settings.secrets];
+    this.psession = psessionOf(settings, given);
+    // Each session's cookie may have a life of its own, by `req.session.cookie.maxAge`.
+    this.psession.whenStarted(({ settings }) => {
+      settings.session.livesVary = true;
+    });
+    this.sessionStore = new PsessionFacade(this.psession, (request) => this.newCookie(request));
+    if (settings.migrateFrom !== undefined) this.former = new AppStore(settings.migrateFrom, settings);
+  }
+
+  /** Secrets that were exchanged since, by whoever has the list. */
+  assertReady(): void {
+    const { secrets, store } = this.settings;
+    if (store instanceof Psession || isSameList(this.#secrets, secrets)) return;
+    this.#secrets = [...secrets];
+    exchangeKeys(this.psession, secrets);
+  }
+
+  get caching(): "protect" | "off" {
+    return this.psession.core.settings.caching;
+  }
+
+  async open(request: SessionRequest, response: ServerResponse | undefined): Promise<PsessionVisit> {
+    const facts = this.#factsOf(request, response);
+    const formerId = this.#formerId(request);
+    const successor = formerId === undefined ? undefined : this.#successorOf(formerId);
+    const open = async () => {
+      const exchange = this.psession.exchange({ ...facts, successor });
+      return { exchange, core: await exchange.open() };
+    };
+    let opened = await open();
+    let former: Record<string, unknown> | undefined;
+    if (formerId !== undefined && opened.core.isNew && opened.core.outcome === "none") {
+      former = await this.former?.find(formerId);
+      // A parallel request may have taken it over just now.
+      if (former === undefined) opened = await open();
+    }
+    // express-session begins anew where a cookie leads to nothing, and so do the login pages of its applications. A page
+    // that somebody opens is hardly one that the browser has held back.
+    if (opened.core.isOutdated && facts.navigation) opened.core.startAnew();
+    const isTaken = former !== undefined || !opened.core.isNew;
+    const takeover =
+      formerId === undefined || successor === undefined || !isTaken
+        ? undefined
+        : { id: formerId, successorId: successor.id, data: former };
+    return new PsessionVisit(this, request, opened.exchange, opened.core, takeover, facts.canSetCookies);
+  }
+
+  newCookie(request: object): Cookie {
+    const { session } = this.psession.core.settings.cookies;
+    const { name: _name, ...attributes } = session;
+    const options = this.#optionsFor(request as SessionRequest);
+    if (this.#followsConnection(options)) {
+      const secure = isSecure(request as SessionRequest, this.settings.proxy);
+      if (options.secure === "auto") Object.assign(attributes, { secure });
+      if (options.sameSite === "auto") Object.assign(attributes, { sameSite: secure ? "none" : "lax" });
+    }
+    return new Cookie({ ...options, ...attributes });
+  }
+
+  /** The cookies of one request: what was made for all follows its connection where "auto" says so. */
+  dress(request: SessionRequest, settlement: Settlement): Settlement {
+    if (settlement.setCookie.length === 0) return settlement;
+    const options = this.#optionsFor(request);
+    if (!this.#followsConnection(options)) return settlement;
+    const secure = isSecure(request, this.settings.proxy);
+    return { ...settlement, setCookie: settlement.setCookie.map((line) => lineFor(line, options, secure)) };
+  }
+
+  /** A whole psession has options of its own for that. */
+  #followsConnection({ secure, sameSite }: CookieOptions): boolean {
+    return !(this.settings.store instanceof Psession) && (secure === "auto" || sameSite === "auto");
+  }
+
+  #optionsFor(request: SessionRequest): CookieOptions {
+    const options = this.settings.cookie(request);
+    return this.#isStrict && options.secure === "auto" ? { ...options, secure: true } : options;
+  }
+
+  /** Nobody ended the old session while the handler ran: it is still there, or another request took it over. */
+  async isStillThere({ id, successorId }: Takeover): Promise<boolean> {
+    if ((await this.former?.find(id)) !== undefined) return true;
+    return (await this.psession.core.settings.store.findSession(successorId)) !== undefined;
+  }
+
+  #factsOf(request: SessionRequest, response: ServerResponse | undefined): RequestFacts {
+    const secure = isSecure(request, this.settings.proxy);
+    return factsOf((name) => request.headers[name], {
+      method: request.method,
+      secure,
+      origin: () => originAt(secure, visibleHost(request)),
+      // The option `proxy` is about https alone, and no word on addresses.
+      trustsProxy: () => trustsProxy(request),
+      address: request.ip ?? request.socket?.remoteAddress,
+      canSetCookies: response !== undefined && !response.headersSent,
+      request: momentOf(request),
+      arrivedAt: arrivedAt(this.psession, request),
+    });
+  }
+
+  /** Of a request that has no session cookie of psession's yet. */
+  #formerId(request: SessionRequest): string | undefined {
+    if (this.former === undefined) return undefined;
+    const { cookies, keys } = this.psession.core.settings;
+    const { name, secrets } = this.settings;
+    const { cookie } = request.headers;
+    const own = readSessionCookie(cookie, cookies.session.name, keys);
+    // Of two old cookies one may have been tossed in by a subdomain: their signatures do not say which.
+    const isRefused =
+      own.kind === "valid" || own.kind === "duplicate" || cookieValues(cookie, name).length > 1;
+    return isRefused ? undefined : presentedId(request, name, secrets);
+  }
+
+  /** Derived, so that all who present the old cookie at once arrive at one session; useless without the key. */
+  #successorOf(formerId: string): SessionCookie | undefined {
+    const { keys, realm } = this.psession.core.settings;
+    const presented = copyOf(digest(bytesOf(formerId)));
+    const derive = (id: string) =>
+      keys.derive("session", presented, { id, generation: 0, salt: Buffer.alloc(0) });
+    const id = derive(`express-session/id/${realm}`);
+    const secret = derive(`express-session/secret/${realm}`);
+    return id === undefined || secret === undefined ? undefined : { id: idFrom(id, realm), secret };
+  }
+}

@@ -1,0 +1,96 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import {
+  CROSS_SITE,
+  exclusiveTurn,
+  type FreshOptions,
+  freshGuard,
+  type Guard,
+  type GuardOptions,
+  headersOf,
+  levelGuard,
+  loginGuard,
+  type Refusal,
+} from "../../http/guards.ts";
+import { noSession } from "../../http/no-session.ts";
+import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import type { LockOptions } from "../../upkeep/locks.ts";
+import type { Level } from "../../stores/store.ts";
+import { originOf } from "./origin.ts";
+import type { FastifySession } from "./session.ts";
+
+/** A hook for `onRequest`, `preValidation` or `preHandler`. */
+export type FastifyGuard = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  done: (error?: Error) => void,
+) => void;
+
+/** Lets signed-in users through, remembered ones included. Others: the redirect, or 401. */
+export const requireLogin = (options: GuardOptions = {}): FastifyGuard => standing(loginGuard(options));
+
+/** Lets visitors of at least that level through. Others: the redirect, or 403 (401 where nobody is signed in). */
+export const requireLevel = (level: Level, options: GuardOptions = {}): FastifyGuard =>
+  standing(levelGuard(level, options));
+
+/**
+ * Lets users through who proved a credential that recently; remembered visitors never did. Others: the
+ * redirect, or 403 (401 where nobody is signed in).
+ */
+export const requireFresh = (options: FreshOptions): FastifyGuard => standing(freshGuard(options));
+
+/**
+ * Lets one request of a session through at a time: the others wait until its answer begins, and see what it saved.
+ * Who waits too long is an error `lock_timeout` (503); who was signed out meanwhile, `session_ended` (401).
+ */
+export function exclusive(options: LockOptions = {}): FastifyGuard {
+  const turn = exclusiveTurn(options);
+  return behindSession((_request, _reply, session) => turn(session));
+}
+
+/** Refuses changes that another site sends in a visitor's name, with 403. A hook for `onRequest`, before all others. */
+export function originCheck(options: OriginOptions = {}): FastifyGuard {
+  checkOrigins("originCheck", options);
+  return (request, reply, done) => {
+    if (isSameOrigin(askedFor(request), options)) done();
+    else answer(reply, CROSS_SITE);
+  };
+}
+
+function standing(guard: Guard): FastifyGuard {
+  return behindSession(async (request, reply, session) => {
+    // Passport may have signed somebody in just now.
+    await session.followIdentity();
+    const refusal = guard({ session, path: request.originalUrl, ...askedFor(request) });
+    if (refusal === undefined) return;
+    answer(reply, refusal);
+    return reply;
+  });
+}
+
+/** Opens the session where that has not been done, so a guarded handler always finds it. */
+function behindSession(
+  work: (request: FastifyRequest, reply: FastifyReply, session: FastifySession) => Promise<unknown>,
+): FastifyGuard {
+  return (request, reply, done) => {
+    if (typeof request.openSession !== "function") {
+      done(missingSession());
+      return;
+    }
+    // As a promise, because Fastify then catches what handlers and hooks further on throw.
+    return request.openSession().then((session) => work(request, reply, session));
+  };
+}
+
+/** The plugin counts in the context that registers it and in those within. */
+export const missingSession = () => noSession("await app.register(sessions, { psession })");
+
+function askedFor(request: FastifyRequest) {
+  const { method, headers } = request;
+  return { method, header: (name: string) => headers[name], origin: originOf(request) };
+}
+
+function answer(reply: FastifyReply, refusal: Refusal): void {
+  reply.code(refusal.status).headers(headersOf(refusal));
+  if ("location" in refusal) reply.send();
+  else reply.send(refusal.body);
+}

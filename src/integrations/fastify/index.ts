@@ -1,0 +1,174 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from "fastify";
+import type { SessionData } from "../../data/typing.ts";
+import { PsessionError } from "../../errors.ts";
+import { replaced } from "../../http/replaced.ts";
+import type { Psession } from "../../psession.ts";
+import { runInRequest } from "../../request/context.ts";
+import { checkOptions, type SessionsOptions } from "./options.ts";
+import { readSession } from "./read.ts";
+import { absent, type Callback, FastifySession } from "./session.ts";
+import { type Face, Visit } from "./visit.ts";
+
+export type { AskedFor, FreshOptions, GuardOptions } from "../../http/guards.ts";
+export type { IdentityOf } from "../../http/identity.ts";
+export type { LockOptions } from "../../upkeep/locks.ts";
+export { devices } from "./devices.ts";
+export {
+  exclusive,
+  type FastifyGuard,
+  originCheck,
+  requireFresh,
+  requireLevel,
+  requireLogin,
+} from "./guards.ts";
+export type { FastifySession, SessionsOptions };
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /**
+     * The visitor's session, once it is open: behind `openSession`, guards, `config: { session: true }`. Assigning null
+     * destroys it.
+     */
+    readonly session: FastifySession<SessionData>;
+    /** Reads the session at its first call; the same one ever after. */
+    openSession<Data extends object = SessionData>(): Promise<FastifySession<Data>>;
+  }
+  interface FastifyInstance {
+    /** What the plugin was registered with. */
+    readonly psession: Psession<SessionData>;
+    /**
+     * The session that belongs to a Cookie header, or to the value of a session cookie: for upgrades that Fastify
+     * does not route. It becomes `request.session`; what changes in it is saved, and no cookie is set.
+     */
+    decryptSession(cookie: string, request: object): Promise<FastifySession<SessionData>>;
+    decryptSession(cookie: string, request: object, callback: Callback): void;
+  }
+  interface FastifyContextConfig {
+    /** Open the session before the handlers and hooks of this route, or leave it closed. */
+    session?: boolean | undefined;
+  }
+}
+
+type Hook = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => unknown;
+type OnSend = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  payload: unknown,
+  done: (error: null, payload: unknown) => void,
+) => unknown;
+
+/**
+ * Gives the requests of a context and its children their session: `await app.register(sessions, { psession })`.
+ * What a proxy says is believed as far as Fastify's `trustProxy` goes.
+ */
+export function sessions<Data extends object>(
+  instance: FastifyInstance,
+  options: SessionsOptions<Data>,
+): Promise<void>;
+export function sessions(instance: FastifyInstance, options: SessionsOptions): Promise<void>;
+export async function sessions<Data extends object>(
+  instance: FastifyInstance,
+  options: SessionsOptions<Data>,
+): Promise<void> {
+  const { psession, opensAlways, identityOf } = checkOptions(options);
+  const face: Face<Data> = { psession, make: (state) => new FastifySession<Data>(state, identityOf) };
+  // Of this registration, so that one inside of another has a session of its own.
+  const kVisit = Symbol("psession.visit");
+  const settlesLast = Symbol("psession.settlesLast");
+  const visitOf = (request: FastifyRequest) =>
+    (request as unknown as Record<symbol, Visit<Data> | null>)[kVisit] ?? undefined;
+
+  const isLast = ({ routeOptions }: FastifyRequest) => settlesLast in ((routeOptions.config as object) ?? {});
+
+  const onRequest: Hook = (request, reply, next) => {
+    const visit = new Visit<Data>(face, request, reply);
+    (request as unknown as Record<symbol, Visit<Data>>)[kVisit] = visit;
+    const goOn = () => runInRequest(visit.moment, next);
+    if (opensAlways && request.routeOptions.config?.session !== false) visit.open().then(goOn, next);
+    else goOn();
+  };
+  /** What reads a body goes on where its stream ends, which is nobody's request. */
+  const goOnWithBody: Hook = (request, _reply, next) => {
+    const visit = visitOf(request);
+    if (visit === undefined) next();
+    else runInRequest(visit.moment, next);
+  };
+  const openFirst: Hook = (request) => request.openSession();
+  const settle: OnSend = (request, _reply, payload, next) => {
+    const settled = visitOf(request)?.settle(payload);
+    if (settled instanceof Promise) return settled;
+    next(null, settled ?? payload);
+  };
+  /** Where the route has not got `settle` as its last hook: pages for 404, and routes from before the plugin. */
+  const settleOthers: OnSend = (request, reply, payload, next) => {
+    if (visitOf(request)?.isBegun !== true || isLast(request)) return next(null, payload);
+    return settle(request, reply, payload, next);
+  };
+  const onResponse: Hook = (request, _reply, next) => visitOf(request)?.settleLate() ?? next();
+
+  instance.decorate("psession", psession as unknown as Psession<SessionData>);
+  instance.decorateRequest(kVisit, null);
+  instance.decorateRequest("session", {
+    getter(this: FastifyRequest) {
+      const visit = visitOf(this);
+      if (visit?.isEnded === true) return null as unknown as FastifySession<SessionData>;
+      return (visit?.session ?? refuse()) as unknown as FastifySession<SessionData>;
+    },
+    // Without one, code that is not strict would be told nothing.
+    setter(this: FastifyRequest, value: unknown) {
+      if (value !== null) throw replaced("request");
+      const visit = visitOf(this);
+      if (visit?.session === undefined) refuse();
+      else visit.end();
+    },
+  });
+  // Undefined, it would be a TypeError that says nothing.
+  instance.decorateRequest("sessionStore", {
+    getter: () =>
+      absent(
+        "request.sessionStore is not there: psession's store holds hashes, and rows that only its protocol may write. Use " +
+          "session.devices() and session.revoke(handle), or fastify.psession.revoke(handle) and revokeUser(userId).",
+      ),
+  });
+  instance.decorateRequest("openSession", function openSession(this: FastifyRequest) {
+    const opening = visitOf(this)?.open() ?? Promise.reject(notOpen());
+    return opening as unknown as Promise<FastifySession<SessionData>>;
+  });
+  instance.decorate("decryptSession", readSession(face) as unknown as FastifyInstance["decryptSession"]);
+  instance.addHook("onRequest", onRequest as () => void);
+  instance.addHook("preValidation", goOnWithBody as () => void);
+  instance.addHook("onSend", settleOthers as () => void);
+  instance.addHook("onResponse", onResponse as () => void);
+  // Hooks of a route run after those of its context: there, what other plugins' onSend changed is saved as well.
+  instance.addHook("onRoute", (route: RouteOptions) => {
+    route.onSend = [...listOf(route.onSend), settle as () => void];
+    if (route.config?.session === true)
+      route.onRequest = [openFirst as () => void, ...listOf(route.onRequest)];
+    route.config = { ...route.config, [settlesLast]: true } as object;
+  });
+}
+
+export default sessions;
+
+// What fastify-plugin would do: the plugin is for the context that registers it, rather than for one of its own.
+Object.assign(sessions, {
+  [Symbol.for("skip-override")]: true,
+  [Symbol.for("fastify.display-name")]: "psession",
+  [Symbol.for("plugin-meta")]: { name: "psession", fastify: "5.x" },
+});
+
+const listOf = <T>(hooks: T | T[] | undefined): T[] =>
+  hooks === undefined ? [] : Array.isArray(hooks) ? hooks : [hooks];
+
+function refuse(): never {
+  throw notOpen();
+}
+
+function notOpen(): PsessionError {
+  return new PsessionError(
+    "session_not_open",
+    "request.session was used before the session was open. Call `await request.openSession()` first, give the " +
+      'route `config: { session: true }`, or register the plugin with `open: "always"`, as plugins need it that ' +
+      "use request.session in hooks of theirs.",
+  );
+}

@@ -1,0 +1,68 @@
+import * as v from "valibot";
+import type { SessionData } from "../../data/typing.ts";
+import { checkedOptions } from "../../checks/faults.ts";
+import { isPsession, NO_PSESSION } from "../../checks/given.ts";
+import type { IdentityOf } from "../../http/identity.ts";
+import type { Psession } from "../../psession.ts";
+import type { UserId } from "../../stores/store.ts";
+import { warnOnce } from "../../telemetry/warnings.ts";
+
+export interface SessionsOptions<Data extends object = SessionData> {
+  psession: Psession<Data>;
+  /**
+   * When sessions are read: by `await request.openSession()`, or before every handler, as plugins need it that
+   * use `request.session` in hooks of theirs. Routes decide for themselves with `config: { session: true }` or
+   * `false`. Default: "lazy".
+   */
+  open?: "lazy" | "always" | undefined;
+  /**
+   * The user's id by the data, where something else than psession signs users in: who appears there is signed
+   * in, who goes is signed out. Default: what `@fastify/passport` keeps; false follows nobody.
+   */
+  user?: IdentityOf<Data> | false | undefined;
+}
+
+const isFunction = (value: unknown): boolean => typeof value === "function";
+
+const schema = v.strictObject({
+  psession: v.custom<Psession>(isPsession, NO_PSESSION),
+  open: v.optional(v.picklist(["lazy", "always"], 'must be "lazy" or "always"'), "lazy"),
+  user: v.optional(
+    v.custom<IdentityOf<object> | false>(
+      (value) => value === false || isFunction(value),
+      "must be a function that gives a user's id, or false",
+    ),
+  ),
+  // What Fastify itself takes with every plugin.
+  prefix: v.optional(v.any()),
+  logLevel: v.optional(v.any()),
+  logSerializers: v.optional(v.any()),
+});
+
+export interface CheckedOptions<Data extends object> {
+  readonly psession: Psession<Data>;
+  readonly opensAlways: boolean;
+  readonly identityOf: IdentityOf<Data> | undefined;
+}
+
+export function checkOptions<Data extends object>(options: SessionsOptions<Data>): CheckedOptions<Data> {
+  const { open } = checkedOptions("The plugin psession/fastify", schema, options);
+  const { psession, user = userOfPassport } = options;
+  return {
+    psession,
+    opensAlways: open === "always",
+    identityOf: user === false ? undefined : user,
+  };
+}
+
+function userOfPassport(data: object): UserId | undefined {
+  const { passport } = data as { passport?: unknown };
+  if (typeof passport === "string" || typeof passport === "number") return passport;
+  if (passport === undefined || passport === null) return undefined;
+  warnOnce(
+    "PSESSION_UNKNOWN_USER",
+    "Passport keeps something in the session that is no user's id, so psession does not know who is signed in. " +
+      "Serialize users to their ids, or register psession/fastify with { user: (data) => data.passport?.id }.",
+  );
+  return undefined;
+}

@@ -1,0 +1,58 @@
+import { isSecureScheme, originAt } from "../../http/scheme.ts";
+import type { Settings } from "../../options/index.ts";
+import { firstOf } from "../../request/addresses.ts";
+import { cameAt } from "../../request/arrival.ts";
+import { factsOf, type RequestFacts } from "../../request/facts.ts";
+
+type Header = (name: string) => string | undefined;
+
+export const headerOf =
+  (request: Request): Header =>
+  (name) =>
+    request.headers.get(name) ?? undefined;
+
+export function fetchFacts(
+  settings: Pick<Settings, "proxy">,
+  request: Request,
+  trustProxy: boolean,
+  {
+    address,
+    arrivedAt,
+    token = request,
+  }: {
+    readonly address: () => string | undefined;
+    readonly arrivedAt: number;
+    readonly token?: object;
+  },
+): RequestFacts {
+  const header = headerOf(request);
+  return factsOf(header, {
+    method: request.method,
+    secure: isSecure(request, trustProxy),
+    address: forwarded(header, "x-forwarded-for", trustProxy) ?? address(),
+    arrivedAt: cameAt(settings, header, arrivedAt),
+    request: token,
+    origin: () => visibleOrigin(request, trustProxy),
+    trustsProxy: trustProxy,
+  });
+}
+
+/** Scheme, host and port as the visitor's browser sees them. */
+export function visibleOrigin(request: Request, trustProxy: boolean): string {
+  const host = forwarded(headerOf(request), "x-forwarded-host", trustProxy) ?? new URL(request.url).host;
+  return originAt(isSecure(request, trustProxy), host);
+}
+
+export function pathOf(request: Request): string {
+  const { pathname, search } = new URL(request.url);
+  return pathname + search;
+}
+
+function isSecure(request: Request, trustProxy: boolean): boolean {
+  const proto = forwarded(headerOf(request), "x-forwarded-proto", trustProxy);
+  return proto === undefined ? request.url.startsWith("https:") : isSecureScheme(proto);
+}
+
+function forwarded(header: Header, name: string, trustProxy: boolean): string | undefined {
+  return trustProxy ? firstOf(header(name)) : undefined;
+}

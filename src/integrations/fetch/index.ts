@@ -1,0 +1,107 @@
+import type { SessionData } from "../../data/typing.ts";
+import { PsessionError, reasonOf } from "../../errors.ts";
+import { assertPsession } from "../../checks/given.ts";
+import type { Psession } from "../../psession.ts";
+import { runInRequest } from "../../request/context.ts";
+import { warn } from "../../telemetry/warnings.ts";
+import { fetchFacts } from "./facts.ts";
+import { checkOptions, type FetchOptions } from "./options.ts";
+import { canCarryCookies, discard, failed, withSettlement } from "./response.ts";
+import { watchUpgrade } from "./upgrade.ts";
+import { type GetSession, incomingIn, Visit } from "./visit.ts";
+
+export type { AskedFor, FreshOptions, GuardFacts, GuardOptions } from "../../http/guards.ts";
+export type { LockOptions } from "../../upkeep/locks.ts";
+export { devices, type FetchDevicesOptions } from "./devices.ts";
+export {
+  exclusive,
+  type FetchGuard,
+  originCheck,
+  requireFresh,
+  requireLevel,
+  requireLogin,
+} from "./guards.ts";
+export {
+  type AnswerHeaders,
+  type CookieAttributes,
+  type CookieJar,
+  type JarFacts,
+  type JarSession,
+  jarSession,
+} from "./jar.ts";
+export type { FetchOptions, ProxyOptions } from "./options.ts";
+export { type RequestSessions, requestSessions } from "./request-sessions.ts";
+export type { GetSession };
+
+/** `context` is whatever else the server hands to its handlers. A response may be thrown as well. */
+export type FetchHandler<
+  Data extends object,
+  Context extends readonly unknown[],
+  Answer extends Response | undefined,
+> = (request: Request, getSession: GetSession<Data>, ...context: Context) => Answer | Promise<Answer>;
+
+export interface WithSessionOptions<Context extends readonly unknown[]> extends FetchOptions<Context> {
+  /**
+   * Answers where the handler threw, or where its session could not be saved. What it throws goes to the server,
+   * and then nothing is saved. Default: the bare status, 503 where the store failed, and a warning of the process
+   * for errors of the handler.
+   */
+  onError?:
+    | ((error: unknown, request: Request, ...context: Context) => Response | Promise<Response>)
+    | undefined;
+}
+
+/**
+ * A handler of requests that has sessions: `Deno.serve(withSession(psession, async (request, getSession) => …))`.
+ * A response that leaves is one whose session is saved. Undefined, the answer of servers that took a request
+ * over themselves, is passed on.
+ */
+export function withSession<
+  Data extends object = SessionData,
+  Context extends readonly unknown[] = [],
+  Answer extends Response | undefined = Response,
+>(
+  psession: Psession<Data>,
+  handler: FetchHandler<Data, Context, Answer>,
+  options: WithSessionOptions<Context> = {},
+): (request: Request, ...context: Context) => Promise<Response | Extract<Answer, undefined>> {
+  type Answered = Response | Extract<Answer, undefined>;
+  assertPsession("withSession", psession);
+  checkOptions("withSession", options, ["trustProxy", "address", "onError"]);
+  const { trustProxy = false, address, onError = answerBarely } = options;
+
+  return async (request, ...context) => {
+    const visit = new Visit(
+      psession,
+      (arrivedAt) =>
+        fetchFacts(psession.core.settings, request, trustProxy, {
+          arrivedAt,
+          address: () => address?.(request, ...context),
+        }),
+      incomingIn(context[0]),
+    );
+    const isTakenOver = watchUpgrade(request, context[0]);
+    const fail = (error: unknown) => onError(error, request, ...context);
+    let response: Response | undefined;
+    try {
+      response = await runInRequest(request, () => handler(request, visit.getSession, ...context));
+    } catch (thrown) {
+      response = thrown instanceof Response ? thrown : await fail(thrown);
+    }
+    try {
+      const settlement = await visit.settle(() => canCarryCookies(response) && !isTakenOver());
+      return (response === undefined ? response : withSettlement(response, settlement)) as Answered;
+    } catch (error) {
+      discard(response);
+      return fail(error);
+    }
+  };
+}
+
+function answerBarely(error: unknown): Response {
+  // Where a status says what happened, nobody has to repair anything, or an event tells of it. Others would be lost.
+  if (!(error instanceof PsessionError && error.status !== 500)) {
+    warn("PSESSION_HANDLER", `A handler failed: ${reasonOf(error)}`);
+  }
+  return failed(error);
+}

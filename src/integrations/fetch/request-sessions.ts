@@ -1,0 +1,89 @@
+import type { SessionData } from "../../data/typing.ts";
+import { assertPsession } from "../../checks/given.ts";
+import { cacheHeaders } from "../../http/caching.ts";
+import type { Psession } from "../../psession.ts";
+import { enterRequest } from "../../request/context.ts";
+import type { Session } from "../../session.ts";
+import { fetchFacts } from "./facts.ts";
+import { checkOptions, type FetchOptions } from "./options.ts";
+import { incomingIn, Visit } from "./visit.ts";
+
+/** What `new Headers` takes. */
+type HeadersSource = ConstructorParameters<typeof Headers>[0];
+
+/** Sessions by their request, for loaders and actions that are handed no response. */
+export interface RequestSessions<Data extends object, Context extends readonly unknown[]> {
+  /** Opened once per request, however many loaders ask. */
+  getSession(request: Request, ...context: Context): Promise<Session<Data>>;
+  /**
+   * Saves, and gives the headers that the answer needs, added to `headers`. They are headers and no text, as
+   * there may be two cookies: `redirect("/", { headers: await commitSession(session) })`.
+   */
+  commitSession(session: Session<Data>, headers?: HeadersSource): Promise<Headers>;
+  /** Logs out, which ends the remembered login as well, and gives the headers that clear the cookies. */
+  destroySession(session: Session<Data>, headers?: HeadersSource): Promise<Headers>;
+}
+
+/** The three functions that loaders and actions of React Router and Remix expect of sessions. */
+export function requestSessions<Data extends object = SessionData, Context extends readonly unknown[] = []>(
+  psession: Psession<Data>,
+  options: FetchOptions<Context> = {},
+): RequestSessions<Data, Context> {
+  assertPsession("requestSessions", psession);
+  checkOptions("requestSessions", options, ["trustProxy", "address"]);
+  const { trustProxy = false, address } = options;
+  const byRequest = new WeakMap<Request, Visit<Data>>();
+  const bySession = new WeakMap<Session<Data>, Visit<Data>>();
+
+  const visitOf = (request: Request, context: Context): Visit<Data> => {
+    const known = byRequest.get(request);
+    if (known !== undefined) return known;
+    const facts = (arrivedAt: number) =>
+      fetchFacts(psession.core.settings, request, trustProxy, {
+        arrivedAt,
+        address: () => address?.(request, ...context),
+      });
+    const visit = new Visit(psession, facts, incomingIn(context[0]));
+    byRequest.set(request, visit);
+    return visit;
+  };
+
+  const commitSession = async (session: Session<Data>, headers?: HeadersSource): Promise<Headers> => {
+    const visit = bySession.get(session);
+    if (visit === undefined) throw new Error("commitSession takes a session that its own getSession gave.");
+    const settlement = await visit.settle(() => true);
+    const all = headersAlone(headers);
+    for (const line of settlement.setCookie) all.append("Set-Cookie", line);
+    for (const [name, value] of cacheHeaders(settlement, (name) => all.get(name))) all.set(name, value);
+    return all;
+  };
+
+  return {
+    getSession: async (request, ...context) => {
+      const visit = visitOf(request, context);
+      // Nobody else does it here: what this loader does from now on, it does in its request.
+      enterRequest(request);
+      const session = await visit.getSession();
+      bySession.set(session, visit);
+      return session;
+    },
+    commitSession,
+    destroySession: async (session, headers) => {
+      await session.logout();
+      return commitSession(session, headers);
+    },
+  };
+}
+
+/**
+ * Written where one line belongs, they would become a cookie that nobody can read, and sign everybody out. No class of
+ * its own: to extend Headers, Node has to load all of fetch when the program starts.
+ */
+const headersAlone = (source: HeadersSource): Headers =>
+  Object.defineProperty(new Headers(source), Symbol.toPrimitive, { value: refuseText });
+
+function refuseText(): never {
+  throw new TypeError(
+    "commitSession gives headers, not one line: write { headers: await commitSession(session) }.",
+  );
+}

@@ -1,0 +1,177 @@
+import type { Context, Env, MiddlewareHandler } from "hono";
+import type { SessionData } from "../../data/typing.ts";
+import { assertPsession } from "../../checks/given.ts";
+import { cacheHeaders } from "../../http/caching.ts";
+import {
+  type AskedFor,
+  CROSS_SITE,
+  exclusiveTurn,
+  type FreshOptions,
+  freshGuard,
+  type Guard,
+  type GuardOptions,
+  headersOf,
+  levelGuard,
+  loginGuard,
+  type Refusal,
+} from "../../http/guards.ts";
+import { noSession } from "../../http/no-session.ts";
+import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import type { LockOptions } from "../../upkeep/locks.ts";
+import type { Psession } from "../../psession.ts";
+import { runInRequest } from "../../request/context.ts";
+import type { Session } from "../../session.ts";
+import type { Level } from "../../stores/store.ts";
+import { devices as devicesByRequest, type FetchDevicesOptions } from "../fetch/devices.ts";
+import { fetchFacts, headerOf, pathOf, visibleOrigin } from "../fetch/facts.ts";
+import { checkOptions, type ProxyOptions } from "../fetch/options.ts";
+import { canCarryCookies, discard } from "../fetch/response.ts";
+import { watchUpgrade } from "../fetch/upgrade.ts";
+import { incomingIn, Visit } from "../fetch/visit.ts";
+import { LazySession } from "./lazy-session.ts";
+
+export type { AskedFor, FreshOptions, GuardOptions, LockOptions, ProxyOptions };
+
+/** What the middleware adds to `c.var`: `new Hono<{ Variables: SessionVariables }>()`. */
+export interface SessionVariables<Data extends object = SessionData> {
+  /** The visitor's session: `await c.var.session`. The store is asked when it is first awaited. */
+  session: PromiseLike<Session<Data>>;
+}
+
+export interface HonoOptions extends ProxyOptions {
+  /**
+   * Where the connection comes from, for the device list and events, by the `getConnInfo` of your runtime:
+   * `(c) => getConnInfo(c).remote.address`. What a trusted proxy says comes first. Default: unknown.
+   */
+  address?: (c: Context) => string | undefined;
+}
+
+/**
+ * Gives every handler behind it `await c.var.session`. A store that fails is an error for `app.onError`, with a
+ * code and status 503, which Hono's own handler answers with as well.
+ */
+export function sessions<Data extends object = SessionData>(
+  psession: Psession<Data>,
+  options: HonoOptions = {},
+): MiddlewareHandler<{ Variables: SessionVariables<Data> }> {
+  assertPsession("sessions", psession);
+  checkOptions("sessions", options, ["trustProxy", "address"]);
+  const { trustProxy = false, address } = options;
+
+  return async (c, next) => {
+    const outer: unknown = c.get("session");
+    const isNested = outer instanceof LazySession;
+    // Of another psession it is another visitor's standing: guards behind this one must not take its word.
+    if (isNested && outer.psession === psession) return next();
+    // Middleware may put another request in place of this one.
+    const token = c.req.raw;
+    const isTakenOver = watchUpgrade(token, c.env);
+    const visit = new Visit(
+      psession,
+      (arrivedAt) =>
+        fetchFacts(psession.core.settings, c.req.raw, trustProxy, {
+          arrivedAt,
+          token,
+          address: () => address?.(c),
+        }),
+      incomingIn(c.env),
+    );
+    c.set("session", new LazySession(psession, visit.getSession));
+    await runInRequest(token, next);
+    if (isNested) c.set("session", outer);
+    try {
+      // Looked at only where it must be: that costs @hono/node-server's short cut for plain responses.
+      const settlement = await visit.settle(() => canCarryCookies(c.res) && !isTakenOver());
+      for (const line of settlement.setCookie) c.header("Set-Cookie", line, { append: true });
+      for (const [name, value] of cacheHeaders(settlement, (name) => c.res.headers.get(name)))
+        c.header(name, value);
+    } catch (error) {
+      forgetAnswer(c);
+      throw error;
+    }
+  };
+}
+
+/** Lets signed-in users through, remembered ones included. Others: the redirect, or 401. */
+export const requireLogin = ({
+  trustProxy,
+  ...options
+}: GuardOptions & ProxyOptions = {}): MiddlewareHandler => standing(loginGuard(options), trustProxy);
+
+/** Lets visitors of at least that level through. Others: the redirect, or 403 (401 where nobody is signed in). */
+export const requireLevel = (
+  level: Level,
+  { trustProxy, ...options }: GuardOptions & ProxyOptions = {},
+): MiddlewareHandler => standing(levelGuard(level, options), trustProxy);
+
+/** Lets users through who proved a credential that recently. Others: the redirect, or 403 (or 401). */
+export const requireFresh = ({ trustProxy, ...options }: FreshOptions & ProxyOptions): MiddlewareHandler =>
+  standing(freshGuard(options), trustProxy);
+
+/**
+ * Lets one request of a session through at a time: the others wait until its response leaves, and see what it saved.
+ * Who waits too long is an error `lock_timeout` (503); who was signed out meanwhile, `session_ended` (401).
+ */
+export function exclusive(options: LockOptions = {}): MiddlewareHandler {
+  const turn = exclusiveTurn(options);
+  return async (c, next) => {
+    await turn(await lazyIn(c));
+    await next();
+  };
+}
+
+/** Refuses changes that another site sends in a visitor's name, with 403. Put it before all routes. */
+export function originCheck(options: OriginOptions & ProxyOptions = {}): MiddlewareHandler {
+  checkOptions("originCheck", options, ["allowed", "trustProxy"]);
+  const { trustProxy = false } = options;
+  return async (c, next) => {
+    const { raw, method } = c.req;
+    const asked = { method, header: headerOf(raw), origin: visibleOrigin(raw, trustProxy) };
+    if (!isSameOrigin(asked, options)) return refuse(c, CROSS_SITE);
+    await next();
+  };
+}
+
+/** The user's devices as JSON endpoints (docs/devices.md), behind `sessions`: `app.use(devices({ path }))`. */
+export function devices(options: FetchDevicesOptions): MiddlewareHandler {
+  const answerFor = devicesByRequest(options);
+  return async (c, next) => {
+    const response = await answerFor(c.req.raw, () => lazyIn(c));
+    if (response !== undefined) return response;
+    await next();
+  };
+}
+
+function standing(guard: Guard, trustProxy = false): MiddlewareHandler {
+  return async (c, next) => {
+    const session = await lazyIn(c);
+    const { raw } = c.req;
+    const { method } = raw;
+    const origin = visibleOrigin(raw, trustProxy);
+    const refusal = guard({ session, header: headerOf(raw), method, path: pathOf(raw), origin });
+    if (refusal !== undefined) return refuse(c, refusal);
+    await next();
+  };
+}
+
+function lazyIn(c: Context): LazySession<SessionData> {
+  const lazy: unknown = c.get("session");
+  if (lazy instanceof LazySession) return lazy;
+  throw noSession("put app.use(sessions(psession))");
+}
+
+const refuse = (c: Context, refusal: Refusal): Response =>
+  "location" in refusal
+    ? c.body(null, refusal.status, headersOf(refusal))
+    : c.json(refusal.body, refusal.status, headersOf(refusal));
+
+/** What stands before handlers may have set these, and scripts of other origins cannot read an error without. */
+const KEPT = /^(access-control-|content-security-policy|vary$|x-request-id$)/;
+
+/** Hono copies the headers of the answer so far onto the one that takes its place: location, lengths, cookies. */
+function forgetAnswer<E extends Env>(c: Context<E>): void {
+  const kept = [...c.res.headers].filter(([name]) => KEPT.test(name));
+  discard(c.res);
+  c.res = undefined;
+  c.res = new Response(null, { headers: kept });
+}

@@ -1,0 +1,77 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { SessionData } from "../../data/typing.ts";
+import { reasonOf } from "../../errors.ts";
+import { assertPsession } from "../../checks/given.ts";
+import type { Psession } from "../../psession.ts";
+import { enterRequest, runInRequest } from "../../request/context.ts";
+import type { Session } from "../../session.ts";
+import { warn } from "../../telemetry/warnings.ts";
+import { arrivedAt, isServed, momentOf } from "./arrivals.ts";
+import { answerError } from "./error.ts";
+import { type NodeOptions, type NodeRequest, nodeFacts } from "./facts.ts";
+import { canHold } from "./held.ts";
+import { type OpenOptions, openHeld } from "./open.ts";
+import type { NodeResponse } from "./response.ts";
+
+export type { AskedFor, FreshOptions, GuardFacts, GuardOptions } from "../../http/guards.ts";
+export type { LockOptions } from "../../upkeep/locks.ts";
+export { devices, type NodeDevicesOptions } from "./devices.ts";
+export {
+  exclusive,
+  type NodeGuard,
+  originCheck,
+  requireFresh,
+  requireLevel,
+  requireLogin,
+} from "./guards.ts";
+export { openUpgrade, refuseUpgrade, type Upgrade } from "./upgrade.ts";
+export { arrivedAt, type NodeOptions, type NodeRequest, type NodeResponse, nodeFacts };
+
+/**
+ * The visitor's session, ready. The response is held back until it is settled. For http, https and HTTP/2; a
+ * route that does not call it costs no read.
+ */
+export function openSession<Data extends object = SessionData>(
+  psession: Psession<Data>,
+  request: NodeRequest,
+  response: NodeResponse,
+  options: OpenOptions = {},
+): Promise<Session<Data>> {
+  // Nobody else does it here: what this handler does from now on, it does in its request.
+  if (isServed(request)) enterRequest(momentOf(request));
+  return openHeld(psession, request, response, options);
+}
+
+/**
+ * A listener for `createServer` whose handler gets the session: `createServer(withSession(psession, handler))`.
+ * An error of the handler or of the store answers with its status and no more.
+ */
+export function withSession<
+  Data extends object = SessionData,
+  Request extends NodeRequest = IncomingMessage,
+  Response extends NodeResponse = ServerResponse,
+>(
+  psession: Psession<Data>,
+  handler: (request: Request, response: Response, session: Session<Data>) => unknown,
+  options: NodeOptions = {},
+): (request: Request, response: Response) => Promise<void> {
+  assertPsession("withSession", psession);
+  return async (request, response) => {
+    try {
+      const session = await openHeld(psession, request, response, options);
+      await runInRequest(momentOf(request), () => handler(request, response, session));
+    } catch (error) {
+      // An answer that was given stands, whatever the handler did afterwards.
+      if (response.writableEnded || !canHold(request, response)) warnOf(error);
+      else if (response.headersSent) response.destroy?.();
+      else answerError(response, error);
+    }
+  };
+}
+
+function warnOf(error: unknown): void {
+  warn(
+    "PSESSION_HANDLER",
+    `A handler failed after it had answered, or where there is nobody to answer: ${reasonOf(error)}`,
+  );
+}

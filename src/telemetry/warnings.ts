@@ -1,0 +1,33 @@
+import { reasonOf } from "../errors.ts";
+
+const warned = new Set<string>();
+
+/** Once per process and code: whoever reads its log knows by then. */
+export function warnOnce(code: `PSESSION_${string}`, message: string): void {
+  if (warned.has(code)) return;
+  warned.add(code);
+  warn(code, message);
+}
+
+/** For what goes wrong where nobody can be answered any more: loudly, and never with a secret. */
+export function warn(code: `PSESSION_${string}`, message: string): void {
+  process.emitWarning(message, { code });
+}
+
+export const warnOfLateSave = (error: unknown): void =>
+  warn(
+    "PSESSION_LATE_SAVE",
+    `A session could not be saved while its response was being written: ${reasonOf(error)}`,
+  );
+
+const PLAIN_HTTP = "PSESSION_INSECURE_HTTP";
+
+/** Where it is meant, as in tests, nobody is warned of it. */
+export const expectPlainHttp = (): void => void warned.add(PLAIN_HTTP);
+
+export const warnOfPlainHttp = (): void =>
+  warnOnce(
+    PLAIN_HTTP,
+    "Session cookies travel over plain http (dangerouslyAllowInsecureHttp, or options of express-session without " +
+      "cookie.secure): anyone on the way can read and use them. For http://localhost only.",
+  );

@@ -1,0 +1,152 @@
+import { randomUUID } from "node:crypto";
+import * as v from "valibot";
+import type { Clock } from "../protocol/clock.ts";
+import { type Duration, parseDuration } from "../checks/duration.ts";
+import { PsessionError } from "../errors.ts";
+import { invalidOptions, readOptions } from "../checks/faults.ts";
+import { isText, textOf } from "../checks/given.ts";
+import type { Store } from "../stores/store.ts";
+
+/** Limits of a lock, in milliseconds. */
+export interface LockTimes {
+  /** After this long others may take the lock, whatever its holder does: it may have died. */
+  readonly hold: number;
+  /** The longest to wait for it. */
+  readonly wait: number;
+}
+
+export interface LockOptions {
+  /** After this long others may take the lock, whatever its holder does: it may have died. Default: "30s". */
+  hold?: Duration | undefined;
+  /** The longest to wait for it. Default: "10s". */
+  wait?: Duration | undefined;
+}
+
+/** A lock that is held. */
+export interface HeldLock {
+  /** Grows with every taking of this name. */
+  readonly fence: number;
+  /** Gives the lock back; where the store fails, it ends by itself after `hold`. */
+  release(): Promise<void>;
+}
+
+const DAY = 86_400_000;
+const LONGEST_NAME = 128;
+
+const time = (least: number, fallback: number, message: string) =>
+  v.optional(
+    v.pipe(
+      v.custom<Duration>((value) => {
+        const parsed = parseDuration(value) ?? -1;
+        return parsed >= least && parsed <= DAY;
+      }, message),
+      v.transform((value) => parseDuration(value) as number),
+    ),
+    fallback,
+  );
+const lockTimes = v.strictObject({
+  // A lock that is over when it is taken would protect nothing.
+  hold: time(1, 30_000, "must be a positive duration of at most a day"),
+  wait: time(0, 10_000, "must be a duration of at most a day"),
+});
+
+/** Checks the limits that an application asks for. */
+export function resolveLimits(who: string, options: LockOptions): LockTimes {
+  return checked(who, options, []);
+}
+
+/** Checks the name of a lock as well. */
+export function resolveLock(name: unknown, options: LockOptions): LockTimes {
+  const faults = isText(name, LONGEST_NAME) ? [] : [`name must be ${textOf(LONGEST_NAME)}`];
+  return checked("A lock", options, faults);
+}
+
+function checked(who: string, options: LockOptions, faults: readonly string[]): LockTimes {
+  const { parsed, faults: others } = readOptions(lockTimes, options);
+  const all = [...faults, ...others];
+  if (!parsed.success || all.length > 0) throw invalidOptions(who, all);
+  return parsed.output;
+}
+
+/** The store is asked again after waits of this many milliseconds: most locks are held for a request's time. */
+const WAITS = [2, 5, 10, 20, 50];
+
+/**
+ * Locks by name, across all processes that share a store. Within this process callers queue up first, so that the
+ * store is asked by one of them at a time, and the order in which they came is kept. No connection is held while a
+ * lock is: it is a row with an end, or a pool of connections could be used up by those who wait for one more.
+ */
+export class Locks {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  /** By name: settles when the last of the queue has given the lock back. */
+  readonly #queues = new Map<string, Promise<void>>();
+
+  constructor(store: Store, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /** Throws `lock_timeout` where it was not to be had within `wait`. */
+  async take(name: string, limits: LockTimes): Promise<HeldLock> {
+    const giveUpAt = performance.now() + limits.wait;
+    const before = this.#queues.get(name);
+    const { promise: mine, resolve: leave } = Promise.withResolvers<void>();
+    const queue = before === undefined ? mine : before.then(() => mine);
+    this.#queues.set(name, queue);
+    void queue.then(() => {
+      if (this.#queues.get(name) === queue) this.#queues.delete(name);
+    });
+    try {
+      if (before !== undefined) await within(before, giveUpAt, name);
+      // Not of the ids that Node keeps ahead: processes that start from one snapshot would be the same owner.
+      const owner = randomUUID({ disableEntropyCache: true });
+      const fence = await this.#acquire(name, owner, limits.hold, giveUpAt);
+      // A holder that hangs holds up those behind it no longer than those of other processes.
+      const expiry = setTimeout(leave, limits.hold).unref();
+      return {
+        fence,
+        release: async () => {
+          try {
+            await this.#store.releaseLock(name, owner);
+          } finally {
+            clearTimeout(expiry);
+            leave();
+          }
+        },
+      };
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  async #acquire(name: string, owner: string, hold: number, giveUpAt: number): Promise<number> {
+    for (let attempt = 0; ; attempt++) {
+      const now = this.#clock.now();
+      const fence = await this.#store.acquireLock({ name, owner, now, until: now + hold });
+      if (fence !== undefined) return fence;
+      const wait = (WAITS[Math.min(attempt, WAITS.length - 1)] ?? 50) * (0.5 + Math.random());
+      if (performance.now() + wait >= giveUpAt) throw timedOut(name);
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+}
+
+/** Waits for those before us. Who gives up leaves the queue as it was: the next one still waits for all. */
+function within(before: Promise<void>, giveUpAt: number, name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(timedOut(name)), Math.max(0, giveUpAt - performance.now()));
+    before.then(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+/** Nothing was done, and those before us are soon done: a client may try again. */
+const timedOut = (name: string): PsessionError =>
+  new PsessionError("lock_timeout", `The lock ${name} was held by others for too long.`, {
+    status: 503,
+    retryAfter: 1,
+  });

@@ -1,0 +1,115 @@
+import type { Core } from "../request/state.ts";
+import type { AuditSink } from "../stores/audit.ts";
+import type { PruneResult, Store } from "../stores/store.ts";
+
+/** How many rows went: of sessions, remembered logins, and the audit trail. */
+export interface Pruned extends PruneResult {
+  readonly audit: number;
+}
+
+/**
+ * Deletes rows past their deadline, from time to time and in chunks, so that nothing waits for it. Processes
+ * that share a store take turns: one of them per interval. The timer never holds the process open. By a clock that is
+ * wrong nothing is deleted: what is gone does not come back when the clock does.
+ */
+export class Pruner {
+  readonly #core: Core;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<unknown> | undefined;
+  #isStopped = false;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  start(): void {
+    const { prune } = this.#core.settings;
+    if (prune === undefined || this.#isStopped) return;
+    // Jittered, so that processes that were started together do not come together.
+    const delay = prune.every * (0.5 + Math.random() / 2);
+    this.#timer = setTimeout(() => {
+      this.#running = this.turn().finally(() => this.start());
+    }, delay);
+    this.#timer.unref();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  /** One turn of the timer: prunes unless another process did so within the interval. */
+  async turn(): Promise<Pruned | undefined> {
+    const { store, clock, prune } = this.#core.settings;
+    if (prune === undefined) return undefined;
+    try {
+      if (!(await this.#core.clocks.compare())) return undefined;
+      if (!(await store.claimPrune(clock.now(), prune.every))) return undefined;
+      return await this.prune();
+    } catch (error) {
+      this.#core.events.emit("storeUnavailable", { at: clock.now(), error });
+      return undefined;
+    }
+  }
+
+  /** On demand. Claimed as well: other processes need not come right after, and `doctor` sees that somebody prunes. */
+  async pruneNow(): Promise<Pruned> {
+    const { store, clock } = this.#core.settings;
+    if (!(await this.#core.clocks.compare())) return NOTHING_PRUNED;
+    await store.claimPrune(clock.now(), 1);
+    return this.prune();
+  }
+
+  async prune(): Promise<Pruned> {
+    const { settings, events } = this.#core;
+    const now = settings.clock.now();
+    let pruned = NOTHING_PRUNED;
+    for await (const deleted of pruneInChunks(settings, now, settings.prune?.chunk ?? 1000)) {
+      pruned = plus(pruned, deleted);
+      if (this.#isStopped) break;
+    }
+    const { sessions, logins, audit } = pruned;
+    if (sessions + logins + audit > 0) events.emit("pruned", { at: now, ...pruned });
+    return pruned;
+  }
+}
+
+interface Places {
+  readonly store: Store;
+  /** Where audit entries are, and how long they are kept, in milliseconds. */
+  readonly audit: { readonly sink: AuditSink; readonly keep: number } | undefined;
+}
+
+/** Deletes rows and audit entries past their time, and tells of every chunk. */
+export async function* pruneInChunks(
+  { store, audit }: Places,
+  now: number,
+  chunk: number,
+): AsyncGenerator<Pruned> {
+  yield* untilFewer(chunk, async () => ({ ...NOTHING_PRUNED, ...(await store.prune(now, chunk)) }));
+  if (audit === undefined) return;
+  const { sink, keep } = audit;
+  yield* untilFewer(chunk, async () => ({
+    ...NOTHING_PRUNED,
+    audit: (await sink.prune?.(now - keep, chunk)) ?? 0,
+  }));
+}
+
+async function* untilFewer(chunk: number, prune: () => Promise<Pruned>): AsyncGenerator<Pruned> {
+  while (true) {
+    const deleted = await prune();
+    yield deleted;
+    if (Object.values(deleted).every((count) => count < chunk)) return;
+    // Lets waiting requests through between two chunks.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+export const NOTHING_PRUNED: Pruned = { sessions: 0, logins: 0, audit: 0 };
+
+export const plus = (a: Pruned, b: Pruned): Pruned => ({
+  sessions: a.sessions + b.sessions,
+  logins: a.logins + b.logins,
+  audit: a.audit + b.audit,
+});

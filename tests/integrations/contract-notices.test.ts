@@ -1,0 +1,171 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect, test } from "vitest";
+import { arrivedAt, nodeFacts } from "../../src/integrations/node/index.ts";
+import { cacheHeaders, type Session, type Settlement } from "../../src/index.ts";
+import {
+  type ContractData,
+  type FaceSetup,
+  type HttpFace,
+  httpContract,
+  type SiteAnswer,
+} from "../../src/testing/contracts.ts";
+import { nodeFace } from "./faces/node.ts";
+
+/** What somebody's first attempt at a face looks like: no held responses, one rule of its own per flaw. */
+interface Flaws {
+  readonly answersBeforeSaving?: boolean;
+  readonly replacesCookies?: boolean;
+  readonly forgetsNoStore?: boolean;
+  readonly forgetsCaching?: boolean;
+  readonly keepsSessionPerConnection?: boolean;
+  readonly answersWhereSavingFailed?: boolean;
+  readonly savesNothingOnErrors?: boolean;
+  readonly stopsRudely?: boolean;
+  readonly knowsNoArrival?: boolean;
+}
+
+const naive = (flaws: Flaws): HttpFace => ({
+  isLazy: true,
+  seesHeads: false,
+  async serve({ psession, site, trustProxy }: FaceSetup) {
+    const sessions = new WeakMap<object, Promise<Session<ContractData>>>();
+    const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+      const known = flaws.knowsNoArrival === true ? {} : { arrivedAt: arrivedAt(psession, request) };
+      const exchange = psession.exchange(nodeFacts(request, trustProxy, known));
+      const { pathname, searchParams } = new URL(request.url ?? "/", "http://any");
+      const open = () => {
+        if (flaws.keepsSessionPerConnection !== true) return exchange.open();
+        const known = sessions.get(request.socket) ?? exchange.open();
+        sessions.set(request.socket, known);
+        return known;
+      };
+      const { method = "GET" } = request;
+      const visit = {
+        method,
+        path: pathname,
+        query: searchParams,
+        session: open,
+        body: async () => undefined,
+      };
+      const given: SiteAnswer = await site(visit).catch((error) => {
+        if (flaws.savesNothingOnErrors === true) throw error;
+        return { status: error.status ?? 500 };
+      });
+      if (flaws.answersBeforeSaving === true) response.writeHead(given.status ?? 200, given.headers).end();
+      const settlement: Settlement = await (async () => exchange.commit())().catch((error: unknown) => {
+        if (flaws.answersWhereSavingFailed !== true) throw error;
+        return { setCookie: [], noStore: false };
+      });
+      if (response.headersSent) return;
+      response.statusCode = given.status ?? 200;
+      const own = given.setCookie ?? [];
+      const cookies =
+        flaws.replacesCookies === true ? settlement.setCookie : [...own, ...settlement.setCookie];
+      if (cookies.length > 0) response.setHeader("Set-Cookie", cookies);
+      for (const [name, value] of Object.entries(given.headers ?? {})) response.setHeader(name, value);
+      const noStore = settlement.noStore && flaws.forgetsNoStore !== true;
+      const caching = flaws.forgetsCaching === true ? undefined : settlement.caching;
+      for (const [name, value] of cacheHeaders({ noStore, caching }, (name) => response.getHeader(name)))
+        response.setHeader(name, value);
+      response.end(typeof given.body === "string" ? given.body : undefined);
+    };
+    const server = createServer((request, response) => {
+      answer(request, response).catch((error) => {
+        response.statusCode = error.status ?? 500;
+        response.end();
+      });
+    });
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    return {
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      close: () => {
+        if (flaws.stopsRudely === true) server.closeAllConnections();
+        return new Promise((done) => server.close(() => done()));
+      },
+    };
+  },
+});
+
+const careless = (change: (setup: FaceSetup) => FaceSetup): HttpFace => ({
+  isLazy: false,
+  seesHeads: true,
+  serve: (setup) => nodeFace.serve(change(setup)),
+});
+
+test.each<[HttpFace, string]>([
+  [naive({ answersBeforeSaving: true }), "a redirect does not outrun the save"],
+  [naive({ replacesCookies: true }), "cookies that the application sets are kept beside ours"],
+  [
+    naive({ forgetsNoStore: true }),
+    "a cache that all share keeps no answer with a cookie of ours, whatever the page says of itself",
+  ],
+  [
+    naive({ forgetsCaching: true }),
+    "a user's page that says it may be kept for a minute reaches nobody else",
+  ],
+  [
+    naive({ forgetsCaching: true }),
+    "an answer is private where its session has a user or was changed, also where it says nothing of caches",
+  ],
+  [naive({}), "answers behind a guard are kept by nobody, unless they themselves say who may"],
+  [naive({}), "another site's form can sign nobody in and nobody out"],
+  [naive({ keepsSessionPerConnection: true }), "two visitors on one connection are two visitors"],
+  [
+    naive({ answersWhereSavingFailed: true }),
+    "an answer whose save failed does not leave: 503, none of its words, and no cookie of ours",
+  ],
+  [
+    naive({ savesNothingOnErrors: true }),
+    "what a handler changed before it failed is saved with the error's page",
+  ],
+  [
+    naive({ stopsRudely: true }),
+    "a hundred requests in flight when the server is told to stop are answered, and saved",
+  ],
+  [naive({}), "what is changed while the body streams is not lost, even where nobody saves it"],
+  [naive({}), "requireLogin sends pages to the sign-in and refuses scripts; who is signed in passes"],
+  [naive({}), "changes that another site sends are refused before the session is read"],
+  [
+    naive({}),
+    "nine requests at once to an exclusive route that reads and then writes are counted one by one",
+  ],
+  [
+    naive({ knowsNoArrival: true }),
+    "a request arrived when it came, not when its handler asked for the session",
+  ],
+  [
+    { ...naive({ knowsNoArrival: true }), seesHeads: true },
+    "a request that waited before the sessions arrived when its head did, where the server says when that was",
+  ],
+  [
+    careless((setup) => ({ ...setup, trustProxy: true })),
+    "a proxy that is not trusted is not believed: no https, no session, no cookie",
+  ],
+  [
+    careless((setup) => ({ ...setup, trustProxy: false })),
+    "behind a proxy that is trusted, https and the visitor's address are what the proxy says",
+  ],
+  [
+    { ...nodeFace, isLazy: true },
+    "a page that does not ask for its session costs no read, where the framework lets a face see that",
+  ],
+])("the contract notices, case %#", async (face, name) => {
+  const noticing = httpContract(face).find((story) => story.name === name);
+  expect(noticing, name).toBeDefined();
+  await expect(noticing?.run()).rejects.toThrow();
+});
+
+test("and it has nothing against what that attempt does right", async () => {
+  const right = [
+    "what one request writes, the next one reads",
+    "a redirect does not outrun the save",
+    "cookies that the application sets are kept beside ours",
+    "a cache that all share keeps no answer with a cookie of ours, whatever the page says of itself",
+    "an answer is private where its session has a user or was changed, also where it says nothing of caches",
+    "two visitors on one connection are two visitors",
+    "what a handler changed before it failed is saved with the error's page",
+    "a hundred requests in flight when the server is told to stop are answered, and saved",
+  ];
+  for (const { name, run } of httpContract(naive({}))) if (right.includes(name)) await run();
+});

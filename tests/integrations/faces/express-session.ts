@@ -1,0 +1,89 @@
+import express from "express";
+import {
+  exclusive,
+  originCheck,
+  requireFresh,
+  requireLevel,
+  requireLogin,
+} from "../../../src/integrations/express/index.ts";
+import session, { type SignIn } from "../../../src/integrations/express-session/index.ts";
+import type { Session } from "../../../src/index.ts";
+import type { ContractData, HttpFace } from "../../../src/testing/contracts.ts";
+import { servesSite, waiting } from "./express.ts";
+import { guardsByPath, mountedGuard } from "./guards.ts";
+import { served } from "./serve.ts";
+
+type DropIn = Record<string, unknown> & {
+  saveAsync(): Promise<unknown>;
+  regenerateAsync(): Promise<unknown>;
+} & Omit<SignIn, "update"> & { update(change: (data: Partial<ContractData>) => unknown): Promise<unknown> };
+
+/** The drop-in over a psession, as applications of express-session use it: data are properties of `req.session`. */
+export const dropInFace = (make: () => express.Express): HttpFace => ({
+  isLazy: false,
+  seesHeads: true,
+  serve({ psession, site, trustProxy, before }) {
+    const app = make();
+    app.set("trust proxy", trustProxy);
+    app.set("env", "test");
+    app.use(originCheck());
+    if (before !== undefined) app.use(waiting(before));
+    app.use(
+      session({
+        store: psession as never,
+        secret: "of old cookies",
+        resave: false,
+        saveUninitialized: false,
+      }),
+    );
+    app.use(express.json());
+    for (const [path, guards] of Object.entries(
+      guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
+    ))
+      app.use(path, ...guards);
+    app.use("/mounted", mountedGuard({ requireLogin }));
+    app.use(servesSite(site, (request) => wordsOf(() => request.session as unknown as DropIn)));
+    return served(app);
+  },
+});
+
+/** What the contract does with a session, said as express-session says it. */
+function wordsOf(current: () => DropIn): Session<ContractData> {
+  const data = () => {
+    const { cookie, ...rest } = current();
+    return rest;
+  };
+  const words = {
+    get data() {
+      return data();
+    },
+    get userId() {
+      return current().userId;
+    },
+    get level() {
+      return current().level;
+    },
+    get outcome() {
+      return current().outcome;
+    },
+    set: (key: string, value: unknown) => {
+      current()[key] = value;
+    },
+    push: (key: string, item: unknown) => {
+      current()[key] = [...((current()[key] as unknown[] | undefined) ?? []), item];
+    },
+    update: (change: (data: Partial<ContractData>) => unknown) => current().update(change),
+    login: (userId: string, options: object) => current().login(userId, options),
+    logout: () => current().logout(),
+    isAlive: () => current().isAlive(),
+    onEnd: (listener: () => void) => current().onEnd(listener),
+    save: () => current().saveAsync(),
+    // There it begins with nothing, and applications copy what they keep.
+    regenerate: async () => {
+      const kept = data();
+      await current().regenerateAsync();
+      Object.assign(current(), kept);
+    },
+  };
+  return words as unknown as Session<ContractData>;
+}

@@ -1,0 +1,61 @@
+import { pipeline } from "node:stream";
+import express from "express";
+import {
+  exclusive,
+  originCheck,
+  requireFresh,
+  requireLevel,
+  requireLogin,
+  sessions,
+} from "../../../src/integrations/express/index.ts";
+import type { Session } from "../../../src/index.ts";
+import type { ContractData, FaceSetup, HttpFace, Site } from "../../../src/testing/contracts.ts";
+import { guardsByPath, mountedGuard } from "./guards.ts";
+import { nodeBody, served } from "./serve.ts";
+
+export const expressFace = (make: () => express.Express): HttpFace => ({
+  isLazy: false,
+  seesHeads: true,
+  serve({ psession, site, trustProxy, before }) {
+    const app = make();
+    app.set("trust proxy", trustProxy);
+    // Express prints errors that nobody handles, unless it is told that this is a test.
+    app.set("env", "test");
+    app.use(originCheck());
+    if (before !== undefined) app.use(waiting(before));
+    app.use(sessions(psession), express.json());
+    for (const [path, guards] of Object.entries(
+      guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
+    ))
+      app.use(path, ...guards);
+    app.use("/mounted", mountedGuard({ requireLogin }));
+    app.use(servesSite(site, (request) => request.session as unknown as Session<ContractData>));
+    return served(app);
+  },
+});
+
+/** Middleware that takes its time. */
+export const waiting =
+  (before: NonNullable<FaceSetup["before"]>): express.RequestHandler =>
+  (request, _response, next) => {
+    before(request).then(() => next(), next);
+  };
+
+/** Every path and method, answered as a handler of Express would. */
+export const servesSite =
+  (site: Site, sessionOf: (request: express.Request) => Session<ContractData>): express.RequestHandler =>
+  (request, response, next) => {
+    const { path, method } = request;
+    const { searchParams: query } = new URL(request.originalUrl, "http://any");
+    site({ method, path, query, session: () => sessionOf(request), body: async () => request.body }).then(
+      (answer) => {
+        response.status(answer.status ?? 200).set(answer.headers ?? {});
+        for (const line of answer.setCookie ?? []) response.append("Set-Cookie", line);
+        const body = nodeBody(answer);
+        if (typeof body === "object") pipeline(body, response, () => {});
+        else if (body === undefined) response.end();
+        else response.send(body);
+      },
+      next,
+    );
+  };

@@ -1,0 +1,61 @@
+import { json } from "node:stream/consumers";
+import Koa from "koa";
+import {
+  exclusive,
+  type KoaMiddleware,
+  type KoaOptions,
+  originCheck,
+  requireFresh,
+  requireLevel,
+  requireLogin,
+  type SessionContext,
+  sessions,
+} from "../../../src/integrations/koa/index.ts";
+import type { ContractData, HttpFace } from "../../../src/testing/contracts.ts";
+import { guardsByPath, mountedGuard } from "./guards.ts";
+import { nodeBody, served } from "./serve.ts";
+
+const GUARDS = guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin });
+const MOUNTED = mountedGuard({ requireLogin });
+
+/** What the package koa-mount does. */
+const mount =
+  (prefix: string, middleware: KoaMiddleware): Koa.Middleware =>
+  async (ctx, next) => {
+    const { path } = ctx;
+    if (!path.startsWith(`${prefix}/`)) return next();
+    ctx.path = path.slice(prefix.length);
+    await middleware(ctx, async () => {
+      ctx.path = path;
+      await next();
+    });
+    ctx.path = path;
+  };
+
+export const koaFace = (options: KoaOptions): HttpFace => ({
+  isLazy: options.open !== "always",
+  seesHeads: true,
+  serve({ psession, site, trustProxy, before }) {
+    const app = new Koa<Koa.DefaultState, SessionContext<ContractData>>({ proxy: trustProxy });
+    // Koa prints errors unless it is told not to.
+    app.silent = true;
+    app.use(originCheck());
+    if (before !== undefined) app.use((ctx, next) => before(ctx).then(next));
+    app.use(sessions(psession, options));
+    for (const [path, guards] of Object.entries(GUARDS)) {
+      for (const guard of guards) app.use((ctx, next) => (ctx.path === path ? guard(ctx, next) : next()));
+    }
+    app.use(mount("/mounted", MOUNTED));
+    app.use(async (ctx) => {
+      const { method, path } = ctx;
+      const query = new URLSearchParams(ctx.querystring);
+      const session = () => (options.open === "always" ? ctx.session : ctx.openSession());
+      const answer = await site({ method, path, query, session, body: () => json(ctx.req) });
+      ctx.body = nodeBody(answer) ?? null;
+      ctx.status = answer.status ?? 200;
+      ctx.set(answer.headers ?? {});
+      for (const line of answer.setCookie ?? []) ctx.append("Set-Cookie", line);
+    });
+    return served(app.callback());
+  },
+});
