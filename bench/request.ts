@@ -6,8 +6,8 @@ import { channel } from "node:diagnostics_channel";
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import { momentOf } from "../src/integrations/node/arrivals.ts";
-import { forgetClock, watchClock } from "../src/request/moment.ts";
 import { runInRequest } from "../src/request/context.ts";
+import { forgetClock, watchClock } from "../src/request/moment.ts";
 
 const TIMES = 100_000;
 const BLOCKS = 21;

@@ -17,7 +17,11 @@ const require = createRequire(import.meta.url);
 const SHARED = [
   { name: "core", test: /\/src\/(index|stores\/\w+)\.ts$|rolldown\/runtime/, priority: 3 },
   { name: "sql", test: /\/src\/stores\/sql\/(?!dialects\/)/, priority: 2 },
-  { name: "http", test: /\/src\/(http|integrations\/node)\/|\/src\/integrations\/express\/proxy/, priority: 1 },
+  {
+    name: "http",
+    test: /\/src\/(http|integrations\/node)\/|\/src\/integrations\/express\/proxy/,
+    priority: 1,
+  },
 ];
 
 /** What few need, and is long: loaded where something of it is first used. */

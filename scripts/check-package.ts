@@ -11,7 +11,7 @@ import { PassThrough } from "node:stream";
 import type { Command } from "commander";
 import { createProgram } from "../src/cli/program.ts";
 import { EVENTS } from "../src/events.ts";
-import { optionDefaults } from "../src/options/index.ts";
+import { optionDefaults } from "../src/options/schema.ts";
 import { TABLES } from "../src/stores/sql/schema.ts";
 import { anchorsOf, fileOf, replaceLinks } from "./links.ts";
 import { missingTests } from "./named-tests.ts";

@@ -1,5 +1,5 @@
-import { apologyFor } from "./http/apology.ts";
 import { assertNode } from "./checks/node-version.ts";
+import { apologyFor } from "./http/apology.ts";
 
 // Here, as everything imports it: what fails later does so by words that do not say why.
 assertNode();

@@ -1,6 +1,6 @@
 import { channel } from "node:diagnostics_channel";
-import { reasonOf } from "./errors.ts";
 import { assertFunction } from "./checks/given.ts";
+import { reasonOf } from "./errors.ts";
 import type { Level, RevocationReason, UserId } from "./stores/store.ts";
 import { warn } from "./telemetry/warnings.ts";
 

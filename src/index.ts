@@ -1,28 +1,30 @@
-export type { Clock } from "./protocol/clock.ts";
+export type { Device } from "./account/devices.ts";
+export type { Duration } from "./checks/duration.ts";
 export type { Codec, DataRecord } from "./data/codec.ts";
 export type { StateOptions } from "./data/states.ts";
 // As a star, or merging declarations into "psession" would not reach it.
 export type * from "./data/typing.ts";
-export type { Device } from "./account/devices.ts";
-export type { Duration } from "./checks/duration.ts";
 export { PsessionError, type PsessionErrorCode } from "./errors.ts";
 export type { EventName, PsessionEvent, PsessionEvents, RequestOrigin } from "./events.ts";
-export { type Caching, cacheHeaders } from "./http/caching.ts";
+export { cacheHeaders } from "./http/caching.ts";
 export { serializeCookie } from "./http/cookies.ts";
 export { type Hop, type HopFields, type HopOptions, isHopped, sameSiteHop } from "./http/hop.ts";
 export { isSameOrigin, type OriginOptions } from "./http/origin.ts";
-export type { HeldLock, LockOptions } from "./upkeep/locks.ts";
-export { dangerouslyAllowInsecureHttp, type PsessionOptions } from "./options/index.ts";
-export type { PlaceLookup } from "./account/places.ts";
-export type { PresetName } from "./options/presets.ts";
-export type { Pruned } from "./upkeep/prune.ts";
+export type { Caching, Settlement } from "./http/settlement.ts";
+export {
+  dangerouslyAllowInsecureHttp,
+  type PlaceLookup,
+  type PresetName,
+  type PsessionOptions,
+} from "./options/public.ts";
+export type { Clock } from "./protocol/clock.ts";
+export type { Outcome } from "./protocol/outcome.ts";
+export type { Digest } from "./protocol/secrets.ts";
 export { createPsession, type Psession } from "./psession.ts";
 export { cameAt } from "./request/arrival.ts";
 export { runInRequest } from "./request/context.ts";
-export type { Exchange, Settlement } from "./request/exchange.ts";
+export type { Exchange } from "./request/exchange.ts";
 export { factsOf, type RequestFacts, type Transport } from "./request/facts.ts";
-export type { Outcome } from "./request/state.ts";
-export type { Digest } from "./protocol/secrets.ts";
 export type {
   Carry,
   Freshness,
@@ -36,4 +38,12 @@ export type {
 export type { AuditEntry, AuditQuery, AuditSink, AuditTrail } from "./stores/audit.ts";
 export { type MemoryStoreOptions, memoryStore } from "./stores/memory/index.ts";
 export type * from "./stores/store.ts";
-export type { BatchFacts, CommitContext, OpenContext, StoreContext, StoreOperation } from "./telemetry/tracing.ts";
+export type {
+  BatchFacts,
+  CommitContext,
+  OpenContext,
+  StoreContext,
+  StoreOperation,
+} from "./telemetry/tracing.ts";
+export type { HeldLock, LockOptions } from "./upkeep/locks.ts";
+export type { Pruned } from "./upkeep/prune.ts";

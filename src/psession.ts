@@ -1,27 +1,29 @@
 import { AuditRecorder, auditQuery } from "./account/audit.ts";
-import { shortened } from "./data/keys.ts";
-import type { SessionData } from "./data/typing.ts";
 import { type Device, endDevices, endEverything, listDevices } from "./account/devices.ts";
-import { PsessionError } from "./errors.ts";
-import { type EventName, Events, isEventName, type PsessionEvent, type PsessionEvents } from "./events.ts";
 import { invalidOptions } from "./checks/faults.ts";
 import { assertOptions, assertText, isHandle, isThenable } from "./checks/given.ts";
-import { type HeldLock, type LockOptions, resolveLock } from "./upkeep/locks.ts";
-import { forgetClock, watchClock } from "./request/moment.ts";
-import { type PsessionOptions, resolveOptions, type Settings } from "./options/index.ts";
-import { type Pruned, Pruner } from "./upkeep/prune.ts";
+import { assertUserId, misspelt, otherSpelling } from "./checks/user-id.ts";
+import { shortened } from "./data/keys.ts";
+import type { SessionData } from "./data/typing.ts";
+import { PsessionError } from "./errors.ts";
+import { type EventName, Events, isEventName, type PsessionEvent, type PsessionEvents } from "./events.ts";
+import type { PsessionOptions } from "./options/public.ts";
+import { resolveOptions } from "./options/resolve.ts";
+import type { Settings } from "./options/settings.ts";
 import { currentRequest } from "./request/context.ts";
 import { makeCore } from "./request/core.ts";
 import { Exchange, type MakeSession } from "./request/exchange.ts";
 import type { RequestFacts } from "./request/facts.ts";
 import { MARK_OF_EVERYONE, markAt, markOfUser, rememberOwnMark } from "./request/marks.ts";
+import { forgetClock, watchClock } from "./request/moment.ts";
 import type { Core } from "./request/state.ts";
 import { Session } from "./session.ts";
 import type { AuditEntry, AuditQuery } from "./stores/audit.ts";
 import { isLoadingForCommand } from "./stores/command.ts";
 import type { Mark, RevocationReason, UserId } from "./stores/store.ts";
-import { assertUserId, misspelt, otherSpelling } from "./checks/user-id.ts";
 import { warnOfPlainHttp } from "./telemetry/warnings.ts";
+import { type HeldLock, type LockOptions, resolveLock } from "./upkeep/locks.ts";
+import { type Pruned, Pruner } from "./upkeep/prune.ts";
 
 let openCore: (psession: Psession<object>) => Core;
 

@@ -1,6 +1,10 @@
 import { inspect } from "node:util";
+import { type Device, endDevices, listDevices, nameDevice } from "./account/devices.ts";
 import { refuseAssignments } from "./checks/assignments.ts";
 import { refuseCallbacks } from "./checks/callbacks.ts";
+import { type Duration, parseDuration } from "./checks/duration.ts";
+import { assertFunction, assertOptions, assertText, forget, isHandle, isThenable } from "./checks/given.ts";
+import { assertUserId } from "./checks/user-id.ts";
 import { CSRF } from "./data/asides.ts";
 import type { DataRecord } from "./data/codec.ts";
 import { Flash } from "./data/flash.ts";
@@ -9,33 +13,30 @@ import { getPath, pullPath, removePath, setPath } from "./data/paths.ts";
 import { lifetimeOf, type StateOptions, States } from "./data/states.ts";
 import { TempData } from "./data/temp.ts";
 import type { SessionData } from "./data/typing.ts";
-import { type Device, endDevices, listDevices, nameDevice } from "./account/devices.ts";
-import { type Duration, parseDuration } from "./checks/duration.ts";
 import { PsessionError } from "./errors.ts";
 import type { RequestOrigin } from "./events.ts";
-import { assertFunction, assertOptions, assertText, forget, isHandle, isThenable } from "./checks/given.ts";
 import { isTokenOf, maskedToken, newCsrfSecret } from "./http/csrf.ts";
-import { type LockOptions, resolveLimits } from "./upkeep/locks.ts";
+import type { Outcome } from "./protocol/outcome.ts";
+import { newSiblingId } from "./protocol/secrets.ts";
 import { isAlive } from "./request/alive.ts";
 import { commitRequest, inTurn, refresh, reloadRequest } from "./request/commit.ts";
 import { onEnd } from "./request/endings.ts";
 import { loginInForce } from "./request/limits.ts";
 import {
   beginsAnew,
+  type Checkpoint,
   type Core,
   identityOf,
   identityOfStanding,
   isChanged,
   newIdOf,
-  type Outcome,
   type RequestState,
   raiseOf,
   sessionOf,
 } from "./request/state.ts";
-import { goBack, type Mark, markOf, takeBack } from "./request/take-back.ts";
-import { newSiblingId } from "./protocol/secrets.ts";
+import { checkpointOf, goBack, takeBack } from "./request/take-back.ts";
 import type { Level, RememberedRow, UserId } from "./stores/store.ts";
-import { assertUserId } from "./checks/user-id.ts";
+import { type LockOptions, resolveLimits } from "./upkeep/locks.ts";
 
 /** What of the data is kept: everything, nothing, or some keys. */
 export type Keep<Data> = "all" | "none" | readonly (keyof Data & string)[];
@@ -441,7 +442,7 @@ export class Session<Data extends object = SessionData> {
     assertLogin(options);
     const provedAt = this.#provedAt("login", options.provedAt);
     const mayBeRefused = devices.most !== undefined && devices.overflow === "refuse";
-    const before = markOf(state);
+    const before = checkpointOf(state);
     try {
       await this.#prepareLogin(userId, options, provedAt);
     } catch (error) {
@@ -450,11 +451,11 @@ export class Session<Data extends object = SessionData> {
       throw error;
     }
     if (mayBeRefused) return inTurn(state, () => this.#storeLogin(before));
-    state.mark ??= before;
+    state.checkpoint ??= before;
     return "signed_in";
   }
 
-  async #storeLogin(before: Mark): Promise<LoginResult> {
+  async #storeLogin(before: Checkpoint): Promise<LoginResult> {
     const state = this.#state;
     try {
       if ((await this.#store()) !== "full") return "signed_in";
@@ -471,8 +472,8 @@ export class Session<Data extends object = SessionData> {
    *
    * @internal
    */
-  mark(): void {
-    this.#state.mark ??= markOf(this.#state);
+  setCheckpoint(): void {
+    this.#state.checkpoint ??= checkpointOf(this.#state);
   }
 
   /** @internal */
@@ -577,7 +578,7 @@ export class Session<Data extends object = SessionData> {
     assertOptions("regenerate", options, ["keep"]);
     const { keep = "all" } = options;
     assertKeep("regenerate: keep", keep);
-    if (keep !== "all") this.mark();
+    if (keep !== "all") this.setCheckpoint();
     this.#keep(keep);
     if (this.#state.intent.kind === "keep") this.#state.intent = { kind: "regenerate" };
   }
@@ -645,7 +646,7 @@ export class Session<Data extends object = SessionData> {
   async logout(): Promise<void> {
     this.#assertUsable();
     this.#state.intent = { kind: "logout" };
-    this.#state.mark = this.#state.successor = undefined;
+    this.#state.checkpoint = this.#state.successor = undefined;
     this.#state.data.reset();
   }
 
@@ -827,7 +828,7 @@ export class Session<Data extends object = SessionData> {
         await this.#store();
         return result;
       } catch (error) {
-        if (state.mark === undefined) return undo(error);
+        if (state.checkpoint === undefined) return undo(error);
         takeBack(state);
         throw error;
       } finally {

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { sign as signAsTheyDo, unsign as unsignAsTheyDo } from "cookie-signature";
 import { rolldown } from "rolldown";
 import { describe, expect, test } from "vitest";
-import { presentedId, signed } from "../src/integrations/express-session/signature.ts";
 import { Vault } from "../src/data/vault.ts";
 import {
   readRememberCookie,
@@ -15,7 +14,8 @@ import {
 } from "../src/http/cookies.ts";
 import { isTokenOf, maskedToken, newCsrfSecret } from "../src/http/csrf.ts";
 import { memoryStore } from "../src/index.ts";
-import { resolveOptions } from "../src/options/index.ts";
+import { presentedId, signed } from "../src/integrations/express-session/signature.ts";
+import { resolveOptions } from "../src/options/resolve.ts";
 import { KeyRing, newId, newSalt, newSecret } from "../src/protocol/secrets.ts";
 import { KEY, OLDER_KEY } from "./support/app.ts";
 import { ROOT } from "./support/shop.ts";

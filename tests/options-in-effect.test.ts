@@ -3,7 +3,7 @@ import * as devalue from "devalue";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { devalueCodec } from "../src/data/devalue.ts";
 import { type AuditEntry, factsOf, memoryStore, PsessionError, type PsessionOptions } from "../src/index.ts";
-import { optionDefaults } from "../src/options/index.ts";
+import { optionDefaults } from "../src/options/schema.ts";
 import { cameAt } from "../src/request/arrival.ts";
 import { cookieHeader, KEY, OLDER_KEY, REMEMBER, SESSION, TestBrowser, testApp } from "./support/app.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "./support/clock.ts";

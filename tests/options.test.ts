@@ -5,7 +5,8 @@ import {
   memoryStore,
   type PsessionOptions,
 } from "../src/index.ts";
-import { optionDefaults, resolveOptions } from "../src/options/index.ts";
+import { resolveOptions } from "../src/options/resolve.ts";
+import { optionDefaults } from "../src/options/schema.ts";
 import { sqliteStore } from "../src/stores/sqlite/index.ts";
 import { KEY, OLDER_KEY, testApp } from "./support/app.ts";
 

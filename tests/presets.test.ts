@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createPsession, memoryStore, type PsessionOptions } from "../src/index.ts";
-import { resolveOptions } from "../src/options/index.ts";
+import { resolveOptions } from "../src/options/resolve.ts";
 import { KEY, TestBrowser, testApp } from "./support/app.ts";
 import { DAY, HOUR, MINUTE } from "./support/clock.ts";
 

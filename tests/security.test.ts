@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { withSession } from "../src/integrations/node/index.ts";
 import { sessionCookieValue } from "../src/http/cookies.ts";
+import { withSession } from "../src/integrations/node/index.ts";
 import { newId, newSecret } from "../src/protocol/secrets.ts";
 import { overHttp, REMEMBER, SESSION, TestBrowser, testApp } from "./support/app.ts";
 import { DAY, HOUR } from "./support/clock.ts";

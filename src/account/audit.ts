@@ -1,30 +1,8 @@
 import * as v from "valibot";
-import { type EventName, isEventName, type PsessionEvent } from "../events.ts";
 import { checkedOptions } from "../checks/faults.ts";
+import type { EventName, PsessionEvent } from "../events.ts";
 import type { Core } from "../request/state.ts";
 import { type AuditEntry, type AuditQuery, type AuditSink, newAuditId } from "../stores/audit.ts";
-
-/** What an account's owner, or who looks after it, asks about later. Uses of a session make no entry. */
-export const AUDITED: readonly EventName[] = [
-  "login",
-  "newDevice",
-  "reauthenticated",
-  "logout",
-  "restored",
-  "recovered",
-  "theft",
-  "moved",
-  "revoked",
-  "revokedEveryone",
-  "credentialChanged",
-  "generationAhead",
-];
-export const AUDIT_KEEP = "90d";
-
-/** Told by the recorder itself, which would go on for ever. */
-const OF_AUDIT: ReadonlySet<string> = new Set<EventName>(["storeUnavailable", "auditLost"]);
-
-export const isAuditable = (name: unknown): name is EventName => isEventName(name) && !OF_AUDIT.has(name);
 
 /** Entries of one append, and those that wait while a sink is down. */
 const MOST_AT_ONCE = 500;

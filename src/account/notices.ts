@@ -1,8 +1,8 @@
 import { isIP } from "node:net";
 import * as v from "valibot";
-import { knownDeviceLabel } from "./devices.ts";
-import type { PsessionEvent, RequestOrigin } from "../events.ts";
 import { checkedOptions } from "../checks/faults.ts";
+import type { PsessionEvent, RequestOrigin } from "../events.ts";
+import { knownDeviceLabel } from "../http/user-agent.ts";
 
 type EventOf<K extends PsessionEvent["type"]> = Extract<PsessionEvent, { readonly type: K }>;
 

@@ -1,5 +1,4 @@
-/** Where an address is, such as "Lisbon, Portugal"; undefined where that is not known. */
-export type PlaceLookup = (address: string) => string | undefined | Promise<string | undefined>;
+import type { PlaceLookup } from "../options/public.ts";
 
 /** A list of devices is a page that somebody waits for. */
 const PATIENCE = 1000;

@@ -1,6 +1,6 @@
 import { PsessionError } from "../errors.ts";
-import { invalidOptions } from "./faults.ts";
 import { ID_LENGTH } from "../protocol/secrets.ts";
+import { invalidOptions } from "./faults.ts";
 import { hasMethods } from "./shape.ts";
 
 /*

@@ -1,6 +1,6 @@
 import { PsessionError } from "../errors.ts";
-import { isText, textOf } from "./given.ts";
 import type { UserId, UserIdKind } from "../stores/store.ts";
+import { isText, textOf } from "./given.ts";
 
 const LONGEST = 255;
 

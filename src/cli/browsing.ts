@@ -1,4 +1,5 @@
-import { deviceLabel, toDevice } from "../account/devices.ts";
+import { toDevice } from "../account/devices.ts";
+import { deviceLabel } from "../http/user-agent.ts";
 import type { Level, ListedEntry, StoreAdmin, UserEntry, UserId } from "../stores/store.ts";
 
 const PAGE = 500;

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "commander";
 import { type Duration, parseDuration } from "../checks/duration.ts";
-import type { UserId, UserIdKind } from "../stores/store.ts";
 import { assertUserId } from "../checks/user-id.ts";
+import type { UserId, UserIdKind } from "../stores/store.ts";
 
 /** @internal */
 export const wholeNumber =

@@ -1,6 +1,6 @@
+import { PsessionError } from "../errors.ts";
 import type { Codec, DataRecord } from "./codec.ts";
 import { assertKeys, assertShape } from "./shape.ts";
-import { PsessionError } from "../errors.ts";
 
 /** What we use of the package devalue: all that it exports fits. */
 export interface Devalue {

@@ -1,5 +1,5 @@
-import { PsessionError } from "../errors.ts";
 import { isThenable } from "../checks/given.ts";
+import { PsessionError } from "../errors.ts";
 
 /** Levels of nesting that data may have: whoever walks it must not run out of stack. */
 export const DEEPEST = 64;

@@ -6,8 +6,8 @@ import {
   type KeyObject,
   randomBytes,
 } from "node:crypto";
-import { bytesOfKey } from "../protocol/bytes.ts";
 import { PsessionError } from "../errors.ts";
+import { bytesOfKey } from "../protocol/bytes.ts";
 import type { UserId } from "../stores/store.ts";
 
 /** What sealed data is bound to: put into another row, or given to another user, it does not open. */

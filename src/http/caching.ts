@@ -1,10 +1,4 @@
-import type { Settlement } from "../request/exchange.ts";
-
-/**
- * What caches are told of an answer for which somebody looked at the session. "varies": it depends on the cookie;
- * "private": besides, it is one visitor's; "guarded": it stands behind a guard.
- */
-export type Caching = "varies" | "private" | "guarded";
+import type { Settlement } from "./settlement.ts";
 
 /** Fields by which a CDN is told something else than everybody (RFC 9213), and its older ones. */
 const OF_CDNS = [

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { stringifySetCookie } from "cookie";
-import { secretOf } from "../protocol/bytes.ts";
 import { PsessionError } from "../errors.ts";
+import { secretOf } from "../protocol/bytes.ts";
 import {
   type CookiePurpose,
   type Digest,

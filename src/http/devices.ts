@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { type Duration, parseDuration } from "../checks/duration.ts";
-import { PsessionError } from "../errors.ts";
 import { checkedOptions } from "../checks/faults.ts";
+import { PsessionError } from "../errors.ts";
 import type { Session } from "../session.ts";
 import { freshGuard, type Guard, loginGuard, type RefusalBody } from "./guards.ts";
 import { allowedOrigins, type OriginOptions } from "./origin.ts";

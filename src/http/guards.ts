@@ -1,10 +1,10 @@
 import * as v from "valibot";
 import { type Duration, parseDuration } from "../checks/duration.ts";
-import { PsessionError } from "../errors.ts";
 import { checkedOptions, invalidOptions } from "../checks/faults.ts";
-import { type LockOptions, resolveLimits } from "../upkeep/locks.ts";
+import { PsessionError } from "../errors.ts";
 import type { Session } from "../session.ts";
 import type { Level } from "../stores/store.ts";
+import { type LockOptions, resolveLimits } from "../upkeep/locks.ts";
 import { allowedOrigins, isSameOrigin, type OriginOptions } from "./origin.ts";
 
 export interface GuardOptions {

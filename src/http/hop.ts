@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import * as v from "valibot";
-import { PsessionError } from "../errors.ts";
 import { checkedOptions } from "../checks/faults.ts";
+import { PsessionError } from "../errors.ts";
 
 /** Fields of a form: an object, as body parsers make it, with a list where a name came several times; or pairs. */
 export type HopFields =

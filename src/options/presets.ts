@@ -1,6 +1,4 @@
-import type { PsessionOptions } from "./index.ts";
-
-export type PresetName = "aal1" | "aal2" | "aal3";
+import type { PresetName, PsessionOptions } from "./public.ts";
 
 interface Limits {
   readonly session: { readonly idle: number; readonly absolute: number };

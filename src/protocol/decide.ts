@@ -1,5 +1,5 @@
-import { type Digest, sameDigest } from "./secrets.ts";
 import type { RememberedRow, SessionRow } from "../stores/store.ts";
+import { type Digest, sameDigest } from "./secrets.ts";
 import type { ProtocolTimes } from "./times.ts";
 
 /**

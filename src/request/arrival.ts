@@ -1,4 +1,4 @@
-import type { Settings } from "../options/index.ts";
+import type { Settings } from "../options/settings.ts";
 import { type ProtocolTimes, protocolTimes } from "../protocol/times.ts";
 import type { RequestFacts } from "./facts.ts";
 

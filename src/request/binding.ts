@@ -1,6 +1,6 @@
 import { BlockList, isIP } from "node:net";
-import { deviceLabel } from "../account/devices.ts";
-import type { Settings } from "../options/index.ts";
+import { deviceLabel } from "../http/user-agent.ts";
+import type { Prefixes, Settings } from "../options/settings.ts";
 import type { SessionRow } from "../stores/store.ts";
 import { unmapped } from "./addresses.ts";
 import type { RequestFacts } from "./facts.ts";
@@ -22,12 +22,6 @@ export function mismatchOf(
   if (bindUserAgent !== "off" && !isSameBrowser(row.userAgent, facts.userAgent, bindUserAgent))
     return "userAgent";
   return undefined;
-}
-
-export interface Prefixes {
-  /** Bits that must agree. */
-  readonly v4: number;
-  readonly v6: number;
 }
 
 export function isSameNetwork(

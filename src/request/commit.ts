@@ -1,8 +1,8 @@
 import { PsessionError } from "../errors.ts";
 import { digested, type SessionCookie } from "../http/cookies.ts";
 import { decideOvertaken, withoutOverwriting } from "../protocol/decide.ts";
-import type { ProtocolTimes } from "../protocol/times.ts";
 import { newSiblingId, sameDigest } from "../protocol/secrets.ts";
+import type { ProtocolTimes } from "../protocol/times.ts";
 import type { Ended, RememberedRow, SessionRow, UserId } from "../stores/store.ts";
 import { loginInForce, sessionInForce } from "./limits.ts";
 import { Lines } from "./lines.ts";
@@ -155,7 +155,7 @@ function finish(state: RequestState, plan: Plan, ended: readonly Ended[] = []): 
   const { change, standing } = plan;
   const session = change?.insert ?? ("session" in standing ? standing.session : undefined);
   state.standing = standing;
-  state.mark = undefined;
+  state.checkpoint = undefined;
   state.isPersonal ||= change !== undefined;
   if (!plan.isIntentPending) state.intent = { kind: "keep" };
   if (change?.insert !== undefined) state.drawnId = state.successor = undefined;

@@ -1,8 +1,8 @@
-import { ClockWatch } from "../upkeep/clock-watch.ts";
 import type { Events } from "../events.ts";
 import { UnknownKeys } from "../http/unknown-keys.ts";
+import type { Settings } from "../options/settings.ts";
+import { ClockWatch } from "../upkeep/clock-watch.ts";
 import { Locks } from "../upkeep/locks.ts";
-import type { Settings } from "../options/index.ts";
 import { SignIns } from "./sign-ins.ts";
 import type { Core } from "./state.ts";
 

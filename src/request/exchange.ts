@@ -1,8 +1,16 @@
 import { setImmediate } from "node:timers";
-import type { Caching } from "../http/caching.ts";
+
 import { serializeCookie } from "../http/cookies.ts";
+import { type Caching, NO_SETTLEMENT, type Settlement } from "../http/settlement.ts";
 import type { Session } from "../session.ts";
-import { type CommitContext, commits, isHeard, type OpenContext, openings, traced } from "../telemetry/tracing.ts";
+import {
+  type CommitContext,
+  commits,
+  isHeard,
+  type OpenContext,
+  openings,
+  traced,
+} from "../telemetry/tracing.ts";
 import { warnOfLateSave } from "../telemetry/warnings.ts";
 import { isAlive } from "./alive.ts";
 import { commitRequest, inTurn } from "./commit.ts";
@@ -12,16 +20,6 @@ import { openRequest } from "./open.ts";
 import { type Core, cachingOf, isChanged, type RequestState, type SessionLife } from "./state.ts";
 import { takeBack } from "./take-back.ts";
 
-/** What an adapter puts on the response. */
-export interface Settlement {
-  /** Set-Cookie lines, to be added to those that the application set. */
-  readonly setCookie: readonly string[];
-  /** The response must not be kept by caches: it sets cookies (ASVS 14.3.2). */
-  readonly noStore: boolean;
-  /** What caches must be told besides; see `cacheHeaders`. */
-  readonly caching?: Caching | undefined;
-}
-
 export interface CommitOptions {
   readonly canSetCookies?: boolean;
   readonly savesLate?: boolean;
@@ -30,12 +28,11 @@ export interface CommitOptions {
 /** Faces whose framework expects more of a session than ours has make a class of their own. */
 export type MakeSession<S> = (state: RequestState) => S;
 
-const NOTHING: Settlement = { setCookie: [], noStore: false };
 /** Of answers without a cookie of ours, which are most. */
 const SETTLEMENTS: Readonly<Record<Caching, Settlement>> = {
-  varies: { ...NOTHING, caching: "varies" },
-  private: { ...NOTHING, caching: "private" },
-  guarded: { ...NOTHING, caching: "guarded" },
+  varies: { ...NO_SETTLEMENT, caching: "varies" },
+  private: { ...NO_SETTLEMENT, caching: "private" },
+  guarded: { ...NO_SETTLEMENT, caching: "guarded" },
 };
 
 /**
@@ -85,7 +82,7 @@ export class Exchange<Data extends object = object, S extends Session<Data> = Se
   commit(options: CommitOptions = {}): Settlement | Promise<Settlement> {
     const state = this.#state;
     if (state === undefined) {
-      return this.#opening === undefined ? NOTHING : this.#opening.then(() => this.commit(options));
+      return this.#opening === undefined ? NO_SETTLEMENT : this.#opening.then(() => this.commit(options));
     }
     if (options.canSetCookies === false) this.#canSetHeaders = state.canSetCookies = false;
     if (options.savesLate === true) this.#savesLate = true;
@@ -160,7 +157,7 @@ export class Exchange<Data extends object = object, S extends Session<Data> = Se
 
   #settlement(state: RequestState, setCookie: readonly string[] = []): Settlement {
     const caching = this.#canSetHeaders && state.facts.canSetCookies ? cachingOf(state) : undefined;
-    if (setCookie.length === 0) return caching === undefined ? NOTHING : SETTLEMENTS[caching];
+    if (setCookie.length === 0) return caching === undefined ? NO_SETTLEMENT : SETTLEMENTS[caching];
     return { setCookie, noStore: this.#core.settings.cookies.noStore, caching };
   }
 

@@ -1,4 +1,4 @@
-import type { Settings } from "../options/index.ts";
+import type { Settings } from "../options/settings.ts";
 import type { ListedEntry, ListedSession, RememberedRow } from "../stores/store.ts";
 
 /*

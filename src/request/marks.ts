@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { PsessionError } from "../errors.ts";
-import type { Settings } from "../options/index.ts";
+import type { Settings } from "../options/settings.ts";
 import type { Mark, UserId } from "../stores/store.ts";
 
 /*

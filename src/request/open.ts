@@ -13,7 +13,7 @@ import {
   readSessionCookie,
   type SessionCookie,
 } from "../http/cookies.ts";
-import type { Settings } from "../options/index.ts";
+import type { Settings } from "../options/settings.ts";
 import {
   decideRemember,
   decideSession,
@@ -22,6 +22,7 @@ import {
   type RememberDecision,
   withoutOverwriting,
 } from "../protocol/decide.ts";
+import type { Outcome } from "../protocol/outcome.ts";
 import type { Misfit, Remembered, RememberedRow, SessionRow } from "../stores/store.ts";
 import { warn } from "../telemetry/warnings.ts";
 import { isPublic } from "./addresses.ts";
@@ -30,7 +31,7 @@ import { mismatchOf } from "./binding.ts";
 import { type RequestFacts, tokenOf } from "./facts.ts";
 import { loginInForce, sessionInForce } from "./limits.ts";
 import { handleOf, tombstoneUntil } from "./rows.ts";
-import { type Core, type Outcome, type RequestState, type Standing, sessionOf } from "./state.ts";
+import { type Core, type RequestState, type Standing, sessionOf } from "./state.ts";
 
 interface Opened {
   readonly standing: Standing;
@@ -490,7 +491,7 @@ function newState(
     successor: opened.successor,
     data: new SessionData(codec, session.maxBytes, sessionOf(standing)?.data),
     intent: { kind: "keep" },
-    mark: undefined,
+    checkpoint: undefined,
     drawnId: undefined,
     destroyed: false,
     canSetCookies: facts.canSetCookies,

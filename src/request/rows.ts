@@ -1,4 +1,4 @@
-import type { Settings } from "../options/index.ts";
+import type { Settings } from "../options/settings.ts";
 import { digest, newSalt, type Secret } from "../protocol/secrets.ts";
 import type { RememberedRow, RememberedUse, SessionRow, UserId } from "../stores/store.ts";
 import type { RequestFacts } from "./facts.ts";

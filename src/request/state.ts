@@ -1,8 +1,6 @@
-import type { ClockWatch } from "../upkeep/clock-watch.ts";
 import type { Flash } from "../data/flash.ts";
-import type { SessionData } from "../data/session-data.ts";
+import type { SessionData, Snapshot } from "../data/session-data.ts";
 import type { Events } from "../events.ts";
-import type { Caching } from "../http/caching.ts";
 import type {
   CookieInstruction,
   Presented,
@@ -10,14 +8,16 @@ import type {
   PresentedSession,
   SessionCookie,
 } from "../http/cookies.ts";
+import type { Caching } from "../http/settlement.ts";
 import type { UnknownKeys } from "../http/unknown-keys.ts";
-import type { HeldLock, Locks } from "../upkeep/locks.ts";
-import type { Settings } from "../options/index.ts";
+import type { Settings } from "../options/settings.ts";
+import type { Outcome } from "../protocol/outcome.ts";
 import { type Digest, newId, newSiblingId } from "../protocol/secrets.ts";
 import type { Level, RememberedRow, SessionRow, UserId } from "../stores/store.ts";
+import type { ClockWatch } from "../upkeep/clock-watch.ts";
+import type { HeldLock, Locks } from "../upkeep/locks.ts";
 import type { RequestFacts } from "./facts.ts";
 import type { SignIns } from "./sign-ins.ts";
-import type { Mark } from "./take-back.ts";
 
 export interface Core {
   readonly settings: Settings;
@@ -110,29 +110,6 @@ export interface LoginIntent {
   readonly provedAt: number;
 }
 
-/** What became of the cookies that a request presented. For handlers and logs; answers to visitors do not differ. */
-export type Outcome =
-  | "none"
-  | "live"
-  | "restored"
-  | "recovered"
-  | "converged"
-  | "accepted"
-  | "theft"
-  | "expired"
-  | "moved"
-  | "revoked"
-  | "unknown"
-  | "replaced"
-  | "malformed"
-  | "duplicate"
-  | "ahead"
-  | "forked"
-  | "stray"
-  | "skew"
-  | "insecure"
-  | "unavailable";
-
 /** What an adapter asks for the life of one session, in place of what the options say. */
 export interface SessionLife {
   /** The session ends this many milliseconds after its last use. */
@@ -141,6 +118,16 @@ export interface SessionLife {
   readonly maxAge: number | undefined;
   /** The cookie is sent again although its secret stays: its time begins anew. */
   readonly resend: boolean;
+}
+
+/** How a request stood before it changed whose data it holds: before a sign-in, or before it dropped some. */
+export interface Checkpoint {
+  readonly standing: Standing;
+  readonly intent: Intent;
+  readonly drawnId: string | undefined;
+  readonly successor: SessionCookie | undefined;
+  readonly presented: PresentedSession | undefined;
+  readonly data: Snapshot;
 }
 
 /** One request, from open to commit. */
@@ -169,7 +156,7 @@ export interface RequestState {
   standing: Standing;
   intent: Intent;
   /** What to go back to where what was asked for since cannot be stored. */
-  mark: Mark | undefined;
+  checkpoint: Checkpoint | undefined;
   /** The row id of a session that is yet to be stored; see `newIdOf`. */
   drawnId: string | undefined;
   destroyed: boolean;

@@ -2,8 +2,9 @@
  * For stores of one's own: the interface, what its conditions say of rows that were read, and the checks that all stores
  * share. `storeContract` of `psession/testing/contracts` holds a store to the interface.
  */
-export { type Digest, sameDigest, tagOf } from "../protocol/secrets.ts";
+
 export { assertUserId } from "../checks/user-id.ts";
+export { type Digest, sameDigest, tagOf } from "../protocol/secrets.ts";
 export type { AuditEntry, AuditQuery, AuditTrail } from "./audit.ts";
 export {
   deadlineOf,

@@ -1,5 +1,5 @@
 import { channel, type TracingChannel, tracingChannel } from "node:diagnostics_channel";
-import type { Outcome } from "../request/state.ts";
+import type { Outcome } from "../protocol/outcome.ts";
 import type { Store } from "../stores/store.ts";
 
 /**

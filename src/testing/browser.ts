@@ -1,8 +1,8 @@
 import { parseSetCookie } from "cookie";
-import { type Clock, systemClock } from "../protocol/clock.ts";
-import { PsessionError } from "../errors.ts";
 import { assertOptions, isThenable } from "../checks/given.ts";
 import { hasMethods } from "../checks/shape.ts";
+import { PsessionError } from "../errors.ts";
+import { type Clock, systemClock } from "../protocol/clock.ts";
 
 /** What a response has, by whatever client: `Headers`, or an object of names in lower case. */
 export interface TestResponse {

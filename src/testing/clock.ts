@@ -1,6 +1,6 @@
-import type { Clock } from "../protocol/clock.ts";
 import { type Duration, parseDuration } from "../checks/duration.ts";
 import { PsessionError } from "../errors.ts";
+import type { Clock } from "../protocol/clock.ts";
 
 /** The last moment that a Date can hold (ECMA-262, 21.4.1.1). */
 const LAST = 8.64e15;

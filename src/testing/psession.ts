@@ -1,5 +1,5 @@
 import type { SessionData } from "../data/typing.ts";
-import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "../options/index.ts";
+import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "../options/public.ts";
 import { createPsession, type Psession } from "../psession.ts";
 import { memoryStore } from "../stores/memory/index.ts";
 import { expectPlainHttp } from "../telemetry/warnings.ts";

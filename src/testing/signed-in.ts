@@ -1,11 +1,11 @@
-import type { SessionData } from "../data/typing.ts";
-import { PsessionError } from "../errors.ts";
 import { invalidOptions } from "../checks/faults.ts";
 import { assertOptions, isThenable } from "../checks/given.ts";
+import { hasMethods } from "../checks/shape.ts";
+import type { SessionData } from "../data/typing.ts";
+import { PsessionError } from "../errors.ts";
 import type { Psession } from "../psession.ts";
 import { factsOf } from "../request/facts.ts";
 import type { Session } from "../session.ts";
-import { hasMethods } from "../checks/shape.ts";
 import type { UserId } from "../stores/store.ts";
 import { type TestBrowser, testBrowser } from "./browser.ts";
 

@@ -1,5 +1,5 @@
 import type { Events } from "../events.ts";
-import type { Settings } from "../options/index.ts";
+import type { Settings } from "../options/settings.ts";
 
 const MINUTE = 60_000;
 /** How long a comparison holds, and one that failed or found a difference. */

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import * as v from "valibot";
-import type { Clock } from "../protocol/clock.ts";
 import { type Duration, parseDuration } from "../checks/duration.ts";
-import { PsessionError } from "../errors.ts";
 import { invalidOptions, readOptions } from "../checks/faults.ts";
 import { isText, textOf } from "../checks/given.ts";
+import { PsessionError } from "../errors.ts";
+import type { Clock } from "../protocol/clock.ts";
 import type { Store } from "../stores/store.ts";
 
 /** Limits of a lock, in milliseconds. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { expect, onTestFinished, vi } from "vitest";
-import { withSession } from "../../src/integrations/node/index.ts";
 import type { Store } from "../../src/index.ts";
+import { withSession } from "../../src/integrations/node/index.ts";
 import { Random } from "../processes/random.ts";
 import { overHttp, type TestApp, type TestData, type TestSession, testApp } from "../support/app.ts";
 import { HOUR } from "../support/clock.ts";

@@ -1,9 +1,9 @@
 import express from "express";
 import { Hono } from "hono";
 import { expect, test } from "vitest";
+import { type GuardedRequest, type GuardOptions, loginGuard } from "../../src/http/guards.ts";
 import * as inExpress from "../../src/integrations/express/index.ts";
 import * as inHono from "../../src/integrations/hono/index.ts";
-import { type GuardedRequest, type GuardOptions, loginGuard } from "../../src/http/guards.ts";
 import { overHttp, testApp } from "../support/app.ts";
 import { HttpClient, serve } from "../support/http.ts";
 

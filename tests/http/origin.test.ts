@@ -1,11 +1,11 @@
 import { expect, onTestFinished, test } from "vitest";
+import { isSameOrigin } from "../../src/index.ts";
 import * as inExpress from "../../src/integrations/express/index.ts";
 import * as inFastify from "../../src/integrations/fastify/index.ts";
 import * as inFetch from "../../src/integrations/fetch/index.ts";
 import * as inHono from "../../src/integrations/hono/index.ts";
 import * as inKoa from "../../src/integrations/koa/index.ts";
 import * as inNode from "../../src/integrations/node/index.ts";
-import { isSameOrigin } from "../../src/index.ts";
 
 const post = (headers: Record<string, string>, method = "POST", allowed?: string[]) =>
   isSameOrigin(

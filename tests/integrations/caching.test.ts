@@ -4,6 +4,7 @@ import fastify from "fastify";
 import { Hono } from "hono";
 import Koa from "koa";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { cacheHeaders, createPsession, memoryStore } from "../../src/index.ts";
 import { sessionOf, sessions } from "../../src/integrations/express/index.ts";
 import dropIn, { type SessionOptions } from "../../src/integrations/express-session/index.ts";
 import * as inFastify from "../../src/integrations/fastify/index.ts";
@@ -11,7 +12,6 @@ import { jarSession, requestSessions, withSession } from "../../src/integrations
 import * as inHono from "../../src/integrations/hono/index.ts";
 import * as inKoa from "../../src/integrations/koa/index.ts";
 import { openSession } from "../../src/integrations/node/index.ts";
-import { cacheHeaders, createPsession, memoryStore } from "../../src/index.ts";
 import { KEY, overHttp, testApp } from "../support/app.ts";
 import { type Answer, HttpClient, serve } from "../support/http.ts";
 import { NotedStore, STRONG } from "./express-session/sides.ts";

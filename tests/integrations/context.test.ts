@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import fastify from "fastify";
 import { expect, onTestFinished, test } from "vitest";
+import type { RequestFacts } from "../../src/index.ts";
 import { sessions } from "../../src/integrations/fastify/index.ts";
 import { jarSession, requestSessions, withSession } from "../../src/integrations/fetch/index.ts";
 import { openSession } from "../../src/integrations/node/index.ts";
-import type { RequestFacts } from "../../src/index.ts";
 import { currentRequest } from "../../src/request/context.ts";
 import { Visitor } from "../../src/testing/http/client.ts";
 import { overHttp, testApp } from "../support/app.ts";

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
-import { arrivedAt, nodeFacts } from "../../src/integrations/node/index.ts";
 import { cacheHeaders, type Session, type Settlement } from "../../src/index.ts";
+import { arrivedAt, nodeFacts } from "../../src/integrations/node/index.ts";
 import {
   type ContractData,
   type FaceSetup,

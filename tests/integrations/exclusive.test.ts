@@ -4,13 +4,13 @@ import fastify from "fastify";
 import { Hono } from "hono";
 import Koa from "koa";
 import { expect, onTestFinished, test } from "vitest";
+import type { LockOptions, Psession } from "../../src/index.ts";
 import * as inExpress from "../../src/integrations/express/index.ts";
 import * as inFastify from "../../src/integrations/fastify/index.ts";
 import * as inFetch from "../../src/integrations/fetch/index.ts";
 import * as inHono from "../../src/integrations/hono/index.ts";
 import * as inKoa from "../../src/integrations/koa/index.ts";
 import * as inNode from "../../src/integrations/node/index.ts";
-import type { LockOptions, Psession } from "../../src/index.ts";
 import { overHttp, TestBrowser, type TestData, testApp } from "../support/app.ts";
 import { HttpClient, serve } from "../support/http.ts";
 

@@ -3,6 +3,7 @@ import express5 from "express";
 // @ts-expect-error: Express 4 is here under another name, without types of its own.
 import express4 from "express4";
 import { describe, expect, test } from "vitest";
+import { memoryStore, PsessionError, type PsessionOptions } from "../../src/index.ts";
 import {
   originCheck,
   requireFresh,
@@ -10,7 +11,6 @@ import {
   sessions,
   sessionOf as typedSession,
 } from "../../src/integrations/express/index.ts";
-import { memoryStore, PsessionError, type PsessionOptions } from "../../src/index.ts";
 import { overHttp, type TestApp, type TestData, type TestSession, testApp } from "../support/app.ts";
 import { HOUR } from "../support/clock.ts";
 import { HttpClient, serve } from "../support/http.ts";

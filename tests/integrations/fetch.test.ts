@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type FetchHandler, originCheck, withSession } from "../../src/integrations/fetch/index.ts";
 import { memoryStore, PsessionError } from "../../src/index.ts";
+import { type FetchHandler, originCheck, withSession } from "../../src/integrations/fetch/index.ts";
 import { type TestApp, type TestData, testApp } from "../support/app.ts";
 import { DAY } from "../support/clock.ts";
 import { intercepted } from "../support/stores.ts";

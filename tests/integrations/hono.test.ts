@@ -1,8 +1,8 @@
 import { Hono } from "hono";
 import { cors } from "hono/cors";
 import { describe, expect, test, vi } from "vitest";
-import { requireLogin, type SessionVariables, sessions } from "../../src/integrations/hono/index.ts";
 import { PsessionError } from "../../src/index.ts";
+import { requireLogin, type SessionVariables, sessions } from "../../src/integrations/hono/index.ts";
 import { type TestData, testApp } from "../support/app.ts";
 import { failingStore } from "../support/stores.ts";
 

@@ -1,12 +1,12 @@
 import { getCookie, H3, setCookie, toNodeHandler } from "h3";
 import { describe, expect, test } from "vitest";
+import type { RequestFacts } from "../../src/index.ts";
 import {
   type CookieAttributes,
   type GetSession,
   type JarFacts,
   jarSession,
 } from "../../src/integrations/fetch/index.ts";
-import type { RequestFacts } from "../../src/index.ts";
 import {
   overHttp,
   REMEMBER,

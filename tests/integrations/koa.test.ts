@@ -5,6 +5,7 @@ import Koa from "koa";
 import koaPassport from "koa-passport";
 import { Strategy } from "passport-local";
 import { describe, expect, test } from "vitest";
+import type { PsessionError, PsessionOptions } from "../../src/index.ts";
 import {
   type KoaOptions,
   originCheck,
@@ -15,7 +16,6 @@ import {
   type SessionContext,
   sessions,
 } from "../../src/integrations/koa/index.ts";
-import type { PsessionError, PsessionOptions } from "../../src/index.ts";
 import { overHttp, type TestData, testApp } from "../support/app.ts";
 import { HOUR } from "../support/clock.ts";
 import { HttpClient, serve } from "../support/http.ts";

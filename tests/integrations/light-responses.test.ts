@@ -1,8 +1,8 @@
 import { Transform } from "node:stream";
 import { describe, expect, test } from "vitest";
+import type { Session } from "../../src/index.ts";
 import { sessions } from "../../src/integrations/express/index.ts";
 import { openSession, withSession } from "../../src/integrations/node/index.ts";
-import type { Session } from "../../src/index.ts";
 import { overHttp, type TestData, testApp } from "../support/app.ts";
 import { failingStore } from "../support/stores.ts";
 import type { Any } from "./express-session/sides.ts";

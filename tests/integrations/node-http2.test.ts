@@ -16,6 +16,7 @@ import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import Koa from "koa";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { memoryStore } from "../../src/index.ts";
 import { sessions } from "../../src/integrations/koa/index.ts";
 import {
   type NodeRequest,
@@ -24,7 +25,6 @@ import {
   originCheck,
   withSession,
 } from "../../src/integrations/node/index.ts";
-import { memoryStore } from "../../src/index.ts";
 import { REMEMBER, SESSION, type TestSession, testApp } from "../support/app.ts";
 import { selfSigned } from "../support/certificate.ts";
 import { intercepted } from "../support/stores.ts";

@@ -3,8 +3,8 @@ import { createServer, request as httpRequest, type ServerResponse } from "node:
 import { connect } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { openSession, withSession } from "../../src/integrations/node/index.ts";
 import { memoryStore, PsessionError } from "../../src/index.ts";
+import { openSession, withSession } from "../../src/integrations/node/index.ts";
 import { overHttp, REMEMBER, SESSION, type TestSession, testApp } from "../support/app.ts";
 import { HOUR, MINUTE } from "../support/clock.ts";
 import { HttpClient, serve } from "../support/http.ts";

@@ -1,7 +1,7 @@
 import { createContext, data, redirect } from "react-router";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { type GetSession, requestSessions, withSession } from "../../src/integrations/fetch/index.ts";
 import type { Session } from "../../src/index.ts";
+import { type GetSession, requestSessions, withSession } from "../../src/integrations/fetch/index.ts";
 import { overHttp, type TestData, testApp } from "../support/app.ts";
 import { HttpClient } from "../support/http.ts";
 import { reactRouter, type TestRoute } from "../support/react-router.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { PsessionEvent } from "../../src/index.ts";
 import { credentialChangedNotice, newDeviceNotice, theftNotice } from "../../src/account/notices.ts";
+import type { PsessionEvent } from "../../src/index.ts";
 import { REMEMBER, TestBrowser, testApp } from "../support/app.ts";
 import { MINUTE } from "../support/clock.ts";
 

@@ -11,7 +11,13 @@ import type {
   StoreContext,
   StoreOperation,
 } from "../../src/index.ts";
-import { ATTRIBUTES, COUNTERS, HISTOGRAMS, REASONS, SPANS } from "../../src/telemetry/opentelemetry/definitions.ts";
+import {
+  ATTRIBUTES,
+  COUNTERS,
+  HISTOGRAMS,
+  REASONS,
+  SPANS,
+} from "../../src/telemetry/opentelemetry/definitions.ts";
 import { instrument } from "../../src/telemetry/opentelemetry/index.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
 import { DAY } from "../support/clock.ts";

@@ -2,8 +2,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { DatabaseSync } from "node:sqlite";
-import { withSession } from "../../src/integrations/node/index.ts";
 import { createPsession } from "../../src/index.ts";
+import { withSession } from "../../src/integrations/node/index.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { KEY, overHttp, type TestData, type TestSession } from "../support/app.ts";
 import { listening } from "../support/http.ts";

@@ -12,7 +12,7 @@ export interface Library {
   readonly markAt: typeof import("../../src/request/marks.ts").markAt;
   readonly Session: typeof import("../../src/session.ts").Session;
   readonly Events: typeof import("../../src/events.ts").Events;
-  readonly resolveOptions: typeof import("../../src/options/index.ts").resolveOptions;
+  readonly resolveOptions: typeof import("../../src/options/resolve.ts").resolveOptions;
   readonly deriveTimes: typeof import("../../src/protocol/times.ts").deriveTimes;
   readonly decide: typeof import("../../src/protocol/decide.ts");
   readonly memoryStore: typeof import("../../src/stores/memory/index.ts").memoryStore;
@@ -35,7 +35,7 @@ export async function loadLibrary(sources = SOURCES): Promise<Library> {
     ...(await load("request/context.ts")),
     ...(await load("request/marks.ts")),
     ...(await load("events.ts")),
-    ...(await load("options/index.ts")),
+    ...(await load("options/resolve.ts")),
     ...(await load("protocol/times.ts")),
     ...(await load("stores/memory/index.ts")),
     ...(await load("protocol/secrets.ts")),

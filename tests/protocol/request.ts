@@ -1,5 +1,5 @@
 import type { CookieInstruction } from "../../src/http/cookies.ts";
-import type { Settings } from "../../src/options/index.ts";
+import type { Settings } from "../../src/options/settings.ts";
 import type { SessionStanding } from "../../src/protocol/decide.ts";
 import { makeCore } from "../../src/request/core.ts";
 import type { RequestFacts } from "../../src/request/facts.ts";

@@ -1,5 +1,5 @@
 import type { CookieInstruction } from "../../src/http/cookies.ts";
-import type { Settings } from "../../src/options/index.ts";
+import type { Settings } from "../../src/options/settings.ts";
 import { digestIn, hex } from "./digests.ts";
 import type { Handler } from "./handlers.ts";
 import { type Jar, NO_COOKIES, type Progress, type Runner, type Running } from "./request.ts";

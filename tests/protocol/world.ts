@@ -1,5 +1,5 @@
 import type { CookieInstruction } from "../../src/http/cookies.ts";
-import type { Settings } from "../../src/options/index.ts";
+import type { Settings } from "../../src/options/settings.ts";
 import type { RequestState } from "../../src/request/state.ts";
 import type { Ghost } from "./ghost.ts";
 import type { Handler } from "./handlers.ts";

@@ -1,8 +1,8 @@
 /** Real WebSockets of Bun or Deno, through Hono: what their upgrades do to a remembered browser. */
 import assert from "node:assert/strict";
 import { type Context, Hono, type MiddlewareHandler } from "hono";
-import { type SessionVariables, sessions } from "../../src/integrations/hono/index.ts";
 import { createPsession, dangerouslyAllowInsecureHttp, memoryStore } from "../../src/index.ts";
+import { type SessionVariables, sessions } from "../../src/integrations/hono/index.ts";
 import type { ContractCase } from "../../src/testing/contracts.ts";
 import { Visitor } from "../../src/testing/http/client.ts";
 import { isBun, onDeno, serveOnBun } from "./servers.ts";

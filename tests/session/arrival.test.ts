@@ -2,8 +2,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { systemClock } from "../../src/protocol/clock.ts";
-import { forgetClock, Moment, watchClock } from "../../src/request/moment.ts";
 import { arrivalOf, readRequestStart } from "../../src/request/arrival.ts";
+import { forgetClock, Moment, watchClock } from "../../src/request/moment.ts";
 import { testApp } from "../support/app.ts";
 import { MINUTE, TestClock } from "../support/clock.ts";
 

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { factsOf, memoryStore } from "../../src/index.ts";
-import type { SessionLife } from "../../src/request/state.ts";
 import { newId } from "../../src/protocol/secrets.ts";
+import type { SessionLife } from "../../src/request/state.ts";
 import { KEY, SESSION, type TestApp, TestBrowser, type TestSession, testApp } from "../support/app.ts";
 import { DAY, HOUR, MINUTE } from "../support/clock.ts";
 import { counted } from "../support/stores.ts";

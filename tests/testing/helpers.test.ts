@@ -2,8 +2,6 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import express from "express";
 import { expect, test, vi } from "vitest";
-import { requireFresh, sessions } from "../../src/integrations/express/index.ts";
-import expressSession from "../../src/integrations/express-session/index.ts";
 import {
   createPsession,
   dangerouslyAllowInsecureHttp,
@@ -12,6 +10,8 @@ import {
   type PsessionEvent,
   type PsessionOptions,
 } from "../../src/index.ts";
+import { requireFresh, sessions } from "../../src/integrations/express/index.ts";
+import expressSession from "../../src/integrations/express-session/index.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { type TestBrowser, testBrowser, testClock, testPsession } from "../../src/testing/index.ts";
 import { type SignedInOptions, signedIn } from "../../src/testing/signed-in.ts";

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
+import { protocolTimes } from "../../protocol/times.ts";
 import { clockDifference } from "../../upkeep/clock-watch.ts";
 import { NOTHING_PRUNED, plus, pruneInChunks } from "../../upkeep/prune.ts";
-import { protocolTimes } from "../../protocol/times.ts";
 import { type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
 import type { Environment } from "../environment.ts";
 import { EXIT, Stop } from "../exit.ts";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
-import { reasonOf } from "../../errors.ts";
 import { invalidOptions } from "../../checks/faults.ts";
+import { reasonOf } from "../../errors.ts";
 import type { Dialect } from "../../stores/sql/dialect.ts";
 import { mysqlDialect } from "../../stores/sql/dialects/mysql.ts";
 import { postgresDialect } from "../../stores/sql/dialects/postgres.ts";

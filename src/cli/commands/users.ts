@@ -1,7 +1,7 @@
 import type { Command } from "commander";
+import { otherSpelling } from "../../checks/user-id.ts";
 import { deadlineOf, lastUse } from "../../stores/devices.ts";
 import type { UserId } from "../../stores/store.ts";
-import { otherSpelling } from "../../checks/user-id.ts";
 import { entriesOf, type Shown, shownDevice } from "../browsing.ts";
 import { adminOf, type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
 import type { Environment } from "../environment.ts";

@@ -1,4 +1,4 @@
-import type { Settings } from "../../options/index.ts";
+import type { Settings } from "../../options/settings.ts";
 import type { Deployment } from "../config.ts";
 import { error, type Finding, note, warning } from "./finding.ts";
 import { cookiesOf } from "./settings.ts";

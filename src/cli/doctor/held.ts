@@ -1,7 +1,7 @@
 import { request as overHttp } from "node:http";
 import { request as overHttps } from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Settings } from "../../options/index.ts";
+import type { Settings } from "../../options/settings.ts";
 import { type Finding, warning } from "./finding.ts";
 
 /** A body of which nobody wants to know anything, in two parts. */

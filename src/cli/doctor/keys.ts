@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, relative } from "node:path";
+import { listOfSecrets } from "../../options/secrets.ts";
 import { bytesOf, copyOf } from "../../protocol/bytes.ts";
-import { listOfSecrets } from "../../options/index.ts";
 import type { Config } from "../config.ts";
 import { trackedFiles } from "../git.ts";
 import { error, type Finding, note, warning } from "./finding.ts";

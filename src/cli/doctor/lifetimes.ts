@@ -1,5 +1,5 @@
 import ms from "ms";
-import type { Settings } from "../../options/index.ts";
+import type { Settings } from "../../options/settings.ts";
 import type { POLICIES } from "../config.ts";
 import { type Finding, warning } from "./finding.ts";
 

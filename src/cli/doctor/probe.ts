@@ -1,6 +1,6 @@
 import { reasonOf } from "../../errors.ts";
 import { type CookieDefinition, clearCookie, serializeCookie } from "../../http/cookies.ts";
-import type { Settings } from "../../options/index.ts";
+import type { Settings } from "../../options/settings.ts";
 import { error, type Finding, note, warning } from "./finding.ts";
 import { heldFindings } from "./held.ts";
 

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { PsessionError } from "../../errors.ts";
 import type { CookieDefinition } from "../../http/cookies.ts";
-import { resolveOptions, type Settings } from "../../options/index.ts";
+import { resolveOptions } from "../../options/resolve.ts";
+import type { Settings } from "../../options/settings.ts";
 import { coreOf } from "../../psession.ts";
 import type { Config } from "../config.ts";
 import { error, type Finding } from "./finding.ts";

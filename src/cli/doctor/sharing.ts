@@ -1,5 +1,5 @@
-import { bytesOfKey, copyOf } from "../../protocol/bytes.ts";
 import type { CookieDefinition } from "../../http/cookies.ts";
+import { bytesOfKey, copyOf } from "../../protocol/bytes.ts";
 import type { Config } from "../config.ts";
 import { error, type Finding } from "./finding.ts";
 import { isKey, listed } from "./keys.ts";

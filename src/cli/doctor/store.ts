@@ -1,5 +1,5 @@
 import { reasonOf } from "../../errors.ts";
-import type { Settings } from "../../options/index.ts";
+import type { Settings } from "../../options/settings.ts";
 import type { StoreReport } from "../../stores/store.ts";
 import type { Config } from "../config.ts";
 import { moment } from "../output.ts";

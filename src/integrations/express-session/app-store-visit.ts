@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { PsessionError } from "../../errors.ts";
-import type { Settlement } from "../../request/exchange.ts";
+import type { Settlement } from "../../http/settlement.ts";
 import type { AppStoreKeeper } from "./app-store-keeper.ts";
 import { setCookieLine } from "./cookie.ts";
 import type { SessionRequest } from "./request.ts";

@@ -1,8 +1,8 @@
 import type { ServerResponse } from "node:http";
 import { PsessionError } from "../../errors.ts";
+import type { Settlement } from "../../http/settlement.ts";
 import { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
-import type { Settlement } from "../../request/exchange.ts";
 import { warn } from "../../telemetry/warnings.ts";
 import { momentOf } from "../node/arrivals.ts";
 import { canHold } from "../node/held.ts";

@@ -1,9 +1,9 @@
 import * as v from "valibot";
 import { type Duration, parseDuration } from "../../checks/duration.ts";
-import { PsessionError } from "../../errors.ts";
 import { checkedOptions, invalidOptions } from "../../checks/faults.ts";
-import { Psession } from "../../psession.ts";
 import { hasMethods } from "../../checks/shape.ts";
+import { PsessionError } from "../../errors.ts";
+import { Psession } from "../../psession.ts";
 import type { Store as PsessionStore } from "../../stores/store.ts";
 import { STORE_TIMEOUT } from "./call.ts";
 import type { CookieOptions } from "./cookie.ts";

@@ -1,5 +1,5 @@
-import { PsessionError } from "../../errors.ts";
 import { isId } from "../../checks/given.ts";
+import { PsessionError } from "../../errors.ts";
 import { noSession } from "../../http/no-session.ts";
 import type { Psession } from "../../psession.ts";
 import { callingBack } from "./call.ts";

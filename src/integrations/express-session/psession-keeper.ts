@@ -1,11 +1,11 @@
 import type { ServerResponse } from "node:http";
-import { bytesOf, copyOf } from "../../protocol/bytes.ts";
 import { cookieValues, readSessionCookie, type SessionCookie } from "../../http/cookies.ts";
 import { originAt } from "../../http/scheme.ts";
-import { Psession } from "../../psession.ts";
-import type { Settlement } from "../../request/exchange.ts";
-import { factsOf, type RequestFacts } from "../../request/facts.ts";
+import type { Settlement } from "../../http/settlement.ts";
+import { bytesOf, copyOf } from "../../protocol/bytes.ts";
 import { digest, idFrom } from "../../protocol/secrets.ts";
+import { Psession } from "../../psession.ts";
+import { factsOf, type RequestFacts } from "../../request/facts.ts";
 import { trustsProxy, visibleHost } from "../express/proxy.ts";
 import { arrivedAt, momentOf } from "../node/arrivals.ts";
 import { AppStore } from "./app-store.ts";

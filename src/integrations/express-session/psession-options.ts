@@ -1,10 +1,10 @@
 import { type Duration, parseDuration } from "../../checks/duration.ts";
-import { PsessionError } from "../../errors.ts";
 import { invalidOptions } from "../../checks/faults.ts";
+import { PsessionError } from "../../errors.ts";
 import { type CookieDefinition, scopeOf } from "../../http/cookies.ts";
-import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "../../options/index.ts";
-import { createPsession, Psession } from "../../psession.ts";
+import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "../../options/public.ts";
 import { KeyRing } from "../../protocol/secrets.ts";
+import { createPsession, Psession } from "../../psession.ts";
 import type { Store as PsessionStore } from "../../stores/store.ts";
 import { warn } from "../../telemetry/warnings.ts";
 import { Cookie, type CookieOptions } from "./cookie.ts";

@@ -2,8 +2,9 @@ import { type DataRecord, jsonCodec } from "../../data/codec.ts";
 import { refuseKey } from "../../data/keys.ts";
 import { PsessionError } from "../../errors.ts";
 import { signIn } from "../../http/identity.ts";
+import type { Settlement } from "../../http/settlement.ts";
 import type { Psession } from "../../psession.ts";
-import type { Exchange, Settlement } from "../../request/exchange.ts";
+import type { Exchange } from "../../request/exchange.ts";
 import type { Session as CoreSession } from "../../session.ts";
 import type { UserId } from "../../stores/store.ts";
 import { throughJson } from "./json.ts";
@@ -297,7 +298,7 @@ export class PsessionVisit implements Visit, SignInVisit {
     const { core } = this;
     this.#isSignedByData = user !== undefined;
     // What is pushed belongs to what follows.
-    core.mark();
+    core.setCheckpoint();
     if (user !== undefined) {
       this.#isProven = true;
       this.#push(session);

@@ -1,5 +1,5 @@
+import type { Settlement } from "../../http/settlement.ts";
 import type { Psession } from "../../psession.ts";
-import type { Settlement } from "../../request/exchange.ts";
 import type { Session as CoreSession } from "../../session.ts";
 
 /** What one request does with its session, whoever keeps it. */

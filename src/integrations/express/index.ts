@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
-import { assertPsession } from "../../checks/given.ts";
 import type { DevicesOptions } from "../../http/devices.ts";
 import {
   type AskedFor,
@@ -18,11 +18,11 @@ import { noSession } from "../../http/no-session.ts";
 import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import { replaced } from "../../http/replaced.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
-import type { LockOptions } from "../../upkeep/locks.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
 import { Session } from "../../session.ts";
 import type { Level } from "../../stores/store.ts";
+import type { LockOptions } from "../../upkeep/locks.ts";
 import { momentOf } from "../node/arrivals.ts";
 import { answersDevices } from "../node/devices.ts";
 import { openHeld } from "../node/open.ts";

@@ -13,8 +13,8 @@ import {
 } from "../../http/guards.ts";
 import { noSession } from "../../http/no-session.ts";
 import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
-import type { LockOptions } from "../../upkeep/locks.ts";
 import type { Level } from "../../stores/store.ts";
+import type { LockOptions } from "../../upkeep/locks.ts";
 import { originOf } from "./origin.ts";
 import type { FastifySession } from "./session.ts";
 

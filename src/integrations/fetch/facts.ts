@@ -1,5 +1,5 @@
 import { isSecureScheme, originAt } from "../../http/scheme.ts";
-import type { Settings } from "../../options/index.ts";
+import type { Settings } from "../../options/settings.ts";
 import { firstOf } from "../../request/addresses.ts";
 import { cameAt } from "../../request/arrival.ts";
 import { factsOf, type RequestFacts } from "../../request/facts.ts";

@@ -12,8 +12,8 @@ import {
   loginGuard,
 } from "../../http/guards.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
-import type { LockOptions } from "../../upkeep/locks.ts";
 import type { Level } from "../../stores/store.ts";
+import type { LockOptions } from "../../upkeep/locks.ts";
 import { headerOf, pathOf, visibleOrigin } from "./facts.ts";
 import { checkOptions, type ProxyOptions } from "./options.ts";
 import { refused } from "./response.ts";

@@ -1,6 +1,6 @@
+import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError, reasonOf } from "../../errors.ts";
-import { assertPsession } from "../../checks/given.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
 import { warn } from "../../telemetry/warnings.ts";

@@ -1,5 +1,5 @@
-import type { SessionData } from "../../data/typing.ts";
 import { assertPsession } from "../../checks/given.ts";
+import type { SessionData } from "../../data/typing.ts";
 import { cacheHeaders } from "../../http/caching.ts";
 import type { Psession } from "../../psession.ts";
 import { enterRequest } from "../../request/context.ts";

@@ -1,6 +1,7 @@
 import type { SessionData } from "../../data/typing.ts";
+import type { Settlement } from "../../http/settlement.ts";
 import type { Psession } from "../../psession.ts";
-import type { Exchange, Settlement } from "../../request/exchange.ts";
+import type { Exchange } from "../../request/exchange.ts";
 import type { RequestFacts } from "../../request/facts.ts";
 import type { Session } from "../../session.ts";
 import { knownMomentOf } from "../node/arrivals.ts";

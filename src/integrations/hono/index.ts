@@ -1,6 +1,6 @@
 import type { Context, Env, MiddlewareHandler } from "hono";
-import type { SessionData } from "../../data/typing.ts";
 import { assertPsession } from "../../checks/given.ts";
+import type { SessionData } from "../../data/typing.ts";
 import { cacheHeaders } from "../../http/caching.ts";
 import {
   type AskedFor,
@@ -17,11 +17,11 @@ import {
 } from "../../http/guards.ts";
 import { noSession } from "../../http/no-session.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
-import type { LockOptions } from "../../upkeep/locks.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
 import type { Session } from "../../session.ts";
 import type { Level } from "../../stores/store.ts";
+import type { LockOptions } from "../../upkeep/locks.ts";
 import { devices as devicesByRequest, type FetchDevicesOptions } from "../fetch/devices.ts";
 import { fetchFacts, headerOf, pathOf, visibleOrigin } from "../fetch/facts.ts";
 import { checkOptions, type ProxyOptions } from "../fetch/options.ts";

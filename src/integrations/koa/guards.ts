@@ -12,9 +12,9 @@ import {
 } from "../../http/guards.ts";
 import { noSession } from "../../http/no-session.ts";
 import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
-import type { LockOptions } from "../../upkeep/locks.ts";
 import type { Session } from "../../session.ts";
 import type { Level } from "../../stores/store.ts";
+import type { LockOptions } from "../../upkeep/locks.ts";
 import { type KoaContext, type KoaMiddleware, originOf, type SessionContext } from "./context.ts";
 
 /** Lets signed-in users through, remembered ones included. Others: the redirect, or 401. */

@@ -1,10 +1,10 @@
 import type {} from "koa";
 import * as v from "valibot";
+import { checkedOptions } from "../../checks/faults.ts";
+import { assertPsession } from "../../checks/given.ts";
 import { hasKeys } from "../../data/keys.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
-import { checkedOptions } from "../../checks/faults.ts";
-import { assertPsession } from "../../checks/given.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";

@@ -1,8 +1,8 @@
 import { subscribe } from "node:diagnostics_channel";
-import { Moment } from "../../request/moment.ts";
 import type { Psession } from "../../psession.ts";
 import { cameAt } from "../../request/arrival.ts";
 import { leaveRequest } from "../../request/context.ts";
+import { Moment } from "../../request/moment.ts";
 import type { NodeRequest } from "./facts.ts";
 
 const ARRIVAL = Symbol("psession.arrival");

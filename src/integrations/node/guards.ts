@@ -12,8 +12,8 @@ import {
   loginGuard,
 } from "../../http/guards.ts";
 import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
-import type { LockOptions } from "../../upkeep/locks.ts";
 import type { Level } from "../../stores/store.ts";
+import type { LockOptions } from "../../upkeep/locks.ts";
 import { type NodeOptions, type NodeRequest, visibleOrigin } from "./facts.ts";
 import { answerRefusal } from "./refusal.ts";
 import type { NodeResponse } from "./response.ts";

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { reasonOf } from "../../errors.ts";
-import { assertPsession } from "../../checks/given.ts";
 import type { Psession } from "../../psession.ts";
 import { enterRequest, runInRequest } from "../../request/context.ts";
 import type { Session } from "../../session.ts";

@@ -2,7 +2,7 @@ import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from "no
 import type { Http2ServerResponse } from "node:http2";
 import { headersOfError, statusOf } from "../../http/apology.ts";
 import { cacheHeaders } from "../../http/caching.ts";
-import type { Settlement } from "../../request/exchange.ts";
+import type { Settlement } from "../../http/settlement.ts";
 import { warn, warnOfLateSave } from "../../telemetry/warnings.ts";
 
 /** HTTP/2's has the same methods, through Node's compatibility API. */

@@ -1,8 +1,8 @@
 import * as v from "valibot";
-import { systemClock } from "../../protocol/clock.ts";
 import { checkedOptions } from "../../checks/faults.ts";
-import { sameDigest } from "../../protocol/secrets.ts";
 import { assertUserId } from "../../checks/user-id.ts";
+import { systemClock } from "../../protocol/clock.ts";
+import { sameDigest } from "../../protocol/secrets.ts";
 import type { AuditTrail } from "../audit.ts";
 import { cutPage, past } from "../browse.ts";
 import { excessOf, isMeant, isSpared, listed, sparedBy, targetOf } from "../devices.ts";

@@ -1,8 +1,8 @@
 import * as v from "valibot";
 import type { Duration } from "../../checks/duration.ts";
 import { checkedOptions } from "../../checks/faults.ts";
-import { tellOfBatch } from "../../telemetry/tracing.ts";
 import { assertUserId } from "../../checks/user-id.ts";
+import { tellOfBatch } from "../../telemetry/tracing.ts";
 import type { AuditTrail } from "../audit.ts";
 import { Batch } from "../batch.ts";
 import { targetOf } from "../devices.ts";

@@ -1,6 +1,6 @@
-import { PsessionError, reasonOf } from "../../errors.ts";
 import { invalidOptions } from "../../checks/faults.ts";
 import { isThenable } from "../../checks/given.ts";
+import { PsessionError, reasonOf } from "../../errors.ts";
 import type { Probe } from "../sql/dialect.ts";
 import { assertSurvived } from "../sql/programs/probe.ts";
 import type { Answer, RawRow, SqlValue, Statement } from "../sql/statement.ts";

@@ -1,8 +1,8 @@
 import * as v from "valibot";
-import { systemClock } from "../../protocol/clock.ts";
-import { PsessionError } from "../../errors.ts";
 import { invalidOptions, readOptions } from "../../checks/faults.ts";
 import { hasMethods } from "../../checks/shape.ts";
+import { PsessionError } from "../../errors.ts";
+import { systemClock } from "../../protocol/clock.ts";
 import type { AuditTrail } from "../audit.ts";
 import { isLoadingForCommand } from "../command.ts";
 import { targetOf } from "../devices.ts";

@@ -1,5 +1,5 @@
 import { PsessionError } from "../../errors.ts";
-import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "../../options/index.ts";
+import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "../../options/public.ts";
 import { createPsession, type Psession } from "../../psession.ts";
 import type { RequestFacts } from "../../request/facts.ts";
 import { memoryStore } from "../../stores/memory/index.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { cookieFindings } from "../../../src/cli/doctor/cookies.ts";
 import { dangerouslyAllowInsecureHttp, memoryStore } from "../../../src/index.ts";
-import { resolveOptions } from "../../../src/options/index.ts";
+import { resolveOptions } from "../../../src/options/resolve.ts";
 import { examined } from "./examined.ts";
 
 const codes = (found: ReadonlyMap<string, unknown>) => [...found.keys()];

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import type { SessionOptions } from "../../../src/integrations/express-session/index.ts";
 import { memoryStore } from "../../../src/index.ts";
+import type { SessionOptions } from "../../../src/integrations/express-session/index.ts";
 import {
   type Any,
   type Express,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { memoryStore } from "../../../src/index.ts";
 import { AppStore } from "../../../src/integrations/express-session/app-store.ts";
 import type { SessionOptions } from "../../../src/integrations/express-session/index.ts";
-import { memoryStore } from "../../../src/index.ts";
 import { type Any, type Express, NotedStore, ours, STRONG, start } from "./sides.ts";
 import { warnings } from "./warnings.ts";
 

@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { inherits, inspect } from "node:util";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { psessionOf, type SessionOptions } from "../../../src/integrations/express-session/index.ts";
 import { memoryStore } from "../../../src/index.ts";
+import { psessionOf, type SessionOptions } from "../../../src/integrations/express-session/index.ts";
 import { type Any, NotedStore, original, ours, STRONG, start } from "./sides.ts";
 
 const require = createRequire(import.meta.url);

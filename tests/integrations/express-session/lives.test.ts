@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { SessionOptions } from "../../../src/integrations/express-session/index.ts";
 import { memoryStore } from "../../../src/index.ts";
+import type { SessionOptions } from "../../../src/integrations/express-session/index.ts";
 import { HOUR } from "../../support/clock.ts";
 import { type Any, type Express, ours, SIDES, STRONG, start } from "./sides.ts";
 

@@ -3,8 +3,8 @@ import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import express from "express";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { SessionOptions } from "../../../src/integrations/express-session/index.ts";
 import { memoryStore } from "../../../src/index.ts";
+import type { SessionOptions } from "../../../src/integrations/express-session/index.ts";
 import { closed, HttpClient, listening, serve } from "../../support/http.ts";
 import { type Any, type Middleware, NotedStore, original, ours, STRONG, WEAK } from "./sides.ts";
 

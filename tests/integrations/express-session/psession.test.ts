@@ -1,13 +1,13 @@
 import { sign } from "cookie-signature";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { exclusive, requireLevel, requireLogin } from "../../../src/integrations/express/index.ts";
-import { psessionOf, type SessionOptions } from "../../../src/integrations/express-session/index.ts";
 import {
   createPsession,
   dangerouslyAllowInsecureHttp,
   memoryStore,
   PsessionError,
 } from "../../../src/index.ts";
+import { exclusive, requireLevel, requireLogin } from "../../../src/integrations/express/index.ts";
+import { psessionOf, type SessionOptions } from "../../../src/integrations/express-session/index.ts";
 import { DAY, HOUR, MINUTE } from "../../support/clock.ts";
 import { HttpClient } from "../../support/http.ts";
 import { intercepted } from "../../support/stores.ts";

@@ -4,8 +4,8 @@ import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { SessionOptions } from "../../../src/integrations/express-session/index.ts";
 import { memoryStore } from "../../../src/index.ts";
+import type { SessionOptions } from "../../../src/integrations/express-session/index.ts";
 import { type Any, type Express, NotedStore, ours, STRONG, start } from "./sides.ts";
 
 const require = createRequire(import.meta.url);

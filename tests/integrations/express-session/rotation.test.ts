@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { psessionOf } from "../../../src/integrations/express-session/index.ts";
 import { memoryStore } from "../../../src/index.ts";
+import { psessionOf } from "../../../src/integrations/express-session/index.ts";
 import { sqliteStore } from "../../../src/stores/sqlite/index.ts";
 import { DAY } from "../../support/clock.ts";
 import { HttpClient } from "../../support/http.ts";

@@ -3,8 +3,8 @@ import { createRequire } from "node:module";
 import express5 from "express";
 // @ts-expect-error: Express 4 is here under another name, without types of its own.
 import express4 from "express4";
-import session, { type SessionOptions } from "../../../src/integrations/express-session/index.ts";
 import { memoryStore, type Store } from "../../../src/index.ts";
+import session, { type SessionOptions } from "../../../src/integrations/express-session/index.ts";
 import { HttpClient, serve } from "../../support/http.ts";
 
 const require = createRequire(import.meta.url);

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
-import session from "../../../src/integrations/express-session/index.ts";
 import { memoryStore } from "../../../src/index.ts";
+import session from "../../../src/integrations/express-session/index.ts";
 import { type Any, NotedStore, STRONG, USUAL } from "./sides.ts";
 
 const KEEPERS: [string, () => object][] = [

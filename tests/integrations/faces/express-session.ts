@@ -1,4 +1,5 @@
 import express from "express";
+import type { Session } from "../../../src/index.ts";
 import {
   exclusive,
   originCheck,
@@ -7,7 +8,6 @@ import {
   requireLogin,
 } from "../../../src/integrations/express/index.ts";
 import session, { type SignIn } from "../../../src/integrations/express-session/index.ts";
-import type { Session } from "../../../src/index.ts";
 import type { ContractData, HttpFace } from "../../../src/testing/contracts.ts";
 import { servesSite, waiting } from "./express.ts";
 import { guardsByPath, mountedGuard } from "./guards.ts";

@@ -1,5 +1,6 @@
 import { pipeline } from "node:stream";
 import express from "express";
+import type { Session } from "../../../src/index.ts";
 import {
   exclusive,
   originCheck,
@@ -8,7 +9,6 @@ import {
   requireLogin,
   sessions,
 } from "../../../src/integrations/express/index.ts";
-import type { Session } from "../../../src/index.ts";
 import type { ContractData, FaceSetup, HttpFace, Site } from "../../../src/testing/contracts.ts";
 import { guardsByPath, mountedGuard } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";

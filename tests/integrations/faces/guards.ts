@@ -1,6 +1,6 @@
-import type { LockOptions } from "../../../src/integrations/node/index.ts";
 import type { FreshOptions, GuardOptions } from "../../../src/http/guards.ts";
 import type { Level } from "../../../src/index.ts";
+import type { LockOptions } from "../../../src/integrations/node/index.ts";
 
 /** The guards of a face, as each of them has them. */
 interface Guards<Guard, Turn> {

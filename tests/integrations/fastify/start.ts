@@ -1,8 +1,12 @@
 import type { AddressInfo } from "node:net";
 import fastify, { type FastifyInstance, type FastifyServerOptions } from "fastify";
 import { onTestFinished } from "vitest";
-import { type FastifySession, type SessionsOptions, sessions } from "../../../src/integrations/fastify/index.ts";
 import { memoryStore, PsessionError, type PsessionOptions, type Store } from "../../../src/index.ts";
+import {
+  type FastifySession,
+  type SessionsOptions,
+  sessions,
+} from "../../../src/integrations/fastify/index.ts";
 import { overHttp, type TestApp, type TestData, testApp } from "../../support/app.ts";
 import { HttpClient } from "../../support/http.ts";
 import { counted, intercepted } from "../../support/stores.ts";

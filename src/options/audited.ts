@@ -1,0 +1,23 @@
+import { type EventName, isEventName } from "../events.ts";
+
+/** What an account's owner, or who looks after it, asks about later. Uses of a session make no entry. */
+export const AUDITED: readonly EventName[] = [
+  "login",
+  "newDevice",
+  "reauthenticated",
+  "logout",
+  "restored",
+  "recovered",
+  "theft",
+  "moved",
+  "revoked",
+  "revokedEveryone",
+  "credentialChanged",
+  "generationAhead",
+];
+export const AUDIT_KEEP = "90d";
+
+/** Told by the recorder itself, which would go on for ever. */
+const OF_AUDIT: ReadonlySet<string> = new Set<EventName>(["storeUnavailable", "auditLost"]);
+
+export const isAuditable = (name: unknown): name is EventName => isEventName(name) && !OF_AUDIT.has(name);

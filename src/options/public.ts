@@ -1,0 +1,160 @@
+import type { Duration } from "../checks/duration.ts";
+import type { Codec } from "../data/codec.ts";
+import type { EventName } from "../events.ts";
+import type { Clock } from "../protocol/clock.ts";
+import type { AuditSink } from "../stores/audit.ts";
+import type { Store } from "../stores/store.ts";
+
+export type PresetName = "aal1" | "aal2" | "aal3";
+
+/** Where an address is, such as "Lisbon, Portugal"; undefined where that is not known. */
+export type PlaceLookup = (address: string) => string | undefined | Promise<string | undefined>;
+
+/**
+ * Danger. As an option's key it makes cookies that travel over plain http, where everybody on the way can
+ * read them: for http://localhost while developing. Refused where NODE_ENV is "production", and a warning elsewhere.
+ */
+export const dangerouslyAllowInsecureHttp: unique symbol = Symbol("psession.dangerouslyAllowInsecureHttp");
+
+/**
+ * A list of secrets, or a text with commas between them, as a variable of the environment has. One that is undefined, as
+ * a variable is that was not set, is refused when it is given.
+ */
+export type Secrets = string | undefined | readonly (string | Uint8Array | undefined)[];
+
+/** What `createPsession` takes. Durations are milliseconds or text such as "30d"; docs/options.md has every default. */
+export interface PsessionOptions {
+  /**
+   * Limits of NIST SP 800-63B-4 for an assurance level: they are the defaults, and what goes beyond them is refused.
+   * `aal2` and `aal3` know no remembered logins.
+   */
+  preset?: PresetName | undefined;
+  /** Where sessions are kept. */
+  store: Store;
+  /** Secrets of at least 32 bytes: the first signs, all verify. Put a new one in front to rotate. */
+  keys: Secrets;
+  /** Whose instance this is, such as "staff", where instances for several kinds of users share a store or keys. */
+  realm?: string | undefined;
+  session?:
+    | {
+        /** A session ends this long after its last use. */
+        idle?: Duration | undefined;
+        /** A session ends this long after the sign-in, whatever its use. */
+        absolute?: Duration | undefined;
+        /** How often, at most, a session that is only read is marked as used. */
+        touchEvery?: Duration | undefined;
+        /** Exchange the secret of a session of this age; false never does. */
+        rotateEvery?: Duration | false | undefined;
+        /** The most bytes of encoded data that one session may hold. */
+        maxBytes?: number | undefined;
+        /** A session belongs to the address it came from, or to its network: so many leading bits of it. */
+        matchAddress?: false | "exact" | { v4: number; v6: number } | undefined;
+        /** A session belongs to the browser it came from: to its family, such as Firefox on Linux, or to the exact text. */
+        bindUserAgent?: "off" | "family" | "exact" | undefined;
+        /** Where one of the two does not hold: no session, or an event. */
+        onMismatch?: "refuse" | "tell" | undefined;
+        codec?: Codec | undefined;
+      }
+    | undefined;
+  remember?:
+    | {
+        /** False: no remembered logins. The tick is ignored, and cookies of earlier ones are as if they had not come. */
+        enabled?: boolean | undefined;
+        /** A remembered login ends when its browser has not come for this long. */
+        idle?: Duration | undefined;
+        /** A remembered login ends this long after the sign-in, whatever its use. */
+        absolute?: Duration | undefined;
+        /** What a stolen token ends: this login, or everything the user has. */
+        onTheft?: "login" | "user" | undefined;
+        /** How long an ended login is still known as ended. */
+        tombstone?: Duration | undefined;
+      }
+    | undefined;
+  cookies?:
+    | {
+        /** Name of the session cookie. */
+        session?: string | undefined;
+        /** Name of the remember cookie. */
+        remember?: string | undefined;
+        /** Name of the cookie by which browsers are known, with `devices.tellNew`. */
+        device?: string | undefined;
+        sameSite?: "lax" | "strict" | "none" | undefined;
+        path?: string | undefined;
+        domain?: string | undefined;
+        /** Keep cookies apart per embedding site (CHIPS); needs sameSite "none". */
+        partitioned?: boolean | undefined;
+        /** Send `Cache-Control: no-store` with every cookie. */
+        noStore?: boolean | undefined;
+      }
+    | undefined;
+  devices?:
+    | {
+        /**
+         * The most devices that a user may have, at each sign-in. Left out: a thousand, and only now and then is somebody's
+         * number looked at, so that nobody fills the store. False: as many as come.
+         */
+        most?: number | false | undefined;
+        /** What a sign-in does that is one too many: end the device that was not used for longest, or fail. */
+        overflow?: "endOldest" | "refuse" | undefined;
+        /** Where an address is, for lists of devices; whatever it throws, or takes too long for, is left out. */
+        place?: PlaceLookup | undefined;
+        /**
+         * Know browsers by a cookie that outlives sessions, and emit `newDevice` where a user signs in on one for the
+         * first time.
+         */
+        tellNew?: boolean | undefined;
+      }
+    | undefined;
+  /** Keeps what happens around accounts: sign-ins, thefts, revocations. On where the store has an audit trail. */
+  audit?:
+    | {
+        /** Where entries go. */
+        sink?: AuditSink | undefined;
+        /** Which events make an entry. */
+        events?: readonly EventName[] | undefined;
+        /** How long entries are kept, where the sink can prune. */
+        keep?: Duration | undefined;
+      }
+    | undefined;
+  /**
+   * Encrypts session data at rest with AES-256-GCM, bound to its row and user. Secrets of at least 32 bytes,
+   * none of them used for anything else: the first encrypts, all decrypt.
+   */
+  encryption?:
+    | {
+        keys: Secrets;
+        /** Read rows that are not encrypted, too, until they are saved: for switching encryption on. */
+        acceptPlainText?: boolean | undefined;
+      }
+    | undefined;
+  /** Deletes rows past their deadline from time to time; false leaves that to `psession.prune()`. */
+  prune?:
+    | false
+    | {
+        every?: Duration | undefined;
+        /** Rows per statement. */
+        chunk?: number | undefined;
+      }
+    | undefined;
+  proxy?:
+    | {
+        /**
+         * The header in which your proxy says when a request came, such as "x-request-start". Only behind one that
+         * overwrites it: a visitor who can send it dates a stolen token back.
+         */
+        requestStart?: string | undefined;
+      }
+    | undefined;
+  /**
+   * What a visitor gets while the store cannot be read: an error (503), or an anonymous session that stores
+   * nothing. Cookies are left alone either way.
+   */
+  whenUnavailable?: "refuse" | "anonymous" | undefined;
+  /**
+   * What caches are told of answers for which somebody looked at the session: that they depend on its cookie, and are
+   * one visitor's; or nothing.
+   */
+  caching?: "protect" | "off" | undefined;
+  clock?: Clock | undefined;
+  [dangerouslyAllowInsecureHttp]?: boolean | undefined;
+}

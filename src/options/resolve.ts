@@ -1,0 +1,138 @@
+import { checkedOptions, invalidOptions } from "../checks/faults.ts";
+import { Vault } from "../data/vault.ts";
+import { type CookieDefinition, MAX_AGE_LIMIT_SECONDS, scopeOf } from "../http/cookies.ts";
+import { bytesOfKey } from "../protocol/bytes.ts";
+import { systemClock } from "../protocol/clock.ts";
+import { KeyRing, realmCode } from "../protocol/secrets.ts";
+import { protocolTimes } from "../protocol/times.ts";
+import { RealmStore } from "../stores/realm.ts";
+import { SealedStore } from "../stores/sealed.ts";
+import { TracedStore } from "../stores/traced.ts";
+import { presetFaults, withPreset } from "./presets.ts";
+import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "./public.ts";
+import { optionDefaults, schema } from "./schema.ts";
+import type { Prefixes, Settings } from "./settings.ts";
+
+const DAY = 86_400_000;
+/** Node's timers go no further. */
+const LONGEST_TIMER = 24 * DAY;
+
+/** Checks options and completes them. Throws `invalid_options` with everything that is wrong. */
+export function resolveOptions(options: PsessionOptions): Settings {
+  const given = checkedOptions("psession", schema, withPreset(options), () => [
+    ...new Set([...Object.keys(schema.entries), ...optionDefaults().keys()]),
+  ]);
+  const { [dangerouslyAllowInsecureHttp]: insecure = false } = options;
+  const faults: string[] = [];
+  const require = (holds: boolean, fault: string) => {
+    if (!holds) faults.push(fault);
+  };
+
+  const { session, remember, cookies, prune } = given;
+  faults.push(...presetFaults(given.preset, { session, remember }));
+  const rotateEvery = session.rotateEvery === false ? undefined : session.rotateEvery;
+  require(session.idle <= session.absolute, "session.idle must not be longer than session.absolute");
+  require(session.touchEvery * 2 <= session.idle, "session.touchEvery must be at most half of session.idle");
+  require(rotateEvery === undefined ||
+    rotateEvery >= protocolTimes.settle, `session.rotateEvery must be at least ${protocolTimes.settle} ms`);
+  require(remember.idle <= remember.absolute, "remember.idle must not be longer than remember.absolute");
+  require(remember.absolute <=
+    MAX_AGE_LIMIT_SECONDS *
+      1000, "remember.absolute must be at most 400 days, as browsers keep no cookie longer");
+  require(remember.tombstone >=
+    10 * protocolTimes.settle, `remember.tombstone must be at least ${10 * protocolTimes.settle} ms`);
+  require(remember.tombstone <= 366 * DAY, "remember.tombstone must be at most a year");
+  require(prune === false || prune.every <= LONGEST_TIMER, "prune.every must be at most 24 days");
+  require(typeof insecure === "boolean", "dangerouslyAllowInsecureHttp must be true or false");
+  require(!insecure ||
+    process.env["NODE_ENV"] !== "production", "dangerouslyAllowInsecureHttp is refused in production");
+  require(!(insecure && cookies.sameSite === "none"), 'cookies.sameSite "none" needs https');
+  require(!cookies.partitioned ||
+    cookies.sameSite === "none", 'cookies.partitioned needs cookies.sameSite "none"');
+  require(cookies.sameSite !== "none" ||
+    cookies.partitioned, 'cookies.sameSite "none" needs cookies.partitioned, or any site may use the session');
+
+  const prefix = insecure
+    ? ""
+    : cookies.domain === undefined && cookies.path === "/"
+      ? "__Host-"
+      : "__Secure-";
+  const define = (name: string): CookieDefinition => ({
+    name,
+    path: cookies.path,
+    domain: cookies.domain,
+    secure: !insecure,
+    sameSite: cookies.sameSite,
+    partitioned: cookies.partitioned,
+  });
+  const definitions = {
+    session: define(cookies.session ?? `${prefix}psession`),
+    remember: define(cookies.remember ?? `${prefix}psession-remember`),
+    device: define(cookies.device ?? `${prefix}psession-device`),
+  };
+  const taken = new Map<string, string>();
+  for (const [option, { name, path, domain, secure }] of Object.entries(definitions)) {
+    require(!taken.has(name), `cookies.${taken.get(name)} and cookies.${option} must differ`);
+    taken.set(name, option);
+    const lower = name.toLowerCase();
+    const isHost = lower.startsWith("__host-");
+    require(!isHost ||
+      (secure &&
+        path === "/" &&
+        domain === undefined), `cookies.${option}: a __Host- cookie needs https, path "/" and no domain`);
+    require(!lower.startsWith("__secure-") || secure, `cookies.${option}: a __Secure- cookie needs https`);
+    require(isHost === name.startsWith("__Host-"), `cookies.${option}: write the prefix as __Host-`);
+  }
+  const sink = given.audit.sink ?? given.store.audit;
+  require(options.audit === undefined ||
+    sink !== undefined, "audit.sink is needed, as the store keeps no audit trail (its option audit)");
+  const { encryption } = given;
+  const isShared = encryption?.keys.some((secret) => given.keys.some((other) => sameKey(secret, other)));
+  require(isShared !==
+    true, "encryption.keys and keys must have nothing in common: who has one must not have the other");
+  if (faults.length > 0) throw invalidOptions("psession", faults);
+  const vault = encryption && new Vault(encryption.keys, encryption.acceptPlainText);
+  const traced = new TracedStore(given.store);
+  const sealed = vault === undefined ? traced : new SealedStore(traced, vault);
+  const realm = realmCode(given.realm ?? "");
+  const { most } = given.devices;
+  const isGiven = options.devices?.most !== undefined;
+
+  return {
+    store: new RealmStore(sealed, realm),
+    vault,
+    realm,
+    keys: new KeyRing(given.keys as [string | Uint8Array], {
+      session: scopeOf(definitions.session, given.realm),
+      remember: scopeOf(definitions.remember, given.realm),
+      device: scopeOf(definitions.device, given.realm),
+    }),
+    // Stores keep whole milliseconds.
+    clock: given.clock === systemClock ? systemClock : { now: () => Math.trunc(given.clock.now()) },
+    isSystemClock: given.clock === systemClock,
+    times: protocolTimes,
+    codec: session.codec,
+    session: { ...session, rotateEvery, matchAddress: prefixesOf(session.matchAddress), livesVary: false },
+    remember,
+    cookies: { ...definitions, noStore: cookies.noStore },
+    devices: {
+      ...given.devices,
+      most: isGiven && most !== false ? most : undefined,
+      safety: isGiven || most === false ? undefined : most,
+      place: given.devices.place,
+    },
+    audit: sink && { ...given.audit, sink },
+    proxy: { requestStart: given.proxy.requestStart },
+    whenUnavailable: given.whenUnavailable,
+    caching: given.caching,
+    prune: prune === false ? undefined : prune,
+  };
+}
+
+function prefixesOf(match: false | "exact" | Prefixes): Prefixes | undefined {
+  if (match === false) return undefined;
+  return match === "exact" ? { v4: 32, v6: 128 } : match;
+}
+
+const sameKey = (a: string | Uint8Array, b: string | Uint8Array): boolean =>
+  Buffer.compare(bytesOfKey(a), bytesOfKey(b)) === 0;

@@ -1,0 +1,230 @@
+import * as v from "valibot";
+import { type Duration, parseDuration } from "../checks/duration.ts";
+import { hasMethods } from "../checks/shape.ts";
+import { type Codec, jsonCodec } from "../data/codec.ts";
+import type { EventName } from "../events.ts";
+import { type Clock, systemClock } from "../protocol/clock.ts";
+import type { AuditSink } from "../stores/audit.ts";
+import type { Store } from "../stores/store.ts";
+import { AUDIT_KEEP, AUDITED, isAuditable } from "./audited.ts";
+import { PRESET_NAMES } from "./presets.ts";
+import type { PlaceLookup } from "./public.ts";
+import { secrets } from "./secrets.ts";
+import { isStore, storeFault } from "./store.ts";
+
+const DAY = 86_400_000;
+/** Devices that no user has by using them. */
+const SAFETY = 1000;
+
+/** Times that follow from it are whole numbers of milliseconds, and dates, in every store. */
+const LONGEST = 100 * 366 * DAY;
+
+const duration = (fallback: Duration) =>
+  v.optional(
+    v.pipe(
+      v.custom<Duration>(
+        (value) => (parseDuration(value) ?? 0) > 0,
+        'must be a positive duration, such as 60000 or "15m"',
+      ),
+      v.check((value) => (parseDuration(value) ?? 0) <= LONGEST, "must be at most a hundred years"),
+      v.transform((value) => parseDuration(value) ?? 0),
+    ),
+    fallback,
+  );
+
+const cookieName = v.optional(
+  v.pipe(
+    v.string("must be text"),
+    v.regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, "is not a cookie name (RFC 6265 section 4.1.1)"),
+  ),
+);
+
+const countUpTo = (most: number) =>
+  v.pipe(
+    v.number("must be a number"),
+    v.integer("must be a whole number"),
+    v.minValue(1, "must be at least 1"),
+    v.maxValue(most, `must be at most ${most}`),
+  );
+
+const count = (fallback: number, most: number) => v.optional(countUpTo(most), fallback);
+
+const bits = (most: number) => v.pipe(v.number(), v.integer(), v.minValue(8), v.maxValue(most));
+
+export const schema = v.strictObject({
+  store: v.custom<Store>(isStore, ({ input }) => storeFault(input)),
+  keys: secrets,
+  realm: v.optional(
+    v.pipe(
+      v.string("must be text"),
+      v.regex(/^[A-Za-z0-9._-]{1,64}$/, "must be 1 to 64 letters, digits, dots, dashes and underscores"),
+    ),
+  ),
+  session: v.optional(
+    v.strictObject({
+      idle: duration("2h"),
+      absolute: duration("1d"),
+      touchEvery: duration("1m"),
+      rotateEvery: v.optional(
+        v.union([v.literal(false), duration("1h")], "must be a positive duration or false"),
+        false,
+      ),
+      maxBytes: count(65_536, 16 * 1024 * 1024),
+      matchAddress: v.optional(
+        v.union(
+          [v.literal(false), v.literal("exact"), v.strictObject({ v4: bits(32), v6: bits(128) })],
+          'must be false, "exact" or { v4, v6 } with numbers of bits',
+        ),
+        false,
+      ),
+      bindUserAgent: v.optional(
+        v.picklist(["off", "family", "exact"], 'must be "off", "family" or "exact"'),
+        "off",
+      ),
+      onMismatch: v.optional(v.picklist(["refuse", "tell"], 'must be "refuse" or "tell"'), "refuse"),
+      codec: v.optional(
+        v.custom<Codec>(
+          (value) => hasMethods(value, ["encode", "decode"]),
+          "must be a codec: an object with encode and decode",
+        ),
+        jsonCodec,
+      ),
+    }),
+    {},
+  ),
+  preset: v.optional(v.picklist(PRESET_NAMES, 'must be "aal1", "aal2" or "aal3"')),
+  remember: v.optional(
+    v.strictObject({
+      enabled: v.optional(v.boolean("must be true or false"), true),
+      idle: duration("14d"),
+      absolute: duration("30d"),
+      onTheft: v.optional(v.picklist(["login", "user"], 'must be "login" or "user"'), "login"),
+      tombstone: duration("1d"),
+    }),
+    {},
+  ),
+  cookies: v.optional(
+    v.strictObject({
+      session: cookieName,
+      remember: cookieName,
+      device: cookieName,
+      sameSite: v.optional(v.picklist(["lax", "strict", "none"], 'must be "lax", "strict" or "none"'), "lax"),
+      path: v.optional(
+        v.pipe(
+          v.string("must be text"),
+          v.regex(/^\/[!-:<-~]*$/, "must start with / and hold no space or semicolon"),
+        ),
+        "/",
+      ),
+      domain: v.optional(
+        v.pipe(
+          v.string("must be text"),
+          v.regex(
+            /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i,
+            "is not a domain name",
+          ),
+        ),
+      ),
+      partitioned: v.optional(v.boolean("must be true or false"), false),
+      noStore: v.optional(v.boolean("must be true or false"), true),
+    }),
+    {},
+  ),
+  devices: v.optional(
+    v.strictObject({
+      most: v.optional(
+        v.union([v.literal(false), countUpTo(100_000)], "must be a whole number from 1 to 100000, or false"),
+        SAFETY,
+      ),
+      overflow: v.optional(
+        v.picklist(["endOldest", "refuse"], 'must be "endOldest" or "refuse"'),
+        "endOldest",
+      ),
+      place: v.optional(
+        v.custom<PlaceLookup>((value) => typeof value === "function", "must be a function of an address"),
+      ),
+      tellNew: v.optional(v.boolean("must be true or false"), false),
+    }),
+    {},
+  ),
+  audit: v.optional(
+    v.strictObject({
+      sink: v.optional(
+        v.custom<AuditSink>((value) => hasMethods(value, ["append"]), "must be an object with append()"),
+      ),
+      events: v.optional(
+        v.array(v.custom<EventName>(isAuditable, "is no event that can be kept"), "must be a list of events"),
+        [...AUDITED],
+      ),
+      keep: duration(AUDIT_KEEP),
+    }),
+    {},
+  ),
+  encryption: v.optional(
+    v.strictObject({
+      keys: secrets,
+      acceptPlainText: v.optional(v.boolean("must be true or false"), false),
+    }),
+  ),
+  prune: v.optional(
+    v.union(
+      [v.literal(false), v.strictObject({ every: duration("15m"), chunk: count(1000, 100_000) })],
+      "must be false or { every, chunk }",
+    ),
+    {},
+  ),
+  proxy: v.optional(
+    v.strictObject({
+      requestStart: v.optional(
+        v.pipe(
+          v.string("must be text"),
+          v.regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, "is not the name of a header (RFC 9110 section 5.1)"),
+          v.toLowerCase(),
+        ),
+      ),
+    }),
+    {},
+  ),
+  caching: v.optional(v.picklist(["protect", "off"], 'must be "protect" or "off"'), "protect"),
+  whenUnavailable: v.optional(
+    v.picklist(["refuse", "anonymous"], 'must be "refuse" or "anonymous"'),
+    "refuse",
+  ),
+  clock: v.optional(
+    v.custom<Clock>((value) => hasMethods(value, ["now"]), "must be an object with now()"),
+    systemClock,
+  ),
+});
+
+/**
+ * Every option by its path, with the default that the code fills in; undefined where there is none or where it
+ * is no plain value. For the check that the documentation says the same.
+ *
+ * @internal
+ */
+export function optionDefaults(): Map<string, string | undefined> {
+  const found = new Map<string, string | undefined>();
+  const visit = (entries: Record<string, unknown>, path: string) => {
+    for (const [name, entry] of Object.entries(entries)) {
+      const { wrapped, default: fallback } = entry as { wrapped?: Nested; default?: unknown };
+      const inner = nestedIn(wrapped);
+      const isPlain = ["string", "number", "boolean"].includes(typeof fallback);
+      if (inner === undefined) found.set(path + name, isPlain ? JSON.stringify(fallback) : undefined);
+      else visit(inner, `${path}${name}.`);
+    }
+  };
+  visit(schema.entries, "");
+  return found;
+}
+
+interface Nested {
+  readonly entries?: Record<string, unknown>;
+  readonly options?: readonly Nested[];
+}
+
+/** The entries of an object, or of the alternative that is one. */
+function nestedIn(wrapped: Nested | undefined): Record<string, unknown> | undefined {
+  if (wrapped?.entries !== undefined) return wrapped.entries;
+  const alternatives = Array.isArray(wrapped?.options) ? (wrapped.options as readonly Nested[]) : [];
+  return alternatives.map((option) => option.entries).find((entries) => entries !== undefined);
+}

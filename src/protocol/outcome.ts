@@ -1,0 +1,22 @@
+/** What became of the cookies that a request presented. For handlers and logs; answers to visitors do not differ. */
+export type Outcome =
+  | "none"
+  | "live"
+  | "restored"
+  | "recovered"
+  | "converged"
+  | "accepted"
+  | "theft"
+  | "expired"
+  | "moved"
+  | "revoked"
+  | "unknown"
+  | "replaced"
+  | "malformed"
+  | "duplicate"
+  | "ahead"
+  | "forked"
+  | "stray"
+  | "skew"
+  | "insecure"
+  | "unavailable";
