@@ -1,6 +1,16 @@
 import { PsessionError } from "../errors.ts";
-import type { UserId, UserIdKind } from "../stores/store.ts";
 import { isText, textOf } from "./given.ts";
+
+/** Whatever the application calls its users. Compared strictly: 7 and "7" are two users. */
+export type UserId = string | number;
+
+/**
+ * Which user ids a store keeps: columns have one type. `any`: both kinds, side by side. `uuid`: text in the
+ * canonical form, lower case. Numbers are safe integers; text has 1 to 255 characters, is well-formed Unicode, and has no
+ * control characters. A store refuses any other id with `invalid_user_id`, wherever one is written or asked for:
+ * `assertUserId` of `psession/store` does that. Ids are compared exactly: "ada", "Ada" and "ada " are three users.
+ */
+export type UserIdKind = "any" | "integer" | "text" | "uuid";
 
 const LONGEST = 255;
 

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
+import type { UserId } from "../checks/user-id.ts";
 import { NO_REALM } from "../protocol/secrets.ts";
-import type { UserId } from "./store.ts";
 
 /** One thing that happened around an account. Holds no secret, and nothing of a session's data. */
 export interface AuditEntry {

@@ -1,16 +1,8 @@
+import type { UserId, UserIdKind } from "../checks/user-id.ts";
 import type { Digest } from "../protocol/secrets.ts";
 import type { AuditTrail } from "./audit.ts";
 
-/** Whatever the application calls its users. Compared strictly: 7 and "7" are two users. */
-export type UserId = string | number;
-
-/**
- * Which user ids a store keeps: columns have one type. `any`: both kinds, side by side. `uuid`: text in the
- * canonical form, lower case. Numbers are safe integers; text has 1 to 255 characters, is well-formed Unicode, and has no
- * control characters. A store refuses any other id with `invalid_user_id`, wherever one is written or asked for:
- * `assertUserId` of `psession/store` does that. Ids are compared exactly: "ada", "Ada" and "ada " are three users.
- */
-export type UserIdKind = "any" | "integer" | "text" | "uuid";
+export type { UserId, UserIdKind };
 
 /** How sure we are of the visitor. `remembered` came back by cookie, `login` proved a credential. */
 export type Level = "anonymous" | "remembered" | "login";

@@ -1,7 +1,7 @@
 import { types } from "node:util";
 import { reasonOf } from "../../errors.ts";
 import { warn } from "../../telemetry/warnings.ts";
-import type { Callback } from "./store.ts";
+import type { Callback } from "./callback-store.ts";
 
 /** How long a store's answer is waited for, in milliseconds; false: for ever. */
 export const STORE_TIMEOUT = 10_000;

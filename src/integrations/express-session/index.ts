@@ -1,16 +1,17 @@
 import { PsessionError } from "../../errors.ts";
 import type { Psession } from "../../psession.ts";
 import type { Session as CoreSession } from "../../session.ts";
+import type { CallbackStore } from "./callback-store.ts";
 import { Cookie, type CookieData, type CookieOptions } from "./cookie.ts";
-import type { SessionClass } from "./foreign.ts";
 import type { UserOf } from "./identity.ts";
+import type { SessionClass } from "./merged.ts";
 import { createMiddleware, type SessionMiddleware } from "./middleware.ts";
+import { openSessionOf } from "./open-session.ts";
 import type { SessionOptions } from "./options.ts";
 import { type Session as OwnSession, Session } from "./session.ts";
 import type { SignIn } from "./sign-in.ts";
-import { type CallbackStore, MemoryStore, Store } from "./store.ts";
+import { MemoryStore, Store } from "./store.ts";
 import type { RequestSession, SessionData } from "./typing.ts";
-import { visitOf } from "./visit.ts";
 
 // As a star, or merging declarations into "psession/express-session" would not reach it.
 export type * from "./typing.ts";
@@ -53,7 +54,7 @@ export default session;
  * a psession store.
  */
 export function psessionOf(request: object): { session: CoreSession; psession: Psession } {
-  const { core, psession } = visitOf(request) ?? {};
+  const { core, psession } = openSessionOf(request) ?? {};
   if (core === undefined || psession === undefined) {
     throw new PsessionError(
       "invalid_options",

@@ -7,13 +7,13 @@ import { warn } from "../../telemetry/warnings.ts";
 import { momentOf } from "../node/arrivals.ts";
 import { canHold } from "../node/held.ts";
 import { settleBeforeHead } from "../node/response.ts";
-import { AppStoreKeeper } from "./app-store-keeper.ts";
-import type { Keeper } from "./keeper.ts";
+import type { Backend } from "./backend.ts";
+import { type OpenSession, putOpenSession } from "./open-session.ts";
 import { isPsessionStore, resolveSessionOptions, type SessionOptions, type Settings } from "./options.ts";
-import { PsessionKeeper } from "./psession-keeper.ts";
+import { OwnStoreBackend } from "./own-store/index.ts";
+import { PsessionStoreBackend } from "./psession-store/index.ts";
 import { pathOf, type SessionRequest } from "./request.ts";
 import { MemoryStore } from "./store.ts";
-import { beginVisit, type Visit } from "./visit.ts";
 import { beginWatching, sessionIn, unwatch, wasLookedAt, watch } from "./watch.ts";
 
 export type Next = (error?: unknown) => void;
@@ -23,7 +23,7 @@ export type SessionMiddleware = (request: SessionRequest, response: ServerRespon
 /** Gives every request its `req.session`, and holds the response back until that is saved. */
 export function createMiddleware(options: SessionOptions): SessionMiddleware {
   const settings = resolveSessionOptions(options);
-  const keeper = keeperOf(settings, options);
+  const context = keeperOf(settings, options);
   const warnIfUnsaved = unsavedWarner();
   return function session(request, response, next) {
     if (sessionIn(request)) return next();
@@ -34,33 +34,33 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
       const isOutage = error instanceof PsessionError && error.code === "store_unavailable";
       next(isOutage && settings.whenUnavailable === "withoutSession" ? undefined : error);
     };
-    const begin = (visit: Visit) => {
-      beginVisit(request, visit);
-      if (hold === undefined) setImmediate(warnIfUnsaved, visit);
+    const begin = (open: OpenSession) => {
+      putOpenSession(request, open);
+      if (hold === undefined) setImmediate(warnIfUnsaved, open);
       else {
         if (isWatched) beginWatching(request);
-        hold((can) => settled(request, visit, can), next);
+        hold((can) => settled(request, open, can), next);
       }
-      if (visit.psession === undefined) next();
+      if (open.psession === undefined) next();
       else runInRequest(momentOf(request), next);
     };
-    let visit: Visit | Promise<Visit>;
+    let open: OpenSession | Promise<OpenSession>;
     try {
       if (!pathOf(request).startsWith(settings.cookie(request).path || "/")) return next();
-      keeper.assertReady(request);
-      isWatched = hold !== undefined && keeper.caching === "protect";
+      context.assertReady(request);
+      isWatched = hold !== undefined && context.caching === "protect";
       if (isWatched) watch(request);
-      request.sessionStore = keeper.sessionStore;
-      visit = keeper.open(request, hold === undefined ? undefined : response);
+      request.sessionStore = context.sessionStore;
+      open = context.open(request, hold === undefined ? undefined : response);
     } catch (error) {
       return refuse(error);
     }
-    if (visit instanceof Promise) visit.then(begin, refuse);
-    else begin(visit);
+    if (open instanceof Promise) open.then(begin, refuse);
+    else begin(open);
   };
 }
 
-type Hold = (settle: (canSetCookies: boolean) => ReturnType<Visit["commit"]>, fail: Next) => void;
+type Hold = (settle: (canSetCookies: boolean) => ReturnType<OpenSession["commit"]>, fail: Next) => void;
 
 /** Who holds a response back, by what it is; undefined where nobody can. */
 function holderOf(request: SessionRequest, response: ServerResponse): Hold | undefined {
@@ -69,10 +69,10 @@ function holderOf(request: SessionRequest, response: ServerResponse): Hold | und
 }
 
 /** Silence here looks like a session that forgets. */
-function unsavedWarner(): (visit: Visit) => void {
+function unsavedWarner(): (open: OpenSession) => void {
   let hasWarned = false;
-  return (visit) => {
-    if (hasWarned || !visit.isUnsaved) return;
+  return (open) => {
+    if (hasWarned || !open.isUnsaved) return;
     hasWarned = true;
     warn(
       "PSESSION_NOT_SAVED",
@@ -82,21 +82,21 @@ function unsavedWarner(): (visit: Visit) => void {
   };
 }
 
-/** The visit itself reads the data of every request, so that only what handlers asked for counts. */
+/** The open itself reads the data of every request, so that only what handlers asked for counts. */
 function settled(
   request: SessionRequest,
-  visit: Visit,
+  open: OpenSession,
   canSetCookies: boolean,
 ): Settlement | Promise<Settlement> {
   const isLookedAt = canSetCookies && wasLookedAt(request);
-  const settlement = visit.commit(canSetCookies);
+  const settlement = open.commit(canSetCookies);
   if (isLookedAt) return settlement;
   return settlement instanceof Promise ? settlement.then(untold) : untold(settlement);
 }
 
 const untold = ({ setCookie, noStore }: Settlement): Settlement => ({ setCookie, noStore });
 
-function keeperOf(settings: Settings, options: SessionOptions): Keeper {
+function keeperOf(settings: Settings, options: SessionOptions): Backend {
   const { store } = settings;
   const isPsession = store instanceof Psession || isPsessionStore(store);
   if (store instanceof MemoryStore && process.env["NODE_ENV"] === "production") {
@@ -106,5 +106,5 @@ function keeperOf(settings: Settings, options: SessionOptions): Keeper {
         "ever deletes them. Give the session middleware a store.",
     );
   }
-  return isPsession ? new PsessionKeeper(settings, options) : new AppStoreKeeper(settings);
+  return isPsession ? new PsessionStoreBackend(settings, options) : new OwnStoreBackend(settings);
 }

@@ -6,13 +6,14 @@ import { PsessionError } from "../../errors.ts";
 import { Psession } from "../../psession.ts";
 import type { Store as PsessionStore } from "../../stores/store.ts";
 import { STORE_TIMEOUT } from "./call.ts";
+import type { CallbackStore } from "./callback-store.ts";
 import type { CookieOptions } from "./cookie.ts";
 import { cookieFaults, spelledCookie } from "./cookie-options.ts";
 import { type UserOf, usualUser } from "./identity.ts";
 import { newId } from "./ids.ts";
 import type { SessionRequest } from "./request.ts";
 import { isSecret, type Secret } from "./signature.ts";
-import { type CallbackStore, MemoryStore } from "./store.ts";
+import { MemoryStore } from "./store.ts";
 
 /** Takes what it wants of a request, such as Express's: methods may, functions may not. */
 type Asked<Answer> = { by(request: SessionRequest): Answer }["by"];
@@ -174,7 +175,7 @@ const schema = v.object({
   absolute: duration,
 });
 
-/** What is asked of one keeper only. */
+/** What is asked of one context only. */
 const ONLY_WITH_PSESSION = ["migrateFrom", "absolute"] as const;
 const ONLY_WITHOUT = ["hashIds", "storeTimeout", "genid"] as const;
 /** The same where a store is left behind: it may hold hashed ids, and never answer. */

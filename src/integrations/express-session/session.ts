@@ -1,10 +1,10 @@
 import { inspect } from "node:util";
 import { PsessionError } from "../../errors.ts";
 import { call, callingBack } from "./call.ts";
+import type { Callback, CallbackStore } from "./callback-store.ts";
 import type { Cookie } from "./cookie.ts";
+import { type OpenSession, openSessionOf } from "./open-session.ts";
 import type { SessionRequest } from "./request.ts";
-import type { Callback, CallbackStore } from "./store.ts";
-import { type Visit, visitOf } from "./visit.ts";
 
 /**
  * The visitor's session: data are its own properties. The methods take a callback and return the session. Without
@@ -35,52 +35,52 @@ export class Session {
 
   /** Stores the data now; the response does it anyway. */
   save(callback?: Callback): this {
-    return this.#run((visit) => visit.save(this), callback);
+    return this.#run((open) => open.save(this), callback);
   }
 
   /** Puts the stored data in place of these, in a new `req.session`. */
   reload(callback?: Callback): this {
-    return this.#run((visit) => visit.reload(this), callback);
+    return this.#run((open) => open.reload(this), callback);
   }
 
   /** Ends the session; `req.session` is gone. */
   destroy(callback?: Callback): this {
-    return this.#run((visit) => visit.destroy(this), callback);
+    return this.#run((open) => open.destroy(this), callback);
   }
 
   /** Ends the session and puts a new one at `req.session`; without a callback, at once. */
   regenerate(callback?: Callback): this {
-    return this.#run((visit) => visit.regenerate(callback === undefined), callback);
+    return this.#run((open) => open.regenerate(callback === undefined), callback);
   }
 
   async saveAsync(): Promise<void> {
-    await this.#visit.save(this);
+    await this.#open.save(this);
   }
 
   async reloadAsync(): Promise<void> {
-    await this.#visit.reload(this);
+    await this.#open.reload(this);
   }
 
   async destroyAsync(): Promise<void> {
-    await this.#visit.destroy(this);
+    await this.#open.destroy(this);
   }
 
   async regenerateAsync(): Promise<void> {
-    await this.#visit.regenerate(false);
+    await this.#open.regenerate(false);
   }
 
   /** On the session of `store.load` there is no request to go with: the store is called as it is. */
-  get #visit(): Pick<Visit, "save" | "reload" | "destroy" | "regenerate" | "owe"> {
-    return visitOf(this.req) ?? detached(this);
+  get #open(): Pick<OpenSession, "save" | "reload" | "destroy" | "regenerate" | "owe"> {
+    return openSessionOf(this.req) ?? detached(this);
   }
 
   #run(
-    work: (visit: Pick<Visit, "save" | "reload" | "destroy" | "regenerate">) => Promise<void>,
+    work: (open: Pick<OpenSession, "save" | "reload" | "destroy" | "regenerate">) => Promise<void>,
     callback: Callback | undefined,
   ): this {
-    const visit = this.#visit;
-    const done = work(visit);
-    if (callback === undefined) visit.owe(done);
+    const open = this.#open;
+    const done = work(open);
+    if (callback === undefined) open.owe(done);
     // Out of the promise: what a callback throws must not look like a failed save.
     else callingBack(done, callback);
     return this;
@@ -112,7 +112,7 @@ export const dataOf = (stored: object): Record<string, unknown> =>
 
 const isFree = (name: string): boolean => !(name in Session.prototype) && name !== "id" && name !== "req";
 
-function detached(session: Session): Pick<Visit, "save" | "reload" | "destroy" | "regenerate" | "owe"> {
+function detached(session: Session): Pick<OpenSession, "save" | "reload" | "destroy" | "regenerate" | "owe"> {
   const { req } = session;
   const store = req.sessionStore as CallbackStore & {
     regenerate?(request: object, callback: Callback): void;

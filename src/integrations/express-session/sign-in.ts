@@ -1,8 +1,8 @@
 import type { SessionData as CoreData } from "../../data/typing.ts";
 import { ofGuards, type SessionOfGuards } from "../../http/guards.ts";
 import type { Session as CoreSession } from "../../session.ts";
+import { openSessionOf } from "./open-session.ts";
 import { Session } from "./session.ts";
-import { visitOf } from "./visit.ts";
 
 const METHODS = [
   "login",
@@ -33,7 +33,7 @@ const VALUES = [
 export type SignIn = Pick<CoreSession<CoreData>, (typeof METHODS)[number] | (typeof VALUES)[number]>;
 
 /** Reads and writes the data before and after a method of psession's session. */
-export interface SignInVisit {
+export interface SignInCalls {
   call(name: string, values: readonly unknown[]): unknown;
 }
 
@@ -43,9 +43,9 @@ export interface SignInVisit {
  */
 export class SignInSession extends Session {
   get [ofGuards](): SessionOfGuards | undefined {
-    const visit = visitOf(this.req);
-    if (visit?.core === undefined) return undefined;
-    const { core } = visit;
+    const open = openSessionOf(this.req);
+    if (open?.core === undefined) return undefined;
+    const { core } = open;
     const { isSignedIn, level } = core;
     return {
       isSignedIn,
@@ -54,7 +54,7 @@ export class SignInSession extends Session {
       noteGuard: () => core.noteGuard(),
       // Brings what others saved meanwhile into `req.session`.
       exclusive: async (options) => {
-        await (visit as unknown as SignInVisit).call("exclusive", [options]);
+        await (open as unknown as SignInCalls).call("exclusive", [options]);
       },
     };
   }
@@ -65,7 +65,7 @@ for (const name of METHODS) {
     configurable: true,
     writable: true,
     value: function (this: Session, ...values: unknown[]) {
-      return (visitOf(this.req) as unknown as SignInVisit).call(name, values);
+      return (openSessionOf(this.req) as unknown as SignInCalls).call(name, values);
     },
   });
 }
@@ -74,7 +74,7 @@ for (const name of VALUES) {
   Object.defineProperty(SignInSession.prototype, name, {
     configurable: true,
     get(this: Session) {
-      return visitOf(this.req)?.core?.[name];
+      return openSessionOf(this.req)?.core?.[name];
     },
     set(this: Session, value: unknown) {
       Object.defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });

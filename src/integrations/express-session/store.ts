@@ -1,26 +1,10 @@
 import { EventEmitter } from "node:events";
 import { call, callingBack } from "./call.ts";
+import type { Any, Callback } from "./callback-store.ts";
 import { Cookie, type CookieOptions } from "./cookie.ts";
 import type { SessionOr } from "./foreign.ts";
 import { Session } from "./session.ts";
-import type { SessionData } from "./typing.ts";
-
-// biome-ignore lint/suspicious/noExplicitAny: stores type their errors as they like.
-type Any = any;
-export type Callback = (error?: Any) => void;
-
-/** What is asked of a store that an application has: three methods with callbacks. */
-export interface CallbackStore {
-  // biome-ignore lint/suspicious/noExplicitAny: stores type what they hold as they like.
-  get(id: string, callback: (error: any, session?: any) => void): void;
-  // biome-ignore lint/suspicious/noExplicitAny: as above.
-  set(id: string, session: any, callback?: Callback): void;
-  destroy(id: string, callback?: Callback): void;
-  // biome-ignore lint/suspicious/noExplicitAny: as above.
-  touch?(id: string, session: any, callback?: any): void;
-  // biome-ignore lint/suspicious/noExplicitAny: an event emitter's, where it is one.
-  on?(event: any, listener: any): unknown;
-}
+import type { SessionData } from "./session-data.ts";
 
 export abstract class StoreClass extends EventEmitter {
   /** Set by the middleware: puts a new session into a request. */

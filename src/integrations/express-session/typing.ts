@@ -1,19 +1,12 @@
 export type { ExpressRequestSession } from "../express/request-session.ts";
+// As a star, or merging declarations would not reach it.
+export type * from "./session-data.ts";
 
-import type { Cookie } from "./cookie.ts";
 import type { SessionStoreOr, TheirRequestSession } from "./foreign.ts";
-import type { RequiredSessionData } from "./required.ts";
 import type { Session } from "./session.ts";
+import type { SessionData } from "./session-data.ts";
 import type { SignIn } from "./sign-in.ts";
 import type { Store } from "./store.ts";
-
-/**
- * The application's session data, typed by declaration merging:
- * `declare module "psession/express-session" { interface SessionData { views: number } }`.
- */
-export interface SessionData extends RequiredSessionData {
-  cookie: Cookie;
-}
 
 /**
  * What handlers have at `req.session`. What psession adds (`login`, `devices` and so on) is there with a psession

@@ -1,13 +1,10 @@
 import type { IncomingMessage } from "node:http";
-import type { Http2ServerRequest } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import { isSecureScheme, originAt } from "../../http/scheme.ts";
 import { firstOf } from "../../request/addresses.ts";
 import { factsOf, type RequestFacts, type Transport } from "../../request/facts.ts";
 import { momentOf } from "./arrivals.ts";
-
-/** Requests of Node's servers. */
-export type NodeRequest = IncomingMessage | Http2ServerRequest;
+import type { NodeRequest } from "./request.ts";
 
 export interface NodeOptions {
   /**

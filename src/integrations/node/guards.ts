@@ -14,8 +14,9 @@ import {
 import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
-import { type NodeOptions, type NodeRequest, visibleOrigin } from "./facts.ts";
+import { type NodeOptions, visibleOrigin } from "./facts.ts";
 import { answerRefusal } from "./refusal.ts";
+import type { NodeRequest } from "./request.ts";
 import type { NodeResponse } from "./response.ts";
 
 /**

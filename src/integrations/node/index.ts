@@ -8,9 +8,10 @@ import type { Session } from "../../session.ts";
 import { warn } from "../../telemetry/warnings.ts";
 import { arrivedAt, isServed, momentOf } from "./arrivals.ts";
 import { answerError } from "./error.ts";
-import { type NodeOptions, type NodeRequest, nodeFacts } from "./facts.ts";
+import { type NodeOptions, nodeFacts } from "./facts.ts";
 import { canHold } from "./held.ts";
 import { type OpenOptions, openHeld } from "./open.ts";
+import type { NodeRequest } from "./request.ts";
 import type { NodeResponse } from "./response.ts";
 
 export type { AskedFor, FreshOptions, GuardFacts, GuardOptions } from "../../http/guards.ts";

@@ -2,8 +2,9 @@ import type { Psession } from "../../psession.ts";
 import type { Session } from "../../session.ts";
 import { arrivedAt } from "./arrivals.ts";
 import { answerError } from "./error.ts";
-import { type KnownFacts, type NodeOptions, type NodeRequest, nodeFacts } from "./facts.ts";
+import { type KnownFacts, type NodeOptions, nodeFacts } from "./facts.ts";
 import { canHold } from "./held.ts";
+import type { NodeRequest } from "./request.ts";
 import { type NodeResponse, settleBeforeHead } from "./response.ts";
 
 export interface OpenOptions extends NodeOptions {

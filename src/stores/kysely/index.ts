@@ -7,9 +7,9 @@ import {
   namingEntries,
   namingFaults,
   resolveNaming,
+  schemaOf,
   userIdsEntry,
 } from "../sql/naming.ts";
-import { schemaOf } from "../sql/schema.ts";
 import { Statements } from "../sql/statements.ts";
 import { SqlStore } from "../sql/store.ts";
 import type { UserIdKind } from "../store.ts";

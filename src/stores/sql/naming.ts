@@ -1,11 +1,15 @@
 import * as v from "valibot";
 import { readOptions } from "../../checks/faults.ts";
 import type { UserIdKind } from "../store.ts";
-import { INDEXES, TABLES } from "./schema.ts";
-
-export type TableKey = keyof typeof TABLES;
-export const TABLE_KEYS = Object.keys(TABLES) as TableKey[];
-export type FieldOf<Key extends TableKey> = keyof (typeof TABLES)[Key]["spec"] & string;
+import {
+  type ColumnKind,
+  type FieldOf,
+  INDEXES,
+  type Schema,
+  TABLE_KEYS,
+  TABLES,
+  type TableKey,
+} from "./schema.ts";
 
 /** Another name for a table, or for its columns: text, or an object with what differs. */
 export type TableNaming<Key extends TableKey> =
@@ -200,3 +204,35 @@ export function namingFaults(given: Given): string[] {
 
 /** MySQL also takes letters with and without accents for the same. */
 const folded = (name: string): string => name.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+
+export function schemaOf(naming: ResolvedNaming): Schema {
+  const table = <Key extends TableKey>(key: Key): Schema[Key] => {
+    const { name, spec } = TABLES[key];
+    const given = naming.tables[key];
+    const columns = Object.entries<readonly [string, ColumnKind, "null"?]>(spec).map(
+      ([field, [column, kind, nullable]]) => ({
+        field,
+        column: given?.columns?.[field] ?? column,
+        kind,
+        nullable: nullable !== undefined,
+      }),
+    );
+    return {
+      schema: given?.schema ?? naming.schema,
+      name: given?.name ?? name,
+      columns,
+    } as unknown as Schema[Key];
+  };
+  return {
+    sessions: table("sessions"),
+    logins: table("logins"),
+    meta: table("meta"),
+    locks: table("locks"),
+    audit: table("audit"),
+    users: table("users"),
+    timestamps: naming.timestamps,
+    userIds: naming.userIds,
+    createsUsers: naming.createsUsers,
+    keepsAudit: naming.keepsAudit,
+  };
+}

@@ -2,7 +2,8 @@
 import { PsessionError } from "../../errors.ts";
 import { qualified } from "./dialect.ts";
 import { checksum, type Migration, recordOf } from "./migrations.ts";
-import { type Schema, schemaOf, TABLES, type Table } from "./schema.ts";
+import { schemaOf } from "./naming.ts";
+import { type Schema, TABLES, type Table } from "./schema.ts";
 import type { Program, RawRow } from "./statement.ts";
 import type { Statements } from "./statements.ts";
 

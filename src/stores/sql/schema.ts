@@ -1,6 +1,5 @@
 import type { AuditEntry } from "../audit.ts";
 import type { RememberedRow, SessionRow, UserIdKind } from "../store.ts";
-import type { ResolvedNaming, TableKey } from "./naming.ts";
 
 /** What a column holds. Each dialect has a type for each kind. */
 export type ColumnKind =
@@ -152,6 +151,10 @@ export const TABLES = {
   users: { name: "users", spec: USERS },
 } as const;
 
+export type TableKey = keyof typeof TABLES;
+export const TABLE_KEYS = Object.keys(TABLES) as TableKey[];
+export type FieldOf<Key extends TableKey> = keyof (typeof TABLES)[Key]["spec"] & string;
+
 /** None is on a column that a touch changes. An index is called after its table. */
 export const INDEXES = [
   // A remembered login has one session row; parallel restores that lost it make one, not many.
@@ -178,38 +181,6 @@ export interface Schema {
   readonly createsUsers: boolean;
   /** There is an audit table. */
   readonly keepsAudit: boolean;
-}
-
-export function schemaOf(naming: ResolvedNaming): Schema {
-  const table = <Key extends TableKey>(key: Key): Schema[Key] => {
-    const { name, spec } = TABLES[key];
-    const given = naming.tables[key];
-    const columns = Object.entries<readonly [string, ColumnKind, "null"?]>(spec).map(
-      ([field, [column, kind, nullable]]) => ({
-        field,
-        column: given?.columns?.[field] ?? column,
-        kind,
-        nullable: nullable !== undefined,
-      }),
-    );
-    return {
-      schema: given?.schema ?? naming.schema,
-      name: given?.name ?? name,
-      columns,
-    } as unknown as Schema[Key];
-  };
-  return {
-    sessions: table("sessions"),
-    logins: table("logins"),
-    meta: table("meta"),
-    locks: table("locks"),
-    audit: table("audit"),
-    users: table("users"),
-    timestamps: naming.timestamps,
-    userIds: naming.userIds,
-    createsUsers: naming.createsUsers,
-    keepsAudit: naming.keepsAudit,
-  };
 }
 
 export function columnOf<Field extends string>(table: Table<Field>, field: Field): Column<Field> {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { memoryStore } from "../../../src/index.ts";
-import { AppStore } from "../../../src/integrations/express-session/app-store.ts";
+import { OwnStore } from "../../../src/integrations/express-session/own-store/store.ts";
 import type { SessionOptions } from "../../../src/integrations/express-session/index.ts";
 import { type Any, type Express, NotedStore, ours, STRONG, start } from "./sides.ts";
 import { warnings } from "./warnings.ts";
@@ -8,7 +8,7 @@ import { warnings } from "./warnings.ts";
 const METHODS = ["get", "set", "destroy", "touch"] as const;
 
 const routes = (app: Express) => {
-  app.get("/visit", (request: Any, response) => {
+  app.get("/open", (request: Any, response) => {
     request.session.seen = (request.session.seen ?? 0) + 1;
     response.json(request.session.seen);
   });
@@ -19,7 +19,7 @@ const routes = (app: Express) => {
 };
 
 /** What each of a store's methods costs when it fails: what a visitor sees of it. */
-const PAGES = { get: "/read", set: "/visit", destroy: "/end", touch: "/read" } as const;
+const PAGES = { get: "/read", set: "/open", destroy: "/end", touch: "/read" } as const;
 const SEEN = { get: [503, "store_unavailable"], set: [503, "store_unavailable"] } as const;
 
 let rejections: unknown[];
@@ -37,7 +37,7 @@ afterEach(async () => {
 async function seen(method: (typeof METHODS)[number], instead: Any, options: SessionOptions = {}) {
   const store = new NotedStore();
   const client = await start(ours, { store, ...options }, routes);
-  await client.get("/visit");
+  await client.get("/open");
   store.instead[method] = instead;
   const { status, json } = await client.get(PAGES[method]);
   return [status, json?.code ?? json];
@@ -105,7 +105,7 @@ test("sessions of `store.load` use the store as it is: what it rejects is the ca
       });
     });
   });
-  await client.get("/visit");
+  await client.get("/open");
   store.createSession = ours.Store.prototype.createSession as Any;
   for (const how of ["save", "reload", "destroy"])
     expect((await client.get(`/load/${how}`)).json).toContain("lost");
@@ -116,7 +116,7 @@ describe("the time limit", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     onTestFinished(() => void vi.useRealTimers());
     const silent = { get: () => {}, set: () => {}, destroy: () => {} };
-    const store = new AppStore(silent, { hashIds: false });
+    const store = new OwnStore(silent, { hashIds: false });
     let outcome: Any;
     store.find("x").catch((error: Any) => {
       outcome = error;

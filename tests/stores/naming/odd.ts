@@ -1,5 +1,6 @@
 /** Names that a statement survives only if it quotes every one of them. */
-import type { NamingOptions, TableKey } from "../../../src/stores/sql/naming.ts";
+import type { NamingOptions } from "../../../src/stores/sql/naming.ts";
+import type { TableKey } from "../../../src/stores/sql/schema.ts";
 import { TABLES } from "../../../src/stores/sql/schema.ts";
 
 /** Reserved words, mixed case, spaces, letters of other languages, and what statements of ours call things. */

@@ -4,7 +4,7 @@ import { mysqlDialect } from "../../../src/stores/sql/dialects/mysql.ts";
 import { postgresDialect } from "../../../src/stores/sql/dialects/postgres.ts";
 import { sqliteDialect } from "../../../src/stores/sql/dialects/sqlite.ts";
 import { resolveNaming } from "../../../src/stores/sql/naming.ts";
-import { schemaOf } from "../../../src/stores/sql/schema.ts";
+import { schemaOf } from "../../../src/stores/sql/naming.ts";
 import { Statements } from "../../../src/stores/sql/statements.ts";
 import { type Backend, type Naming, type Place, sqlBackends, sqliteBackend } from "../fixtures.ts";
 

@@ -1,15 +1,15 @@
 import type { ServerResponse } from "node:http";
-import { PsessionError } from "../../errors.ts";
-import type { Settlement } from "../../http/settlement.ts";
-import type { AppStoreKeeper } from "./app-store-keeper.ts";
-import { setCookieLine } from "./cookie.ts";
-import type { SessionRequest } from "./request.ts";
-import { dataOf, gone, Session } from "./session.ts";
-import { type Presented, signed } from "./signature.ts";
-import { storedCookie } from "./store.ts";
-import { isWritable, mergeInto, partsOf, textOf } from "./texts.ts";
-import { NOTHING, type Visit } from "./visit.ts";
-import { Work } from "./work.ts";
+import { PsessionError } from "../../../errors.ts";
+import type { Settlement } from "../../../http/settlement.ts";
+import { setCookieLine } from "../cookie.ts";
+import { NOTHING, type OpenSession } from "../open-session.ts";
+import type { SessionRequest } from "../request.ts";
+import { dataOf, gone, Session } from "../session.ts";
+import { type Presented, signed } from "../signature.ts";
+import { storedCookie } from "../store.ts";
+import { isWritable, mergeInto, partsOf, textOf } from "../texts.ts";
+import { Work } from "../work.ts";
+import type { OwnStoreContext } from "./context.ts";
 
 /** What is known of one session object: a request has several where it regenerates. */
 interface Copy {
@@ -46,10 +46,10 @@ const noSession = (): PsessionError =>
   );
 
 /** One request whose session is in the application's own store. */
-export class AppStoreVisit implements Visit {
+export class OwnStoreSession implements OpenSession {
   readonly core = undefined;
   readonly psession = undefined;
-  readonly #keeper: AppStoreKeeper;
+  readonly #context: OwnStoreContext;
   readonly #request: SessionRequest;
   readonly #response: ServerResponse | undefined;
   readonly #cookie: Presented | undefined;
@@ -69,12 +69,12 @@ export class AppStoreVisit implements Visit {
   #hasEnded = false;
 
   constructor(
-    keeper: AppStoreKeeper,
+    context: OwnStoreContext,
     request: SessionRequest,
     response: ServerResponse | undefined,
     presented: Presented | undefined,
   ) {
-    this.#keeper = keeper;
+    this.#context = context;
     this.#request = request;
     this.#response = response;
     this.#cookie = presented;
@@ -82,8 +82,8 @@ export class AppStoreVisit implements Visit {
   }
 
   async load(id: string): Promise<this> {
-    const { store } = this.#keeper;
-    const isLate = this.#keeper.wasReplaced(id);
+    const { store } = this.#context;
+    const isLate = this.#context.wasReplaced(id);
     const { mark } = store;
     const stored = isLate ? undefined : await store.find(id);
     if (stored === undefined) this.#begin({ isLate });
@@ -104,7 +104,7 @@ export class AppStoreVisit implements Visit {
 
   async save(session: object): Promise<void> {
     const copy = this.#copyOf(session as AnySession);
-    const { store } = this.#keeper;
+    const { store } = this.#context;
     await this.#work.track(() => store.inTurn(copy.id, () => this.#save(session as AnySession, copy, false)));
   }
 
@@ -112,7 +112,7 @@ export class AppStoreVisit implements Visit {
     const copy = this.#copyOf(session as AnySession);
     if (copy.isMoving) await this.save(session);
     const { id } = copy;
-    const stored = await this.#keeper.store.find(id);
+    const stored = await this.#context.store.find(id);
     if (stored === undefined) throw gone();
     this.#adopt(id, stored);
   }
@@ -154,7 +154,7 @@ export class AppStoreVisit implements Visit {
           () => (this.#canSetCookies = false),
           () => {},
         );
-      if (!canSetCookies || this.#keeper.caching === "off") return settled;
+      if (!canSetCookies || this.#context.caching === "off") return settled;
       return settled instanceof Promise ? settled.then((one) => this.#told(one)) : this.#told(settled);
     });
   }
@@ -171,7 +171,7 @@ export class AppStoreVisit implements Visit {
     if (!(current.cookie instanceof Object)) throw noSession();
     const copy = this.#copyOf(current);
     if (copy.isLost || (copy.isLate && this.#userOf(current) === undefined)) return NOTHING;
-    const { settings, store } = this.#keeper;
+    const { settings, store } = this.#context;
     const isFirst = !this.#hasTouched;
     if (isFirst) current.touch?.();
     this.#hasTouched = true;
@@ -191,8 +191,14 @@ export class AppStoreVisit implements Visit {
           this.#changesUser(current, copy));
     const settle = () => (setsCookie ? this.#settleCookie(current, copy) : NOTHING);
     if (!isWritten && (!isNew || savesNew)) return this.#saveLast(current, copy).then(settle);
-    if (isFirst && !isNew && store.canTouch && copy.saved === copy.base && this.#keeper.isTouchDue(copy.id)) {
-      this.#keeper.touched(copy.id);
+    if (
+      isFirst &&
+      !isNew &&
+      store.canTouch &&
+      copy.saved === copy.base &&
+      this.#context.isTouchDue(copy.id)
+    ) {
+      this.#context.touched(copy.id);
       return store.touch(copy.id, this.#image(current, copy)).then(settle);
     }
     return settle();
@@ -200,7 +206,7 @@ export class AppStoreVisit implements Visit {
 
   async #saveLast(session: AnySession, copy: Copy): Promise<void> {
     try {
-      await this.#keeper.store.inTurn(copy.id, () => this.#save(session, copy, true));
+      await this.#context.store.inTurn(copy.id, () => this.#save(session, copy, true));
     } catch (error) {
       if (!(error instanceof PsessionError && error.code === "session_ended")) throw error;
     }
@@ -211,7 +217,7 @@ export class AppStoreVisit implements Visit {
    * in this very turn, a second read would come as long before the write as the first has.
    */
   async #save(session: AnySession, copy: Copy, isLast: boolean): Promise<void> {
-    const { store } = this.#keeper;
+    const { store } = this.#context;
     if (copy.isLate && this.#userOf(session) === undefined) return;
     if (copy.isStored && !this.#isJustRead(copy)) {
       const fresh = await store.find(copy.id);
@@ -225,7 +231,7 @@ export class AppStoreVisit implements Visit {
         return;
       }
       const keys = fresh === undefined ? [] : mergeInto(session, copy.saved ?? copy.base, dataOf(fresh));
-      if (keys.length > 0) this.#keeper.tell("mergeConflict", copy.id, { keys });
+      if (keys.length > 0) this.#context.tell("mergeConflict", copy.id, { keys });
     }
     const text = textOf(session);
     if (this.#changesUser(session, copy)) {
@@ -238,12 +244,12 @@ export class AppStoreVisit implements Visit {
     copy.isLate = copy.isMoving = false;
     copy.saved = text;
     copy.user = this.#userOf(session);
-    this.#keeper.touched(copy.id);
+    this.#context.touched(copy.id);
   }
 
   #isJustRead({ id }: Copy): boolean {
     const read = this.#read;
-    return read?.id === id && read.turn === thisTurn() && this.#keeper.store.isUnchanged(id, read.mark);
+    return read?.id === id && read.turn === thisTurn() && this.#context.store.isUnchanged(id, read.mark);
   }
 
   /**
@@ -251,7 +257,7 @@ export class AppStoreVisit implements Visit {
    * (session fixation, CWE-384), so the session moves to a new one.
    */
   async #exchange(session: AnySession, copy: Copy): Promise<void> {
-    const { store, settings } = this.#keeper;
+    const { store, settings } = this.#context;
     if (!this.#canSendCookie()) {
       if (this.#userOf(session) === undefined) return store.write(copy.id, this.#image(session, copy));
       throw new PsessionError(
@@ -272,7 +278,7 @@ export class AppStoreVisit implements Visit {
    * stored before it is known that it stays.
    */
   async #leave(session: AnySession, copy: Copy): Promise<void> {
-    const { store, settings } = this.#keeper;
+    const { store, settings } = this.#context;
     const id = settings.genid(this.#request);
     const isMoving = id !== copy.id;
     // Whoever has ids of their own may have decided that this one stays.
@@ -295,7 +301,7 @@ export class AppStoreVisit implements Visit {
   /** The user is gone from the data, and nothing that is there now was not there before. */
   #onlySignsOut(session: AnySession, copy: Copy): boolean {
     if (copy.user === undefined || this.#userOf(session) !== undefined) return false;
-    const { user } = this.#keeper.settings;
+    const { user } = this.#context.settings;
     const parts = partsOf(copy.saved ?? copy.base);
     return [...partsOf(textOf(session))].every(([key, text]) => {
       const before = parts.get(key);
@@ -309,7 +315,7 @@ export class AppStoreVisit implements Visit {
 
   #changesUser(session: AnySession, copy: Copy): boolean {
     if (!copy.isStored || copy.id !== this.#presented) return false;
-    return this.#userOf(session) !== copy.user && this.#keeper.canDeliver(this.#request, session.cookie);
+    return this.#userOf(session) !== copy.user && this.#context.canDeliver(this.#request, session.cookie);
   }
 
   #canSendCookie(): boolean {
@@ -317,37 +323,38 @@ export class AppStoreVisit implements Visit {
   }
 
   #userOf(session: AnySession): unknown {
-    return this.#keeper.settings.user(session) ?? undefined;
+    return this.#context.settings.user(session) ?? undefined;
   }
 
   #settleCookie(session: AnySession, copy: Copy): Settlement {
-    const { name, noStore } = this.#keeper.settings;
-    if (this.#keeper.store.hasEnded(copy.id) || !this.#keeper.canDeliver(this.#request, session.cookie)) {
+    const { name, noStore } = this.#context.settings;
+    if (this.#context.store.hasEnded(copy.id) || !this.#context.canDeliver(this.#request, session.cookie)) {
       return NOTHING;
     }
-    if (this.#presented !== undefined && copy.isSuccessor) this.#keeper.replaced(this.#presented);
-    const value = signed(copy.id, this.#keeper.secretsFor(this.#request), this.#cookie);
+    if (this.#presented !== undefined && copy.isSuccessor) this.#context.replaced(this.#presented);
+    const value = signed(copy.id, this.#context.secretsFor(this.#request), this.#cookie);
     const { cookie } = session;
-    this.#keeper.noteSent(this.#request, cookie);
+    this.#context.noteSent(this.#request, cookie);
     const maxAge = cookie.expires instanceof Date ? (cookie.originalMaxAge ?? cookie.maxAge) : undefined;
     return { setCookie: [setCookieLine(name, value, cookie, maxAge)], noStore };
   }
 
   #unset(id: unknown): Settlement | Promise<Settlement> {
-    if (this.#keeper.settings.unset !== "destroy" || typeof id !== "string" || this.#hasEnded) return NOTHING;
+    if (this.#context.settings.unset !== "destroy" || typeof id !== "string" || this.#hasEnded)
+      return NOTHING;
     this.#hasEnded = true;
-    return this.#keeper.store.inTurn(id, () => this.#keeper.store.destroy(id)).then(() => NOTHING);
+    return this.#context.store.inTurn(id, () => this.#context.store.destroy(id)).then(() => NOTHING);
   }
 
   async #end(copy: Copy): Promise<void> {
-    const { store } = this.#keeper;
+    const { store } = this.#context;
     // What was never stored need not be deleted.
     if (copy.isLost || (!copy.isStored && copy.id !== this.#presented)) return;
     await store.inTurn(copy.id, () => store.destroy(copy.id));
   }
 
   #lost(copy: Copy): PsessionError {
-    if (!copy.isLost) this.#keeper.tell("saveDiscarded", copy.id, { why: "ended" });
+    if (!copy.isLost) this.#context.tell("saveDiscarded", copy.id, { why: "ended" });
     copy.isLost = true;
     return new PsessionError("session_ended", "The session was ended meanwhile; the change was not stored.", {
       status: 409,
@@ -356,10 +363,10 @@ export class AppStoreVisit implements Visit {
 
   #begin({ isSuccessor = false, isLate = false }: Partial<Copy>): void {
     const request = this.#request;
-    const id = this.#keeper.settings.genid(request);
+    const id = this.#context.settings.genid(request);
     request.sessionID = id;
     const session = new Session(request) as AnySession;
-    session.cookie = this.#keeper.newCookie(request);
+    session.cookie = this.#context.newCookie(request);
     request.session = session;
     const base = NO_DATA;
     const isFirst = this.#opened === undefined;
@@ -379,14 +386,14 @@ export class AppStoreVisit implements Visit {
     const request = this.#request;
     request.sessionID = id;
     const session = new Session(request, stored) as AnySession;
-    session.cookie = storedCookie(stored, () => this.#keeper.newCookie(request));
+    session.cookie = storedCookie(stored, () => this.#context.newCookie(request));
     request.session = session;
     const base = textOf(session);
     this.#opened ??= { id, text: base };
     this.#know(session, {
       id,
       base,
-      saved: this.#keeper.settings.resave ? undefined : base,
+      saved: this.#context.settings.resave ? undefined : base,
       user: this.#userOf(session),
       isStored: true,
       isSuccessor: false,
@@ -419,7 +426,7 @@ export class AppStoreVisit implements Visit {
 
   /** What the store gets: a copy, as stores add to what they are given. */
   #image(session: AnySession, { id }: Copy): Session {
-    return new Session({ sessionID: id, sessionStore: this.#keeper.sessionStore }, session);
+    return new Session({ sessionID: id, sessionStore: this.#context.sessionStore }, session);
   }
 }
 

@@ -1,20 +1,20 @@
-import { type DataRecord, jsonCodec } from "../../data/codec.ts";
-import { refuseKey } from "../../data/keys.ts";
-import { PsessionError } from "../../errors.ts";
-import { signIn } from "../../http/identity.ts";
-import type { Settlement } from "../../http/settlement.ts";
-import type { Psession } from "../../psession.ts";
-import type { Exchange } from "../../request/exchange.ts";
-import type { Session as CoreSession } from "../../session.ts";
-import type { UserId } from "../../stores/store.ts";
+import { type DataRecord, jsonCodec } from "../../../data/codec.ts";
+import { refuseKey } from "../../../data/keys.ts";
+import { PsessionError } from "../../../errors.ts";
+import { signIn } from "../../../http/identity.ts";
+import type { Settlement } from "../../../http/settlement.ts";
+import type { Psession } from "../../../psession.ts";
+import type { Exchange } from "../../../request/exchange.ts";
+import type { Session as CoreSession } from "../../../session.ts";
+import type { UserId } from "../../../stores/store.ts";
+import type { OpenSession } from "../open-session.ts";
+import type { SessionRequest } from "../request.ts";
+import { fill, gone, type Session } from "../session.ts";
+import { type SignInCalls, SignInSession } from "../sign-in.ts";
+import { isWritable, sameTexts, type Texts, textsOf } from "../texts.ts";
+import { Work } from "../work.ts";
+import type { PsessionContext, Takeover } from "./context.ts";
 import { throughJson } from "./json.ts";
-import type { PsessionKeeper } from "./psession-keeper.ts";
-import type { SessionRequest } from "./request.ts";
-import { fill, gone, type Session } from "./session.ts";
-import { SignInSession, type SignInVisit } from "./sign-in.ts";
-import { isWritable, sameTexts, type Texts, textsOf } from "./texts.ts";
-import type { Visit } from "./visit.ts";
-import { Work } from "./work.ts";
 
 /** Where data keep what is ours: no application can have data of that name. */
 const RESERVED = "cookie";
@@ -31,18 +31,10 @@ interface Reserved {
 
 type AnySession = Session & Record<string, unknown>;
 
-/** A session of the former store, that this request presents; without data where it was taken over already. */
-export interface Takeover {
-  readonly id: string;
-  /** The id that its row has, or will have. */
-  readonly successorId: string;
-  readonly data: Record<string, unknown> | undefined;
-}
-
 /** One request whose session is in a psession store. */
-export class PsessionVisit implements Visit, SignInVisit {
+export class PsessionStoreSession implements OpenSession, SignInCalls {
   readonly core: CoreSession<object>;
-  readonly #keeper: PsessionKeeper;
+  readonly #context: PsessionContext;
   readonly #request: SessionRequest;
   readonly #exchange: Exchange<object>;
   readonly #work = new Work();
@@ -69,14 +61,14 @@ export class PsessionVisit implements Visit, SignInVisit {
   #takeover: Takeover | undefined;
 
   constructor(
-    keeper: PsessionKeeper,
+    context: PsessionContext,
     request: SessionRequest,
     exchange: Exchange<object>,
     core: CoreSession<object>,
     takeover: Takeover | undefined,
     canSetCookies: boolean,
   ) {
-    this.#keeper = keeper;
+    this.#context = context;
     this.#request = request;
     this.#exchange = exchange;
     this.core = core;
@@ -88,7 +80,7 @@ export class PsessionVisit implements Visit, SignInVisit {
   }
 
   get psession(): Psession<object> {
-    return this.#keeper.psession;
+    return this.#context.psession;
   }
 
   generate(): void {
@@ -179,7 +171,7 @@ export class PsessionVisit implements Visit, SignInVisit {
   #commit(canSetCookies: boolean): Settlement | Promise<Settlement> {
     const session = this.#request.session as AnySession | null | undefined;
     if (session === undefined || session === null) {
-      const ends = this.#keeper.settings.unset === "destroy" && !this.#hasEnded;
+      const ends = this.#context.settings.unset === "destroy" && !this.#hasEnded;
       this.#hasEnded ||= ends;
       const ended = ends ? this.core.logout() : undefined;
       return ended === undefined
@@ -209,12 +201,12 @@ export class PsessionVisit implements Visit, SignInVisit {
   #isStillThere(): Promise<boolean> | undefined {
     const takeover = this.#takeover;
     const isPending = takeover?.data !== undefined && this.core.isNew && !this.#isProven;
-    return isPending ? this.#keeper.isStillThere(takeover) : undefined;
+    return isPending ? this.#context.isStillThere(takeover) : undefined;
   }
 
   #finish(canSetCookies: boolean): Settlement | Promise<Settlement> {
     const committed = this.#exchange.commit({ canSetCookies });
-    const dress = (settlement: Settlement) => this.#keeper.dress(this.#request, settlement);
+    const dress = (settlement: Settlement) => this.#context.dress(this.#request, settlement);
     const settled = committed instanceof Promise ? committed.then(dress) : dress(committed);
     // Also by those who came at the same time: the old row must be gone before its cookie is worth nothing.
     if (this.#takeover === undefined || !canSetCookies) return settled;
@@ -348,7 +340,7 @@ export class PsessionVisit implements Visit, SignInVisit {
     // As the session got it: where all cookies end at one date, it is less by now.
     const isUsual = maxAge === (this.#usualLives.get(session) ?? null);
     const isKept =
-      (this.#keeper.settings.saveUninitialized || this.#saved.has(session)) &&
+      (this.#context.settings.saveUninitialized || this.#saved.has(session)) &&
       this.core.outcome !== "insecure";
     const reserved: Reserved = {
       ...(isUsual && !isKept ? {} : { originalMaxAge: maxAge }),
@@ -360,14 +352,14 @@ export class PsessionVisit implements Visit, SignInVisit {
 
   /** Whoever keeps the cookie for a time of its own is kept as long by the store. */
   #live(session: AnySession): void {
-    const { rolling } = this.#keeper.settings;
+    const { rolling } = this.#context.settings;
     const { originalMaxAge } = session.cookie;
     // What came of no number must not make a session that never ends.
     const maxAge = Number.isFinite(originalMaxAge) ? Math.max(0, Number(originalMaxAge)) : undefined;
     const isModified = !sameTexts(this.#opened, this.#known);
     const resend = this.#takeover !== undefined || rolling || (maxAge !== undefined && isModified);
     if (maxAge === undefined && !resend) return;
-    const { idle } = this.#keeper.psession.core.settings.session;
+    const { idle } = this.#context.psession.core.settings.session;
     this.#exchange.live({ idle: Math.max(1, Math.ceil(maxAge ?? idle)), maxAge, resend });
   }
 
@@ -385,7 +377,7 @@ export class PsessionVisit implements Visit, SignInVisit {
     const request = this.#request;
     request.sessionID = this.core.id;
     const session = new SignInSession(request, data) as unknown as AnySession;
-    session.cookie = this.#keeper.newCookie(request);
+    session.cookie = this.#context.newCookie(request);
     this.#usualLives.set(session, session.cookie.originalMaxAge);
     request.session = session;
     this.#generations.set(session, this.#generation);
@@ -408,11 +400,11 @@ export class PsessionVisit implements Visit, SignInVisit {
     const { id } = this.#takeover ?? {};
     if (id === undefined) return;
     this.#takeover = undefined;
-    await this.#keeper.former?.destroy(id);
+    await this.#context.former?.destroy(id);
   }
 
   #userOf(session: AnySession): UserId | undefined {
-    return this.#keeper.settings.user({ ...session }) ?? undefined;
+    return this.#context.settings.user({ ...session }) ?? undefined;
   }
 }
 

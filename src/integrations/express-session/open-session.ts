@@ -3,7 +3,7 @@ import type { Psession } from "../../psession.ts";
 import type { Session as CoreSession } from "../../session.ts";
 
 /** What one request does with its session, whoever keeps it. */
-export interface Visit {
+export interface OpenSession {
   save(session: object): Promise<void>;
   /** Puts the stored session in place of this one. */
   reload(session: object): Promise<void>;
@@ -23,17 +23,17 @@ export interface Visit {
   readonly psession: Psession<object> | undefined;
 }
 
-const VISIT = Symbol("psession.visit");
+const OPEN = Symbol("psession.open");
 
-interface Visited {
-  [VISIT]?: Visit;
+interface Opened {
+  [OPEN]?: OpenSession;
 }
 
-export const visitOf = (request: object | undefined): Visit | undefined =>
-  (request as Visited | undefined)?.[VISIT];
+export const openSessionOf = (request: object | undefined): OpenSession | undefined =>
+  (request as Opened | undefined)?.[OPEN];
 
-export function beginVisit(request: object, visit: Visit): void {
-  (request as Visited)[VISIT] = visit;
+export function putOpenSession(request: object, open: OpenSession): void {
+  (request as Opened)[OPEN] = open;
 }
 
 export const NOTHING: Settlement = { setCookie: [], noStore: false };

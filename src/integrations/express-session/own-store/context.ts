@@ -1,26 +1,23 @@
-import type { ServerResponse } from "node:http";
-import { Events, type PsessionEvents } from "../../events.ts";
-import { warn } from "../../telemetry/warnings.ts";
-import { AppStore, unavailable } from "./app-store.ts";
-import { AppStoreVisit } from "./app-store-visit.ts";
-import { Cookie, type CookieOptions } from "./cookie.ts";
-import { hashedId } from "./ids.ts";
-import type { Keeper } from "./keeper.ts";
+import { Events, type PsessionEvents } from "../../../events.ts";
+import { warn } from "../../../telemetry/warnings.ts";
+import type { CallbackStore } from "../callback-store.ts";
+import { Cookie, type CookieOptions } from "../cookie.ts";
+import { hashedId } from "../ids.ts";
+import { openSessionOf } from "../open-session.ts";
+import type { Settings } from "../options.ts";
+import { isSecure, type SessionRequest } from "../request.ts";
+import type { Secret } from "../signature.ts";
 import { MemoryOf } from "./memory-of.ts";
-import type { Settings } from "./options.ts";
-import { isSecure, type SessionRequest } from "./request.ts";
-import { presentedIn, type Secret } from "./signature.ts";
-import type { CallbackStore } from "./store.ts";
-import { visitOf } from "./visit.ts";
+import { OwnStore, unavailable } from "./store.ts";
 
 /** Requests that were sent before a new cookie arrived come within this time, in milliseconds. */
 const GRACE = 10_000;
 const REMEMBERED_IDS = 10_000;
 
-/** Keeps sessions in the store that the application has. */
-export class AppStoreKeeper implements Keeper {
+/** What all requests share whose sessions are in the store that the application has. */
+export class OwnStoreContext {
   readonly settings: Settings;
-  readonly store: AppStore;
+  readonly store: OwnStore;
   readonly sessionStore: CallbackStore;
   readonly #replaced = new MemoryOf<number>(REMEMBERED_IDS);
   readonly #touched = new MemoryOf<number>(REMEMBERED_IDS);
@@ -30,10 +27,10 @@ export class AppStoreKeeper implements Keeper {
   constructor(settings: Settings) {
     this.settings = settings;
     this.sessionStore = settings.store as CallbackStore;
-    this.store = new AppStore(this.sessionStore, settings);
+    this.store = new OwnStore(this.sessionStore, settings);
     this.store.watch();
     // For those who call the store's own `regenerate`.
-    Object.assign(this.sessionStore, { generate: (request: object) => visitOf(request)?.generate() });
+    Object.assign(this.sessionStore, { generate: (request: object) => openSessionOf(request)?.generate() });
   }
 
   get caching(): "protect" | "off" {
@@ -43,17 +40,6 @@ export class AppStoreKeeper implements Keeper {
   assertReady(request: SessionRequest): void {
     if (this.secretsFor(request).length === 0) throw new Error("The secret option is required for sessions.");
     if (!this.store.isConnected) throw unavailable("be reached: it said that it is disconnected");
-  }
-
-  open(
-    request: SessionRequest,
-    response: ServerResponse | undefined,
-  ): AppStoreVisit | Promise<AppStoreVisit> {
-    const presented = presentedIn(request, this.settings.name, this.secretsFor(request));
-    const visit = new AppStoreVisit(this, request, response, presented);
-    if (presented !== undefined) return visit.load(presented.id);
-    visit.generate();
-    return visit;
   }
 
   /** cookie-parser leaves its secret at the request. */

@@ -1,5 +1,5 @@
-import type { DataRecord } from "../../data/codec.ts";
-import { textsOf } from "./texts.ts";
+import type { DataRecord } from "../../../data/codec.ts";
+import { textsOf } from "../texts.ts";
 
 /**
  * What functions leave that are handed to `update` and `login`, as JSON gives it back: everything in `req.session`

@@ -1,30 +1,36 @@
 import type { ServerResponse } from "node:http";
-import { cookieValues, readSessionCookie, type SessionCookie } from "../../http/cookies.ts";
-import { originAt } from "../../http/scheme.ts";
-import type { Settlement } from "../../http/settlement.ts";
-import { bytesOf, copyOf } from "../../protocol/bytes.ts";
-import { digest, idFrom } from "../../protocol/secrets.ts";
-import { Psession } from "../../psession.ts";
-import { factsOf, type RequestFacts } from "../../request/facts.ts";
-import { trustsProxy, visibleHost } from "../express/proxy.ts";
-import { arrivedAt, momentOf } from "../node/arrivals.ts";
-import { AppStore } from "./app-store.ts";
-import { Cookie, type CookieOptions } from "./cookie.ts";
-import type { Keeper } from "./keeper.ts";
-import type { SessionOptions, Settings } from "./options.ts";
-import { PsessionFacade } from "./psession-facade.ts";
-import { exchangeKeys, lineFor, psessionOf } from "./psession-options.ts";
-import { PsessionVisit, type Takeover } from "./psession-visit.ts";
-import { isSecure, type SessionRequest } from "./request.ts";
-import { isSameList, presentedId, type Secret } from "./signature.ts";
+import { cookieValues, readSessionCookie, type SessionCookie } from "../../../http/cookies.ts";
+import { originAt } from "../../../http/scheme.ts";
+import type { Settlement } from "../../../http/settlement.ts";
+import { bytesOf, copyOf } from "../../../protocol/bytes.ts";
+import { digest, idFrom } from "../../../protocol/secrets.ts";
+import { Psession } from "../../../psession.ts";
+import { factsOf, type RequestFacts } from "../../../request/facts.ts";
+import { trustsProxy, visibleHost } from "../../express/proxy.ts";
+import { arrivedAt, momentOf } from "../../node/arrivals.ts";
+import { Cookie, type CookieOptions } from "../cookie.ts";
+import type { SessionOptions, Settings } from "../options.ts";
+import { OwnStore } from "../own-store/store.ts";
+import { isSecure, type SessionRequest } from "../request.ts";
+import { isSameList, presentedId, type Secret } from "../signature.ts";
+import { PsessionFacade } from "./facade.ts";
+import { exchangeKeys, lineFor, psessionOf } from "./options.ts";
 
-/** Keeps sessions in a psession store: hashed, merged, and with psession's sign-in beside the data. */
-export class PsessionKeeper implements Keeper {
+/** A session of the former store, that this request presents; without data where it was taken over already. */
+export interface Takeover {
+  readonly id: string;
+  /** The id that its row has, or will have. */
+  readonly successorId: string;
+  readonly data: Record<string, unknown> | undefined;
+}
+
+/** What all requests share whose sessions are in a psession store. */
+export class PsessionContext {
   readonly settings: Settings;
   readonly psession: Psession<object>;
   readonly sessionStore: PsessionFacade;
   /** The store from which sessions are taken over. */
-  readonly former: AppStore | undefined;
+  readonly former: OwnStore | undefined;
   /** Whoever is on the way reads a cookie that travels over plain http: in production, "auto" is no leave to send one. */
   readonly #isStrict = process.env["NODE_ENV"] === "production";
   /** As they were when they were last looked at. */
@@ -39,7 +45,7 @@ export class PsessionKeeper implements Keeper {
       settings.session.livesVary = true;
     });
     this.sessionStore = new PsessionFacade(this.psession, (request) => this.newCookie(request));
-    if (settings.migrateFrom !== undefined) this.former = new AppStore(settings.migrateFrom, settings);
+    if (settings.migrateFrom !== undefined) this.former = new OwnStore(settings.migrateFrom, settings);
   }
 
   /** Secrets that were exchanged since, by whoever has the list. */
@@ -52,32 +58,6 @@ export class PsessionKeeper implements Keeper {
 
   get caching(): "protect" | "off" {
     return this.psession.core.settings.caching;
-  }
-
-  async open(request: SessionRequest, response: ServerResponse | undefined): Promise<PsessionVisit> {
-    const facts = this.#factsOf(request, response);
-    const formerId = this.#formerId(request);
-    const successor = formerId === undefined ? undefined : this.#successorOf(formerId);
-    const open = async () => {
-      const exchange = this.psession.exchange({ ...facts, successor });
-      return { exchange, core: await exchange.open() };
-    };
-    let opened = await open();
-    let former: Record<string, unknown> | undefined;
-    if (formerId !== undefined && opened.core.isNew && opened.core.outcome === "none") {
-      former = await this.former?.find(formerId);
-      // A parallel request may have taken it over just now.
-      if (former === undefined) opened = await open();
-    }
-    // express-session begins anew where a cookie leads to nothing, and so do the login pages of its applications. A page
-    // that somebody opens is hardly one that the browser has held back.
-    if (opened.core.isOutdated && facts.navigation) opened.core.startAnew();
-    const isTaken = former !== undefined || !opened.core.isNew;
-    const takeover =
-      formerId === undefined || successor === undefined || !isTaken
-        ? undefined
-        : { id: formerId, successorId: successor.id, data: former };
-    return new PsessionVisit(this, request, opened.exchange, opened.core, takeover, facts.canSetCookies);
   }
 
   newCookie(request: object): Cookie {
@@ -117,7 +97,7 @@ export class PsessionKeeper implements Keeper {
     return (await this.psession.core.settings.store.findSession(successorId)) !== undefined;
   }
 
-  #factsOf(request: SessionRequest, response: ServerResponse | undefined): RequestFacts {
+  factsOf(request: SessionRequest, response: ServerResponse | undefined): RequestFacts {
     const secure = isSecure(request, this.settings.proxy);
     return factsOf((name) => request.headers[name], {
       method: request.method,
@@ -133,7 +113,7 @@ export class PsessionKeeper implements Keeper {
   }
 
   /** Of a request that has no session cookie of psession's yet. */
-  #formerId(request: SessionRequest): string | undefined {
+  formerId(request: SessionRequest): string | undefined {
     if (this.former === undefined) return undefined;
     const { cookies, keys } = this.psession.core.settings;
     const { name, secrets } = this.settings;
@@ -146,7 +126,7 @@ export class PsessionKeeper implements Keeper {
   }
 
   /** Derived, so that all who present the old cookie at once arrive at one session; useless without the key. */
-  #successorOf(formerId: string): SessionCookie | undefined {
+  successorOf(formerId: string): SessionCookie | undefined {
     const { keys, realm } = this.psession.core.settings;
     const presented = copyOf(digest(bytesOf(formerId)));
     const derive = (id: string) =>

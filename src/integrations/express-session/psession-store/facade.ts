@@ -1,12 +1,13 @@
-import { isId } from "../../checks/given.ts";
-import { PsessionError } from "../../errors.ts";
-import { noSession } from "../../http/no-session.ts";
-import type { Psession } from "../../psession.ts";
-import { callingBack } from "./call.ts";
-import type { Cookie } from "./cookie.ts";
-import { type Callback, StoreClass } from "./store.ts";
-import type { SessionData } from "./typing.ts";
-import { visitOf } from "./visit.ts";
+import { isId } from "../../../checks/given.ts";
+import { PsessionError } from "../../../errors.ts";
+import { noSession } from "../../../http/no-session.ts";
+import type { Psession } from "../../../psession.ts";
+import { callingBack } from "../call.ts";
+import type { Callback } from "../callback-store.ts";
+import type { Cookie } from "../cookie.ts";
+import { openSessionOf } from "../open-session.ts";
+import { StoreClass } from "../store.ts";
+import type { SessionData } from "../typing.ts";
 
 /** What `req.sessionStore` is with a psession store: the same methods, by row ids, which are no credentials. */
 export class PsessionFacade extends StoreClass {
@@ -17,7 +18,7 @@ export class PsessionFacade extends StoreClass {
     super();
     this.#psession = psession;
     this.#newCookie = newCookie;
-    this.generate = (request) => visitOf(request)?.generate();
+    this.generate = (request) => openSessionOf(request)?.generate();
   }
 
   get(id: string, callback: (error: unknown, session?: SessionData) => void): void {
@@ -52,8 +53,8 @@ export class PsessionFacade extends StoreClass {
   }
 
   override regenerate(request: object, callback: Callback): void {
-    const visit = visitOf(request);
-    if (visit === undefined) return callback(noSession("put app.use(session(…))"));
-    callingBack(visit.regenerate(false), callback);
+    const open = openSessionOf(request);
+    if (open === undefined) return callback(noSession("put app.use(session(…))"));
+    callingBack(open.regenerate(false), callback);
   }
 }

@@ -1,9 +1,9 @@
-import { PsessionError, reasonOf } from "../../errors.ts";
-import { warn } from "../../telemetry/warnings.ts";
-import { ask, call } from "./call.ts";
-import { hashedId, looksHashed } from "./ids.ts";
+import { PsessionError, reasonOf } from "../../../errors.ts";
+import { warn } from "../../../telemetry/warnings.ts";
+import { ask, call } from "../call.ts";
+import type { CallbackStore } from "../callback-store.ts";
+import { hashedId, looksHashed } from "../ids.ts";
 import { MemoryOf } from "./memory-of.ts";
-import type { CallbackStore } from "./store.ts";
 
 /** Ids that this process knows something about: about a megabyte each. */
 const REMEMBERED_IDS = 10_000;
@@ -12,7 +12,7 @@ const LONGEST_TURN = 30_000;
 
 type Stored = Record<string, unknown>;
 
-export interface AppStoreOptions {
+export interface OwnStoreOptions {
   readonly hashIds: boolean;
   /** Milliseconds. */
   readonly storeTimeout?: number | false;
@@ -22,7 +22,7 @@ export interface AppStoreOptions {
  * The store that an application has, with promises, one change at a time per session, and without sessions that
  * this process has ended.
  */
-export class AppStore {
+export class OwnStore {
   readonly #store: CallbackStore;
   readonly #hashes: boolean;
   readonly #limit: number | false | undefined;
@@ -37,7 +37,7 @@ export class AppStore {
   #isTouchFailing = false;
   isConnected = true;
 
-  constructor(store: CallbackStore, { hashIds, storeTimeout }: AppStoreOptions) {
+  constructor(store: CallbackStore, { hashIds, storeTimeout }: OwnStoreOptions) {
     this.#store = store;
     this.#limit = storeTimeout;
     this.#hashes = hashIds;

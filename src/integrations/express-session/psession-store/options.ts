@@ -1,16 +1,16 @@
-import { type Duration, parseDuration } from "../../checks/duration.ts";
-import { invalidOptions } from "../../checks/faults.ts";
-import { PsessionError } from "../../errors.ts";
-import { type CookieDefinition, scopeOf } from "../../http/cookies.ts";
-import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "../../options/public.ts";
-import { KeyRing } from "../../protocol/secrets.ts";
-import { createPsession, Psession } from "../../psession.ts";
-import type { Store as PsessionStore } from "../../stores/store.ts";
-import { warn } from "../../telemetry/warnings.ts";
-import { Cookie, type CookieOptions } from "./cookie.ts";
-import { spelledCookie } from "./cookie-options.ts";
-import type { SessionOptions, Settings } from "./options.ts";
-import { materialOf, type Secret } from "./signature.ts";
+import { type Duration, parseDuration } from "../../../checks/duration.ts";
+import { invalidOptions } from "../../../checks/faults.ts";
+import { PsessionError } from "../../../errors.ts";
+import { type CookieDefinition, scopeOf } from "../../../http/cookies.ts";
+import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "../../../options/public.ts";
+import { KeyRing } from "../../../protocol/secrets.ts";
+import { createPsession, Psession } from "../../../psession.ts";
+import type { Store as PsessionStore } from "../../../stores/store.ts";
+import { warn } from "../../../telemetry/warnings.ts";
+import { Cookie, type CookieOptions } from "../cookie.ts";
+import { spelledCookie } from "../cookie-options.ts";
+import type { SessionOptions, Settings } from "../options.ts";
+import { materialOf, type Secret } from "../signature.ts";
 
 const DAY = 86_400_000;
 /** What stores of express-session's kind keep a session that says nothing about it. */

@@ -1,0 +1,41 @@
+import type { ServerResponse } from "node:http";
+import type { Backend } from "../backend.ts";
+import type { SessionRequest } from "../request.ts";
+import { PsessionContext } from "./context.ts";
+import { PsessionStoreSession } from "./session.ts";
+
+/** Keeps sessions in a psession store: hashed, merged, and with psession's sign-in beside the data. */
+export class PsessionStoreBackend extends PsessionContext implements Backend {
+  async open(request: SessionRequest, response: ServerResponse | undefined): Promise<PsessionStoreSession> {
+    const facts = this.factsOf(request, response);
+    const formerId = this.formerId(request);
+    const successor = formerId === undefined ? undefined : this.successorOf(formerId);
+    const open = async () => {
+      const exchange = this.psession.exchange({ ...facts, successor });
+      return { exchange, core: await exchange.open() };
+    };
+    let opened = await open();
+    let former: Record<string, unknown> | undefined;
+    if (formerId !== undefined && opened.core.isNew && opened.core.outcome === "none") {
+      former = await this.former?.find(formerId);
+      // A parallel request may have taken it over just now.
+      if (former === undefined) opened = await open();
+    }
+    // express-session begins anew where a cookie leads to nothing, and so do the login pages of its applications. A page
+    // that somebody opens is hardly one that the browser has held back.
+    if (opened.core.isOutdated && facts.navigation) opened.core.startAnew();
+    const isTaken = former !== undefined || !opened.core.isNew;
+    const takeover =
+      formerId === undefined || successor === undefined || !isTaken
+        ? undefined
+        : { id: formerId, successorId: successor.id, data: former };
+    return new PsessionStoreSession(
+      this,
+      request,
+      opened.exchange,
+      opened.core,
+      takeover,
+      facts.canSetCookies,
+    );
+  }
+}
