@@ -1,7 +1,7 @@
 /** The whole store contract with every table and column called otherwise, in another schema, with dates. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Store } from "../../src/index.ts";
-import type { Statements } from "../../src/stores/sql/statements.ts";
+import type { Sql } from "../../src/stores/sql/sql.ts";
 import { type StoreFixture, storeContract } from "../../src/testing/contracts.ts";
 import { describeWith } from "../support/servers/reach.ts";
 import type { Naming, Place, UserIds } from "./fixtures.ts";
@@ -16,7 +16,7 @@ for (const backend of representatives) {
   for (const userIds of backend.name === "pglite" ? (["uuid"] as const) : KINDS) {
     describeWith(backend.needs, `store contract, renamed: ${backend.name}, ${userIds}`, () => {
       let place: Place;
-      let statements: Statements;
+      let statements: Sql;
       let drop: () => Promise<void>;
       const stores: Store[] = [];
 

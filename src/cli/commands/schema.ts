@@ -8,7 +8,7 @@ import { postgresDialect } from "../../stores/sql/dialects/postgres.ts";
 import { sqliteDialect } from "../../stores/sql/dialects/sqlite.ts";
 import { schemaScript } from "../../stores/sql/migrations.ts";
 import { nameFault, parseNaming, resolveNaming, schemaOf } from "../../stores/sql/naming.ts";
-import { Statements } from "../../stores/sql/statements.ts";
+import { Sql } from "../../stores/sql/sql.ts";
 import type { UserIdKind } from "../../stores/store.ts";
 import type { Environment } from "../environment.ts";
 
@@ -81,7 +81,7 @@ function scriptOf(dialect: Dialect, options: Options): string {
   const { faults, naming } = parseNaming({ schema, tables, timestamps, createUsers, audit });
   if (naming === undefined) throw invalidOptions("psession schema", faults);
   const made = JSON.stringify({ schema, tables, timestamps, userIds, createUsers, audit });
-  const script = schemaScript(new Statements(schemaOf(resolveNaming(naming, userIds)), dialect));
+  const script = schemaScript(new Sql(schemaOf(resolveNaming(naming, userIds)), dialect));
   return `-- The tables of psession in ${dialect.name}, for a store with these options:\n-- ${made}\n\n${script}`;
 }
 

@@ -2,7 +2,7 @@ import type { SelectQueryBuilder } from "kysely";
 import { PsessionError } from "../../errors.ts";
 import type { Session } from "../../session.ts";
 import { columnOf } from "../sql/schema.ts";
-import type { Statements } from "../sql/statements.ts";
+import type { Sql } from "../sql/sql.ts";
 import type { SqlStore } from "../sql/store.ts";
 import { type Lookup, partsOf, previousSession, rememberedLogin } from "./lookup.ts";
 import { addingColumns, nameInQuery, rawColumn } from "./nodes.ts";
@@ -68,7 +68,7 @@ const column = ({ sql, values }: Lookup, alias: string) => rawColumn(sql, values
 
 /** The user's id, as the query's own names have it. */
 function userIn<DB, TB extends keyof DB, O>(
-  { schema: { users }, dialect }: Statements,
+  { schema: { users }, dialect }: Sql,
   query: SelectQueryBuilder<DB, TB, O>,
 ): string {
   const name = nameInQuery(query.toOperationNode(), users.name);
@@ -80,7 +80,7 @@ function userIn<DB, TB extends keyof DB, O>(
   );
 }
 
-function withFound(statements: Statements, row: Record<string, unknown>): Record<string, unknown> {
+function withFound(statements: Sql, row: Record<string, unknown>): Record<string, unknown> {
   const { [PREVIOUS]: previous, [REMEMBERED]: remembered, ...rest } = row;
   if (previous === undefined) return row;
   return {
@@ -92,12 +92,12 @@ function withFound(statements: Statements, row: Record<string, unknown>): Record
   };
 }
 
-function sessionFrom(statements: Statements, text: string): FoundSession {
+function sessionFrom(statements: Sql, text: string): FoundSession {
   const [id = "", seen = "", data = ""] = partsOf(text, 3);
   return { id, lastSeenAt: statements.readMoment(seen), data };
 }
 
-function loginFrom(statements: Statements, text: string): FoundLogin {
+function loginFrom(statements: Sql, text: string): FoundLogin {
   const [id = "", created = "", used = "", generation] = partsOf(text, 4);
   return {
     id,

@@ -10,7 +10,7 @@ import {
   schemaOf,
   userIdsEntry,
 } from "../sql/naming.ts";
-import { Statements } from "../sql/statements.ts";
+import { Sql } from "../sql/sql.ts";
 import { SqlStore } from "../sql/store.ts";
 import type { UserIdKind } from "../store.ts";
 import { DIALECTS, dialectOf, type KyselyDialectName } from "./dialect.ts";
@@ -73,7 +73,7 @@ export function kyselyStore<DB>(options: KyselyStoreOptions<DB>): SqlStore {
   if (typeof dialect === "string" || faults.length > 0) throw invalidOptions("kyselyStore", faults);
   return new SqlStore({
     name: "kysely",
-    statements: new Statements(schemaOf(resolveNaming(parsed.output, userIds)), dialect),
+    statements: new Sql(schemaOf(resolveNaming(parsed.output, userIds)), dialect),
     driver: new KyselyDriver(db, dialect),
     timeout,
     migrates: migrate,

@@ -1,7 +1,7 @@
 import { ID_LENGTH } from "../../protocol/secrets.ts";
 import { columnOf } from "../sql/schema.ts";
+import type { Sql } from "../sql/sql.ts";
 import type { SqlValue } from "../sql/statement.ts";
-import type { Statements } from "../sql/statements.ts";
 
 export interface Lookup {
   readonly sql: string;
@@ -15,7 +15,7 @@ const SEPARATOR = "|";
 
 /** That user's session of the realm that was used last, but for `except`, as one text; `user` is how the query says whose. */
 export function previousSession(
-  statements: Statements,
+  statements: Sql,
   user: string,
   { except, realm, now }: { except: string; realm: string; now: number },
 ): Lookup {
@@ -30,7 +30,7 @@ export function previousSession(
 
 /** The remembered login of this id, if it is alive and that user's, as one text. */
 export function rememberedLogin(
-  statements: Statements,
+  statements: Sql,
   user: string,
   { id, now }: { id: string; now: number },
 ): Lookup {
@@ -56,7 +56,7 @@ export function partsOf(text: string, count: number): string[] {
 }
 
 /** Texts that begin with an id: no plugin of the application takes them for JSON, a number or a date. */
-function joined({ dialect }: Statements, parts: readonly string[]): string {
+function joined({ dialect }: Sql, parts: readonly string[]): string {
   return dialect.name === "mysql"
     ? `CONCAT(${parts.join(`, '${SEPARATOR}', `)})`
     : parts.join(` || '${SEPARATOR}' || `);
@@ -66,7 +66,7 @@ function joined({ dialect }: Statements, parts: readonly string[]): string {
  * Ids of the application's own table against ours, which may be of another type or collation there: theirs is
  * converted and not ours, whose index is used.
  */
-function sameUser({ schema: { userIds }, dialect }: Statements, column: string, user: string): string {
+function sameUser({ schema: { userIds }, dialect }: Sql, column: string, user: string): string {
   if (userIds === "integer") return `${column} = ${user}`;
   if (dialect.name === "sqlite") return `${column} = CAST(${user} AS TEXT)`;
   if (dialect.name === "postgres") {

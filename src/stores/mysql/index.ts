@@ -10,7 +10,7 @@ import {
   schemaOf,
   userIdsEntry,
 } from "../sql/naming.ts";
-import { Statements } from "../sql/statements.ts";
+import { Sql } from "../sql/sql.ts";
 import { SqlStore } from "../sql/store.ts";
 import type { UserIdKind } from "../store.ts";
 import type { MariadbPool, Mysql2CallbackPool, Mysql2Pool } from "./clients.ts";
@@ -51,7 +51,7 @@ export function mysqlStore(options: MysqlStoreOptions): SqlStore {
   const { pool, timeout, migrate, userIds } = parsed.output;
   return new SqlStore({
     name: "mysql",
-    statements: new Statements(schemaOf(resolveNaming(parsed.output, userIds)), mysqlDialect),
+    statements: new Sql(schemaOf(resolveNaming(parsed.output, userIds)), mysqlDialect),
     driver: new MysqlDriver(connectOf(pool)),
     timeout,
     migrates: migrate,

@@ -11,7 +11,7 @@ import {
   schemaOf,
   userIdsEntry,
 } from "../sql/naming.ts";
-import { Statements } from "../sql/statements.ts";
+import { Sql } from "../sql/sql.ts";
 import { SqlStore } from "../sql/store.ts";
 import type { UserIdKind } from "../store.ts";
 import type { PgClient, Pglite, PgPool, PostgresJs } from "./clients.ts";
@@ -75,7 +75,7 @@ export function postgresStore(options: PostgresStoreOptions): SqlStore {
   const { timeout, migrate, userIds } = parsed.output;
   return new SqlStore({
     name: "postgres",
-    statements: new Statements(schemaOf(resolveNaming(parsed.output, userIds)), postgresDialect),
+    statements: new Sql(schemaOf(resolveNaming(parsed.output, userIds)), postgresDialect),
     driver: driverOf(parsed.output),
     timeout,
     migrates: migrate,

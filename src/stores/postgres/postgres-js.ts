@@ -1,6 +1,6 @@
-import { facets } from "../sql/dialect.ts";
 import { type Deadline, NotSent, type SqlConnection, type SqlDriver } from "../sql/driver.ts";
 import type { Answer, RawRow, SqlValue, Statement } from "../sql/statement.ts";
+import { facets } from "../sql/syntax.ts";
 import type { PostgresJs, PostgresJsQuery, PostgresJsRows, PostgresJsServerSession } from "./clients.ts";
 import { isOfServer } from "./of-server.ts";
 

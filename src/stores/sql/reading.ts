@@ -15,9 +15,9 @@ import {
   valueIn,
 } from "./answers.ts";
 import type { Values } from "./assemble.ts";
-import type { Dialect } from "./dialect.ts";
 import type { Column, ColumnKind, Schema, Table } from "./schema.ts";
 import type { RawRow } from "./statement.ts";
+import type { Syntax } from "./syntax.ts";
 
 /** The part of a SELECT that names columns, and who reads what it gives. */
 export interface Selection<Row> {
@@ -54,9 +54,9 @@ export const aliased =
 
 export class Reading {
   readonly #schema: Schema;
-  readonly #dialect: Dialect;
+  readonly #dialect: Syntax;
 
-  constructor(schema: Schema, dialect: Dialect) {
+  constructor(schema: Schema, dialect: Syntax) {
     this.#schema = schema;
     this.#dialect = dialect;
   }
@@ -107,7 +107,7 @@ export class Reading {
     { columns }: Pick<Table<keyof Row & string>, "columns">,
     assemble: (values: Values) => Row,
     alias: string,
-    packed: NonNullable<Dialect["packed"]>,
+    packed: NonNullable<Syntax["packed"]>,
   ): Selection<Row> {
     const pack = `${alias}_packed`;
     const inside = columns.filter(({ kind }) => PACKABLE.has(kind));

@@ -1,11 +1,11 @@
 /** Tables that were made with other options: which they were, and how empty ones are made anew. */
 import { PsessionError } from "../../errors.ts";
-import { qualified } from "./dialect.ts";
-import { checksum, type Migration, recordOf } from "./migrations.ts";
+import { checksum, type Migration, recordOf } from "./migration.ts";
 import { schemaOf } from "./naming.ts";
 import { type Schema, TABLES, type Table } from "./schema.ts";
+import type { Sql } from "./sql.ts";
 import type { Program, RawRow } from "./statement.ts";
-import type { Statements } from "./statements.ts";
+import { qualified } from "./syntax.ts";
 
 /** A migration that ran, and made something else than these options would. */
 export interface Changed {
@@ -28,7 +28,7 @@ const TIMESTAMPS = ["integer", "datetime"] as const;
 
 /** The options that differ, as few as possible; undefined where no others make what ran. */
 function differencesOf(
-  { dialect, schema }: Statements,
+  { dialect, schema }: Sql,
   { migration, recorded }: Changed,
 ): readonly Difference[] | undefined {
   let fewest: readonly Difference[] | undefined;
@@ -77,10 +77,7 @@ function* namesOf(schema: Schema): Generator<{ named: Schema; differences: reado
 }
 
 /** All that differ; undefined where that cannot be told of each. */
-function allDifferences(
-  statements: Statements,
-  changed: readonly Changed[],
-): readonly Difference[] | undefined {
+function allDifferences(statements: Sql, changed: readonly Changed[]): readonly Difference[] | undefined {
   const all = new Map<string, Difference>();
   for (const one of changed) {
     const differences = differencesOf(statements, one);
@@ -95,7 +92,7 @@ const isOfTypes = (differences: readonly Difference[] | undefined): boolean =>
   differences?.every(({ was }) => was !== undefined) === true;
 
 /** What is wrong, and what to do. */
-export function changedMessage(statements: Statements, changed: readonly Changed[]): string {
+export function changedMessage(statements: Sql, changed: readonly Changed[]): string {
   const differences = allDifferences(statements, changed);
   const remedy = "Change the options back, or give psession other tables (option tables).";
   const names = changed.map(({ migration }) => migration.name).join(", ");
@@ -111,7 +108,7 @@ export function changedMessage(statements: Statements, changed: readonly Changed
   return `psession's tables were made with other options (${names}): ${told.join("; ")}. ${remedy}${anew}`;
 }
 
-export const changedError = (statements: Statements, changed: readonly Changed[]): PsessionError =>
+export const changedError = (statements: Sql, changed: readonly Changed[]): PsessionError =>
   new PsessionError("store_not_migrated", changedMessage(statements, changed));
 
 /** Tables by the migration that makes them. */
@@ -126,7 +123,7 @@ const MADE: Readonly<Record<string, readonly TableKey[]>> = {
  * the types are all that differs, and where there is nobody in any of psession's tables. Marks and records of pruning
  * stay, as their table is the same whatever the options say. The caller holds the lock of migrations.
  */
-export function* removeEmpty(statements: Statements, changed: readonly Changed[]): Program<void> {
+export function* removeEmpty(statements: Sql, changed: readonly Changed[]): Program<void> {
   const { dialect, schema } = statements;
   if (!isOfTypes(allDifferences(statements, changed))) throw changedError(statements, changed);
   const remade = changed.flatMap(({ migration }) => MADE[migration.name] ?? []);
@@ -152,14 +149,14 @@ export function* removeEmpty(statements: Statements, changed: readonly Changed[]
   for (const { migration } of changed) yield statements.deleteMeta(recordOf(migration));
 }
 
-function hasOurColumns({ dialect }: Statements, { columns }: Table, found: readonly RawRow[]): boolean {
+function hasOurColumns({ dialect }: Sql, { columns }: Table, found: readonly RawRow[]): boolean {
   const { fold } = dialect.inspection;
   const names = new Set(columns.map(({ column }) => fold(column)));
   return found.length === names.size && found.every((row) => names.has(fold(String(row["name"]))));
 }
 
 function* assertEmpty(
-  statements: Statements,
+  statements: Sql,
   changed: readonly Changed[],
   table: Table,
   place = table,
@@ -184,7 +181,7 @@ function* assertEmpty(
  * all at once, looked at where nobody writes to them any more, and put back if somebody had.
  */
 function* removeFromMysql(
-  statements: Statements,
+  statements: Sql,
   changed: readonly Changed[],
   tables: readonly Table[],
 ): Program<void> {

@@ -1,11 +1,11 @@
 import { PsessionError } from "../../errors.ts";
 import { Misread } from "./answers.ts";
-import { wasIdle, wasNotDone } from "./dialect.ts";
 import { Deadline, execute, NotSent, type SqlDriver } from "./driver.ts";
 import { storeError } from "./errors.ts";
 import { LostCondition } from "./programs/lost.ts";
+import type { Sql } from "./sql.ts";
 import { type Answer, type FaultKind, type Program, SqlFault, type Statement } from "./statement.ts";
-import type { Statements } from "./statements.ts";
+import { wasIdle, wasNotDone } from "./syntax.ts";
 
 /** First waits are short: who is in the way is mostly gone within a millisecond. */
 const WAITS = [1, 2, 5, 10, 20, 50];
@@ -19,7 +19,7 @@ const MOST_RETRIES: Partial<Record<FaultKind, number>> = { contention: 60, conne
 export interface RunnerParts {
   /** The store's name, for messages. */
   readonly name: string;
-  readonly statements: Statements;
+  readonly statements: Sql;
   readonly driver: SqlDriver;
   /** Milliseconds that one operation may take, waiting for a connection included. */
   readonly timeout: number;
@@ -31,7 +31,7 @@ export interface RunnerParts {
  */
 export class Runner {
   readonly #name: string;
-  readonly #statements: Statements;
+  readonly #statements: Sql;
   readonly #driver: SqlDriver;
   readonly #timeout: number;
 
@@ -49,7 +49,7 @@ export class Runner {
     );
   }
 
-  /** Statements that each stand by themselves. `isRepeatable`: done twice they do what they do once. */
+  /** Sql that each stand by themselves. `isRepeatable`: done twice they do what they do once. */
   run<T>(make: () => Program<T>, { isRepeatable = false } = {}): Promise<T> {
     return this.#retrying(isRepeatable, this.#timeout, (deadline) =>
       execute(make(), (statement) =>

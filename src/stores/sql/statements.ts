@@ -15,17 +15,18 @@ import type {
 } from "../store.ts";
 import { valueIn } from "./answers.ts";
 import { assembleEntry, assembleListed, assembleLogin, assembleSession } from "./assemble.ts";
-import { type Dialect, qualified, roundedUp } from "./dialect.ts";
 import { isMark } from "./marks.ts";
-import { PRUNE } from "./programs/keep-house.ts";
 import { orElse, Reading, type Selection } from "./reading.ts";
 import { type Column, columnOf, type Schema, type Table } from "./schema.ts";
 import type { RawRow, SqlValue, Statement } from "./statement.ts";
+import { qualified, roundedUp, type Syntax } from "./syntax.ts";
 
 type Columns<Field extends string> = Readonly<Record<Field, string>>;
 type FieldsOf<T> = T extends Table<infer Field> ? Field : never;
 
 const LONGEST_TEXT = 512;
+/** The record of when rows were last pruned. */
+export const PRUNE = "prune";
 
 /** Tables that are pruned, each by one column. */
 export type Prunable = "sessions" | "logins" | "locks" | "audit" | "marks";
@@ -33,7 +34,7 @@ export type Prunable = "sessions" | "logins" | "locks" | "audit" | "marks";
 /** Every statement of a store, made once from its tables and its dialect. */
 export class Statements {
   readonly schema: Schema;
-  readonly dialect: Dialect;
+  readonly dialect: Syntax;
   /** Table names, quoted and qualified. */
   readonly S: string;
   readonly L: string;
@@ -69,7 +70,7 @@ export class Statements {
   readonly #entryList: string;
   readonly #reading: Reading;
 
-  constructor(schema: Schema, dialect: Dialect) {
+  constructor(schema: Schema, dialect: Syntax) {
     this.schema = schema;
     this.dialect = dialect;
     this.S = qualified(dialect, schema.sessions);

@@ -37,8 +37,9 @@ import { LostCondition, UnsureProof } from "./programs/lost.ts";
 import { nameProgram } from "./programs/name.ts";
 import { assertValuesSurvive } from "./programs/probe.ts";
 import { Runner, type RunnerParts } from "./runner.ts";
+import type { Sql } from "./sql.ts";
 import type { Program, Statement } from "./statement.ts";
-import type { Prunable, Statements } from "./statements.ts";
+import type { Prunable } from "./statements.ts";
 import { TouchQueue } from "./touch-queue.ts";
 
 export interface SqlStoreParts extends RunnerParts {
@@ -54,7 +55,7 @@ export class SqlStore implements Store {
   readonly name: string;
   readonly userIds: UserIdKind;
   /** @internal */
-  readonly statements: Statements;
+  readonly statements: Sql;
   readonly #driver: SqlDriver;
   readonly #runner: Runner;
   readonly #reads: Batch<string, SessionRow>;

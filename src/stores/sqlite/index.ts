@@ -21,8 +21,9 @@ import { endEveryone } from "../sql/programs/end-everyone.ts";
 import { claimProgram, lockProgram, pruneProgram } from "../sql/programs/keep-house.ts";
 import { LostCondition, UnsureProof } from "../sql/programs/lost.ts";
 import { nameProgram } from "../sql/programs/name.ts";
+import { Sql } from "../sql/sql.ts";
 import { isFault, type Program, SqlFault } from "../sql/statement.ts";
-import { type Prunable, Statements } from "../sql/statements.ts";
+import type { Prunable } from "../sql/statements.ts";
 import { throwFirst, touchInParts } from "../sql/touch-queue.ts";
 import type {
   Change,
@@ -93,7 +94,7 @@ export function sqliteStore(options: SqliteStoreOptions): Store {
   if (parsed.typed) faults.push(...namingFaults(parsed.output));
   if (!parsed.success || faults.length > 0) throw invalidOptions("sqliteStore", faults);
   const { path, database, migrate, lockTimeout, userIds } = parsed.output;
-  const statements = new Statements(schemaOf(resolveNaming(parsed.output, userIds)), sqliteDialect);
+  const statements = new Sql(schemaOf(resolveNaming(parsed.output, userIds)), sqliteDialect);
   const opened = database ?? open(path ?? "");
   const session = new SqliteSession(opened, schemasOf(statements), sqliteDialect.probe(statements));
   const store = new SqliteStore(statements, session, lockTimeout, database === undefined);
@@ -113,7 +114,7 @@ export function sqliteStore(options: SqliteStoreOptions): Store {
 class SqliteStore implements Store {
   readonly name = "sqlite";
   readonly userIds: UserIdKind;
-  readonly #statements: Statements;
+  readonly #statements: Sql;
   readonly #db: SqliteSession;
   readonly #lockTimeout: number;
   readonly #isOwner: boolean;
@@ -121,7 +122,7 @@ class SqliteStore implements Store {
   /** Why the tables cannot be used: nothing but looking at them and mending them is done. */
   refusal: PsessionError | undefined;
 
-  constructor(statements: Statements, db: SqliteSession, lockTimeout: number, isOwner: boolean) {
+  constructor(statements: Sql, db: SqliteSession, lockTimeout: number, isOwner: boolean) {
     this.userIds = statements.schema.userIds;
     this.#statements = statements;
     this.#db = db;
@@ -307,7 +308,7 @@ class SqliteStore implements Store {
 }
 
 /** Of the tables that there are, quoted. */
-function schemasOf({ schema, dialect }: Statements): string[] {
+function schemasOf({ schema, dialect }: Sql): string[] {
   const { sessions, logins, meta, locks, audit, keepsAudit } = schema;
   const tables = [sessions, logins, meta, locks, ...(keepsAudit ? [audit] : [])];
   return [...new Set(tables.map((table) => dialect.quote(table.schema ?? "main")))];

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { memoryStore } from "../../../src/index.ts";
-import { OwnStore } from "../../../src/integrations/express-session/own-store/store.ts";
 import type { SessionOptions } from "../../../src/integrations/express-session/index.ts";
+import { OwnStore } from "../../../src/integrations/express-session/own-store/store.ts";
 import { type Any, type Express, NotedStore, ours, STRONG, start } from "./sides.ts";
 import { warnings } from "./warnings.ts";
 

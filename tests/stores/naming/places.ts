@@ -3,9 +3,8 @@ import { DatabaseSync } from "node:sqlite";
 import { mysqlDialect } from "../../../src/stores/sql/dialects/mysql.ts";
 import { postgresDialect } from "../../../src/stores/sql/dialects/postgres.ts";
 import { sqliteDialect } from "../../../src/stores/sql/dialects/sqlite.ts";
-import { resolveNaming } from "../../../src/stores/sql/naming.ts";
-import { schemaOf } from "../../../src/stores/sql/naming.ts";
-import { Statements } from "../../../src/stores/sql/statements.ts";
+import { resolveNaming, schemaOf } from "../../../src/stores/sql/naming.ts";
+import { Sql } from "../../../src/stores/sql/sql.ts";
 import { type Backend, type Naming, type Place, sqlBackends, sqliteBackend } from "../fixtures.ts";
 
 const ATTACHED = "My Schema";
@@ -36,7 +35,7 @@ export const representatives: readonly Backend[] = [
 ];
 
 /** The statements of a store with this naming, for tables whose names a test does not write itself. */
-export function statementsOf(backend: Pick<Backend, "dialect">, naming: Naming): Statements {
+export function statementsOf(backend: Pick<Backend, "dialect">, naming: Naming): Sql {
   const { tables = {}, timestamps = "integer", createUsers = false, audit = false, schema } = naming;
   const userIds = naming.userIds ?? (backend.dialect === "sqlite" ? "any" : "text");
   const given = { schema, tables: tables as never, timestamps, createUsers, audit };
@@ -45,7 +44,7 @@ export function statementsOf(backend: Pick<Backend, "dialect">, naming: Naming):
     key,
     typeof table === "string" ? { name: table } : table,
   ]);
-  return new Statements(schemaOf({ ...resolved, tables: Object.fromEntries(objects) }), dialectOf(backend));
+  return new Sql(schemaOf({ ...resolved, tables: Object.fromEntries(objects) }), dialectOf(backend));
 }
 
 /** Another schema than the place's own: a schema, a database or an attached file. */

@@ -1,5 +1,6 @@
 import type { Proof } from "../../store.ts";
-import { type Marking, olderShards, shardsOf } from "../marks.ts";
+import { type Marking, olderShards } from "../marking.ts";
+import { shardsOf } from "../marks.ts";
 import type { Column } from "../schema.ts";
 import type { SqlValue } from "../statement.ts";
 import type { Statements } from "../statements.ts";
@@ -51,7 +52,7 @@ export function guardOf(
   proof: Proof,
 ): { readonly sql: string; readonly values: readonly SqlValue[]; readonly condition: string } {
   const names = shardsOf(proof);
-  const { sql, values } = olderShards(statements, names, proof.provedAt);
+  const { sql, values } = olderShards(statements, names, proof.provedAt, SHARE);
   const counted = sql.replace("SELECT 1", "SELECT COUNT(*) AS n");
   return { sql: `(${counted})`, values, condition: `g.n = ${names.length}` };
 }

@@ -1,13 +1,5 @@
 import type { Touch } from "../../store.ts";
-import {
-  type Dialect,
-  facets,
-  inPlaces,
-  isConnectionFault,
-  qualified,
-  toPowerOfTwo,
-  utcText,
-} from "../dialect.ts";
+import type { Dialect } from "../dialect.ts";
 import {
   createMarked,
   createTable,
@@ -16,7 +8,7 @@ import {
   type Migration,
   type Step,
   type TableParts,
-} from "../migrations.ts";
+} from "../migration.ts";
 import {
   isBytes,
   isNull,
@@ -33,6 +25,7 @@ import {
 import { type Column, type ColumnKind, columnOf, type Schema, type Table } from "../schema.ts";
 import type { FaultKind, SqlValue, Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
+import { facets, inPlaces, isConnectionFault, qualified, toPowerOfTwo, utcText } from "../syntax.ts";
 import { applyAtOnce } from "./mysql-apply.ts";
 import { CLOCK, mysqlInspection } from "./mysql-inspect.ts";
 import { mysqlMarking } from "./mysql-marks.ts";

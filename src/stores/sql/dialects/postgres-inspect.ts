@@ -1,7 +1,8 @@
-import { type Inspection, qualified } from "../dialect.ts";
+import type { Inspection } from "../dialect.ts";
 import type { Table } from "../schema.ts";
 import type { Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
+import { qualified } from "../syntax.ts";
 import { hiddenStatement } from "./postgres-probe.ts";
 
 /** Not `now()`, which stands still within a transaction. */

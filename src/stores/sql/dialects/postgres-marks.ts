@@ -1,9 +1,12 @@
 import type { Proof } from "../../store.ts";
-import { qualified } from "../dialect.ts";
-import { type Marking, olderShards, raiseOnConflict, shardsOf } from "../marks.ts";
+import { type Marking, olderShards, raiseOnConflict } from "../marking.ts";
+import { shardsOf } from "../marks.ts";
 import type { Table } from "../schema.ts";
 import type { SqlValue } from "../statement.ts";
 import type { Statements } from "../statements.ts";
+import { qualified } from "../syntax.ts";
+
+const SHARE = " FOR SHARE";
 
 export const postgresMarking: Marking = {
   raise: raiseOnConflict("GREATEST"),
@@ -16,7 +19,7 @@ export const postgresMarking: Marking = {
       );
     },
     // Weaker locks of rows go together with an update that leaves the key alone.
-    share: " FOR SHARE",
+    share: SHARE,
   },
   // A single row without the common table expressions of `applyAtOnce`, which take longer than the writing.
   guarded: {
@@ -44,7 +47,7 @@ export function guardOf(
   proof: Proof,
 ): { readonly sql: string; readonly values: readonly SqlValue[] } {
   const names = shardsOf(proof);
-  const { sql, values } = olderShards(statements, names, proof.provedAt);
+  const { sql, values } = olderShards(statements, names, proof.provedAt, SHARE);
   const counted = `(SELECT count(*) AS "#n" FROM (${sql}) "#older") "#guard" WHERE "#n" = ${names.length}`;
   return { sql: names.length === 1 ? `(${sql}) "#guard" WHERE true` : counted, values };
 }

@@ -1,4 +1,4 @@
-import { type Probe, qualified } from "../dialect.ts";
+import type { Probe } from "../dialect.ts";
 import {
   isNull,
   isNumber,
@@ -13,6 +13,7 @@ import {
 } from "../probing.ts";
 import type { SqlValue, Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
+import { qualified } from "../syntax.ts";
 
 const ID = "psession-probe-0123456";
 const UUID = "0f8fad5b-d9cb-469f-a165-70867728950e";

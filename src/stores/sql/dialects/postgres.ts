@@ -1,7 +1,8 @@
-import { type Dialect, facets, inPlaces, isConnectionFault, qualified } from "../dialect.ts";
-import { auditMigration, createTable, type Index, type Migration, tablesMigration } from "../migrations.ts";
+import type { Dialect } from "../dialect.ts";
+import { auditMigration, createTable, type Index, type Migration, tablesMigration } from "../migration.ts";
 import { type Column, type ColumnKind, columnOf, type Schema } from "../schema.ts";
 import type { FaultKind } from "../statement.ts";
+import { facets, inPlaces, isConnectionFault, qualified } from "../syntax.ts";
 import { applyAtOnce } from "./postgres-apply.ts";
 import { CLOCK, postgresInspection } from "./postgres-inspect.ts";
 import { postgresMarking } from "./postgres-marks.ts";

@@ -1,5 +1,5 @@
 import type { Proof } from "../../store.ts";
-import { type Marking, newerMarks, raiseOnConflict } from "../marks.ts";
+import { type Marking, newerMarks, raiseOnConflict } from "../marking.ts";
 import type { SqlValue } from "../statement.ts";
 import type { Statements } from "../statements.ts";
 

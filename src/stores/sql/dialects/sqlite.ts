@@ -1,5 +1,5 @@
-import { type Dialect, facets, utcText } from "../dialect.ts";
-import { auditMigration, createTable, type Index, type Migration, tablesMigration } from "../migrations.ts";
+import type { Dialect } from "../dialect.ts";
+import { auditMigration, createTable, type Index, type Migration, tablesMigration } from "../migration.ts";
 import {
   isBytes,
   isNull,
@@ -14,6 +14,7 @@ import {
 } from "../probing.ts";
 import { type Column, type ColumnKind, columnOf, type Schema } from "../schema.ts";
 import type { FaultKind } from "../statement.ts";
+import { facets, utcText } from "../syntax.ts";
 import { sqliteInspection } from "./sqlite-inspect.ts";
 import { sqliteMarking } from "./sqlite-marks.ts";
 

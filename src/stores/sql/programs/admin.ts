@@ -2,18 +2,19 @@ import { tagOf } from "../../../protocol/secrets.ts";
 import { cutPage, past } from "../../browse.ts";
 import type { BrowsePage, BrowseResult, StoreFault, StoreReport, TableReport } from "../../store.ts";
 import { integerIn, textIn, textOrNothingIn } from "../answers.ts";
-import { examined, indexesOf } from "../migrations.ts";
+import { indexesOf } from "../migration.ts";
+import { examined } from "../migrations.ts";
 import { type Changed, changedMessage } from "../remake.ts";
 import type { Table } from "../schema.ts";
+import type { Sql } from "../sql.ts";
 import { isFault, type Program, type RawRow } from "../statement.ts";
-import type { Statements } from "../statements.ts";
 import { hiddenMessage } from "./probe.ts";
 
 /** Counting reads an index from end to end: tables beyond are told as the database estimates them. */
 const COUNTED_BYTES = 256 * 1024 * 1024;
 
 /** A range of keys whose end is looked up first, so that no page reads more than it has. */
-export function* browseProgram(statements: Statements, { after, limit }: BrowsePage): Program<BrowseResult> {
+export function* browseProgram(statements: Sql, { after, limit }: BrowsePage): Program<BrowseResult> {
   const from = after === undefined ? "" : past(after);
   const { rows: ends } = yield statements.browseEnds(from, limit);
   const [reached] = Object.values(ends[0] ?? {})
@@ -25,7 +26,7 @@ export function* browseProgram(statements: Statements, { after, limit }: BrowseP
 }
 
 /** Changes nothing: not even the tables, where they are missing. */
-export function* inspectProgram(statements: Statements): Program<StoreReport> {
+export function* inspectProgram(statements: Sql): Program<StoreReport> {
   const { schema, dialect } = statements;
   const { rows: server } = yield statements.make(dialect.inspection.server, [], true);
   const [facts] = server;
@@ -55,14 +56,14 @@ export function* inspectProgram(statements: Statements): Program<StoreReport> {
   return { now: integerIn(facts, "now"), version: textIn(facts, "version"), tables, prunedAt, files, faults };
 }
 
-function* hiddenFaults(statements: Statements): Program<StoreFault[]> {
+function* hiddenFaults(statements: Sql): Program<StoreFault[]> {
   const statement = statements.dialect.inspection.hidden?.(statements);
   if (statement === undefined) return [];
   const hidden = textIn((yield statement).rows[0], "hidden");
   return hidden === "" ? [] : [{ code: "row_security", message: hiddenMessage(hidden) }];
 }
 
-function* filesOf(statements: Statements, tables: readonly Table[]): Program<string[] | undefined> {
+function* filesOf(statements: Sql, tables: readonly Table[]): Program<string[] | undefined> {
   const { files, fold } = statements.dialect.inspection;
   if (files === undefined) return undefined;
   const schemas = new Set(tables.map(({ schema }) => fold(schema ?? "main")));
@@ -75,7 +76,7 @@ const missing = ({ name }: Table): StoreFault => ({
   message: `The table ${name} is missing. A store with migrate: true makes it at the first use; otherwise run what \`psession schema\` prints.`,
 });
 
-function columnFaults(statements: Statements, table: Table, found: readonly RawRow[]): StoreFault[] {
+function columnFaults(statements: Sql, table: Table, found: readonly RawRow[]): StoreFault[] {
   const { dialect } = statements;
   const byName = new Map(found.map((row) => [dialect.inspection.fold(textIn(row, "name")), row]));
   return table.columns.flatMap((column) => {
@@ -107,7 +108,7 @@ function columnFaults(statements: Statements, table: Table, found: readonly RawR
 }
 
 /** Where somebody made the tables in another way, or changed them since. One of each option says enough. */
-function typeFaults({ dialect, schema }: Statements, table: Table, found: readonly RawRow[]): StoreFault[] {
+function typeFaults({ dialect, schema }: Sql, table: Table, found: readonly RawRow[]): StoreFault[] {
   const { fold } = dialect.inspection;
   const byName = new Map(found.map((row) => [fold(String(row["name"])), String(row["type"])]));
   const options = { user: "userIds", moment: "timestamps" } as const;
@@ -134,7 +135,7 @@ function familyOf(type: string): string | undefined {
 }
 
 /** Nothing where the table of records is missing or another one, which is told of that table. */
-function* attemptedExamination(statements: Statements): Program<readonly Changed[]> {
+function* attemptedExamination(statements: Sql): Program<readonly Changed[]> {
   const { rows } = yield statements.dialect.inspection.columns(statements, statements.schema.meta);
   if (rows.length === 0) return [];
   try {
@@ -145,7 +146,7 @@ function* attemptedExamination(statements: Statements): Program<readonly Changed
   }
 }
 
-function* indexFaults(statements: Statements, table: Table): Program<StoreFault[]> {
+function* indexFaults(statements: Sql, table: Table): Program<StoreFault[]> {
   const { dialect } = statements;
   const { fold } = dialect.inspection;
   const { rows } = yield dialect.inspection.indexes(statements, table);
@@ -167,7 +168,7 @@ function* indexFaults(statements: Statements, table: Table): Program<StoreFault[
   });
 }
 
-function* sizeOf(statements: Statements, table: Table): Program<TableReport> {
+function* sizeOf(statements: Sql, table: Table): Program<TableReport> {
   const { dialect } = statements;
   const { name } = table;
   const size = (yield* attempted(dialect.inspection.size(statements, table))) ?? {};
@@ -179,7 +180,7 @@ function* sizeOf(statements: Statements, table: Table): Program<TableReport> {
 }
 
 /** Undefined where the database was built without what tells sizes. */
-function* attempted(statement: ReturnType<Statements["make"]>): Program<RawRow | undefined> {
+function* attempted(statement: ReturnType<Sql["make"]>): Program<RawRow | undefined> {
   try {
     return (yield statement).rows[0];
   } catch (error) {
@@ -188,7 +189,7 @@ function* attempted(statement: ReturnType<Statements["make"]>): Program<RawRow |
   }
 }
 
-function* lastPruned(statements: Statements): Program<number | undefined> {
+function* lastPruned(statements: Sql): Program<number | undefined> {
   try {
     const { rows } = yield statements.prunedAt();
     return rows[0] === undefined ? undefined : integerIn(rows[0], "at");

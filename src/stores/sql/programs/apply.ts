@@ -14,8 +14,8 @@ import type {
 import { integerIn } from "../answers.ts";
 import { isSingleWrite } from "../changes.ts";
 import type { Table } from "../schema.ts";
+import type { Sql } from "../sql.ts";
 import { type Answer, isFault, type Program, type Statement } from "../statement.ts";
-import type { Statements } from "../statements.ts";
 import { endAll, endingOf, isOf, type Targets } from "./end.ts";
 import { LostCondition, UnsureProof } from "./lost.ts";
 import { prove } from "./marks.ts";
@@ -25,7 +25,7 @@ import { prove } from "./marks.ts";
  * sessions everywhere, as deadlocks want it. `provesFirst`: after an `UnsureProof`.
  */
 export function* applyProgram(
-  statements: Statements,
+  statements: Sql,
   change: Change,
   { provesFirst = false } = {},
 ): Program<readonly Ended[]> {
@@ -54,7 +54,7 @@ export function* applyProgram(
 }
 
 /** The rows that a change writes, if its proof holds: by the first write where that can ask for it, or asked before. */
-function* provenProgram(statements: Statements, change: Change, provesFirst: boolean): Program<void> {
+function* provenProgram(statements: Sql, change: Change, provesFirst: boolean): Program<void> {
   const { proof, rotate, hold, stray, remember, insert, update } = change;
   if (proof === undefined) return yield* writeProgram(statements, change);
   if (!provesFirst) {
@@ -71,7 +71,7 @@ function* provenProgram(statements: Statements, change: Change, provesFirst: boo
 }
 
 /** `proof`: asked for by the first write, where nothing comes before that. */
-function* writeProgram(statements: Statements, change: Change, proof?: Proof): Program<void> {
+function* writeProgram(statements: Sql, change: Change, proof?: Proof): Program<void> {
   const { rotate, hold, stray, remember, insert, update, use } = change;
   if (rotate !== undefined) {
     const { count } = yield statements.rotate(rotate.id, rotate.generation, rotate.set);
@@ -101,7 +101,7 @@ function* sure(statement: Statement): Program<void> {
 }
 
 function* insertProgram<Row extends object>(
-  statements: Statements,
+  statements: Sql,
   table: Table<keyof Row & string>,
   row: Row,
   proof?: Proof,
@@ -110,21 +110,21 @@ function* insertProgram<Row extends object>(
   yield* guarded === undefined ? unique(statements.insert(table, row)) : sure(guarded);
 }
 
-function* updateProgram(statements: Statements, update: SessionUpdate, proof?: Proof): Program<void> {
+function* updateProgram(statements: Sql, update: SessionUpdate, proof?: Proof): Program<void> {
   const guarded = proof && statements.dialect.marking.guarded.update(statements, update, proof);
   if (guarded !== undefined) return yield* sure(guarded);
   const { count } = yield* unique(statements.updateSession(update));
   if (count === 0) yield* notUpdated(statements, update);
 }
 
-function* notUpdated(statements: Statements, { id }: SessionUpdate): Program<never> {
+function* notUpdated(statements: Sql, { id }: SessionUpdate): Program<never> {
   const { rows } = yield statements.sessionExists(id);
   throw new LostCondition(rows.length === 0 ? "missing" : "stale");
 }
 
 /** A change that was made one statement. */
 export function* applyAtOnceProgram(
-  statements: Statements,
+  statements: Sql,
   change: Change,
   atOnce: Statement,
 ): Program<readonly Ended[]> {
@@ -150,7 +150,7 @@ export function* applyAtOnceProgram(
  * Some condition did not hold, and none of them can hold again: generations and versions grow, and what is revoked
  * stays so. A use of a login that has ended is none, but keeps nobody from saving.
  */
-function* changedNothing(statements: Statements, { rotate, update }: Change): Program<void> {
+function* changedNothing(statements: Sql, { rotate, update }: Change): Program<void> {
   if (rotate !== undefined) {
     const { rows } = yield statements.hold(rotate.id, rotate.generation);
     if (rows.length === 0) throw new LostCondition("rotation");
@@ -169,7 +169,7 @@ function* unique(statement: Statement): Program<Answer> {
   }
 }
 
-export function* useProgram(statements: Statements, use: RememberedUse): Program<void> {
+export function* useProgram(statements: Sql, use: RememberedUse): Program<void> {
   const { id, lastUsedAt, idleDeadline, pruneAfter, confirm } = use;
   yield statements.use(id, lastUsedAt, idleDeadline, pruneAfter);
   if (confirm === undefined) return;
@@ -177,7 +177,7 @@ export function* useProgram(statements: Statements, use: RememberedUse): Program
   if (count === 1) yield statements.confirmed(id);
 }
 
-export function* touchProgram(statements: Statements, touches: readonly Touch[]): Program<void> {
+export function* touchProgram(statements: Sql, touches: readonly Touch[]): Program<void> {
   for (const { sessionId, lastSeenAt, idleDeadline, pruneAfter, remembered } of touches) {
     if (remembered !== undefined) yield* useProgram(statements, remembered);
     yield statements.touch(sessionId, lastSeenAt, idleDeadline, pruneAfter);
@@ -185,7 +185,7 @@ export function* touchProgram(statements: Statements, touches: readonly Touch[])
 }
 
 /** Parallel sign-ins of one user would each count without the others. */
-function* lockUser(statements: Statements, { userId, at }: Cap): Program<void> {
+function* lockUser(statements: Sql, { userId, at }: Cap): Program<void> {
   const user = createHash("sha256")
     .update(`${typeof userId}:${userId}`)
     .digest("base64url");
@@ -194,7 +194,7 @@ function* lockUser(statements: Statements, { userId, at }: Cap): Program<void> {
 }
 
 /** The user's devices, this change's own included, as they are once whoever was counting before has committed. */
-function* newestDevices(statements: Statements, userId: UserId): Program<ListedEntry[]> {
+function* newestDevices(statements: Sql, userId: UserId): Program<ListedEntry[]> {
   const { newest } = statements.dialect;
   const sessions = yield statements.sessionsOf(userId, newest);
   const logins = yield statements.lonelyLoginsOf(userId, newest);

@@ -1,8 +1,8 @@
 import type { AuditEntry, AuditQuery, AuditTrail } from "../../audit.ts";
 import { earliestAuditId } from "../../audit.ts";
 import { integerIn, textIn } from "../answers.ts";
+import type { Sql } from "../sql.ts";
 import { isFault, type Program } from "../statement.ts";
-import type { Statements } from "../statements.ts";
 
 /** Rows of one statement: each number of rows is a text of its own, to be prepared. */
 const MOST_ROWS = 64;
@@ -14,10 +14,10 @@ export interface AuditRunner {
 
 /** The audit table: entries are added, read and pruned, and never changed. */
 export class SqlTrail implements AuditTrail {
-  readonly #statements: Statements;
+  readonly #statements: Sql;
   readonly #runner: AuditRunner;
 
-  constructor(statements: Statements, runner: AuditRunner) {
+  constructor(statements: Sql, runner: AuditRunner) {
     this.#statements = statements;
     this.#runner = runner;
   }
@@ -39,7 +39,7 @@ export class SqlTrail implements AuditTrail {
   }
 }
 
-function* appendProgram(statements: Statements, entries: readonly AuditEntry[]): Program<void> {
+function* appendProgram(statements: Sql, entries: readonly AuditEntry[]): Program<void> {
   for (let from = 0; from < entries.length; ) {
     const most = Math.min(MOST_ROWS, entries.length - from);
     const size = 2 ** Math.floor(Math.log2(most));
@@ -49,7 +49,7 @@ function* appendProgram(statements: Statements, entries: readonly AuditEntry[]):
 }
 
 /** A try whose answer got lost may have left some of them there. */
-function* appendOnce(statements: Statements, entries: readonly AuditEntry[]): Program<void> {
+function* appendOnce(statements: Sql, entries: readonly AuditEntry[]): Program<void> {
   try {
     yield statements.insertAudit(entries);
   } catch (error) {
@@ -58,18 +58,18 @@ function* appendOnce(statements: Statements, entries: readonly AuditEntry[]): Pr
   }
 }
 
-function* readProgram(statements: Statements, query: AuditQuery): Program<AuditEntry[]> {
+function* readProgram(statements: Sql, query: AuditQuery): Program<AuditEntry[]> {
   const { rows } = yield statements.auditEntries(query);
   return rows.slice(0, query.limit).flatMap((raw) => statements.readAudit(raw) ?? []);
 }
 
-function* countProgram(statements: Statements, since: number): Program<ReadonlyMap<string, number>> {
+function* countProgram(statements: Sql, since: number): Program<ReadonlyMap<string, number>> {
   const { rows } = yield statements.countAudit(earliestAuditId(since));
   return new Map(rows.map((row) => [textIn(row, "event"), integerIn(row, "n")]));
 }
 
 /** By key, which is in the order of time: no further index is needed. */
-function* pruneAuditProgram(statements: Statements, before: number, limit: number): Program<number> {
+function* pruneAuditProgram(statements: Sql, before: number, limit: number): Program<number> {
   const end = earliestAuditId(before);
   const atOnce = statements.prune("audit", end, limit);
   if (atOnce !== undefined) return (yield atOnce).count;

@@ -1,7 +1,7 @@
 import type { Ended, EndSelector, UserId } from "../../store.ts";
 import { textOrNothingIn } from "../answers.ts";
+import type { Sql } from "../sql.ts";
 import type { Program, Statement } from "../statement.ts";
-import type { Statements } from "../statements.ts";
 import { ofHandle } from "./end.ts";
 import { setMark } from "./marks.ts";
 
@@ -21,7 +21,7 @@ type Transact = <T>(make: () => Program<T>) => Promise<T>;
  * up its chunk, and a session that it made is read after that; who comes later finds the login revoked.
  */
 export async function endEveryone(
-  statements: Statements,
+  statements: Sql,
   selector: EndSelector,
   transact: Transact,
 ): Promise<readonly Ended[]> {
@@ -42,7 +42,7 @@ export async function endEveryone(
 }
 
 /** Ids of the device that stays. */
-function* keptBy(statements: Statements, except: string | undefined): Program<ReadonlySet<string>> {
+function* keptBy(statements: Sql, except: string | undefined): Program<ReadonlySet<string>> {
   if (except === undefined) return new Set();
   const entries = yield* ofHandle(statements, except);
   const ids = entries.flatMap(({ session, login }) => [session?.id, login?.id]);
@@ -64,7 +64,7 @@ const KEYS: Selected = ["session", "login"];
 const LOGIN: Selected = ["login", "user", "used"];
 const SESSION: Selected = ["session", "login", "user", "used"];
 
-function* rowsOf(statements: Statements, statement: Statement, selected: Selected): Program<Row[]> {
+function* rowsOf(statements: Sql, statement: Statement, selected: Selected): Program<Row[]> {
   const { rows } = yield statement;
   const has = (column: keyof Row) => selected.includes(column);
   return rows.map((raw) => ({
@@ -85,7 +85,7 @@ const isOldEnough = ({ lastUsedBefore }: EndSelector, ...rows: readonly (Row | u
 const ids = (rows: readonly Row[], of: "session" | "login"): string[] => rows.flatMap((row) => row[of] ?? []);
 
 function* endLogins(
-  statements: Statements,
+  statements: Sql,
   selector: EndSelector,
   kept: ReadonlySet<string>,
   after: string,
@@ -125,7 +125,7 @@ function* endLogins(
 }
 
 function* endSessions(
-  statements: Statements,
+  statements: Sql,
   selector: EndSelector,
   kept: ReadonlySet<string>,
   after: string,
@@ -159,13 +159,13 @@ function* endSessions(
 }
 
 function* revoke(
-  statements: Statements,
+  statements: Sql,
   { at, reason, pruneAfter }: EndSelector,
   logins: readonly Row[],
 ): Program<void> {
   if (logins.length > 0) yield statements.revokeAll(ids(logins, "login"), at, reason, pruneAfter);
 }
 
-function* remove(statements: Statements, sessions: readonly Row[]): Program<void> {
+function* remove(statements: Sql, sessions: readonly Row[]): Program<void> {
   if (sessions.length > 0) yield statements.deleteSessions(ids(sessions, "session"));
 }

@@ -10,8 +10,8 @@ import type {
   SessionEnding,
   SessionRow,
 } from "../../store.ts";
+import type { Sql } from "../sql.ts";
 import type { Program } from "../statement.ts";
-import type { Statements } from "../statements.ts";
 import { setMark } from "./marks.ts";
 
 /** What is to end, by what was read without a lock. */
@@ -29,7 +29,7 @@ export interface Targets {
  * then, so that reading the login's session afterwards misses none that a rotation in flight has made.
  */
 export function* endAll(
-  statements: Statements,
+  statements: Sql,
   targets: Targets,
   { reason, at, pruneAfter }: Pick<Ending, "reason" | "at" | "pruneAfter">,
 ): Program<Ended[]> {
@@ -81,7 +81,7 @@ export function* endAll(
 }
 
 /** Everything that a selector means, but for what it excepts. */
-export function* endProgram(statements: Statements, selector: EndSelector): Program<readonly Ended[]> {
+export function* endProgram(statements: Sql, selector: EndSelector): Program<readonly Ended[]> {
   const { handle, userId, except, realm, mark } = selector;
   if (mark !== undefined) yield* setMark(statements, mark);
   const entries =
@@ -102,7 +102,7 @@ export function* endProgram(statements: Statements, selector: EndSelector): Prog
  * What an ending inside a change means. What it has `spared` it has written, and locked with that: nobody gives such a
  * session another login before the transaction ends.
  */
-export function* endingOf(statements: Statements, ending: Ending, spared: Spared): Program<Targets> {
+export function* endingOf(statements: Sql, ending: Ending, spared: Spared): Program<Targets> {
   const { session, login } = ending;
   const own = session === undefined ? [] : yield* ofSession(statements, session);
   const named = login === undefined ? [] : yield* ofLogin(statements, login);
@@ -126,14 +126,14 @@ export function* endingOf(statements: Statements, ending: Ending, spared: Spared
 const isOfLogin = ({ login }: ListedEntry, { rememberedId }: SessionRow): boolean =>
   login !== undefined && login.id === rememberedId;
 
-function* ofSession(statements: Statements, { id, userId, secret }: SessionEnding): Program<ListedEntry[]> {
+function* ofSession(statements: Sql, { id, userId, secret }: SessionEnding): Program<ListedEntry[]> {
   const entries = (yield* ofHandle(statements, id)).filter(
     ({ session }) => session?.id === id && (session.userId ?? null) === userId,
   );
   return secret === undefined ? entries : yield* withSecret(statements, entries, secret);
 }
 
-function* ofLogin(statements: Statements, { id, token, orOfUser }: LoginEnding): Program<ListedEntry[]> {
+function* ofLogin(statements: Sql, { id, token, orOfUser }: LoginEnding): Program<ListedEntry[]> {
   if (token !== undefined) {
     const { rows } = yield statements.holdsToken(id, token, orOfUser);
     if (rows.length === 0) return [];
@@ -143,7 +143,7 @@ function* ofLogin(statements: Statements, { id, token, orOfUser }: LoginEnding):
 
 /** Locked before the login is revoked, the login first as everywhere: an exchange may be on its way. */
 function* withSecret(
-  statements: Statements,
+  statements: Sql,
   entries: readonly ListedEntry[],
   secret: Uint8Array,
 ): Program<ListedEntry[]> {
@@ -157,15 +157,12 @@ function* withSecret(
   return kept;
 }
 
-export function* ofUser(
-  statements: Statements,
-  userId: NonNullable<Ended["userId"]>,
-): Program<ListedEntry[]> {
+export function* ofUser(statements: Sql, userId: NonNullable<Ended["userId"]>): Program<ListedEntry[]> {
   const { rows } = yield statements.devicesOf(userId);
   return rows.flatMap((raw) => statements.readListed(raw) ?? []).filter(isOf(userId));
 }
 
-export function* ofHandle(statements: Statements, handle: string): Program<ListedEntry[]> {
+export function* ofHandle(statements: Sql, handle: string): Program<ListedEntry[]> {
   const found = yield statements.findSessions([handle]);
   const session = found.rows[0] === undefined ? undefined : statements.readDamaged(found.rows[0]);
   const loginId = session === undefined ? handle : session.rememberedId;

@@ -2,22 +2,20 @@ import { randomUUID } from "node:crypto";
 import type { LockRequest } from "../../store.ts";
 import { integerIn, textIn } from "../answers.ts";
 import { untilText } from "../marks.ts";
+import type { Sql } from "../sql.ts";
 import { isFault, type Program, type Statement } from "../statement.ts";
-import type { Prunable, Statements } from "../statements.ts";
+import { PRUNE, type Prunable } from "../statements.ts";
 
 const HOUR = 3_600_000;
-/** The record of when rows were last pruned. */
-export const PRUNE = "prune";
-
 /** Each statement stands by itself: the update is conditional, and of two inserts one fails. */
-export function* claimProgram(statements: Statements, now: number, interval: number): Program<boolean> {
+export function* claimProgram(statements: Sql, now: number, interval: number): Program<boolean> {
   const { count } = yield statements.claim(PRUNE, randomUUID(), now, interval);
   if (count > 0) return true;
   const { rows } = yield statements.meta(PRUNE);
   return rows.length === 0 && (yield* inserted(statements.insertMeta(PRUNE, randomUUID(), now)));
 }
 
-export function* lockProgram(statements: Statements, request: LockRequest): Program<number | undefined> {
+export function* lockProgram(statements: Sql, request: LockRequest): Program<number | undefined> {
   const { name, now, until } = request;
   // Coarse, as everything that an index follows.
   const pruneAfter = Math.ceil(until / HOUR + 1) * HOUR;
@@ -45,7 +43,7 @@ function* inserted(statement: Statement): Program<boolean> {
 
 /** Deletes garbage of one kind and says how many rows went. */
 export function* pruneProgram(
-  statements: Statements,
+  statements: Sql,
   table: Exclude<Prunable, "audit">,
   now: number,
   limit: number,

@@ -1,17 +1,18 @@
 import type { Mark, Proof } from "../../store.ts";
-import { lockShards, markName, newerMarks, SHARDS, shardsOf, shardsToRaise, untilText } from "../marks.ts";
+import { lockShards, newerMarks } from "../marking.ts";
+import { markName, SHARDS, shardsOf, shardsToRaise, untilText } from "../marks.ts";
+import type { Sql } from "../sql.ts";
 import type { Program } from "../statement.ts";
-import type { Statements } from "../statements.ts";
 import { LostCondition } from "./lost.ts";
 
 /** Whose shards this process has made. */
-const made = new WeakSet<Statements>();
+const made = new WeakSet<Sql>();
 
 /**
  * Asks for the marks themselves, in a transaction: until it ends none of them can be set. Whoever set one before has
  * committed by the time that its shard is locked, and is seen by what reads after that.
  */
-export function* prove(statements: Statements, proof: Proof): Program<void> {
+export function* prove(statements: Sql, proof: Proof): Program<void> {
   const { shards } = statements.dialect.marking;
   if (shards !== undefined) {
     const names = shardsOf(proof);
@@ -29,7 +30,7 @@ export function* prove(statements: Statements, proof: Proof): Program<void> {
  * Before anything is read of what is to end: the shard is locked first, so that whoever proved something before has
  * committed, and its rows are found.
  */
-export function* setMark(statements: Statements, mark: Mark): Program<void> {
+export function* setMark(statements: Sql, mark: Mark): Program<void> {
   const { name, at, until } = mark;
   const { raise, shards } = statements.dialect.marking;
   if (shards !== undefined) yield raise(statements, shardsToRaise(mark), "", at);

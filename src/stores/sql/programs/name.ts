@@ -1,10 +1,10 @@
 import type { Naming } from "../../store.ts";
+import type { Sql } from "../sql.ts";
 import type { Program } from "../statement.ts";
-import type { Statements } from "../statements.ts";
 import { isOf, ofHandle } from "./end.ts";
 
 /** What was found is what counts: a database may not count a row that had this name already. */
-export function* nameProgram(statements: Statements, { handle, userId, name }: Naming): Program<boolean> {
+export function* nameProgram(statements: Sql, { handle, userId, name }: Naming): Program<boolean> {
   // Before anything is compared: to take a wrong id for nobody's would be to name anonymous sessions.
   statements.user(userId);
   const entries = (yield* ofHandle(statements, handle)).filter(isOf(userId));

@@ -2,8 +2,8 @@ import { PsessionError } from "../../../errors.ts";
 import { driverError } from "../../told/driver-error.ts";
 import { Misread, textIn, valueIn } from "../answers.ts";
 import type { Probe } from "../dialect.ts";
+import type { Sql } from "../sql.ts";
 import { type Program, type RawRow, SqlFault } from "../statement.ts";
-import type { Statements } from "../statements.ts";
 
 /**
  * Throws where a value does not reach the server, or does not come back, as it is, where a connection is set to lose writes or
@@ -11,7 +11,7 @@ import type { Statements } from "../statements.ts";
  * id, text in another character set turns carts and names into question marks, and who cannot see any row takes everybody
  * for a stranger. One statement, before the first use.
  */
-export function* assertValuesSurvive(statements: Statements): Program<void> {
+export function* assertValuesSurvive(statements: Sql): Program<void> {
   const probe = statements.dialect.probe(statements);
   let row: RawRow | undefined;
   try {
