@@ -46,11 +46,15 @@ export function normalAddress(given: string | undefined): string | undefined {
 const dotted = (high: number, low: number): string => [high >> 8, high & 255, low >> 8, low & 255].join(".");
 
 /** Whom the first proxy saw, of a list as `X-Forwarded-For` has it. */
-export const firstOf = (list: string | undefined): string | undefined =>
-  list
-    ?.split(",")
-    .map((item) => item.trim())
-    .find((item) => item !== "");
+export function firstOf(list: string | undefined): string | undefined {
+  // Nearly always there is one, or none.
+  const items = list?.includes(",") ? list.split(",") : [list ?? ""];
+  for (const item of items) {
+    const trimmed = item.trim();
+    if (trimmed !== "") return trimmed;
+  }
+  return undefined;
+}
 
 /** An address that was seen from outside, rather than that of a machine or a proxy beside ours. */
 export function isPublic(address: string): boolean {

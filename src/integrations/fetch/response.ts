@@ -9,17 +9,34 @@ export const canCarryCookies = (response: Response | undefined): boolean =>
   response !== undefined && response.status >= 200;
 
 /**
- * Always another response around the same body: headers of redirects and of fetched responses are immutable, and
- * one that a handler keeps to answer with again would carry a visitor's cookies to the next.
+ * With cookies, another response around the same body: one that a handler keeps to answer with again would carry a
+ * visitor's cookies to the next.
  */
 export function withSettlement(response: Response, settlement: Settlement): Response {
   const { setCookie } = settlement;
   const headers = cacheHeaders(settlement, (name) => response.headers.get(name));
-  if (setCookie.length === 0 && headers.length === 0) return response;
+  if (setCookie.length === 0 && setInPlace(response, headers)) return response;
   const settled = new Response(response.body, response);
   for (const line of setCookie) settled.headers.append("Set-Cookie", line);
   for (const [name, value] of headers) settled.headers.set(name, value);
   return settled;
+}
+
+/**
+ * What caches are told may stay on a response that is sent again. False where its headers are immutable, as those of
+ * redirects and of fetched responses are. Another response would cost @hono/node-server's short cut for plain ones.
+ */
+export function setInPlace(
+  response: Response,
+  values: readonly (readonly [name: string, value: string])[],
+): boolean {
+  try {
+    for (const [name, value] of values) response.headers.set(name, value);
+    return true;
+  } catch (error) {
+    if (error instanceof TypeError) return false;
+    throw error;
+  }
 }
 
 /** What made the body may hold a file or a connection open, and nobody will read it. */

@@ -25,7 +25,7 @@ import type { LockOptions } from "../../upkeep/locks.ts";
 import { devices as devicesByRequest, type FetchDevicesOptions } from "../fetch/devices.ts";
 import { fetchFacts, headerOf, pathOf, visibleOrigin } from "../fetch/facts.ts";
 import { checkOptions, type ProxyOptions } from "../fetch/options.ts";
-import { canCarryCookies, discard } from "../fetch/response.ts";
+import { canCarryCookies, discard, setInPlace } from "../fetch/response.ts";
 import { watchUpgrade } from "../fetch/upgrade.ts";
 import { incomingIn, Visit } from "../fetch/visit.ts";
 import { LazySession } from "./lazy-session.ts";
@@ -83,8 +83,8 @@ export function sessions<Data extends object = SessionData>(
       // Looked at only where it must be: that costs @hono/node-server's short cut for plain responses.
       const settlement = await visit.settle(() => canCarryCookies(c.res) && !isTakenOver());
       for (const line of settlement.setCookie) c.header("Set-Cookie", line, { append: true });
-      for (const [name, value] of cacheHeaders(settlement, (name) => c.res.headers.get(name)))
-        c.header(name, value);
+      const headers = cacheHeaders(settlement, (name) => c.res.headers.get(name));
+      if (!setInPlace(c.res, headers)) for (const [name, value] of headers) c.header(name, value);
     } catch (error) {
       forgetAnswer(c);
       throw error;

@@ -68,8 +68,8 @@ interface Held {
 
 /** What middleware puts on a response, such as compression: `flush` for what it packs, and an `on` of its own. */
 interface Patched {
-  readonly flush?: Method;
-  readonly on?: Method;
+  readonly flush: Method | undefined;
+  readonly on: Method | undefined;
 }
 
 type Passing = Pick<ServerResponse, "writeHead" | "write" | "end" | "flushHeaders"> & Patched;
@@ -130,20 +130,20 @@ class HeldResponse {
   static hold(response: ServerResponse & Held, settle: Settle, fail: (error: unknown) => void): void {
     const outer = response[HELD];
     const { writeHead, write, end, flushHeaders } = outer?.asOriginal() ?? response;
-    const patched = outer?.asOriginal() ?? patchesOf(response);
-    const original = { writeHead, write, end, flushHeaders, ...patched };
+    const { flush, on } = outer?.asOriginal() ?? patchesOf(response);
+    const original = { writeHead, write, end, flushHeaders, flush, on };
     response[HELD] = new HeldResponse(response, settle, fail, original);
     Object.assign(response, HOLDING);
-    if (patched.flush !== undefined) Object.assign(response, HOLDING_FLUSH);
-    if (patched.on !== undefined) Object.assign(response, HOLDING_ON);
+    if (flush !== undefined) Object.assign(response, HOLDING_FLUSH);
+    if (on !== undefined) Object.assign(response, HOLDING_ON);
   }
 
   /** For a second session of the same response, which is settled before the first. */
   asOriginal(): Passing {
     const { flush, on } = this.#original;
     return {
-      ...(flush === undefined ? {} : { flush: (...values) => this.flush(values) }),
-      ...(on === undefined ? {} : { on: (...values) => this.on(values) }),
+      flush: flush && ((...values) => this.flush(values)),
+      on: on && ((...values) => this.on(values)),
       writeHead: ((...values: unknown[]) => this.writeHead(values)) as ServerResponse["writeHead"],
       write: ((...values: unknown[]) => this.write(values)) as ServerResponse["write"],
       end: ((...values: unknown[]) => this.end(values)) as ServerResponse["end"],
@@ -453,10 +453,11 @@ const heldBy = (response: Held): HeldResponse => response[HELD] as HeldResponse;
 
 /** What somebody has put on this response; the methods of Node's own are left alone. */
 const patchesOf = (response: ServerResponse & { readonly flush?: unknown }): Patched => ({
-  ...(Object.hasOwn(response, "flush") && typeof response.flush === "function"
-    ? { flush: response.flush as Method }
-    : {}),
-  ...(Object.hasOwn(response, "on") ? { on: response.on as Method } : {}),
+  flush:
+    Object.hasOwn(response, "flush") && typeof response.flush === "function"
+      ? (response.flush as Method)
+      : undefined,
+  on: Object.hasOwn(response, "on") ? (response.on as Method) : undefined,
 });
 
 /** What stands in place of a response's own methods. */
