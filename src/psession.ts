@@ -104,15 +104,15 @@ export class Psession<Data extends object = SessionData> {
   }
 
   /** Begins one request. For adapters; handlers get the session from their framework. */
-  exchange(facts: RequestFacts): Exchange<Data>;
+  exchange(facts: RequestFacts): Exchange<Session<Data>>;
   /** @internal */
-  exchange<S extends Session<Data>>(facts: RequestFacts, make: MakeSession<S>): Exchange<Data, S>;
+  exchange<S extends Session<Data>>(facts: RequestFacts, make: MakeSession<S>): Exchange<S>;
   exchange(
     facts: RequestFacts,
     make: MakeSession<Session<Data>> = (state) => new Session<Data>(state),
-  ): Exchange<Data> {
+  ): Exchange<Session<Data>> {
     this.#assertOpen();
-    return new Exchange<Data>(this.#core, facts, make);
+    return new Exchange(this.#core, facts, make);
   }
 
   /**

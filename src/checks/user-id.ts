@@ -1,8 +1,6 @@
 import { PsessionError } from "../errors.ts";
+import type { UserId } from "../protocol/rows.ts";
 import { isText, textOf } from "./given.ts";
-
-/** Whatever the application calls its users. Compared strictly: 7 and "7" are two users. */
-export type UserId = string | number;
 
 /**
  * Which user ids a store keeps: columns have one type. `any`: both kinds, side by side. `uuid`: text in the

@@ -8,7 +8,7 @@ import {
 } from "node:crypto";
 import { PsessionError } from "../errors.ts";
 import { bytesOfKey } from "../protocol/bytes.ts";
-import type { UserId } from "../stores/store.ts";
+import type { UserId } from "../protocol/rows.ts";
 
 /** What sealed data is bound to: put into another row, or given to another user, it does not open. */
 export interface Bond {

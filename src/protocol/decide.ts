@@ -1,4 +1,4 @@
-import type { RememberedRow, SessionRow } from "../stores/store.ts";
+import type { RememberedRow, SessionRow } from "./rows.ts";
 import { type Digest, sameDigest } from "./secrets.ts";
 import type { ProtocolTimes } from "./times.ts";
 

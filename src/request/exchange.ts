@@ -2,7 +2,6 @@ import { setImmediate } from "node:timers";
 
 import { serializeCookie } from "../http/cookies.ts";
 import { type Caching, NO_SETTLEMENT, type Settlement } from "../http/settlement.ts";
-import type { Session } from "../session.ts";
 import {
   type CommitContext,
   commits,
@@ -39,7 +38,7 @@ const SETTLEMENTS: Readonly<Record<Caching, Settlement>> = {
  * One request and its response. Adapters make one from the request's facts, hand its session to the handler,
  * and call `commit` just before the first byte of the response leaves.
  */
-export class Exchange<Data extends object = object, S extends Session<Data> = Session<Data>> {
+export class Exchange<S> {
   readonly #core: Core;
   /** @internal */
   readonly facts: RequestFacts;

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { UserId } from "../checks/user-id.ts";
+import type { UserId } from "../protocol/rows.ts";
 import { NO_REALM } from "../protocol/secrets.ts";
 
 /** One thing that happened around an account. Holds no secret, and nothing of a session's data. */

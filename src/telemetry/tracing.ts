@@ -1,6 +1,5 @@
 import { channel, type TracingChannel, tracingChannel } from "node:diagnostics_channel";
 import type { Outcome } from "../protocol/outcome.ts";
-import type { Store } from "../stores/store.ts";
 
 /**
  * What goes by on `node:diagnostics_channel` beside the events: one object per call, the same from its start to its
@@ -33,10 +32,18 @@ export interface StoreContext extends Traced {
 }
 
 /** What requests and pruning ask of a store. */
-export type StoreOperation = Exclude<
-  keyof Store,
-  "name" | "userIds" | "admin" | "audit" | "migrate" | "clock" | "close"
->;
+export type StoreOperation =
+  | "findSession"
+  | "findRemembered"
+  | "apply"
+  | "touch"
+  | "end"
+  | "nameDevice"
+  | "list"
+  | "prune"
+  | "claimPrune"
+  | "acquireLock"
+  | "releaseLock";
 
 /** What many requests wanted goes to the database together, "psession:batch". */
 export interface BatchFacts {

@@ -1,6 +1,14 @@
-import type { Core } from "../request/state.ts";
+import type { Events } from "../events.ts";
+import type { Settings } from "../options/settings.ts";
 import type { AuditSink } from "../stores/audit.ts";
 import type { PruneResult, Store } from "../stores/store.ts";
+import type { ClockWatch } from "./clock-watch.ts";
+
+interface Core {
+  readonly settings: Settings;
+  readonly events: Events;
+  readonly clocks: ClockWatch;
+}
 
 /** How many rows went: of sessions, remembered logins, and the audit trail. */
 export interface Pruned extends PruneResult {

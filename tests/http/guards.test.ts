@@ -1,7 +1,7 @@
 import express from "express";
 import { Hono } from "hono";
 import { expect, test } from "vitest";
-import { type GuardedRequest, type GuardOptions, loginGuard } from "../../src/http/guards.ts";
+import { type GuardedRequest, type GuardOptions, loginGuard } from "../../src/integration/guards.ts";
 import * as inExpress from "../../src/integrations/express/index.ts";
 import * as inHono from "../../src/integrations/hono/index.ts";
 import { overHttp, testApp } from "../support/app.ts";

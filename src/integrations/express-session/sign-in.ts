@@ -1,5 +1,5 @@
 import type { SessionData as CoreData } from "../../data/typing.ts";
-import { ofGuards, type SessionOfGuards } from "../../http/guards.ts";
+import { ofGuards, type SessionOfGuards } from "../../integration/guards.ts";
 import type { Session as CoreSession } from "../../session.ts";
 import { openSessionOf } from "./open-session.ts";
 import { Session } from "./session.ts";

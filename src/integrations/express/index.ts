@@ -2,7 +2,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
-import type { DevicesOptions } from "../../http/devices.ts";
+import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import { isSecureScheme } from "../../http/scheme.ts";
+import type { DevicesOptions } from "../../integration/devices.ts";
 import {
   type AskedFor,
   CROSS_SITE,
@@ -13,11 +15,9 @@ import {
   type GuardOptions,
   levelGuard,
   loginGuard,
-} from "../../http/guards.ts";
-import { noSession } from "../../http/no-session.ts";
-import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
-import { replaced } from "../../http/replaced.ts";
-import { isSecureScheme } from "../../http/scheme.ts";
+} from "../../integration/guards.ts";
+import { noSession } from "../../integration/no-session.ts";
+import { replaced } from "../../integration/replaced.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
 import { Session } from "../../session.ts";

@@ -1,5 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { BodyTooLarge, type DevicesOptions, devicesEndpoint, LONGEST_BODY } from "../../http/devices.ts";
+import {
+  BodyTooLarge,
+  type DevicesOptions,
+  devicesEndpoint,
+  LONGEST_BODY,
+} from "../../integration/devices.ts";
 import { missingSession } from "./guards.ts";
 import { originOf } from "./origin.ts";
 

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import {
   CROSS_SITE,
   exclusiveTurn,
@@ -10,9 +11,8 @@ import {
   levelGuard,
   loginGuard,
   type Refusal,
-} from "../../http/guards.ts";
-import { noSession } from "../../http/no-session.ts";
-import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+} from "../../integration/guards.ts";
+import { noSession } from "../../integration/no-session.ts";
 import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
 import { originOf } from "./origin.ts";

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from "fastify";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
-import { replaced } from "../../http/replaced.ts";
+import { replaced } from "../../integration/replaced.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
 import { checkOptions, type SessionsOptions } from "./options.ts";
@@ -9,8 +9,8 @@ import { readSession } from "./read.ts";
 import { absent, type Callback, FastifySession } from "./session.ts";
 import { type Face, Visit } from "./visit.ts";
 
-export type { AskedFor, FreshOptions, GuardOptions } from "../../http/guards.ts";
-export type { IdentityOf } from "../../http/identity.ts";
+export type { AskedFor, FreshOptions, GuardOptions } from "../../integration/guards.ts";
+export type { IdentityOf } from "../../integration/identity.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
 export { devices } from "./devices.ts";
 export {

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { checkedOptions } from "../../checks/faults.ts";
 import { isPsession, NO_PSESSION } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
-import type { IdentityOf } from "../../http/identity.ts";
+import type { IdentityOf } from "../../integration/identity.ts";
 import type { Psession } from "../../psession.ts";
 import type { UserId } from "../../stores/store.ts";
 import { warnOnce } from "../../telemetry/warnings.ts";

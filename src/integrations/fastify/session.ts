@@ -1,7 +1,7 @@
 import { refuseAssignments } from "../../checks/assignments.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
-import { FollowedIdentity, type IdentityOf } from "../../http/identity.ts";
+import { FollowedIdentity, type IdentityOf } from "../../integration/identity.ts";
 import type { RequestState } from "../../request/state.ts";
 import { type Keep, Session } from "../../session.ts";
 

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { headersOfError, statusOf } from "../../http/apology.ts";
+import { headersOfError, statusOf } from "../../errors.ts";
 import { cacheHeaders } from "../../http/caching.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { Settlement } from "../../http/settlement.ts";
@@ -31,7 +31,7 @@ export class Visit<Data extends object> {
   readonly #reply: FastifyReply;
   /** Where Node does not tell, it came now rather than when its session is asked for. */
   readonly moment: Moment;
-  #exchange: Exchange<Data, FastifySession<Data>> | undefined;
+  #exchange: Exchange<FastifySession<Data>> | undefined;
   #opening: Promise<FastifySession<Data>> | undefined;
   /** There once the session is open. */
   session: FastifySession<Data> | undefined;
@@ -128,7 +128,7 @@ export class Visit<Data extends object> {
 
   #commit(canSetCookies: boolean): Settlement | Promise<Settlement> {
     const { session } = this;
-    const exchange = this.#exchange as Exchange<Data, FastifySession<Data>>;
+    const exchange = this.#exchange as Exchange<FastifySession<Data>>;
     const options = { canSetCookies, savesLate: true };
     const following = session?.followIdentity();
     return following === undefined

@@ -4,7 +4,7 @@ import {
   type DevicesOptions,
   devicesEndpoint,
   LONGEST_BODY,
-} from "../../http/devices.ts";
+} from "../../integration/devices.ts";
 import type { Session } from "../../session.ts";
 import { headerOf, pathOf, visibleOrigin } from "./facts.ts";
 import type { ProxyOptions } from "./options.ts";

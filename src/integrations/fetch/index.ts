@@ -10,7 +10,7 @@ import { canCarryCookies, discard, failed, withSettlement } from "./response.ts"
 import { watchUpgrade } from "./upgrade.ts";
 import { type GetSession, incomingIn, Visit } from "./visit.ts";
 
-export type { AskedFor, FreshOptions, GuardFacts, GuardOptions } from "../../http/guards.ts";
+export type { AskedFor, FreshOptions, GuardFacts, GuardOptions } from "../../integration/guards.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
 export { devices, type FetchDevicesOptions } from "./devices.ts";
 export {

@@ -1,8 +1,7 @@
-import { PsessionError } from "../../errors.ts";
-import { apologyFor } from "../../http/apology.ts";
+import { apologyFor, PsessionError } from "../../errors.ts";
 import { cacheHeaders } from "../../http/caching.ts";
-import { headersOf, type Refusal } from "../../http/guards.ts";
 import type { Settlement } from "../../http/settlement.ts";
+import { headersOf, type Refusal } from "../../integration/guards.ts";
 
 /** False for the answer to a WebSocket's upgrade, which only the server that made it can send. */
 export const canCarryCookies = (response: Response | undefined): boolean =>

@@ -16,7 +16,7 @@ export class Visit<Data extends object> {
   readonly #psession: Psession<Data>;
   readonly #facts: (arrivedAt: number) => RequestFacts;
   readonly #arrivedAt: number;
-  #exchange: Exchange<Data> | undefined;
+  #exchange: Exchange<Session<Data>> | undefined;
   #isAnswered = false;
 
   /** `incoming`: Node's own request, where it is at hand. */

@@ -2,6 +2,7 @@ import type { Context, Env, MiddlewareHandler } from "hono";
 import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { cacheHeaders } from "../../http/caching.ts";
+import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import {
   type AskedFor,
   CROSS_SITE,
@@ -14,9 +15,8 @@ import {
   levelGuard,
   loginGuard,
   type Refusal,
-} from "../../http/guards.ts";
-import { noSession } from "../../http/no-session.ts";
-import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+} from "../../integration/guards.ts";
+import { noSession } from "../../integration/no-session.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
 import type { Session } from "../../session.ts";

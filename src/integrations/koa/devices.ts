@@ -1,5 +1,5 @@
-import { belowMount, type DevicesOptions, devicesEndpoint } from "../../http/devices.ts";
-import { noSession } from "../../http/no-session.ts";
+import { belowMount, type DevicesOptions, devicesEndpoint } from "../../integration/devices.ts";
+import { noSession } from "../../integration/no-session.ts";
 import { readJson } from "../node/devices.ts";
 import { type KoaContext, type KoaMiddleware, originOf, type SessionContext } from "./context.ts";
 

@@ -13,8 +13,8 @@ import { momentOf } from "../node/arrivals.ts";
 import { openHeld } from "../node/open.ts";
 import { type KoaContext, type KoaMiddleware, originOf, type SessionContext } from "./context.ts";
 
-export type { AskedFor, FreshOptions, GuardOptions } from "../../http/guards.ts";
 export type { OriginOptions } from "../../http/origin.ts";
+export type { AskedFor, FreshOptions, GuardOptions } from "../../integration/guards.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
 export { devices } from "./devices.ts";
 export { exclusive, originCheck, requireFresh, requireLevel, requireLogin } from "./guards.ts";

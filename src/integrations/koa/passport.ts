@@ -1,6 +1,6 @@
 import type { SessionData } from "../../data/typing.ts";
-import { signIn } from "../../http/identity.ts";
-import { noSession } from "../../http/no-session.ts";
+import { signIn } from "../../integration/identity.ts";
+import { noSession } from "../../integration/no-session.ts";
 import type { Carry, Session } from "../../session.ts";
 import type { UserId } from "../../stores/store.ts";
 import type { KoaContext, KoaMiddleware, SessionContext } from "./context.ts";

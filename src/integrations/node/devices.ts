@@ -5,7 +5,7 @@ import {
   type DevicesOptions,
   devicesEndpoint,
   LONGEST_BODY,
-} from "../../http/devices.ts";
+} from "../../integration/devices.ts";
 import type { Session } from "../../session.ts";
 import { type NodeOptions, visibleOrigin } from "./facts.ts";
 

@@ -1,6 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { PsessionError } from "../../errors.ts";
-import { apologyFor, headersOfError } from "../../http/apology.ts";
+import { apologyFor, headersOfError, PsessionError } from "../../errors.ts";
 import { hasStatusMessage, headersIn, type NodeResponse } from "./response.ts";
 
 const DESCRIBES_CONTENT = /^(content-(?!security)|transfer-encoding$|etag$|last-modified$|location$)/;

@@ -1,3 +1,4 @@
+import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import {
   CROSS_SITE,
   type ExclusiveSession,
@@ -10,8 +11,7 @@ import {
   type GuardOptions,
   levelGuard,
   loginGuard,
-} from "../../http/guards.ts";
-import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+} from "../../integration/guards.ts";
 import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
 import { type NodeOptions, visibleOrigin } from "./facts.ts";

@@ -14,7 +14,7 @@ import { type OpenOptions, openHeld } from "./open.ts";
 import type { NodeRequest } from "./request.ts";
 import type { NodeResponse } from "./response.ts";
 
-export type { AskedFor, FreshOptions, GuardFacts, GuardOptions } from "../../http/guards.ts";
+export type { AskedFor, FreshOptions, GuardFacts, GuardOptions } from "../../integration/guards.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
 export { devices, type NodeDevicesOptions } from "./devices.ts";
 export {

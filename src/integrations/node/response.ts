@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
-import { headersOfError, statusOf } from "../../http/apology.ts";
+import { headersOfError, statusOf } from "../../errors.ts";
 import { cacheHeaders } from "../../http/caching.ts";
 import type { Settlement } from "../../http/settlement.ts";
 import { warn, warnOfLateSave } from "../../telemetry/warnings.ts";

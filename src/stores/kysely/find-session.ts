@@ -1,6 +1,5 @@
 import type { SelectQueryBuilder } from "kysely";
 import { PsessionError } from "../../errors.ts";
-import type { Session } from "../../session.ts";
 import { columnOf } from "../sql/schema.ts";
 import type { Sql } from "../sql/sql.ts";
 import type { SqlStore } from "../sql/store.ts";
@@ -31,8 +30,13 @@ export interface FoundSessions {
 }
 
 export interface FindSessionOptions {
-  /** The session of the request at hand. */
-  session: Session<object>;
+  /** The session of the request at hand: a `Session`. */
+  session: {
+    readonly id: string;
+    readonly presentedHandle: string | undefined;
+    readonly now: number;
+    readonly core: { readonly settings: { readonly realm: string } };
+  };
 }
 
 // No plugin that renames columns has anything to rename in these.

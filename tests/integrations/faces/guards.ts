@@ -1,5 +1,5 @@
-import type { FreshOptions, GuardOptions } from "../../../src/http/guards.ts";
 import type { Level } from "../../../src/index.ts";
+import type { FreshOptions, GuardOptions } from "../../../src/integration/guards.ts";
 import type { LockOptions } from "../../../src/integrations/node/index.ts";
 
 /** The guards of a face, as each of them has them. */

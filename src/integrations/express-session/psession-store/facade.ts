@@ -1,6 +1,6 @@
 import { isId } from "../../../checks/given.ts";
 import { PsessionError } from "../../../errors.ts";
-import { noSession } from "../../../http/no-session.ts";
+import { noSession } from "../../../integration/no-session.ts";
 import type { Psession } from "../../../psession.ts";
 import { callingBack } from "../call.ts";
 import type { Callback } from "../callback-store.ts";

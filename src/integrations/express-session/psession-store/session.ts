@@ -1,8 +1,8 @@
 import { type DataRecord, jsonCodec } from "../../../data/codec.ts";
 import { refuseKey } from "../../../data/keys.ts";
 import { PsessionError } from "../../../errors.ts";
-import { signIn } from "../../../http/identity.ts";
 import type { Settlement } from "../../../http/settlement.ts";
+import { signIn } from "../../../integration/identity.ts";
 import type { Psession } from "../../../psession.ts";
 import type { Exchange } from "../../../request/exchange.ts";
 import type { Session as CoreSession } from "../../../session.ts";
@@ -36,7 +36,7 @@ export class PsessionStoreSession implements OpenSession, SignInCalls {
   readonly core: CoreSession<object>;
   readonly #context: PsessionContext;
   readonly #request: SessionRequest;
-  readonly #exchange: Exchange<object>;
+  readonly #exchange: Exchange<CoreSession<object>>;
   readonly #work = new Work();
   /** Of a session object: how often the request had regenerated. */
   readonly #generations = new WeakMap<object, number>();
@@ -63,7 +63,7 @@ export class PsessionStoreSession implements OpenSession, SignInCalls {
   constructor(
     context: PsessionContext,
     request: SessionRequest,
-    exchange: Exchange<object>,
+    exchange: Exchange<CoreSession<object>>,
     core: CoreSession<object>,
     takeover: Takeover | undefined,
     canSetCookies: boolean,

@@ -2,10 +2,10 @@ import * as v from "valibot";
 import { type Duration, parseDuration } from "../checks/duration.ts";
 import { checkedOptions, invalidOptions } from "../checks/faults.ts";
 import { PsessionError } from "../errors.ts";
+import { allowedOrigins, isSameOrigin, type OriginOptions } from "../http/origin.ts";
 import type { Session } from "../session.ts";
 import type { Level } from "../stores/store.ts";
 import { type LockOptions, resolveLimits } from "../upkeep/locks.ts";
-import { allowedOrigins, isSameOrigin, type OriginOptions } from "./origin.ts";
 
 export interface GuardOptions {
   /**

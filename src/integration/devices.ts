@@ -2,9 +2,9 @@ import * as v from "valibot";
 import { type Duration, parseDuration } from "../checks/duration.ts";
 import { checkedOptions } from "../checks/faults.ts";
 import { PsessionError } from "../errors.ts";
+import { allowedOrigins, type OriginOptions } from "../http/origin.ts";
 import type { Session } from "../session.ts";
 import { freshGuard, type Guard, loginGuard, type RefusalBody } from "./guards.ts";
-import { allowedOrigins, type OriginOptions } from "./origin.ts";
 
 export interface DevicesOptions extends OriginOptions {
   /** How long ago a credential may have been proved by who ends devices. Default: it is not asked. */

@@ -1,0 +1,103 @@
+import type { Digest } from "./secrets.ts";
+
+/** Whatever the application calls its users. Compared strictly: 7 and "7" are two users. */
+export type UserId = string | number;
+
+/** How sure we are of the visitor. `remembered` came back by cookie, `login` proved a credential. */
+export type Level = "anonymous" | "remembered" | "login";
+
+/**
+ * Why a login or session was ended. `replaced`: the same browser signed in again. `tag`: another one did, under the
+ * same tag. `cap`: the user had too many devices.
+ */
+export type RevocationReason =
+  | "logout"
+  | "replaced"
+  | "tag"
+  | "cap"
+  | "revoked"
+  | "theft"
+  | "password_changed"
+  | (string & Record<never, never>);
+
+/** All times are epoch milliseconds. */
+export interface SessionRow {
+  /**
+   * Never changes, whatever happens to the secret. Ids are compared exactly, capital letters too. A session and its
+   * remembered login share the first six characters, so that a store in many parts can keep them together.
+   */
+  readonly id: string;
+  readonly secret: Digest;
+  /** When the current secret was made. */
+  readonly secretAt: number;
+  /** The secret that a rotation or `regenerate` replaced; undefined where the old one gets nothing. */
+  readonly previousSecret: Digest | undefined;
+  /**
+   * The secret that a renewal or a confirmed password replaced: it gets nothing, but within GRACE it may still sign out.
+   * Undefined after any other exchange.
+   */
+  readonly retiredSecret: Digest | undefined;
+  /**
+   * Counts exchanges after which an older secret gets nothing: sign-ins, renewals, confirmed passwords. A request that
+   * stands on another number than the row's saves nothing.
+   */
+  readonly fence: number;
+  /** The remembered login this session belongs to. Unique: a login has one session row. */
+  readonly rememberedId: string | undefined;
+  readonly userId: UserId | undefined;
+  readonly level: Level;
+  /** When a credential was last proved. */
+  readonly authenticatedAt: number | undefined;
+  /** From when on a request with the login's current token confirms it; undefined once that has happened. */
+  readonly confirmFrom: number | undefined;
+  /** Encoded session data. */
+  readonly data: string;
+  /** Counts changes of data and identity; every save is conditional on it. */
+  readonly version: number;
+  readonly createdAt: number;
+  /** From when the absolute deadline runs: the first use, a sign-in, a restore, or a confirmed password. */
+  readonly beganAt: number;
+  readonly lastSeenAt: number;
+  /** A session or login is alive up to its deadlines, and still at the very millisecond of the earlier one. */
+  readonly idleDeadline: number;
+  readonly absoluteDeadline: number;
+  readonly userAgent: string | undefined;
+  readonly address: string | undefined;
+  /** What the user calls this device, and what the application calls its kind; the login's row has copies. */
+  readonly name: string | undefined;
+  readonly tag: string | undefined;
+  /** The row is garbage after this. Coarse, so that touches rarely change it and no index moves. */
+  readonly pruneAfter: number;
+}
+
+export interface RememberedRow {
+  readonly id: string;
+  readonly userId: UserId;
+  readonly token: Digest;
+  /** The predecessor of `token`, until a rotation replaces it. */
+  readonly previous: Digest | undefined;
+  /** A successor that was replaced before anybody confirmed it. */
+  readonly superseded: Digest | undefined;
+  readonly supersededAt: number | undefined;
+  /** Part of the derivation of the current token; new at every rotation. */
+  readonly salt: Uint8Array;
+  readonly keyId: string;
+  /** Counts rotations; a revocation raises it too. Every change is conditional on it. */
+  readonly generation: number;
+  readonly rotatedAt: number;
+  /** When we became sure that the browser has the current token and keeps it. */
+  readonly confirmedAt: number | undefined;
+  /** How often the predecessor of the current token came too late and was refused without an alarm. */
+  readonly strays: number;
+  readonly createdAt: number;
+  readonly lastUsedAt: number;
+  readonly idleDeadline: number;
+  /** Runs from the full login and never moves. */
+  readonly absoluteDeadline: number;
+  readonly revokedAt: number | undefined;
+  readonly revokedReason: RevocationReason | undefined;
+  /** For the session row that is made anew where it was lost. */
+  readonly name: string | undefined;
+  readonly tag: string | undefined;
+  readonly pruneAfter: number;
+}
