@@ -5,7 +5,7 @@
 import { channel } from "node:diagnostics_channel";
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
-import { momentOf } from "../src/integrations/node/arrivals.ts";
+import { momentOf } from "../src/integration/node/arrivals.ts";
 import { runInRequest } from "../src/request/context.ts";
 import { forgetClock, watchClock } from "../src/request/moment.ts";
 

@@ -19,7 +19,7 @@ const SHARED = [
   { name: "sql", test: /\/src\/stores\/sql\/(?!dialects\/)/, priority: 2 },
   {
     name: "http",
-    test: /\/src\/(http|integrations\/node)\/|\/src\/integrations\/express\/proxy/,
+    test: /\/src\/(http|integration)\//,
     priority: 1,
   },
 ];

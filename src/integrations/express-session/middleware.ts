@@ -1,12 +1,12 @@
 import type { ServerResponse } from "node:http";
 import { PsessionError } from "../../errors.ts";
 import type { Settlement } from "../../http/settlement.ts";
+import { momentOf } from "../../integration/node/arrivals.ts";
+import { canHold } from "../../integration/node/held.ts";
+import { settleBeforeHead } from "../../integration/node/response.ts";
 import { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
 import { warn } from "../../telemetry/warnings.ts";
-import { momentOf } from "../node/arrivals.ts";
-import { canHold } from "../node/held.ts";
-import { settleBeforeHead } from "../node/response.ts";
 import type { Backend } from "./backend.ts";
 import { type OpenSession, putOpenSession } from "./open-session.ts";
 import { isPsessionStore, resolveSessionOptions, type SessionOptions, type Settings } from "./options.ts";

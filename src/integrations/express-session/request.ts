@@ -1,6 +1,6 @@
 import type { TLSSocket } from "node:tls";
 import { isSecureScheme } from "../../http/scheme.ts";
-import type { ProxiedRequest } from "../express/proxy.ts";
+import type { ProxiedRequest } from "../../integration/express/proxy.ts";
 
 /** What we use of a request: Express's, Connect's or Node's own. */
 export interface SessionRequest extends ProxiedRequest {

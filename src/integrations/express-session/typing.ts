@@ -1,4 +1,4 @@
-export type { ExpressRequestSession } from "../express/request-session.ts";
+export type { ExpressRequestSession } from "../../integration/express/request-session.ts";
 // As a star, or merging declarations would not reach it.
 export type * from "./session-data.ts";
 

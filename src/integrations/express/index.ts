@@ -5,6 +5,7 @@ import { PsessionError } from "../../errors.ts";
 import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { DevicesOptions } from "../../integration/devices.ts";
+import { originOf, type ProxiedRequest, trustsProxy } from "../../integration/express/proxy.ts";
 import {
   type AskedFor,
   CROSS_SITE,
@@ -17,19 +18,18 @@ import {
   loginGuard,
 } from "../../integration/guards.ts";
 import { noSession } from "../../integration/no-session.ts";
+import { momentOf } from "../../integration/node/arrivals.ts";
+import { answersDevices } from "../../integration/node/devices.ts";
+import { openHeld } from "../../integration/node/open.ts";
+import { answerRefusal } from "../../integration/node/refusal.ts";
 import { replaced } from "../../integration/replaced.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
 import { Session } from "../../session.ts";
 import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
-import { momentOf } from "../node/arrivals.ts";
-import { answersDevices } from "../node/devices.ts";
-import { openHeld } from "../node/open.ts";
-import { answerRefusal } from "../node/refusal.ts";
-import { originOf, type ProxiedRequest, trustsProxy } from "./proxy.ts";
 
-export type { ExpressRequestSession } from "./request-session.ts";
+export type { ExpressRequestSession } from "../../integration/express/request-session.ts";
 export type { AskedFor, DevicesOptions, FreshOptions, GuardOptions, LockOptions };
 
 declare global {

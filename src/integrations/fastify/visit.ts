@@ -3,14 +3,14 @@ import { headersOfError, statusOf } from "../../errors.ts";
 import { cacheHeaders } from "../../http/caching.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { Settlement } from "../../http/settlement.ts";
+import { arrivedAt, momentOf } from "../../integration/node/arrivals.ts";
+import { answerError } from "../../integration/node/error.ts";
+import { settleBeforeHead } from "../../integration/node/response.ts";
 import type { Psession } from "../../psession.ts";
 import type { Exchange, MakeSession } from "../../request/exchange.ts";
 import { factsOf } from "../../request/facts.ts";
 import type { Moment } from "../../request/moment.ts";
 import { warnOfLateSave } from "../../telemetry/warnings.ts";
-import { arrivedAt, momentOf } from "../node/arrivals.ts";
-import { answerError } from "../node/error.ts";
-import { settleBeforeHead } from "../node/response.ts";
 import { originOf } from "./origin.ts";
 import type { FastifySession } from "./session.ts";
 

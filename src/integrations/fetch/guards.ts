@@ -1,4 +1,7 @@
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import { headerOf, pathOf, visibleOrigin } from "../../integration/fetch/facts.ts";
+import { checkOptions, type ProxyOptions } from "../../integration/fetch/options.ts";
+import { refused } from "../../integration/fetch/response.ts";
 import {
   CROSS_SITE,
   type ExclusiveSession,
@@ -14,9 +17,6 @@ import {
 } from "../../integration/guards.ts";
 import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
-import { headerOf, pathOf, visibleOrigin } from "./facts.ts";
-import { checkOptions, type ProxyOptions } from "./options.ts";
-import { refused } from "./response.ts";
 
 /**
  * What to answer instead of the page, or undefined where the request may go on. `facts` say what the request does not,

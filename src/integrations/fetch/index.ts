@@ -1,18 +1,19 @@
 import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError, reasonOf } from "../../errors.ts";
+import { fetchFacts } from "../../integration/fetch/facts.ts";
+import { checkOptions, type FetchOptions } from "../../integration/fetch/options.ts";
+import { canCarryCookies, discard, failed, withSettlement } from "../../integration/fetch/response.ts";
+import { watchUpgrade } from "../../integration/fetch/upgrade.ts";
+import { type GetSession, incomingIn, Visit } from "../../integration/fetch/visit.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
 import { warn } from "../../telemetry/warnings.ts";
-import { fetchFacts } from "./facts.ts";
-import { checkOptions, type FetchOptions } from "./options.ts";
-import { canCarryCookies, discard, failed, withSettlement } from "./response.ts";
-import { watchUpgrade } from "./upgrade.ts";
-import { type GetSession, incomingIn, Visit } from "./visit.ts";
 
+export { devices, type FetchDevicesOptions } from "../../integration/fetch/devices.ts";
+export type { FetchOptions, ProxyOptions } from "../../integration/fetch/options.ts";
 export type { AskedFor, FreshOptions, GuardFacts, GuardOptions } from "../../integration/guards.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
-export { devices, type FetchDevicesOptions } from "./devices.ts";
 export {
   exclusive,
   type FetchGuard,
@@ -29,7 +30,6 @@ export {
   type JarSession,
   jarSession,
 } from "./jar.ts";
-export type { FetchOptions, ProxyOptions } from "./options.ts";
 export { type RequestSessions, requestSessions } from "./request-sessions.ts";
 export type { GetSession };
 

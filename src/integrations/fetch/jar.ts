@@ -1,11 +1,11 @@
 import { parseSetCookie } from "cookie";
 import type { SessionData } from "../../data/typing.ts";
 import { cacheHeaders } from "../../http/caching.ts";
+import { type GetSession, Visit } from "../../integration/fetch/visit.ts";
 import type { Psession } from "../../psession.ts";
 import { cameAt } from "../../request/arrival.ts";
 import { enterRequest } from "../../request/context.ts";
 import { factsOf } from "../../request/facts.ts";
-import { type GetSession, Visit } from "./visit.ts";
 
 /** As jars of frameworks take them. A cookie that is cleared has `maxAge` 0. */
 export interface CookieAttributes {

@@ -1,12 +1,12 @@
 import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { cacheHeaders } from "../../http/caching.ts";
+import { fetchFacts } from "../../integration/fetch/facts.ts";
+import { checkOptions, type FetchOptions } from "../../integration/fetch/options.ts";
+import { incomingIn, Visit } from "../../integration/fetch/visit.ts";
 import type { Psession } from "../../psession.ts";
 import { enterRequest } from "../../request/context.ts";
 import type { Session } from "../../session.ts";
-import { fetchFacts } from "./facts.ts";
-import { checkOptions, type FetchOptions } from "./options.ts";
-import { incomingIn, Visit } from "./visit.ts";
 
 /** What `new Headers` takes. */
 type HeadersSource = ConstructorParameters<typeof Headers>[0];

@@ -3,6 +3,12 @@ import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { cacheHeaders } from "../../http/caching.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import { devices as devicesByRequest, type FetchDevicesOptions } from "../../integration/fetch/devices.ts";
+import { fetchFacts, headerOf, pathOf, visibleOrigin } from "../../integration/fetch/facts.ts";
+import { checkOptions, type ProxyOptions } from "../../integration/fetch/options.ts";
+import { canCarryCookies, discard, setInPlace } from "../../integration/fetch/response.ts";
+import { watchUpgrade } from "../../integration/fetch/upgrade.ts";
+import { incomingIn, Visit } from "../../integration/fetch/visit.ts";
 import {
   type AskedFor,
   CROSS_SITE,
@@ -22,12 +28,6 @@ import { runInRequest } from "../../request/context.ts";
 import type { Session } from "../../session.ts";
 import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
-import { devices as devicesByRequest, type FetchDevicesOptions } from "../fetch/devices.ts";
-import { fetchFacts, headerOf, pathOf, visibleOrigin } from "../fetch/facts.ts";
-import { checkOptions, type ProxyOptions } from "../fetch/options.ts";
-import { canCarryCookies, discard, setInPlace } from "../fetch/response.ts";
-import { watchUpgrade } from "../fetch/upgrade.ts";
-import { incomingIn, Visit } from "../fetch/visit.ts";
 import { LazySession } from "./lazy-session.ts";
 
 export type { AskedFor, FreshOptions, GuardOptions, LockOptions, ProxyOptions };

@@ -1,6 +1,6 @@
 import { belowMount, type DevicesOptions, devicesEndpoint } from "../../integration/devices.ts";
 import { noSession } from "../../integration/no-session.ts";
-import { readJson } from "../node/devices.ts";
+import { readJson } from "../../integration/node/devices.ts";
 import { type KoaContext, type KoaMiddleware, originOf, type SessionContext } from "./context.ts";
 
 /**

@@ -6,11 +6,11 @@ import { hasKeys } from "../../data/keys.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
+import { momentOf } from "../../integration/node/arrivals.ts";
+import { openHeld } from "../../integration/node/open.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
 import type { Session } from "../../session.ts";
-import { momentOf } from "../node/arrivals.ts";
-import { openHeld } from "../node/open.ts";
 import { type KoaContext, type KoaMiddleware, originOf, type SessionContext } from "./context.ts";
 
 export type { OriginOptions } from "../../http/origin.ts";

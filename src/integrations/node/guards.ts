@@ -12,12 +12,12 @@ import {
   levelGuard,
   loginGuard,
 } from "../../integration/guards.ts";
+import { type NodeOptions, visibleOrigin } from "../../integration/node/facts.ts";
+import { answerRefusal } from "../../integration/node/refusal.ts";
+import type { NodeRequest } from "../../integration/node/request.ts";
+import type { NodeResponse } from "../../integration/node/response.ts";
 import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
-import { type NodeOptions, visibleOrigin } from "./facts.ts";
-import { answerRefusal } from "./refusal.ts";
-import type { NodeRequest } from "./request.ts";
-import type { NodeResponse } from "./response.ts";
 
 /**
  * True where the request may go on; false where it was answered. Behind a mount that keeps the whole path at

@@ -2,21 +2,22 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { reasonOf } from "../../errors.ts";
+import { arrivedAt, isServed, momentOf } from "../../integration/node/arrivals.ts";
+import { answerError } from "../../integration/node/error.ts";
+import { type NodeOptions, nodeFacts } from "../../integration/node/facts.ts";
+import { canHold } from "../../integration/node/held.ts";
+import { type OpenOptions, openHeld } from "../../integration/node/open.ts";
+import type { NodeRequest } from "../../integration/node/request.ts";
+import type { NodeResponse } from "../../integration/node/response.ts";
 import type { Psession } from "../../psession.ts";
 import { enterRequest, runInRequest } from "../../request/context.ts";
 import type { Session } from "../../session.ts";
 import { warn } from "../../telemetry/warnings.ts";
-import { arrivedAt, isServed, momentOf } from "./arrivals.ts";
-import { answerError } from "./error.ts";
-import { type NodeOptions, nodeFacts } from "./facts.ts";
-import { canHold } from "./held.ts";
-import { type OpenOptions, openHeld } from "./open.ts";
-import type { NodeRequest } from "./request.ts";
-import type { NodeResponse } from "./response.ts";
 
 export type { AskedFor, FreshOptions, GuardFacts, GuardOptions } from "../../integration/guards.ts";
+export { devices, type NodeDevicesOptions } from "../../integration/node/devices.ts";
+export { openUpgrade, refuseUpgrade, type Upgrade } from "../../integration/node/upgrade.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
-export { devices, type NodeDevicesOptions } from "./devices.ts";
 export {
   exclusive,
   type NodeGuard,
@@ -25,7 +26,6 @@ export {
   requireLevel,
   requireLogin,
 } from "./guards.ts";
-export { openUpgrade, refuseUpgrade, type Upgrade } from "./upgrade.ts";
 export { arrivedAt, type NodeOptions, type NodeRequest, type NodeResponse, nodeFacts };
 
 /**

@@ -1,11 +1,5 @@
-import {
-  BodyTooLarge,
-  belowMount,
-  type DevicesOptions,
-  devicesEndpoint,
-  LONGEST_BODY,
-} from "../../integration/devices.ts";
 import type { Session } from "../../session.ts";
+import { BodyTooLarge, belowMount, type DevicesOptions, devicesEndpoint, LONGEST_BODY } from "../devices.ts";
 import { headerOf, pathOf, visibleOrigin } from "./facts.ts";
 import type { ProxyOptions } from "./options.ts";
 

@@ -1,12 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import {
-  BodyTooLarge,
-  belowMount,
-  type DevicesOptions,
-  devicesEndpoint,
-  LONGEST_BODY,
-} from "../../integration/devices.ts";
 import type { Session } from "../../session.ts";
+import { BodyTooLarge, belowMount, type DevicesOptions, devicesEndpoint, LONGEST_BODY } from "../devices.ts";
 import { type NodeOptions, visibleOrigin } from "./facts.ts";
 
 export interface NodeDevicesOptions extends DevicesOptions, NodeOptions {

@@ -1,7 +1,7 @@
 import { apologyFor, PsessionError } from "../../errors.ts";
 import { cacheHeaders } from "../../http/caching.ts";
 import type { Settlement } from "../../http/settlement.ts";
-import { headersOf, type Refusal } from "../../integration/guards.ts";
+import { headersOf, type Refusal } from "../guards.ts";
 
 /** False for the answer to a WebSocket's upgrade, which only the server that made it can send. */
 export const canCarryCookies = (response: Response | undefined): boolean =>

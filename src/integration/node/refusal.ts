@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { headersOf, type Refusal } from "../../integration/guards.ts";
+import { headersOf, type Refusal } from "../guards.ts";
 import type { NodeResponse } from "./response.ts";
 
 /** Answers in place of the handler that a guard stands before. */
