@@ -75,7 +75,7 @@ describe("what is built can be read", () => {
   test("stacks name our functions, and with source maps their lines in the sources", () => {
     expect(stackWith()).toMatch(/at checkedOptions \(.*dist\/chunks\/core\.cjs:\d+:\d+\)/);
     const [, file = "", line = ""] =
-      /at checkedOptions \(.*psession\/(src\/faults\.ts):(\d+):\d+\)/.exec(
+      /at checkedOptions \(.*psession\/(src\/checks\/faults\.ts):(\d+):\d+\)/.exec(
         stackWith("--enable-source-maps"),
       ) ?? [];
     const source = readFileSync(join(ROOT, file), "utf8").split("\n");
