@@ -1,6 +1,7 @@
 import { isFaithful, isHandle } from "../checks/given.ts";
 import { PsessionError } from "../errors.ts";
 import { deviceLabel } from "../http/user-agent.ts";
+import { endOf } from "../protocol/rows.ts";
 import { entryInForce } from "../request/limits.ts";
 import { tombstoneUntil } from "../request/rows.ts";
 import type { Core } from "../request/state.ts";
@@ -122,8 +123,7 @@ interface Context {
 /** @internal */
 export function toDevice(entry: ListedEntry, { now, current, places = NOWHERE }: Context): Device {
   const { session, login } = entry;
-  const isSessionLive =
-    session !== undefined && Math.min(session.idleDeadline, session.absoluteDeadline) >= now;
+  const isSessionLive = session !== undefined && endOf(session) >= now;
   const handle = login?.id ?? session?.id ?? "";
   return {
     handle,

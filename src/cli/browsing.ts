@@ -1,5 +1,6 @@
 import { toDevice } from "../account/devices.ts";
 import { deviceLabel } from "../http/user-agent.ts";
+import { endOf } from "../protocol/rows.ts";
 import type { Level, ListedEntry, StoreAdmin, UserEntry, UserId } from "../stores/store.ts";
 
 const PAGE = 500;
@@ -44,7 +45,7 @@ export function shownSession({ session, login }: ListedEntry): Shown | undefined
     address,
     createdAt,
     lastSeenAt,
-    expiresAt: Math.min(session.idleDeadline, session.absoluteDeadline),
+    expiresAt: endOf(session),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { RememberedRow, SessionRow } from "./rows.ts";
+import { endOf } from "./rows.ts";
 import { type Digest, sameDigest } from "./secrets.ts";
 import type { ProtocolTimes } from "./times.ts";
 
@@ -190,7 +191,7 @@ function decideEnded(
     if (row.revokedReason === "replaced") quiet = Math.max(quiet, times.queue);
     return { kind: "ended", why: "revoked", clear: now - row.revokedAt > quiet };
   }
-  const deadline = Math.min(row.idleDeadline, row.absoluteDeadline);
+  const deadline = endOf(row);
   if (now > deadline) return { kind: "ended", why: "expired", clear: now - deadline > quiet };
   return undefined;
 }

@@ -101,3 +101,9 @@ export interface RememberedRow {
   readonly tag: string | undefined;
   readonly pruneAfter: number;
 }
+
+/** When a session or a login ends, unless it is used before. */
+export const endOf = ({
+  idleDeadline,
+  absoluteDeadline,
+}: Pick<SessionRow, "idleDeadline" | "absoluteDeadline">): number => Math.min(idleDeadline, absoluteDeadline);

@@ -1,3 +1,4 @@
+import { endOf } from "../protocol/rows.ts";
 import { loginInForce, sessionInForce } from "./limits.ts";
 import type { RequestState } from "./state.ts";
 
@@ -38,4 +39,4 @@ export async function isAlive({ core, standing }: RequestState): Promise<boolean
 const isWithin = (
   row: { readonly idleDeadline: number; readonly absoluteDeadline: number } | undefined,
   now: number,
-): boolean => row !== undefined && now <= Math.min(row.idleDeadline, row.absoluteDeadline);
+): boolean => row !== undefined && now <= endOf(row);

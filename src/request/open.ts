@@ -23,6 +23,7 @@ import {
   withoutOverwriting,
 } from "../protocol/decide.ts";
 import type { Outcome } from "../protocol/outcome.ts";
+import { endOf } from "../protocol/rows.ts";
 import type { Misfit, Remembered, RememberedRow, SessionRow } from "../stores/store.ts";
 import { warn } from "../telemetry/warnings.ts";
 import { isPublic } from "./addresses.ts";
@@ -177,7 +178,7 @@ function decideOpened(
     case "dead":
       if (row === undefined) return { standing: { kind: "none" }, outcome: "unknown" };
       // The browser may have a newer cookie, and have held this request back: a new session would overwrite it.
-      if (now <= Math.min(row.idleDeadline, row.absoluteDeadline)) return outdated(row, "outdated");
+      if (now <= endOf(row)) return outdated(row, "outdated");
       events.emit("expired", { at: now, handle: handleOf(row), userId: row.userId });
       return { standing: { kind: "none" }, outcome: "expired" };
   }
@@ -314,7 +315,7 @@ function isHeldBack(
     // A renewal proves nothing: whoever took the session by one loses it as soon as the browser comes.
     session.beganAt === session.secretAt &&
     now - session.secretAt <= times.queue &&
-    now <= Math.min(session.idleDeadline, session.absoluteDeadline)
+    now <= endOf(session)
   );
 }
 

@@ -1,3 +1,4 @@
+import { endOf } from "../protocol/rows.ts";
 import type { Cap, Change, EndSelector, ListedEntry, UserEntry } from "./store.ts";
 
 /** When a user's device was last used. */
@@ -6,10 +7,7 @@ export const lastUse = ({ session, login }: ListedEntry): number =>
 
 /** When a device ends by itself. */
 export const deadlineOf = ({ session, login }: ListedEntry): number =>
-  Math.max(
-    session === undefined ? 0 : Math.min(session.idleDeadline, session.absoluteDeadline),
-    login === undefined ? 0 : Math.min(login.idleDeadline, login.absoluteDeadline),
-  );
+  Math.max(session === undefined ? 0 : endOf(session), login === undefined ? 0 : endOf(login));
 
 /** The session's row counts where there is one: the login's has what it was made with. */
 export const tagOfDevice = ({ session, login }: ListedEntry): string | undefined =>

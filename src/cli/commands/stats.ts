@@ -1,5 +1,6 @@
 import asciichart from "asciichart";
 import type { Command } from "commander";
+import { endOf } from "../../protocol/rows.ts";
 import { deadlineOf } from "../../stores/devices.ts";
 import type { StoreReport } from "../../stores/store.ts";
 import { entriesOf } from "../browsing.ts";
@@ -101,8 +102,7 @@ async function countAll(config: Config, now: number): Promise<Counts> {
       if (at >= 0) hours[at] = (hours[at] ?? 0) + 1;
     }
     const userId = login?.userId ?? session?.userId;
-    const isSessionLive =
-      session !== undefined && Math.min(session.idleDeadline, session.absoluteDeadline) >= now;
+    const isSessionLive = session !== undefined && endOf(session) >= now;
     if (deadlineOf(entry) < now) counts.expired++;
     else if (!isSessionLive) counts.away++;
     else if (userId === undefined) counts.anonymous++;

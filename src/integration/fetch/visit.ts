@@ -1,5 +1,5 @@
 import type { SessionData } from "../../data/typing.ts";
-import type { Settlement } from "../../http/settlement.ts";
+import { NO_SETTLEMENT, type Settlement } from "../../http/settlement.ts";
 import type { Psession } from "../../psession.ts";
 import type { Exchange } from "../../request/exchange.ts";
 import type { RequestFacts } from "../../request/facts.ts";
@@ -8,8 +8,6 @@ import { knownMomentOf } from "../node/arrivals.ts";
 
 /** The visitor's session; the store is asked at the first call. */
 export type GetSession<Data extends object = SessionData> = () => Promise<Session<Data>>;
-
-const NOTHING: Settlement = { setCookie: [], noStore: false };
 
 /** One request whose session is opened when somebody asks for it. */
 export class Visit<Data extends object> {
@@ -48,12 +46,12 @@ export class Visit<Data extends object> {
    */
   async settle(canSetCookies: () => boolean): Promise<Settlement> {
     this.#isAnswered = true;
-    if (this.#exchange === undefined) return NOTHING;
+    if (this.#exchange === undefined) return NO_SETTLEMENT;
     try {
       await this.#exchange.open();
     } catch {
       // Whoever asked was told, and has answered as they see fit.
-      return NOTHING;
+      return NO_SETTLEMENT;
     }
     return this.#exchange.commit({ canSetCookies: canSetCookies(), savesLate: true });
   }

@@ -2,7 +2,7 @@ import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from "no
 import type { Http2ServerResponse } from "node:http2";
 import { headersOfError, statusOf } from "../../errors.ts";
 import { cacheHeaders } from "../../http/caching.ts";
-import type { Settlement } from "../../http/settlement.ts";
+import { NO_SETTLEMENT, type Settlement } from "../../http/settlement.ts";
 import { warn, warnOfLateSave } from "../../telemetry/warnings.ts";
 
 /** HTTP/2's has the same methods, through Node's compatibility API. */
@@ -15,7 +15,6 @@ type HeadersArgument =
 type Method = (...values: unknown[]) => unknown;
 
 const HEADER_METHODS = ["setHeader", "appendHeader", "removeHeader", "setHeaders"] as const;
-const NOTHING: Settlement = { setCookie: [], noStore: false };
 
 /**
  * Holds a response back until the session is settled: what first makes the head leave (`write`, `end`,
@@ -316,7 +315,7 @@ class HeldResponse {
     if (this.#isHeadGone) {
       // Nothing can be taken back: the answer goes on, and the fault is told where faults are read.
       warnOfLateSave(error);
-      return this.#proceed(NOTHING);
+      return this.#proceed(NO_SETTLEMENT);
     }
     this.#waiting = undefined;
     this.#freeHead();

@@ -35,5 +35,3 @@ export const openSessionOf = (request: object | undefined): OpenSession | undefi
 export function putOpenSession(request: object, open: OpenSession): void {
   (request as Opened)[OPEN] = open;
 }
-
-export const NOTHING: Settlement = { setCookie: [], noStore: false };

@@ -1,8 +1,8 @@
 import type { ServerResponse } from "node:http";
 import { PsessionError } from "../../../errors.ts";
-import type { Settlement } from "../../../http/settlement.ts";
+import { NO_SETTLEMENT, type Settlement } from "../../../http/settlement.ts";
 import { setCookieLine } from "../cookie.ts";
-import { NOTHING, type OpenSession } from "../open-session.ts";
+import type { OpenSession } from "../open-session.ts";
 import type { SessionRequest } from "../request.ts";
 import { dataOf, gone, Session } from "../session.ts";
 import { type Presented, signed } from "../signature.ts";
@@ -166,11 +166,11 @@ export class OwnStoreSession implements OpenSession {
   #commit(canSetCookies: boolean): Settlement | Promise<Settlement> {
     const { sessionID, session } = this.#request;
     if (session === undefined || session === null) return this.#unset(sessionID);
-    if (typeof sessionID !== "string") return NOTHING;
+    if (typeof sessionID !== "string") return NO_SETTLEMENT;
     const current = session as AnySession;
     if (!(current.cookie instanceof Object)) throw noSession();
     const copy = this.#copyOf(current);
-    if (copy.isLost || (copy.isLate && this.#userOf(current) === undefined)) return NOTHING;
+    if (copy.isLost || (copy.isLate && this.#userOf(current) === undefined)) return NO_SETTLEMENT;
     const { settings, store } = this.#context;
     const isFirst = !this.#hasTouched;
     if (isFirst) current.touch?.();
@@ -189,7 +189,7 @@ export class OwnStoreSession implements OpenSession {
         : settings.rolling ||
           ((current.cookie.expires ?? null) !== null && isModified) ||
           this.#changesUser(current, copy));
-    const settle = () => (setsCookie ? this.#settleCookie(current, copy) : NOTHING);
+    const settle = () => (setsCookie ? this.#settleCookie(current, copy) : NO_SETTLEMENT);
     if (!isWritten && (!isNew || savesNew)) return this.#saveLast(current, copy).then(settle);
     if (
       isFirst &&
@@ -329,7 +329,7 @@ export class OwnStoreSession implements OpenSession {
   #settleCookie(session: AnySession, copy: Copy): Settlement {
     const { name, noStore } = this.#context.settings;
     if (this.#context.store.hasEnded(copy.id) || !this.#context.canDeliver(this.#request, session.cookie)) {
-      return NOTHING;
+      return NO_SETTLEMENT;
     }
     if (this.#presented !== undefined && copy.isSuccessor) this.#context.replaced(this.#presented);
     const value = signed(copy.id, this.#context.secretsFor(this.#request), this.#cookie);
@@ -341,9 +341,9 @@ export class OwnStoreSession implements OpenSession {
 
   #unset(id: unknown): Settlement | Promise<Settlement> {
     if (this.#context.settings.unset !== "destroy" || typeof id !== "string" || this.#hasEnded)
-      return NOTHING;
+      return NO_SETTLEMENT;
     this.#hasEnded = true;
-    return this.#context.store.inTurn(id, () => this.#context.store.destroy(id)).then(() => NOTHING);
+    return this.#context.store.inTurn(id, () => this.#context.store.destroy(id)).then(() => NO_SETTLEMENT);
   }
 
   async #end(copy: Copy): Promise<void> {

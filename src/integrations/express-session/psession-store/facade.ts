@@ -1,6 +1,7 @@
 import { isId } from "../../../checks/given.ts";
 import { PsessionError } from "../../../errors.ts";
 import { noSession } from "../../../integration/no-session.ts";
+import { endOf } from "../../../protocol/rows.ts";
 import type { Psession } from "../../../psession.ts";
 import { callingBack } from "../call.ts";
 import type { Callback } from "../callback-store.ts";
@@ -26,7 +27,7 @@ export class PsessionFacade extends StoreClass {
     // Ids of other stores may be of any length, and no driver need be asked about those.
     const reading = isId(id) ? store.findSession(id) : Promise.resolve(undefined);
     const found = reading.then((row) => {
-      const isLive = row !== undefined && clock.now() <= Math.min(row.idleDeadline, row.absoluteDeadline);
+      const isLive = row !== undefined && clock.now() <= endOf(row);
       const cookie = this.#newCookie({ headers: {} });
       // A store's sessions have their cookie as it would be stored.
       const stored = isLive ? { ...codec.decode(row.data), cookie: cookie.toJSON() } : undefined;
