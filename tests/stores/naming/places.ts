@@ -76,7 +76,9 @@ const CATALOGS = {
     "SELECT table_name AS `table`, column_name AS `column`, column_type AS type FROM information_schema.columns WHERE table_schema = DATABASE()",
 };
 
-/** What the database itself says that is in the place. */
+/** What the database itself says that is in the place, in an order of its own. */
 export async function catalog(backend: Backend, place: Place): Promise<CatalogColumn[]> {
-  return (await place.sql(CATALOGS[backend.dialect])) as unknown as CatalogColumn[];
+  const columns = (await place.sql(CATALOGS[backend.dialect])) as unknown as CatalogColumn[];
+  const nameOf = ({ table, column }: CatalogColumn) => `${table}.${column}`;
+  return columns.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
 }
