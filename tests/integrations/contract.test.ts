@@ -12,6 +12,7 @@ import { honoFace } from "./faces/hono.ts";
 import { http2Face } from "./faces/http2.ts";
 import { koaFace } from "./faces/koa.ts";
 import { nodeFace } from "./faces/node.ts";
+import { polkaFace } from "./faces/polka.ts";
 import { onNode } from "./faces/served-by-hono.ts";
 
 const faces: Record<string, HttpFace> = {
@@ -25,6 +26,7 @@ const faces: Record<string, HttpFace> = {
   "Fastify, open before handlers": fastifyFace({ open: "always" }),
   Koa: koaFace({}),
   "Koa, sessions always open": koaFace({ open: "always" }),
+  "Polka, by the kit alone": polkaFace,
   fetch: fetchFace(onNode),
   Hono: honoFace(onNode, (c) => getConnInfo(c).remote.address),
 };

@@ -2,10 +2,10 @@ import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError, reasonOf } from "../../errors.ts";
 import { fetchFacts } from "../../integration/fetch/facts.ts";
+import { type GetSession, incomingIn, LazyExchange } from "../../integration/fetch/lazy-exchange.ts";
 import { checkOptions, type FetchOptions } from "../../integration/fetch/options.ts";
 import { canCarryCookies, discard, failed, withSettlement } from "../../integration/fetch/response.ts";
 import { watchUpgrade } from "../../integration/fetch/upgrade.ts";
-import { type GetSession, incomingIn, Visit } from "../../integration/fetch/visit.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
 import { warn } from "../../telemetry/warnings.ts";
@@ -71,7 +71,7 @@ export function withSession<
   const { trustProxy = false, address, onError = answerBarely } = options;
 
   return async (request, ...context) => {
-    const visit = new Visit(
+    const exchange = new LazyExchange(
       psession,
       (arrivedAt) =>
         fetchFacts(psession.core.settings, request, trustProxy, {
@@ -84,12 +84,12 @@ export function withSession<
     const fail = (error: unknown) => onError(error, request, ...context);
     let response: Response | undefined;
     try {
-      response = await runInRequest(request, () => handler(request, visit.getSession, ...context));
+      response = await runInRequest(request, () => handler(request, exchange.getSession, ...context));
     } catch (thrown) {
       response = thrown instanceof Response ? thrown : await fail(thrown);
     }
     try {
-      const settlement = await visit.settle(() => canCarryCookies(response) && !isTakenOver());
+      const settlement = await exchange.settle(() => canCarryCookies(response) && !isTakenOver());
       return (response === undefined ? response : withSettlement(response, settlement)) as Answered;
     } catch (error) {
       discard(response);

@@ -1,7 +1,7 @@
 import { parseSetCookie } from "cookie";
 import type { SessionData } from "../../data/typing.ts";
 import { cacheHeaders } from "../../http/caching.ts";
-import { type GetSession, Visit } from "../../integration/fetch/visit.ts";
+import { type GetSession, LazyExchange } from "../../integration/fetch/lazy-exchange.ts";
 import type { Psession } from "../../psession.ts";
 import { cameAt } from "../../request/arrival.ts";
 import { enterRequest } from "../../request/context.ts";
@@ -68,7 +68,7 @@ export function jarSession<Data extends object = SessionData>(
   const header = (name: string) => jar.headers.get(name) ?? undefined;
   const request = {};
   const canSetCookies = jar.set !== undefined;
-  const visit = new Visit(psession, () =>
+  const exchange = new LazyExchange(psession, () =>
     factsOf(header, {
       method: undefined,
       address: undefined,
@@ -82,10 +82,10 @@ export function jarSession<Data extends object = SessionData>(
     getSession: () => {
       // Nobody else does it here: what this handler does from now on, it does in its request.
       enterRequest(request);
-      return visit.getSession();
+      return exchange.getSession();
     },
     commit: async (answer) => {
-      const settlement = await visit.settle(() => canSetCookies);
+      const settlement = await exchange.settle(() => canSetCookies);
       const { noStore, caching } = settlement;
       for (const line of settlement.setCookie) {
         const { name, value = "", ...attributes } = parseSetCookie(line, { decode: (text) => text });

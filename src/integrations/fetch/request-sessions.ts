@@ -2,8 +2,8 @@ import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { cacheHeaders } from "../../http/caching.ts";
 import { fetchFacts } from "../../integration/fetch/facts.ts";
+import { incomingIn, LazyExchange } from "../../integration/fetch/lazy-exchange.ts";
 import { checkOptions, type FetchOptions } from "../../integration/fetch/options.ts";
-import { incomingIn, Visit } from "../../integration/fetch/visit.ts";
 import type { Psession } from "../../psession.ts";
 import { enterRequest } from "../../request/context.ts";
 import type { Session } from "../../session.ts";
@@ -32,10 +32,10 @@ export function requestSessions<Data extends object = SessionData, Context exten
   assertPsession("requestSessions", psession);
   checkOptions("requestSessions", options, ["trustProxy", "address"]);
   const { trustProxy = false, address } = options;
-  const byRequest = new WeakMap<Request, Visit<Data>>();
-  const bySession = new WeakMap<Session<Data>, Visit<Data>>();
+  const byRequest = new WeakMap<Request, LazyExchange<Data>>();
+  const bySession = new WeakMap<Session<Data>, LazyExchange<Data>>();
 
-  const visitOf = (request: Request, context: Context): Visit<Data> => {
+  const exchangeOf = (request: Request, context: Context): LazyExchange<Data> => {
     const known = byRequest.get(request);
     if (known !== undefined) return known;
     const facts = (arrivedAt: number) =>
@@ -43,15 +43,16 @@ export function requestSessions<Data extends object = SessionData, Context exten
         arrivedAt,
         address: () => address?.(request, ...context),
       });
-    const visit = new Visit(psession, facts, incomingIn(context[0]));
-    byRequest.set(request, visit);
-    return visit;
+    const exchange = new LazyExchange(psession, facts, incomingIn(context[0]));
+    byRequest.set(request, exchange);
+    return exchange;
   };
 
   const commitSession = async (session: Session<Data>, headers?: HeadersSource): Promise<Headers> => {
-    const visit = bySession.get(session);
-    if (visit === undefined) throw new Error("commitSession takes a session that its own getSession gave.");
-    const settlement = await visit.settle(() => true);
+    const exchange = bySession.get(session);
+    if (exchange === undefined)
+      throw new Error("commitSession takes a session that its own getSession gave.");
+    const settlement = await exchange.settle(() => true);
     const all = headersAlone(headers);
     for (const line of settlement.setCookie) all.append("Set-Cookie", line);
     for (const [name, value] of cacheHeaders(settlement, (name) => all.get(name))) all.set(name, value);
@@ -60,11 +61,11 @@ export function requestSessions<Data extends object = SessionData, Context exten
 
   return {
     getSession: async (request, ...context) => {
-      const visit = visitOf(request, context);
+      const exchange = exchangeOf(request, context);
       // Nobody else does it here: what this loader does from now on, it does in its request.
       enterRequest(request);
-      const session = await visit.getSession();
-      bySession.set(session, visit);
+      const session = await exchange.getSession();
+      bySession.set(session, exchange);
       return session;
     },
     commitSession,

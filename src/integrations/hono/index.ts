@@ -5,10 +5,10 @@ import { cacheHeaders } from "../../http/caching.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import { devices as devicesByRequest, type FetchDevicesOptions } from "../../integration/fetch/devices.ts";
 import { fetchFacts, headerOf, pathOf, visibleOrigin } from "../../integration/fetch/facts.ts";
+import { incomingIn, LazyExchange } from "../../integration/fetch/lazy-exchange.ts";
 import { checkOptions, type ProxyOptions } from "../../integration/fetch/options.ts";
 import { canCarryCookies, discard, setInPlace } from "../../integration/fetch/response.ts";
 import { watchUpgrade } from "../../integration/fetch/upgrade.ts";
-import { incomingIn, Visit } from "../../integration/fetch/visit.ts";
 import {
   type AskedFor,
   CROSS_SITE,
@@ -66,7 +66,7 @@ export function sessions<Data extends object = SessionData>(
     // Middleware may put another request in place of this one.
     const token = c.req.raw;
     const isTakenOver = watchUpgrade(token, c.env);
-    const visit = new Visit(
+    const exchange = new LazyExchange(
       psession,
       (arrivedAt) =>
         fetchFacts(psession.core.settings, c.req.raw, trustProxy, {
@@ -76,12 +76,12 @@ export function sessions<Data extends object = SessionData>(
         }),
       incomingIn(c.env),
     );
-    c.set("session", new LazySession(psession, visit.getSession));
+    c.set("session", new LazySession(psession, exchange.getSession));
     await runInRequest(token, next);
     if (isNested) c.set("session", outer);
     try {
       // Looked at only where it must be: that costs @hono/node-server's short cut for plain responses.
-      const settlement = await visit.settle(() => canCarryCookies(c.res) && !isTakenOver());
+      const settlement = await exchange.settle(() => canCarryCookies(c.res) && !isTakenOver());
       for (const line of settlement.setCookie) c.header("Set-Cookie", line, { append: true });
       const headers = cacheHeaders(settlement, (name) => c.res.headers.get(name));
       if (!setInPlace(c.res, headers)) for (const [name, value] of headers) c.header(name, value);

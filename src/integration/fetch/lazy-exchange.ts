@@ -10,7 +10,7 @@ import { knownMomentOf } from "../node/arrivals.ts";
 export type GetSession<Data extends object = SessionData> = () => Promise<Session<Data>>;
 
 /** One request whose session is opened when somebody asks for it. */
-export class Visit<Data extends object> {
+export class LazyExchange<Data extends object> {
   readonly #psession: Psession<Data>;
   readonly #facts: (arrivedAt: number) => RequestFacts;
   readonly #arrivedAt: number;
