@@ -347,8 +347,8 @@ export const storeMutants: readonly StoreMutant[] = [
   {
     name: "a device counts by its session's deadline",
     ...devices,
-    find: "login === undefined ? 0 : Math.min(login.idleDeadline",
-    replace: "login === undefined || session !== undefined ? 0 : Math.min(login.idleDeadline",
+    find: "login === undefined ? 0 : endOf(login)",
+    replace: "login === undefined || session !== undefined ? 0 : endOf(login)",
     noticedBy: COUNTED,
   },
   {
