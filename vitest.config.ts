@@ -5,8 +5,11 @@ const { CI, PSESSION_TEST_REPORT: report = CI ? ".tmp/vitest.json" : undefined }
 
 export default defineConfig({
   test: {
-    // The examples of integrations run on the sources, as everything else here does.
-    alias: { "psession/integration": new URL("src/integration/index.ts", import.meta.url).pathname },
+    // The examples of integrations and stores run on the sources, as everything else here does.
+    alias: {
+      "psession/integration": new URL("src/integration/index.ts", import.meta.url).pathname,
+      "psession/store": new URL("src/stores/index.ts", import.meta.url).pathname,
+    },
     include: ["tests/**/*.test.ts"],
     globalSetup: ["tests/support/servers/run.ts"],
     // Files wait for databases most of the time: two at once take little more than half as long on two cores.

@@ -17,4 +17,12 @@ export {
   targetOf,
 } from "./devices.ts";
 export { endsDevice, endsLogin, endsSession } from "./endings.ts";
+export {
+  type ConditionalDatabase,
+  type KeyValueDatabase,
+  optimistic,
+  type Range,
+  storeOver,
+  type Transaction,
+} from "./kit/index.ts";
 export type * from "./store.ts";

@@ -8,7 +8,7 @@ const restoring = "request/plan/remembered.ts";
 const signing = "request/plan/sign.ts";
 const commit = "request/commit.ts";
 const open = "request/open.ts";
-const memory = "stores/memory/index.ts";
+const changes = "stores/kit/apply.ts";
 
 export const mutants: readonly Mutant[] = [
   {
@@ -77,7 +77,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "no compare-and-swap, neither on the generation nor on the session's version",
-    file: memory,
+    file: changes,
     find: "login.generation !== guard.generation",
     replace: "false",
     also: [{ find: 'if (row.version !== update.version) return "stale";', replace: "" }],
@@ -117,9 +117,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "theft leaves the session alive",
-    file: memory,
-    find: "if (session !== undefined) this.#dropSession(session);",
-    replace: "if (session !== undefined && reason !== 'theft') this.#dropSession(session);",
+    file: changes,
+    find: "if (session !== undefined) work.dropSession(session);",
+    replace: "if (session !== undefined && reason !== 'theft') work.dropSession(session);",
   },
   {
     name: "theft is told, and nothing is ended",
@@ -219,7 +219,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a save is not conditional on the version",
-    file: memory,
+    file: changes,
     find: 'if (row.version !== update.version) return "stale";',
     replace: "",
   },

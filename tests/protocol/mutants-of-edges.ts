@@ -9,7 +9,7 @@ const parts = "request/plan/parts.ts";
 const restoring = "request/plan/remembered.ts";
 const renewing = "request/plan/renew.ts";
 const signing = "request/plan/sign.ts";
-const memory = "stores/memory/index.ts";
+const changes = "stores/kit/apply.ts";
 const endings = "stores/endings.ts";
 const cookies = "http/cookies.ts";
 
@@ -81,16 +81,16 @@ export const edges: readonly Mutant[] = [
   },
   {
     name: "marks are not compared",
-    file: memory,
-    find: 'if (proof !== undefined && this.#isOutdated(proof)) return "outdated";',
+    file: changes,
+    find: 'if (proof !== undefined && (yield* isOutdated(work, proof))) return "outdated";',
     replace: "",
     scene: MARKING,
   },
   {
     name: "a proof of the very moment of a mark counts",
-    file: memory,
-    find: "?? Number.NEGATIVE_INFINITY) >= provedAt",
-    replace: "?? Number.NEGATIVE_INFINITY) > provedAt",
+    file: changes,
+    find: "mark.at >= provedAt",
+    replace: "mark.at > provedAt",
     scene: MARKING,
   },
   {

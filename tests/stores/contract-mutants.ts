@@ -50,7 +50,10 @@ const EACH_ENDING = "of several endings each has its own reason, moment and time
 const BY_TOKEN = "a change ends another login only by a token that is or was just valid";
 const AUDIT = "an audit trail tells users apart who are alike";
 
-const memory = { store: "memory", file: "stores/memory/index.ts" } as const;
+const kit = { store: "memory", file: "stores/kit/index.ts" } as const;
+const changes = { store: "memory", file: "stores/kit/apply.ts" } as const;
+const keys = { store: "memory", file: "stores/kit/keys.ts" } as const;
+const pages = { store: "memory", file: "stores/kit/browse.ts" } as const;
 const conditions = { store: "memory", file: "stores/endings.ts" } as const;
 const devices = { store: "memory", file: "stores/devices.ts" } as const;
 const sqlite = { store: "sqlite", file: "stores/sql/statements.ts" } as const;
@@ -65,8 +68,8 @@ export const storeMutants: readonly StoreMutant[] = [
   // What exists.
   {
     name: "a new login replaces one",
-    ...memory,
-    find: 'if (remember !== undefined && this.#logins.has(remember.id)) return "exists";',
+    ...changes,
+    find: 'if (remember !== undefined && (yield* work.login(remember.id)) !== undefined) return "exists";',
     replace: "",
     noticedBy: NEW_LOGIN,
   },
@@ -86,7 +89,7 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: "an update takes another session's login",
-    ...memory,
+    ...changes,
     find: 'if (owner !== undefined && owner !== update.id) return "exists";',
     replace: "",
     noticedBy: TAKEN_LOGIN,
@@ -110,14 +113,14 @@ export const storeMutants: readonly StoreMutant[] = [
   // What is spared.
   {
     name: "a change ends what it has written",
-    ...memory,
-    find: "!isSpared(entry, spared) && endsDevice(ending, entry)",
-    replace: "endsDevice(ending, entry)",
+    ...changes,
+    find: "!isSpared(device, spared) && endsDevice(ending, device)",
+    replace: "endsDevice(ending, device)",
     noticedBy: SPARED,
   },
   {
     name: "a change spares its session, and reports it",
-    ...memory,
+    ...changes,
     find: "return { done: true, ended };",
     replace:
       "return { done: true, ended: (end ?? []).some(({ session }) => session?.id === spared.sessionId) ? [...ended, { sessionId: spared.sessionId, rememberedId: undefined, userId: undefined, reason: '' }] : ended };",
@@ -142,10 +145,9 @@ export const storeMutants: readonly StoreMutant[] = [
   // Endings.
   {
     name: "a session that ends leaves its login alive",
-    ...memory,
-    find: "if (login !== undefined) {\n        this.#changeLogin(login.id, (row) => ({\n          ...row,\n          generation",
-    replace:
-      "if (login !== undefined && session === undefined) {\n        this.#changeLogin(login.id, (row) => ({\n          ...row,\n          generation",
+    ...changes,
+    find: "if (login !== undefined) {\n      const generation",
+    replace: "if (login !== undefined && session === undefined) {\n      const generation",
     noticedBy: BOTH_ENDS,
   },
   {
@@ -229,7 +231,7 @@ export const storeMutants: readonly StoreMutant[] = [
   // Touches.
   {
     name: "a touch uses a tombstone",
-    ...memory,
+    ...changes,
     find: "if (login === undefined || login.revokedAt !== undefined) return;",
     replace: "if (login === undefined) return;",
     noticedBy: UNTOUCHED,
@@ -250,9 +252,9 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: "a login is not used without its session",
-    ...memory,
-    find: "if (remembered !== undefined) this.#use(remembered);",
-    replace: "if (remembered !== undefined && this.#sessions.has(sessionId)) this.#use(remembered);",
+    ...changes,
+    find: "if (remembered !== undefined) yield* used(work, remembered);",
+    replace: "if (remembered !== undefined && row !== undefined) yield* used(work, remembered);",
     noticedBy: UNTOUCHED,
   },
   {
@@ -274,7 +276,7 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: "a touch shortens a session's time to be pruned",
-    ...memory,
+    ...changes,
     find: "pruneAfter: Math.max(row.pruneAfter, pruneAfter),",
     replace: "pruneAfter,",
     noticedBy: TOUCHED,
@@ -295,16 +297,17 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: "a touch never moves a deadline back",
-    ...memory,
+    ...changes,
     find: "idleDeadline: idleDeadline ?? row.idleDeadline,",
     replace: "idleDeadline: Math.max(idleDeadline ?? 0, row.idleDeadline),",
     noticedBy: TOUCHED,
   },
   {
     name: "a use never shortens a login's time to be pruned",
-    ...memory,
-    find: "      pruneAfter,\n      confirmedAt:",
-    replace: "      pruneAfter: Math.max(login.pruneAfter, pruneAfter),\n      confirmedAt:",
+    ...changes,
+    find: "{ ...login, lastUsedAt, idleDeadline, pruneAfter, confirmedAt }",
+    replace:
+      "{ ...login, lastUsedAt, idleDeadline, pruneAfter: Math.max(login.pruneAfter, pruneAfter), confirmedAt }",
     noticedBy: USED,
   },
   {
@@ -324,9 +327,9 @@ export const storeMutants: readonly StoreMutant[] = [
   // Pruning and caps.
   {
     name: "a session that was pruned keeps its login",
-    ...memory,
-    find: "for (const row of deadSessions) this.#dropSession(row);",
-    replace: "for (const row of deadSessions) this.#sessions.delete(row.id);",
+    ...kit,
+    find: "if (session !== undefined) work.dropSession(session);",
+    replace: "if (session !== undefined) work.delete(own);",
     noticedBy: FREED,
   },
   {
@@ -377,16 +380,16 @@ export const storeMutants: readonly StoreMutant[] = [
   // Users.
   {
     name: "any user id is kept",
-    ...memory,
+    ...kit,
     find: "for (const userId of usersOf(change)) assertUserId(userId, this.userIds);",
     replace: "",
     noticedBy: REFUSED,
   },
   {
     name: "any user id is listed",
-    ...memory,
-    find: "assertUserId(userId, this.userIds);\n    return this.#ofUser(userId).map(listed);",
-    replace: "return this.#ofUser(userId).map(listed);",
+    ...kit,
+    find: "assertUserId(userId, this.userIds);\n    return (await",
+    replace: "return (await",
     noticedBy: REFUSED,
   },
   {
@@ -406,9 +409,9 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: '7 and "7" are one user',
-    ...memory,
-    find: "(session?.userId ?? login?.userId) === userId);",
-    replace: "String(session?.userId ?? login?.userId) === String(userId));",
+    ...keys,
+    find: "named(`${typeof userId} ${userId}`)",
+    replace: "named(String(userId))",
     noticedBy: ALIKE,
   },
   {
@@ -435,9 +438,9 @@ export const storeMutants: readonly StoreMutant[] = [
   // Locks.
   {
     name: "locks are compared without the spaces at their ends",
-    ...memory,
-    find: "const held = this.#locks.get(name);\n    if (held !== undefined && held.owner",
-    replace: "const held = this.#locks.get(name.trimEnd());\n    if (held !== undefined && held.owner",
+    ...keys,
+    find: "`k/${named(name)}`",
+    replace: "`k/${named(name.trimEnd())}`",
     noticedBy: LOCK_NAMES,
   },
   {
@@ -456,7 +459,7 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: "a fence is the time",
-    ...memory,
+    ...kit,
     find: "Math.max((held?.fence ?? 0) + 1, now)",
     replace: "now",
     noticedBy: FENCES,
@@ -472,9 +475,9 @@ export const storeMutants: readonly StoreMutant[] = [
   // Administration.
   {
     name: "a page has one more than its limit",
-    ...memory,
-    find: "return cutPage(rest, limit, undefined);",
-    replace: "return cutPage(rest, limit + 1, undefined);",
+    ...pages,
+    find: "limit, end === undefined",
+    replace: "limit + 1, end === undefined",
     noticedBy: PAGES,
   },
   {
@@ -487,16 +490,16 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: "a turn to prune that is refused counts as one",
-    ...memory,
-    find: "const last = this.#prunedAt;",
-    replace: "const last = this.#prunedAt;\n    this.#prunedAt = now;",
+    ...kit,
+    find: "const last = yield* work.get<number>(PRUNED);",
+    replace: "const last = yield* work.get<number>(PRUNED);\n      work.put(PRUNED, now);",
     noticedBy: REPORT,
   },
   {
     name: "every page is the first one",
-    ...memory,
-    find: 'after === undefined || (session?.id ?? login?.id ?? "") > past(after)',
-    replace: "after !== '-'",
+    ...pages,
+    find: "after === undefined ? undefined : prefix + past(after)",
+    replace: "undefined",
     noticedBy: PAGES,
   },
   {
@@ -510,9 +513,9 @@ export const storeMutants: readonly StoreMutant[] = [
   // Fields, ids and conditions that no case had looked at.
   {
     name: "a new session begins with no exchanges counted",
-    ...memory,
-    find: "if (insert !== undefined) this.#putSession(insert);",
-    replace: "if (insert !== undefined) this.#putSession({ ...insert, fence: 0 });",
+    ...changes,
+    find: "if (insert !== undefined) work.putSession(insert, undefined);",
+    replace: "if (insert !== undefined) work.putSession({ ...insert, fence: 0 }, undefined);",
     noticedBy: FULL,
   },
   {
@@ -540,17 +543,16 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: "ids are found whatever their capital letters",
-    ...memory,
-    find: "return this.#sessions.get(id);\n  }\n\n  async findRemembered",
-    replace:
-      "return this.#sessions.get(id) ?? [...this.#sessions.values()].find((row) => row.id.toLowerCase() === id.toLowerCase());\n  }\n\n  async findRemembered",
+    ...keys,
+    find: "SESSIONS + id",
+    replace: "SESSIONS + id.toLowerCase()",
     noticedBy: EXACT,
   },
   {
     name: "an update leaves the fence where it was",
-    ...memory,
-    find: "        ...update.set,\n        version:",
-    replace: "        ...update.set,\n        fence: row.fence,\n        version:",
+    ...changes,
+    find: "{ ...row, ...update.set, version",
+    replace: "{ ...row, ...update.set, fence: row.fence, version",
     noticedBy: NAMED,
   },
   {
@@ -562,26 +564,26 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: "a change that changes nothing is lost",
-    ...memory,
-    find: "const lost = this.#check(change);",
+    ...changes,
+    find: "const lost = yield* lostBy(work, change);",
     replace:
-      'const lost = this.#check(change) ?? (Object.values(change).flat().length === 0 ? "missing" : undefined);',
+      'const lost = (yield* lostBy(work, change)) ?? (Object.values(change).flat().length === 0 ? "missing" : undefined);',
     noticedBy: NOTHING,
   },
   {
     name: "a change that is lost ends what it was to end",
-    ...memory,
-    find: "const lost = this.#check(change);",
+    ...changes,
+    find: "const lost = yield* lostBy(work, change);\n  if (lost !== undefined) return giveUp(work, lost);",
     replace:
-      "const lost = this.#check(change);\n    for (const ending of change.end ?? []) this.#end(this.#entries().filter((entry) => endsDevice(ending, entry)), ending);",
+      "const lost = yield* lostBy(work, change);\n  if (lost !== undefined && change.end === undefined) return giveUp(work, lost);\n  if (lost !== undefined) { for (const ending of change.end ?? []) endDevices(work, yield* namedBy(work, ending), ending); return { done: false, lost }; }",
     noticedBy: ENDS_NOTHING,
   },
   {
     name: "a login that is held counts a rotation",
-    ...memory,
-    find: "if (stray !== undefined) this.#changeLogin(",
+    ...changes,
+    find: "if (stray !== undefined) {\n    const login = yield* work.login(stray.id);\n    if (login !== undefined) work",
     replace:
-      "if (change.hold !== undefined) this.#changeLogin(change.hold.id, (row) => ({ ...row, generation: row.generation + 1 }));\n    if (stray !== undefined) this.#changeLogin(",
+      "const held = change.hold && (yield* work.login(change.hold.id));\n  if (held) work.putLogin({ ...held, generation: held.generation + 1 }, held);\n  if (stray !== undefined) {\n    const login = yield* work.login(stray.id);\n    if (login !== undefined) work",
     noticedBy: HELD,
   },
   {
@@ -594,7 +596,7 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: "of two touches in a batch the first one decides how long a session lives",
-    ...memory,
+    ...changes,
     find: "pruneAfter: Math.max(row.pruneAfter, pruneAfter),",
     replace:
       "pruneAfter: touches.length > 1 ? touches.at(-1)!.pruneAfter : Math.max(row.pruneAfter, pruneAfter),",
@@ -625,21 +627,21 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: "a device is named for whoever is given",
-    ...memory,
-    find: "assertUserId(userId, this.userIds);\n    const found = this.#ofUser(userId).find(",
-    replace: "const found = this.#ofUser(userId).find(",
+    ...kit,
+    find: "assertUserId(userId, this.userIds);\n    return this.#run(function* (work) {\n      const device",
+    replace: "return this.#run(function* (work) {\n      const device",
     noticedBy: REFUSED,
   },
   {
     name: "the user of an update is not looked at",
-    ...memory,
+    ...kit,
     find: "update?.set.userId, ...caps",
     replace: "...caps",
     noticedBy: REFUSED,
   },
   {
     name: "the user of a cap is not looked at",
-    ...memory,
+    ...kit,
     find: ", ...caps.map(({ userId }) => userId)].filter(",
     replace: "].filter(",
     noticedBy: REFUSED,
@@ -647,16 +649,16 @@ export const storeMutants: readonly StoreMutant[] = [
   {
     name: "an audit trail is read of whoever is given",
     store: "memory",
-    file: "stores/memory/trail.ts",
-    find: 'if (userId !== undefined) assertUserId(userId, "any");',
+    file: "stores/kit/trail.ts",
+    find: "if (query.userId !== undefined) assertUserId(query.userId, userIds);",
     replace: "",
     noticedBy: REFUSED,
   },
   {
     name: "pruning takes locks away that still run",
-    ...memory,
-    find: "if (lock.until < now) this.#locks.delete(name);",
-    replace: "if (lock.until > now) this.#locks.delete(name);",
+    ...kit,
+    find: 'await this.#prune("k", now, limit);',
+    replace: 'await this.#prune("k", now + 2 ** 40, limit);',
     noticedBy: RUNNING,
   },
   {
@@ -669,7 +671,7 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: "a claim that is ahead by an interval does not block",
-    ...memory,
+    ...kit,
     find: "last <= now + interval) return false;",
     replace: "last < now + interval) return false;",
     noticedBy: CLAIMS,
@@ -713,9 +715,9 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: "all endings have the first one's reason",
-    ...memory,
-    find: "        ending,\n      ),\n    );",
-    replace: "        (end ?? [])[0]!,\n      ),\n    );",
+    ...changes,
+    find: "ended.push(...endDevices(work, devices, ending));",
+    replace: "ended.push(...endDevices(work, devices, end[0]!));",
     noticedBy: EACH_ENDING,
   },
   {
@@ -729,19 +731,25 @@ export const storeMutants: readonly StoreMutant[] = [
   // What the contract had not said either.
   {
     name: "lists leave out what is past its deadline",
-    store: "memory",
-    file: "stores/memory/index.ts",
-    find: "assertUserId(userId, this.userIds);\n    return this.#ofUser(userId).map(listed);",
+    ...kit,
+    find: "true)).map(listed);",
     replace:
-      "assertUserId(userId, this.userIds);\n    return this.#ofUser(userId).filter(({ session, login }) => (session ?? login)!.idleDeadline > Date.now()).map(listed);",
+      "true)).filter(({ session, login }) => (session ?? login)!.idleDeadline > Date.now()).map(listed);",
     noticedBy: "what is past its deadline is found, listed and ended all the same",
   },
   {
     name: "a session stays with the user that it had",
+    ...changes,
+    find: "{ ...row, ...update.set, version",
+    replace: "{ ...row, ...update.set, userId: row.userId ?? update.set.userId, version",
+    noticedBy: "a session that changes its user is the new one's device, and no longer the old one's",
+  },
+  {
+    name: "a session that changes its user stays in the list of the one before",
     store: "memory",
-    file: "stores/memory/index.ts",
-    find: "...update.set,\n",
-    replace: "...update.set,\n        userId: row.userId ?? update.set.userId,\n",
+    file: "stores/kit/work.ts",
+    find: 'this.#point(placeOf(before), placeOf(row), "");',
+    replace: 'this.#point(undefined, placeOf(row), "");',
     noticedBy: "a session that changes its user is the new one's device, and no longer the old one's",
   },
   {
@@ -762,10 +770,9 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: "a login is pruned at its time, and not after it",
-    store: "memory",
-    file: "stores/memory/index.ts",
-    find: "[...this.#logins.values()].filter((row) => row.pruneAfter < now)",
-    replace: "[...this.#logins.values()].filter((row) => row.pruneAfter <= now)",
+    ...keys,
+    find: "garbagePrefix(kind) + time(at)",
+    replace: "garbagePrefix(kind) + time(at + 1)",
     noticedBy: "pruning deletes what is past its time, at most so much at once",
   },
 ];

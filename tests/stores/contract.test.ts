@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, test, vi } from "vitest";
+import { lmdbStore } from "../../examples/store-lmdb/lmdb.ts";
 import { memoryStore, type Store } from "../../src/index.ts";
 import { type StoreFixture, storeContract } from "../../src/testing/contracts.ts";
 import { describeWith } from "../support/servers/reach.ts";
+import { temporaryFolder } from "../support/temp.ts";
 import { type Backend, oddSqliteBackends, type Place, sqlBackends } from "./fixtures.ts";
 
 // Hundreds of parallel writers on one connection of PGlite, which is slow, on a machine that is busy.
@@ -12,6 +14,19 @@ describe("store contract: memory", () => {
     store: memoryStore({ audit: true }),
     close: async () => {},
   });
+  for (const { name, run } of storeContract(open)) test(name, run);
+});
+
+describe("store contract: a store over LMDB, by the kit", () => {
+  const open = async (): Promise<StoreFixture> => {
+    const path = temporaryFolder();
+    const [store, ...others] = [1, 2].map(() => lmdbStore({ path, audit: true }));
+    if (store === undefined) throw new Error("no store");
+    const close = async () => {
+      for (const one of [store, ...others]) await one.close();
+    };
+    return { store, others, close };
+  };
   for (const { name, run } of storeContract(open)) test(name, run);
 });
 

@@ -1,0 +1,63 @@
+import { randomUUID } from "node:crypto";
+import { PsessionError } from "../../errors.ts";
+import type { KeyValueDatabase } from "./database.ts";
+import type { Range, Transaction } from "./transaction.ts";
+
+/** A database without transactions that one can talk in, but with writes on conditions, all of them or none. */
+export interface ConditionalDatabase {
+  get(key: string): PromiseLike<string | undefined>;
+  range(range: Range): PromiseLike<Iterable<readonly [key: string, value: string]>>;
+  /**
+   * Writes everything, undefined for what goes, if every key of `seen` still has that value (undefined: is not there).
+   * False where one has not: then nothing was written. Throws where it is not known what became of it.
+   */
+  commit(
+    seen: ReadonlyMap<string, string | undefined>,
+    writes: ReadonlyMap<string, string | undefined>,
+  ): PromiseLike<boolean>;
+}
+
+const ATTEMPTS = 100;
+
+/** What users have: who reads a list of it must hear of what comes in meanwhile. */
+const LISTS = /^u\/[^/]+\//;
+
+/**
+ * Transactions by comparing: what was read must be as it was when the writes come, or all is done again. Of what a user
+ * has there is a counter beside the list, as a list that was read does not say what was not in it yet.
+ */
+export function optimistic(database: ConditionalDatabase): KeyValueDatabase["transaction"] {
+  return async (work) => {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const seen = new Map<string, string | undefined>();
+      const writes = new Map<string, string | undefined>();
+      const note = async (key: string) => {
+        if (!seen.has(key)) seen.set(key, await database.get(key));
+        return seen.get(key);
+      };
+      const write = (key: string, value: string | undefined) => {
+        writes.set(key, value);
+        const [list] = LISTS.exec(key) ?? [];
+        if (list !== undefined) writes.set(counterOf(list), JSON.stringify(randomUUID()));
+      };
+      const transaction: Transaction = {
+        get: note,
+        put: write,
+        delete: (key) => write(key, undefined),
+        async range(range) {
+          // Before the list: what comes in between the two is noticed.
+          if (LISTS.test(range.prefix)) await note(counterOf(range.prefix));
+          return database.range(range);
+        },
+      };
+      const result = await work(transaction);
+      if (writes.size === 0 || (await database.commit(seen, writes))) return result;
+    }
+    throw new PsessionError(
+      "store_unavailable",
+      `A change was tried ${ATTEMPTS} times, and each time somebody else was quicker.`,
+    );
+  };
+}
+
+const counterOf = (list: string): string => `n/${list}`;

@@ -1,0 +1,78 @@
+import { describe, test } from "vitest";
+import { type ConditionalDatabase, optimistic, type Range, storeOver } from "../../src/stores/index.ts";
+import { type StoreFixture, storeContract } from "../../src/testing/contracts.ts";
+
+/** Answers later, as a database on the network does, and lets whatever else waits go first. */
+const later = <T>(answer: () => T): Promise<T> => new Promise((done) => setImmediate(() => done(answer())));
+
+/** Text by key, in memory: what a database is to the kit, slower. */
+class Remote implements ConditionalDatabase {
+  readonly #values = new Map<string, string>();
+
+  get(key: string) {
+    return later(() => this.#values.get(key));
+  }
+
+  range({ prefix, after = "", before, isReverse = false, limit }: Range) {
+    return later(() => {
+      const keys = [...this.#values.keys()]
+        .filter((key) => key.startsWith(prefix) && key > after && (before === undefined || key < before))
+        .sort();
+      if (isReverse) keys.reverse();
+      return keys.slice(0, limit).map((key) => [key, this.#values.get(key) ?? ""] as const);
+    });
+  }
+
+  commit(seen: ReadonlyMap<string, string | undefined>, writes: ReadonlyMap<string, string | undefined>) {
+    return later(() => {
+      for (const [key, value] of seen) if (this.#values.get(key) !== value) return false;
+      this.write(writes);
+      return true;
+    });
+  }
+
+  write(writes: ReadonlyMap<string, string | undefined>): void {
+    for (const [key, value] of writes) {
+      if (value === undefined) this.#values.delete(key);
+      else this.#values.set(key, value);
+    }
+  }
+}
+
+describe("store contract: over a database that writes on conditions", () => {
+  const open = async (): Promise<StoreFixture> => {
+    const remote = new Remote();
+    const connect = () => storeOver({ name: "remote", audit: true, transaction: optimistic(remote) });
+    return { store: connect(), others: [connect(), connect()], close: async () => {} };
+  };
+  for (const { name, run } of storeContract(open)) test(name, run);
+});
+
+describe("store contract: over a database whose transactions wait for each other", () => {
+  const open = async (): Promise<StoreFixture> => {
+    const remote = new Remote();
+    let turn: Promise<unknown> = Promise.resolve();
+    const connect = () =>
+      storeOver({
+        name: "remote",
+        audit: true,
+        transaction(work) {
+          const writes = new Map<string, string | undefined>();
+          const mine = turn.then(async () => {
+            const result = await work({
+              get: (key) => remote.get(key),
+              range: (range) => remote.range(range),
+              put: (key, value) => void writes.set(key, value),
+              delete: (key) => void writes.set(key, undefined),
+            });
+            remote.write(writes);
+            return result;
+          });
+          turn = mine.catch(() => {});
+          return mine;
+        },
+      });
+    return { store: connect(), others: [connect(), connect()], close: async () => {} };
+  };
+  for (const { name, run } of storeContract(open)) test(name, run);
+});
