@@ -20,7 +20,7 @@ import { missingTests } from "./named-tests.ts";
 const TYPES_FROM: Readonly<Record<string, string>> = {
   "types/integrations/fastify": "fastify",
   "types/integrations/hono": "hono",
-  "types/opentelemetry": "@opentelemetry/api",
+  "types/telemetry/opentelemetry": "@opentelemetry/api",
   "types/stores/kysely": "kysely",
 };
 

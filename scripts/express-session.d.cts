@@ -1,4 +1,4 @@
-import all = require("./types/adapters/express-session/index.cjs");
+import all = require("./types/integrations/express-session/index.cjs");
 
 export = session;
 

@@ -29,14 +29,23 @@ export interface FoundSessions {
   readonly psession: { readonly previous: FoundSession | null; readonly remembered: FoundLogin | null };
 }
 
+/** What a `Session` has that others see. */
+interface OfSession {
+  readonly id: string;
+  readonly isSignedIn: boolean;
+  isFresh(freshness: never): boolean;
+}
+
+/** What it has besides. */
+interface Opened extends OfSession {
+  readonly presentedHandle: string | undefined;
+  readonly now: number;
+  readonly core: { readonly settings: { readonly realm: string } };
+}
+
 export interface FindSessionOptions {
   /** The session of the request at hand: a `Session`. */
-  session: {
-    readonly id: string;
-    readonly presentedHandle: string | undefined;
-    readonly now: number;
-    readonly core: { readonly settings: { readonly realm: string } };
-  };
+  session: OfSession;
 }
 
 // No plugin that renames columns has anything to rename in these.
@@ -55,12 +64,9 @@ export function findSession<DB, TB extends keyof DB, O>(
 ): SelectQueryBuilder<DB, TB, O & FoundSessions> {
   const { statements } = store;
   const user = userIn(statements, query);
-  const { now, presentedHandle } = session;
+  const { id, now, presentedHandle, core } = session as Opened;
   const columns = [
-    column(
-      previousSession(statements, user, { except: session.id, realm: session.core.settings.realm, now }),
-      PREVIOUS,
-    ),
+    column(previousSession(statements, user, { except: id, realm: core.settings.realm, now }), PREVIOUS),
   ];
   if (presentedHandle !== undefined)
     columns.push(column(rememberedLogin(statements, user, { id: presentedHandle, now }), REMEMBERED));

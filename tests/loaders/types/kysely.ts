@@ -1,6 +1,6 @@
 /** Types of kysely are others for `import` than for `require` before 0.29, and each has to go with ours. */
 import type { Kysely } from "kysely";
-import { createPsession, type Psession } from "psession";
+import { createPsession, type Psession, type Session } from "psession";
 import { findSession, kyselyStore, type PsessionTables } from "psession/kysely";
 
 interface Database extends PsessionTables<number> {
@@ -12,7 +12,7 @@ declare const db: Kysely<Database>;
 const store = kyselyStore({ db, userIds: "integer", dialect: undefined });
 const psession: Psession = createPsession({ store, keys: [process.env["KEY"]] });
 
-export async function signIn(session: Parameters<typeof findSession>[2]["session"]): Promise<number> {
+export async function signIn(session: Session): Promise<number> {
   const query = findSession(store, db.selectFrom("users"), { session }).select("users.id");
   const { id, psession: found } = await query.executeTakeFirstOrThrow();
   await session.login(id, { previous: found.previous });
