@@ -63,7 +63,7 @@ function run(command: string, values: readonly string[]): void {
 function checkFiles(tarball: string): void {
   const files = execFileSync("tar", ["-tzf", tarball], { encoding: "utf8" }).trim().split("\n");
   const isExpected =
-    /^package\/(package\.json|README\.md|LICENSE|docs\/[\w/.-]+\.(md|png|svg)|examples\/[\w/-]+\.(js|ts|json|conf)|dist\/LICENSES\.txt|dist\/[\w/-]+\.([cm]js|cjs\.map|d\.[cm]ts))$/;
+    /^package\/(package\.json|(README|CHANGELOG|CONTRIBUTING|SECURITY)\.md|LICENSE|docs\/[\w/.-]+\.(md|png|svg)|examples\/[\w/-]+\.(js|ts|json|conf)|dist\/LICENSES\.txt|dist\/[\w/-]+\.([cm]js|cjs\.map|d\.[cm]ts))$/;
   for (const file of files) if (!isExpected.test(file)) faults.push(`the tarball has ${file}`);
   const { exports, bin } = JSON.parse(readFileSync("package.json", "utf8")) as {
     exports: Record<string, string | { import: string; require: string }>;
