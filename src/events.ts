@@ -42,7 +42,7 @@ export interface PsessionEvents {
   /** A session row was stored for the first time. */
   created: OfSession;
   login: OfDevice & { readonly userId: UserId; readonly remembered: boolean };
-  /** A sign-in from a browser on which this user did not sign in before; with the option `devices.tellNew`. */
+  /** A sign-in from a browser on which this user did not sign in before; with the option `devices.detectNew`. */
   newDevice: OfDevice & { readonly userId: UserId; readonly remembered: boolean };
   /** A credential was proved again within a session. */
   reauthenticated: OfDevice & { readonly level: Level };

@@ -77,7 +77,7 @@ export interface ProofOptions {
   provedAt?: number | undefined;
 }
 
-/** `too_many_devices`: the options `devices.most` and `overflow: "refuse"` allow no more; nothing was changed. */
+/** `too_many_devices`: the options `devices.max` and `overflow: "refuse"` allow no more; nothing was changed. */
 export type LoginResult = "signed_in" | "too_many_devices";
 
 export interface PreviousSession {
@@ -441,7 +441,7 @@ export class Session<Data extends object = SessionData> {
     assertUserId(userId, store.userIds);
     assertLogin(options);
     const provedAt = this.#provedAt("login", options.provedAt);
-    const mayBeRefused = devices.most !== undefined && devices.overflow === "refuse";
+    const mayBeRefused = devices.max !== undefined && devices.overflow === "refuse";
     const before = checkpointOf(state);
     try {
       await this.#prepareLogin(userId, options, provedAt);

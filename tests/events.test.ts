@@ -23,8 +23,8 @@ async function everything(): Promise<PsessionEvent[]> {
   const { store, failing } = failingStore();
   const app = testApp({
     store,
-    devices: { tellNew: true, most: 3 },
-    session: { matchAddress: "exact", onMismatch: "tell", rotateEvery: "1h" },
+    devices: { detectNew: true, max: 3 },
+    session: { matchAddress: "exact", onMismatch: "report", rotateEvery: "1h" },
     audit: { sink: { append: async () => {} } },
   });
   const { psession, clock } = app;

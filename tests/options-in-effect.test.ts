@@ -168,7 +168,7 @@ const EFFECTS: Record<string, () => Promise<void>> = {
   },
   "session.onMismatch": async () => {
     const moved = { address: "198.51.100.9" };
-    expect(await seenElsewhere({ matchAddress: "exact", onMismatch: "tell" }, moved)).toBe("ada");
+    expect(await seenElsewhere({ matchAddress: "exact", onMismatch: "report" }, moved)).toBe("ada");
     expect(await seenElsewhere({ matchAddress: "exact" }, moved)).toBeUndefined();
   },
   "session.codec": async () => {
@@ -248,7 +248,7 @@ const EFFECTS: Record<string, () => Promise<void>> = {
     expect(browser.jar.has("__Host-rid")).toBe(false);
   },
   "cookies.device": async () => {
-    const devices = { tellNew: true };
+    const devices = { detectNew: true };
     const lines = await cookiesOf({ devices, cookies: { device: "__Host-did" } });
     expect(names(lines)).toContain("__Host-did");
     expect(names(await cookiesOf({ devices }))).toContain("__Host-psession-device");
@@ -284,13 +284,13 @@ const EFFECTS: Record<string, () => Promise<void>> = {
     };
     expect([await isNoStore({ noStore: false }), await isNoStore({})]).toEqual([false, true]);
   },
-  "devices.most": async () => {
-    expect([(await threeSignIns({ most: 2 })).left, (await threeSignIns({})).left]).toEqual([2, 3]);
+  "devices.max": async () => {
+    expect([(await threeSignIns({ max: 2 })).left, (await threeSignIns({})).left]).toEqual([2, 3]);
   },
   "devices.overflow": async () => {
     const refused = { left: 2, last: "too_many_devices" };
-    expect(await threeSignIns({ most: 2, overflow: "refuse" })).toEqual(refused);
-    expect(await threeSignIns({ most: 2 })).toEqual({ left: 2, last: "signed_in" });
+    expect(await threeSignIns({ max: 2, overflow: "refuse" })).toEqual(refused);
+    expect(await threeSignIns({ max: 2 })).toEqual({ left: 2, last: "signed_in" });
   },
   "devices.place": async () => {
     const placeIn = async (devices: object) => {
@@ -300,8 +300,8 @@ const EFFECTS: Record<string, () => Promise<void>> = {
     expect(await placeIn({ place: (address: string) => `near ${address}` })).toBe("near 192.0.2.7");
     expect(await placeIn({})).toBeUndefined();
   },
-  "devices.tellNew": async () => {
-    expect((await signedIn({ devices: { tellNew: true } })).app.told()).toContain("newDevice");
+  "devices.detectNew": async () => {
+    expect((await signedIn({ devices: { detectNew: true } })).app.told()).toContain("newDevice");
     expect((await signedIn({})).app.told()).not.toContain("newDevice");
   },
   "audit.sink": async () => {

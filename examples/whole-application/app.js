@@ -23,7 +23,7 @@ export function createApp({ database, keys, origin, sendMail, clock }) {
     store: sqliteStore({ database, userIds: "integer" }),
     keys,
     clock,
-    devices: { tellNew: true },
+    devices: { detectNew: true },
     proxy: { requestStart: "x-request-start" },
   });
   const parts = { psession, users, origin, sendMail, now: () => (clock ?? Date).now() };

@@ -52,7 +52,7 @@ export interface PsessionOptions {
         /** A session belongs to the browser it came from: to its family, such as Firefox on Linux, or to the exact text. */
         bindUserAgent?: "off" | "family" | "exact" | undefined;
         /** Where one of the two does not hold: no session, or an event. */
-        onMismatch?: "refuse" | "tell" | undefined;
+        onMismatch?: "refuse" | "report" | undefined;
         codec?: Codec | undefined;
       }
     | undefined;
@@ -76,7 +76,7 @@ export interface PsessionOptions {
         session?: string | undefined;
         /** Name of the remember cookie. */
         remember?: string | undefined;
-        /** Name of the cookie by which browsers are known, with `devices.tellNew`. */
+        /** Name of the cookie by which browsers are known, with `devices.detectNew`. */
         device?: string | undefined;
         sameSite?: "lax" | "strict" | "none" | undefined;
         path?: string | undefined;
@@ -93,16 +93,16 @@ export interface PsessionOptions {
          * The most devices that a user may have, at each sign-in. Left out: a thousand, and only now and then is somebody's
          * number looked at, so that nobody fills the store. False: as many as come.
          */
-        most?: number | false | undefined;
+        max?: number | false | undefined;
         /** What a sign-in does that is one too many: end the device that was not used for longest, or fail. */
-        overflow?: "endOldest" | "refuse" | undefined;
+        overflow?: "evictOldest" | "refuse" | undefined;
         /** Where an address is, for lists of devices; whatever it throws, or takes too long for, is left out. */
         place?: PlaceLookup | undefined;
         /**
          * Know browsers by a cookie that outlives sessions, and emit `newDevice` where a user signs in on one for the
          * first time.
          */
-        tellNew?: boolean | undefined;
+        detectNew?: boolean | undefined;
       }
     | undefined;
   /** Keeps what happens around accounts: sign-ins, thefts, revocations. On where the store has an audit trail. */

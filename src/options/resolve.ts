@@ -95,8 +95,8 @@ export function resolveOptions(options: PsessionOptions): Settings {
   const traced = new TracedStore(given.store);
   const sealed = vault === undefined ? traced : new SealedStore(traced, vault);
   const realm = realmCode(given.realm ?? "");
-  const { most } = given.devices;
-  const isGiven = options.devices?.most !== undefined;
+  const { max } = given.devices;
+  const isGiven = options.devices?.max !== undefined;
 
   return {
     store: new RealmStore(sealed, realm),
@@ -117,8 +117,8 @@ export function resolveOptions(options: PsessionOptions): Settings {
     cookies: { ...definitions, noStore: cookies.noStore },
     devices: {
       ...given.devices,
-      most: isGiven && most !== false ? most : undefined,
-      safety: isGiven || most === false ? undefined : most,
+      max: isGiven && max !== false ? max : undefined,
+      safety: isGiven || max === false ? undefined : max,
       place: given.devices.place,
     },
     audit: sink && { ...given.audit, sink },

@@ -81,7 +81,7 @@ export const schema = v.strictObject({
         v.picklist(["off", "family", "exact"], 'must be "off", "family" or "exact"'),
         "off",
       ),
-      onMismatch: v.optional(v.picklist(["refuse", "tell"], 'must be "refuse" or "tell"'), "refuse"),
+      onMismatch: v.optional(v.picklist(["refuse", "report"], 'must be "refuse" or "report"'), "refuse"),
       codec: v.optional(
         v.custom<Codec>(
           (value) => hasMethods(value, ["encode", "decode"]),
@@ -132,18 +132,18 @@ export const schema = v.strictObject({
   ),
   devices: v.optional(
     v.strictObject({
-      most: v.optional(
+      max: v.optional(
         v.union([v.literal(false), countUpTo(100_000)], "must be a whole number from 1 to 100000, or false"),
         SAFETY,
       ),
       overflow: v.optional(
-        v.picklist(["endOldest", "refuse"], 'must be "endOldest" or "refuse"'),
-        "endOldest",
+        v.picklist(["evictOldest", "refuse"], 'must be "evictOldest" or "refuse"'),
+        "evictOldest",
       ),
       place: v.optional(
         v.custom<PlaceLookup>((value) => typeof value === "function", "must be a function of an address"),
       ),
-      tellNew: v.optional(v.boolean("must be true or false"), false),
+      detectNew: v.optional(v.boolean("must be true or false"), false),
     }),
     {},
   ),

@@ -37,7 +37,7 @@ export interface Settings {
     readonly maxBytes: number;
     readonly matchAddress: Prefixes | undefined;
     readonly bindUserAgent: "off" | "family" | "exact";
-    readonly onMismatch: "refuse" | "tell";
+    readonly onMismatch: "refuse" | "report";
     /** Sessions have lives of their own, which `idle` does not limit; see `SessionLife`. */
     livesVary: boolean;
   };
@@ -55,12 +55,12 @@ export interface Settings {
     readonly noStore: boolean;
   };
   readonly devices: {
-    readonly most: number | undefined;
+    readonly max: number | undefined;
     /** Where no limit was given: the one that is looked at now and then. */
     readonly safety: number | undefined;
-    readonly overflow: "endOldest" | "refuse";
+    readonly overflow: "evictOldest" | "refuse";
     readonly place: PlaceLookup | undefined;
-    readonly tellNew: boolean;
+    readonly detectNew: boolean;
   };
   readonly audit:
     | { readonly sink: AuditSink; readonly events: readonly EventName[]; readonly keep: number }

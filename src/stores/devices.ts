@@ -50,7 +50,7 @@ export const isSpared = ({ session, login }: ListedEntry, { sessionId, loginId }
 /** A user's devices that are too many, the longest unused first. */
 function beyondCap(
   entries: readonly ListedEntry[],
-  { most, at, tag, realm }: Cap,
+  { max, at, tag, realm }: Cap,
   spared: Spared,
 ): ListedEntry[] {
   const others = entries.filter(
@@ -60,7 +60,7 @@ function beyondCap(
       isInRealm(entry, realm) &&
       (tag === undefined || tagOfDevice(entry) === tag),
   );
-  const excess = Math.max(0, others.length + 1 - most);
+  const excess = Math.max(0, others.length + 1 - max);
   return others.sort((a, b) => lastUse(a) - lastUse(b)).slice(0, excess);
 }
 

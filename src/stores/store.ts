@@ -133,9 +133,9 @@ export interface Cap {
   /** Only devices of this tag count, and end: their session's, or their login's where they have none. */
   readonly tag?: string | undefined;
   /** The device that the change makes is one of them. */
-  readonly most: number;
+  readonly max: number;
   /** One too many: the change is lost as `full`, or the devices that were not used for longest end. */
-  readonly overflow: "refuse" | "endOldest";
+  readonly overflow: "refuse" | "evictOldest";
   /** Only devices whose ids end with this count, and end. */
   readonly realm?: string | undefined;
   readonly reason: RevocationReason;

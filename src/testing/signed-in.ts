@@ -88,6 +88,6 @@ function assertPsession(value: unknown): void {
 const refused = (): PsessionError =>
   new PsessionError(
     "too_many_devices",
-    'signedIn: this user has as many devices as devices.most allows, and devices.overflow is "refuse".',
+    'signedIn: this user has as many devices as devices.max allows, and devices.overflow is "refuse".',
     { status: 403 },
   );

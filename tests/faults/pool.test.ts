@@ -77,8 +77,8 @@ function signInWithCap(store: Store): Promise<unknown> {
     caps: [
       {
         userId: CAPPED,
-        most: 3,
-        overflow: "endOldest",
+        max: 3,
+        overflow: "evictOldest",
         reason: "revoked",
         at: login.createdAt,
         pruneAfter: login.pruneAfter,

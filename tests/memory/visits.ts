@@ -13,7 +13,7 @@ const psession = createPsession({
   store: memoryStore(),
   keys: [KEY],
   prune: false,
-  devices: { tellNew: true },
+  devices: { detectNew: true },
 });
 const { keys } = psession.core.settings;
 

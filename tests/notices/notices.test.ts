@@ -11,7 +11,7 @@ const OPTIONS = { site: "Acme Shop", link: "https://shop.example/devices" };
 
 /** Events of a sign-in whose cookie was stolen and used, and of a changed password. */
 async function story(thief = CHROME) {
-  const app = testApp({ devices: { tellNew: true } });
+  const app = testApp({ devices: { detectNew: true } });
   const browser = new TestBrowser(app, FIREFOX);
   await browser.visit((session) => session.login("ada", { remember: true }));
   const stolen = browser.copyJar();

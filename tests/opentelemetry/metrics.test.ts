@@ -131,7 +131,7 @@ describe("what Prometheus scrapes", () => {
   });
 
   test("counts devices that were ended by their reason; what applications call theirs is one", async () => {
-    const { app, scrape } = await start({ devices: { most: 1 } });
+    const { app, scrape } = await start({ devices: { max: 1 } });
     const signIn = (userId: string) => {
       app.clock.advance(1);
       return new TestBrowser(app).visit((session) => session.login(userId, { remember: false }));

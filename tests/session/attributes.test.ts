@@ -13,7 +13,7 @@ const DEVICE = "did";
 function instances(...cookies: Cookies[]) {
   const store = memoryStore();
   const { clock } = testApp();
-  const devices = { tellNew: true };
+  const devices = { detectNew: true };
   return cookies.map((one) => testApp({ store, clock, devices, cookies: { ...NAMES, ...one } }));
 }
 

@@ -30,7 +30,7 @@ describeStores(
   "the audit trail",
   (makeStore) => {
     test("what happens around an account is there, with user, device, time and address, and no secret", async () => {
-      const app = testApp({ store: makeStore(), devices: { tellNew: true } });
+      const app = testApp({ store: makeStore(), devices: { detectNew: true } });
       const browser = new TestBrowser(app);
       await browser.visit((session) => session.login("ada", { remember: true }), { address: "192.0.2.8" });
       const stolen = browser.copyJar();

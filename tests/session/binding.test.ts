@@ -78,7 +78,7 @@ test("tell serves the request, and tells once per move", async () => {
   const { app, browser } = await signedIn({
     matchAddress: "exact",
     bindUserAgent: "exact",
-    onMismatch: "tell",
+    onMismatch: "report",
   });
   const elsewhere = { address: "198.51.100.9" };
   for (let visit = 0; visit < 3; visit++) {

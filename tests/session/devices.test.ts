@@ -139,7 +139,7 @@ describeStores("the devices of a user whom no option limits", (makeStore) => {
     expect(caps.flat()).toEqual([]);
     expect(await count()).toBe(1005 + 63);
     await signInTimes(1);
-    expect(caps.at(-1)).toMatchObject([{ userId: "ada", most: 1000, overflow: "endOldest", reason: "cap" }]);
+    expect(caps.at(-1)).toMatchObject([{ userId: "ada", max: 1000, overflow: "evictOldest", reason: "cap" }]);
     expect(await count()).toBe(1000);
     const told = app.events.flatMap((event) => (event.type === "revoked" ? event : []));
     expect(told).toHaveLength(69);
@@ -151,11 +151,11 @@ describeStores("the devices of a user whom no option limits", (makeStore) => {
   }, 120_000);
 
   test("false looks at nobody's number, and a number of one's own is looked at by each sign-in", async () => {
-    const free = await filled({ most: false });
+    const free = await filled({ max: false });
     await free.signInTimes(65);
     expect(free.caps.flat()).toEqual([]);
     expect(await free.count()).toBe(1005 + 65);
-    const exact = setUp(() => free.store, { devices: { most: 1000 } });
+    const exact = setUp(() => free.store, { devices: { max: 1000 } });
     await exact.browser().visit((session) => session.login("ada"));
     expect(await exact.devices()).toHaveLength(1000);
   }, 120_000);
@@ -163,7 +163,7 @@ describeStores("the devices of a user whom no option limits", (makeStore) => {
 
 describeStores("the most devices of a user", (makeStore) => {
   test("a hundred parallel sign-ins leave as many devices as are allowed, and each that ended is told", async () => {
-    const { app, browser, devices } = setUp(makeStore, { devices: { most: 3 } });
+    const { app, browser, devices } = setUp(makeStore, { devices: { max: 3 } });
     await Promise.all(Array.from({ length: 100 }, () => browser().visit(signIn)));
     expect(await devices()).toHaveLength(3);
     const told = app.events.filter((event) => event.type === "revoked");
@@ -172,7 +172,7 @@ describeStores("the most devices of a user", (makeStore) => {
   });
 
   test("of a hundred parallel sign-ins exactly as many are let in as are allowed", async () => {
-    const { browser, devices } = setUp(makeStore, { devices: { most: 3, overflow: "refuse" } });
+    const { browser, devices } = setUp(makeStore, { devices: { max: 3, overflow: "refuse" } });
     const visits = await Promise.all(
       Array.from({ length: 100 }, async () => {
         const one = browser();
@@ -188,7 +188,7 @@ describeStores("the most devices of a user", (makeStore) => {
   });
 
   test("a sign-in that is refused changes nothing of the session, and one that makes room succeeds", async () => {
-    const { browser, devices } = setUp(makeStore, { devices: { most: 1, overflow: "refuse" } });
+    const { browser, devices } = setUp(makeStore, { devices: { max: 1, overflow: "refuse" } });
     const [one, two] = [browser(), browser()];
     await one.visit(signIn);
     await two.visit((session) => session.set("cart", ["ink"]));
@@ -300,7 +300,7 @@ describe("what a list of devices says", () => {
   });
 
   test("options are checked", () => {
-    const bad = { most: 0, overflow: "drop", place: "here", more: 1 } as never;
-    expect(() => testApp({ devices: bad })).toThrow(/devices\.most.*devices\.overflow.*devices\.place/s);
+    const bad = { max: 0, overflow: "drop", place: "here", more: 1 } as never;
+    expect(() => testApp({ devices: bad })).toThrow(/devices\.max.*devices\.overflow.*devices\.place/s);
   });
 });

@@ -5,7 +5,7 @@ import { DAY, MINUTE } from "../support/clock.ts";
 const DEVICE = "__Host-psession-device";
 
 function setUp(options: object = {}) {
-  const app = testApp({ devices: { tellNew: true }, ...options });
+  const app = testApp({ devices: { detectNew: true }, ...options });
   const signIn = (browser: TestBrowser, user: string, remember = false) =>
     browser.visit((session: TestSession) => session.login(user, { remember }));
   const news = () =>

@@ -60,7 +60,7 @@ describe("ids", () => {
 
 describe("of two realms on one store with the same keys", () => {
   test("neither takes the other's cookies, of either kind or of known browsers", async () => {
-    const { customers, staff } = twoRealms({ devices: { tellNew: true } });
+    const { customers, staff } = twoRealms({ devices: { detectNew: true } });
     const { browser } = await signedIn(customers);
     for (const name of [SESSION, REMEMBER]) {
       const jar = new Map([...browser.jar].filter(([own]) => own === name));
@@ -101,7 +101,7 @@ describe("of two realms on one store with the same keys", () => {
   });
 
   test("whatever ends devices, counts them or names the user's credentials says for which realm", async () => {
-    const { customers, staff, asked } = twoRealms({ devices: { most: 3 } });
+    const { customers, staff, asked } = twoRealms({ devices: { max: 3 } });
     for (const [app, realm] of [
       [customers, DEFAULT],
       [staff, STAFF],

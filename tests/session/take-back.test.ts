@@ -197,7 +197,7 @@ test("a store that cannot be read while signing in changes nothing", async () =>
 });
 
 test("a sign-in that is refused for want of room changes nothing, nor what was asked for before", async () => {
-  const { app, down } = await setUp({ devices: { most: 1, overflow: "refuse" } });
+  const { app, down } = await setUp({ devices: { max: 1, overflow: "refuse" } });
   for (const fails of [false, true]) {
     const browser = new TestBrowser(app);
     await browser.visit((session) => session.set(PLANTED));

@@ -87,7 +87,7 @@ describeStores("a request that another site sent without the browser's cookies, 
 
   test("tells of no new device: the next request that can show the cookie does", async () => {
     for (const isKnown of [true, false]) {
-      const { app, browser } = await setUp({ devices: { tellNew: true } });
+      const { app, browser } = await setUp({ devices: { detectNew: true } });
       if (isKnown) await browser.visit((session) => session.login("ada"));
       app.events.length = 0;
       const { setCookie } = await browser.visit((session) => session.login("ada"), callback);

@@ -55,7 +55,7 @@ for (const backend of sqlBackends) {
       expect(await store.apply({ end })).toMatchObject({ done: true, ended: [{ rememberedId: login.id }] });
       await damaged("cyd");
       const insert = sessionRow({ userId: "cyd", level: "login" });
-      const cap = { userId: "cyd", most: 1, overflow: "endOldest", ...ending } as const;
+      const cap = { userId: "cyd", max: 1, overflow: "evictOldest", ...ending } as const;
       expect(await store.apply({ insert, caps: [cap] })).toMatchObject({ done: true });
       expect((await store.list("cyd")).map(({ session: kept }) => kept?.id)).toEqual([insert.id]);
     });
@@ -84,7 +84,7 @@ for (const backend of sqlBackends) {
       });
       expect((await store.admin?.browse({ limit: 100 }))?.entries.length).toBeGreaterThanOrEqual(4);
       const insert = sessionRow({ userId: "eve", level: "login" });
-      const cap = { userId: "eve", most: 4, overflow: "endOldest", ...ending } as const;
+      const cap = { userId: "eve", max: 4, overflow: "evictOldest", ...ending } as const;
       const capped = await store.apply({ insert, caps: [cap] });
       expect(capped).toMatchObject({ done: true, ended: [expect.anything()] });
       expect((await store.end({ userId: "eve", ...ending })).length).toBe(4);

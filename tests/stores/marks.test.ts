@@ -22,8 +22,8 @@ const ENDS: Record<string, EndSelector> = {
 const OUTDATED = { done: false, lost: "outdated" };
 const CAP = {
   userId: "ada",
-  most: 9,
-  overflow: "endOldest",
+  max: 9,
+  overflow: "evictOldest",
   reason: "cap",
   at: T0,
   pruneAfter: T0,
@@ -326,7 +326,7 @@ function interleavings(open: () => Promise<Server>): void {
         const remember = index % 3 === 0 ? undefined : rememberedRow({ userId });
         const insert = sessionRow({ userId, level: "login", rememberedId: remember?.id });
         return index % 6 === 1
-          ? { remember, insert, caps: [{ ...CAP, userId, most: 99 }], proof }
+          ? { remember, insert, caps: [{ ...CAP, userId, max: 99 }], proof }
           : { remember, insert, proof };
       });
       const at = Math.floor(Math.random() * signIns.length);

@@ -119,7 +119,7 @@ describeWith([POSTGRES, PGBOUNCER_BINARY], "PgBouncer in statement mode, which r
       onTestFinished(async () => void (await close()));
       const login = rememberedRow();
       const insert = sessionRow({ rememberedId: login.id, userId: "ada", level: "login" });
-      const cap = { userId: "ada", most: 1, overflow: "endOldest", ...ENDING } as const;
+      const cap = { userId: "ada", max: 1, overflow: "evictOldest", ...ENDING } as const;
       await expect(store.apply({ remember: login, insert, caps: [cap] })).rejects.toMatchObject(hint);
       await expect(store.end({ userId: "ada", ...ENDING })).rejects.toMatchObject(hint);
       expect((await good.store.list("ada")).map(({ session }) => session?.id)).toEqual([kept.id]);

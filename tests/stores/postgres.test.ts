@@ -228,8 +228,8 @@ describeWith(POSTGRES, "postgres", () => {
     await store.admin.browse({ limit: 50, after: page.next });
     const cap = {
       userId: "user 8",
-      most: 3,
-      overflow: "endOldest",
+      max: 3,
+      overflow: "evictOldest",
       reason: "cap",
       at: T0,
       pruneAfter: T0,

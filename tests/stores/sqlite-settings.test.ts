@@ -233,7 +233,7 @@ async function live(database: SqliteDatabase): Promise<void> {
   // Nobody pulls the plug, and a hundred of these wait for the disk otherwise.
   database.exec("PRAGMA synchronous = OFF");
   const store = sqliteStore({ database, audit: true });
-  const app = testApp({ store, devices: { tellNew: true } });
+  const app = testApp({ store, devices: { detectNew: true } });
   const ada = new TestBrowser(app);
   await ada.visit(async (session) => {
     await session.login(7, { remember: true });

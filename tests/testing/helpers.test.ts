@@ -110,7 +110,7 @@ test('the level "remembered" is that of a browser that has come back, with a hea
 
 test("is a sign-in as any other: events, devices, and what ends it", async () => {
   const events: PsessionEvent[] = [];
-  const { psession } = testPsession<TestData>({ devices: { tellNew: true } });
+  const { psession } = testPsession<TestData>({ devices: { detectNew: true } });
   psession.on("*", (event) => void events.push(event));
   const { who } = await site(psession);
   const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
@@ -169,7 +169,7 @@ test("what signedIn cannot do is an error that says what to write", async () => 
   const { psession: strict } = testPsession({ remember: { enabled: false } });
   await expect(signedIn(strict, 7, { remember: true })).rejects.toThrow("remember.enabled");
   await expect(signedIn(strict, 7, { level: "remembered" })).rejects.toThrow("remember.enabled");
-  const { psession: one } = testPsession({ devices: { most: 1, overflow: "refuse" } });
+  const { psession: one } = testPsession({ devices: { max: 1, overflow: "refuse" } });
   await signedIn(one, 7);
   await expect(signedIn(one, 7)).rejects.toMatchObject({ code: "too_many_devices" });
   expect(await psession.devices(7)).toEqual([]);

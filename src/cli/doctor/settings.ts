@@ -34,11 +34,11 @@ export function settingsOf(config: Config): Resolved {
   };
 }
 
-/** Of an application: the third one is there with `devices.tellNew` only. */
+/** Of an application: the third one is there with `devices.detectNew` only. */
 export const cookiesOf = ({ cookies, devices }: Settings): CookieDefinition[] => [
   cookies.session,
   cookies.remember,
-  ...(devices.tellNew ? [cookies.device] : []),
+  ...(devices.detectNew ? [cookies.device] : []),
 ];
 
 const OF_KEYS = /^(encryption\.)?keys(\.\d+)? (must (be text or bytes|be a list|have|hold)|is (missing|too))/;

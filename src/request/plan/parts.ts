@@ -125,7 +125,7 @@ export function recognised(
   userId: UserId,
 ): { readonly isNew: boolean; readonly cookies: readonly CookieInstruction[] } {
   const { devices, cookies, keys } = state.core.settings;
-  if (!devices.tellNew) return { isNew: false, cookies: [] };
+  if (!devices.detectNew) return { isNew: false, cookies: [] };
   const { device, isKnown } = readKnownDevice(state.facts.cookie, cookies.device.name, userId, keys);
   return {
     isNew: !isKnown,

@@ -74,7 +74,7 @@ function deviceSeen(
   const { userId } = row;
   const isOpen =
     userId !== undefined &&
-    state.core.settings.devices.tellNew &&
+    state.core.settings.devices.detectNew &&
     state.canSetCookies &&
     row.data.includes(UNSEEN_DEVICE);
   // The application's data may have that text as well.

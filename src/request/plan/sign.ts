@@ -31,7 +31,7 @@ import { planCreate, planDetached } from "./save.ts";
 export function planLogin(state: RequestState, intent: LoginIntent, now: number): Plan {
   const settings = settingsOf(state);
   const base = sessionOf(state.standing);
-  const isUnseen = state.isWithheld && settings.devices.tellNew;
+  const isUnseen = state.isWithheld && settings.devices.detectNew;
   prepareAsides(state, isUnseen ? now : undefined);
   // Who proves a credential gets a secret that nobody can derive.
   const secret = (intent.isTakenOver ? state.successor?.secret : undefined) ?? newSecret();
@@ -124,13 +124,13 @@ function deviceOf({ standing }: RequestState, intent: LoginIntent): Pick<Session
 function capsOf(state: RequestState, intent: LoginIntent, now: number): Cap[] {
   const { settings, signIns } = state.core;
   const { userId, tag } = intent;
-  const { most, safety, overflow } = settings.devices;
+  const { max, safety, overflow } = settings.devices;
   const at = { userId, at: now, pruneAfter: tombstoneUntil(now, settings) };
   return [
-    ...(tag === undefined ? [] : [{ ...at, tag, most: 1, overflow: "endOldest" as const, reason: "tag" }]),
-    ...(most === undefined ? [] : [{ ...at, most, overflow, reason: "cap" }]),
+    ...(tag === undefined ? [] : [{ ...at, tag, max: 1, overflow: "evictOldest" as const, reason: "tag" }]),
+    ...(max === undefined ? [] : [{ ...at, max, overflow, reason: "cap" }]),
     ...(safety !== undefined && signIns.isDue(userId)
-      ? [{ ...at, most: safety, overflow: "endOldest" as const, reason: "cap" }]
+      ? [{ ...at, max: safety, overflow: "evictOldest" as const, reason: "cap" }]
       : []),
   ];
 }

@@ -52,7 +52,7 @@ export function encodeChange(change: Change): { change: Record<string, unknown>;
   return {
     change: {
       proof: proof && { marks: proof.marks, at: String(proof.provedAt) },
-      stray: stray && { id: stray.id, ge: String(stray.generation), most: String(stray.max) },
+      stray: stray && { id: stray.id, ge: String(stray.generation), max: String(stray.max) },
       rotate: rotate && { id: rotate.id, ge: String(rotate.generation), set: encodeRotation(rotate) },
       hold: hold && { id: hold.id, ge: String(hold.generation) },
       remember: remember && { id: remember.id, head: newLoginHead(remember) },
@@ -68,7 +68,7 @@ export function encodeChange(change: Change): { change: Record<string, unknown>;
         user: encodeUser(cap.userId),
         tag: cap.tag,
         realm: cap.realm,
-        most: cap.most,
+        max: cap.max,
         refuses: cap.overflow === "refuse",
         at: String(cap.at),
         tombstone: tombstone(cap),

@@ -278,11 +278,11 @@ export class ClusterWriter implements Writer {
    */
   async #indexesOf(user: string, caps: readonly Cap[], deadline: number): Promise<string[]> {
     const indexes = new Set(caps.flatMap(({ tag }) => (tag === undefined ? [] : tagIndex(user, tag))));
-    const limits = caps.flatMap(({ tag, most }) => (tag === undefined ? most : []));
+    const limits = caps.flatMap(({ tag, max }) => (tag === undefined ? max : []));
     const key = this.#server.keys.user(user);
     const count =
       limits.length === 0 ? 0 : numberOf(await this.#server.run(scripts.count, [key], [], deadline));
-    if (limits.some((most) => count + 2 > most)) indexes.add(userIndex(user));
+    if (limits.some((max) => count + 2 > max)) indexes.add(userIndex(user));
     return [...indexes];
   }
 

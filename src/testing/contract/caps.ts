@@ -19,7 +19,7 @@ export const caps: Cases = {
     await done(store.apply({ remember: login, insert: session }));
     await done(store.apply({ remember: lonely }));
     const next = sessionRow({ userId: ada, level: "login", lastSeenAt: T0 - 50 });
-    const result = await store.apply({ insert: next, caps: [{ ...CAP, userId: ada, most: 2 }] });
+    const result = await store.apply({ insert: next, caps: [{ ...CAP, userId: ada, max: 2 }] });
     assert.deepEqual(
       new Set(
         result.done ? result.ended.map(({ sessionId, rememberedId }) => rememberedId ?? sessionId) : [],
@@ -45,7 +45,7 @@ export const caps: Cases = {
       "a login at its idle deadline": [{ idleDeadline: T0 }, undefined],
       "a login at its absolute deadline": [{ absoluteDeadline: T0 }, undefined],
     };
-    const cap = { ...CAP, userId: ada, most: 1, overflow: "refuse" } as const;
+    const cap = { ...CAP, userId: ada, max: 1, overflow: "refuse" } as const;
     const attempt = () => store.apply({ insert: sessionRow({ userId: ada, level: "login" }), caps: [cap] });
     for (const [what, [ofLogin, ofSession]] of Object.entries(devices)) {
       const login = ofLogin && rememberedRow(ofLogin);
@@ -77,24 +77,24 @@ export const caps: Cases = {
     const oldest = await device(T0 - 50, T0 - 60);
     const cap = { ...CAP, userId: ada };
     const first = sessionRow({ userId: ada, level: "login" });
-    await done(store.apply({ insert: first, caps: [{ ...cap, most: 3 }] }));
+    await done(store.apply({ insert: first, caps: [{ ...cap, max: 3 }] }));
     assert.deepEqual(new Set(ids(await store.list(ada))), new Set([byLogin, bySession, first.id]));
     assert.equal(await store.findSession(oldest), undefined);
     const second = sessionRow({ userId: ada, level: "login" });
-    await done(store.apply({ insert: second, caps: [{ ...cap, most: 3 }] }));
+    await done(store.apply({ insert: second, caps: [{ ...cap, max: 3 }] }));
     assert.deepEqual(new Set(ids(await store.list(ada))), new Set([byLogin, first.id, second.id]));
   },
 
   "a cap that refuses changes nothing": async ({ store, ada, sessionRow, rememberedRow }) => {
     const first = sessionRow({ userId: ada, level: "login" });
     await done(store.apply({ insert: first }));
-    const cap = { ...CAP, userId: ada, most: 1, overflow: "refuse" } as const;
+    const cap = { ...CAP, userId: ada, max: 1, overflow: "refuse" } as const;
     const login = rememberedRow();
     const session = sessionRow({ userId: ada, level: "login", rememberedId: login.id });
     await lost("full", store.apply({ remember: login, insert: session, caps: [cap] }));
     assert.equal(await store.findRemembered(login.id), undefined);
     assert.deepEqual(ids(await store.list(ada)), [first.id]);
-    await done(store.apply({ remember: login, insert: session, caps: [{ ...cap, most: 2 }] }));
+    await done(store.apply({ remember: login, insert: session, caps: [{ ...cap, max: 2 }] }));
   },
 
   "a cap counts neither other users, nor what is past its deadline, nor what the change ends or keeps":
@@ -110,7 +110,7 @@ export const caps: Cases = {
         remember: next,
         update: { id: session.id, version: 1, set: { rememberedId: next.id } },
         end: [{ login: { id: before.id }, ...ENDING }],
-        caps: [{ ...CAP, userId: ada, most: 1 }],
+        caps: [{ ...CAP, userId: ada, max: 1 }],
       });
       assert.equal(result.done && result.ended.length, 1);
       assert.equal((await store.findRemembered(next.id))?.session?.id, session.id);
@@ -136,7 +136,7 @@ export const caps: Cases = {
           { login: { id: before.id }, ...ENDING },
           { login: { id: other.id, token: digestOf(token) }, ...ENDING },
         ],
-        caps: [{ ...CAP, overflow: "refuse", userId: ada, most: 1 }],
+        caps: [{ ...CAP, overflow: "refuse", userId: ada, max: 1 }],
       });
     await lost("full", attempt("old"));
     assert.equal((await store.findRemembered(before.id))?.login.revokedAt, undefined);
@@ -155,7 +155,7 @@ export const caps: Cases = {
       Array.from({ length: 100 }, (_, index) => {
         const login = rememberedRow({ lastUsedAt: T0 + index });
         const session = sessionRow({ userId: ada, level: "login", rememberedId: login.id });
-        const cap = { ...CAP, userId: ada, most: 5 };
+        const cap = { ...CAP, userId: ada, max: 5 };
         return pick(all, index).apply({ remember: login, insert: session, caps: [cap] });
       }),
     );
@@ -169,7 +169,7 @@ export const caps: Cases = {
     ada,
     sessionRow,
   }) => {
-    const cap = { ...CAP, userId: ada, most: 5, overflow: "refuse" } as const;
+    const cap = { ...CAP, userId: ada, max: 5, overflow: "refuse" } as const;
     const results = await Promise.all(
       Array.from({ length: 100 }, (_, index) =>
         pick(all, index).apply({ insert: sessionRow({ userId: ada, level: "login" }), caps: [cap] }),
@@ -195,7 +195,7 @@ export const caps: Cases = {
     await done(store.apply({ remember: lonely }));
     const login = rememberedRow({ tag: "tv" });
     const insert = sessionRow({ userId: ada, level: "login", rememberedId: login.id, tag: "tv" });
-    const byTag = { ...CAP, userId: ada, tag: "tv", most: 1, reason: "tag" };
+    const byTag = { ...CAP, userId: ada, tag: "tv", max: 1, reason: "tag" };
     const result = await store.apply({ remember: login, insert, caps: [byTag] });
     assert.deepEqual(
       new Map(
@@ -230,7 +230,7 @@ export const caps: Cases = {
     const insert = sessionRow({ userId: ada, level: "login", tag: "tv" });
     const result = await store.apply({
       insert,
-      caps: [{ ...CAP, userId: ada, tag: "tv", most: 1, reason: "tag" }],
+      caps: [{ ...CAP, userId: ada, tag: "tv", max: 1, reason: "tag" }],
     });
     assert.deepEqual(result.done ? result.ended.map(({ sessionId }) => sessionId) : [], [tv]);
     assert.deepEqual(new Set(ids(await store.list(ada))), new Set([...kept, insert.id]));
@@ -241,14 +241,14 @@ export const caps: Cases = {
     const other = sessionRow({ userId: ada, level: "login" });
     for (const insert of [tv, other]) await done(store.apply({ insert }));
     const caps = [
-      { ...CAP, userId: ada, tag: "tv", most: 1, reason: "tag" },
-      { ...CAP, overflow: "refuse", userId: ada, most: 2 } as const,
+      { ...CAP, userId: ada, tag: "tv", max: 1, reason: "tag" },
+      { ...CAP, overflow: "refuse", userId: ada, max: 2 } as const,
     ];
     const next = sessionRow({ userId: ada, level: "login", tag: "tv" });
     await done(store.apply({ insert: next, caps }));
     assert.deepEqual(new Set(ids(await store.list(ada))), new Set([other.id, next.id]));
     const third = sessionRow({ userId: ada, level: "login", tag: "phone" });
-    const refused = [{ ...CAP, userId: ada, tag: "phone", most: 1, reason: "tag" }, ...caps.slice(1)];
+    const refused = [{ ...CAP, userId: ada, tag: "phone", max: 1, reason: "tag" }, ...caps.slice(1)];
     await lost("full", store.apply({ insert: third, caps: refused }));
     assert.equal((await store.list(ada)).length, 2);
   },
@@ -265,7 +265,7 @@ export const caps: Cases = {
         Array.from({ length: 6 }, (_, index) => {
           const login = index % 2 === 0 ? rememberedRow({ tag: "tv" }) : undefined;
           const insert = sessionRow({ userId: ada, level: "login", rememberedId: login?.id, tag: "tv" });
-          const caps = [{ ...CAP, userId: ada, tag: "tv", most: 1, reason: "tag" }];
+          const caps = [{ ...CAP, userId: ada, tag: "tv", max: 1, reason: "tag" }];
           return pick(all, index).apply({ remember: login, insert, caps });
         }),
       );
@@ -275,4 +275,4 @@ export const caps: Cases = {
   },
 };
 
-const CAP = { overflow: "endOldest", reason: "cap", at: T0, pruneAfter: T0 + 20 } as const;
+const CAP = { overflow: "evictOldest", reason: "cap", at: T0, pruneAfter: T0 + 20 } as const;

@@ -31,8 +31,8 @@ async function shapesOf({ store, ada, sessionRow, rememberedRow }: Scene): Promi
   const raised = { level: "login", secret: digestOf("raised") } as const;
   const cap = {
     userId: ada,
-    most: 50,
-    overflow: "endOldest",
+    max: 50,
+    overflow: "evictOldest",
     reason: "cap",
     at: T0,
     pruneAfter: T0,

@@ -64,10 +64,10 @@ export const realms: Cases = {
     const theirs = await devicesIn(scene, "BBBB");
     const old = sessionRow({ id: idIn("AAAA"), userId: ada, level: "login", lastSeenAt: T0 - 9 });
     await done(store.apply({ insert: old }));
-    const cap = { userId: ada, most: 1, realm: "AAAA", reason: "cap", at: T0, pruneAfter: T0 + 20 };
+    const cap = { userId: ada, max: 1, realm: "AAAA", reason: "cap", at: T0, pruneAfter: T0 + 20 };
     const next = sessionRow({ id: idIn("AAAA"), userId: ada, level: "login" });
     await lost("full", store.apply({ insert: next, caps: [{ ...cap, overflow: "refuse" }] }));
-    const result = await store.apply({ insert: next, caps: [{ ...cap, overflow: "endOldest" }] });
+    const result = await store.apply({ insert: next, caps: [{ ...cap, overflow: "evictOldest" }] });
     assert.deepEqual(handlesOf(result.done ? result.ended : []), new Set([old.id]));
     assert.deepEqual(
       new Set(ids(await store.list(ada))),
@@ -82,13 +82,13 @@ export const realms: Cases = {
     const cap = {
       userId: ada,
       tag: "tv",
-      most: 1,
+      max: 1,
       realm: "AAAA",
       reason: "tag",
       at: T0,
       pruneAfter: T0 + 20,
     };
-    const result = await store.apply({ insert: next, caps: [{ ...cap, overflow: "endOldest" }] });
+    const result = await store.apply({ insert: next, caps: [{ ...cap, overflow: "evictOldest" }] });
     assert.deepEqual(handlesOf(result.done ? result.ended : []), new Set([ours.id]));
     assert.deepEqual(new Set(ids(await store.list(ada))), new Set([theirs.id, next.id]));
   },

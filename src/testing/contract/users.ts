@@ -88,7 +88,7 @@ export const users: Cases = {
       const next = sessionRow({ userId: one, level: "login" });
       const cap = {
         userId: one,
-        most: 2,
+        max: 2,
         overflow: "refuse",
         reason: "cap",
         at: T0,
@@ -136,7 +136,7 @@ export const users: Cases = {
       await assert.rejects(store.nameDevice({ handle: named.id, userId, name: "theirs" }), refused);
       const set = { userId, level: "login" as const };
       await assert.rejects(store.apply({ update: { id: named.id, version: 1, set } }), refused);
-      const cap = { userId, most: 5, overflow: "refuse", reason: "cap", at: T0, pruneAfter: T0 } as const;
+      const cap = { userId, max: 5, overflow: "refuse", reason: "cap", at: T0, pruneAfter: T0 } as const;
       await assert.rejects(store.apply({ insert: sessionRow(), caps: [cap] }), refused);
       if (store.audit !== undefined) await assert.rejects(store.audit.read({ userId, limit: 1 }), refused);
       assert.equal(await store.findSession(row.id), undefined);
@@ -187,7 +187,7 @@ export const users: Cases = {
     assert.deepEqual(await store.list(ada), []);
     assert.deepEqual(new Set(ids(await store.list(bob))), new Set([anonymous.id, row.id]));
     assert.deepEqual(await store.end({ userId: ada, ...ENDING }), []);
-    const cap = { userId: bob, most: 2, overflow: "refuse", reason: "cap", at: T0, pruneAfter: T0 } as const;
+    const cap = { userId: bob, max: 2, overflow: "refuse", reason: "cap", at: T0, pruneAfter: T0 } as const;
     const insert = sessionRow({ userId: bob, level: "login" });
     assert.deepEqual(await store.apply({ insert, caps: [cap] }), { done: false, lost: "full" });
     await done(store.apply({ update: { id: row.id, version: 2, set: { userId: undefined } } }));

@@ -195,11 +195,11 @@ describe("two applications", () => {
     expect(codes(await other({ options: 'realm: "staff",' }))).toEqual(["cookie_shared"]);
     const names = 'cookies: { session: "__Host-admin", remember: "__Host-admin-remember" },';
     expect(codes(await other({ options: own + names }))).toEqual([]);
-    // A third cookie is there with devices.tellNew only, and then in both.
-    const tellNew = "devices: { tellNew: true },";
-    configure({ options: tellNew });
+    // A third cookie is there with devices.detectNew only, and then in both.
+    const detectNew = "devices: { detectNew: true },";
+    configure({ options: detectNew });
     expect(codes(await other({ options: own + names }))).toEqual([]);
-    const alike = await other({ options: own + names + tellNew });
+    const alike = await other({ options: own + names + detectNew });
     expect(alike.get("cookie_shared")?.message).toContain("__Host-psession-device");
     configure();
     configure({ deployment: '{ url: "http://127.0.0.1:9/" }' });

@@ -157,7 +157,7 @@ export async function exercise(store: Store): Promise<void> {
 
   const reason = { reason: "revoked", at: T0 + 40, pruneAfter: T0 + 41 };
   const more = sessionRow({ userId, level: "login", pruneAfter: T0 + 100 });
-  const cap = { userId, most: 1, overflow: "endOldest", ...reason } as const;
+  const cap = { userId, max: 1, overflow: "evictOldest", ...reason } as const;
   expect(await store.apply({ insert: more, caps: [cap] })).toEqual({
     done: true,
     ended: [{ sessionId: session.id, rememberedId: login.id, userId, reason: "revoked" }],

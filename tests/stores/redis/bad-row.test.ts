@@ -119,10 +119,10 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
 
     const keyOf = (kind: "s" | "l", id: string) => `${prefix}{${tagOf(id)}}${kind}:${id}`;
     const ending = { reason: "revoked", at: T0, pruneAfter: T0 + DAY } as const;
-    const cap = (userId: string, most: number, over: Partial<Cap> = {}): Cap => ({
+    const cap = (userId: string, max: number, over: Partial<Cap> = {}): Cap => ({
       userId,
-      most,
-      overflow: "endOldest",
+      max,
+      overflow: "evictOldest",
       ...ending,
       ...over,
     });

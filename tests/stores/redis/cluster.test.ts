@@ -267,8 +267,8 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
 
   test("a sign-in under a tag looks at the devices of the tag alone, however many its user has", async () => {
     const store = redisStore({ client, prefix });
-    const cap = { userId: "ada", tag: "tv", most: 1, overflow: "endOldest", ...ENDING } as const;
-    const far = { userId: "ada", most: 100_000, overflow: "endOldest", ...ENDING } as const;
+    const cap = { userId: "ada", tag: "tv", max: 1, overflow: "evictOldest", ...ENDING } as const;
+    const far = { userId: "ada", max: 100_000, overflow: "evictOldest", ...ENDING } as const;
     const signIn = async () => {
       const login = rememberedRow({ userId: "ada", tag: "tv" });
       const session = sessionRow({ rememberedId: login.id, userId: "ada", level: "login", tag: "tv" });
@@ -309,7 +309,7 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
     });
     const under = async (tag: string) => {
       const insert = sessionRow({ userId: "ada", level: "login", tag });
-      const caps = [{ userId: "ada", tag, most: 1, overflow: "endOldest", ...ENDING } as const];
+      const caps = [{ userId: "ada", tag, max: 1, overflow: "evictOldest", ...ENDING } as const];
       const result = await store.apply({ insert, caps });
       return result.done ? result.ended.map(({ sessionId }) => sessionId) : result;
     };

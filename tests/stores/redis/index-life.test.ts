@@ -126,7 +126,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
         done({
           update: update(session),
           use: use(login),
-          caps: [{ userId: "ada", most: 9, overflow: "endOldest", ...ending }],
+          caps: [{ userId: "ada", max: 9, overflow: "evictOldest", ...ending }],
         }),
       "another user": ({ session }) =>
         done({ update: update(session, { userId: "bob", pruneAfter: LATE, absoluteDeadline: T0 }) }),

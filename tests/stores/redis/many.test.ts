@@ -13,7 +13,7 @@ const isMissing = await isRedisMissing("the tests of users with very many sessio
 const FEW = 10;
 const MANY = 10_000;
 const ENDING = { reason: "revoked", at: T0, pruneAfter: T0 + DAY } as const;
-const CAP = { overflow: "endOldest", ...ENDING, reason: "cap" } as const;
+const CAP = { overflow: "evictOldest", ...ENDING, reason: "cap" } as const;
 
 describe.skipIf(isMissing)("a user with very many sessions", () => {
   let server: RedisServer;
@@ -77,13 +77,13 @@ describe.skipIf(isMissing)("a user with very many sessions", () => {
       return { remember, insert: session({ rememberedId: remember.id }) };
     },
     "under a tag": () => {
-      const tagged: Cap = { ...CAP, userId: "ada", tag: "tv", most: 1, reason: "tag" };
+      const tagged: Cap = { ...CAP, userId: "ada", tag: "tv", max: 1, reason: "tag" };
       const remember = rememberedRow({ userId: "ada", tag: "tv" });
       return { remember, insert: session({ rememberedId: remember.id, tag: "tv" }), caps: [tagged] };
     },
     "under a cap that is far off": () => ({
       insert: session(),
-      caps: [{ ...CAP, userId: "ada", most: 100_000 }],
+      caps: [{ ...CAP, userId: "ada", max: 100_000 }],
     }),
   };
 
@@ -136,7 +136,7 @@ describe.skipIf(isMissing)("a user with very many sessions", () => {
     await newStore().apply({ insert: row });
     const set = { userId: "ada", tag: "radio" };
     await newStore().apply({ update: { id: row.id, version: 1, set } });
-    const cap = (tag: string): Cap => ({ ...CAP, userId: "ada", tag, most: 1, reason: "tag" });
+    const cap = (tag: string): Cap => ({ ...CAP, userId: "ada", tag, max: 1, reason: "tag" });
     expect(await newStore().apply({ insert: session({ tag: "tv" }), caps: [cap("tv")] })).toEqual({
       done: true,
       ended: [],
@@ -149,7 +149,7 @@ describe.skipIf(isMissing)("a user with very many sessions", () => {
   });
 
   test("tags and users that read alike together are apart", async () => {
-    const cap = (userId: string, tag: string): Cap => ({ ...CAP, userId, tag, most: 1, reason: "tag" });
+    const cap = (userId: string, tag: string): Cap => ({ ...CAP, userId, tag, max: 1, reason: "tag" });
     for (const [userId, tag] of [
       ["a:b", "c"],
       ["a", "b:c"],

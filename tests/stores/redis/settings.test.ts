@@ -510,8 +510,8 @@ async function worksThrough(client: RedisClient, prefix: string): Promise<void> 
   expect((await store.admin?.browse({ limit: 100 }))?.entries).toHaveLength(1);
   const cap = {
     userId: "ada",
-    most: 1,
-    overflow: "endOldest",
+    max: 1,
+    overflow: "evictOldest",
     reason: "cap",
     at: T0,
     pruneAfter: T0 + HOUR,

@@ -28,7 +28,7 @@ local function holds(guard)
 end
 if rotate and not holds(rotate) or hold and not holds(hold) then return { 'lost', 'rotation' } end
 
-if stray and not (holds(stray) and num(login(stray.id).head.st) < num(stray.most)) then
+if stray and not (holds(stray) and num(login(stray.id).head.st) < num(stray.max)) then
   return { 'lost', 'strayed' }
 end
 
@@ -141,7 +141,7 @@ for _, cap in ipairs(caps) do
   local name = cap.tag and tag_name(cap.user, cap.tag) or 'u:' .. cap.user
   local key, added = base .. name, needs[name] and needs[name].handles or {}
   local handles = {}
-  if cap.tag or on_index('ZCARD', key) + #added > cap.most then
+  if cap.tag or on_index('ZCARD', key) + #added > cap.max then
     handles = on_index('ZRANGE', key, 0, -1)
     looked_at[key] = { user = cap.user, handles = handles }
   end
@@ -149,7 +149,7 @@ for _, cap in ipairs(caps) do
   for _, entry in ipairs(devices(cap.user, handles)) do
     if not is_own(entry) and counts(entry, cap) then others[#others + 1] = entry end
   end
-  local excess = math.max(0, #others + 1 - cap.most)
+  local excess = math.max(0, #others + 1 - cap.max)
   if cap.refuses and excess > 0 then return { 'lost', 'full' } end
   table.sort(others, function(a, b) return last_use(a) < last_use(b) end)
   for at = 1, math.min(excess, #others) do finish(others[at], cap.tombstone, ended, cap.user) end
