@@ -11,7 +11,7 @@ export interface DevicesOptions extends OriginOptions {
   fresh?: Duration | undefined;
 }
 
-/** What a face has to find out about a request for devices. */
+/** What an integration has to find out about a request for devices. */
 export interface DevicesRequest {
   readonly method: string | undefined;
   /** Path and query below the mount, such as "/", "/?all" or "/lLqR1k…". */

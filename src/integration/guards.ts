@@ -33,7 +33,7 @@ export interface FreshOptions extends GuardOptions {
   within: Duration;
 }
 
-/** What a face has to find out about a request that stands before a guard. */
+/** What an integration has to find out about a request that stands before a guard. */
 export interface GuardedRequest {
   // biome-ignore lint/suspicious/noExplicitAny: a guard asks nothing of the data.
   readonly session: Pick<Session<any>, "isSignedIn" | "level" | "isFresh"> & GuardNote;
@@ -60,11 +60,11 @@ export interface GuardFacts {
 
 /**
  * Where the data are properties of the session, one named `level` hides psession's, and a visitor may choose it: such
- * a face says here what guards have to ask.
+ * an integration says here what guards have to ask.
  */
 export const ofGuards: unique symbol = Symbol("psession.ofGuards");
 
-/** What a face that uses `ofGuards` gives there. */
+/** What an integration that uses `ofGuards` gives there. */
 export type SessionOfGuards = GuardedRequest["session"] & ExclusiveSession;
 
 // biome-ignore lint/suspicious/noExplicitAny: turns have nothing to do with the data.
@@ -73,7 +73,7 @@ export type ExclusiveSession = Pick<Session<any>, "exclusive">;
 /** Settles when it is the turn of this request; see `Session.exclusive`. */
 export type Turn = (session: ExclusiveSession) => Promise<void>;
 
-/** What a face answers; undefined lets the request through. */
+/** What an integration answers; undefined lets the request through. */
 export type Refusal =
   | { readonly status: 303; readonly location: string }
   | { readonly status: 401 | 403; readonly body: RefusalBody };

@@ -24,7 +24,7 @@ export interface CommitOptions {
   readonly savesLate?: boolean;
 }
 
-/** Faces whose framework expects more of a session than ours has make a class of their own. */
+/** Integrations whose framework expects more of a session than ours has make a class of their own. */
 export type MakeSession<S> = (state: RequestState) => S;
 
 /** Of answers without a cookie of ours, which are most. */

@@ -1,12 +1,12 @@
 export type {
   ContractData,
-  FaceSetup,
-  HttpFace,
-  ServedFace,
+  HttpIntegration,
+  IntegrationSetup,
+  ServedIntegration,
   Site,
   SiteAnswer,
   SiteRequest,
-} from "./http/face.ts";
+} from "./http/integration.ts";
 export { httpContract } from "./http-contract.ts";
 export { digestOf, plain, rememberedRow, sessionRow, T0 } from "./rows.ts";
 export { type ContractCase, type StoreFixture, storeContract } from "./store-contract.ts";

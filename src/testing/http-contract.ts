@@ -1,9 +1,9 @@
 import { arrivals } from "./http/arrivals.ts";
 import { caches } from "./http/caches.ts";
 import { contexts } from "./http/contexts.ts";
-import type { HttpFace } from "./http/face.ts";
 import { faults } from "./http/faults.ts";
 import { guards } from "./http/guards.ts";
+import type { HttpIntegration } from "./http/integration.ts";
 import { responses } from "./http/responses.ts";
 import { openScene, type Stories, type Story } from "./http/scene.ts";
 import { senders } from "./http/senders.ts";
@@ -28,16 +28,16 @@ const STORIES: Stories = {
 };
 
 /**
- * What every face must do with real requests over real connections, as cases for any test runner:
- * `for (const { name, run } of httpContract(face)) test(name, run)`.
+ * What every integration must do with real requests over real connections, as cases for any test runner:
+ * `for (const { name, run } of httpContract(integration)) test(name, run)`.
  */
-export function httpContract(face: HttpFace): ContractCase[] {
-  return Object.entries(STORIES).map(([name, story]) => ({ name, run: () => tell(face, story) }));
+export function httpContract(integration: HttpIntegration): ContractCase[] {
+  return Object.entries(STORIES).map(([name, story]) => ({ name, run: () => tell(integration, story) }));
 }
 
-async function tell(face: HttpFace, story: Story): Promise<void> {
+async function tell(integration: HttpIntegration, story: Story): Promise<void> {
   const { run, ...options } = typeof story === "function" ? { run: story } : story;
-  const scene = await openScene(face, options);
+  const scene = await openScene(integration, options);
   try {
     await run(scene);
   } finally {

@@ -76,20 +76,22 @@ const SITES: Record<string, Start> = {
   },
 };
 
-const MODES = Object.keys(SITES).flatMap((face) =>
-  (["strict", "sloppy"] as const).map((mode) => ({ face, mode })),
+const MODES = Object.keys(SITES).flatMap((integration) =>
+  (["strict", "sloppy"] as const).map((mode) => ({ integration, mode })),
 );
 
-async function asked(face: string, mode: "strict" | "sloppy", statement: string) {
-  const client = new HttpClient((await SITES[face]?.(testApp(overHttp), inMode(mode, statement))) ?? "");
+async function asked(integration: string, mode: "strict" | "sloppy", statement: string) {
+  const client = new HttpClient(
+    (await SITES[integration]?.(testApp(overHttp), inMode(mode, statement))) ?? "",
+  );
   await client.get("/login");
   const answer = await client.get("/");
   return { answer, user: (await client.get("/user")).json };
 }
 
 test.each(MODES)(
-  "$face, $mode: data that is put on the session itself is an error, which says where it goes",
-  async ({ face, mode }) => {
+  "$integration, $mode: data that is put on the session itself is an error, which says where it goes",
+  async ({ integration, mode }) => {
     for (const statement of [
       "request.session.cart = [];",
       "request.session.passport = { user: 1 };",
@@ -98,9 +100,9 @@ test.each(MODES)(
       "request.session = [];",
       "request.session.cookie = { maxAge: 1000 };",
       // Koa takes an object for the data, and who is signed in stays so.
-      face === "Koa" ? "request.session = {};" : "request.session = { cart: [] };",
+      integration === "Koa" ? "request.session = {};" : "request.session = { cart: [] };",
     ]) {
-      const { answer, user } = await asked(face, mode, statement);
+      const { answer, user } = await asked(integration, mode, statement);
       expect([statement, answer.status, answer.json.code, user]).toEqual([
         statement,
         500,
@@ -112,10 +114,13 @@ test.each(MODES)(
   },
 );
 
-test.each(MODES)("$face, $mode: null in place of the session ends it", async ({ face, mode }) => {
-  const { answer, user } = await asked(face, mode, "request.session = null;");
-  expect([answer.status, user]).toEqual([200, null]);
-});
+test.each(MODES)(
+  "$integration, $mode: null in place of the session ends it",
+  async ({ integration, mode }) => {
+    const { answer, user } = await asked(integration, mode, "request.session = null;");
+    expect([answer.status, user]).toEqual([200, null]);
+  },
+);
 
 test("Koa: an object in place of the session is its data, and signs nobody in or out", async () => {
   const { answer, user } = await asked("Koa", "strict", 'request.session = { cart: [], userId: "bob" };');
@@ -123,13 +128,13 @@ test("Koa: an object in place of the session is its data, and signs nobody in or
 });
 
 test.each(MODES)(
-  "$face, $mode: a callback is an error at once, as nobody would call it",
-  async ({ face, mode }) => {
+  "$integration, $mode: a callback is an error at once, as nobody would call it",
+  async ({ integration, mode }) => {
     const methods = ["save", "reload", "regenerate", "renew", "logout", "destroy"];
     // Sessions of Fastify take callbacks, as those of its plugins do.
-    const refusing = face === "Fastify" ? ["renew", "logout"] : methods;
+    const refusing = integration === "Fastify" ? ["renew", "logout"] : methods;
     for (const method of refusing) {
-      const { answer, user } = await asked(face, mode, `request.session.${method}(() => {});`);
+      const { answer, user } = await asked(integration, mode, `request.session.${method}(() => {});`);
       expect([method, answer.status, answer.json.code, user]).toEqual([
         method,
         500,

@@ -5,14 +5,14 @@ import { cacheHeaders, type Session, type Settlement } from "../../src/index.ts"
 import { arrivedAt, nodeFacts } from "../../src/integrations/node/index.ts";
 import {
   type ContractData,
-  type FaceSetup,
-  type HttpFace,
+  type HttpIntegration,
   httpContract,
+  type IntegrationSetup,
   type SiteAnswer,
 } from "../../src/testing/contracts.ts";
-import { nodeFace } from "./faces/node.ts";
+import { nodeIntegration } from "./contract/node.ts";
 
-/** What somebody's first attempt at a face looks like: no held responses, one rule of its own per flaw. */
+/** What somebody's first attempt at an integration looks like: no held responses, one rule of its own per flaw. */
 interface Flaws {
   readonly answersBeforeSaving?: boolean;
   readonly replacesCookies?: boolean;
@@ -25,10 +25,10 @@ interface Flaws {
   readonly knowsNoArrival?: boolean;
 }
 
-const naive = (flaws: Flaws): HttpFace => ({
+const naive = (flaws: Flaws): HttpIntegration => ({
   isLazy: true,
   seesHeads: false,
-  async serve({ psession, site, trustProxy }: FaceSetup) {
+  async serve({ psession, site, trustProxy }: IntegrationSetup) {
     const sessions = new WeakMap<object, Promise<Session<ContractData>>>();
     const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
       const known = flaws.knowsNoArrival === true ? {} : { arrivedAt: arrivedAt(psession, request) };
@@ -87,13 +87,13 @@ const naive = (flaws: Flaws): HttpFace => ({
   },
 });
 
-const careless = (change: (setup: FaceSetup) => FaceSetup): HttpFace => ({
+const careless = (change: (setup: IntegrationSetup) => IntegrationSetup): HttpIntegration => ({
   isLazy: false,
   seesHeads: true,
-  serve: (setup) => nodeFace.serve(change(setup)),
+  serve: (setup) => nodeIntegration.serve(change(setup)),
 });
 
-test.each<[HttpFace, string]>([
+test.each<[HttpIntegration, string]>([
   [naive({ answersBeforeSaving: true }), "a redirect does not outrun the save"],
   [naive({ replacesCookies: true }), "cookies that the application sets are kept beside ours"],
   [
@@ -147,11 +147,11 @@ test.each<[HttpFace, string]>([
     "behind a proxy that is trusted, https and the visitor's address are what the proxy says",
   ],
   [
-    { ...nodeFace, isLazy: true },
-    "a page that does not ask for its session costs no read, where the framework lets a face see that",
+    { ...nodeIntegration, isLazy: true },
+    "a page that does not ask for its session costs no read, where the framework lets an integration see that",
   ],
-])("the contract notices, case %#", async (face, name) => {
-  const noticing = httpContract(face).find((story) => story.name === name);
+])("the contract notices, case %#", async (integration, name) => {
+  const noticing = httpContract(integration).find((story) => story.name === name);
   expect(noticing, name).toBeDefined();
   await expect(noticing?.run()).rejects.toThrow();
 });

@@ -3,34 +3,34 @@ import express5 from "express";
 // @ts-expect-error: Express 4 is here under another name, without types of its own.
 import express4 from "express4";
 import { describe, test } from "vitest";
-import { type HttpFace, httpContract } from "../../src/testing/contracts.ts";
-import { expressFace } from "./faces/express.ts";
-import { dropInFace } from "./faces/express-session.ts";
-import { fastifyFace } from "./faces/fastify.ts";
-import { fetchFace } from "./faces/fetch.ts";
-import { honoFace } from "./faces/hono.ts";
-import { http2Face } from "./faces/http2.ts";
-import { koaFace } from "./faces/koa.ts";
-import { nodeFace } from "./faces/node.ts";
-import { polkaFace } from "./faces/polka.ts";
-import { onNode } from "./faces/served-by-hono.ts";
+import { type HttpIntegration, httpContract } from "../../src/testing/contracts.ts";
+import { expressIntegration } from "./contract/express.ts";
+import { dropInFace } from "./contract/express-session.ts";
+import { fastifyIntegration } from "./contract/fastify.ts";
+import { fetchIntegration } from "./contract/fetch.ts";
+import { honoIntegration } from "./contract/hono.ts";
+import { http2Integration } from "./contract/http2.ts";
+import { koaIntegration } from "./contract/koa.ts";
+import { nodeIntegration } from "./contract/node.ts";
+import { polkaIntegration } from "./contract/polka.ts";
+import { onNode } from "./contract/served-by-hono.ts";
 
-const faces: Record<string, HttpFace> = {
-  "node:http": nodeFace,
-  "node:http2": http2Face,
-  "Express 5": expressFace(express5),
-  "Express 4": expressFace(express4 as () => express5.Express),
+const integrations: Record<string, HttpIntegration> = {
+  "node:http": nodeIntegration,
+  "node:http2": http2Integration,
+  "Express 5": expressIntegration(express5),
+  "Express 4": expressIntegration(express4 as () => express5.Express),
   "express-session's drop-in, Express 5": dropInFace(express5),
   "express-session's drop-in, Express 4": dropInFace(express4 as () => express5.Express),
-  Fastify: fastifyFace({ open: "lazy" }),
-  "Fastify, open before handlers": fastifyFace({ open: "always" }),
-  Koa: koaFace({}),
-  "Koa, sessions always open": koaFace({ open: "always" }),
-  "Polka, by the kit alone": polkaFace,
-  fetch: fetchFace(onNode),
-  Hono: honoFace(onNode, (c) => getConnInfo(c).remote.address),
+  Fastify: fastifyIntegration({ open: "lazy" }),
+  "Fastify, open before handlers": fastifyIntegration({ open: "always" }),
+  Koa: koaIntegration({}),
+  "Koa, sessions always open": koaIntegration({ open: "always" }),
+  "Polka, by the kit alone": polkaIntegration,
+  fetch: fetchIntegration(onNode),
+  Hono: honoIntegration(onNode, (c) => getConnInfo(c).remote.address),
 };
 
-describe.each(Object.entries(faces))("HTTP contract: %s", (_, face) => {
-  for (const { name, run } of httpContract(face)) test(name, run);
+describe.each(Object.entries(integrations))("HTTP contract: %s", (_, integration) => {
+  for (const { name, run } of httpContract(integration)) test(name, run);
 });

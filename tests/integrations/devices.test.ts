@@ -117,8 +117,8 @@ const json = (method: string, body?: unknown, headers: Record<string, string> = 
   ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
 });
 
-for (const [face, serveOn] of Object.entries(FACES)) {
-  describe(`devices over HTTP on ${face}`, () => {
+for (const [integration, serveOn] of Object.entries(FACES)) {
+  describe(`devices over HTTP on ${integration}`, () => {
     async function setUp(options?: DevicesOptions) {
       const app = testApp(overHttp);
       const base = await serveOn(app.psession, options);
@@ -185,7 +185,7 @@ for (const [face, serveOn] of Object.entries(FACES)) {
         const answer = await client.request(AT + path, json("DELETE"));
         // Express 4 takes a slash off where it mounts, and Fastify has a word of its own for what is no path.
         const others: Record<string, number> = { "Express 4 //": 200, "Fastify /%": 400 };
-        expect([path, answer.status]).toEqual([path, others[`${face} ${path}`] ?? 404]);
+        expect([path, answer.status]).toEqual([path, others[`${integration} ${path}`] ?? 404]);
       }
       expect(await list(client)).toHaveLength(1);
     });
@@ -197,7 +197,9 @@ for (const [face, serveOn] of Object.entries(FACES)) {
       for (const length of [5000, 70_000, 3_000_000]) {
         const refused = await client.request(`${AT}/${handle}`, json("PATCH", { name: "x".repeat(length) }));
         // A parser that stands before it has limits of its own.
-        expect(/^Express \d$/.test(face) ? [400, 413] : [413], String(length)).toContain(refused.status);
+        expect(/^Express \d$/.test(integration) ? [400, 413] : [413], String(length)).toContain(
+          refused.status,
+        );
         expect((await list(client))[0].name).toBeUndefined();
       }
     });

@@ -23,13 +23,16 @@ const FACES = {
   node: inNode,
 };
 
-test.each(Object.entries(FACES))("exclusive of psession/%s checks its options where given", (_, face) => {
-  const wrong = { hold: "never", wait: -1, retries: 3 } as unknown as LockOptions;
-  expect(() => face.exclusive(wrong)).toThrow(
-    /^exclusive cannot start:\n- hold must be a positive duration.*\n- wait must be a duration.*\n- retries is no option$/,
-  );
-  expect(() => face.exclusive({ hold: "1m", wait: 0 })).not.toThrow();
-});
+test.each(Object.entries(FACES))(
+  "exclusive of psession/%s checks its options where given",
+  (_, integration) => {
+    const wrong = { hold: "never", wait: -1, retries: 3 } as unknown as LockOptions;
+    expect(() => integration.exclusive(wrong)).toThrow(
+      /^exclusive cannot start:\n- hold must be a positive duration.*\n- wait must be a duration.*\n- retries is no option$/,
+    );
+    expect(() => integration.exclusive({ hold: "1m", wait: 0 })).not.toThrow();
+  },
+);
 
 /** Sites with two pages, one of them exclusive, and nothing that handles errors but the framework itself. */
 const SITES: Record<string, (psession: Psession<TestData>) => Promise<string>> = {

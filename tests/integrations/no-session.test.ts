@@ -10,8 +10,8 @@ import * as inKoa from "../../src/integrations/koa/index.ts";
 import { HttpClient, serve } from "../support/http.ts";
 
 const GUARDS = {
-  requireLogin: (face: typeof inExpress) => face.requireLogin(),
-  exclusive: (face: typeof inExpress) => face.exclusive(),
+  requireLogin: (integration: typeof inExpress) => integration.requireLogin(),
+  exclusive: (integration: typeof inExpress) => integration.exclusive(),
 };
 type Told = (error: unknown) => void;
 const told = (tell: Told) => (error: Error) => {
@@ -48,10 +48,12 @@ const SITES: Record<string, (what: string, tell: Told) => Promise<string>> = {
 };
 
 test.each(
-  Object.keys(SITES).flatMap((face) => ["requireLogin", "exclusive", "devices"].map((what) => [face, what])),
-)("in %s, %s without sessions before it is one error", async (face, what) => {
+  Object.keys(SITES).flatMap((integration) =>
+    ["requireLogin", "exclusive", "devices"].map((what) => [integration, what]),
+  ),
+)("in %s, %s without sessions before it is one error", async (integration, what) => {
   const errors: unknown[] = [];
-  const base = await SITES[face as "Koa"]?.(what as string, (error) => errors.push(error));
+  const base = await SITES[integration as "Koa"]?.(what as string, (error) => errors.push(error));
   const { status } = await new HttpClient(base ?? "").get("/");
   expect([status, errors]).toEqual([500, [expect.objectContaining({ code: "no_session" })]]);
 });

@@ -6,7 +6,7 @@ import { overHttp, type TestData, testApp } from "../support/app.ts";
 import { HttpClient } from "../support/http.ts";
 import { reactRouter, type TestRoute } from "../support/react-router.ts";
 import { failingStore } from "../support/stores.ts";
-import { onNode } from "./faces/served-by-hono.ts";
+import { onNode } from "./contract/served-by-hono.ts";
 
 function setUp() {
   const { store, calls, failing } = failingStore();

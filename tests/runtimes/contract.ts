@@ -7,23 +7,23 @@ import { memoryStore } from "../../src/index.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import {
   type ContractCase,
-  type HttpFace,
+  type HttpIntegration,
   httpContract,
   storeContract,
 } from "../../src/testing/contracts.ts";
-import { fetchFace } from "../integrations/faces/fetch.ts";
-import { honoFace } from "../integrations/faces/hono.ts";
+import { fetchIntegration } from "../integrations/contract/fetch.ts";
+import { honoIntegration } from "../integrations/contract/hono.ts";
 import { isBun, onBun, onDeno, runtime } from "./servers.ts";
 import { upgrades } from "./upgrades.ts";
 
 type GetConnInfo = (c: Context) => { remote: { address?: string | undefined } };
 
-async function faces(): Promise<Record<string, HttpFace>> {
+async function integrations(): Promise<Record<string, HttpIntegration>> {
   const { getConnInfo } = (await import(isBun ? "hono/bun" : "hono/deno")) as { getConnInfo: GetConnInfo };
   const address = (c: Context) => getConnInfo(c).remote.address;
   return isBun
-    ? { fetch: fetchFace(onBun), Hono: honoFace(onBun, address) }
-    : { fetch: fetchFace(onDeno), Hono: honoFace(onDeno, address) };
+    ? { fetch: fetchIntegration(onBun), Hono: honoIntegration(onBun, address) }
+    : { fetch: fetchIntegration(onDeno), Hono: honoIntegration(onDeno, address) };
 }
 
 const openSqlite = async () => {
@@ -37,9 +37,9 @@ const openSqlite = async () => {
 };
 
 const contracts: [string, ContractCase[]][] = [
-  ...Object.entries(await faces()).map(([name, face]): [string, ContractCase[]] => [
+  ...Object.entries(await integrations()).map(([name, integration]): [string, ContractCase[]] => [
     `HTTP contract: ${name}`,
-    httpContract(face),
+    httpContract(integration),
   ]),
   ["WebSockets", upgrades],
   ["store contract: memory", storeContract(async () => ({ store: memoryStore(), close: async () => {} }))],

@@ -1,5 +1,5 @@
-import type { ServedFace } from "../../src/testing/contracts.ts";
-import type { FetchServer } from "../integrations/faces/fetch.ts";
+import type { ServedIntegration } from "../../src/testing/contracts.ts";
+import type { FetchServer } from "../integrations/contract/fetch.ts";
 
 /** What is used of Bun's and Deno's globals; neither has types here. */
 interface BunServer {
@@ -32,7 +32,7 @@ const hostname = "127.0.0.1";
 type BunHandler = (request: Request, server: BunServer) => Response | Promise<Response>;
 
 /** `websocket`: what handles the messages of sockets. */
-export function serveOnBun(fetch: BunHandler, websocket?: object): ServedFace {
+export function serveOnBun(fetch: BunHandler, websocket?: object): ServedIntegration {
   const sockets = websocket === undefined ? {} : { websocket };
   const server = Bun.serve({ hostname, port: 0, fetch, ...sockets });
   return { url: `http://${hostname}:${server.port}`, close: () => server.stop() };
@@ -46,7 +46,7 @@ export const onBun: FetchServer<[BunServer]> = {
 
 export const onDeno: FetchServer<[DenoInfo]> = {
   seesHeads: false,
-  serve(handler): ServedFace {
+  serve(handler): ServedIntegration {
     const server = Deno.serve({ hostname, port: 0, onListen: () => {} }, handler);
     return { url: `http://${hostname}:${server.addr.port}`, close: () => server.shutdown() };
   },

@@ -42,7 +42,7 @@ export class LazyExchange<Data extends object> {
 
   /**
    * Called when there is a response; `canSetCookies` is asked only where there is a session to settle. These
-   * faces do not see the end of the body, so what is changed later is saved by itself.
+   * integrations do not see the end of the body, so what is changed later is saved by itself.
    */
   async settle(canSetCookies: () => boolean): Promise<Settlement> {
     this.#isAnswered = true;

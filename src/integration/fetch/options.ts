@@ -26,7 +26,7 @@ const OPTIONS = v.strictObject({
   allowed: allowedOrigins,
 });
 
-/** Throws for what is wrong with options of any face that speaks Request and Response. */
+/** Throws for what is wrong with options of any integration that speaks Request and Response. */
 export function checkOptions(who: string, options: object, known: readonly string[]): void {
   const { faults } = readOptions(OPTIONS, options);
   const misplaced = Object.keys(options).filter((name) => name in OPTIONS.entries && !known.includes(name));

@@ -28,7 +28,7 @@ export function devices({ path, trustProxy = false, ...options }: NodeDevicesOpt
   };
 }
 
-/** For faces that speak Node's request and response. */
+/** For integrations that speak Node's request and response. */
 export function answersDevices(options: DevicesOptions) {
   const endpoint = devicesEndpoint(options);
   return async (

@@ -7,7 +7,7 @@ import { runInRequest } from "../../request/context.ts";
 import { checkOptions, type SessionsOptions } from "./options.ts";
 import { readSession } from "./read.ts";
 import { absent, type Callback, FastifySession } from "./session.ts";
-import { type Face, Visit } from "./visit.ts";
+import { type Integration, Visit } from "./visit.ts";
 
 export type { AskedFor, FreshOptions, GuardOptions } from "../../integration/guards.ts";
 export type { IdentityOf } from "../../integration/identity.ts";
@@ -71,7 +71,10 @@ export async function sessions<Data extends object>(
   options: SessionsOptions<Data>,
 ): Promise<void> {
   const { psession, opensAlways, identityOf } = checkOptions(options);
-  const face: Face<Data> = { psession, make: (state) => new FastifySession<Data>(state, identityOf) };
+  const integration: Integration<Data> = {
+    psession,
+    make: (state) => new FastifySession<Data>(state, identityOf),
+  };
   // Of this registration, so that one inside of another has a session of its own.
   const kVisit = Symbol("psession.visit");
   const settlesLast = Symbol("psession.settlesLast");
@@ -81,7 +84,7 @@ export async function sessions<Data extends object>(
   const isLast = ({ routeOptions }: FastifyRequest) => settlesLast in ((routeOptions.config as object) ?? {});
 
   const onRequest: Hook = (request, reply, next) => {
-    const visit = new Visit<Data>(face, request, reply);
+    const visit = new Visit<Data>(integration, request, reply);
     (request as unknown as Record<symbol, Visit<Data>>)[kVisit] = visit;
     const goOn = () => runInRequest(visit.moment, next);
     if (opensAlways && request.routeOptions.config?.session !== false) visit.open().then(goOn, next);
@@ -134,7 +137,10 @@ export async function sessions<Data extends object>(
     const opening = visitOf(this)?.open() ?? Promise.reject(notOpen());
     return opening as unknown as Promise<FastifySession<SessionData>>;
   });
-  instance.decorate("decryptSession", readSession(face) as unknown as FastifyInstance["decryptSession"]);
+  instance.decorate(
+    "decryptSession",
+    readSession(integration) as unknown as FastifyInstance["decryptSession"],
+  );
   instance.addHook("onRequest", onRequest as () => void);
   instance.addHook("preValidation", goOnWithBody as () => void);
   instance.addHook("onSend", settleOthers as () => void);

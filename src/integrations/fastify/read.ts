@@ -1,7 +1,7 @@
 import { PsessionError } from "../../errors.ts";
 import { factsOf } from "../../request/facts.ts";
 import { type Callback, called, type FastifySession } from "./session.ts";
-import type { Face } from "./visit.ts";
+import type { Integration } from "./visit.ts";
 
 const COOKIES =
   "decryptSession takes no attributes of cookies: they are options of createPsession, for all requests alike.";
@@ -11,7 +11,7 @@ const isCookie = (given: unknown): boolean =>
   typeof given === "object" && given !== null && Object.keys(given).length > 0;
 
 /** `fastify.decryptSession`: a session by its cookie, for requests that do not come through Fastify. */
-export function readSession<Data extends object>({ psession, make }: Face<Data>) {
+export function readSession<Data extends object>({ psession, make }: Integration<Data>) {
   const read = async (cookie: string, request: object): Promise<FastifySession<Data>> => {
     // Values of our cookies have no "=": what has one is a whole Cookie header.
     const header = cookie.includes("=") ? cookie : `${psession.cookieNames.session}=${cookie}`;

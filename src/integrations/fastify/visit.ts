@@ -15,7 +15,7 @@ import { originOf } from "./origin.ts";
 import type { FastifySession } from "./session.ts";
 
 /** What one registration of the plugin gives its requests. */
-export interface Face<Data extends object> {
+export interface Integration<Data extends object> {
   readonly psession: Psession<Data>;
   readonly make: MakeSession<FastifySession<Data>>;
 }
@@ -26,7 +26,7 @@ const OF_THE_ANSWER =
 
 /** One request and its reply. Costs nothing but itself until the session is asked for. */
 export class Visit<Data extends object> {
-  readonly #face: Face<Data>;
+  readonly #integration: Integration<Data>;
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
   /** Where Node does not tell, it came now rather than when its session is asked for. */
@@ -38,8 +38,8 @@ export class Visit<Data extends object> {
   isEnded = false;
   #hasFailed = false;
 
-  constructor(face: Face<Data>, request: FastifyRequest, reply: FastifyReply) {
-    this.#face = face;
+  constructor(integration: Integration<Data>, request: FastifyRequest, reply: FastifyReply) {
+    this.#integration = integration;
     this.#request = request;
     this.#reply = reply;
     this.moment = momentOf(request.raw);
@@ -104,9 +104,9 @@ export class Visit<Data extends object> {
       address: ip,
       canSetCookies: !isUpgrade && !this.#reply.raw.headersSent,
       request: this.moment,
-      arrivedAt: arrivedAt(this.#face.psession, raw),
+      arrivedAt: arrivedAt(this.#integration.psession, raw),
     });
-    const exchange = this.#face.psession.exchange(facts, this.#face.make);
+    const exchange = this.#integration.psession.exchange(facts, this.#integration.make);
     const session = await exchange.open();
     // There will be no response to wait for: changes are saved as they are made.
     if (isUpgrade) await exchange.commit({ canSetCookies: false, savesLate: true });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { currentRequest } from "../../request/context.ts";
-import type { Site } from "./face.ts";
+import type { Site } from "./integration.ts";
 import { Gate, type HttpScene, type Stories } from "./scene.ts";
 
 /** The handler of a request that parses a body, waits, and notes at each step which request it is in. */

@@ -1,4 +1,4 @@
-import type { Site, SiteAnswer } from "./face.ts";
+import type { Site, SiteAnswer } from "./integration.ts";
 
 const json = (value: unknown): SiteAnswer => ({
   headers: { "content-type": "application/json" },

@@ -5,7 +5,7 @@ import type { RequestFacts } from "../../request/facts.ts";
 import { memoryStore } from "../../stores/memory/index.ts";
 import { intercepted } from "../intercepted.ts";
 import { Visitor } from "./client.ts";
-import type { ContractData, HttpFace, ServedFace, Site } from "./face.ts";
+import type { ContractData, HttpIntegration, ServedIntegration, Site } from "./integration.ts";
 import { ROUTES } from "./routes.ts";
 
 /** What a story of the contract works with. */
@@ -15,7 +15,7 @@ export interface HttpScene {
   readonly url: string;
   /** Names of the store's methods that were called, in order. */
   readonly calls: string[];
-  /** What the face found out of each request whose session it opened. */
+  /** What the integration found out of each request whose session it opened. */
   readonly exchanges: { readonly facts: RequestFacts; readonly token: object }[];
   readonly seesHeads: boolean;
   /** How often the options were asked for, where they come as a function. */
@@ -80,7 +80,7 @@ export type Story =
   | ((scene: HttpScene) => Promise<void>)
   | (SceneOptions & { readonly run: (scene: HttpScene) => Promise<void> });
 
-export async function openScene(face: HttpFace, options: SceneOptions): Promise<HttpScene> {
+export async function openScene(integration: HttpIntegration, options: SceneOptions): Promise<HttpScene> {
   const calls: string[] = [];
   const failing = new Set<string>();
   const gates = new Map<string, Gate>();
@@ -121,7 +121,7 @@ export async function openScene(face: HttpFace, options: SceneOptions): Promise<
     const route = routes.get(request.path);
     return route === undefined ? { status: 404, body: "no such page" } : route(request);
   };
-  const served: ServedFace = await face.serve({
+  const served: ServedIntegration = await integration.serve({
     psession,
     site,
     trustProxy: options.trustProxy ?? false,
@@ -134,11 +134,11 @@ export async function openScene(face: HttpFace, options: SceneOptions): Promise<
   };
   return {
     psession,
-    isLazy: face.isLazy,
+    isLazy: integration.isLazy,
     url: served.url,
     calls,
     exchanges,
-    seesHeads: face.seesHeads,
+    seesHeads: integration.seesHeads,
     asked: () => asked,
     visitor: () => {
       const visitor = new Visitor(served.url);

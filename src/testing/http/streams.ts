@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Site } from "./face.ts";
+import type { Site } from "./integration.ts";
 import type { HttpScene, Stories } from "./scene.ts";
 
 /** Server-sent events, until the session ends. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Site } from "./face.ts";
+import type { Site } from "./integration.ts";
 import { Gate, type HttpScene, type Stories } from "./scene.ts";
 
 /** Reads first and writes last, as code does that was written for one request at a time. */

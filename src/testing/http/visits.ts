@@ -50,18 +50,15 @@ export const visits: Stories = {
     assert.deepEqual(calls, ["findSession", "apply"]);
   },
 
-  "a page that does not ask for its session costs no read, where the framework lets a face see that": async ({
-    visitor,
-    calls,
-    isLazy,
-  }) => {
-    const ada = visitor();
-    await ada.get("/add");
-    calls.length = 0;
-    const answer = await ada.get("/plain");
-    assert.equal(answer.text, "nothing to do with sessions");
-    assert.deepEqual(calls, isLazy ? [] : ["findSession"]);
-  },
+  "a page that does not ask for its session costs no read, where the framework lets an integration see that":
+    async ({ visitor, calls, isLazy }) => {
+      const ada = visitor();
+      await ada.get("/add");
+      calls.length = 0;
+      const answer = await ada.get("/plain");
+      assert.equal(answer.text, "nothing to do with sessions");
+      assert.deepEqual(calls, isLazy ? [] : ["findSession"]);
+    },
 
   "a sign-in takes the cart along and brings a new secret; the cookie from before is worthless": async ({
     visitor,

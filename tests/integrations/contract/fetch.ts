@@ -6,14 +6,14 @@ import {
   requireLogin,
   withSession,
 } from "../../../src/integrations/fetch/index.ts";
-import type { HttpFace, ServedFace, SiteAnswer } from "../../../src/testing/contracts.ts";
+import type { HttpIntegration, ServedIntegration, SiteAnswer } from "../../../src/testing/contracts.ts";
 import { guardsByPath, mountedGuard } from "./guards.ts";
 
 /** A server for handlers of requests, and how it knows where a connection comes from. */
 export interface FetchServer<Context extends readonly unknown[]> {
   serve(
     handler: (request: Request, ...context: Context) => Response | Promise<Response>,
-  ): ServedFace | Promise<ServedFace>;
+  ): ServedIntegration | Promise<ServedIntegration>;
   /** It gives its handlers requests of Node's, whose heads are seen. */
   readonly seesHeads: boolean;
   address(request: Request, ...context: Context): string | undefined;
@@ -22,7 +22,9 @@ export interface FetchServer<Context extends readonly unknown[]> {
 const GUARDS = guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin });
 const MOUNTED = mountedGuard({ requireLogin });
 
-export const fetchFace = <Context extends readonly unknown[]>(server: FetchServer<Context>): HttpFace => ({
+export const fetchIntegration = <Context extends readonly unknown[]>(
+  server: FetchServer<Context>,
+): HttpIntegration => ({
   isLazy: true,
   seesHeads: server.seesHeads,
   async serve({ psession, site, trustProxy, before }) {

@@ -9,11 +9,16 @@ import {
   requireLogin,
   sessions,
 } from "../../../src/integrations/express/index.ts";
-import type { ContractData, FaceSetup, HttpFace, Site } from "../../../src/testing/contracts.ts";
+import type {
+  ContractData,
+  HttpIntegration,
+  IntegrationSetup,
+  Site,
+} from "../../../src/testing/contracts.ts";
 import { guardsByPath, mountedGuard } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 
-export const expressFace = (make: () => express.Express): HttpFace => ({
+export const expressIntegration = (make: () => express.Express): HttpIntegration => ({
   isLazy: false,
   seesHeads: true,
   serve({ psession, site, trustProxy, before }) {
@@ -36,7 +41,7 @@ export const expressFace = (make: () => express.Express): HttpFace => ({
 
 /** Middleware that takes its time. */
 export const waiting =
-  (before: NonNullable<FaceSetup["before"]>): express.RequestHandler =>
+  (before: NonNullable<IntegrationSetup["before"]>): express.RequestHandler =>
   (request, _response, next) => {
     before(request).then(() => next(), next);
   };

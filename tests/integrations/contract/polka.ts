@@ -11,14 +11,14 @@ import {
   sessions,
 } from "../../../examples/integration-polka/polka.ts";
 import type { Psession, Session } from "../../../src/index.ts";
-import type { ContractData, HttpFace } from "../../../src/testing/contracts.ts";
+import type { ContractData, HttpIntegration } from "../../../src/testing/contracts.ts";
 import { guardsByPath, mountedGuard } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 
 type Any = never;
 
 /** The example of an integration that somebody else writes, on a framework that we do not ship. */
-export const polkaFace: HttpFace = {
+export const polkaIntegration: HttpIntegration = {
   isLazy: false,
   seesHeads: true,
   serve({ psession, site, trustProxy, before }) {

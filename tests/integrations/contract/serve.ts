@@ -1,10 +1,10 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
-import type { ServedFace, SiteAnswer } from "../../../src/testing/contracts.ts";
+import type { ServedIntegration, SiteAnswer } from "../../../src/testing/contracts.ts";
 
 /** Serves a listener as applications do, and stops gracefully. */
-export async function served(listener: RequestListener): Promise<ServedFace> {
+export async function served(listener: RequestListener): Promise<ServedIntegration> {
   const server = createServer(listener);
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   return {

@@ -2,12 +2,12 @@ import { once } from "node:events";
 import { connect, createServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream";
-import type { HttpFace, ServedFace } from "../../../src/testing/contracts.ts";
+import type { HttpIntegration, ServedIntegration } from "../../../src/testing/contracts.ts";
 import { sessionListener } from "./node.ts";
 import { served } from "./serve.ts";
 
-/** As the face of node:http, on HTTP/2. */
-export const http2Face: HttpFace = {
+/** As the integration of node:http, on HTTP/2. */
+export const http2Integration: HttpIntegration = {
   isLazy: false,
   // Node before 24 does not say.
   seesHeads: Number.parseInt(process.versions.node, 10) >= 24,
@@ -22,7 +22,10 @@ export const http2Face: HttpFace = {
 const OF_ONE_CONNECTION = new Set(["connection", "keep-alive", "transfer-encoding", "host", "upgrade"]);
 
 /** The contract's client speaks HTTP/1.1, so a gateway stands before the server, as it does in production. */
-async function behindGateway(target: string, server: { close(done: () => void): void }): Promise<ServedFace> {
+async function behindGateway(
+  target: string,
+  server: { close(done: () => void): void },
+): Promise<ServedIntegration> {
   const client = connect(target);
   await once(client, "connect");
   const gateway = await served((request, response) => {

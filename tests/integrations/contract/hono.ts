@@ -9,15 +9,15 @@ import {
   type SessionVariables,
   sessions,
 } from "../../../src/integrations/hono/index.ts";
-import type { ContractData, HttpFace } from "../../../src/testing/contracts.ts";
+import type { ContractData, HttpIntegration } from "../../../src/testing/contracts.ts";
 import { type FetchServer, responseOf } from "./fetch.ts";
 import { guardsByPath, mountedGuard } from "./guards.ts";
 
 /** `address` is what the runtime's `getConnInfo` says. */
-export const honoFace = <Runtime extends readonly unknown[]>(
+export const honoIntegration = <Runtime extends readonly unknown[]>(
   server: Pick<FetchServer<Runtime>, "serve" | "seesHeads">,
   address: (c: Context) => string | undefined,
-): HttpFace => ({
+): HttpIntegration => ({
   isLazy: true,
   seesHeads: server.seesHeads,
   async serve({ psession, site, trustProxy, before }) {

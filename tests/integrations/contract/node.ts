@@ -11,7 +11,7 @@ import {
   requireLogin,
   withSession,
 } from "../../../src/integrations/node/index.ts";
-import type { ContractData, FaceSetup, HttpFace } from "../../../src/testing/contracts.ts";
+import type { ContractData, HttpIntegration, IntegrationSetup } from "../../../src/testing/contracts.ts";
 import { guardsByPath, mountedGuard } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 
@@ -19,7 +19,7 @@ const GUARDS = guardsByPath({ exclusive, requireFresh, requireLevel, requireLogi
 const MOUNTED = mountedGuard({ requireLogin });
 const MOUNT = "/mounted";
 
-export const nodeFace: HttpFace = {
+export const nodeIntegration: HttpIntegration = {
   isLazy: false,
   seesHeads: true,
   serve: (setup) => served(sessionListener<IncomingMessage, ServerResponse>(setup)),
@@ -31,7 +31,7 @@ export function sessionListener<Request extends NodeRequest, Response extends No
   site,
   trustProxy,
   before,
-}: FaceSetup): (request: Request, response: Response) => void {
+}: IntegrationSetup): (request: Request, response: Response) => void {
   const isSameOrigin = originCheck({ trustProxy });
   const listener = withSession<ContractData, Request, Response>(
     psession,

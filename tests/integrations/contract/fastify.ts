@@ -9,11 +9,11 @@ import {
   requireLogin,
   sessions,
 } from "../../../src/integrations/fastify/index.ts";
-import type { ContractData, HttpFace } from "../../../src/testing/contracts.ts";
+import type { ContractData, HttpIntegration } from "../../../src/testing/contracts.ts";
 import { guardsByPath, mountedGuard } from "./guards.ts";
 import { nodeBody } from "./serve.ts";
 
-export const fastifyFace = ({ open }: { open: "lazy" | "always" }): HttpFace => ({
+export const fastifyIntegration = ({ open }: { open: "lazy" | "always" }): HttpIntegration => ({
   isLazy: open === "lazy",
   seesHeads: true,
   async serve({ psession, site, trustProxy, before }) {

@@ -11,7 +11,7 @@ import {
   type SessionContext,
   sessions,
 } from "../../../src/integrations/koa/index.ts";
-import type { ContractData, HttpFace } from "../../../src/testing/contracts.ts";
+import type { ContractData, HttpIntegration } from "../../../src/testing/contracts.ts";
 import { guardsByPath, mountedGuard } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 
@@ -32,7 +32,7 @@ const mount =
     ctx.path = path;
   };
 
-export const koaFace = (options: KoaOptions): HttpFace => ({
+export const koaIntegration = (options: KoaOptions): HttpIntegration => ({
   isLazy: options.open !== "always",
   seesHeads: true,
   serve({ psession, site, trustProxy, before }) {

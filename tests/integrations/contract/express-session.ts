@@ -8,7 +8,7 @@ import {
   requireLogin,
 } from "../../../src/integrations/express/index.ts";
 import session, { type SignIn } from "../../../src/integrations/express-session/index.ts";
-import type { ContractData, HttpFace } from "../../../src/testing/contracts.ts";
+import type { ContractData, HttpIntegration } from "../../../src/testing/contracts.ts";
 import { servesSite, waiting } from "./express.ts";
 import { guardsByPath, mountedGuard } from "./guards.ts";
 import { served } from "./serve.ts";
@@ -19,7 +19,7 @@ type DropIn = Record<string, unknown> & {
 } & Omit<SignIn, "update"> & { update(change: (data: Partial<ContractData>) => unknown): Promise<unknown> };
 
 /** The drop-in over a psession, as applications of express-session use it: data are properties of `req.session`. */
-export const dropInFace = (make: () => express.Express): HttpFace => ({
+export const dropInFace = (make: () => express.Express): HttpIntegration => ({
   isLazy: false,
   seesHeads: true,
   serve({ psession, site, trustProxy, before }) {

@@ -14,7 +14,7 @@ export interface SiteRequest {
   /** Without the query. */
   readonly path: string;
   readonly query: URLSearchParams;
-  /** The session that the face gives its handlers. Where a face opens lazily, this is what makes it open. */
+  /** The session that the integration gives its handlers. Where an integration opens lazily, this is what makes it open. */
   session(): Session<ContractData> | Promise<Session<ContractData>>;
   /** The JSON body, by the usual parser of the framework, behind the sessions. */
   body(): Promise<unknown>;
@@ -34,7 +34,7 @@ export interface SiteAnswer {
 /** All routes and methods that no guard stands before. */
 export type Site = (request: SiteRequest) => Promise<SiteAnswer>;
 
-export interface FaceSetup {
+export interface IntegrationSetup {
   readonly psession: Psession<ContractData>;
   readonly site: Site;
   /** Believe X-Forwarded-Proto and X-Forwarded-For, by the framework's own means. */
@@ -43,7 +43,7 @@ export interface FaceSetup {
   readonly before: ((request: Pick<SiteRequest, "path">) => Promise<void>) | undefined;
 }
 
-export interface ServedFace {
+export interface ServedIntegration {
   /** Such as http://127.0.0.1:3000, without a path. */
   readonly url: string;
   /** Stops as a server does that is told to: takes no more connections, and answers what is in flight. */
@@ -60,10 +60,10 @@ export interface ServedFace {
  * both `requireLogin()` and `exclusive()` before /members-turns; and `site` behind all of them, for every path and
  * method.
  */
-export interface HttpFace {
-  serve(setup: FaceSetup): Promise<ServedFace>;
+export interface HttpIntegration {
+  serve(setup: IntegrationSetup): Promise<ServedIntegration>;
   /** A handler that does not ask for its session costs no read. */
   readonly isLazy: boolean;
-  /** The server says when the head of a request arrived, as Node's does, and the face knows its requests. */
+  /** The server says when the head of a request arrived, as Node's does, and the integration knows its requests. */
   readonly seesHeads: boolean;
 }
