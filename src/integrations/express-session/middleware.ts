@@ -1,11 +1,10 @@
 import type { ServerResponse } from "node:http";
 import { PsessionError } from "../../errors.ts";
 import type { Settlement } from "../../http/settlement.ts";
-import { momentOf } from "../../integration/node/arrivals.ts";
 import { canHold } from "../../integration/node/held.ts";
 import { settleBeforeHead } from "../../integration/node/response.ts";
+import { runInNodeRequest } from "../../integration/node/run.ts";
 import { Psession } from "../../psession.ts";
-import { runInRequest } from "../../request/context.ts";
 import { warn } from "../../telemetry/warnings.ts";
 import type { Backend } from "./backend.ts";
 import { type OpenSession, putOpenSession } from "./open-session.ts";
@@ -42,7 +41,7 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
         hold((can) => settled(request, open, can), next);
       }
       if (open.psession === undefined) next();
-      else runInRequest(momentOf(request), next);
+      else runInNodeRequest(request, next);
     };
     let open: OpenSession | Promise<OpenSession>;
     try {

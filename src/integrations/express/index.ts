@@ -18,13 +18,12 @@ import {
   loginGuard,
 } from "../../integration/guards.ts";
 import { noSession } from "../../integration/no-session.ts";
-import { momentOf } from "../../integration/node/arrivals.ts";
 import { answersDevices } from "../../integration/node/devices.ts";
 import { openHeld } from "../../integration/node/open.ts";
 import { answerRefusal } from "../../integration/node/refusal.ts";
+import { runInNodeRequest } from "../../integration/node/run.ts";
 import { replaced } from "../../integration/replaced.ts";
 import type { Psession } from "../../psession.ts";
-import { runInRequest } from "../../request/context.ts";
 import { Session } from "../../session.ts";
 import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
@@ -66,7 +65,7 @@ export function sessions<Data extends object = SessionData>(psession: Psession<D
     };
     openHeld(psession, request, response, { facts, onError: next }).then((session) => {
       seat(target, session);
-      runInRequest(momentOf(request), next);
+      runInNodeRequest(request, next);
     }, next);
   };
 }

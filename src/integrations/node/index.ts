@@ -9,8 +9,9 @@ import { canHold } from "../../integration/node/held.ts";
 import { type OpenOptions, openHeld } from "../../integration/node/open.ts";
 import type { NodeRequest } from "../../integration/node/request.ts";
 import type { NodeResponse } from "../../integration/node/response.ts";
+import { runInNodeRequest } from "../../integration/node/run.ts";
 import type { Psession } from "../../psession.ts";
-import { enterRequest, runInRequest } from "../../request/context.ts";
+import { enterRequest } from "../../request/context.ts";
 import type { Session } from "../../session.ts";
 import { warn } from "../../telemetry/warnings.ts";
 
@@ -60,7 +61,7 @@ export function withSession<
   return async (request, response) => {
     try {
       const session = await openHeld(psession, request, response, options);
-      await runInRequest(momentOf(request), () => handler(request, response, session));
+      await runInNodeRequest(request, () => handler(request, response, session));
     } catch (error) {
       // An answer that was given stands, whatever the handler did afterwards.
       if (response.writableEnded || !canHold(request, response)) warnOf(error);
