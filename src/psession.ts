@@ -216,7 +216,7 @@ export class Psession<Data extends object = SessionData> {
 
   /**
    * A lock by name, across all processes that share the store: for what must not happen twice at a time. It ends
-   * by itself, so it keeps order and is no proof; throws `lock_timeout` where it is not to be had in time. A name is text of
+   * by itself, so it is advisory: do not rely on it for correctness; throws `lock_timeout` where it is not to be had in time. A name is text of
    * 1 to 128 characters without control characters, compared exactly.
    */
   async lock(name: string, options: LockOptions = {}): Promise<HeldLock> {

@@ -58,7 +58,7 @@ export async function signIn<Data extends object>(
   options: LoginOptions<Data> = { carry: "all" },
 ): Promise<void> {
   if ((await session.login(userId, options)) === "signed_in") return;
-  throw new PsessionError("too_many_devices", "This user is signed in on as many devices as may be.", {
+  throw new PsessionError("too_many_devices", "This user has reached the device limit.", {
     status: 403,
   });
 }

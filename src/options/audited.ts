@@ -17,7 +17,7 @@ export const AUDITED: readonly EventName[] = [
 ];
 export const AUDIT_KEEP = "90d";
 
-/** Told by the recorder itself, which would go on for ever. */
+/** Emitted by the recorder: auditing these would loop. */
 const OF_AUDIT: ReadonlySet<string> = new Set<EventName>(["storeUnavailable", "auditLost"]);
 
 export const isAuditable = (name: unknown): name is EventName => isEventName(name) && !OF_AUDIT.has(name);

@@ -58,7 +58,7 @@ export interface PsessionOptions {
     | undefined;
   remember?:
     | {
-        /** False: no remembered logins. The tick is ignored, and cookies of earlier ones are as if they had not come. */
+        /** False: no remembered logins. The tick is ignored, and so are existing remember cookies. */
         enabled?: boolean | undefined;
         /** A remembered login ends when its browser has not come for this long. */
         idle?: Duration | undefined;
@@ -66,7 +66,7 @@ export interface PsessionOptions {
         absolute?: Duration | undefined;
         /** What a stolen token ends: this login, or everything the user has. */
         onTheft?: "login" | "user" | undefined;
-        /** How long an ended login is still known as ended. */
+        /** How long the record of a revoked login is kept. */
         tombstone?: Duration | undefined;
       }
     | undefined;

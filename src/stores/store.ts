@@ -298,7 +298,7 @@ export interface Store {
   /**
    * Takes the lock `name` until `until`, unless somebody else's time on it still runs at `now`; at `until` it has run out.
    * Gives its fence, or undefined: a number that is not below `now` and grows with every taking of this name, while
-   * fences of different names say nothing of each other. A lock is a courtesy that ends by itself: what must
+   * fences of different names say nothing of each other. Locks are advisory and expire: what must
    * hold is in the conditions of `apply`.
    */
   acquireLock(lock: LockRequest): Promise<number | undefined>;

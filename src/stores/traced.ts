@@ -2,7 +2,7 @@ import { isHeard, type StoreOperation, storeCalls, traced } from "../telemetry/t
 import type { Change, EndSelector, LockRequest, Naming, SessionRow, Touch, UserId } from "./store.ts";
 import { WrappedStore } from "./wrapped.ts";
 
-/** A store whose calls are told to whoever listens; where nobody does, they are the store's own. */
+/** Publishes each store call on a diagnostics channel; without a subscriber, calls go straight to the store. */
 export class TracedStore extends WrappedStore {
   /** Every request comes by here: nothing is made that nobody hears of. */
   override findSession(id: string): Promise<SessionRow | undefined> {

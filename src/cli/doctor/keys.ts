@@ -71,7 +71,7 @@ function listFindings(option: string, given: unknown): Finding[] {
     return [
       error(
         "keys_guessable",
-        `${which} looks made up rather than random: who guesses it forges anybody's cookies.`,
+        `${which} looks made up rather than random: anyone who guesses it can forge any user's cookies.`,
         GENERATE,
       ),
     ];

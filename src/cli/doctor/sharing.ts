@@ -26,7 +26,7 @@ export function sharingFindings(config: Config, other: Config): Finding[] {
     findings.push(
       error(
         "keys_shared",
-        `A key of this application is a key of ${other.file} as well: cookies of one are genuine to the other where their names and attributes are the same, and one leak is two.`,
+        `A key of this application is a key of ${other.file} as well: cookies of one are genuine to the other where their names and attributes are the same, and one leaked key compromises both.`,
         "Give each application keys of its own; `psession keys rotate` exchanges them without signing anybody out. Two kinds of users of one application have a realm each.",
       ),
     );

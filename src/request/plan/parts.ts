@@ -174,7 +174,7 @@ export function insecure(): PsessionError {
 export function unavailable(cause: unknown): PsessionError {
   return new PsessionError(
     "store_unavailable",
-    "The store could not be read, so this visitor counts as anonymous; what has to be stored cannot be.",
+    "The store could not be read, so this visitor counts as anonymous, and nothing can be saved in this request.",
     { cause },
   );
 }

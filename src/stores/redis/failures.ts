@@ -4,7 +4,7 @@ import type { Keys } from "./keys.ts";
 import { DamagedIndex, damaged } from "./replies.ts";
 
 const IN_CLUSTER =
-  "The Redis server is part of a cluster and has not these keys: give redisStore a cluster client (createCluster of node-redis, Cluster of ioredis). If it is one, the cluster's nodes do not agree about who has what.";
+  "The Redis server is part of a cluster and does not own these keys: give redisStore a cluster client (createCluster of node-redis, Cluster of ioredis). If it is one, the cluster's nodes do not agree about who has what.";
 
 const NO_RIGHTS =
   "The client's user may not run psession's commands on keys with its prefix: docs/stores/redis.md lists them.";

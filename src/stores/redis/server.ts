@@ -76,7 +76,7 @@ export class Server {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(timedOut(this.#timeout));
-        // What was sent goes on, and what becomes of it later is nobody's matter: it is handled all the same.
+        // The command still runs; its result is ignored, and its rejection is handled.
         controller?.abort();
       }, left);
       const failed = (error: unknown) => {

@@ -54,7 +54,7 @@ export const COUNTERS = {
   },
   "psession.thefts": {
     unit: "{theft}",
-    description: "Remembered logins of which a token came that had been given up",
+    description: "Remembered logins that ended because a superseded token was presented",
     attributes: [],
   },
   "psession.revocations": {
