@@ -1,6 +1,12 @@
-import { describe, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type ConditionalDatabase, optimistic, type Range, storeOver } from "../../src/stores/index.ts";
-import { type StoreFixture, storeContract } from "../../src/testing/contracts.ts";
+import {
+  digestOf,
+  rememberedRow,
+  type StoreFixture,
+  sessionRow,
+  storeContract,
+} from "../../src/testing/contracts.ts";
 
 /** Answers later, as a database on the network does, and lets whatever else waits go first. */
 const later = <T>(answer: () => T): Promise<T> => new Promise((done) => setImmediate(() => done(answer())));
@@ -75,4 +81,32 @@ describe("store contract: over a database whose transactions wait for each other
     return { store: connect(), others: [connect(), connect()], close: async () => {} };
   };
   for (const { name, run } of storeContract(open)) test(name, run);
+});
+
+test("over a database that writes on conditions, a login is read with the session that it has at that moment", async () => {
+  const remote = new Remote();
+  const connect = () => storeOver({ name: "remote", transaction: optimistic(remote) });
+  const [store, other] = [connect(), connect()];
+  const login = rememberedRow();
+  const session = sessionRow({ rememberedId: login.id, userId: login.userId, level: "remembered" });
+  await store.apply({ remember: login, insert: session });
+  const get = remote.get.bind(remote);
+  let isFirst = true;
+  remote.get = async (key) => {
+    const found = await get(key);
+    if (isFirst && key.startsWith("l/")) {
+      isFirst = false;
+      const set = { ...login, token: digestOf("next"), rotatedAt: login.rotatedAt + 1 };
+      await other.apply({
+        rotate: { id: login.id, generation: login.generation, set },
+        update: { id: session.id, version: session.version, set: { secret: digestOf("next") } },
+      });
+    }
+    return found;
+  };
+  const found = await store.findRemembered(login.id);
+  expect([found?.login.generation, found?.session?.version]).toEqual([
+    login.generation + 1,
+    session.version + 1,
+  ]);
 });

@@ -31,6 +31,7 @@ export function optimistic(database: ConditionalDatabase): KeyValueDatabase["tra
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const seen = new Map<string, string | undefined>();
       const writes = new Map<string, string | undefined>();
+      let isList = false;
       const note = async (key: string) => {
         if (!seen.has(key)) seen.set(key, await database.get(key));
         return seen.get(key);
@@ -45,13 +46,16 @@ export function optimistic(database: ConditionalDatabase): KeyValueDatabase["tra
         put: write,
         delete: (key) => write(key, undefined),
         async range(range) {
+          isList = true;
           // Before the list: what comes in between the two is noticed.
           if (LISTS.test(range.prefix)) await note(counterOf(range.prefix));
           return database.range(range);
         },
       };
       const result = await work(transaction);
-      if (writes.size === 0 || (await database.commit(seen, writes))) return result;
+      // A login and its session belong together. Of a list each entry stands for itself.
+      const isLoose = writes.size === 0 && (seen.size < 2 || isList);
+      if (isLoose || (await database.commit(seen, writes))) return result;
     }
     throw new PsessionError(
       "store_unavailable",
