@@ -41,7 +41,7 @@ interface Running {
  */
 export const coreOf = (psession: Psession<object>): Core => openCore(psession);
 
-/** The service that an application holds: one per process, handed to the adapter of its framework. */
+/** The service that an application holds: one per process, handed to the integration of its framework. */
 export class Psession<Data extends object = SessionData> {
   /** @internal */
   static {
@@ -85,7 +85,7 @@ export class Psession<Data extends object = SessionData> {
   }
 
   /**
-   * For adapters that keep more than a session per request.
+   * For integrations that keep more than a session per request.
    *
    * @internal
    */
@@ -94,7 +94,7 @@ export class Psession<Data extends object = SessionData> {
   }
 
   /**
-   * For adapters that change what all requests share: now, or as soon as there is something.
+   * For integrations that change what all requests share: now, or as soon as there is something.
    *
    * @internal
    */
@@ -103,7 +103,7 @@ export class Psession<Data extends object = SessionData> {
     else change(this.#running.core);
   }
 
-  /** Begins one request. For adapters; handlers get the session from their framework. */
+  /** Begins one request. For integrations; handlers get the session from their framework. */
   exchange(facts: RequestFacts): Exchange<Session<Data>>;
   /** @internal */
   exchange<S extends Session<Data>>(facts: RequestFacts, make: MakeSession<S>): Exchange<S>;
@@ -124,7 +124,7 @@ export class Psession<Data extends object = SessionData> {
     return session.core === this.#running?.core;
   }
 
-  /** What the cookies are called, for those who read them off a request that no adapter sees. */
+  /** What the cookies are called, for those who read them off a request that no integration sees. */
   get cookieNames(): { readonly session: string; readonly remember: string; readonly device: string } {
     const { session, remember, device } = this.#core.settings.cookies;
     return { session: session.name, remember: remember.name, device: device.name };
@@ -167,7 +167,7 @@ export class Psession<Data extends object = SessionData> {
   }
 
   /**
-   * Ends every session and remembered login of everybody, anonymous sessions too: for the day on which a key or the
+   * Ends everyone's sessions and remembered logins, anonymous sessions too: for the day on which a key or the
    * database has leaked. Says how many devices; where it fails, call it again for the rest. Sign-ins whose credential was
    * checked before are refused, as with `revokeUser`.
    */

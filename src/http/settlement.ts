@@ -4,7 +4,7 @@
  */
 export type Caching = "varies" | "private" | "guarded";
 
-/** What an adapter puts on the response. */
+/** What an integration puts on the response. */
 export interface Settlement {
   /** Set-Cookie lines, to be added to those that the application set. */
   readonly setCookie: readonly string[];

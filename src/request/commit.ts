@@ -84,7 +84,7 @@ export function inTurn<T>(state: RequestState, work: () => T | Promise<T>): Prom
 
 /**
  * Whoever meets a conflict takes turns within this process, and so does whoever comes after: commits that all try again
- * at once would take a number of statements that grows with the square of theirs.
+ * at once would take a number of statements that grows with the square of their number.
  */
 async function perform(state: RequestState, first: Plan, isFinal: boolean): Promise<"done" | "full"> {
   const lines = linesOf(state.core);

@@ -35,7 +35,7 @@ const SETTLEMENTS: Readonly<Record<Caching, Settlement>> = {
 };
 
 /**
- * One request and its response. Adapters make one from the request's facts, hand its session to the handler,
+ * One request and its response. Integrations make one from the request's facts, hand its session to the handler,
  * and call `commit` just before the first byte of the response leaves.
  */
 export class Exchange<S> {
@@ -75,7 +75,7 @@ export class Exchange<S> {
    * Saves, rotates and settles the cookies, in at most one transaction. Call it before the head is sent;
    * `canSetCookies: false` says that it was sent already, and then nothing is done that needs a cookie.
    * Answers at once, without a promise, where the store has nothing to do.
-   * `savesLate`: for adapters that do not see the end of the body; what is changed while it streams is then
+   * `savesLate`: for integrations that do not see the end of the body; what is changed while it streams is then
    * saved right after.
    */
   commit(options: CommitOptions = {}): Settlement | Promise<Settlement> {

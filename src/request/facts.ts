@@ -2,7 +2,7 @@ import type { SessionCookie } from "../http/cookies.ts";
 import { normalAddress } from "./addresses.ts";
 
 /**
- * What the core knows of a request: all that an adapter has to find out. No functions: one that reads headers keeps the
+ * What the core knows of a request: all that an integration has to find out. No functions: one that reads headers keeps the
  * request and its response in memory for as long as the facts.
  */
 export interface RequestFacts {

@@ -110,7 +110,7 @@ export interface LoginIntent {
   readonly provedAt: number;
 }
 
-/** What an adapter asks for the life of one session, in place of what the options say. */
+/** What an integration asks for the life of one session, in place of what the options say. */
 export interface SessionLife {
   /** The session ends this many milliseconds after its last use. */
   readonly idle: number;

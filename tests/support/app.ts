@@ -68,7 +68,7 @@ export interface OpenVisit {
   answer(options?: { lost?: boolean }): Promise<readonly string[]>;
 }
 
-/** A browser with a cookie jar, talking to the core as an adapter does. */
+/** A browser with a cookie jar, talking to the core as an integration does. */
 export class TestBrowser {
   jar: Jar = new Map();
   readonly #app: TestApp;

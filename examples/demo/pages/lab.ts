@@ -66,7 +66,7 @@ cookie gets a new token only when two minutes have passed since the last one: so
 <em>remembered</em>, and its cookies stay as they are (<code>accepted</code>).</p>
 </section>
 <section class="card log" aria-labelledby="events-title">
-<h2 id="events-title">Events <span class="hint">of everybody, the newest first</span></h2>
+<h2 id="events-title">Events <span class="hint">of all users, the newest first</span></h2>
 <ol class="events" id="events" role="log" aria-relevant="additions" aria-labelledby="events-title" tabindex="0">${events.map((event) => eventItem(event, now))}</ol>
 </section>
 <section class="card stories" aria-labelledby="stories-title">

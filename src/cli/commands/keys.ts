@@ -22,7 +22,7 @@ With one process: psession keys rotate, restart.
 With several, a process that does not know a key takes its cookies for forged. So make it known first:
   1. psession keys rotate --at-end     deploy everywhere
   2. psession keys rotate --promote    deploy everywhere
-The keys behind the first may be dropped when nothing of theirs is alive any more; the command says when.
+The keys behind the first may be dropped when nothing that they signed is alive; the command says when.
 With --file, a file of environment variables is changed in place and no key is printed. Either step may be repeated.`;
 
 /** @internal */

@@ -39,7 +39,7 @@ declare global {
   }
 }
 
-/** What we use of Express's request: both Express 4 and 5 have it, and no types of theirs are needed. */
+/** What we use of Express's request: both Express 4 and 5 have it, and its types are not needed. */
 interface ExpressRequest extends ProxiedRequest {
   readonly ip?: string | undefined;
   readonly originalUrl?: string | undefined;

@@ -175,6 +175,6 @@ function notOpen(): PsessionError {
     "session_not_open",
     "request.session was used before the session was open. Call `await request.openSession()` first, give the " +
       'route `config: { session: true }`, or register the plugin with `open: "always"`, as plugins need it that ' +
-      "use request.session in hooks of theirs.",
+      "use request.session in their own hooks.",
   );
 }

@@ -11,7 +11,7 @@ export interface SessionsOptions<Data extends object = SessionData> {
   psession: Psession<Data>;
   /**
    * When sessions are read: by `await request.openSession()`, or before every handler, as plugins need it that
-   * use `request.session` in hooks of theirs. Routes decide for themselves with `config: { session: true }` or
+   * use `request.session` in their own hooks. Routes decide for themselves with `config: { session: true }` or
    * `false`. Default: "lazy".
    */
   open?: "lazy" | "always" | undefined;
