@@ -15,7 +15,7 @@ export function lmdbStore({ path, audit = false }: LmdbOptions): Store {
   return storeOver({
     name: "lmdb",
     audit,
-    // One writer at a time, across processes. What is thrown in it undoes all of it.
+    // One writer at a time, across processes. The kit writes at the end only, so there is nothing to undo.
     transaction: (work) => database.transaction(() => work(access)),
     // Reads of one turn of the event loop see one moment.
     read: (work) => work(access),

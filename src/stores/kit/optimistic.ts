@@ -8,8 +8,8 @@ export interface ConditionalDatabase {
   get(key: string): PromiseLike<string | undefined>;
   range(range: Range): PromiseLike<Iterable<readonly [key: string, value: string]>>;
   /**
-   * Writes everything, undefined for what goes, if every key of `seen` still has that value (undefined: is not there).
-   * False where one has not: then nothing was written. Throws where it is not known what became of it.
+   * Writes everything, undefined for what goes, if every key of `seen` still has that value (undefined: is not there);
+   * without writes it only compares. False where one has not: then nothing was written. Throws where it is not known what became of it.
    */
   commit(
     seen: ReadonlyMap<string, string | undefined>,
