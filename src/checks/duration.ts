@@ -1,4 +1,5 @@
 import ms from "ms";
+import * as v from "valibot";
 
 /** Milliseconds, or text such as "90s", "15m", "12h", "30d". */
 export type Duration = number | `${number}${"ms" | "s" | "m" | "h" | "d" | "w"}`;
@@ -9,3 +10,18 @@ export function parseDuration(value: unknown): number | undefined {
   const parsed: unknown = isText ? ms(value as Parameters<typeof ms>[0]) : value;
   return typeof parsed === "number" && Number.isSafeInteger(parsed) && parsed >= 0 ? parsed : undefined;
 }
+
+/** A day: what a visitor waits for, or Node's timers keep, is shorter. */
+export const LONGEST_WAIT = 86_400_000;
+
+export const isDuration = (value: unknown, least: number, longest = Number.MAX_SAFE_INTEGER): boolean => {
+  const parsed = parseDuration(value);
+  return parsed !== undefined && parsed >= least && parsed <= longest;
+};
+
+/** For options: a duration above zero, as it was given. */
+export const positiveDuration = (example: string, longest?: number) =>
+  v.custom<Duration>((value) => isDuration(value, 1, longest), `must be a positive duration${example}`);
+
+/** The same in milliseconds. */
+export const inMilliseconds = v.transform((value: Duration) => parseDuration(value) ?? 0);

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { type Duration, parseDuration } from "../checks/duration.ts";
+import { type Duration, LONGEST_WAIT, parseDuration, positiveDuration } from "../checks/duration.ts";
 import { checkedOptions } from "../checks/faults.ts";
 import { type Digest, digest, newSecret, sameDigest } from "../protocol/secrets.ts";
 import { ASIDE } from "./codec.ts";
@@ -13,16 +13,9 @@ export interface StateOptions {
 const PREFIX = `${ASIDE}state:`;
 /** Tabs that sign in at the same time. Whoever reloads a login page for hours must not fill the session. */
 const MOST_STATES = 10;
-const LONGEST_LIFETIME = 86_400_000;
 
 const options = v.strictObject({
-  lifetime: v.optional(
-    v.custom<Duration>((value) => {
-      const time = parseDuration(value) ?? 0;
-      return time > 0 && time <= LONGEST_LIFETIME;
-    }, 'must be a positive duration of at most a day, such as "10m"'),
-    "10m",
-  ),
+  lifetime: v.optional(positiveDuration(' of at most a day, such as "10m"', LONGEST_WAIT), "10m"),
 });
 
 interface Entry {

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { type Duration, parseDuration } from "../checks/duration.ts";
+import { type Duration, positiveDuration } from "../checks/duration.ts";
 import { checkedOptions } from "../checks/faults.ts";
 import { PsessionError } from "../errors.ts";
 import { allowedOrigins, type OriginOptions } from "../http/origin.ts";
@@ -36,12 +36,7 @@ export type DevicesEndpoint = (request: DevicesRequest) => Promise<DevicesAnswer
 
 const optionsSchema = v.strictObject({
   allowed: allowedOrigins,
-  fresh: v.optional(
-    v.custom<Duration>(
-      (value) => (parseDuration(value) ?? 0) > 0,
-      'must be a positive duration, such as 600000 or "10m"',
-    ),
-  ),
+  fresh: v.optional(positiveDuration(', such as 600000 or "10m"')),
 });
 
 /** A list is nobody else's, and out of date at the next sign-in. */

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { type Duration, parseDuration } from "../checks/duration.ts";
+import { type Duration, positiveDuration } from "../checks/duration.ts";
 import { checkedOptions, invalidOptions } from "../checks/faults.ts";
 import { PsessionError } from "../errors.ts";
 import { allowedOrigins, isSameOrigin, type OriginOptions } from "../http/origin.ts";
@@ -117,10 +117,7 @@ const loginOptions = v.strictObject({ redirectTo, origin });
 const freshOptions = v.strictObject({
   redirectTo,
   origin,
-  within: v.custom<Duration>(
-    (value) => (parseDuration(value) ?? 0) > 0,
-    'must be a positive duration, such as 600000 or "10m"',
-  ),
+  within: positiveDuration(', such as 600000 or "10m"'),
 });
 
 /** Signed in, remembered ones included. */

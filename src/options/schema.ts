@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { type Duration, parseDuration } from "../checks/duration.ts";
+import { type Duration, inMilliseconds, isDuration, positiveDuration } from "../checks/duration.ts";
 import { hasMethods } from "../checks/shape.ts";
 import { type Codec, jsonCodec } from "../data/codec.ts";
 import type { EventName } from "../events.ts";
@@ -22,12 +22,9 @@ const LONGEST = 100 * 366 * DAY;
 const duration = (fallback: Duration) =>
   v.optional(
     v.pipe(
-      v.custom<Duration>(
-        (value) => (parseDuration(value) ?? 0) > 0,
-        'must be a positive duration, such as 60000 or "15m"',
-      ),
-      v.check((value) => (parseDuration(value) ?? 0) <= LONGEST, "must be at most a hundred years"),
-      v.transform((value) => parseDuration(value) ?? 0),
+      positiveDuration(', such as 60000 or "15m"'),
+      v.check((value) => isDuration(value, 1, LONGEST), "must be at most a hundred years"),
+      inMilliseconds,
     ),
     fallback,
   );

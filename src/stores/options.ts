@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { type Duration, parseDuration } from "../checks/duration.ts";
+import { type Duration, inMilliseconds, LONGEST_WAIT, positiveDuration } from "../checks/duration.ts";
 import { areFunctions, hasMethods } from "../checks/shape.ts";
 
 /** What stores over a connection have in common. */
@@ -13,18 +13,9 @@ export interface ConnectionOptions {
   timeout?: Duration | undefined;
 }
 
-/** Node's timers go no further. */
-const LONGEST = 86_400_000;
-
 /** @internal */
 export const timeoutEntry = v.optional(
-  v.pipe(
-    v.custom<Duration>((value) => {
-      const duration = parseDuration(value) ?? 0;
-      return duration > 0 && duration <= LONGEST;
-    }, 'must be a positive duration of at most a day, such as 5000 or "5s"'),
-    v.transform((value) => parseDuration(value) ?? 0),
-  ),
+  v.pipe(positiveDuration(' of at most a day, such as 5000 or "5s"', LONGEST_WAIT), inMilliseconds),
   "5s",
 );
 

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import * as v from "valibot";
-import { type Duration, parseDuration } from "../checks/duration.ts";
+import { type Duration, inMilliseconds, isDuration, LONGEST_WAIT } from "../checks/duration.ts";
 import { invalidOptions, readOptions } from "../checks/faults.ts";
 import { isText, textOf } from "../checks/given.ts";
 import { PsessionError } from "../errors.ts";
@@ -30,17 +30,13 @@ export interface HeldLock {
   release(): Promise<void>;
 }
 
-const DAY = 86_400_000;
 const LONGEST_NAME = 128;
 
 const time = (least: number, fallback: number, message: string) =>
   v.optional(
     v.pipe(
-      v.custom<Duration>((value) => {
-        const parsed = parseDuration(value) ?? -1;
-        return parsed >= least && parsed <= DAY;
-      }, message),
-      v.transform((value) => parseDuration(value) as number),
+      v.custom<Duration>((value) => isDuration(value, least, LONGEST_WAIT), message),
+      inMilliseconds,
     ),
     fallback,
   );

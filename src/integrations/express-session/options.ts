@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { type Duration, parseDuration } from "../../checks/duration.ts";
+import { type Duration, isDuration, parseDuration, positiveDuration } from "../../checks/duration.ts";
 import { checkedOptions, invalidOptions } from "../../checks/faults.ts";
 import { hasMethods } from "../../checks/shape.ts";
 import { PsessionError } from "../../errors.ts";
@@ -96,12 +96,7 @@ const isCallbackStore = (value: unknown): value is CallbackStore =>
 
 const isFunction = (value: unknown): boolean => typeof value === "function";
 const flag = v.optional(v.nullable(v.boolean("must be true or false")));
-const duration = v.optional(
-  v.custom<Duration>(
-    (value) => (parseDuration(value) ?? 0) > 0,
-    'must be a positive duration, such as 60000 or "15m"',
-  ),
-);
+const duration = v.optional(positiveDuration(', such as 60000 or "15m"'));
 const secret = v.custom<Secret>(isSecret, ({ input }) =>
   input === undefined
     ? "is missing: is its environment variable set?"
@@ -160,10 +155,10 @@ const schema = v.object({
     v.picklist(["refuse", "withoutSession"], 'must be "refuse" or "withoutSession"'),
   ),
   storeTimeout: v.optional(
-    v.custom<Duration | false>((value) => {
-      const limit = parseDuration(value) ?? 0;
-      return value === false || (limit > 0 && limit <= LONGEST_TIMER);
-    }, 'must be a positive duration of at most 24 days, such as 5000 or "5s", or false'),
+    v.custom<Duration | false>(
+      (value) => value === false || isDuration(value, 1, LONGEST_TIMER),
+      'must be a positive duration of at most 24 days, such as 5000 or "5s", or false',
+    ),
   ),
   touchEvery: duration,
   noStore: flag,
