@@ -1,5 +1,4 @@
 import ms from "ms";
-import * as v from "valibot";
 
 /** Milliseconds, or text such as "90s", "15m", "12h", "30d". */
 export type Duration = number | `${number}${"ms" | "s" | "m" | "h" | "d" | "w"}`;
@@ -18,10 +17,3 @@ export const isDuration = (value: unknown, least: number, longest = Number.MAX_S
   const parsed = parseDuration(value);
   return parsed !== undefined && parsed >= least && parsed <= longest;
 };
-
-/** For options: a duration above zero, as it was given. */
-export const positiveDuration = (example: string, longest?: number) =>
-  v.custom<Duration>((value) => isDuration(value, 1, longest), `must be a positive duration${example}`);
-
-/** The same in milliseconds. */
-export const inMilliseconds = v.transform((value: Duration) => parseDuration(value) ?? 0);

@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import { type Duration, LONGEST_WAIT, parseDuration, positiveDuration } from "../checks/duration.ts";
+import { type Duration, LONGEST_WAIT, parseDuration } from "../checks/duration.ts";
+import { positiveDuration } from "../checks/duration-options.ts";
 import { checkedOptions } from "../checks/faults.ts";
 import { type Digest, digest, newSecret, sameDigest } from "../protocol/secrets.ts";
 import { ASIDE } from "./codec.ts";

@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import { type Duration, positiveDuration } from "../checks/duration.ts";
+import type { Duration } from "../checks/duration.ts";
+import { positiveDuration } from "../checks/duration-options.ts";
 import { checkedOptions, invalidOptions } from "../checks/faults.ts";
 import { PsessionError } from "../errors.ts";
 import { allowedOrigins, isSameOrigin, type OriginOptions } from "../http/origin.ts";

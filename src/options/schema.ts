@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import { type Duration, inMilliseconds, isDuration, positiveDuration } from "../checks/duration.ts";
+import { type Duration, isDuration } from "../checks/duration.ts";
+import { inMilliseconds, positiveDuration } from "../checks/duration-options.ts";
 import { hasMethods } from "../checks/shape.ts";
 import { type Codec, jsonCodec } from "../data/codec.ts";
 import type { EventName } from "../events.ts";

@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import { type Duration, inMilliseconds, LONGEST_WAIT, positiveDuration } from "../checks/duration.ts";
+import { type Duration, LONGEST_WAIT } from "../checks/duration.ts";
+import { inMilliseconds, positiveDuration } from "../checks/duration-options.ts";
 import { areFunctions, hasMethods } from "../checks/shape.ts";
 
 /** What stores over a connection have in common. */

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import * as v from "valibot";
-import { type Duration, inMilliseconds, isDuration, LONGEST_WAIT } from "../checks/duration.ts";
+import { type Duration, isDuration, LONGEST_WAIT } from "../checks/duration.ts";
+import { inMilliseconds } from "../checks/duration-options.ts";
 import { invalidOptions, readOptions } from "../checks/faults.ts";
 import { isText, textOf } from "../checks/given.ts";
 import { PsessionError } from "../errors.ts";

@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import { type Duration, isDuration, parseDuration, positiveDuration } from "../../checks/duration.ts";
+import { type Duration, isDuration, parseDuration } from "../../checks/duration.ts";
+import { positiveDuration } from "../../checks/duration-options.ts";
 import { checkedOptions, invalidOptions } from "../../checks/faults.ts";
 import { hasMethods } from "../../checks/shape.ts";
 import { PsessionError } from "../../errors.ts";
