@@ -1,6 +1,6 @@
 import * as v from "valibot";
-import { type Duration, LONGEST_WAIT, parseDuration } from "../checks/duration.ts";
-import { positiveDuration } from "../checks/duration-options.ts";
+import { type Duration, LONGEST_WAIT } from "../checks/duration.ts";
+import { inMilliseconds, positiveDuration } from "../checks/duration-options.ts";
 import { checkedOptions } from "../checks/faults.ts";
 import { type Digest, digest, newSecret, sameDigest } from "../protocol/secrets.ts";
 import { ASIDE } from "./codec.ts";
@@ -16,7 +16,10 @@ const PREFIX = `${ASIDE}state:`;
 const MOST_STATES = 10;
 
 const options = v.strictObject({
-  lifetime: v.optional(positiveDuration(' of at most a day, such as "10m"', LONGEST_WAIT), "10m"),
+  lifetime: v.optional(
+    v.pipe(positiveDuration(' of at most a day, such as "10m"', LONGEST_WAIT), inMilliseconds),
+    "10m",
+  ),
 });
 
 interface Entry {
@@ -27,7 +30,7 @@ interface Entry {
 
 /** Checks the options of `newState`; gives the lifetime in milliseconds. */
 export const lifetimeOf = (given: StateOptions): number =>
-  parseDuration(checkedOptions("newState", options, given).lifetime) ?? 0;
+  checkedOptions("newState", options, given).lifetime;
 
 /**
  * The states of sign-ins elsewhere that a session has begun. Each is a value of its own, so that parallel requests do not

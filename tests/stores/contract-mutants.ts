@@ -634,14 +634,14 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: "the user of an update is not looked at",
-    ...kit,
+    ...devices,
     find: "update?.set.userId, ...caps",
     replace: "...caps",
     noticedBy: REFUSED,
   },
   {
     name: "the user of a cap is not looked at",
-    ...kit,
+    ...devices,
     find: ", ...caps.map(({ userId }) => userId)].filter(",
     replace: "].filter(",
     noticedBy: REFUSED,

@@ -57,7 +57,7 @@ export function* applied(work: Work, change: Change): Steps<ChangeResult> {
 }
 
 function giveUp(work: Work, lost: Lost): ChangeResult {
-  work.isGivenUp = true;
+  work.writes.clear();
   return { done: false, lost };
 }
 

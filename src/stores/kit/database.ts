@@ -1,17 +1,19 @@
 import type { UserIdKind } from "../store.ts";
 import type { Awaitable, Transaction } from "./transaction.ts";
 
-/** A database that keeps text by key, in the order of keys. */
-export interface KeyValueDatabase {
+/** A database that keeps values by key, in the order of keys. */
+export interface Database<Value> {
   /** For messages, such as "lmdb". */
   readonly name: string;
   /**
    * Runs `work` alone: nobody changes what it has read before its writes are there, and either all of them are or none.
    * It may be run again where the database gives up on a conflict. Throws what the database throws.
    */
-  transaction<T>(work: (transaction: Transaction) => Awaitable<T>): Awaitable<T> | PromiseLike<Awaitable<T>>;
+  transaction<T>(
+    work: (transaction: Transaction<Value>) => Awaitable<T>,
+  ): Awaitable<T> | PromiseLike<Awaitable<T>>;
   /** The same for what only reads, at one moment. Default: `transaction`. */
-  read?<T>(work: (transaction: Transaction) => Awaitable<T>): Awaitable<T> | PromiseLike<Awaitable<T>>;
+  read?<T>(work: (transaction: Transaction<Value>) => Awaitable<T>): Awaitable<T> | PromiseLike<Awaitable<T>>;
   /** The ids that are taken (`any` by default). */
   readonly userIds?: UserIdKind | undefined;
   /** Keep an audit trail. Default: false. */
@@ -21,10 +23,5 @@ export interface KeyValueDatabase {
   close?(): unknown;
 }
 
-/** The same of any values. */
-export interface Database<Value> extends Omit<KeyValueDatabase, "transaction" | "read"> {
-  transaction<T>(
-    work: (transaction: Transaction<Value>) => Awaitable<T>,
-  ): Awaitable<T> | PromiseLike<Awaitable<T>>;
-  read?<T>(work: (transaction: Transaction<Value>) => Awaitable<T>): Awaitable<T> | PromiseLike<Awaitable<T>>;
-}
+/** One that keeps text. */
+export type KeyValueDatabase = Database<string>;

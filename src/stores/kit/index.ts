@@ -1,9 +1,10 @@
+import { isThenable } from "../../checks/given.ts";
 import { assertUserId } from "../../checks/user-id.ts";
 import { PsessionError } from "../../errors.ts";
 import { systemClock } from "../../protocol/clock.ts";
 import type { UserId } from "../../protocol/rows.ts";
 import type { AuditTrail } from "../audit.ts";
-import { isMeant, listed, targetOf } from "../devices.ts";
+import { isMeant, listed, targetOf, usersOf } from "../devices.ts";
 import type {
   Change,
   ChangeResult,
@@ -38,7 +39,7 @@ import {
 } from "./keys.ts";
 import { decodeValue, encodeValue } from "./text.ts";
 import { trailOver } from "./trail.ts";
-import { drive, isThenable, type Operation, type Steps, type Transaction } from "./transaction.ts";
+import { afterwards, drive, type Operation, type Steps, type Transaction } from "./transaction.ts";
 import { Work } from "./work.ts";
 
 export type { KeyValueDatabase } from "./database.ts";
@@ -240,7 +241,7 @@ export class KeyValueStore<Value> implements Store {
       return drive(
         program(work),
         (operation) => this.#perform(transaction, operation),
-        () => (work.isGivenUp ? undefined : this.#flush(transaction, work)),
+        () => this.#flush(transaction, work),
       );
     };
     try {
@@ -257,15 +258,13 @@ export class KeyValueStore<Value> implements Store {
 
   #perform(transaction: Transaction<Value>, operation: Operation): unknown {
     const { decode } = this.#coding;
-    if (operation.kind === "get") {
-      const found = transaction.get(operation.key);
-      const read = (value: Value | undefined) => (value === undefined ? undefined : decode(value));
-      return isThenable<Value | undefined>(found) ? found.then(read) : read(found);
-    }
-    const found = transaction.range(operation.range);
-    const read = (entries: Iterable<readonly [string, Value]>) =>
-      Array.from(entries, ([key, value]) => [key, decode(value)] as const);
-    return isThenable<Iterable<readonly [string, Value]>>(found) ? found.then(read) : read(found);
+    return operation.kind === "get"
+      ? afterwards(transaction.get(operation.key), (value) =>
+          value === undefined ? undefined : decode(value),
+        )
+      : afterwards(transaction.range(operation.range), (entries) =>
+          Array.from(entries, ([key, value]) => [key, decode(value)] as const),
+        );
   }
 
   #flush(transaction: Transaction<Value>, { writes }: Work): void | Promise<void> {
@@ -281,9 +280,3 @@ export class KeyValueStore<Value> implements Store {
 
 const meant = (devices: readonly (UserEntry | undefined)[], selector: EndSelector): UserEntry[] =>
   devices.filter((device) => device !== undefined && isMeant(device, selector)) as UserEntry[];
-
-/** Whose rows a change writes or counts. */
-const usersOf = ({ remember, insert, update, caps = [] }: Change): UserId[] =>
-  [remember?.userId, insert?.userId, update?.set.userId, ...caps.map(({ userId }) => userId)].filter(
-    (userId) => userId !== undefined,
-  );

@@ -1,3 +1,5 @@
+import { isThenable } from "../../checks/given.ts";
+
 /** As `await` takes it. */
 export type Awaitable<T> = T | PromiseLike<T | PromiseLike<T>>;
 
@@ -32,41 +34,25 @@ export type Operation =
 // biome-ignore lint/suspicious/noExplicitAny: each operation has an answer of its own.
 export type Steps<T> = Generator<Operation, T, any>;
 
-export const isThenable = <T>(value: unknown): value is PromiseLike<T> =>
-  typeof (value as { then?: unknown } | undefined)?.then === "function";
+/** Goes on with an answer: at once where it is there. */
+export const afterwards = <T, R>(answer: Awaitable<T>, next: (answer: T) => R): R | PromiseLike<R> =>
+  isThenable(answer) ? Promise.resolve(answer).then(next) : next(answer as T);
 
 /** Runs a program, without a turn in between where the database answers at once. */
 export function drive<T>(
   steps: Steps<T>,
   perform: (operation: Operation) => Awaitable<unknown>,
-  end: (result: T) => Awaitable<void>,
+  end: () => Awaitable<void>,
 ): Awaitable<T> {
-  let answer: unknown;
-  for (;;) {
-    const { done, value } = steps.next(answer);
-    if (done) {
-      const ended = end(value);
-      return isThenable(ended) ? ended.then(() => value) : value;
+  const advance = (first: unknown): Awaitable<T> => {
+    let answer = first;
+    for (;;) {
+      const { done, value } = steps.next(answer);
+      if (done) return afterwards(end(), () => value);
+      const next = perform(value);
+      if (isThenable(next)) return next.then(advance);
+      answer = next;
     }
-    const next = perform(value);
-    if (isThenable(next)) return continued(steps, next, perform, end);
-    answer = next;
-  }
-}
-
-async function continued<T>(
-  steps: Steps<T>,
-  first: PromiseLike<unknown>,
-  perform: (operation: Operation) => Awaitable<unknown>,
-  end: (result: T) => Awaitable<void>,
-): Promise<T> {
-  let answer = await first;
-  for (;;) {
-    const { done, value } = steps.next(answer);
-    if (done) {
-      await end(value);
-      return value;
-    }
-    answer = await perform(value);
-  }
+  };
+  return advance(undefined);
 }

@@ -9,8 +9,6 @@ import type { Range, Steps } from "./transaction.ts";
  */
 export class Work {
   readonly writes = new Map<string, unknown>();
-  /** Nothing is written. */
-  isGivenUp = false;
 
   *get<Value>(key: string): Steps<Value | undefined> {
     const value = this.writes.has(key) ? this.writes.get(key) : yield { kind: "get", key };
@@ -55,11 +53,7 @@ export class Work {
   }
 
   dropSession(row: SessionRow): void {
-    const key = sessionKey(row.id);
-    this.delete(garbageKey(row.pruneAfter, key));
-    this.#point(ownerOf(row), undefined, "");
-    this.#point(placeOf(row), undefined, "");
-    this.delete(key);
+    this.#drop(sessionKey(row.id), row.pruneAfter, ownerOf(row), placeOf(row));
   }
 
   /** A key that leads to a row: only where that changes, as others may be writing beside it. */
@@ -75,10 +69,12 @@ export class Work {
   }
 
   dropLogin(row: RememberedRow): void {
-    const key = loginKey(row.id);
-    this.delete(garbageKey(row.pruneAfter, key));
-    this.#point(placeOfLogin(row), undefined, "");
-    this.delete(key);
+    this.#drop(loginKey(row.id), row.pruneAfter, placeOfLogin(row));
+  }
+
+  /** With the keys that lead to it. */
+  #drop(key: string, until: number, ...leading: readonly (string | undefined)[]): void {
+    for (const one of [key, garbageKey(until, key), ...leading]) if (one !== undefined) this.delete(one);
   }
 
   /** The device that a session is, alone or with its login. */

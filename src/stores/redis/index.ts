@@ -5,7 +5,7 @@ import { assertUserId } from "../../checks/user-id.ts";
 import { tellOfBatch } from "../../telemetry/tracing.ts";
 import type { AuditTrail } from "../audit.ts";
 import { Batch } from "../batch.ts";
-import { targetOf } from "../devices.ts";
+import { targetOf, usersOf } from "../devices.ts";
 import { timeoutEntry } from "../options.ts";
 import type {
   Change,
@@ -149,14 +149,7 @@ class RedisStore implements Store {
   #applyAny(change: Change, deadline: number): Promise<ChangeResult> {
     const { sessions, logins } = idsOf(change);
     assertSiblings([...sessions, ...logins]);
-    const { remember, insert, update, caps = [] } = change;
-    for (const userId of [
-      remember?.userId,
-      insert?.userId,
-      update?.set.userId,
-      ...caps.map((cap) => cap.userId),
-    ])
-      if (userId !== undefined) assertUserId(userId, this.userIds);
+    for (const userId of usersOf(change)) assertUserId(userId, this.userIds);
     return this.#writer.apply(change, deadline);
   }
 

@@ -1,4 +1,4 @@
-import { listed } from "../devices.ts";
+import { listed, usersOf } from "../devices.ts";
 import type {
   Change,
   ChangeResult,
@@ -47,19 +47,14 @@ export class SingleWriter implements Writer {
 
   async apply(change: Change, deadline: number): Promise<ChangeResult> {
     const { keys } = this.#server;
-    const users = [
-      change.remember?.userId,
-      change.insert?.userId,
-      change.update?.set.userId,
-      ...(change.caps ?? []).map(({ userId }) => userId),
-    ];
-    const indexes = new Set(users.flatMap((user) => (user === undefined ? [] : keys.user(encodeUser(user)))));
+    const users = usersOf(change);
+    const indexes = new Set(users.map((user) => keys.user(encodeUser(user))));
     const marks = (change.proof?.marks ?? []).map((name) => keys.mark(name));
     const [first, ...rest] = [...rowKeys(change, keys), ...indexes, ...marks];
     if (first === undefined) return { done: true, ended: [] };
     const { change: encoded, data } = encodeChange(change);
     const args = [JSON.stringify(encoded), data];
-    const userId = users.find((user) => user !== undefined);
+    const [userId] = users;
     return withTagIndex(
       this.#server,
       userId === undefined ? "" : encodeUser(userId),
