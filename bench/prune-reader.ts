@@ -1,8 +1,10 @@
 /** Reads living sessions one after another on four connections until told to stop: `kind address rows`. */
+
 import mysql from "mysql2/promise";
 import pg from "pg";
 import { mysqlStore } from "psession/mysql";
 import { postgresStore } from "psession/postgres";
+import { claimPrune } from "../src/upkeep/prune.ts";
 
 const [kind, address = "", rows = ""] = process.argv.slice(2);
 const latencies: number[] = [];
@@ -29,7 +31,7 @@ async function read(): Promise<void> {
   }
 }
 
-await store.claimPrune(0, 1);
+await claimPrune(store, 0, 1);
 process.send?.("ready");
 await Promise.all(Array.from({ length: 4 }, read));
 latencies.sort((a, b) => a - b);

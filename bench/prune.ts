@@ -2,6 +2,7 @@
  * How long reads take while 900,000 of 1,000,000 rows are pruned, against how long they take without:
  * `npm run bench:prune [-- postgres|mysql rows]`. The reader is a process of its own.
  */
+
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import mysql from "mysql2/promise";
@@ -9,6 +10,7 @@ import pg from "pg";
 import { createPsession, type Store } from "psession";
 import { mysqlStore } from "psession/mysql";
 import { postgresStore } from "psession/postgres";
+import { claimPrune } from "../src/upkeep/prune.ts";
 
 const [kind = "postgres", count = "1000000"] = process.argv.slice(2);
 const rows = Number(count);
@@ -20,7 +22,7 @@ const DATA = JSON.stringify({ cart: ["tea", "cups"], note: "x".repeat(300) });
 
 const { address, execute, store, end } = await (kind === "mysql" ? onMysql() : onPostgres());
 try {
-  await store.claimPrune(0, 1);
+  await claimPrune(store, 0, 1);
   await fill();
   const psession = createPsession({ store, keys: [KEY], prune: false });
   const quiet = await whileReading(() => new Promise((resolve) => setTimeout(resolve, 10_000)));

@@ -31,6 +31,7 @@ export type PsessionErrorCode =
   | "fetched_ahead"
   | "cookie_too_large"
   | "no_audit_trail"
+  | "no_locks"
   | "closed";
 
 export interface PsessionErrorOptions {

@@ -40,6 +40,7 @@ export { type MemoryStoreOptions, memoryStore } from "./stores/memory/index.ts";
 export type * from "./stores/store.ts";
 export type {
   BatchFacts,
+  ChangeKind,
   CommitContext,
   OpenContext,
   StoreContext,

@@ -286,7 +286,7 @@ export class Psession<Data extends object = SessionData> {
     forgetClock(core.settings.clock);
     await pruner.stop();
     await this.flush();
-    await core.settings.store.close();
+    await core.settings.store.close?.();
   }
 
   #markUser(userId: UserId, keep?: Session<Data>): Mark {

@@ -4,7 +4,7 @@ import { inspect } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { memoryStore } from "../src/index.ts";
 import { sqliteStore } from "../src/stores/sqlite/index.ts";
-import { TracedStore } from "../src/stores/traced.ts";
+import { tracedStore } from "../src/stores/traced.ts";
 import { sessionRow } from "../src/testing/rows.ts";
 import { KEY, TestBrowser, testApp } from "./support/app.ts";
 import { HOUR, MINUTE } from "./support/clock.ts";
@@ -149,8 +149,8 @@ describe("calls of the store", () => {
     expect(told.map(({ facts }) => facts["operation"])).toEqual(calls);
     expect(new Set(calls)).toEqual(
       new Set([
-        ...["findSession", "findRemembered", "apply", "touch", "end", "nameDevice", "list"],
-        ...["prune", "claimPrune", "acquireLock", "releaseLock"],
+        ...["findSession", "findRemembered", "apply", "touch", "list"],
+        ...["prune", "acquireLock", "releaseLock"],
       ]),
     );
     expect(new Set(told.map(({ facts }) => facts["store"]))).toEqual(new Set(["memory"]));
@@ -158,7 +158,7 @@ describe("calls of the store", () => {
 
   test("are the store's own where nobody listens, or nobody any more", () => {
     const answer = Promise.resolve(undefined);
-    const store = new TracedStore(intercepted(memoryStore(), () => answer));
+    const store = tracedStore(intercepted(memoryStore(), () => answer));
     const { end } = tracingChannel("psession.store");
     const listener = () => {};
     const isItsOwn = () => store.findSession("id") === answer && store.list("ada") === (answer as unknown);
@@ -170,16 +170,16 @@ describe("calls of the store", () => {
   });
 
   test("that administration needs are there where the store has them", async () => {
-    const { admin, migrate } = new TracedStore(memoryStore());
+    const { admin, migrate } = tracedStore(memoryStore());
     expect(admin).toBeDefined();
     expect(migrate).toBeUndefined();
     const sqlite = sqliteStore({ path: ":memory:" });
-    onTestFinished(() => sqlite.close());
-    expect(await new TracedStore(sqlite).migrate?.()).toEqual([]);
+    onTestFinished(() => sqlite.close?.());
+    expect(await tracedStore(sqlite).migrate?.()).toEqual([]);
     const bare = new Proxy(sqlite, {
       get: (store, name) => (name === "admin" ? undefined : Reflect.get(store, name)),
     });
-    expect(new TracedStore(bare).admin).toBeUndefined();
+    expect(tracedStore(bare).admin).toBeUndefined();
   });
 });
 

@@ -5,6 +5,7 @@ import { endOf } from "../protocol/rows.ts";
 import { entryInForce } from "../request/limits.ts";
 import { tombstoneUntil } from "../request/rows.ts";
 import type { Core } from "../request/state.ts";
+import { nameDevice as nameInStore, revoke } from "../stores/changes.ts";
 import { deadlineOf, lastUse, tagOfDevice } from "../stores/devices.ts";
 import type { EndSelector, Level, ListedEntry, Mark, RevocationReason, UserId } from "../stores/store.ts";
 import { placesOf } from "./places.ts";
@@ -61,7 +62,7 @@ export async function nameDevice(
   name: string | undefined,
 ): Promise<boolean> {
   const naming = { ...device, name: checkedName(name) };
-  return isHandle("nameDevice", device.handle) && core.settings.store.nameDevice(naming);
+  return isHandle("nameDevice", device.handle) && nameInStore(core.settings.store, naming);
 }
 
 /** As the store keeps it: trimmed; undefined for none. */
@@ -89,7 +90,8 @@ export async function endDevices(
 ): Promise<number> {
   const { settings, events } = core;
   const at = settings.clock.now();
-  const ended = await settings.store.end({ ...whom, reason, at, pruneAfter: tombstoneUntil(at, settings) });
+  const pruneAfter = tombstoneUntil(at, settings);
+  const ended = await revoke(settings.store, { ...whom, reason, at, pruneAfter });
   for (const { rememberedId, sessionId, userId } of ended) {
     events.emit("revoked", { at, userId, handle: rememberedId ?? sessionId ?? "", reason });
   }
@@ -109,7 +111,7 @@ export async function endEverything(
   const at = settings.clock.now();
   const pruneAfter = tombstoneUntil(at, settings);
   const whom = { everyone: true, lastUsedBefore, mark };
-  const { length: count } = await settings.store.end({ ...whom, reason, at, pruneAfter });
+  const { length: count } = await revoke(settings.store, { ...whom, reason, at, pruneAfter });
   events.emit("revokedEveryone", { at, count, reason });
   return count;
 }

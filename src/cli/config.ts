@@ -14,7 +14,7 @@ import { realmCode } from "../protocol/secrets.ts";
 import { coreOf, createPsession, Psession } from "../psession.ts";
 import type { AuditSink } from "../stores/audit.ts";
 import { loadingForCommand, makingForCommand } from "../stores/command.ts";
-import { RealmStore } from "../stores/realm.ts";
+import { realmStore } from "../stores/realm.ts";
 import type { Store, StoreAdmin } from "../stores/store.ts";
 import type { Environment } from "./environment.ts";
 import { EXIT, Stop } from "./exit.ts";
@@ -86,7 +86,7 @@ export async function withConfig<T>(
   try {
     return await work(config);
   } finally {
-    await config.store.close();
+    await config.store.close?.();
   }
 }
 
@@ -137,7 +137,7 @@ export async function loadConfig(file: string): Promise<Config> {
     options,
     audit: sink === undefined || keep === undefined ? undefined : { sink, keep },
     // As the service sees it: what a command shows is what it can end. What is wrong with the options is said elsewhere.
-    store: new RealmStore(store, realmCode(typeof options.realm === "string" ? options.realm : "")),
+    store: realmStore(store, realmCode(typeof options.realm === "string" ? options.realm : "")),
     clock: typeof clock?.now === "function" ? clock : systemClock,
     isSystemClock: typeof clock?.now !== "function",
     deployment,

@@ -5,9 +5,9 @@ import { bytesOfKey } from "../protocol/bytes.ts";
 import { systemClock } from "../protocol/clock.ts";
 import { KeyRing, realmCode } from "../protocol/secrets.ts";
 import { protocolTimes } from "../protocol/times.ts";
-import { RealmStore } from "../stores/realm.ts";
-import { SealedStore } from "../stores/sealed.ts";
-import { TracedStore } from "../stores/traced.ts";
+import { realmStore } from "../stores/realm.ts";
+import { sealedStore } from "../stores/sealed.ts";
+import { tracedStore } from "../stores/traced.ts";
 import { presetFaults, withPreset } from "./presets.ts";
 import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "./public.ts";
 import { optionDefaults, schema } from "./schema.ts";
@@ -92,14 +92,14 @@ export function resolveOptions(options: PsessionOptions): Settings {
     true, "encryption.keys and keys must have nothing in common: who has one must not have the other");
   if (faults.length > 0) throw invalidOptions("psession", faults);
   const vault = encryption && new Vault(encryption.keys, encryption.acceptPlainText);
-  const traced = new TracedStore(given.store);
-  const sealed = vault === undefined ? traced : new SealedStore(traced, vault);
+  const traced = tracedStore(given.store);
+  const sealed = vault === undefined ? traced : sealedStore(traced, vault);
   const realm = realmCode(given.realm ?? "");
   const { max } = given.devices;
   const isGiven = options.devices?.max !== undefined;
 
   return {
-    store: new RealmStore(sealed, realm),
+    store: realmStore(sealed, realm),
     vault,
     realm,
     keys: new KeyRing(given.keys as [string | Uint8Array], {

@@ -3,7 +3,7 @@ import { digested, type SessionCookie } from "../http/cookies.ts";
 import { decideOvertaken, withoutOverwriting } from "../protocol/decide.ts";
 import { newSiblingId, sameDigest } from "../protocol/secrets.ts";
 import type { ProtocolTimes } from "../protocol/times.ts";
-import type { Ended, RememberedRow, SessionRow, UserId } from "../stores/store.ts";
+import type { ChangeParts, Ended, RememberedRow, SessionRow, UserId } from "../stores/store.ts";
 import { loginInForce, sessionInForce } from "./limits.ts";
 import { Lines } from "./lines.ts";
 import { outdatedProof } from "./marks.ts";
@@ -124,8 +124,12 @@ async function attempt(state: RequestState, plan: Plan): Promise<Attempt> {
 }
 
 /** What takes turns is what may be lost to another one; a sign-out waits for nobody. */
-const isConditional = ({ change }: Plan): boolean =>
-  change?.update !== undefined || change?.rotate !== undefined;
+function isConditional(plan: Plan): boolean {
+  const { update, rotate } = partsOf(plan);
+  return update !== undefined || rotate !== undefined;
+}
+
+const partsOf = ({ change }: Plan): ChangeParts => change ?? {};
 
 function rowOf(standing: Standing): { readonly id: string | undefined; readonly version: number } {
   const session = sessionOf(standing);
@@ -153,12 +157,13 @@ async function touch(state: RequestState, plan: Plan): Promise<void> {
 
 function finish(state: RequestState, plan: Plan, ended: readonly Ended[] = []): "done" {
   const { change, standing } = plan;
-  const session = change?.insert ?? ("session" in standing ? standing.session : undefined);
+  const { insert } = partsOf(plan);
+  const session = insert ?? ("session" in standing ? standing.session : undefined);
   state.standing = standing;
   state.checkpoint = undefined;
   state.isPersonal ||= change !== undefined;
   if (!plan.isIntentPending) state.intent = { kind: "keep" };
-  if (change?.insert !== undefined) state.drawnId = state.successor = undefined;
+  if (insert !== undefined) state.drawnId = state.successor = undefined;
   if (session !== undefined) state.data.committed(session.data);
   else if (standing.kind === "none") state.drawnId = undefined;
   else if (standing.kind === "detached") {
@@ -179,16 +184,16 @@ function finish(state: RequestState, plan: Plan, ended: readonly Ended[] = []): 
 }
 
 /** Where a limit of devices was given, every sign-in looks. */
-function noteSignIn({ core }: RequestState, { change, events }: Plan): void {
+function noteSignIn({ core }: RequestState, plan: Plan): void {
   if (core.settings.devices.safety === undefined) return;
-  const isChecked = change?.caps?.some(({ reason }) => reason === "cap") === true;
-  for (const [type, facts] of events)
+  const isChecked = partsOf(plan).caps?.some(({ reason }) => reason === "cap") === true;
+  for (const [type, facts] of plan.events)
     if (type === "login" && "userId" in facts) core.signIns.note(facts.userId as UserId, isChecked);
 }
 
 /** A logout by a secret, which ends nothing where that was replaced by a sign-in, or too long ago. */
-const leavesSession = ({ change }: Plan): boolean =>
-  change?.end?.some(({ session }) => session?.secret !== undefined) === true;
+const leavesSession = (plan: Plan): boolean =>
+  partsOf(plan).end?.some(({ session }) => session?.secret !== undefined) === true;
 
 const unmatchedBy = ({ core, facts: { address, userAgent } }: RequestState) => ({
   at: core.settings.clock.now(),

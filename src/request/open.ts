@@ -24,6 +24,7 @@ import {
 } from "../protocol/decide.ts";
 import type { Outcome } from "../protocol/outcome.ts";
 import { endOf } from "../protocol/rows.ts";
+import { revoke } from "../stores/changes.ts";
 import type { Misfit, Remembered, RememberedRow, SessionRow } from "../stores/store.ts";
 import { warn } from "../telemetry/warnings.ts";
 import { isPublic } from "./addresses.ts";
@@ -363,7 +364,7 @@ async function countStray(
   { store }: Pick<Settings, "store">,
   { id, generation }: RememberedRow,
 ): Promise<boolean> {
-  const { done } = await store.apply({ stray: { id, generation, max: MOST_STRAYS } });
+  const { done } = await store.apply({ kind: "stray", stray: { id, generation, max: MOST_STRAYS } });
   if (done) return true;
   const login = (await store.findRemembered(id))?.login;
   if (login === undefined || login.revokedAt !== undefined) return true;
@@ -380,6 +381,7 @@ async function endMisfit(
 ): Promise<boolean> {
   const isBehind = kind === "ahead";
   const result = await settings.store.apply({
+    kind: "end",
     end: [
       {
         login: {
@@ -430,7 +432,7 @@ async function endStolen(
 ): Promise<void> {
   const { settings, events } = core;
   const whom = settings.remember.onTheft === "user" ? { userId: login.userId } : { handle: login.id };
-  const ended = await settings.store.end({
+  const ended = await revoke(settings.store, {
     ...whom,
     reason: "theft",
     at: now,

@@ -1,5 +1,5 @@
 import { endOf } from "../protocol/rows.ts";
-import type { Cap, Change, EndSelector, ListedEntry, UserEntry, UserId } from "./store.ts";
+import type { Cap, ChangeParts, EndSelector, ListedEntry, UserEntry, UserId } from "./store.ts";
 
 /** When a user's device was last used. */
 export const lastUse = ({ session, login }: ListedEntry): number =>
@@ -40,12 +40,12 @@ export interface Spared {
 }
 
 /** Whose rows a change writes or counts. */
-export const usersOf = ({ remember, insert, update, caps = [] }: Change): UserId[] =>
+export const usersOf = ({ remember, insert, update, caps = [] }: ChangeParts): UserId[] =>
   [remember?.userId, insert?.userId, update?.set.userId, ...caps.map(({ userId }) => userId)].filter(
     (userId) => userId !== undefined,
   );
 
-export const sparedBy = ({ remember, insert, update }: Change): Spared => ({
+export const sparedBy = ({ remember, insert, update }: ChangeParts): Spared => ({
   sessionId: insert?.id ?? update?.id,
   loginId: remember?.id,
 });

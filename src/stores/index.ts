@@ -6,6 +6,7 @@
 export { assertUserId } from "../checks/user-id.ts";
 export { type Digest, sameDigest, tagOf } from "../protocol/secrets.ts";
 export type { AuditEntry, AuditQuery, AuditTrail } from "./audit.ts";
+export { type Performers, performed } from "./changes.ts";
 export {
   deadlineOf,
   excessOf,
@@ -25,4 +26,6 @@ export {
   storeOver,
   type Transaction,
 } from "./kit/index.ts";
+export { isHeld, type Lock, lastTaken } from "./locks.ts";
 export type * from "./store.ts";
+export { PRUNE_LOCK } from "./store.ts";

@@ -1,66 +1,49 @@
 import type { Vault } from "../data/vault.ts";
-import type { Change, ChangeResult, Remembered, SessionRow, Store, StoreAdmin, UserEntry } from "./store.ts";
-import { WrappedStore } from "./wrapped.ts";
+import type { Change, SessionRow, Store, UserEntry } from "./store.ts";
+import { wrapped } from "./wrapped.ts";
 
 /** A store whose session data is encrypted on the way in and decrypted on the way out. */
-export class SealedStore extends WrappedStore {
-  readonly #vault: Vault;
-
-  constructor(store: Store, vault: Vault) {
-    super(store);
-    this.#vault = vault;
-  }
-
-  override async findSession(id: string): Promise<SessionRow | undefined> {
-    const row = await super.findSession(id);
-    return row === undefined ? undefined : this.#opened(row);
-  }
-
-  override async findRemembered(id: string): Promise<Remembered | undefined> {
-    const found = await super.findRemembered(id);
-    return found?.session === undefined ? found : { ...found, session: this.#opened(found.session) };
-  }
-
-  override apply(change: Change): Promise<ChangeResult> {
-    const { insert, update } = change;
-    return super.apply({
-      ...change,
-      ...(insert === undefined ? {} : { insert: { ...insert, data: this.#vault.seal(insert.data, insert) } }),
-      ...(update?.set.data === undefined ? {} : { update: this.#sealed(update, update.set.data) }),
-    });
-  }
-
-  override get admin(): StoreAdmin | undefined {
-    const admin = super.admin;
-    if (admin === undefined) return undefined;
-    return {
-      browse: async (page) => {
+export function sealedStore(store: Store, vault: Vault): Store {
+  /** A copy: callers of one batch share their rows. */
+  const opened = (row: SessionRow): SessionRow => ({ ...row, data: vault.open(row.data, row) });
+  const { admin } = store;
+  return wrapped(store, {
+    async findSession(id) {
+      const row = await store.findSession(id);
+      return row && opened(row);
+    },
+    async findRemembered(id) {
+      const found = await store.findRemembered(id);
+      return found?.session === undefined ? found : { ...found, session: opened(found.session) };
+    },
+    // Where it throws, a promise that is rejected is what callers expect.
+    apply: async (change) => store.apply(sealed(change, vault)),
+    admin: admin && {
+      async browse(page) {
         const { entries, next } = await admin.browse(page);
-        return { entries: this.#readable(entries), next };
+        return { entries: entries.map((entry) => readable(entry, opened)), next };
       },
       inspect: () => admin.inspect(),
-    };
-  }
+    },
+  });
+}
 
-  /** What does not open stays as it is stored: one damaged row must not hide a user's other devices. */
-  #readable(entries: readonly UserEntry[]): UserEntry[] {
-    return entries.map((entry) => {
-      if (entry.session === undefined) return entry;
-      try {
-        return { ...entry, session: this.#opened(entry.session) };
-      } catch {
-        return entry;
-      }
-    });
-  }
+function sealed<C extends Change>(change: C, vault: Vault): C {
+  const insert = "insert" in change ? change.insert : undefined;
+  const update = "update" in change ? change.update : undefined;
+  if (insert !== undefined)
+    return { ...change, insert: { ...insert, data: vault.seal(insert.data, insert) } };
+  if (update?.set.data === undefined) return change;
+  const data = vault.seal(update.set.data, { id: update.id, userId: update.owner });
+  return { ...change, update: { ...update, set: { ...update.set, data } } };
+}
 
-  #sealed(update: NonNullable<Change["update"]>, data: string): NonNullable<Change["update"]> {
-    const { id, owner } = update;
-    return { ...update, set: { ...update.set, data: this.#vault.seal(data, { id, userId: owner }) } };
-  }
-
-  /** A copy: callers of one batch share their rows. */
-  #opened(row: SessionRow): SessionRow {
-    return { ...row, data: this.#vault.open(row.data, row) };
+/** What does not open stays as it is stored: one damaged row must not hide a user's other devices. */
+function readable(entry: UserEntry, opened: (row: SessionRow) => SessionRow): UserEntry {
+  if (entry.session === undefined) return entry;
+  try {
+    return { ...entry, session: opened(entry.session) };
+  } catch {
+    return entry;
   }
 }

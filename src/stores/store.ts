@@ -153,10 +153,10 @@ export interface SessionUpdate {
 }
 
 /**
- * Everything a request changes, performed together or not at all; nothing, where it names nothing. What it names outside
- * `end` and `caps` is one session with its logins, whose ids are siblings: they begin with the same six characters.
+ * What changes may consist of. Without `end` and `caps` it is one session with its logins, whose ids are siblings: they begin
+ * with the same six characters.
  */
-export interface Change {
+export interface ChangeParts {
   /** Only if the login is unrevoked and its generation still this one; afterwards it is one higher. */
   readonly rotate?: { readonly id: string; readonly generation: number; readonly set: Rotation } | undefined;
   /** Only if the login is unrevoked and of this generation; changes nothing in it. */
@@ -173,6 +173,89 @@ export interface Change {
   /** All of one user. What one of them ends the next does not count. */
   readonly caps?: readonly Cap[] | undefined;
 }
+
+/** A new row, or a change of the one that was read; neither, where only the login is concerned. */
+type RowParts = Pick<ChangeParts, "insert" | "update">;
+
+/** A visitor's first session: nobody's, without a login and a tag. */
+export interface CreateChange extends Pick<ChangeParts, "insert"> {
+  readonly kind: "create";
+  readonly insert: SessionRow;
+}
+
+/** Of a session that stays with its user, its login and its tag. */
+type KeptUpdate = SessionUpdate & {
+  readonly set: { readonly userId?: never; readonly rememberedId?: never; readonly tag?: never };
+};
+
+/** What a request has changed in its session; `proof` where its user has just confirmed a credential. */
+export interface SaveChange extends Pick<ChangeParts, "use" | "proof"> {
+  readonly kind: "save";
+  readonly update: KeptUpdate;
+}
+
+/** A remembered login brings its session back, and gets the next token. */
+export interface RestoreChange extends Pick<ChangeParts, "insert" | "proof"> {
+  readonly kind: "restore";
+  readonly rotate: NonNullable<ChangeParts["rotate"]>;
+  readonly update?: KeptUpdate | undefined;
+}
+
+/** A request with an earlier token of a login is let in, and saves. */
+export interface AcceptChange extends RowParts, Pick<ChangeParts, "hold" | "proof" | "use"> {
+  readonly kind: "accept";
+}
+
+export interface SignInChange extends RowParts, Pick<ChangeParts, "proof" | "remember" | "end" | "caps"> {
+  readonly kind: "signIn";
+}
+
+/** New secrets for a session, and another login in place of its own. */
+export interface RenewChange extends RowParts, Pick<ChangeParts, "hold" | "proof" | "remember" | "end"> {
+  readonly kind: "renew";
+}
+
+/** Counts a request with a token that was replaced, and that nobody is accused for. */
+export interface StrayChange {
+  readonly kind: "stray";
+  readonly stray: NonNullable<ChangeParts["stray"]>;
+}
+
+/** Devices that the request at hand knows end, as at a sign-out; what was stored for a farewell is a new session. */
+export interface EndChange extends Pick<ChangeParts, "insert"> {
+  readonly kind: "end";
+  readonly end: readonly Ending[];
+}
+
+/**
+ * Ends everything selected, atomically against rotations and saves in flight: logins get a tombstone and
+ * a higher generation, sessions are deleted. Says what was ended; repeating it ends nothing more.
+ *
+ * A selector that names nothing ends nothing. `everyone` is done in parts, each as atomic as the whole otherwise is:
+ * what was there when it began has ended when it returns, whatever was on its way; what is made meanwhile may stay.
+ * Where it fails, what was ended stays ended, and again does the rest.
+ */
+export interface RevokeChange extends EndSelector {
+  readonly kind: "revoke";
+}
+
+/** Lost as `missing` where the user has no such device. Conflicts with nothing: versions do not change. */
+export interface NameChange extends Naming {
+  readonly kind: "name";
+}
+
+/** What one request changes: performed together or not at all. */
+export type Write =
+  | CreateChange
+  | SaveChange
+  | RestoreChange
+  | AcceptChange
+  | SignInChange
+  | RenewChange
+  | StrayChange
+  | EndChange;
+
+export type Change = Write | RevokeChange | NameChange;
 
 /**
  * `lost` names the condition that no longer held; then nothing at all was changed.
@@ -231,9 +314,26 @@ export interface LockRequest {
   readonly owner: string;
   readonly now: number;
   readonly until: number;
+  /** A lock that would run beyond `now + longest` was dated by a clock that was wrong, and is taken. Default: none does. */
+  readonly longest?: number | undefined;
 }
 
-/** A place where sessions and remembered logins are kept. */
+/** The lock of whoever prunes; its fence is when that was. All realms share it. */
+export const PRUNE_LOCK = "psession/prune";
+
+/** Locks by name, across all processes that share the store. They are advisory and expire: what must hold is in `apply`. */
+export interface StoreLocks {
+  /**
+   * Takes the lock `name` until `until`, unless somebody else's time on it still runs at `now`; at `until` it has run out.
+   * Gives its fence, or undefined: a number that is not below `now` and grows with every taking of this name, while
+   * fences of different names say nothing of each other.
+   */
+  acquire(lock: LockRequest): Promise<number | undefined>;
+  /** Gives a lock back; does nothing where `owner` does not hold it. */
+  release(name: string, owner: string): Promise<void>;
+}
+
+/** A place where sessions and remembered logins are kept. What it need not have is optional, and stands at the end. */
 export interface Store {
   /** For messages, such as "memory" or "sqlite". */
   readonly name: string;
@@ -251,7 +351,7 @@ export interface Store {
   findRemembered(id: string): Promise<Remembered | undefined>;
 
   /**
-   * Performs a change atomically: in the order proof, rotate or hold, stray, remember, insert or update, use, end, caps.
+   * Performs a change atomically; the parts of a `Write` in the order proof, rotate or hold, stray, remember, insert or update, use, end, caps.
    * `end` and `caps` spare what the change has just written, and do not report it: the session that was inserted or updated
    * with the login that it belongs to now, and the login of `remember`. A conditional part that fails undoes
    * everything. Insert is never replace. Deadlocks and serialization failures are tried again here. The caps of
@@ -261,19 +361,6 @@ export interface Store {
 
   /** Records uses of sessions. Rows that are gone are skipped; versions do not change. */
   touch(touches: readonly Touch[]): Promise<void>;
-
-  /**
-   * Ends everything selected, atomically against rotations and saves in flight: logins get a tombstone and
-   * a higher generation, sessions are deleted. Says what was ended; repeating it ends nothing more.
-   *
-   * A selector that names nothing ends nothing. `everyone` is done in parts, each as atomic as the whole otherwise is:
-   * what was there when it began has ended when it returns, whatever was on its way; what is made meanwhile may stay.
-   * Where it fails, what was ended stays ended, and again does the rest.
-   */
-  end(selector: EndSelector): Promise<readonly Ended[]>;
-
-  /** False where the user has no such device. Conflicts with nothing: versions do not change. */
-  nameDevice(naming: Naming): Promise<boolean>;
 
   /**
    * A user's sessions and unrevoked logins, whatever their deadlines say, in no order. Without the sessions' data: a list
@@ -290,29 +377,15 @@ export interface Store {
   prune(now: number, limit: number): Promise<PruneResult>;
 
   /**
-   * True for exactly one caller per interval, across all processes that share the store. A claim dated after
-   * `now + interval` (a clock that was wrong) does not block.
-   */
-  claimPrune(now: number, interval: number): Promise<boolean>;
-
-  /**
-   * Takes the lock `name` until `until`, unless somebody else's time on it still runs at `now`; at `until` it has run out.
-   * Gives its fence, or undefined: a number that is not below `now` and grows with every taking of this name, while
-   * fences of different names say nothing of each other. Locks are advisory and expire: what must
-   * hold is in the conditions of `apply`.
-   */
-  acquireLock(lock: LockRequest): Promise<number | undefined>;
-
-  /** Gives a lock back; does nothing where `owner` does not hold it. */
-  releaseLock(name: string, owner: string): Promise<void>;
-
-  /**
    * The server's clock, epoch milliseconds. Left out by stores that have none but this process's.
    */
   readonly clock?: (() => Promise<number>) | undefined;
 
   /** Releases what the store itself opened. */
-  close(): Promise<void>;
+  readonly close?: (() => Promise<void>) | undefined;
+
+  /** Without it `session.lock`, `exclusive` and the like throw, and each process prunes by itself. */
+  readonly locks?: StoreLocks | undefined;
 
   readonly admin?: StoreAdmin | undefined;
 
@@ -365,8 +438,8 @@ export interface StoreReport {
   /** Sessions first, then logins, then others. Rows of large tables are estimated. */
   readonly tables: readonly TableReport[];
   /**
-   * The `now` of the last `claimPrune` that was granted (epoch milliseconds); undefined before the first, and where rows
-   * expire by themselves.
+   * When `PRUNE_LOCK` was last taken (epoch milliseconds): its fence, or its end where that is earlier. Undefined before
+   * the first time, and where rows expire by themselves.
    */
   readonly prunedAt: number | undefined;
   /** The files that the rows are in, where the database is one of this machine's own. */

@@ -1,57 +1,28 @@
-import { isHeard, type StoreOperation, storeCalls, traced } from "../telemetry/tracing.ts";
-import type { Change, EndSelector, LockRequest, Naming, SessionRow, Touch, UserId } from "./store.ts";
-import { WrappedStore } from "./wrapped.ts";
+import { isHeard, type StoreContext, storeCalls, traced } from "../telemetry/tracing.ts";
+import type { Store } from "./store.ts";
+import { wrapped } from "./wrapped.ts";
+
+type Call = Pick<StoreContext, "operation" | "change">;
 
 /** Publishes each store call on a diagnostics channel; without a subscriber, calls go straight to the store. */
-export class TracedStore extends WrappedStore {
-  /** Every request comes by here: nothing is made that nobody hears of. */
-  override findSession(id: string): Promise<SessionRow | undefined> {
-    if (!isHeard(storeCalls)) return super.findSession(id);
-    return this.#call("findSession", () => super.findSession(id));
-  }
-
-  override findRemembered(id: string) {
-    return this.#call("findRemembered", () => super.findRemembered(id));
-  }
-
-  override apply(change: Change) {
-    return this.#call("apply", () => super.apply(change));
-  }
-
-  override touch(touches: readonly Touch[]) {
-    return this.#call("touch", () => super.touch(touches));
-  }
-
-  override end(selector: EndSelector) {
-    return this.#call("end", () => super.end(selector));
-  }
-
-  override nameDevice(naming: Naming) {
-    return this.#call("nameDevice", () => super.nameDevice(naming));
-  }
-
-  override list(userId: UserId) {
-    return this.#call("list", () => super.list(userId));
-  }
-
-  override prune(now: number, limit: number) {
-    return this.#call("prune", () => super.prune(now, limit));
-  }
-
-  override claimPrune(now: number, interval: number) {
-    return this.#call("claimPrune", () => super.claimPrune(now, interval));
-  }
-
-  override acquireLock(lock: LockRequest) {
-    return this.#call("acquireLock", () => super.acquireLock(lock));
-  }
-
-  override releaseLock(name: string, owner: string) {
-    return this.#call("releaseLock", () => super.releaseLock(name, owner));
-  }
-
-  #call<T>(operation: StoreOperation, call: () => Promise<T>): Promise<T> {
-    if (!isHeard(storeCalls)) return call();
-    return traced(storeCalls, { store: this.name, operation }, async () => call());
-  }
+export function tracedStore(store: Store): Store {
+  // Every request comes by here: nothing is made that nobody hears of.
+  const publish = <T>(call: Call, run: () => Promise<T>): Promise<T> =>
+    isHeard(storeCalls) ? traced(storeCalls, { store: store.name, ...call }, async () => run()) : run();
+  const { locks } = store;
+  return wrapped(store, {
+    findSession: (id) =>
+      isHeard(storeCalls)
+        ? publish({ operation: "findSession" }, () => store.findSession(id))
+        : store.findSession(id),
+    findRemembered: (id) => publish({ operation: "findRemembered" }, () => store.findRemembered(id)),
+    list: (userId) => publish({ operation: "list" }, () => store.list(userId)),
+    apply: (change) => publish({ operation: "apply", change: change.kind }, () => store.apply(change)),
+    touch: (touches) => publish({ operation: "touch" }, () => store.touch(touches)),
+    prune: (now, limit) => publish({ operation: "prune" }, () => store.prune(now, limit)),
+    locks: locks && {
+      acquire: (lock) => publish({ operation: "acquireLock" }, () => locks.acquire(lock)),
+      release: (name, owner) => publish({ operation: "releaseLock" }, () => locks.release(name, owner)),
+    },
+  });
 }

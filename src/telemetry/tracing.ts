@@ -29,7 +29,22 @@ export interface CommitContext extends Traced {
 /** A call of the store, "tracing:psession.store:…". */
 export interface StoreContext extends Traced {
   readonly operation: StoreOperation;
+  /** Of `apply`: what the change is. */
+  readonly change?: ChangeKind | undefined;
 }
+
+/** What a change of a store is, as in `Change` of psession/store. */
+export type ChangeKind =
+  | "create"
+  | "save"
+  | "restore"
+  | "accept"
+  | "signIn"
+  | "renew"
+  | "stray"
+  | "end"
+  | "revoke"
+  | "name";
 
 /** What requests and pruning ask of a store. */
 export type StoreOperation =
@@ -37,11 +52,8 @@ export type StoreOperation =
   | "findRemembered"
   | "apply"
   | "touch"
-  | "end"
-  | "nameDevice"
   | "list"
   | "prune"
-  | "claimPrune"
   | "acquireLock"
   | "releaseLock";
 

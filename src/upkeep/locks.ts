@@ -6,6 +6,7 @@ import { invalidOptions, readOptions } from "../checks/faults.ts";
 import { isText, textOf } from "../checks/given.ts";
 import { PsessionError } from "../errors.ts";
 import type { Clock } from "../protocol/clock.ts";
+import { locksOf } from "../stores/locks.ts";
 import type { Store } from "../stores/store.ts";
 
 /** Limits of a lock, in milliseconds. */
@@ -105,7 +106,7 @@ export class Locks {
         fence,
         release: async () => {
           try {
-            await this.#store.releaseLock(name, owner);
+            await locksOf(this.#store).release(name, owner);
           } finally {
             clearTimeout(expiry);
             leave();
@@ -121,7 +122,7 @@ export class Locks {
   async #acquire(name: string, owner: string, hold: number, giveUpAt: number): Promise<number> {
     for (let attempt = 0; ; attempt++) {
       const now = this.#clock.now();
-      const fence = await this.#store.acquireLock({ name, owner, now, until: now + hold });
+      const fence = await locksOf(this.#store).acquire({ name, owner, now, until: now + hold });
       if (fence !== undefined) return fence;
       const wait = (WAITS[Math.min(attempt, WAITS.length - 1)] ?? 50) * (0.5 + Math.random());
       if (performance.now() + wait >= giveUpAt) throw timedOut(name);

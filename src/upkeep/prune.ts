@@ -1,8 +1,11 @@
+import { randomUUID } from "node:crypto";
 import type { Events } from "../events.ts";
 import type { Settings } from "../options/settings.ts";
 import type { AuditSink } from "../stores/audit.ts";
-import type { PruneResult, Store } from "../stores/store.ts";
+import { PRUNE_LOCK, type PruneResult, type Store } from "../stores/store.ts";
 import type { ClockWatch } from "./clock-watch.ts";
+
+const HOUR = 3_600_000;
 
 interface Core {
   readonly settings: Settings;
@@ -53,7 +56,7 @@ export class Pruner {
     if (prune === undefined) return undefined;
     try {
       if (!(await this.#core.clocks.compare())) return undefined;
-      if (!(await store.claimPrune(clock.now(), prune.every))) return undefined;
+      if (!(await claimPrune(store, clock.now(), prune.every))) return undefined;
       return await this.prune();
     } catch (error) {
       this.#core.events.emit("storeUnavailable", { at: clock.now(), error });
@@ -65,7 +68,7 @@ export class Pruner {
   async pruneNow(): Promise<Pruned> {
     const { store, clock } = this.#core.settings;
     if (!(await this.#core.clocks.compare())) return NOTHING_PRUNED;
-    await store.claimPrune(clock.now(), 1);
+    await claimPrune(store, clock.now(), this.#core.settings.prune?.every ?? HOUR, true);
     return this.prune();
   }
 
@@ -81,6 +84,21 @@ export class Pruner {
     if (sessions + logins + audit > 0) events.emit("pruned", { at: now, ...pruned });
     return pruned;
   }
+}
+
+/**
+ * True for exactly one caller per interval, across all processes that share the store. A claim dated more than an interval
+ * ahead (a clock that was wrong) does not block, and none does where it `isForced`. Without locks each process prunes.
+ */
+export async function claimPrune(
+  { locks }: Store,
+  now: number,
+  interval: number,
+  isForced = false,
+): Promise<boolean> {
+  const longest = isForced ? 0 : 2 * interval;
+  const lock = { name: PRUNE_LOCK, owner: randomUUID(), now, until: now + interval, longest };
+  return locks === undefined || (await locks.acquire(lock)) !== undefined;
 }
 
 interface Places {

@@ -60,7 +60,7 @@ export const SQLITE: Kind = {
     return {
       store: ({ migrate = true, audit = false } = {}) => {
         const store = sqliteStore({ path, migrate, audit });
-        onTestFinished(() => store.close());
+        onTestFinished(() => store.close?.());
         return store;
       },
       imports: 'import { sqliteStore } from "psession/sqlite";',

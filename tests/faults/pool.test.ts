@@ -72,6 +72,7 @@ const CAPPED = 999;
 function signInWithCap(store: Store): Promise<unknown> {
   const login = rememberedRow({ userId: CAPPED });
   return store.apply({
+    kind: "signIn",
     remember: login,
     insert: sessionRow({ userId: CAPPED, level: "login", rememberedId: login.id }),
     caps: [

@@ -5,6 +5,7 @@ import { DataPointType } from "@opentelemetry/sdk-metrics";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type {
   BatchFacts,
+  ChangeKind,
   CommitContext,
   OpenContext,
   Outcome,
@@ -73,6 +74,7 @@ test("the page has every span and attribute, and every value that an attribute m
   expect(values.get(ATTRIBUTES.outcome)?.slice(1)).toEqual(Object.keys(OUTCOMES));
   expect(values.get(ATTRIBUTES.reason)).toEqual([...REASONS, "other"]);
   expect(values.get(ATTRIBUTES.operation)).toEqual(Object.keys(OPERATIONS));
+  expect(values.get(ATTRIBUTES.change)?.slice(1)).toEqual(Object.keys(CHANGES));
 });
 
 test("the page has the fields of every channel", () => {
@@ -111,23 +113,37 @@ const OUTCOMES: Readonly<Record<Outcome, true>> = {
   insecure: true,
   unavailable: true,
 };
+const CHANGES: Readonly<Record<ChangeKind, true>> = {
+  create: true,
+  save: true,
+  restore: true,
+  accept: true,
+  signIn: true,
+  renew: true,
+  stray: true,
+  end: true,
+  revoke: true,
+  name: true,
+};
 const OPERATIONS: Readonly<Record<StoreOperation, true>> = {
   findSession: true,
   findRemembered: true,
   apply: true,
   touch: true,
-  end: true,
-  nameDevice: true,
   list: true,
   prune: true,
-  claimPrune: true,
   acquireLock: true,
   releaseLock: true,
 };
 const BATCH: Readonly<Record<keyof BatchFacts, true>> = { store: true, operation: true, size: true };
 const OPEN: Readonly<Record<keyof OpenContext, true>> = { store: true, outcome: true, error: true };
 const COMMIT: Readonly<Record<keyof CommitContext, true>> = { store: true, outcome: true, error: true };
-const STORE: Readonly<Record<keyof StoreContext, true>> = { store: true, operation: true, error: true };
+const STORE: Readonly<Record<keyof StoreContext, true>> = {
+  store: true,
+  operation: true,
+  change: true,
+  error: true,
+};
 
 test("what is measured is what was defined, with no attribute beyond", async () => {
   const { meterProvider, exporter } = await startMetrics();

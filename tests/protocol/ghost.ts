@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { SessionRow } from "../../src/stores/store.ts";
 import { hex } from "./digests.ts";
 import { type Handler, signInOf } from "./handlers.ts";
+import { changeOf, isWrite } from "./rows.ts";
 import { givenBy, type Step, type Whose, type World } from "./world.ts";
 
 /** What must hold later, remembered from what happened. */
@@ -78,7 +79,10 @@ export function remembered(before: World, step: Step): Ghost {
   const isAlive =
     world.rows.sessions.size > 0 ||
     [...world.rows.logins.values()].some(({ revokedAt }) => revokedAt === undefined);
-  const endsOthers = moved?.call?.name === "end" && CHANGES.has(moved.before.running.handler);
+  const endsOthers =
+    moved !== undefined &&
+    changeOf(moved.call)?.kind === "revoke" &&
+    CHANGES.has(moved.before.running.handler);
   const written = writtenAfter(before, step);
   const gone = [...before.rows.sessions.keys()].filter((id) => !world.rows.sessions.has(id));
   return {
@@ -143,7 +147,7 @@ function writtenAfter(before: World, step: Step): Ghost["written"] {
 
 /** The row in which the last call of a step stored the data of its request. */
 export function savedIn(before: World, { world, moved }: Step): SessionRow | undefined {
-  if (moved?.call?.name !== "apply") return undefined;
+  if (moved === undefined || !isWrite(moved.call)) return undefined;
   const { slot, id } = moved.before.running;
   const holds = (row: SessionRow | undefined) => row?.data.includes(`"slot${slot}":${id}`) ?? false;
   return [...world.rows.sessions.values()].find((row) => {
@@ -154,10 +158,11 @@ export function savedIn(before: World, { world, moved }: Step): SessionRow | und
 
 function marksAfter({ world, moved }: Step): Ghost["marks"] {
   const { marks } = world.ghost;
-  if (moved?.call?.name !== "end") return marks;
-  const [selector] = moved.call.values as [{ mark?: object; userId?: string }];
-  if (selector.mark === undefined || selector.userId === undefined) return marks;
-  return [...marks, { user: selector.userId, at: world.now, by: moved.before.running.id }];
+  const change = changeOf(moved?.call);
+  if (moved === undefined || change?.kind !== "revoke") return marks;
+  const { mark, userId } = change;
+  if (mark === undefined || userId === undefined) return marks;
+  return [...marks, { user: String(userId), at: world.now, by: moved.before.running.id }];
 }
 
 const isDone = (answer: unknown): boolean =>
@@ -165,7 +170,8 @@ const isDone = (answer: unknown): boolean =>
 
 /** Whether this step stored a sign-in. */
 export const hasSignedIn = ({ moved }: Step): boolean =>
-  moved?.call?.name === "apply" &&
+  moved !== undefined &&
+  isWrite(moved.call) &&
   moved.after.running.commitAt !== undefined &&
   signInOf(moved.after.running.handler) !== undefined &&
   isDone(moved.answer);

@@ -124,7 +124,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "theft is told, and nothing is ended",
     file: open,
-    find: "const ended = await settings.store.end({",
+    find: "const ended = await revoke(settings.store, {",
     replace: "const ended = ((_: unknown) => [{ rememberedId: login.id }])({",
   },
   {

@@ -1,4 +1,13 @@
-import type { Mark, RememberedRow, SessionRow, Store } from "../../src/stores/store.ts";
+import { revoke } from "../../src/stores/changes.ts";
+import type {
+  Change,
+  ChangeParts,
+  EndSelector,
+  Mark,
+  RememberedRow,
+  SessionRow,
+  Store,
+} from "../../src/stores/store.ts";
 import type { Library } from "./library.ts";
 
 /** The contents of the store, as data: a world is copied by copying these. */
@@ -18,6 +27,16 @@ export interface StoreCall {
 
 const READS: ReadonlySet<string> = new Set(["findSession", "findRemembered"]);
 
+/** What a call of `apply` changes. */
+export const changeOf = (call: StoreCall | undefined): Change | undefined =>
+  call?.name === "apply" ? (call.values[0] as Change) : undefined;
+
+/** Whether it changes what a request stands on, rather than the devices of a user. */
+export function isWrite(call: StoreCall | undefined): boolean {
+  const change = changeOf(call);
+  return change !== undefined && change.kind !== "revoke" && change.kind !== "name";
+}
+
 export const isRead = ({ name }: StoreCall): boolean => READS.has(name);
 
 /** Performs one call on the real memory store holding `rows`. */
@@ -27,15 +46,15 @@ export async function perform(
   call: StoreCall,
 ): Promise<{ readonly value: unknown; readonly rows: Rows }> {
   const store = library.memoryStore();
-  for (const login of rows.logins.values()) await store.apply({ remember: login });
-  for (const session of rows.sessions.values()) await store.apply({ insert: session });
-  for (const mark of rows.marks) await store.end(marking(mark));
+  for (const login of rows.logins.values()) await store.apply({ kind: "signIn", remember: login });
+  for (const session of rows.sessions.values()) await store.apply({ kind: "signIn", insert: session });
+  for (const mark of rows.marks) await revoke(store, marking(mark));
   const { name, values } = call;
   const method = store[name as keyof Store] as (...values: unknown[]) => Promise<unknown>;
   const value = await Reflect.apply(method, store, values);
   if (isRead(call)) return { value, rows };
 
-  const change = name === "apply" ? (values[0] as Parameters<Store["apply"]>[0]) : {};
+  const change: ChangeParts & Partial<EndSelector> = changeOf(call) ?? {};
   const sessions = new Map<string, SessionRow>();
   for (const id of [...rows.sessions.keys(), ...(change.insert === undefined ? [] : [change.insert.id])]) {
     const row = await store.findSession(id);
@@ -46,7 +65,7 @@ export async function perform(
     const found = await store.findRemembered(id);
     if (found !== undefined) logins.set(id, found.login);
   }
-  const { mark } = name === "end" ? (values[0] as Parameters<Store["end"]>[0]) : { mark: undefined };
+  const { mark } = change;
   return {
     value,
     rows: { sessions, logins, marks: mark === undefined ? rows.marks : [...rows.marks, mark] },

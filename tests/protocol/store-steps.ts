@@ -13,7 +13,10 @@ export async function storeSteps(world: World, bounds: Bounds, runner: Runner): 
   if (bounds.revokes && !ghost.hasEnded) {
     for (const { label, whom } of revocationsOf(world, runner)) {
       const value = { ...whom, reason: "revoked", at: world.now, pruneAfter: world.now };
-      const { rows } = await perform(runner.library, world.rows, { name: "end", values: [value] });
+      const { rows } = await perform(runner.library, world.rows, {
+        name: "apply",
+        values: [{ ...value, kind: "revoke" }],
+      });
       const marks =
         whom.mark === undefined
           ? ghost.marks

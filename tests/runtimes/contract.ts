@@ -30,7 +30,7 @@ const openSqlite = async () => {
   const folder = mkdtempSync(join(tmpdir(), "psession-"));
   const store = sqliteStore({ path: join(folder, "sessions.sqlite") });
   const close = async () => {
-    await store.close();
+    await store.close?.();
     rmSync(folder, { recursive: true, force: true });
   };
   return { store, close };

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import type { PsessionOptions, Store } from "../../src/index.ts";
-import type { Cap, Change } from "../../src/stores/store.ts";
+import type { Cap, ChangeParts } from "../../src/stores/store.ts";
 import { sessionRow } from "../../src/testing/rows.ts";
 import { REMEMBER, TestBrowser, type TestSession, testApp } from "../support/app.ts";
 import { HOUR, MINUTE, SECOND } from "../support/clock.ts";
@@ -108,7 +108,7 @@ describeStores("the devices of a user whom no option limits", (makeStore) => {
         if (typeof found !== "function") return found;
         return (...args: unknown[]) => {
           calls.push(String(name));
-          if (name === "apply") caps.push((args[0] as Change).caps ?? []);
+          if (name === "apply") caps.push((args[0] as ChangeParts).caps ?? []);
           return found.apply(target, args);
         };
       },
@@ -123,7 +123,7 @@ describeStores("the devices of a user whom no option limits", (makeStore) => {
       sessionRow({ userId: "ada", level: "login", lastSeenAt: old + index }),
     );
     for (let at = 0; at < rows.length; at += 67)
-      await Promise.all(rows.slice(at, at + 67).map((insert) => noted.apply({ insert })));
+      await Promise.all(rows.slice(at, at + 67).map((insert) => noted.apply({ kind: "signIn", insert })));
     caps.length = calls.length = 0;
     const count = async () => (await noted.list("ada")).length;
     const signInTimes = async (times: number) => {

@@ -6,6 +6,7 @@ import {
   type SessionRow,
   type Store,
 } from "../../src/index.ts";
+import type { ChangeParts } from "../../src/stores/store.ts";
 import { KEY, TestBrowser, testApp } from "../support/app.ts";
 import { intercepted } from "../support/stores.ts";
 
@@ -20,7 +21,7 @@ const watched = () => {
   const store: Store = intercepted(inner, async (name, call, values) => {
     const result = await call();
     if (name === "apply") {
-      const { insert, update } = values[0] as Parameters<Store["apply"]>[0];
+      const { insert, update } = values[0] as ChangeParts;
       const id = insert?.id ?? update?.id ?? "";
       const row = await inner.findSession(id);
       if (row !== undefined) rows.set(id, row);

@@ -217,7 +217,11 @@ describeStores("requests that come later than they were sent, on", (makeStore) =
       // The backup: what was there before is there again.
       const restored = testApp({ clock: app.clock });
       const { store: empty } = restored.psession.core.settings;
-      await empty.apply({ remember: before.login, ...(before.session && { insert: before.session }) });
+      await empty.apply({
+        kind: "signIn",
+        remember: before.login,
+        ...(before.session && { insert: before.session }),
+      });
       const back = new TestBrowser(restored);
       back.jar = browser.copyJar();
       const visit = await back.visit(undefined, { navigation: true });

@@ -1,11 +1,16 @@
 import { describe, expect, test } from "vitest";
-import { type Change, type EndSelector, type LockRequest, memoryStore, type Store } from "../../src/index.ts";
+import { type Change, type LockRequest, memoryStore, type Store } from "../../src/index.ts";
 import { newId, newSiblingId, realmCode, tagOf } from "../../src/protocol/secrets.ts";
+import { revoke } from "../../src/stores/changes.ts";
+import type { ChangeParts, RevokeChange } from "../../src/stores/store.ts";
 import { REMEMBER, SESSION, TestBrowser, type TestSession, testApp } from "../support/app.ts";
 import { intercepted } from "../support/stores.ts";
 
 const DEFAULT = realmCode("");
 const STAFF = realmCode("staff");
+
+const revocations = (changes: readonly Change[]): RevokeChange[] =>
+  changes.filter((change) => change.kind === "revoke");
 
 /** Customers and staff on one store with the same keys, and what the store is asked. */
 function twoRealms(options: object = {}) {
@@ -17,7 +22,7 @@ function twoRealms(options: object = {}) {
   const { clock } = testApp();
   const customers = testApp({ store, clock, ...options });
   const staff = testApp({ store, clock, realm: "staff", ...options });
-  const asked = <T>(name: keyof Store) =>
+  const asked = <T>(name: keyof Store | "acquireLock") =>
     calls.splice(0).flatMap(([called, value]) => (called === name ? [value as T] : []));
   return { customers, staff, asked };
 }
@@ -92,7 +97,7 @@ describe("of two realms on one store with the same keys", () => {
     ]);
     expect(result).toEqual([false, false]);
     expect((await customers.psession.devices(7))[0]?.name).toBeUndefined();
-    asked("end");
+    asked("apply");
     const { settings } = staff.psession.core;
     expect(await settings.store.findSession(customer.id)).toBeUndefined();
     expect(await settings.store.findRemembered(customer.handle)).toBeUndefined();
@@ -108,21 +113,21 @@ describe("of two realms on one store with the same keys", () => {
     ] as const) {
       const { browser } = await signedIn(app);
       await new TestBrowser(app).visit((session) => session.login(7, { tag: "tv" }));
-      const caps = asked<Change>("apply").flatMap((change) => change.caps ?? []);
+      const caps = asked<ChangeParts>("apply").flatMap((change) => change.caps ?? []);
       expect(caps.length).toBeGreaterThan(1);
       expect(new Set(caps.map((cap) => cap.realm))).toEqual(new Set([realm]));
       await browser.visit((session) => session.revokeOthers());
       await app.psession.revokeUser(7);
       await app.psession.passwordChanged(7);
       await app.psession.revokeEveryone();
-      expect(asked<EndSelector>("end").map((selector) => selector.realm)).toEqual(Array(4).fill(realm));
+      expect(revocations(asked("apply")).map((selector) => selector.realm)).toEqual(Array(4).fill(realm));
       const mark = { name: "mark", at: 1, until: 2 };
       const { store } = app.psession.core.settings;
-      await store.end({ userId: 8, mark, reason: "revoked", at: 1, pruneAfter: 2 });
+      await revoke(store, { userId: 8, mark, reason: "revoked", at: 1, pruneAfter: 2 });
       const name = realm === DEFAULT ? "mark" : `${STAFF}/mark`;
-      expect(asked<EndSelector>("end")[0]?.mark?.name).toBe(name);
-      await store.apply({ proof: { marks: ["mark"], provedAt: 1 } });
-      expect(asked<Change>("apply")[0]?.proof?.marks).toEqual([name]);
+      expect(revocations(asked("apply"))[0]?.mark?.name).toBe(name);
+      await store.apply({ kind: "signIn", proof: { marks: ["mark"], provedAt: 1 } });
+      expect(asked<ChangeParts>("apply")[0]?.proof?.marks).toEqual([name]);
     }
   });
 

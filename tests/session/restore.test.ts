@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { revoke } from "../../src/stores/changes.ts";
 import { REMEMBER, receive, SESSION, type TestApp, TestBrowser, testApp } from "../support/app.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../support/clock.ts";
 import { describeStores } from "../support/session-stores.ts";
@@ -366,7 +367,7 @@ describeStores("remembered logins on", (makeStore) => {
     const { session } = await browser.visit((session) => session.login("ada", { remember: true }));
     app.clock.advance(HOUR);
     browser.restart();
-    await store.end({ handle: session.id, userId: "nobody", reason: "x", at: 0, pruneAfter: 0 });
+    await revoke(store, { handle: session.id, userId: "nobody", reason: "x", at: 0, pruneAfter: 0 });
     const login = await store.findRemembered(session.handle);
     expect(login?.session?.id).toBe(session.id);
     // Take the row away without ending the login, as an eviction would.
@@ -376,7 +377,10 @@ describeStores("remembered logins on", (makeStore) => {
         ? { ...(result as object), session: undefined }
         : result;
     });
-    await store.apply({ update: { id: session.id, version: 1, set: { rememberedId: undefined } } });
+    await store.apply({
+      kind: "signIn",
+      update: { id: session.id, version: 1, set: { rememberedId: undefined } },
+    });
     const again: TestApp = testApp({ store: holed, clock: app.clock });
     const returning = new TestBrowser(again);
     returning.jar = browser.jar;

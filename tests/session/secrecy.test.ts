@@ -87,7 +87,7 @@ test("neither the database, nor the events, nor any output holds a value that wo
       }
     }
   }
-  await store.close();
+  await store.close?.();
 });
 
 test("what goes wrong is told without a secret, or anything of the data: in events, errors, warnings and logs", async () => {

@@ -165,7 +165,7 @@ describeStores("on", (makeStore) => {
     const store = makeStore();
     const app = testApp({ store });
     const { session: other } = await new TestBrowser(app).visit((session) => session.login("1"));
-    await store.apply({ update: { id: other.id, version: 1, set: { data } } });
+    await store.apply({ kind: "save", update: { id: other.id, version: 1, set: { data } } });
     for (const previous of [undefined, { data }]) {
       const { session } = await new TestBrowser(app).visit((session) => {
         session.set("cart", ["tea"]);

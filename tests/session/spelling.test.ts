@@ -52,15 +52,15 @@ describe("a user id in the other spelling", () => {
       await psession.devices(user);
       await psession.revokeUser(user);
     }
-    expect(calls).toEqual(["list", "end", "list", "end", "list", "end"]);
+    expect(calls).toEqual(["list", "apply", "list", "apply", "list", "apply"]);
     calls.length = 0;
     // Not how a number is written: these are texts and nothing else.
     for (const user of ["07", "7.0", "+7", " 7", "1e3", "-0", "", "9007199254740993", "ada"])
       if (user !== "") expect(await psession.revokeUser(user)).toBe(0);
-    expect(calls).toEqual(Array(8).fill("end"));
+    expect(calls).toEqual(Array(8).fill("apply"));
     calls.length = 0;
     expect(await psession.revokeUser("-7")).toBe(0);
-    expect(calls).toEqual(["end", "list"]);
+    expect(calls).toEqual(["apply", "list"]);
   });
 
   test("who keeps a session has one, and nobody asks", async () => {
@@ -68,7 +68,7 @@ describe("a user id in the other spelling", () => {
     await browsers[0]?.visit(async (keep) => {
       calls.length = 0;
       expect(await psession.passwordChanged("7", { keep })).toBe(0);
-      expect(calls).toEqual(["end"]);
+      expect(calls).toEqual(["apply"]);
     });
   });
 
@@ -79,7 +79,7 @@ describe("a user id in the other spelling", () => {
     });
     const { psession } = testApp({ store: texts });
     expect(await psession.revokeUser("7")).toBe(0);
-    expect(calls).toEqual(["end"]);
+    expect(calls).toEqual(["apply"]);
     await expect(psession.revokeUser(7)).rejects.toEqual(wrong("text of 1 to"));
   });
 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { Vault } from "../../src/data/vault.ts";
 import type { Store } from "../../src/index.ts";
 import { memoryStore } from "../../src/index.ts";
-import { SealedStore } from "../../src/stores/sealed.ts";
+import { sealedStore } from "../../src/stores/sealed.ts";
 import { sessionRow } from "../../src/testing/rows.ts";
 import { describeWith } from "../support/servers/reach.ts";
 import { type Place, sqlBackends } from "./fixtures.ts";
@@ -103,11 +103,11 @@ for (const backend of sqlBackends.filter(({ name }) => [...CHOSEN, ...KYSELY].in
 test("an encrypted store shows what opens, and the rest as it is stored", async () => {
   const inner = memoryStore();
   const vault = new Vault(["Vt7Hq2Zx9Mb4Kd8Ws3Yf6Lc1Np5Rj0Ga"], false);
-  const sealed = new SealedStore(inner, vault);
+  const sealed = sealedStore(inner, vault);
   const row = sessionRow({ data: '{"n":1}' });
-  await sealed.apply({ insert: row });
+  await sealed.apply({ kind: "signIn", insert: row });
   const damaged = sessionRow({ data: "damaged" });
-  await inner.apply({ insert: damaged });
+  await inner.apply({ kind: "signIn", insert: damaged });
   const page = await sealed.admin?.browse({ limit: 10 });
   expect(new Set(page?.entries.map(({ session }) => session?.data))).toEqual(new Set(['{"n":1}', "damaged"]));
   expect((await sealed.admin?.inspect())?.tables[0]?.rows).toBe(2);

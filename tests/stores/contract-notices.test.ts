@@ -43,7 +43,7 @@ type Open = (mutant: StoreMutant | undefined) => Promise<Store>;
 function told(name: string, open: Open, mutant?: StoreMutant): Promise<void> {
   const fixture = async (): Promise<StoreFixture> => {
     const store = await open(mutant);
-    return { store, close: () => store.close() };
+    return { store, close: async () => store.close?.() };
   };
   const [found] = storeContract(fixture).filter((one) => one.name === name);
   if (found === undefined) throw new Error(`The contract has no case "${name}".`);

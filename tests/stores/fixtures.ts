@@ -205,7 +205,7 @@ export function sqliteBackend(
     return {
       connect: async (naming = {}) => {
         const store = make({ path, naming, opened });
-        closers.push(() => store.close());
+        closers.push(() => store.close?.());
         return store;
       },
       sql: async (text) => {

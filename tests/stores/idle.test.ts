@@ -2,10 +2,13 @@
  * What the server ends because nothing comes over it is noticed late by a process that stood still, as a frozen function
  * does: its next statement goes nowhere, and is sent again, whatever it writes.
  */
+
 import mysql2, { type Pool, type PoolConnection } from "mysql2/promise";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import type { Store } from "../../src/index.ts";
+import { revoke } from "../../src/stores/changes.ts";
+import { locksOf } from "../../src/stores/locks.ts";
 import { mysqlStore } from "../../src/stores/mysql/index.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
@@ -19,12 +22,12 @@ const fault = (fields: object) => Object.assign(new Error("disconnected because 
 async function everyWriteIsDone(store: Store, breakNext: () => void): Promise<void> {
   const login = rememberedRow();
   const session = sessionRow({ rememberedId: login.id, userId: "ada", level: "login" });
-  await store.apply({ remember: login, insert: session });
+  await store.apply({ kind: "signIn", remember: login, insert: session });
   const done = { done: true, ended: [] };
   breakNext();
-  expect(await store.apply({ update: { id: session.id, version: 1, set: { data: '{"a":1}' } } })).toEqual(
-    done,
-  );
+  expect(
+    await store.apply({ kind: "save", update: { id: session.id, version: 1, set: { data: '{"a":1}' } } }),
+  ).toEqual(done);
   breakNext();
   const { token, previous, superseded, supersededAt, salt, keyId, lastUsedAt, idleDeadline, pruneAfter } =
     login;
@@ -37,11 +40,11 @@ async function everyWriteIsDone(store: Store, breakNext: () => void): Promise<vo
     keyId,
     ...times,
   };
-  expect(await store.apply({ rotate: { id: login.id, generation: 0, set } })).toEqual(done);
+  expect(await store.apply({ kind: "restore", rotate: { id: login.id, generation: 0, set } })).toEqual(done);
   breakNext();
-  expect(await store.acquireLock({ name: "x", owner: "me", now: T0, until: T0 + 9 })).toBe(T0);
+  expect(await locksOf(store).acquire({ name: "x", owner: "me", now: T0, until: T0 + 9 })).toBe(T0);
   breakNext();
-  const ended = await store.end({ userId: "ada", reason: "revoked", at: T0, pruneAfter: T0 });
+  const ended = await revoke(store, { userId: "ada", reason: "revoked", at: T0, pruneAfter: T0 });
   expect(ended).toHaveLength(1);
 }
 

@@ -89,7 +89,7 @@ test("over a database that writes on conditions, a login is read with the sessio
   const [store, other] = [connect(), connect()];
   const login = rememberedRow();
   const session = sessionRow({ rememberedId: login.id, userId: login.userId, level: "remembered" });
-  await store.apply({ remember: login, insert: session });
+  await store.apply({ kind: "signIn", remember: login, insert: session });
   const get = remote.get.bind(remote);
   let isFirst = true;
   remote.get = async (key) => {
@@ -98,6 +98,7 @@ test("over a database that writes on conditions, a login is read with the sessio
       isFirst = false;
       const set = { ...login, token: digestOf("next"), rotatedAt: login.rotatedAt + 1 };
       await other.apply({
+        kind: "restore",
         rotate: { id: login.id, generation: login.generation, set },
         update: { id: session.id, version: session.version, set: { secret: digestOf("next") } },
       });

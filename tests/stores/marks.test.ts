@@ -1,10 +1,11 @@
 import mysql from "mysql2/promise";
 import pg from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { Change, EndSelector, Mark, Store } from "../../src/index.ts";
+import { revoke } from "../../src/stores/changes.ts";
 import { type Mysql2Pool, mysqlStore } from "../../src/stores/mysql/index.ts";
 import { type PgPool, postgresStore } from "../../src/stores/postgres/index.ts";
 import { shardsOf } from "../../src/stores/sql/marks.ts";
+import type { EndSelector, Mark, SignInChange, Store } from "../../src/stores/store.ts";
 import { rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
 import { freshDatabase, freshSchema } from "../support/servers/fresh.ts";
 import { describeWith, MYSQL, POSTGRES } from "../support/servers/reach.ts";
@@ -30,23 +31,31 @@ const CAP = {
 } as const;
 
 /** Sign-ins of every shape that has statements of its own, after what they need is there. */
-const SIGN_INS: Record<string, (store: Store) => Promise<Change>> = {
-  "a session": async () => ({ insert: sessionRow({ userId: "ada", level: "login" }) }),
+const SIGN_INS: Record<string, (store: Store) => Promise<SignInChange>> = {
+  "a session": async () => ({ kind: "signIn", insert: sessionRow({ userId: "ada", level: "login" }) }),
   "a session with a login": async () => {
     const remember = rememberedRow();
-    return { remember, insert: sessionRow({ userId: "ada", level: "login", rememberedId: remember.id }) };
+    return {
+      kind: "signIn",
+      remember,
+      insert: sessionRow({ userId: "ada", level: "login", rememberedId: remember.id }),
+    };
   },
   "a session that was anonymous": async (store) => {
     const insert = sessionRow();
-    await store.apply({ insert });
-    return { update: { id: insert.id, version: 1, set: { userId: "ada", level: "login" } } };
+    await store.apply({ kind: "signIn", insert });
+    return { kind: "signIn", update: { id: insert.id, version: 1, set: { userId: "ada", level: "login" } } };
   },
-  "under a cap": async () => ({ insert: sessionRow({ userId: "ada", level: "login" }), caps: [CAP] }),
+  "under a cap": async () => ({
+    kind: "signIn",
+    insert: sessionRow({ userId: "ada", level: "login" }),
+    caps: [CAP],
+  }),
   "in place of a login": async (store) => {
     const before = rememberedRow({ userId: "bob" });
-    await store.apply({ remember: before });
+    await store.apply({ kind: "signIn", remember: before });
     const insert = sessionRow({ userId: "ada", level: "login" });
-    return { insert, end: [{ login: { id: before.id }, ...ENDING }] };
+    return { kind: "signIn", insert, end: [{ login: { id: before.id }, ...ENDING }] };
   },
 };
 
@@ -224,7 +233,7 @@ function interleavings(open: () => Promise<Server>): void {
     const server = await open();
     const store = server.store();
     if (isOld) {
-      await store.end({ handle: "nothing", mark: { ...OF_EVERYONE, at: T0 - 9 }, ...ENDING });
+      await revoke(store, { handle: "nothing", mark: { ...OF_EVERYONE, at: T0 - 9 }, ...ENDING });
       expect(await server.sql("SELECT 1 FROM psession_meta WHERE name LIKE 'mark-shard/%'")).toHaveLength(
         256,
       );
@@ -246,7 +255,7 @@ function interleavings(open: () => Promise<Server>): void {
       const held = server.held();
       const signIn = held.store.apply({ ...change, proof: PROOF });
       await held.reached;
-      const ending = store.end(end);
+      const ending = revoke(store, end);
       await server.untilWaiting();
       held.commit();
       expect(await signIn).toMatchObject({ done: true });
@@ -258,7 +267,7 @@ function interleavings(open: () => Promise<Server>): void {
       const { server, store } = await setUp(isOld);
       const change = await make(store);
       const held = server.held();
-      const ending = held.store.end(end);
+      const ending = revoke(held.store, end);
       await held.reached;
       const signIn = store.apply({ ...change, proof: PROOF });
       await server.untilWaiting();
@@ -294,9 +303,9 @@ function interleavings(open: () => Promise<Server>): void {
     const insert = sessionRow({ userId: "ada", level: "login" });
     const caps = [CAP];
     const held = server.held();
-    const signIn = held.store.apply({ insert, caps, proof: PROOF });
+    const signIn = held.store.apply({ kind: "signIn", insert, caps, proof: PROOF });
     await held.reached;
-    const ending = store.end({ everyone: true, mark: MARK, ...ENDING });
+    const ending = revoke(store, { everyone: true, mark: MARK, ...ENDING });
     await server.untilWaiting();
     held.commit();
     expect(await signIn).toEqual({ done: true, ended: [] });
@@ -306,7 +315,11 @@ function interleavings(open: () => Promise<Server>): void {
   test("sign-ins of one user do not wait for each other", async () => {
     const { server, store } = await setUp(true);
     const held = server.held();
-    const change = { insert: sessionRow({ userId: "ada", level: "login" }), proof: PROOF };
+    const change = {
+      kind: "signIn",
+      insert: sessionRow({ userId: "ada", level: "login" }),
+      proof: PROOF,
+    } as const;
     const first = held.store.apply(change);
     await held.reached;
     expect(await store.apply({ ...change, insert: sessionRow({ userId: "ada" }) })).toMatchObject({
@@ -326,13 +339,13 @@ function interleavings(open: () => Promise<Server>): void {
         const remember = index % 3 === 0 ? undefined : rememberedRow({ userId });
         const insert = sessionRow({ userId, level: "login", rememberedId: remember?.id });
         return index % 6 === 1
-          ? { remember, insert, caps: [{ ...CAP, userId, max: 99 }], proof }
-          : { remember, insert, proof };
+          ? { kind: "signIn" as const, remember, insert, caps: [{ ...CAP, userId, max: 99 }], proof }
+          : { kind: "signIn" as const, remember, insert, proof };
       });
       const at = Math.floor(Math.random() * signIns.length);
       const results = await Promise.all([
         ...signIns.slice(0, at).map((change) => store.apply(change)),
-        store.end({ userId, mark, ...ENDING }),
+        revoke(store, { userId, mark, ...ENDING }),
         ...signIns.slice(at).map((change) => store.apply(change)),
       ]);
       for (const result of results) if ("done" in result && !result.done) expect(result).toEqual(OUTDATED);
@@ -354,10 +367,10 @@ describeWith(POSTGRES, "marks in PostgreSQL, beside tables of one name in two sc
     };
     const store = postgresStore({ pool, tables });
     await store.migrate();
-    await store.end({ handle: "nothing", mark: { ...OF_EVERYONE, at: T0 - 9 }, ...ENDING });
+    await revoke(store, { handle: "nothing", mark: { ...OF_EVERYONE, at: T0 - 9 }, ...ENDING });
     const [insert, remember] = [sessionRow({ userId: "ada" }), rememberedRow({ userId: "ada" })];
     for (const change of [{ insert }, { remember }])
-      expect(await store.apply({ ...change, proof: PROOF })).toMatchObject({ done: true });
+      expect(await store.apply({ kind: "signIn", ...change, proof: PROOF })).toMatchObject({ done: true });
     expect((await store.findSession(insert.id))?.userId).toBe("ada");
     expect((await store.findRemembered(remember.id))?.login.userId).toBe("ada");
   });

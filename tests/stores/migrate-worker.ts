@@ -13,15 +13,15 @@ process.send?.("ready");
 await once(process, "message");
 if (kind === "sqlite") {
   const store = sqliteStore({ path: address });
-  await store.apply({ insert: sessionRow() });
-  await store.close();
+  await store.apply({ kind: "create", insert: sessionRow() });
+  await store.close?.();
 } else if (kind === "postgres") {
   const pool = new pg.Pool({ connectionString: address });
-  await postgresStore({ pool }).apply({ insert: sessionRow() });
+  await postgresStore({ pool }).apply({ kind: "create", insert: sessionRow() });
   await pool.end();
 } else {
   const pool = mysql.createPool(address);
-  await mysqlStore({ pool }).apply({ insert: sessionRow() });
+  await mysqlStore({ pool }).apply({ kind: "create", insert: sessionRow() });
   await pool.end();
 }
 process.disconnect?.();

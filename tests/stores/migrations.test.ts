@@ -19,6 +19,7 @@ import type { Answer, Program, Statement } from "../../src/stores/sql/statement.
 import type { SqlStore } from "../../src/stores/sql/store.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { sessionRow } from "../../src/testing/rows.ts";
+import { claimPrune } from "../../src/upkeep/prune.ts";
 import { freshDatabase, freshSchema, onMysql, onPostgres } from "../support/servers/fresh.ts";
 import { describeWith, MYSQL, POSTGRES } from "../support/servers/reach.ts";
 import { temporaryFolder } from "../support/temp.ts";
@@ -100,8 +101,8 @@ for (const backend of representatives) {
       const missing = { code: "store_not_migrated", message: expect.stringContaining("migrate: true") };
       await expect(store.findSession("x")).rejects.toMatchObject(missing);
       await expect(store.findRemembered("x")).rejects.toMatchObject(missing);
-      await expect(store.apply({ insert: sessionRow() })).rejects.toMatchObject(missing);
-      await expect(store.claimPrune(0, 1)).rejects.toMatchObject(missing);
+      await expect(store.apply({ kind: "create", insert: sessionRow() })).rejects.toMatchObject(missing);
+      await expect(claimPrune(store, 0, 1)).rejects.toMatchObject(missing);
       expect(await tablesOf(backend, place)).toEqual([]);
       await used(place);
       await exercise(store);
@@ -195,7 +196,7 @@ for (const { kind, needs, open } of KINDS) {
 
 test("a SQLite file that is migrated is opened while somebody writes to it", async () => {
   const path = join(temporaryFolder(), "sessions.sqlite");
-  await sqliteStore({ path }).close();
+  await sqliteStore({ path }).close?.();
   const [writer, database] = [new DatabaseSync(path), new DatabaseSync(path, { timeout: 0 })];
   onTestFinished(() => {
     writer.close();
@@ -494,7 +495,7 @@ for (const backend of representatives) {
               const at = timestamps === "integer" ? Number(value) : dialectOf(backend).parseMoment(value);
               expect(Math.abs(at - Date.now())).toBeLessThan(HOUR / 4);
             }
-            await store.apply({ insert: sessionRow({ userId, level: "login" }) });
+            await store.apply({ kind: "signIn", insert: sessionRow({ userId, level: "login" }) });
             expect(await store.list(userId)).toHaveLength(1);
           }
         }

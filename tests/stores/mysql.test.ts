@@ -3,6 +3,7 @@ import mariadb from "mariadb";
 import mysql from "mysql2/promise";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { newAuditId } from "../../src/stores/audit.ts";
+import { revoke } from "../../src/stores/changes.ts";
 import { type Mysql2Pool, mysqlStore } from "../../src/stores/mysql/index.ts";
 import { rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
@@ -95,7 +96,7 @@ describeWith(MYSQL, "mysql", () => {
   test("many reads, and many touches, of one tick are one statement each, padded to few different texts", async () => {
     const { store, queries } = await recordedStore();
     const rows = Array.from({ length: 50 }, () => sessionRow());
-    for (const row of rows) await store.apply({ insert: row });
+    for (const row of rows) await store.apply({ kind: "signIn", insert: row });
     queries.length = 0;
     await Promise.all(rows.map(({ id }) => store.findSession(id)));
     const seen = { lastSeenAt: T0 + 9, idleDeadline: T0 + 99, pruneAfter: T0 + 999, remembered: undefined };
@@ -108,7 +109,7 @@ describeWith(MYSQL, "mysql", () => {
   test("touches of ten thousand sessions go in lots, as a statement has a limit of values", async () => {
     const { store, queries } = await recordedStore();
     const row = sessionRow();
-    await store.apply({ insert: row });
+    await store.apply({ kind: "signIn", insert: row });
     queries.length = 0;
     const seen = {
       lastSeenAt: T0 + 9,
@@ -132,7 +133,7 @@ describeWith(MYSQL, "mysql", () => {
     await store.migrate();
     await onMysql(url, "ALTER TABLE psession_sessions MODIFY data VARCHAR(10) NOT NULL");
     const row = sessionRow({ data: JSON.stringify({ card: "SECRET DATA" }) });
-    const error = await store.apply({ insert: row }).catch((error: unknown) => error);
+    const error = await store.apply({ kind: "signIn", insert: row }).catch((error: unknown) => error);
     expect(error).toMatchObject({ code: "store_unavailable", cause: { errno: 1406 } });
     const told = inspect(error, { depth: 9, showHidden: true });
     expect(told).toContain("Data too long");
@@ -193,7 +194,7 @@ describeWith(MYSQL, "mysql", () => {
     await store.touch([
       { sessionId: session.id, lastSeenAt: T0, idleDeadline: T0, pruneAfter: T0, remembered: undefined },
     ]);
-    await store.end({ userId: login.userId, reason: "revoked", at: T0, pruneAfter: T0 + 9 });
+    await revoke(store, { userId: login.userId, reason: "revoked", at: T0, pruneAfter: T0 + 9 });
     await store.prune(T0 + 20, 10);
     const statements = queries.filter(({ sql }) => /^(SELECT|UPDATE|DELETE)/.test(sql));
     expect(statements.length).toBeGreaterThan(8);

@@ -227,7 +227,7 @@ async function keepsInstants(
       authenticatedAt: at + 4,
       rememberedId: login.id,
     });
-    await writer.apply({ remember: login, insert: session });
+    await writer.apply({ kind: "signIn", remember: login, insert: session });
     const entry = await reader.findRemembered(login.id);
     expect(entry?.session).toMatchObject({ ...moments, lastSeenAt: at + 3, authenticatedAt: at + 4 });
     expect(entry?.login).toMatchObject({ ...moments, lastUsedAt: at + 3 });

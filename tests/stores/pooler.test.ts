@@ -1,9 +1,11 @@
 /** Through a PgBouncer that gives each transaction another connection, and through one that takes no transactions. */
+
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import postgres from "postgres";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import type { PsessionError, Store } from "../../src/index.ts";
+import { revoke } from "../../src/stores/changes.ts";
 import { kyselyStore } from "../../src/stores/kysely/index.ts";
 import { type PostgresStoreOptions, postgresStore } from "../../src/stores/postgres/index.ts";
 import { type StoreFixture, storeContract } from "../../src/testing/contracts.ts";
@@ -37,7 +39,7 @@ describeWith([POSTGRES, PGBOUNCER_BINARY], "PgBouncer in transaction mode", () =
         database = await freshPostgresDatabase();
         const url = await startPgbouncer(database.url);
         opened = [1, 2, 3].map(() => open(url, { prepare: false, audit: true }));
-        await opened[0]?.store.claimPrune(0, 1);
+        await opened[0]?.store.findSession("x");
       });
       afterAll(async () => {
         for (const { close } of opened) await close();
@@ -60,7 +62,7 @@ describeWith([POSTGRES, PGBOUNCER_BINARY], "PgBouncer in transaction mode", () =
       const good = open(database.url, {});
       onTestFinished(async () => void (await good.close()));
       const rows = Array.from({ length: 20 }, () => sessionRow());
-      for (const insert of rows) await good.store.apply({ insert });
+      for (const insert of rows) await good.store.apply({ kind: "signIn", insert });
       const settled: PromiseSettledResult<unknown>[] = [];
       for (let round = 0; round < 5; round++)
         settled.push(
@@ -113,15 +115,17 @@ describeWith([POSTGRES, PGBOUNCER_BINARY], "PgBouncer in statement mode, which r
       const good = open(database.url, {});
       onTestFinished(async () => void (await good.close()));
       const kept = sessionRow({ userId: "ada", level: "login" });
-      await good.store.apply({ insert: kept });
+      await good.store.apply({ kind: "signIn", insert: kept });
       const url = await startPgbouncer(database.url, "statement");
       const { store, close } = open(url, { prepare: false });
       onTestFinished(async () => void (await close()));
       const login = rememberedRow();
       const insert = sessionRow({ rememberedId: login.id, userId: "ada", level: "login" });
       const cap = { userId: "ada", max: 1, overflow: "evictOldest", ...ENDING } as const;
-      await expect(store.apply({ remember: login, insert, caps: [cap] })).rejects.toMatchObject(hint);
-      await expect(store.end({ userId: "ada", ...ENDING })).rejects.toMatchObject(hint);
+      await expect(
+        store.apply({ kind: "signIn", remember: login, insert, caps: [cap] }),
+      ).rejects.toMatchObject(hint);
+      await expect(revoke(store, { userId: "ada", ...ENDING })).rejects.toMatchObject(hint);
       expect((await good.store.list("ada")).map(({ session }) => session?.id)).toEqual([kept.id]);
       expect((await store.findSession(kept.id))?.id).toBe(kept.id);
     });

@@ -1,6 +1,7 @@
 import pg from "pg";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { nameDevice, revoke } from "../../src/stores/changes.ts";
 import { type PgPool, postgresStore } from "../../src/stores/postgres/index.ts";
 import { digestOf, rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
@@ -81,7 +82,7 @@ describeWith(POSTGRES, "postgres", () => {
       const record = recorded(pool);
       const store = postgresStore({ pool: record.pool });
       const rows = Array.from({ length: 50 }, () => sessionRow());
-      for (const row of rows) await store.apply({ insert: row });
+      for (const row of rows) await store.apply({ kind: "signIn", insert: row });
       record.queries.length = 0;
       const found = await Promise.all([...rows, ...rows].map(({ id }) => store.findSession(id)));
       expect(found.map((row) => row?.id)).toEqual([...rows, ...rows].map(({ id }) => id));
@@ -92,7 +93,7 @@ describeWith(POSTGRES, "postgres", () => {
     test("an id that the database refuses fails for itself alone", async () => {
       const store = postgresStore({ pool });
       const [first, second] = [sessionRow(), sessionRow()];
-      for (const insert of [first, second]) await store.apply({ insert });
+      for (const insert of [first, second]) await store.apply({ kind: "signIn", insert });
       const found = await Promise.allSettled(
         [first.id, "\u0000", second.id].map((id) => store.findSession(id)),
       );
@@ -107,7 +108,7 @@ describeWith(POSTGRES, "postgres", () => {
       const record = recorded(pool);
       const store = postgresStore({ pool: record.pool });
       const rows = Array.from({ length: 30 }, () => sessionRow());
-      for (const row of rows) await store.apply({ insert: row });
+      for (const row of rows) await store.apply({ kind: "signIn", insert: row });
       record.texts.length = 0;
       const seen = { lastSeenAt: T0 + 9, idleDeadline: T0 + 99, pruneAfter: T0 + 999, remembered: undefined };
       await Promise.all(rows.map(({ id }) => store.touch([{ sessionId: id, ...seen }])));
@@ -137,13 +138,16 @@ describeWith(POSTGRES, "postgres", () => {
     };
     await postgresStore({ pool }).migrate();
     const row = sessionRow({ data: "committed" });
-    expect(await losing(row).apply({ insert: row })).toEqual({ done: true, ended: [] });
+    expect(await losing(row).apply({ kind: "signIn", insert: row })).toEqual({ done: true, ended: [] });
     // The same request had made a row of this id before, whose answer was lost as well, and draws another secret.
     const other = { ...row, secret: digestOf("another"), data: "lost" };
-    expect(await losing(other).apply({ insert: other })).toEqual({ done: false, lost: "exists" });
+    expect(await losing(other).apply({ kind: "signIn", insert: other })).toEqual({
+      done: false,
+      lost: "exists",
+    });
     // A sign-in may have been ended meanwhile: it is not made again.
     const signedIn = sessionRow({ userId: "ada", level: "login", data: "lost" });
-    await expect(losing(signedIn).apply({ insert: signedIn })).rejects.toMatchObject({
+    await expect(losing(signedIn).apply({ kind: "signIn", insert: signedIn })).rejects.toMatchObject({
       code: "store_unavailable",
     });
     expect(await postgresStore({ pool }).findSession(signedIn.id)).toBeUndefined();
@@ -153,7 +157,7 @@ describeWith(POSTGRES, "postgres", () => {
     const sql = postgres(url, { max: 1 });
     const store = postgresStore({ sql });
     const row = sessionRow();
-    await store.apply({ insert: row });
+    await store.apply({ kind: "signIn", insert: row });
     await expect(sql`SELECT 1 / (n - 2) FROM generate_series(1, 3) n`).rejects.toThrow("division by zero");
     expect((await store.findSession(row.id))?.id).toBe(row.id);
     await sql.end();
@@ -174,7 +178,7 @@ describeWith(POSTGRES, "postgres", () => {
       Array.from({ length: 1000 }, async () => {
         const login = rememberedRow();
         const row = sessionRow({ rememberedId: login.id, data: JSON.stringify({ cart: "x".repeat(400) }) });
-        await store.apply({ remember: login, insert: row });
+        await store.apply({ kind: "signIn", remember: login, insert: row });
         return { row, login };
       }),
     );
@@ -218,12 +222,12 @@ describeWith(POSTGRES, "postgres", () => {
     await store.migrate();
     await fill(url, 30_000);
     const row = sessionRow({ userId: "user 7", level: "login" });
-    await store.apply({ insert: row });
+    await store.apply({ kind: "signIn", insert: row });
     record.queries.length = 0;
     await store.findSession(row.id);
     await store.findRemembered(row.id);
     await store.list("user 7");
-    await store.nameDevice({ handle: row.id, userId: "user 7", name: "Kitchen" });
+    await nameDevice(store, { handle: row.id, userId: "user 7", name: "Kitchen" });
     const page = await store.admin.browse({ limit: 50 });
     await store.admin.browse({ limit: 50, after: page.next });
     const cap = {
@@ -234,14 +238,18 @@ describeWith(POSTGRES, "postgres", () => {
       at: T0,
       pruneAfter: T0,
     } as const;
-    await store.apply({ insert: sessionRow({ userId: "user 8", level: "login" }), caps: [cap] });
+    await store.apply({
+      kind: "signIn",
+      insert: sessionRow({ userId: "user 8", level: "login" }),
+      caps: [cap],
+    });
     await store.touch([
       { sessionId: row.id, lastSeenAt: T0, idleDeadline: T0, pruneAfter: T0, remembered: undefined },
     ]);
-    await store.end({ userId: "user 7", reason: "revoked", at: T0, pruneAfter: T0 });
+    await revoke(store, { userId: "user 7", reason: "revoked", at: T0, pruneAfter: T0 });
     await store.prune(T0 - HOUR, 100);
     // The last chunk is short; what it reads, it reads by key all the same.
-    await store.end({ everyone: true, reason: "revoked", at: T0, pruneAfter: T0 });
+    await revoke(store, { everyone: true, reason: "revoked", at: T0, pruneAfter: T0 });
     const statements = record.queries.filter(({ text }) => !/^(BEGIN|COMMIT)/.test(text));
     expect(statements.length).toBeGreaterThan(6);
     for (const { text, values } of statements) {

@@ -54,7 +54,7 @@ for (const backend of representatives) {
         REFUSING[backend.dialect]("psession_sessions", "UPDATE", "last_seen_at", `= ${T0 + 666}`),
       );
       const rows = Array.from({ length: 9 }, () => sessionRow());
-      for (const row of rows) await store.apply({ insert: row });
+      for (const row of rows) await store.apply({ kind: "signIn", insert: row });
       const touched = await Promise.allSettled(
         rows.map(({ id, idleDeadline, pruneAfter }, at) =>
           store.touch([
@@ -83,7 +83,7 @@ for (const backend of representatives) {
         REFUSING[backend.dialect]("psession_sessions", "UPDATE", "last_seen_at", `= ${T0 + 666}`),
       );
       const rows = Array.from({ length: 3 }, () => sessionRow());
-      for (const row of rows) await store.apply({ insert: row });
+      for (const row of rows) await store.apply({ kind: "signIn", insert: row });
       const touches = rows.map(({ id, idleDeadline, pruneAfter }, at) => ({
         sessionId: id,
         lastSeenAt: T0 + (at === 1 ? 666 : 5),

@@ -1,6 +1,8 @@
 import { expect, onTestFinished, test } from "vitest";
 import type { Store } from "../../src/index.ts";
+import { locksOf } from "../../src/stores/locks.ts";
 import { sessionRow, T0 } from "../../src/testing/rows.ts";
+import { claimPrune } from "../../src/upkeep/prune.ts";
 import { describeWith } from "../support/servers/reach.ts";
 import type { Naming, Place } from "./fixtures.ts";
 import { catalog, representatives } from "./naming/places.ts";
@@ -69,11 +71,11 @@ for (const backend of representatives) {
 
     test("are made anew while they are empty, and only where that is asked for", async () => {
       const { place, store: before } = await freshPlace({ audit: true, createUsers: true });
-      await before.claimPrune(T0, 1);
+      await claimPrune(before, T0, 1);
       const [{ value } = {}] = await place.sql("SELECT value FROM psession_meta WHERE name = 'prune'");
       // A lock that was given back leaves a row, which is none of anybody.
-      await before.acquireLock({ name: "lock", owner: "owner", now: T0, until: T0 + 9 });
-      await before.releaseLock("lock", "owner");
+      await locksOf(before).acquire({ name: "lock", owner: "owner", now: T0, until: T0 + 9 });
+      await locksOf(before).release("lock", "owner");
       const naming: Naming = { audit: true, createUsers: true, userIds: "integer", timestamps: "datetime" };
       await expect((await unmigrated(place, naming)).migrate?.()).rejects.toMatchObject({
         code: "store_not_migrated",
@@ -89,7 +91,7 @@ for (const backend of representatives) {
       const store = await place.connect(naming);
       expect((await store.admin?.inspect())?.faults).toEqual([]);
       const row = sessionRow({ userId: 7, level: "login", authenticatedAt: T0 });
-      await store.apply({ insert: row });
+      await store.apply({ kind: "signIn", insert: row });
       expect(await store.findSession(row.id)).toMatchObject({ id: row.id, userId: row.userId });
       // As if they had never been others. Places of one connection take its place with the last that is opened.
       const found = await catalog(backend, place);
@@ -100,7 +102,7 @@ for (const backend of representatives) {
     test("stay where anybody is in them", async () => {
       const { place, store } = await freshPlace();
       const row = sessionRow();
-      await store.apply({ insert: row });
+      await store.apply({ kind: "signIn", insert: row });
       expect(await refused(place, { userIds: "integer" })).toMatch(
         /They are not: psession_sessions has rows/,
       );
@@ -110,11 +112,11 @@ for (const backend of representatives) {
     test("stay where a lock is held, or the trail has entries", async () => {
       const { place, store } = await freshPlace({ audit: true });
       const lock = { name: "lock", owner: "owner", now: T0, until: T0 + 9 };
-      expect(await store.acquireLock(lock)).toBe(T0);
+      expect(await locksOf(store).acquire(lock)).toBe(T0);
       expect(await refused(place, { audit: true, timestamps: "datetime" })).toMatch(
         /psession_locks has rows/,
       );
-      await store.releaseLock("lock", "owner");
+      await locksOf(store).release("lock", "owner");
       const entry = {
         event: "login",
         userId: "ada",
@@ -157,7 +159,7 @@ for (const backend of representatives) {
         const rows = Array.from({ length: 8 }, () => sessionRow());
         const [ran, ...stored] = await Promise.allSettled([
           other?.migrate?.({ remakesEmpty: true }) ?? remade(place, { userIds: "integer" }),
-          ...rows.map((row) => store.apply({ insert: row })),
+          ...rows.map((row) => store.apply({ kind: "signIn", insert: row })),
         ]);
         const reader = await unmigrated(place, ran.status === "fulfilled" ? { userIds: "integer" } : {});
         for (const [at, { status }] of stored.entries()) {

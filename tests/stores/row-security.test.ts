@@ -1,9 +1,11 @@
 /** Row-level security of PostgreSQL: who sees no rows takes everybody for a stranger, and ends nobody's devices. */
+
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import postgres from "postgres";
 import { expect, onTestFinished, test } from "vitest";
 import { createPsession, type Store } from "../../src/index.ts";
+import { revoke } from "../../src/stores/changes.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { sessionRow, T0 } from "../../src/testing/rows.ts";
 import { KEY, TestBrowser, testApp } from "../support/app.ts";
@@ -121,9 +123,9 @@ describeWith(POSTGRES, "row-level security", () => {
     await secured(TABLES, ...policies);
     const store = openPg(asRole);
     const row = sessionRow({ userId: "ada", level: "login" });
-    expect(await store.apply({ insert: row })).toEqual({ done: true, ended: [] });
+    expect(await store.apply({ kind: "signIn", insert: row })).toEqual({ done: true, ended: [] });
     expect((await store.findSession(row.id))?.userId).toBe("ada");
-    const ended = await store.end({ userId: "ada", reason: "revoked", at: T0, pruneAfter: T0 });
+    const ended = await revoke(store, { userId: "ada", reason: "revoked", at: T0, pruneAfter: T0 });
     expect(ended).toHaveLength(1);
     expect(await faults(store)).toEqual([]);
   });

@@ -3,6 +3,7 @@
  * the first use with one error that names it: none signs anybody out in silence, and none takes an honest browser's
  * token for a stolen one.
  */
+
 import { PGlite, type PGliteOptions } from "@electric-sql/pglite";
 import { Kysely, MysqlDialect, PostgresDialect } from "kysely";
 import mariadb, { type PoolConfig as MariadbConfig } from "mariadb";
@@ -12,7 +13,9 @@ import pg from "pg";
 import postgres from "postgres";
 import { expect, onTestFinished, test } from "vitest";
 import type { Store } from "../../src/index.ts";
+import { revoke } from "../../src/stores/changes.ts";
 import { kyselyStore } from "../../src/stores/kysely/index.ts";
+import { locksOf } from "../../src/stores/locks.ts";
 import { mysqlStore } from "../../src/stores/mysql/index.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { plain, rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
@@ -350,7 +353,7 @@ describeWith(MYSQL, "settings of connections to MySQL", async () => {
       if (outcome === "works") return everythingComesBack(store);
       const refusal = { code: "invalid_options", status: 500, message: expect.stringMatching(outcome) };
       const { session } = rows();
-      await expect(store.apply({ insert: session })).rejects.toMatchObject(refusal);
+      await expect(store.apply({ kind: "signIn", insert: session })).rejects.toMatchObject(refusal);
       await expect(store.findSession(session.id)).rejects.toMatchObject(refusal);
       await expect(store.list("ada")).rejects.toMatchObject(refusal);
     });
@@ -446,26 +449,35 @@ function cells(drivers: readonly Driver<unknown>[], fresh: () => Promise<{ url: 
 /** A user with two devices, an audit trail's worth of text, a lock and all that administration asks for. */
 async function everythingComesBack(store: Store): Promise<void> {
   const { session, login } = rows();
-  expect(await store.apply({ remember: login, insert: session })).toEqual({ done: true, ended: [] });
+  expect(await store.apply({ kind: "signIn", remember: login, insert: session })).toEqual({
+    done: true,
+    ended: [],
+  });
   const alone = sessionRow({ userId: "ada", level: "login" });
-  await store.apply({ insert: alone });
+  await store.apply({ kind: "signIn", insert: alone });
   expect(plain(await store.findSession(session.id))).toEqual(plain(session));
   expect(plain(await store.findRemembered(login.id))).toEqual(plain({ login, session }));
   expect(await store.findSession(rememberedRow().id)).toBeUndefined();
-  const changed = await store.apply({ update: { id: alone.id, version: 1, set: { data: '{"a":1}' } } });
+  const changed = await store.apply({
+    kind: "save",
+    update: { id: alone.id, version: 1, set: { data: '{"a":1}' } },
+  });
   expect(changed).toEqual({ done: true, ended: [] });
-  const stale = await store.apply({ update: { id: alone.id, version: 1, set: { data: '{"a":2}' } } });
+  const stale = await store.apply({
+    kind: "save",
+    update: { id: alone.id, version: 1, set: { data: '{"a":2}' } },
+  });
   expect(stale).toEqual({ done: false, lost: "stale" });
   expect((await store.list("ada")).length).toBe(2);
   const lock = { name: "x", owner: "me", now: T0, until: T0 + 1000 };
-  expect(await store.acquireLock(lock)).toBe(T0);
-  expect(await store.acquireLock({ ...lock, owner: "you" })).toBeUndefined();
+  expect(await locksOf(store).acquire(lock)).toBe(T0);
+  expect(await locksOf(store).acquire({ ...lock, owner: "you" })).toBeUndefined();
   const page = await store.admin?.browse({ limit: 10 });
   expect(page?.entries.length).toBe(2);
   expect((await store.admin?.inspect())?.faults).toEqual([]);
   expect(await store.clock?.()).toBeTypeOf("number");
   const reason = "revoked";
-  expect((await store.end({ userId: "ada", reason, at: T0, pruneAfter: T0 })).length).toBe(2);
+  expect((await revoke(store, { userId: "ada", reason, at: T0, pruneAfter: T0 })).length).toBe(2);
   expect(await store.prune(T0 * 2, 10)).toEqual({ sessions: 0, logins: 1 });
 }
 
@@ -478,7 +490,7 @@ async function everyUseIsRefused(
   const { session, login } = rows();
   const good = await well();
   onTestFinished(async () => void (await good.close()));
-  await good.store.apply({ remember: login, insert: session });
+  await good.store.apply({ kind: "signIn", remember: login, insert: session });
   const refusal = { code: "store_misread", status: 500, message: expect.stringMatching(saying) };
   await expect(store.findSession(session.id)).rejects.toMatchObject(refusal);
   await expect(store.findRemembered(login.id)).rejects.toMatchObject(refusal);

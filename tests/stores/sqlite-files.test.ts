@@ -11,9 +11,9 @@ const modeOf = (file: string) => (statSync(file).mode & 0o777).toString(8);
 /** The modes of what is in a folder while a store is in use there. */
 async function modesIn(folder: string, path: string): Promise<Record<string, string>> {
   const store = sqliteStore({ path });
-  await store.apply({ insert: sessionRow() });
+  await store.apply({ kind: "create", insert: sessionRow() });
   const modes = Object.fromEntries(readdirSync(folder).map((name) => [name, modeOf(join(folder, name))]));
-  await store.close();
+  await store.close?.();
   return modes;
 }
 

@@ -316,7 +316,7 @@ async function expectOutcome(
       // It was closed before, as the setting says.
     }
   });
-  const write = (store: Store) => store.apply({ insert: sessionRow() });
+  const write = (store: Store) => store.apply({ kind: "create", insert: sessionRow() });
   for (const migrate of [true, false]) {
     expect(await firstUse(database, write, migrate)).toMatchObject(told);
     const read = await firstUse(database, (store) => store.findSession("none"), migrate);
@@ -390,7 +390,7 @@ describe("a database that is none of a driver's own", () => {
       const database = (await open(path)) as SqliteDatabase;
       const told = { code: "store_misread", message: expect.stringContaining("(option database)") };
       for (const migrate of [true, false]) {
-        const write = (store: Store) => store.apply({ insert: sessionRow() });
+        const write = (store: Store) => store.apply({ kind: "create", insert: sessionRow() });
         expect(await firstUse(database, write, migrate)).toMatchObject(told);
       }
       expect(await comesBy(database, jar, true)).toMatchObject(told);

@@ -6,7 +6,7 @@ import { KEY } from "../support/app.ts";
 const [path = "", command] = process.argv.slice(2);
 
 if (command === "migrate") {
-  await sqliteStore({ path }).close();
+  await sqliteStore({ path }).close?.();
 } else if (command === "idle") {
   createPsession({ store: sqliteStore({ path }), keys: [KEY] });
 }

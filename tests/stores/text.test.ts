@@ -10,7 +10,9 @@ import pg from "pg";
 import postgres from "postgres";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { PsessionError, type Store } from "../../src/index.ts";
+import { nameDevice, revoke } from "../../src/stores/changes.ts";
 import { listed } from "../../src/stores/devices.ts";
+import { locksOf } from "../../src/stores/locks.ts";
 import { mysqlStore } from "../../src/stores/mysql/index.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { plain, rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
@@ -185,18 +187,21 @@ async function outcomeOf(store: Store): Promise<string> {
     if (error instanceof PsessionError) return error.code;
     throw error;
   }
-  expect(await store.apply({ remember: login, insert: session })).toEqual({ done: true, ended: [] });
+  expect(await store.apply({ kind: "signIn", remember: login, insert: session })).toEqual({
+    done: true,
+    ended: [],
+  });
   expect(plain(await store.findRemembered(login.id))).toEqual(plain({ login, session }));
   expect(plain(await store.list(TEXT))).toEqual(plain([listed({ login, session })]));
-  expect(await store.nameDevice({ handle: login.id, userId: TEXT, name: `${TEXT}!` })).toBe(true);
+  expect(await nameDevice(store, { handle: login.id, userId: TEXT, name: `${TEXT}!` })).toBe(true);
   const entry = { id: login.id, at: T0, event: "login", userId: TEXT, handle: undefined, address: undefined };
   await store.audit?.append([{ ...entry, detail: TEXT }]);
   expect(await store.audit?.read({ userId: TEXT, limit: 10 })).toContainEqual({ ...entry, detail: TEXT });
   const lock = { name: TEXT, owner: "me", now: T0, until: T0 + 1000 };
-  expect(await store.acquireLock(lock)).toBeTypeOf("number");
-  expect(await store.acquireLock({ ...lock, owner: "you" })).toBeUndefined();
-  await store.releaseLock(lock.name, lock.owner);
-  const ended = await store.end({ userId: TEXT, reason: TEXT, at: T0, pruneAfter: T0 });
+  expect(await locksOf(store).acquire(lock)).toBeTypeOf("number");
+  expect(await locksOf(store).acquire({ ...lock, owner: "you" })).toBeUndefined();
+  await locksOf(store).release(lock.name, lock.owner);
+  const ended = await revoke(store, { userId: TEXT, reason: TEXT, at: T0, pruneAfter: T0 });
   expect(ended.map(({ reason }) => reason)).toEqual([TEXT]);
   expect((await store.findRemembered(login.id))?.login.revokedReason).toBe(TEXT);
   return "survives";

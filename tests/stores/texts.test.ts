@@ -92,7 +92,7 @@ for (const { name, needs, open } of KINDS) {
         at: T0 + at,
       }));
       await audit?.append(entries);
-      await store.apply({ insert: sessionRow() });
+      await store.apply({ kind: "create", insert: sessionRow() });
       texts.length = 0;
       for (let limit = 1; limit <= SIZES; limit++) {
         expect(await audit?.read({ limit })).toHaveLength(Math.min(limit, entries.length));

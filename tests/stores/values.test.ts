@@ -2,6 +2,7 @@
  * Whatever a database or a driver refuses: what is thrown, told and logged of it says what failed, and holds no value of a
  * row, neither in a message nor beside it, in the stack, or in what caused it.
  */
+
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { inspect } from "node:util";
 import { PGlite } from "@electric-sql/pglite";
@@ -11,6 +12,7 @@ import postgres from "postgres";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { PsessionError, type Store } from "../../src/index.ts";
 import { newAuditId } from "../../src/stores/audit.ts";
+import { nameDevice } from "../../src/stores/changes.ts";
 import { mysqlStore } from "../../src/stores/mysql/index.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { driverError } from "../../src/stores/told/driver-error.ts";
@@ -213,12 +215,12 @@ for (const backend of backends) {
       const store = await place.connect();
       await store.migrate?.();
       const own = [1, 2].map(() => sessionRow({ userId: USER, level: "login" }));
-      for (const insert of own) await store.apply({ insert });
+      for (const insert of own) await store.apply({ kind: "signIn", insert });
       await place.sql("CREATE UNIQUE INDEX only_names ON psession_sessions (name)");
       const [first, second] = own.map(({ id }) => ({ handle: id, userId: USER, name: NAME }));
       if (first === undefined || second === undefined) throw new Error("there are two");
-      expect(await store.nameDevice(first)).toBe(true);
-      const error = await failure(store.nameDevice(second));
+      expect(await nameDevice(store, first)).toBe(true);
+      const error = await failure(nameDevice(store, second));
       expectNoMarks(error);
       expect(printed(error)).toMatch(backend.dialect === "sqlite" ? /psession_sessions.name/ : /only_names/);
     });
@@ -234,7 +236,7 @@ async function everythingRefused(store: Store, said: RegExp): Promise<void> {
   onTestFinished(() => void unsubscribe(channel, hear));
 
   const { login, session } = rows();
-  const error = await failure(store.apply({ remember: login, insert: session }));
+  const error = await failure(store.apply({ kind: "signIn", remember: login, insert: session }));
   expectNoMarks(error);
   expect(printed(error)).toMatch(said);
   expect(error.stack).toMatch(/\n {4}at /);
@@ -308,7 +310,7 @@ describeWith(POSTGRES, "postgres.js with debug: true, which adds the query to it
     onTestFinished(() => sql.end());
     const store = postgresStore({ sql: sql as postgres.Sql });
     await store.migrate();
-    const error = await failure(store.apply({ insert: rows().session }));
+    const error = await failure(store.apply({ kind: "signIn", insert: rows().session }));
     expectNoMarks(error);
     expect(printed(error)).toMatch(/TypeError.*values\.test\.ts/s);
   });
@@ -323,7 +325,7 @@ test("PGlite with a serializer that throws", async () => {
   onTestFinished(() => pglite.close());
   const store = postgresStore({ pglite });
   await store.migrate();
-  const error = await failure(store.apply({ insert: rows().session }));
+  const error = await failure(store.apply({ kind: "signIn", insert: rows().session }));
   expectNoMarks(error);
   expect(printed(error)).toContain("TypeError");
 });

@@ -8,7 +8,7 @@ import { memoryStore, type Store } from "../../src/index.ts";
 import { mysqlStore } from "../../src/stores/mysql/index.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { redisStore } from "../../src/stores/redis/index.ts";
-import { SealedStore } from "../../src/stores/sealed.ts";
+import { sealedStore } from "../../src/stores/sealed.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { freshDatabase, freshSchema, onMysql, onPostgres } from "./servers/fresh.ts";
 import { describeWith, MYSQL, type Need, POSTGRES } from "./servers/reach.ts";
@@ -81,7 +81,7 @@ export function describeStores(
 ): void {
   describe(`${title} memory`, () => body(() => memoryStore(parts)));
   const vault = new Vault(["Vt7Hq2Zx9Mb4Kd8Ws3Yf6Lc1Np5Rj0Ga"], false);
-  describe(`${title} memory, encrypted`, () => body(() => new SealedStore(memoryStore(parts), vault)));
+  describe(`${title} memory, encrypted`, () => body(() => sealedStore(memoryStore(parts), vault)));
   describe(`${title} sqlite`, () => body(() => sqliteStore({ path: ":memory:", ...parts })));
   for (const [name, { needs, open }] of Object.entries(SERVERS)) {
     describeWith(needs, `${title} ${name}`, () => {

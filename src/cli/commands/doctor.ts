@@ -85,7 +85,7 @@ async function examine(environment: Environment, config: Config, flags: Flags): 
   for (const name of flags.other) {
     const other = await loadConfig(fileOf(environment, name));
     findings.push(...sharingFindings(config, other));
-    await other.store.close();
+    await other.store.close?.();
   }
   if (url !== undefined && settings !== undefined) findings.push(...(await probeFindings(url, settings)));
   else if (deployment.trustProxy === true || deployment.production === true) {

@@ -9,7 +9,6 @@ import {
 import { knownDeviceCookie, readKnownDevice } from "../../http/known-device.ts";
 import { digest, type Secret, sameDigest } from "../../protocol/secrets.ts";
 import type {
-  Change,
   Proof,
   RememberedRow,
   RememberedUse,
@@ -17,6 +16,7 @@ import type {
   SessionUpdate,
   Touch,
   UserId,
+  Write,
 } from "../../stores/store.ts";
 import { MARK_OF_EVERYONE, markOfUser, outdatedProof, ownMarks, PROOF_LIFE } from "../marks.ts";
 import { handleOf, sessionDeadlines } from "../rows.ts";
@@ -26,7 +26,7 @@ export type Told = { [K in EventName]: readonly [K, PsessionEvents[K]] }[EventNa
 
 /** The effects of one commit: what the store is asked to do, and what follows if it does. */
 export interface Plan {
-  readonly change?: Change | undefined;
+  readonly change?: Write | undefined;
   readonly touch?: Touch;
   readonly cookies: readonly CookieInstruction[];
   readonly events: readonly Told[];

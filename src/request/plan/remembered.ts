@@ -1,5 +1,5 @@
 import { digest, newSalt, newSecret, type Secret, sameDigest } from "../../protocol/secrets.ts";
-import type { RememberedUse, Rotation, SessionRow, SessionUpdate } from "../../stores/store.ts";
+import type { RememberedUse, Rotation, SaveChange, SessionRow } from "../../stores/store.ts";
 import { newSessionRow, rememberedUse, sessionDeadlines, sessionPruneAfter } from "../rows.ts";
 import {
   identityOf,
@@ -80,6 +80,7 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
   const { session, ...write } = writeSession(state, standing, set, secret, now);
   return {
     change: {
+      kind: "restore",
       rotate: { id: login.id, generation: login.generation, set: rotation },
       ...(raise === undefined ? {} : { proof: proofOf(state, login.userId, raise.provedAt) }),
       ...write,
@@ -163,6 +164,7 @@ function planAccepted(
   return {
     // An insert has no row to be conditional on: it holds on to the login, or a revoked one would get a session.
     change: {
+      kind: "accept",
       ...(write.insert === undefined ? {} : { hold: heldBy(login) }),
       ...(raise === undefined ? {} : { proof: proofOf(state, login.userId, raise.provedAt) }),
       ...write,
@@ -178,10 +180,10 @@ function planAccepted(
 function writeSession(
   state: RequestState,
   standing: RememberedStanding,
-  set: SessionUpdate["set"],
+  set: SaveChange["update"]["set"],
   secret: Secret,
   now: number,
-): { session: SessionRow; update?: SessionUpdate; insert?: SessionRow } {
+): { session: SessionRow; update?: SaveChange["update"]; insert?: SessionRow } {
   const { login, session } = standing;
   if (session !== undefined) {
     const update = { id: session.id, version: session.version, owner: login.userId, set };

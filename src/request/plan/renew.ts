@@ -95,6 +95,7 @@ function exchange(
   const userId = identityOf(state).userId ?? session.userId;
   return {
     change: {
+      kind: "renew",
       // Of the generation whose token came along: it takes effect only while what it renews is alive.
       ...(before === undefined || (login === undefined && row !== undefined) ? {} : { hold: heldBy(before) }),
       ...(raise === undefined || userId === undefined

@@ -1,7 +1,7 @@
 import { UNSEEN_DEVICE } from "../../data/asides.ts";
 import { mayConfirm } from "../../protocol/decide.ts";
 import { newSecret } from "../../protocol/secrets.ts";
-import type { RememberedUse, SessionRow, SessionUpdate } from "../../stores/store.ts";
+import type { CreateChange, RememberedUse, SaveChange, SessionRow } from "../../stores/store.ts";
 import { handleOf, isPast, newSessionRow, rememberedUse, sessionPruneAfter } from "../rows.ts";
 import { newIdOf, type RequestState, raiseOf, type Standing, settingsOf } from "../state.ts";
 
@@ -27,8 +27,12 @@ import {
 } from "./parts.ts";
 
 /** Untouched anonymous sessions are never stored: bots leave no rows. */
-export function planCreate(state: RequestState, now: number, data = state.data.changed()): Plan {
-  if (data === undefined) return nothing(state.standing);
+export function planCreate(
+  state: RequestState,
+  now: number,
+  data = state.data.changed(),
+): Plan & { readonly change: CreateChange | undefined } {
+  if (data === undefined) return { ...nothing(state.standing), change: undefined };
   if (!state.canSetCookies) throw undeliverable("store a new session");
   const secret = state.successor?.secret ?? newSecret();
   const identity = {
@@ -43,7 +47,7 @@ export function planCreate(state: RequestState, now: number, data = state.data.c
     settingsOf(state),
   );
   return {
-    change: { insert: row },
+    change: { kind: "create", insert: row },
     cookies: [sessionCookie(state, row.id, secret)],
     events: [["created", { at: now, sessionId: row.id, userId: undefined }]],
     standing: { kind: "live", session: row },
@@ -141,7 +145,7 @@ export function planSave(
 
   const endsOld = state.intent.kind === "regenerate" && state.intent.isFinal === true;
   const secret = raise || regenerates ? newSecret() : undefined;
-  const update: SessionUpdate = {
+  const update: SaveChange["update"] = {
     id: row.id,
     version: row.version,
     owner: row.userId,
@@ -156,6 +160,7 @@ export function planSave(
   };
   return {
     change: {
+      kind: "save",
       update,
       use,
       ...(raise === undefined || row.userId === undefined

@@ -82,6 +82,7 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
   };
   return {
     change: {
+      kind: "signIn",
       proof: proofOf(state, intent.userId, intent.provedAt),
       remember: login,
       ...(update === undefined ? { insert: fresh } : { update }),
@@ -162,9 +163,12 @@ export function planLogout(state: RequestState, now: number): Plan {
   }
   // Something put into the session after leaving, such as a farewell, is held by a new, anonymous session.
   const hasFarewell = !state.destroyed && state.canSetCookies && state.data.changed() !== undefined;
-  const created = hasFarewell ? planCreate(state, now) : nothing({ kind: "none" });
+  const created: ReturnType<typeof planCreate> = hasFarewell
+    ? planCreate(state, now)
+    : { ...nothing({ kind: "none" }), change: undefined };
+  const insert = created.change?.insert;
   return {
-    change: end.length === 0 ? created.change : { ...created.change, end },
+    change: end.length === 0 ? created.change : { kind: "end", end, insert },
     cookies: [clearCookie(session), clearCookie(remember), ...created.cookies],
     events: [...events, ...(isUnmatched ? [unmatched(state, now)] : []), ...created.events],
     standing: created.standing,

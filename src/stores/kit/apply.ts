@@ -2,7 +2,7 @@ import { sameDigest } from "../../protocol/secrets.ts";
 import { excessOf, isSpared, sparedBy } from "../devices.ts";
 import { endsDevice } from "../endings.ts";
 import type {
-  Change,
+  ChangeParts,
   ChangeResult,
   Ended,
   Ending,
@@ -19,7 +19,7 @@ import type { Steps } from "./transaction.ts";
 import type { Work } from "./work.ts";
 
 /** A change of `Store.apply`: every condition of the protocol, on rows that nobody else changes meanwhile. */
-export function* applied(work: Work, change: Change): Steps<ChangeResult> {
+export function* applied(work: Work, change: ChangeParts): Steps<ChangeResult> {
   const lost = yield* lostBy(work, change);
   if (lost !== undefined) return giveUp(work, lost);
   const { rotate, stray, remember, insert, update, use, end = [], caps = [] } = change;
@@ -64,7 +64,7 @@ function giveUp(work: Work, lost: Lost): ChangeResult {
 /** The first condition of a change that does not hold. */
 function* lostBy(
   work: Work,
-  { proof, rotate, hold, stray, remember, insert, update }: Change,
+  { proof, rotate, hold, stray, remember, insert, update }: ChangeParts,
 ): Steps<Lost | undefined> {
   if (proof !== undefined && (yield* isOutdated(work, proof))) return "outdated";
   for (const guard of [rotate, hold]) {

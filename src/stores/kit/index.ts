@@ -4,24 +4,27 @@ import { PsessionError } from "../../errors.ts";
 import { systemClock } from "../../protocol/clock.ts";
 import type { UserId } from "../../protocol/rows.ts";
 import type { AuditTrail } from "../audit.ts";
+import { performed } from "../changes.ts";
 import { isMeant, listed, targetOf, usersOf } from "../devices.ts";
-import type {
-  Change,
-  ChangeResult,
-  Ended,
-  EndSelector,
-  ListedEntry,
-  LockRequest,
-  Naming,
-  PruneResult,
-  Remembered,
-  SessionRow,
-  Store,
-  StoreAdmin,
-  StoreReport,
-  Touch,
-  UserEntry,
-  UserIdKind,
+import { isHeld, type Lock, lastTaken } from "../locks.ts";
+import {
+  type Change,
+  type ChangeResult,
+  type Ended,
+  type EndSelector,
+  type ListedEntry,
+  type Naming,
+  PRUNE_LOCK,
+  type PruneResult,
+  type Remembered,
+  type SessionRow,
+  type Store,
+  type StoreAdmin,
+  type StoreLocks,
+  type StoreReport,
+  type Touch,
+  type UserEntry,
+  type UserIdKind,
 } from "../store.ts";
 import { driverError } from "../told/driver-error.ts";
 import { applied, endDevices, marked, touched } from "./apply.ts";
@@ -34,7 +37,6 @@ import {
   keyOfGarbage,
   LOGINS,
   lockKey,
-  PRUNED,
   SESSIONS,
 } from "./keys.ts";
 import { decodeValue, encodeValue } from "./text.ts";
@@ -57,12 +59,6 @@ export const storeOver = (database: KeyValueDatabase): Store =>
 interface Coding<Value> {
   encode(value: unknown): Value;
   decode(value: Value): unknown;
-}
-
-interface Lock {
-  readonly owner: string;
-  readonly until: number;
-  readonly fence: number;
 }
 
 /** Devices that `everyone` ends in one transaction. */
@@ -100,16 +96,22 @@ export class KeyValueStore<Value> implements Store {
     }, true);
   }
 
-  async apply(change: Change): Promise<ChangeResult> {
-    for (const userId of usersOf(change)) assertUserId(userId, this.userIds);
-    return this.#run((work) => applied(work, change));
+  apply(change: Change): Promise<ChangeResult> {
+    return performed(change, {
+      write: async (write) => {
+        for (const userId of usersOf(write)) assertUserId(userId, this.userIds);
+        return this.#run((work) => applied(work, write));
+      },
+      revoke: (selector) => this.#revoke(selector),
+      name: (naming) => this.#name(naming),
+    });
   }
 
   async touch(touches: readonly Touch[]): Promise<void> {
     if (touches.length > 0) await this.#run((work) => touched(work, touches));
   }
 
-  async end(selector: EndSelector): Promise<readonly Ended[]> {
+  async #revoke(selector: EndSelector): Promise<readonly Ended[]> {
     const { handle, userId, mark } = selector;
     if (userId !== undefined) assertUserId(userId, this.userIds);
     const target = targetOf(selector);
@@ -144,7 +146,7 @@ export class KeyValueStore<Value> implements Store {
     return ended;
   }
 
-  async nameDevice({ handle, userId, name }: Naming): Promise<boolean> {
+  async #name({ handle, userId, name }: Naming): Promise<boolean> {
     assertUserId(userId, this.userIds);
     return this.#run(function* (work) {
       const device = yield* work.device(handle);
@@ -186,33 +188,26 @@ export class KeyValueStore<Value> implements Store {
     });
   }
 
-  claimPrune(now: number, interval: number): Promise<boolean> {
-    return this.#run(function* (work) {
-      const last = yield* work.get<number>(PRUNED);
-      if (last !== undefined && now - last < interval && last <= now + interval) return false;
-      work.put(PRUNED, now);
-      return true;
-    });
-  }
-
-  acquireLock({ name, owner, now, until }: LockRequest): Promise<number | undefined> {
-    const key = lockKey(name);
-    return this.#run(function* (work) {
-      const held = yield* work.get<Lock>(key);
-      if (held !== undefined && held.owner !== "" && held.until > now) return undefined;
-      const fence = Math.max((held?.fence ?? 0) + 1, now);
-      work.keep(key, held?.until, { owner, until, fence }, until);
-      return fence;
-    });
-  }
-
-  releaseLock(name: string, owner: string): Promise<void> {
-    const key = lockKey(name);
-    return this.#run(function* (work) {
-      const held = yield* work.get<Lock>(key);
-      if (held?.owner === owner) work.put(key, { ...held, owner: "" });
-    });
-  }
+  readonly locks: StoreLocks = {
+    acquire: (request) => {
+      const { name, owner, now, until } = request;
+      const key = lockKey(name);
+      return this.#run(function* (work) {
+        const held = yield* work.get<Lock>(key);
+        if (held !== undefined && isHeld(held, request)) return undefined;
+        const fence = Math.max((held?.fence ?? 0) + 1, now);
+        work.keep(key, held?.until, { owner, until, fence }, until);
+        return fence;
+      });
+    },
+    release: (name, owner) => {
+      const key = lockKey(name);
+      return this.#run(function* (work) {
+        const held = yield* work.get<Lock>(key);
+        if (held?.owner === owner) work.put(key, { ...held, owner: "" });
+      });
+    },
+  };
 
   async #inspect(): Promise<StoreReport> {
     const { name, version = name } = this.#database;
@@ -224,7 +219,7 @@ export class KeyValueStore<Value> implements Store {
         { name: "sessions", rows: await rows(SESSIONS), bytes: undefined },
         { name: "logins", rows: await rows(LOGINS), bytes: undefined },
       ],
-      prunedAt: await this.#run((work) => work.get<number>(PRUNED), true),
+      prunedAt: lastTaken(await this.#run((work) => work.get<Lock>(lockKey(PRUNE_LOCK)), true)),
       faults: [],
     };
   }

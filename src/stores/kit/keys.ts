@@ -12,7 +12,6 @@ export const SESSIONS = "s/";
 export const LOGINS = "l/";
 export const TRAIL = "a/";
 /** When rows were last pruned. */
-export const PRUNED = "x/pruned";
 
 export const sessionKey = (id: string): string => SESSIONS + id;
 export const loginKey = (id: string): string => LOGINS + id;

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { tagOf } from "../../protocol/secrets.ts";
 import { beforeSnapshot } from "../../protocol/snapshot.ts";
 import type {
-  Change,
+  ChangeParts,
   ChangeResult,
   Ended,
   Ending,
@@ -46,7 +46,7 @@ beforeSnapshot(() => {
 });
 
 /** A change as its script reads it, and the data of its session, which travels beside it. */
-export function encodeChange(change: Change): { change: Record<string, unknown>; data: string } {
+export function encodeChange(change: ChangeParts): { change: Record<string, unknown>; data: string } {
   const { proof, rotate, hold, stray, remember, insert, update, use, end, caps } = change;
   const data = insert?.data ?? update?.set.data;
   return {
@@ -81,7 +81,7 @@ export function encodeChange(change: Change): { change: Record<string, unknown>;
 }
 
 /** A rotated login is of the next generation, and its token is unconfirmed. */
-export const encodeRotation = ({ generation, set }: NonNullable<Change["rotate"]>): HeadChange => ({
+export const encodeRotation = ({ generation, set }: NonNullable<ChangeParts["rotate"]>): HeadChange => ({
   ...loginHead(set),
   ge: String(generation + 1),
   ca: null,
@@ -128,7 +128,7 @@ function encodeEnding(ending: Ending) {
 }
 
 /** The sessions and logins that a change names, its endings apart. */
-export function idsOf({ rotate, hold, stray, remember, insert, update, use }: Omit<Change, "end">) {
+export function idsOf({ rotate, hold, stray, remember, insert, update, use }: Omit<ChangeParts, "end">) {
   const given = (ids: readonly (string | undefined)[]) => ids.filter((id) => id !== undefined);
   return {
     sessions: given([insert?.id, update?.id]),
@@ -145,7 +145,12 @@ export function idsOf({ rotate, hold, stray, remember, insert, update, use }: Om
 }
 
 /** The tags whose indexes a change may write or look at. */
-export const tagsOf = ({ remember, insert, update, caps = [] }: Change): readonly (string | undefined)[] => [
+export const tagsOf = ({
+  remember,
+  insert,
+  update,
+  caps = [],
+}: ChangeParts): readonly (string | undefined)[] => [
   remember?.tag,
   insert?.tag,
   update?.set.tag,
@@ -167,7 +172,7 @@ export const encodeOrder = (selector: EndSelector, owned?: boolean): string => {
 };
 
 /** The keys of rows that a change names. */
-export function rowKeys(change: Change, keys: Keys): string[] {
+export function rowKeys(change: ChangeParts, keys: Keys): string[] {
   const { sessions, logins } = idsOf(change);
   const ends = change.end ?? [];
   const all = new Set([

@@ -5,7 +5,7 @@ import { excessOf, listed } from "../devices.ts";
 import { endsDevice } from "../endings.ts";
 import type {
   Cap,
-  Change,
+  ChangeParts,
   ChangeResult,
   Ended,
   Ending,
@@ -70,7 +70,7 @@ export class ClusterWriter implements Writer {
     });
   }
 
-  apply(change: Change, deadline: number): Promise<ChangeResult> {
+  apply(change: ChangeParts, deadline: number): Promise<ChangeResult> {
     return this.#proved(change, deadline, () => this.#applyUnproved(change, deadline));
   }
 
@@ -80,7 +80,7 @@ export class ClusterWriter implements Writer {
    * between leaves a row whose secret nobody has. Looking first as well spares what such a change would end.
    */
   async #proved(
-    { proof, insert, update, remember, rotate, hold }: Change,
+    { proof, insert, update, remember, rotate, hold }: ChangeParts,
     deadline: number,
     apply: () => Promise<ChangeResult>,
   ): Promise<ChangeResult> {
@@ -98,7 +98,7 @@ export class ClusterWriter implements Writer {
     return outdated;
   }
 
-  #applyUnproved(change: Change, deadline: number): Promise<ChangeResult> {
+  #applyUnproved(change: ChangeParts, deadline: number): Promise<ChangeResult> {
     const { caps = [] } = change;
     const [first] = caps;
     if (first === undefined) return this.#apply(change, deadline);
@@ -158,7 +158,7 @@ export class ClusterWriter implements Writer {
     return listings.flatMap(({ entries }) => entries.map(listed));
   }
 
-  async #apply(change: Change, deadline: number): Promise<ChangeResult> {
+  async #apply(change: ChangeParts, deadline: number): Promise<ChangeResult> {
     const { sessions, logins } = idsOf(change);
     const [main] = [...sessions, ...logins];
     const own: Ending[] = [];
@@ -182,7 +182,7 @@ export class ClusterWriter implements Writer {
   }
 
   /** A change of one slot, after what it makes was written to the indexes of its users. */
-  async #inSlot(change: Change, deadline: number): Promise<ChangeResult> {
+  async #inSlot(change: ChangeParts, deadline: number): Promise<ChangeResult> {
     const { keys } = this.#server;
     const [first, ...rest] = rowKeys(change, keys);
     if (first === undefined) return { done: true, ended: [] };
@@ -235,7 +235,7 @@ export class ClusterWriter implements Writer {
    * the next sign-in.
    */
   async #applyCapped(
-    change: Change,
+    change: ChangeParts,
     userId: UserId,
     caps: readonly Cap[],
     deadline: number,
@@ -320,7 +320,7 @@ function handlesIn(reply: unknown): Map<string, string> {
 }
 
 /** What a change will want in the indexes of users, as far as it says so itself. */
-function foreseen({ remember, insert, update }: Change): Missing[] {
+function foreseen({ remember, insert, update }: ChangeParts): Missing[] {
   const { absoluteDeadline = 0, pruneAfter = 0, lastSeenAt = pruneAfter } = update?.set ?? {};
   const deadline = Math.max(
     remember === undefined ? 0 : horizonOf(remember, remember.lastUsedAt),

@@ -5,23 +5,26 @@ import { assertUserId } from "../../checks/user-id.ts";
 import { tellOfBatch } from "../../telemetry/tracing.ts";
 import type { AuditTrail } from "../audit.ts";
 import { Batch } from "../batch.ts";
+import { performed } from "../changes.ts";
 import { targetOf, usersOf } from "../devices.ts";
 import { timeoutEntry } from "../options.ts";
 import type {
   Change,
+  ChangeParts,
   ChangeResult,
   Ended,
   EndSelector,
   ListedEntry,
-  LockRequest,
   Naming,
   PruneResult,
   Remembered,
   SessionRow,
   Store,
   StoreAdmin,
+  StoreLocks,
   Touch,
   UserId,
+  Write,
 } from "../store.ts";
 import { RedisAdmin } from "./admin.ts";
 import { assertSiblings, decodeFound, idsOf } from "./changes.ts";
@@ -136,17 +139,25 @@ class RedisStore implements Store {
     return decodeFound(id, await this.#server.run(scripts.find, [key], [id], this.#server.deadline()));
   }
 
-  async apply(change: Change): Promise<ChangeResult> {
+  apply(change: Change): Promise<ChangeResult> {
+    return performed(change, {
+      write: (write) => this.#write(write),
+      revoke: (selector) => this.#revoke(selector),
+      name: (naming) => this.#name(naming),
+    });
+  }
+
+  async #write(change: Write): Promise<ChangeResult> {
     const deadline = this.#server.deadline();
     const insert = plainInsert(change);
     if (insert?.userId !== undefined) assertUserId(insert.userId, this.userIds);
-    if (insert !== undefined) return this.#writer.insert(insert, change.proof, deadline);
+    if (insert !== undefined) return this.#writer.insert(insert, (change as ChangeParts).proof, deadline);
     const save = plainSave(change);
     const saved = save && (await savePlain(this.#server, save, deadline));
     return saved ?? this.#applyAny(change, deadline);
   }
 
-  #applyAny(change: Change, deadline: number): Promise<ChangeResult> {
+  #applyAny(change: Write, deadline: number): Promise<ChangeResult> {
     const { sessions, logins } = idsOf(change);
     assertSiblings([...sessions, ...logins]);
     for (const userId of usersOf(change)) assertUserId(userId, this.userIds);
@@ -157,7 +168,7 @@ class RedisStore implements Store {
     if (touches.length > 0) await this.#touches.add(touches);
   }
 
-  async end(selector: EndSelector): Promise<readonly Ended[]> {
+  async #revoke(selector: EndSelector): Promise<readonly Ended[]> {
     const { userId, mark } = selector;
     const target = targetOf(selector);
     if (target === "nothing") return [];
@@ -167,7 +178,7 @@ class RedisStore implements Store {
     return this.#writer.end(selector);
   }
 
-  async nameDevice({ handle, userId, name }: Naming): Promise<boolean> {
+  async #name({ handle, userId, name }: Naming): Promise<boolean> {
     assertUserId(userId, this.userIds);
     const { keys } = this.#server;
     const args = [handle, encodeUser(userId), JSON.stringify(sessionHead({ name }))];
@@ -192,27 +203,19 @@ class RedisStore implements Store {
     return { sessions: 0, logins: 0 };
   }
 
-  async claimPrune(now: number, interval: number): Promise<boolean> {
-    const { prune } = this.#server.keys;
-    const args = [String(now), String(interval)];
-    const reply = await this.#server.run(scripts.claim, [prune], args, this.#server.deadline());
-    return wordOf(reply, ["yes", "no"]) === "yes";
-  }
-
-  async acquireLock({ name, owner, now, until }: LockRequest): Promise<number | undefined> {
-    const key = this.#server.keys.lock(name);
-    const args = [owner, String(now), String(until)];
-    const fence = await this.#server.run(scripts.acquire, [key], args, this.#server.deadline());
-    return fence === null ? undefined : numberOf(fence);
-  }
-
-  async releaseLock(name: string, owner: string): Promise<void> {
-    const key = this.#server.keys.lock(name);
-    wordOf(await this.#server.run(scripts.release, [key], [owner], this.#server.deadline()), ["OK"]);
-  }
-
-  /** The client is the application's. */
-  async close(): Promise<void> {}
+  readonly locks: StoreLocks = {
+    acquire: async ({ name, owner, now, until, longest }) => {
+      const key = this.#server.keys.lock(name);
+      const args = [owner, String(now), String(until)];
+      if (longest !== undefined) args.push(String(now + longest));
+      const fence = await this.#server.run(scripts.acquire, [key], args, this.#server.deadline());
+      return fence === null ? undefined : numberOf(fence);
+    },
+    release: async (name, owner) => {
+      const key = this.#server.keys.lock(name);
+      wordOf(await this.#server.run(scripts.release, [key], [owner], this.#server.deadline()), ["OK"]);
+    },
+  };
 
   async #loadSessions(ids: readonly string[], since: number): Promise<ReadonlyMap<string, string>> {
     tellOfBatch(this.name, "findSession", ids.length);

@@ -1,4 +1,12 @@
-import type { Change, ChangeResult, Proof, RememberedUse, SessionRow, SessionUpdate } from "../store.ts";
+import type {
+  ChangeParts,
+  ChangeResult,
+  Proof,
+  RememberedUse,
+  SessionRow,
+  SessionUpdate,
+  Write,
+} from "../store.ts";
 import { assertSiblings, decodeResult, encodeRotation, nextCall, usedHead } from "./changes.ts";
 import { scripts } from "./lua/index.ts";
 import { textsOf } from "./replies.ts";
@@ -8,26 +16,29 @@ import type { Server } from "./server.ts";
 /** A session that stays with its user and its login, which is rotated or used besides. */
 export interface PlainSave {
   readonly update: SessionUpdate;
-  readonly rotate?: Change["rotate"];
+  readonly rotate?: ChangeParts["rotate"];
   readonly use?: RememberedUse | undefined;
 }
 
 /** A new session without a login, a tag, and anything else. */
-export function plainInsert({ insert, proof, ...change }: Change): SessionRow | undefined {
-  const { rotate, hold, stray, remember, update, use, end, caps } = change;
-  if (proof !== undefined && insert?.userId === undefined) return undefined;
-  const others = rotate ?? hold ?? stray ?? remember ?? update ?? use ?? end?.[0] ?? caps?.[0];
-  const isMore = insert?.rememberedId !== undefined || insert?.tag !== undefined;
-  return others === undefined && !isMore ? insert : undefined;
+export function plainInsert(change: Write): SessionRow | undefined {
+  if (change.kind === "create") return change.insert;
+  if (change.kind !== "signIn" || (change.end?.length ?? 0) + (change.caps?.length ?? 0) > 0)
+    return undefined;
+  const { insert, remember, proof } = change;
+  const isPlain = remember === undefined && insert?.rememberedId === undefined && insert?.tag === undefined;
+  return isPlain && (proof === undefined || insert?.userId !== undefined) ? insert : undefined;
 }
 
-export function plainSave({ update, rotate, use, ...change }: Change): PlainSave | undefined {
-  const { proof, hold, stray, remember, insert, end, caps } = change;
-  const others =
-    proof ?? hold ?? stray ?? remember ?? insert ?? end?.[0] ?? caps?.[0] ?? use?.confirm ?? (rotate && use);
-  if (update === undefined || others !== undefined) return undefined;
-  const moves = "userId" in update.set || "rememberedId" in update.set || "tag" in update.set;
-  return moves ? undefined : { update, rotate, use };
+/** `Save` and `Restore` leave the session's user, login and tag as they are, so that no index has to know of them. */
+export function plainSave(change: Write): PlainSave | undefined {
+  if (change.kind === "restore") {
+    const { rotate, update, proof } = change;
+    return update === undefined || proof !== undefined ? undefined : { update, rotate };
+  }
+  if (change.kind !== "save" || change.proof !== undefined || change.use?.confirm !== undefined)
+    return undefined;
+  return { update: change.update, use: change.use };
 }
 
 /** `indexKey`: of its user, where the script reaches it, and with it the marks of a proof. */

@@ -1,6 +1,6 @@
 import { listed, usersOf } from "../devices.ts";
 import type {
-  Change,
+  ChangeParts,
   ChangeResult,
   Ended,
   EndSelector,
@@ -45,7 +45,7 @@ export class SingleWriter implements Writer {
     return insertPlain(this.#server, row, deadline, index, proof);
   }
 
-  async apply(change: Change, deadline: number): Promise<ChangeResult> {
+  async apply(change: ChangeParts, deadline: number): Promise<ChangeResult> {
     const { keys } = this.#server;
     const users = usersOf(change);
     const indexes = new Set(users.map((user) => keys.user(encodeUser(user))));

@@ -1,5 +1,5 @@
 import type {
-  Change,
+  ChangeParts,
   ChangeResult,
   Ended,
   EndSelector,
@@ -13,7 +13,7 @@ import type {
 export interface Writer {
   /** A session without a login, and nothing else. With a proof it has a user. */
   insert(row: SessionRow, proof: Proof | undefined, deadline: number): Promise<ChangeResult>;
-  apply(change: Change, deadline: number): Promise<ChangeResult>;
+  apply(change: ChangeParts, deadline: number): Promise<ChangeResult>;
   end(selector: EndSelector): Promise<Ended[]>;
   list(userId: UserId): Promise<ListedEntry[]>;
 }

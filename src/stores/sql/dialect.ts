@@ -1,4 +1,4 @@
-import type { Change, StoreFault, Touch } from "../store.ts";
+import type { StoreFault, Touch, Write } from "../store.ts";
 import type { Marking } from "./marking.ts";
 import type { Migration } from "./migration.ts";
 import type { Column, Schema, Table } from "./schema.ts";
@@ -14,7 +14,7 @@ export interface Dialect extends Syntax {
    * A change as one statement; undefined where it takes several. It answers with a row that says which conditions held,
    * or, where it returns none, by having changed something or nothing.
    */
-  applyAtOnce?(statements: Statements, change: Change): Statement | undefined;
+  applyAtOnce?(statements: Statements, change: Write): Statement | undefined;
   /** Touches of different sessions, none of which confirms, as few statements. */
   touchAll?(statements: Statements, touches: readonly Touch[]): Statement[];
 

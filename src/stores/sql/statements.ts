@@ -25,8 +25,6 @@ type Columns<Field extends string> = Readonly<Record<Field, string>>;
 type FieldsOf<T> = T extends Table<infer Field> ? Field : never;
 
 const LONGEST_TEXT = 512;
-/** The record of when rows were last pruned. */
-export const PRUNE = "prune";
 
 /** Tables that are pruned, each by one column. */
 export type Prunable = "sessions" | "logins" | "locks" | "audit" | "marks";
@@ -193,15 +191,6 @@ export class Statements {
 
   countRows(table: Table): Statement {
     return this.make(`SELECT COUNT(*) AS n FROM ${qualified(this.dialect, table)}`, [], true);
-  }
-
-  prunedAt(): Statement {
-    const { M, m } = this;
-    return this.make(
-      `SELECT ${m.at} AS ${this.dialect.quote("at")} FROM ${M} WHERE ${m.name} = ?`,
-      [PRUNE],
-      true,
-    );
   }
 
   insertSession(row: SessionRow): Statement {
@@ -568,15 +557,6 @@ export class Statements {
 
   deleteMeta(name: string): Statement {
     return this.make(`DELETE FROM ${this.M} WHERE ${this.m.name} = ?`, [name]);
-  }
-
-  /** A new value each time, so that databases that count changed rows only see a change. */
-  claim(name: string, value: string, now: number, interval: number): Statement {
-    const { M, m } = this;
-    return this.make(
-      `UPDATE ${M} SET ${m.value} = ?, ${m.at} = ? WHERE ${m.name} = ? AND (${m.at} <= ? OR ${m.at} > ?)`,
-      [value, now, name, now - interval, now + interval],
-    );
   }
 
   lock(name: string): Statement {

@@ -3,24 +3,26 @@ import { sameDigest } from "../../protocol/secrets.ts";
 import { tellOfBatch } from "../../telemetry/tracing.ts";
 import type { AuditTrail } from "../audit.ts";
 import { Batch } from "../batch.ts";
+import { performed } from "../changes.ts";
 import { targetOf } from "../devices.ts";
 import type {
   Change,
+  ChangeParts,
   ChangeResult,
   Ended,
   EndSelector,
   ListedEntry,
-  LockRequest,
   MigrateOptions,
-  Naming,
   PruneResult,
   Remembered,
   SessionRow,
   Store,
   StoreAdmin,
+  StoreLocks,
   Touch,
   UserId,
   UserIdKind,
+  Write,
 } from "../store.ts";
 import { integerIn } from "./answers.ts";
 import { insertsOnly, isSingleWrite, withoutEmptyProof } from "./changes.ts";
@@ -32,7 +34,7 @@ import { applyAtOnceProgram, applyProgram, touchProgram } from "./programs/apply
 import { SqlTrail } from "./programs/audit.ts";
 import { endProgram, ofUser } from "./programs/end.ts";
 import { endEveryone } from "./programs/end-everyone.ts";
-import { claimProgram, lockProgram, pruneProgram } from "./programs/keep-house.ts";
+import { lockProgram, pruneProgram } from "./programs/keep-house.ts";
 import { LostCondition, UnsureProof } from "./programs/lost.ts";
 import { nameProgram } from "./programs/name.ts";
 import { assertValuesSurvive } from "./programs/probe.ts";
@@ -105,8 +107,18 @@ export class SqlStore implements Store {
     return runner.read(this.statements.findRemembered(id), ([raw]) => this.statements.readRemembered(raw));
   }
 
-  async apply(given: Change): Promise<ChangeResult> {
-    const change = withoutEmptyProof(given);
+  apply(change: Change): Promise<ChangeResult> {
+    return performed(change, {
+      write: (write) => this.#write(withoutEmptyProof(write)),
+      revoke: (selector) => this.#revoke(selector),
+      name: async (naming) =>
+        (await this.#whenReady()).transact(() => nameProgram(this.statements, naming), {
+          isRepeatable: true,
+        }),
+    });
+  }
+
+  async #write(change: Write): Promise<ChangeResult> {
     const { statements } = this;
     const { dialect } = statements;
     const isSingle = isSingleWrite(change);
@@ -141,13 +153,13 @@ export class SqlStore implements Store {
       const { lost } = error;
       // A mark that was set after the first try, and spared what that made.
       const isNoWonder = lost === "exists" || lost === "outdated";
-      const mayBeOurs = options.isRepeatable && tries > 1 && isNoWonder;
+      const mayBeOurs = insertsOnly(change) && tries > 1 && isNoWonder;
       return mayBeOurs && (await this.#isThere(change)) ? { done: true, ended: [] } : { done: false, lost };
     }
   }
 
   /** The rows of a change that was tried again are there: the first try succeeded, and its answer got lost. */
-  async #isThere({ insert, remember }: Change): Promise<boolean> {
+  async #isThere({ insert, remember }: ChangeParts): Promise<boolean> {
     const found = remember === undefined ? undefined : await this.findRemembered(remember.id);
     const login = found?.login;
     const isLoginOurs = login?.revokedAt === undefined && sameDigest(login?.token ?? NONE, remember?.token);
@@ -162,18 +174,12 @@ export class SqlStore implements Store {
     await this.#touches.add(touches);
   }
 
-  async end(selector: EndSelector): Promise<readonly Ended[]> {
+  async #revoke(selector: EndSelector): Promise<readonly Ended[]> {
     const target = targetOf(selector);
     if (target === "nothing") return [];
     const runner = await this.#whenReady();
     if (target === "some") return runner.transact(() => endProgram(this.statements, selector));
     return endEveryone(this.statements, selector, (make) => runner.transact(make));
-  }
-
-  async nameDevice(naming: Naming): Promise<boolean> {
-    return (await this.#whenReady()).transact(() => nameProgram(this.statements, naming), {
-      isRepeatable: true,
-    });
   }
 
   async list(userId: UserId): Promise<readonly ListedEntry[]> {
@@ -189,17 +195,11 @@ export class SqlStore implements Store {
     return result;
   }
 
-  async claimPrune(now: number, interval: number): Promise<boolean> {
-    return (await this.#whenReady()).run(() => claimProgram(this.statements, now, interval));
-  }
-
-  async acquireLock(request: LockRequest): Promise<number | undefined> {
-    return (await this.#whenReady()).run(() => lockProgram(this.statements, request));
-  }
-
-  async releaseLock(name: string, owner: string): Promise<void> {
-    await (await this.#whenReady()).run(() => single(this.statements.releaseLock(name, owner)));
-  }
+  readonly locks: StoreLocks = {
+    acquire: async (request) => (await this.#whenReady()).run(() => lockProgram(this.statements, request)),
+    release: async (name, owner) =>
+      (await this.#whenReady()).run(() => single(this.statements.releaseLock(name, owner))),
+  };
 
   /** Administration reads past the tables' being there: what is missing is what it is asked for. */
   readonly admin: StoreAdmin = {

@@ -4,6 +4,7 @@ import { hasMethods } from "../../checks/shape.ts";
 import { PsessionError } from "../../errors.ts";
 import { systemClock } from "../../protocol/clock.ts";
 import type { AuditTrail } from "../audit.ts";
+import { performed } from "../changes.ts";
 import { isLoadingForCommand } from "../command.ts";
 import { targetOf } from "../devices.ts";
 import { Misread } from "../sql/answers.ts";
@@ -18,7 +19,7 @@ import { applyProgram, touchProgram } from "../sql/programs/apply.ts";
 import { SqlTrail } from "../sql/programs/audit.ts";
 import { endProgram, ofUser } from "../sql/programs/end.ts";
 import { endEveryone } from "../sql/programs/end-everyone.ts";
-import { claimProgram, lockProgram, pruneProgram } from "../sql/programs/keep-house.ts";
+import { lockProgram, pruneProgram } from "../sql/programs/keep-house.ts";
 import { LostCondition, UnsureProof } from "../sql/programs/lost.ts";
 import { nameProgram } from "../sql/programs/name.ts";
 import { Sql } from "../sql/sql.ts";
@@ -31,17 +32,17 @@ import type {
   Ended,
   EndSelector,
   ListedEntry,
-  LockRequest,
   MigrateOptions,
-  Naming,
   PruneResult,
   Remembered,
   SessionRow,
   Store,
   StoreAdmin,
+  StoreLocks,
   Touch,
   UserId,
   UserIdKind,
+  Write,
 } from "../store.ts";
 import { driverError } from "../told/driver-error.ts";
 import { type SqliteDatabase, SqliteSession } from "./database.ts";
@@ -180,8 +181,15 @@ class SqliteStore implements Store {
     });
   }
 
-  async apply(given: Change): Promise<ChangeResult> {
-    const change = withoutEmptyProof(given);
+  apply(change: Change): Promise<ChangeResult> {
+    return performed(change, {
+      write: (write) => this.#write(withoutEmptyProof(write)),
+      revoke: (selector) => this.#revoke(selector),
+      name: (naming) => this.#retrying(() => this.#transact(nameProgram(this.#statements, naming))),
+    });
+  }
+
+  async #write(change: Write): Promise<ChangeResult> {
     const isSingle = isSingleWrite(change);
     const apply = (provesFirst: boolean) =>
       this.#retrying(() => {
@@ -209,16 +217,12 @@ class SqliteStore implements Store {
     throwFirst(touches, failures);
   }
 
-  async end(selector: EndSelector): Promise<readonly Ended[]> {
+  async #revoke(selector: EndSelector): Promise<readonly Ended[]> {
     const target = targetOf(selector);
     if (target === "nothing") return [];
     const transact = <T>(make: () => Program<T>) => this.#retrying(() => this.#transact(make()));
     if (target === "some") return transact(() => endProgram(this.#statements, selector));
     return endEveryone(this.#statements, selector, transact);
-  }
-
-  async nameDevice(naming: Naming): Promise<boolean> {
-    return this.#retrying(() => this.#transact(nameProgram(this.#statements, naming)));
   }
 
   async list(userId: UserId): Promise<readonly ListedEntry[]> {
@@ -233,17 +237,11 @@ class SqliteStore implements Store {
     return result;
   }
 
-  async claimPrune(now: number, interval: number): Promise<boolean> {
-    return this.#retrying(() => this.#execute(claimProgram(this.#statements, now, interval)));
-  }
-
-  async acquireLock(request: LockRequest): Promise<number | undefined> {
-    return this.#retrying(() => this.#execute(lockProgram(this.#statements, request)));
-  }
-
-  async releaseLock(name: string, owner: string): Promise<void> {
-    await this.#retrying(() => this.#db.run(this.#statements.releaseLock(name, owner)));
-  }
+  readonly locks: StoreLocks = {
+    acquire: async (request) => this.#retrying(() => this.#execute(lockProgram(this.#statements, request))),
+    release: async (name, owner) =>
+      void (await this.#retrying(() => this.#db.run(this.#statements.releaseLock(name, owner)))),
+  };
 
   readonly admin: StoreAdmin = {
     browse: (page) => this.#retrying(() => this.#execute(browseProgram(this.#statements, page))),

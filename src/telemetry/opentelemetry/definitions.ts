@@ -9,6 +9,7 @@ export const ATTRIBUTES = {
   rowKind: "psession.row.kind",
   store: "psession.store.name",
   operation: "psession.store.operation",
+  change: "psession.store.change",
   error: "error.type",
 } as const;
 
@@ -22,7 +23,7 @@ interface Definition {
   readonly attributes: readonly Attribute[];
 }
 
-const { outcome, remembered, reason, rowKind, store, operation, error } = ATTRIBUTES;
+const { outcome, remembered, reason, rowKind, store, operation, change, error } = ATTRIBUTES;
 
 /** docs/observability.md has a table of them. Names are API. */
 export const COUNTERS = {
@@ -105,7 +106,7 @@ export const HISTOGRAMS = {
   "psession.store.operation.duration": {
     unit: "s",
     description: "How long calls of the store took, waiting for a batch or a connection included",
-    attributes: [store, operation, error],
+    attributes: [store, operation, change, error],
     boundaries: [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10],
   },
   "psession.batch.size": {

@@ -15,7 +15,7 @@ import {
 
 type Add = (name: keyof typeof COUNTERS, value?: number, facts?: Facts) => void;
 
-const { error, operation, outcome, reason, remembered, rowKind, store } = ATTRIBUTES;
+const { change, error, operation, outcome, reason, remembered, rowKind, store } = ATTRIBUTES;
 
 /** What is counted of the events. */
 const COUNTED: { readonly [K in EventName]?: (event: PsessionEvents[K], add: Add) => void } = {
@@ -55,7 +55,8 @@ export function countInto(provider: MeterProvider): () => void {
       add("psession.opens", 1, "error" in context ? errorOf(context) : { [outcome]: context.outcome }),
     ),
     onFinished(storeCalls, (context, begun) => {
-      const facts = { [store]: context.store, [operation]: context.operation, ...errorOf(context) };
+      const of = { [store]: context.store, [operation]: context.operation, ...errorOf(context) };
+      const facts = context.change === undefined ? of : { ...of, [change]: context.change };
       record("psession.store.operation.duration", (performance.now() - begun) / 1000, facts);
       if ("error" in context) add("psession.store.errors");
     }),

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { newSiblingId, tagOf } from "../../protocol/secrets.ts";
+import { revoke } from "../../stores/changes.ts";
 import type { Store, UserEntry } from "../../stores/store.ts";
+import { claimPrune } from "../../upkeep/prune.ts";
 import { T0 } from "../rows.ts";
 import { type Cases, done, ENDING, pick } from "./scene.ts";
 
@@ -56,10 +58,10 @@ export const admin: Cases = {
       const lonely = rememberedRow({ userId: bob });
       const revoked = rememberedRow();
       const anonymous = sessionRow();
-      await done(store.apply({ remember: login, insert: session }));
-      for (const remember of [lonely, revoked]) await done(store.apply({ remember }));
-      await done(store.apply({ insert: anonymous }));
-      await store.end({ handle: revoked.id, ...ENDING });
+      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
+      for (const remember of [lonely, revoked]) await done(store.apply({ kind: "signIn", remember }));
+      await done(store.apply({ kind: "create", insert: anonymous }));
+      await revoke(store, { handle: revoked.id, ...ENDING });
       expected.push(login.id, lonely.id, anonymous.id);
     }
     for (const limit of [1, 2, 7, 18, 100]) {
@@ -82,16 +84,17 @@ export const admin: Cases = {
     if (store.admin === undefined) return;
     const kept = Array.from({ length: 30 }, () => rememberedRow());
     const passing = Array.from({ length: 30 }, () => sessionRow({ userId: ada, level: "login" }));
-    for (const login of kept) await done(store.apply({ remember: login }));
-    for (const insert of passing) await done(store.apply({ insert }));
+    for (const login of kept) await done(store.apply({ kind: "signIn", remember: login }));
+    for (const insert of passing) await done(store.apply({ kind: "signIn", insert }));
     const entries = await browsed(store, 7, async () => {
       // Logins get their session, as restores give them one, others end, and new ones are made.
       for (const [index, login] of kept.entries()) {
         const insert = sessionRow({ rememberedId: login.id, userId: ada, level: "remembered" });
-        if (index % 2 === 0) await done(pick(all, index).apply({ insert }));
+        if (index % 2 === 0) await done(pick(all, index).apply({ kind: "signIn", insert }));
       }
-      for (const { id } of passing) await pick(all, 1).end({ handle: id, ...ENDING });
-      for (let index = 0; index < 20; index++) await done(pick(all, 2).apply({ insert: sessionRow() }));
+      for (const { id } of passing) await revoke(pick(all, 1), { handle: id, ...ENDING });
+      for (let index = 0; index < 20; index++)
+        await done(pick(all, 2).apply({ kind: "create", insert: sessionRow() }));
     });
     const handles = entries.map(handleOf);
     assert.equal(new Set(handles).size, handles.length, "nothing comes twice");
@@ -114,7 +117,7 @@ export const admin: Cases = {
       const first = rememberedRow();
       for (const login of [first, ...[1, 2].map(() => rememberedRow({ id: newSiblingId(first.id) }))]) {
         const insert = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
-        await done(store.apply({ remember: login, insert }));
+        await done(store.apply({ kind: "signIn", remember: login, insert }));
         expected.push(login.id);
       }
     }
@@ -135,15 +138,16 @@ export const admin: Cases = {
     const login = rememberedRow();
     await done(
       store.apply({
+        kind: "signIn",
         remember: login,
         insert: sessionRow({ rememberedId: login.id, userId: ada, level: "login" }),
       }),
     );
-    await done(store.apply({ insert: sessionRow() }));
+    await done(store.apply({ kind: "create", insert: sessionRow() }));
     assert.equal((await store.admin.inspect()).prunedAt, undefined);
-    await store.claimPrune(T0, 1000);
+    await claimPrune(store, T0, 1000);
     // Refused: nothing was pruned by that.
-    await store.claimPrune(T0 + 1, 1000);
+    await claimPrune(store, T0 + 1, 1000);
     const { now, version, tables, prunedAt, faults } = await store.admin.inspect();
     assert.ok(Number.isInteger(now) && Math.abs(now - Date.now()) < 86_400_000, `now is ${now}`);
     assert.notEqual(version, "");

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { newSiblingId } from "../../protocol/secrets.ts";
+import { revoke } from "../../stores/changes.ts";
 import type { RememberedRow, SessionRow } from "../../stores/store.ts";
 import { digestOf, T0 } from "../rows.ts";
 import { type Cases, done, ENDING, ids, lost, pick } from "./scene.ts";
@@ -15,11 +16,15 @@ export const caps: Cases = {
     const login = rememberedRow({ lastUsedAt: T0 - 10 });
     const session = sessionRow({ userId: ada, level: "login", rememberedId: login.id, lastSeenAt: T0 - 40 });
     const lonely = rememberedRow({ lastUsedAt: T0 - 20 });
-    await done(store.apply({ insert: oldest }));
-    await done(store.apply({ remember: login, insert: session }));
-    await done(store.apply({ remember: lonely }));
+    await done(store.apply({ kind: "signIn", insert: oldest }));
+    await done(store.apply({ kind: "signIn", remember: login, insert: session }));
+    await done(store.apply({ kind: "signIn", remember: lonely }));
     const next = sessionRow({ userId: ada, level: "login", lastSeenAt: T0 - 50 });
-    const result = await store.apply({ insert: next, caps: [{ ...CAP, userId: ada, max: 2 }] });
+    const result = await store.apply({
+      kind: "signIn",
+      insert: next,
+      caps: [{ ...CAP, userId: ada, max: 2 }],
+    });
     assert.deepEqual(
       new Set(
         result.done ? result.ended.map(({ sessionId, rememberedId }) => rememberedId ?? sessionId) : [],
@@ -46,16 +51,17 @@ export const caps: Cases = {
       "a login at its absolute deadline": [{ absoluteDeadline: T0 }, undefined],
     };
     const cap = { ...CAP, userId: ada, max: 1, overflow: "refuse" } as const;
-    const attempt = () => store.apply({ insert: sessionRow({ userId: ada, level: "login" }), caps: [cap] });
+    const attempt = () =>
+      store.apply({ kind: "signIn", insert: sessionRow({ userId: ada, level: "login" }), caps: [cap] });
     for (const [what, [ofLogin, ofSession]] of Object.entries(devices)) {
       const login = ofLogin && rememberedRow(ofLogin);
       const session =
         ofSession && sessionRow({ userId: ada, level: "login", rememberedId: login?.id, ...ofSession });
-      await done(store.apply({ remember: login, insert: session }));
+      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
       assert.deepEqual(await attempt(), { done: false, lost: "full" }, what);
-      await store.end({ userId: ada, ...ENDING });
+      await revoke(store, { userId: ada, ...ENDING });
     }
-    await done(store.apply({ insert: sessionRow({ userId: ada, level: "login", ...dead }) }));
+    await done(store.apply({ kind: "signIn", insert: sessionRow({ userId: ada, level: "login", ...dead }) }));
     await done(attempt());
   },
 
@@ -68,7 +74,7 @@ export const caps: Cases = {
     const device = async (lastUsedAt: number, lastSeenAt: number) => {
       const login = rememberedRow({ lastUsedAt });
       const session = sessionRow({ userId: ada, level: "login", rememberedId: login.id, lastSeenAt });
-      await done(store.apply({ remember: login, insert: session }));
+      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
       return session.id;
     };
     // By its session alone the first would be the oldest, by its login alone the second.
@@ -77,36 +83,42 @@ export const caps: Cases = {
     const oldest = await device(T0 - 50, T0 - 60);
     const cap = { ...CAP, userId: ada };
     const first = sessionRow({ userId: ada, level: "login" });
-    await done(store.apply({ insert: first, caps: [{ ...cap, max: 3 }] }));
+    await done(store.apply({ kind: "signIn", insert: first, caps: [{ ...cap, max: 3 }] }));
     assert.deepEqual(new Set(ids(await store.list(ada))), new Set([byLogin, bySession, first.id]));
     assert.equal(await store.findSession(oldest), undefined);
     const second = sessionRow({ userId: ada, level: "login" });
-    await done(store.apply({ insert: second, caps: [{ ...cap, max: 3 }] }));
+    await done(store.apply({ kind: "signIn", insert: second, caps: [{ ...cap, max: 3 }] }));
     assert.deepEqual(new Set(ids(await store.list(ada))), new Set([byLogin, first.id, second.id]));
   },
 
   "a cap that refuses changes nothing": async ({ store, ada, sessionRow, rememberedRow }) => {
     const first = sessionRow({ userId: ada, level: "login" });
-    await done(store.apply({ insert: first }));
+    await done(store.apply({ kind: "signIn", insert: first }));
     const cap = { ...CAP, userId: ada, max: 1, overflow: "refuse" } as const;
     const login = rememberedRow();
     const session = sessionRow({ userId: ada, level: "login", rememberedId: login.id });
-    await lost("full", store.apply({ remember: login, insert: session, caps: [cap] }));
+    await lost("full", store.apply({ kind: "signIn", remember: login, insert: session, caps: [cap] }));
     assert.equal(await store.findRemembered(login.id), undefined);
     assert.deepEqual(ids(await store.list(ada)), [first.id]);
-    await done(store.apply({ remember: login, insert: session, caps: [{ ...cap, max: 2 }] }));
+    await done(store.apply({ kind: "signIn", remember: login, insert: session, caps: [{ ...cap, max: 2 }] }));
   },
 
   "a cap counts neither other users, nor what is past its deadline, nor what the change ends or keeps":
     async ({ store, ada, bob, sessionRow, rememberedRow }) => {
-      await done(store.apply({ insert: sessionRow({ userId: bob, level: "login" }) }));
-      await done(store.apply({ insert: sessionRow({ userId: ada, level: "login", idleDeadline: T0 - 1 }) }));
-      await done(store.apply({ remember: rememberedRow({ absoluteDeadline: T0 - 1 }) }));
+      await done(store.apply({ kind: "signIn", insert: sessionRow({ userId: bob, level: "login" }) }));
+      await done(
+        store.apply({
+          kind: "signIn",
+          insert: sessionRow({ userId: ada, level: "login", idleDeadline: T0 - 1 }),
+        }),
+      );
+      await done(store.apply({ kind: "signIn", remember: rememberedRow({ absoluteDeadline: T0 - 1 }) }));
       const before = rememberedRow();
       const session = sessionRow({ userId: ada, level: "login", rememberedId: before.id });
-      await done(store.apply({ remember: before, insert: session }));
+      await done(store.apply({ kind: "signIn", remember: before, insert: session }));
       const next = rememberedRow({ id: newSiblingId(session.id) });
       const result = await store.apply({
+        kind: "signIn",
         remember: next,
         update: { id: session.id, version: 1, set: { rememberedId: next.id } },
         end: [{ login: { id: before.id }, ...ENDING }],
@@ -125,11 +137,12 @@ export const caps: Cases = {
     const before = rememberedRow();
     const session = sessionRow({ userId: ada, level: "login", rememberedId: before.id });
     const other = rememberedRow();
-    await done(store.apply({ remember: before, insert: session }));
-    await done(store.apply({ remember: other }));
+    await done(store.apply({ kind: "signIn", remember: before, insert: session }));
+    await done(store.apply({ kind: "signIn", remember: other }));
     const next = rememberedRow({ id: newSiblingId(session.id) });
     const attempt = (token: string) =>
       store.apply({
+        kind: "signIn",
         remember: next,
         update: { id: session.id, version: 1, set: { rememberedId: next.id } },
         end: [
@@ -156,7 +169,7 @@ export const caps: Cases = {
         const login = rememberedRow({ lastUsedAt: T0 + index });
         const session = sessionRow({ userId: ada, level: "login", rememberedId: login.id });
         const cap = { ...CAP, userId: ada, max: 5 };
-        return pick(all, index).apply({ remember: login, insert: session, caps: [cap] });
+        return pick(all, index).apply({ kind: "signIn", remember: login, insert: session, caps: [cap] });
       }),
     );
     assert.equal(results.filter((result) => result.done).length, 100);
@@ -172,7 +185,11 @@ export const caps: Cases = {
     const cap = { ...CAP, userId: ada, max: 5, overflow: "refuse" } as const;
     const results = await Promise.all(
       Array.from({ length: 100 }, (_, index) =>
-        pick(all, index).apply({ insert: sessionRow({ userId: ada, level: "login" }), caps: [cap] }),
+        pick(all, index).apply({
+          kind: "signIn",
+          insert: sessionRow({ userId: ada, level: "login" }),
+          caps: [cap],
+        }),
       ),
     );
     assert.equal(results.filter((result) => result.done).length, 5);
@@ -191,12 +208,12 @@ export const caps: Cases = {
     const theirs = sessionRow({ userId: bob, level: "login", tag: "tv" });
     // Its session was lost: the login knows what it was made for.
     const lonely = rememberedRow({ tag: "tv" });
-    for (const insert of [tv, untagged, theirs]) await done(store.apply({ insert }));
-    await done(store.apply({ remember: lonely }));
+    for (const insert of [tv, untagged, theirs]) await done(store.apply({ kind: "signIn", insert }));
+    await done(store.apply({ kind: "signIn", remember: lonely }));
     const login = rememberedRow({ tag: "tv" });
     const insert = sessionRow({ userId: ada, level: "login", rememberedId: login.id, tag: "tv" });
     const byTag = { ...CAP, userId: ada, tag: "tv", max: 1, reason: "tag" };
-    const result = await store.apply({ remember: login, insert, caps: [byTag] });
+    const result = await store.apply({ kind: "signIn", remember: login, insert, caps: [byTag] });
     assert.deepEqual(
       new Map(
         result.done ? result.ended.map((ended) => [ended.sessionId ?? ended.rememberedId, ended.reason]) : [],
@@ -222,13 +239,14 @@ export const caps: Cases = {
       const login = rememberedRow({ tag: ofLogin });
       const row = { rememberedId: login.id, userId: ada, level: "login", tag: ofSession } as const;
       const session = sessionRow(row);
-      await done(store.apply({ remember: login, insert: session }));
+      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
       return session.id;
     };
     const kept = [await device("tv", undefined), await device("tv", "phone")];
     const tv = await device(undefined, "tv");
     const insert = sessionRow({ userId: ada, level: "login", tag: "tv" });
     const result = await store.apply({
+      kind: "signIn",
       insert,
       caps: [{ ...CAP, userId: ada, tag: "tv", max: 1, reason: "tag" }],
     });
@@ -239,17 +257,17 @@ export const caps: Cases = {
   "what one cap ends the next does not count": async ({ store, ada, sessionRow }) => {
     const tv = sessionRow({ userId: ada, level: "login", tag: "tv" });
     const other = sessionRow({ userId: ada, level: "login" });
-    for (const insert of [tv, other]) await done(store.apply({ insert }));
+    for (const insert of [tv, other]) await done(store.apply({ kind: "signIn", insert }));
     const caps = [
       { ...CAP, userId: ada, tag: "tv", max: 1, reason: "tag" },
       { ...CAP, overflow: "refuse", userId: ada, max: 2 } as const,
     ];
     const next = sessionRow({ userId: ada, level: "login", tag: "tv" });
-    await done(store.apply({ insert: next, caps }));
+    await done(store.apply({ kind: "signIn", insert: next, caps }));
     assert.deepEqual(new Set(ids(await store.list(ada))), new Set([other.id, next.id]));
     const third = sessionRow({ userId: ada, level: "login", tag: "phone" });
     const refused = [{ ...CAP, userId: ada, tag: "phone", max: 1, reason: "tag" }, ...caps.slice(1)];
-    await lost("full", store.apply({ insert: third, caps: refused }));
+    await lost("full", store.apply({ kind: "signIn", insert: third, caps: refused }));
     assert.equal((await store.list(ada)).length, 2);
   },
 
@@ -266,7 +284,7 @@ export const caps: Cases = {
           const login = index % 2 === 0 ? rememberedRow({ tag: "tv" }) : undefined;
           const insert = sessionRow({ userId: ada, level: "login", rememberedId: login?.id, tag: "tv" });
           const caps = [{ ...CAP, userId: ada, tag: "tv", max: 1, reason: "tag" }];
-          return pick(all, index).apply({ remember: login, insert, caps });
+          return pick(all, index).apply({ kind: "signIn", remember: login, insert, caps });
         }),
       );
       assert.ok(results.every((result) => result.done));

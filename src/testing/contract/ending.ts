@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { newSiblingId } from "../../protocol/secrets.ts";
+import { revoke } from "../../stores/changes.ts";
 import { listed } from "../../stores/devices.ts";
-import type { Ended } from "../../stores/store.ts";
+import type { Change, Ended } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
 import { type Cases, done, ENDING, ids, pick } from "./scene.ts";
 
@@ -18,10 +19,10 @@ export const ending: Cases = {
     for (const by of ["login", "session"] as const) {
       const login = rememberedRow({ userId: ada });
       const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
-      await done(store.apply({ remember: login, insert: session }));
+      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
       const handle = by === "login" ? login.id : session.id;
       const ended = [{ sessionId: session.id, rememberedId: login.id, userId: ada, reason: "revoked" }];
-      assert.deepEqual(await store.end({ handle, ...ENDING }), ended);
+      assert.deepEqual(await revoke(store, { handle, ...ENDING }), ended);
       assert.equal(await store.findSession(session.id), undefined);
       const found = await store.findRemembered(login.id);
       assert.equal(found?.session, undefined);
@@ -33,7 +34,7 @@ export const ending: Cases = {
         pruneAfter: T0 + 20,
       };
       assert.deepEqual(plain(found?.login), plain(tombstone));
-      assert.deepEqual(await store.end({ handle, ...ENDING, reason: "theft" }), []);
+      assert.deepEqual(await revoke(store, { handle, ...ENDING, reason: "theft" }), []);
       assert.equal((await store.findRemembered(login.id))?.login.revokedReason, "revoked");
     }
   },
@@ -50,17 +51,17 @@ export const ending: Cases = {
     const lonely = rememberedRow({ userId: ada });
     const plainOne = sessionRow({ userId: ada, level: "login" });
     const foreign = sessionRow({ userId: bob, level: "login" });
-    await done(store.apply({ remember: mine, insert: kept }));
-    await done(store.apply({ remember: lonely }));
-    await done(store.apply({ insert: plainOne }));
-    await done(store.apply({ insert: foreign }));
+    await done(store.apply({ kind: "signIn", remember: mine, insert: kept }));
+    await done(store.apply({ kind: "signIn", remember: lonely }));
+    await done(store.apply({ kind: "signIn", insert: plainOne }));
+    await done(store.apply({ kind: "signIn", insert: foreign }));
     const bystander = rememberedRow({ userId: bob });
-    await done(store.apply({ remember: bystander }));
+    await done(store.apply({ kind: "signIn", remember: bystander }));
     assert.deepEqual(
-      await store.end({ userId: bob, except: bystander.id, ...ENDING, handle: bystander.id }),
+      await revoke(store, { userId: bob, except: bystander.id, ...ENDING, handle: bystander.id }),
       [],
     );
-    const ended = await store.end({ userId: ada, except: kept.id, ...ENDING });
+    const ended = await revoke(store, { userId: ada, except: kept.id, ...ENDING });
     assert.deepEqual(
       new Set(ended.map(({ sessionId, rememberedId }) => rememberedId ?? sessionId)),
       new Set([lonely.id, plainOne.id]),
@@ -74,15 +75,15 @@ export const ending: Cases = {
 
   "a handle ends nothing for a user whose device it is not": async ({ store, ada, bob, sessionRow }) => {
     const row = sessionRow({ userId: ada, level: "login" });
-    await done(store.apply({ insert: row }));
-    assert.deepEqual(await store.end({ handle: row.id, userId: bob, ...ENDING }), []);
+    await done(store.apply({ kind: "signIn", insert: row }));
+    assert.deepEqual(await revoke(store, { handle: row.id, userId: bob, ...ENDING }), []);
     assert.notEqual(await store.findSession(row.id), undefined);
   },
 
   "an ending that selects nothing in particular ends nothing": async ({ store, ada, sessionRow }) => {
     const row = sessionRow({ userId: ada, level: "login" });
-    await done(store.apply({ insert: row }));
-    assert.deepEqual(await store.end(ENDING), []);
+    await done(store.apply({ kind: "signIn", insert: row }));
+    assert.deepEqual(await revoke(store, ENDING), []);
     assert.notEqual(await store.findSession(row.id), undefined);
   },
 
@@ -104,9 +105,9 @@ export const ending: Cases = {
         supersededAt: T0,
       });
       const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
-      await done(store.apply({ remember: login, insert: session }));
+      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
       const end = [{ login: { id: login.id, token: digestOf(token) }, ...ENDING }];
-      const result = await store.apply({ insert: sessionRow(), end });
+      const result = await store.apply({ kind: "signIn", insert: sessionRow(), end });
       assert.equal(result.done && result.ended.length, ends ? 1 : 0, token);
       assert.equal((await store.findRemembered(login.id))?.login.revokedAt !== undefined, ends, token);
       assert.equal((await store.findSession(session.id)) === undefined, ends, token);
@@ -127,9 +128,13 @@ export const ending: Cases = {
     ] as const) {
       const login = rememberedRow({ userId: ada });
       const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
-      await done(store.apply({ remember: login, insert: session }));
+      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
       const end = [{ login: { id: login.id, token: digestOf(token), orOfUser: owner }, ...ENDING }];
-      const result = await store.apply({ insert: sessionRow({ userId: owner, level: "login" }), end });
+      const result = await store.apply({
+        kind: "signIn",
+        insert: sessionRow({ userId: owner, level: "login" }),
+        end,
+      });
       assert.equal(result.done && result.ended.length, ends ? 1 : 0, `${String(owner)} ${token}`);
       assert.equal((await store.findRemembered(login.id))?.login.revokedAt !== undefined, ends);
       assert.equal((await store.findSession(session.id)) === undefined, ends);
@@ -143,13 +148,16 @@ export const ending: Cases = {
     sessionRow,
   }) => {
     const row = sessionRow({ userId: bob, level: "login" });
-    await done(store.apply({ insert: row }));
+    await done(store.apply({ kind: "signIn", insert: row }));
     for (const [userId, ends] of [
       [null, false],
       [ada, false],
       [bob, true],
     ] as const) {
-      const result = await store.apply({ end: [{ session: { id: row.id, userId }, ...ENDING }] });
+      const result = await store.apply({
+        kind: "end",
+        end: [{ session: { id: row.id, userId }, ...ENDING }],
+      });
       assert.equal(result.done && result.ended.length, ends ? 1 : 0, String(userId));
       assert.equal((await store.findSession(row.id)) === undefined, ends, String(userId));
     }
@@ -164,10 +172,10 @@ export const ending: Cases = {
     for (const by of ["session", "login"] as const) {
       const login = rememberedRow({ userId: ada });
       const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
-      await done(store.apply({ remember: login, insert: session }));
+      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
       const ending =
         by === "session" ? { session: { id: session.id, userId: ada } } : { login: { id: login.id } };
-      assert.deepEqual(await store.apply({ end: [{ ...ending, ...ENDING }] }), {
+      assert.deepEqual(await store.apply({ kind: "end", end: [{ ...ending, ...ENDING }] }), {
         done: true,
         ended: [{ sessionId: session.id, rememberedId: login.id, userId: ada, reason: ENDING.reason }],
       });
@@ -176,11 +184,16 @@ export const ending: Cases = {
       assert.equal(found?.login.revokedReason, ENDING.reason, by);
       assert.equal(found?.login.generation, 1, by);
       assert.equal(found?.login.pruneAfter, ENDING.pruneAfter, by);
-      assert.deepEqual(await store.apply({ end: [{ ...ending, ...ENDING }] }), { done: true, ended: [] });
+      assert.deepEqual(await store.apply({ kind: "end", end: [{ ...ending, ...ENDING }] }), {
+        done: true,
+        ended: [],
+      });
     }
     const anonymous = sessionRow();
-    await done(store.apply({ insert: anonymous }));
-    await done(store.apply({ end: [{ session: { id: anonymous.id, userId: null }, ...ENDING }] }));
+    await done(store.apply({ kind: "create", insert: anonymous }));
+    await done(
+      store.apply({ kind: "end", end: [{ session: { id: anonymous.id, userId: null }, ...ENDING }] }),
+    );
     assert.equal(await store.findSession(anonymous.id), undefined);
   },
 
@@ -200,13 +213,13 @@ export const ending: Cases = {
       const [first, second] = [rememberedRow(), rememberedRow()];
       const firstSession = sessionRow({ rememberedId: first.id, userId: ada, level: "login" });
       const secondSession = sessionRow({ rememberedId: second.id, userId: ada, level: "login" });
-      await done(store.apply({ remember: first, insert: firstSession }));
-      await done(store.apply({ remember: second, insert: secondSession }));
+      await done(store.apply({ kind: "signIn", remember: first, insert: firstSession }));
+      await done(store.apply({ kind: "signIn", remember: second, insert: secondSession }));
       const ending = {
         session: { id: firstSession.id, userId },
         login: { id: second.id, token: digestOf(token) },
       };
-      const result = await store.apply({ end: [{ ...ending, ...ENDING }] });
+      const result = await store.apply({ kind: "end", end: [{ ...ending, ...ENDING }] });
       const told = `${String(userId)}, ${token}`;
       const { reason } = ENDING;
       const expected = [
@@ -227,9 +240,9 @@ export const ending: Cases = {
     // Of one device: a login that ends takes its session along, whatever the ending says of that.
     const login = rememberedRow();
     const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
-    await done(store.apply({ remember: login, insert: session }));
+    await done(store.apply({ kind: "signIn", remember: login, insert: session }));
     const end = [{ session: { id: session.id, userId: bob }, login: { id: login.id }, ...ENDING }];
-    assert.deepEqual(await store.apply({ end }), {
+    assert.deepEqual(await store.apply({ kind: "end", end }), {
       done: true,
       ended: [{ sessionId: session.id, rememberedId: login.id, userId: ada, reason: ENDING.reason }],
     });
@@ -250,22 +263,27 @@ export const ending: Cases = {
       { login: { id: login.id }, ...ENDING },
       { session: { id: session.id, userId: ada }, login: { id: login.id }, ...ENDING },
     ];
-    assert.deepEqual(await store.apply({ remember: login, insert: session, end }), nothing);
+    assert.deepEqual(await store.apply({ kind: "signIn", remember: login, insert: session, end }), nothing);
     assert.deepEqual(plain(await store.findRemembered(login.id)), plain({ login, session }));
     for (const [index, ending] of end.entries()) {
       const update = { id: session.id, version: index + 1, set: { data: `${index}` } };
-      assert.deepEqual(await store.apply({ update, end: [ending] }), nothing, `ending ${index}`);
+      assert.deepEqual(
+        await store.apply({ kind: "signIn", update, end: [ending] }),
+        nothing,
+        `ending ${index}`,
+      );
     }
     const expected = { login, session: { ...session, data: "2", version: 4 } };
     assert.deepEqual(plain(await store.findRemembered(login.id)), plain(expected));
     // A login without a session, that is new.
     const lonely = rememberedRow();
     const ending = { login: { id: lonely.id }, ...ENDING };
-    assert.deepEqual(await store.apply({ remember: lonely, end: [ending] }), nothing);
+    assert.deepEqual(await store.apply({ kind: "signIn", remember: lonely, end: [ending] }), nothing);
     assert.equal((await store.findRemembered(lonely.id))?.login.revokedAt, undefined);
     // The login that the session has left is not spared, and ends without it.
     const next = rememberedRow({ id: newSiblingId(session.id) });
-    const moved = {
+    const moved: Change = {
+      kind: "signIn",
       remember: next,
       update: { id: session.id, version: 4, set: { rememberedId: next.id } },
       end: [{ session: { id: session.id, userId: ada }, login: { id: login.id }, ...ENDING }],
@@ -284,14 +302,18 @@ export const ending: Cases = {
     rememberedRow,
   }) => {
     const logins = [1, 2, 3].map(() => rememberedRow());
-    for (const remember of logins) await done(store.apply({ remember }));
+    for (const remember of logins) await done(store.apply({ kind: "signIn", remember }));
     const end = logins.map(({ id }, index) => ({
       login: { id },
       reason: `reason ${index}`,
       at: T0 + 10 + index,
       pruneAfter: T0 + 20 + index,
     }));
-    const result = await store.apply({ insert: sessionRow({ userId: ada, level: "login" }), end });
+    const result = await store.apply({
+      kind: "signIn",
+      insert: sessionRow({ userId: ada, level: "login" }),
+      end,
+    });
     assert.deepEqual(
       new Map(result.done ? result.ended.map((one) => [one.rememberedId, one.reason]) : []),
       new Map(logins.map(({ id }, index) => [id, `reason ${index}`])),
@@ -307,8 +329,8 @@ export const ending: Cases = {
 
   "a handle ends a device whosever it is, where no user is named": async ({ store, ada, sessionRow }) => {
     for (const row of [sessionRow(), sessionRow({ userId: ada, level: "login" })]) {
-      await done(store.apply({ insert: row }));
-      assert.equal((await store.end({ handle: row.id, ...ENDING })).length, 1);
+      await done(store.apply({ kind: "signIn", insert: row }));
+      assert.equal((await revoke(store, { handle: row.id, ...ENDING })).length, 1);
       assert.equal(await store.findSession(row.id), undefined);
     }
   },
@@ -321,11 +343,12 @@ export const ending: Cases = {
   }) => {
     const before = rememberedRow();
     const session = sessionRow({ rememberedId: before.id, userId: ada, level: "remembered" });
-    await done(store.apply({ remember: before, insert: session }));
+    await done(store.apply({ kind: "signIn", remember: before, insert: session }));
     const next = rememberedRow({ id: newSiblingId(session.id) });
     const set = { rememberedId: next.id, level: "login" as const };
     await done(
       store.apply({
+        kind: "signIn",
         remember: next,
         update: { id: session.id, version: 1, set },
         end: [{ login: { id: before.id }, ...ENDING, reason: "replaced" }],
@@ -335,8 +358,8 @@ export const ending: Cases = {
     assert.deepEqual([left?.login.revokedReason, left?.session], ["replaced", undefined]);
     assert.equal((await store.findRemembered(next.id))?.session?.id, session.id);
     // The tombstone leads nowhere any more, and the new login to the session.
-    assert.deepEqual(await store.end({ handle: before.id, ...ENDING }), []);
-    assert.equal((await store.end({ handle: next.id, ...ENDING }))[0]?.sessionId, session.id);
+    assert.deepEqual(await revoke(store, { handle: before.id, ...ENDING }), []);
+    assert.equal((await revoke(store, { handle: next.id, ...ENDING }))[0]?.sessionId, session.id);
   },
 
   "ending by user spares the login that is excepted, with its session": async ({
@@ -348,9 +371,9 @@ export const ending: Cases = {
     const kept = rememberedRow({ userId: ada });
     const session = sessionRow({ rememberedId: kept.id, userId: ada, level: "login" });
     const other = sessionRow({ userId: ada, level: "login" });
-    await done(store.apply({ remember: kept, insert: session }));
-    await done(store.apply({ insert: other }));
-    const ended = await store.end({ userId: ada, except: kept.id, ...ENDING });
+    await done(store.apply({ kind: "signIn", remember: kept, insert: session }));
+    await done(store.apply({ kind: "signIn", insert: other }));
+    const ended = await revoke(store, { userId: ada, except: kept.id, ...ENDING });
     assert.deepEqual(
       ended.map(({ sessionId }) => sessionId),
       [other.id],
@@ -373,12 +396,12 @@ export const ending: Cases = {
       const lonely = rememberedRow({ userId: ada });
       const plainOne = sessionRow({ userId: ada, level: "login" });
       const anonymous = sessionRow();
-      await done(store.apply({ remember: mine, insert: kept }));
-      await done(store.apply({ remember: theirs, insert: ended }));
-      await done(store.apply({ remember: lonely }));
-      for (const insert of [plainOne, anonymous]) await done(store.apply({ insert }));
+      await done(store.apply({ kind: "signIn", remember: mine, insert: kept }));
+      await done(store.apply({ kind: "signIn", remember: theirs, insert: ended }));
+      await done(store.apply({ kind: "signIn", remember: lonely }));
+      for (const insert of [plainOne, anonymous]) await done(store.apply({ kind: "signIn", insert }));
       const everyone = { everyone: true, except: by === "session" ? kept.id : mine.id, ...ENDING };
-      const devices = await store.end(everyone);
+      const devices = await revoke(store, everyone);
       assert.deepEqual(
         byHandle(devices),
         byHandle([
@@ -392,10 +415,10 @@ export const ending: Cases = {
       assert.equal((await store.findRemembered(theirs.id))?.login.generation, 1);
       assert.equal(await store.findSession(anonymous.id), undefined);
       assert.deepEqual(ids(await store.list(ada)), [kept.id]);
-      assert.deepEqual(await store.end(everyone), []);
+      assert.deepEqual(await revoke(store, everyone), []);
       // Where a user is named as well, only theirs are meant.
-      assert.deepEqual(await store.end({ everyone: true, userId: bob, ...ENDING }), []);
-      await store.end({ everyone: true, ...ENDING });
+      assert.deepEqual(await revoke(store, { everyone: true, userId: bob, ...ENDING }), []);
+      await revoke(store, { everyone: true, ...ENDING });
     }
   },
 
@@ -409,6 +432,7 @@ export const ending: Cases = {
     const devices = Array.from({ length: 600 }, (_, index) => {
       const login = index % 2 === 0 ? rememberedRow() : undefined;
       return {
+        kind: "signIn" as const,
         remember: login,
         insert: sessionRow({ rememberedId: login?.id, userId: ada, level: "login" }),
       };
@@ -417,7 +441,7 @@ export const ending: Cases = {
       await Promise.all(
         devices.slice(at, at + 50).map((device, index) => done(pick(all, index).apply(device))),
       );
-    const ended = await store.end({ everyone: true, ...ENDING });
+    const ended = await revoke(store, { everyone: true, ...ENDING });
     assert.equal(new Set(ended.map(({ sessionId }) => sessionId)).size, 600);
     assert.equal(ended.filter(({ rememberedId }) => rememberedId !== undefined).length, 300);
     assert.deepEqual(await store.list(ada), []);

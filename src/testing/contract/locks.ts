@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { locksOf } from "../../stores/locks.ts";
 import type { LockRequest, Store } from "../../stores/store.ts";
 import { T0 } from "../rows.ts";
 import { type Cases, done, pick } from "./scene.ts";
@@ -7,15 +8,15 @@ export const locks: Cases = {
   "a lock has one owner at a time": async ({ store, all }) => {
     const fences = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
-        pick(all, index).acquireLock(request("a", `owner ${index}`, T0)),
+        locksOf(pick(all, index)).acquire(request("a", `owner ${index}`, T0)),
       ),
     );
     const owner = fences.findIndex((fence) => fence !== undefined);
     assert.equal(fences.filter((fence) => fence !== undefined).length, 1);
-    await store.releaseLock("a", "somebody else");
-    assert.equal(await store.acquireLock(request("a", "next", T0)), undefined);
-    await store.releaseLock("a", `owner ${owner}`);
-    assert.notEqual(await store.acquireLock(request("a", "next", T0)), undefined);
+    await locksOf(store).release("a", "somebody else");
+    assert.equal(await locksOf(store).acquire(request("a", "next", T0)), undefined);
+    await locksOf(store).release("a", `owner ${owner}`);
+    assert.notEqual(await locksOf(store).acquire(request("a", "next", T0)), undefined);
   },
 
   "names of locks are compared exactly, and locks of other names are not in the way": async ({ store }) => {
@@ -35,20 +36,24 @@ export const locks: Cases = {
       `${long}2`,
     ];
     for (const [index, name] of names.entries())
-      assert.notEqual(await store.acquireLock(request(name, `owner-${index}`, T0)), undefined, told(name));
+      assert.notEqual(
+        await locksOf(store).acquire(request(name, `owner-${index}`, T0)),
+        undefined,
+        told(name),
+      );
     for (const name of names)
-      assert.equal(await store.acquireLock(request(name, "late", T0)), undefined, told(name));
-    await store.releaseLock("a ", "owner-0");
-    assert.equal(await store.acquireLock(request("a ", "late", T0)), undefined);
-    await store.releaseLock("a ", "owner-2");
-    assert.equal(await store.acquireLock(request("a", "late", T0)), undefined);
-    assert.notEqual(await store.acquireLock(request("a ", "late", T0)), undefined);
+      assert.equal(await locksOf(store).acquire(request(name, "late", T0)), undefined, told(name));
+    await locksOf(store).release("a ", "owner-0");
+    assert.equal(await locksOf(store).acquire(request("a ", "late", T0)), undefined);
+    await locksOf(store).release("a ", "owner-2");
+    assert.equal(await locksOf(store).acquire(request("a", "late", T0)), undefined);
+    assert.notEqual(await locksOf(store).acquire(request("a ", "late", T0)), undefined);
   },
 
   "fences grow by name, and are never below the time of the taking": async ({ store }) => {
     const take = async (name: string, now: number) => {
-      const fence = await store.acquireLock(request(name, "one", now));
-      await store.releaseLock(name, "one");
+      const fence = await locksOf(store).acquire(request(name, "one", now));
+      await locksOf(store).release(name, "one");
       assert.ok(fence !== undefined && fence >= now, `${name} at ${now}: ${fence}`);
       return fence;
     };
@@ -63,22 +68,26 @@ export const locks: Cases = {
   "a lock that was never given back ends by itself, and its fence tells who came later": async ({
     store,
   }) => {
-    const first = await store.acquireLock(request("a", "first", T0));
-    assert.equal(await store.acquireLock(request("a", "second", T0 + HOLD - 1)), undefined);
-    const second = await store.acquireLock(request("a", "second", T0 + HOLD));
+    const first = await locksOf(store).acquire(request("a", "first", T0));
+    assert.equal(await locksOf(store).acquire(request("a", "second", T0 + HOLD - 1)), undefined);
+    const second = await locksOf(store).acquire(request("a", "second", T0 + HOLD));
     assert.ok(first !== undefined && second !== undefined && second > first);
-    await store.releaseLock("a", "first");
-    assert.equal(await store.acquireLock(request("a", "third", T0 + HOLD)), undefined);
-    await store.releaseLock("a", "second");
-    const third = await store.acquireLock(request("a", "third", T0));
+    await locksOf(store).release("a", "first");
+    assert.equal(await locksOf(store).acquire(request("a", "third", T0 + HOLD)), undefined);
+    await locksOf(store).release("a", "second");
+    const third = await locksOf(store).acquire(request("a", "third", T0));
     assert.ok(third !== undefined && third > second, "a clock that is behind gives no smaller fence");
   },
 
   "a counter behind a lock loses nothing": async ({ all, store, sessionRow }) => {
     const row = sessionRow({ data: "0" });
-    await done(store.apply({ insert: row }));
+    await done(store.apply({ kind: "signIn", insert: row }));
     const increment = async (from: Store, owner: string): Promise<void> => {
-      for (let tries = 0; (await from.acquireLock(request("counter", owner, T0))) === undefined; tries++) {
+      for (
+        let tries = 0;
+        (await locksOf(from).acquire(request("counter", owner, T0))) === undefined;
+        tries++
+      ) {
         assert.ok(tries < MOST_TRIES, "a lock that was given back is to be had");
         await new Promise(setImmediate);
       }
@@ -88,8 +97,8 @@ export const locks: Cases = {
         version: found?.version ?? 0,
         set: { data: String(Number(found?.data) + 1) },
       };
-      await done(from.apply({ update }));
-      await from.releaseLock("counter", owner);
+      await done(from.apply({ kind: "save", update }));
+      await locksOf(from).release("counter", owner);
     };
     await Promise.all(Array.from({ length: 8 }, (_, index) => increment(pick(all, index), `owner ${index}`)));
     assert.equal((await store.findSession(row.id))?.data, "8");

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { newId, newSiblingId } from "../../protocol/secrets.ts";
-import type { Change, Mark } from "../../stores/store.ts";
+import { revoke } from "../../stores/changes.ts";
+import type {
+  AcceptChange,
+  Change,
+  Mark,
+  RenewChange,
+  RestoreChange,
+  SaveChange,
+  SignInChange,
+} from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
 import { type Cases, done, ENDING, ids, lost, pick, rotation, type Scene } from "./scene.ts";
 
@@ -8,24 +17,21 @@ import { type Cases, done, ENDING, ids, lost, pick, rotation, type Scene } from 
 const newMark = (at = T0): Mark => ({ name: `mark of ${newId()}`, at, until: T0 + 1000 });
 const newer = ({ name }: Mark, at: number) => ({ marks: [name], provedAt: at });
 
+type Proved = SaveChange | RestoreChange | AcceptChange | SignInChange | RenewChange;
+
 /** Every kind of change that may rest on a proof, with the rows that it needs. */
-async function shapesOf({ store, ada, sessionRow, rememberedRow }: Scene): Promise<Record<string, Change>> {
+async function shapesOf({ store, ada, sessionRow, rememberedRow }: Scene): Promise<Record<string, Proved>> {
   const device = async () => {
     const login = rememberedRow();
     const session = sessionRow({ rememberedId: login.id, userId: ada, level: "remembered" });
-    await done(store.apply({ remember: login, insert: session }));
+    await done(store.apply({ kind: "signIn", remember: login, insert: session }));
     return { login, session };
   };
   const anonymous = sessionRow();
-  await done(store.apply({ insert: anonymous }));
-  const [confirmed, rotated, replaced, strayed] = [
-    await device(),
-    await device(),
-    await device(),
-    await device(),
-  ];
+  await done(store.apply({ kind: "create", insert: anonymous }));
+  const [confirmed, rotated, replaced] = [await device(), await device(), await device()];
   const held = rememberedRow();
-  await done(store.apply({ remember: held }));
+  await done(store.apply({ kind: "signIn", remember: held }));
   const made = rememberedRow();
   const capped = rememberedRow();
   const raised = { level: "login", secret: digestOf("raised") } as const;
@@ -39,34 +45,46 @@ async function shapesOf({ store, ada, sessionRow, rememberedRow }: Scene): Promi
   } as const;
   const next = rememberedRow({ id: newSiblingId(replaced.session.id) });
   return {
-    "a session": { insert: sessionRow({ userId: ada, level: "login" }) },
-    "a login": { remember: rememberedRow() },
-    both: { remember: made, insert: sessionRow({ rememberedId: made.id, userId: ada, level: "login" }) },
+    "a session": { kind: "signIn", insert: sessionRow({ userId: ada, level: "login" }) },
+    "a login": { kind: "signIn", remember: rememberedRow() },
+    both: {
+      kind: "signIn",
+      remember: made,
+      insert: sessionRow({ rememberedId: made.id, userId: ada, level: "login" }),
+    },
     "a session that was anonymous": {
+      kind: "signIn",
       update: { id: anonymous.id, version: 1, set: { ...raised, userId: ada } },
     },
-    "a confirmed password": { update: { id: confirmed.session.id, version: 1, set: raised } },
+    "a confirmed password": { kind: "save", update: { id: confirmed.session.id, version: 1, set: raised } },
     "a rotation": {
+      kind: "restore",
       rotate: { id: rotated.login.id, generation: 0, set: rotation("next") },
       update: { id: rotated.session.id, version: 1, set: raised },
     },
     "a session for a login": {
+      kind: "accept",
       hold: { id: held.id, generation: 0 },
       insert: sessionRow({ rememberedId: held.id, userId: ada, level: "login" }),
     },
     "a login in place of another": {
+      kind: "renew",
       remember: next,
       update: { id: replaced.session.id, version: 1, set: { ...raised, rememberedId: next.id } },
       end: [{ login: { id: replaced.login.id }, ...ENDING, reason: "replaced" }],
     },
     "under a cap": {
+      kind: "signIn",
       remember: capped,
       insert: sessionRow({ rememberedId: capped.id, userId: ada, level: "login" }),
       caps: [cap],
     },
-    "a session under a cap": { insert: sessionRow({ userId: ada, level: "login" }), caps: [cap] },
-    "a stray": { stray: { id: strayed.login.id, generation: 0, max: 1 } },
-    "nothing else": {},
+    "a session under a cap": {
+      kind: "signIn",
+      insert: sessionRow({ userId: ada, level: "login" }),
+      caps: [cap],
+    },
+    "nothing else": { kind: "signIn" },
   };
 }
 
@@ -77,7 +95,7 @@ export const marks: Cases = {
     const shapes = await shapesOf(scene);
     const before = async () => new Set((await store.list(ada)).map((entry) => JSON.stringify(plain(entry))));
     const devices = await before();
-    await store.end({ handle: newId(), mark, ...ENDING });
+    await revoke(store, { handle: newId(), mark, ...ENDING });
     for (const [name, change] of Object.entries(shapes)) {
       for (const provedAt of [T0 - 1, T0]) {
         const result = await store.apply({ ...change, proof: newer(mark, provedAt) });
@@ -98,22 +116,25 @@ export const marks: Cases = {
       const result = await scene.store.apply({ ...change, proof: { marks, provedAt: T0 } });
       assert.equal(result.done, true, name);
     }
-    await done(scene.store.apply({ insert: scene.sessionRow(), proof: { marks: [], provedAt: T0 } }));
+    await done(
+      scene.store.apply({ kind: "signIn", insert: scene.sessionRow(), proof: { marks: [], provedAt: T0 } }),
+    );
   },
 
   "any of the marks that a proof names outdates it, and no other": async ({ store, ada, sessionRow }) => {
     const [ours, everyones, others] = [newMark(), newMark(), newMark(T0 + 500)];
     const signIn = (provedAt: number) =>
       store.apply({
+        kind: "signIn",
         insert: sessionRow({ userId: ada, level: "login" }),
         proof: { marks: [ours.name, everyones.name], provedAt },
       });
-    await store.end({ handle: newId(), mark: others, ...ENDING });
+    await revoke(store, { handle: newId(), mark: others, ...ENDING });
     await done(signIn(T0));
-    await store.end({ handle: newId(), mark: everyones, ...ENDING });
+    await revoke(store, { handle: newId(), mark: everyones, ...ENDING });
     await lost("outdated", signIn(T0));
     await done(signIn(T0 + 1));
-    await store.end({ handle: newId(), mark: { ...ours, at: T0 + 1 }, ...ENDING });
+    await revoke(store, { handle: newId(), mark: { ...ours, at: T0 + 1 }, ...ENDING });
     await lost("outdated", signIn(T0 + 1));
     await done(signIn(T0 + 2));
   },
@@ -126,37 +147,38 @@ export const marks: Cases = {
     const mark = { ...newMark(), ofEveryone: true };
     const signIn = (own: readonly string[], provedAt: number) =>
       store.apply({
+        kind: "signIn",
         insert: sessionRow({ userId: ada, level: "login" }),
         proof: { marks: [...own, mark.name], ofEveryone: mark.name, provedAt },
       });
     const users = [[], ...Array.from({ length: 20 }, () => [newMark().name])];
     for (const own of users) await done(signIn(own, T0));
-    await store.end({ handle: newId(), mark, ...ENDING });
+    await revoke(store, { handle: newId(), mark, ...ENDING });
     for (const own of users) {
       await lost("outdated", signIn(own, T0));
       await done(signIn(own, T0 + 1));
     }
     // Who has a mark of their own besides is held to both.
     const own = newMark(T0 + 7);
-    await store.end({ handle: newId(), mark: own, ...ENDING });
+    await revoke(store, { handle: newId(), mark: own, ...ENDING });
     await lost("outdated", signIn([own.name], T0 + 7));
     await done(signIn([own.name], T0 + 8));
   },
 
   "other conditions are asked as well": async ({ store, ada, sessionRow }) => {
     const mark = newMark();
-    await store.end({ handle: newId(), mark, ...ENDING });
+    await revoke(store, { handle: newId(), mark, ...ENDING });
     const row = sessionRow({ userId: ada });
-    await done(store.apply({ insert: row }));
+    await done(store.apply({ kind: "signIn", insert: row }));
     for (const [provedAt, stale, missing, exists] of [
       [T0 + 1, "stale", "missing", "exists"],
       [T0, "outdated", "outdated", "outdated"],
     ] as const) {
       const proof = newer(mark, provedAt);
       const set = { data: '{"lost":1}' };
-      await lost(stale, store.apply({ update: { id: row.id, version: 7, set }, proof }));
-      await lost(missing, store.apply({ update: { id: newId(), version: 1, set }, proof }));
-      await lost(exists, store.apply({ insert: row, proof }));
+      await lost(stale, store.apply({ kind: "signIn", update: { id: row.id, version: 7, set }, proof }));
+      await lost(missing, store.apply({ kind: "signIn", update: { id: newId(), version: 1, set }, proof }));
+      await lost(exists, store.apply({ kind: "signIn", insert: row, proof }));
     }
   },
 
@@ -164,12 +186,16 @@ export const marks: Cases = {
     const mark = newMark(T0 + 100);
     await Promise.all(
       [T0, T0 + 100, T0 + 40].map((at, index) =>
-        pick(all, index).end({ handle: newId(), mark: { ...mark, at }, ...ENDING }),
+        revoke(pick(all, index), { handle: newId(), mark: { ...mark, at }, ...ENDING }),
       ),
     );
-    await store.end({ handle: newId(), mark: { ...mark, at: T0 + 3, until: T0 + 4 }, ...ENDING });
+    await revoke(store, { handle: newId(), mark: { ...mark, at: T0 + 3, until: T0 + 4 }, ...ENDING });
     const signIn = (provedAt: number) =>
-      store.apply({ insert: sessionRow({ userId: ada, level: "login" }), proof: newer(mark, provedAt) });
+      store.apply({
+        kind: "signIn",
+        insert: sessionRow({ userId: ada, level: "login" }),
+        proof: newer(mark, provedAt),
+      });
     await lost("outdated", signIn(T0 + 100));
     // Nor is it forgotten earlier.
     await store.prune(T0 + 500, 100);
@@ -179,7 +205,7 @@ export const marks: Cases = {
 
   "a mark is set also where nothing is there to end": async ({ store, ada, bob, sessionRow }) => {
     const row = sessionRow({ userId: bob, level: "login" });
-    await done(store.apply({ insert: row }));
+    await done(store.apply({ kind: "signIn", insert: row }));
     for (const selector of [
       { userId: ada },
       { handle: newId() },
@@ -187,18 +213,20 @@ export const marks: Cases = {
       { everyone: true, except: row.id },
     ]) {
       const mark = newMark();
-      assert.deepEqual(await store.end({ ...selector, mark, ...ENDING }), []);
-      await lost("outdated", store.apply({ insert: sessionRow(), proof: newer(mark, T0) }));
-      await done(store.apply({ insert: sessionRow({ id: newId() }), proof: newer(mark, T0 + 1) }));
+      assert.deepEqual(await revoke(store, { ...selector, mark, ...ENDING }), []);
+      await lost("outdated", store.apply({ kind: "signIn", insert: sessionRow(), proof: newer(mark, T0) }));
+      await done(
+        store.apply({ kind: "signIn", insert: sessionRow({ id: newId() }), proof: newer(mark, T0 + 1) }),
+      );
       assert.notEqual(await store.findSession(row.id), undefined);
-      await store.end({ everyone: true, except: row.id, ...ENDING });
+      await revoke(store, { everyone: true, except: row.id, ...ENDING });
     }
   },
 
   "a mark ends what its selector means, and spares what it excepts": async ({ store, ada, sessionRow }) => {
     const [kept, ended] = [sessionRow({ userId: ada }), sessionRow({ userId: ada })];
-    for (const insert of [kept, ended]) await done(store.apply({ insert }));
-    const told = await store.end({ userId: ada, except: kept.id, mark: newMark(), ...ENDING });
+    for (const insert of [kept, ended]) await done(store.apply({ kind: "signIn", insert }));
+    const told = await revoke(store, { userId: ada, except: kept.id, mark: newMark(), ...ENDING });
     assert.deepEqual(
       told.map(({ sessionId }) => sessionId),
       [ended.id],
@@ -214,9 +242,10 @@ export const marks: Cases = {
   }) => {
     if (expires) return;
     const [mark, later] = [newMark(), { ...newMark(), until: T0 + 2000 }];
-    for (const each of [mark, later]) await store.end({ handle: newId(), mark: each, ...ENDING });
+    for (const each of [mark, later]) await revoke(store, { handle: newId(), mark: each, ...ENDING });
     const signIn = ({ name }: Mark) =>
       store.apply({
+        kind: "signIn",
         insert: sessionRow({ userId: ada, level: "login" }),
         proof: { marks: [name], provedAt: T0 },
       });
@@ -243,7 +272,7 @@ export const marks: Cases = {
       const selector = isOfAll ? { everyone: true } : { userId: ada };
       const [before, , after] = await Promise.all([
         Promise.all(send(changes.slice(0, half))),
-        pick(all, round).end({ ...selector, mark, ...ENDING }),
+        revoke(pick(all, round), { ...selector, mark, ...ENDING }),
         Promise.all(send(changes.slice(half))),
       ]);
       for (const result of [...before, ...after])

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { newId } from "../../protocol/secrets.ts";
+import { revoke } from "../../stores/changes.ts";
 import type { Misfit } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
 import { type Cases, done, ENDING, lost, pick, rotation } from "./scene.ts";
@@ -29,23 +30,26 @@ export const misfits: Cases = {
     ] as const) {
       const login = rememberedRow({ generation: 5 });
       const session = sessionRow({ rememberedId: login.id, userId: ada, level: "remembered" });
-      await done(store.apply({ remember: login, insert: session }));
+      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
       const end = [{ login: { id: login.id, misfit }, ...ENDING, reason: "stale" }];
       const told = JSON.stringify(plain(misfit));
-      const result = await store.apply({ end });
+      const result = await store.apply({ kind: "end", end });
       const ended = { sessionId: session.id, rememberedId: login.id, userId: ada, reason: "stale" };
       assert.deepEqual(result, { done: true, ended: ends ? [ended] : [] }, told);
       const found = await store.findRemembered(login.id);
       assert.equal(found?.login.revokedReason, ends ? "stale" : undefined, told);
       assert.equal(found?.session === undefined, ends, told);
       // What has ended is no misfit any more.
-      await store.end({ handle: login.id, ...ENDING });
-      assert.deepEqual(await store.apply({ end }), { done: true, ended: [] }, told);
+      await revoke(store, { handle: login.id, ...ENDING });
+      assert.deepEqual(await store.apply({ kind: "end", end }), { done: true, ended: [] }, told);
     }
-    assert.deepEqual(await store.apply({ end: [{ login: { id: newId(), misfit: behind(1) }, ...ENDING }] }), {
-      done: true,
-      ended: [],
-    });
+    assert.deepEqual(
+      await store.apply({ kind: "end", end: [{ login: { id: newId(), misfit: behind(1) }, ...ENDING }] }),
+      {
+        done: true,
+        ended: [],
+      },
+    );
   },
 
   "a rotation that is on its way saves a login from being taken for a misfit": async ({
@@ -58,14 +62,15 @@ export const misfits: Cases = {
     for (let round = 0; round < 20; round++) {
       const login = rememberedRow();
       const session = sessionRow({ rememberedId: login.id, userId: ada, level: "remembered" });
-      await done(store.apply({ remember: login, insert: session }));
+      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
       const misfit: Misfit = { kind: "behind", generation: 1 };
       const [rotated, judged] = await Promise.all([
         pick(all, round).apply({
+          kind: "restore",
           rotate: { id: login.id, generation: 0, set: rotation("next") },
           update: { id: session.id, version: 1, set: { secret: digestOf("next") } },
         }),
-        pick(all, round + 1).apply({ end: [{ login: { id: login.id, misfit }, ...ENDING }] }),
+        pick(all, round + 1).apply({ kind: "end", end: [{ login: { id: login.id, misfit }, ...ENDING }] }),
       ]);
       const isEnded = judged.done && judged.ended.length === 1;
       assert.notEqual(rotated.done, isEnded);
@@ -98,9 +103,15 @@ export const misfits: Cases = {
           previousSecret: digestOf("previous"),
           retiredSecret: digestOf("retired"),
         });
-        await done(store.apply({ insert: session, ...(login === undefined ? {} : { remember: login }) }));
+        await done(
+          store.apply({
+            kind: "signIn",
+            insert: session,
+            ...(login === undefined ? {} : { remember: login }),
+          }),
+        );
         const end = [{ session: { id: session.id, userId, secret: digestOf(secret) }, ...ENDING }];
-        const result = await store.apply({ end });
+        const result = await store.apply({ kind: "end", end });
         const ended = { sessionId: session.id, rememberedId: login?.id, userId: ada, reason: "revoked" };
         assert.deepEqual(result, { done: true, ended: ends ? [ended] : [] }, secret);
         assert.equal((await store.findSession(session.id)) === undefined, ends, secret);
@@ -112,9 +123,9 @@ export const misfits: Cases = {
     }
     // Nothing was retired: no secret is like that.
     const row = sessionRow({ userId: ada, level: "login" });
-    await done(store.apply({ insert: row }));
+    await done(store.apply({ kind: "signIn", insert: row }));
     const end = [{ session: { id: row.id, userId: ada, secret: digestOf("") }, ...ENDING }];
-    assert.deepEqual(await store.apply({ end }), { done: true, ended: [] });
+    assert.deepEqual(await store.apply({ kind: "end", end }), { done: true, ended: [] });
   },
 
   "of an exchange of the secret and an ending by the one before it one comes first": async ({
@@ -127,13 +138,15 @@ export const misfits: Cases = {
     for (let round = 0; round < 20; round++) {
       const login = rememberedRow();
       const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
-      await done(store.apply({ remember: login, insert: session }));
+      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
       const [exchanged, signedOut] = await Promise.all([
         pick(all, round).apply({
+          kind: "restore",
           rotate: { id: login.id, generation: 0, set: rotation("next") },
           update: { id: session.id, version: 1, set: { secret: digestOf("next") } },
         }),
         pick(all, round + 1).apply({
+          kind: "end",
           end: [{ session: { id: session.id, userId: ada, secret: digestOf("secret") }, ...ENDING }],
         }),
       ]);
@@ -151,31 +164,28 @@ export const misfits: Cases = {
     rememberedRow,
   }) => {
     const login = rememberedRow({ generation: 2, strays: 1 });
-    await done(store.apply({ remember: login }));
+    await done(store.apply({ kind: "signIn", remember: login }));
     const stray = { id: login.id, generation: 2, max: 3 };
-    await lost("strayed", store.apply({ stray: { ...stray, generation: 1 } }));
-    await lost("strayed", store.apply({ stray: { ...stray, id: newId() } }));
-    await done(store.apply({ stray }));
-    await done(store.apply({ stray }));
-    await lost("strayed", store.apply({ stray }));
+    await lost("strayed", store.apply({ kind: "stray", stray: { ...stray, generation: 1 } }));
+    await lost("strayed", store.apply({ kind: "stray", stray: { ...stray, id: newId() } }));
+    await done(store.apply({ kind: "stray", stray }));
+    await done(store.apply({ kind: "stray", stray }));
+    await lost("strayed", store.apply({ kind: "stray", stray }));
     const { strays, ...rest } = (await store.findRemembered(login.id))?.login ?? rememberedRow();
     assert.equal(strays, 3);
     const { strays: _, ...before } = login;
     assert.deepEqual(plain(rest), plain(before));
-    const session = sessionRow({ rememberedId: login.id });
-    await lost("strayed", store.apply({ stray, insert: session }));
-    assert.equal(await store.findSession(session.id), undefined);
-    await done(store.apply({ stray: { ...stray, max: 4 }, insert: session }));
-    await store.end({ handle: login.id, ...ENDING });
-    await lost("strayed", store.apply({ stray: { ...stray, generation: 3, max: 9 } }));
+    await done(store.apply({ kind: "stray", stray: { ...stray, max: 4 } }));
+    await revoke(store, { handle: login.id, ...ENDING });
+    await lost("strayed", store.apply({ kind: "stray", stray: { ...stray, generation: 3, max: 9 } }));
   },
 
   "of parallel strays no more are let through than there may be": async ({ store, all, rememberedRow }) => {
     const login = rememberedRow();
-    await done(store.apply({ remember: login }));
+    await done(store.apply({ kind: "signIn", remember: login }));
     const results = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
-        pick(all, index).apply({ stray: { id: login.id, generation: 0, max: 3 } }),
+        pick(all, index).apply({ kind: "stray", stray: { id: login.id, generation: 0, max: 3 } }),
       ),
     );
     assert.equal(results.filter((result) => result.done).length, 3);

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { locksOf } from "../../stores/locks.ts";
+import { claimPrune } from "../../upkeep/prune.ts";
 import { plain, T0 } from "../rows.ts";
 import { type Cases, done, pick } from "./scene.ts";
 
@@ -11,18 +13,20 @@ export const pruning: Cases = {
   }) => {
     if (expires) {
       const past = Date.now() - 1;
-      await done(store.apply({ insert: sessionRow({ pruneAfter: past }), remember: undefined }));
+      await done(
+        store.apply({ kind: "signIn", insert: sessionRow({ pruneAfter: past }), remember: undefined }),
+      );
       assert.deepEqual(await store.prune(T0, 3), { sessions: 0, logins: 0 });
       return;
     }
     for (let index = 0; index < 5; index++) {
-      await done(store.apply({ insert: sessionRow({ pruneAfter: T0 - 1 }) }));
-      await done(store.apply({ remember: rememberedRow({ pruneAfter: T0 - 1 }) }));
+      await done(store.apply({ kind: "signIn", insert: sessionRow({ pruneAfter: T0 - 1 }) }));
+      await done(store.apply({ kind: "signIn", remember: rememberedRow({ pruneAfter: T0 - 1 }) }));
     }
     const kept = sessionRow({ pruneAfter: T0 });
     const keptLogin = rememberedRow({ pruneAfter: T0 });
-    await done(store.apply({ insert: kept }));
-    await done(store.apply({ remember: keptLogin }));
+    await done(store.apply({ kind: "signIn", insert: kept }));
+    await done(store.apply({ kind: "signIn", remember: keptLogin }));
     assert.deepEqual(await store.prune(T0, 3), { sessions: 3, logins: 3 });
     assert.deepEqual(await store.prune(T0, 3), { sessions: 2, logins: 2 });
     assert.deepEqual(await store.prune(T0, 3), { sessions: 0, logins: 0 });
@@ -40,31 +44,40 @@ export const pruning: Cases = {
     const login = rememberedRow();
     const pruneAfter = expires ? Date.now() - 1 : T0 - 1;
     const first = sessionRow({ rememberedId: login.id, userId: ada, level: "login", pruneAfter });
-    await done(store.apply({ remember: login, insert: first }));
+    await done(store.apply({ kind: "signIn", remember: login, insert: first }));
     await store.prune(T0, 10);
     assert.deepEqual(plain(await store.findRemembered(login.id)), plain({ login, session: undefined }));
     const next = sessionRow({ rememberedId: login.id, userId: ada, level: "remembered" });
-    await done(store.apply({ hold: { id: login.id, generation: 0 }, insert: next }));
+    await done(store.apply({ kind: "accept", hold: { id: login.id, generation: 0 }, insert: next }));
     assert.equal((await store.findRemembered(login.id))?.session?.id, next.id);
   },
 
   "pruning leaves a lock alone that still runs": async ({ store }) => {
     const lock = { name: "a", owner: "first", now: T0, until: T0 + 1000 };
-    const first = await store.acquireLock(lock);
+    const first = await locksOf(store).acquire(lock);
     assert.notEqual(first, undefined);
     for (const now of [T0 + 1, T0 + 999]) {
       await store.prune(now, 100);
-      assert.equal(await store.acquireLock({ ...lock, owner: "second", now }), undefined, String(now - T0));
+      assert.equal(
+        await locksOf(store).acquire({ ...lock, owner: "second", now }),
+        undefined,
+        String(now - T0),
+      );
     }
     await store.prune(T0 + 1001, 100);
-    const second = await store.acquireLock({ ...lock, owner: "second", now: T0 + 1001, until: T0 + 2000 });
+    const second = await locksOf(store).acquire({
+      ...lock,
+      owner: "second",
+      now: T0 + 1001,
+      until: T0 + 2000,
+    });
     assert.ok(first !== undefined && second !== undefined && second > first);
   },
 
   "one caller per interval prunes": async ({ all }) => {
     const claim = async (now: number) => {
       const claims = await Promise.all(
-        Array.from({ length: 8 }, (_, i) => pick(all, i).claimPrune(now, 1000)),
+        Array.from({ length: 8 }, (_, i) => claimPrune(pick(all, i), now, 1000)),
       );
       return claims.filter(Boolean).length;
     };

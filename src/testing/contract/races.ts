@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { revoke } from "../../stores/changes.ts";
 import type { SessionRow, Store } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
 import { type Cases, done, ENDING, pick, rotation } from "./scene.ts";
@@ -12,10 +13,11 @@ export const races: Cases = {
   }) => {
     const login = rememberedRow();
     const session = sessionRow({ rememberedId: login.id });
-    await done(store.apply({ remember: login, insert: session }));
+    await done(store.apply({ kind: "signIn", remember: login, insert: session }));
     const results = await Promise.all(
       Array.from({ length: 40 }, (_, index) =>
         pick(all, index).apply({
+          kind: "restore",
           rotate: { id: login.id, generation: 0, set: rotation(`next ${index}`) },
           update: { id: session.id, version: 1, set: { secret: digestOf(`secret ${index}`) } },
         }),
@@ -31,10 +33,13 @@ export const races: Cases = {
 
   "of parallel saves of one version one wins": async ({ store, all, sessionRow }) => {
     const row = sessionRow();
-    await done(store.apply({ insert: row }));
+    await done(store.apply({ kind: "signIn", insert: row }));
     const results = await Promise.all(
       Array.from({ length: 40 }, (_, index) =>
-        pick(all, index).apply({ update: { id: row.id, version: 1, set: { data: `{"n":${index}}` } } }),
+        pick(all, index).apply({
+          kind: "save",
+          update: { id: row.id, version: 1, set: { data: `{"n":${index}}` } },
+        }),
       ),
     );
     assert.equal(results.filter((result) => result.done).length, 1);
@@ -43,13 +48,16 @@ export const races: Cases = {
 
   "two hundred counted saves that try again lose none": async ({ store, all, sessionRow }) => {
     const row = sessionRow({ data: '{"n":0}' });
-    await done(store.apply({ insert: row }));
+    await done(store.apply({ kind: "signIn", insert: row }));
     const increment = async (from: Store): Promise<void> => {
       // Each time somebody else's succeeded.
       for (let attempt = 0; attempt < 200; attempt++) {
         const found = (await from.findSession(row.id)) as SessionRow;
         const data = JSON.stringify({ n: JSON.parse(found.data).n + 1 });
-        if ((await from.apply({ update: { id: row.id, version: found.version, set: { data } } })).done)
+        if (
+          (await from.apply({ kind: "save", update: { id: row.id, version: found.version, set: { data } } }))
+            .done
+        )
           return;
       }
       assert.fail("a save that read the newest version fails only where another one succeeded");
@@ -60,10 +68,11 @@ export const races: Cases = {
 
   "of parallel inserts of a login's session one wins": async ({ store, all, sessionRow, rememberedRow }) => {
     const login = rememberedRow();
-    await done(store.apply({ remember: login }));
+    await done(store.apply({ kind: "signIn", remember: login }));
     const results = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
         pick(all, index).apply({
+          kind: "accept",
           hold: { id: login.id, generation: 0 },
           insert: sessionRow({ rememberedId: login.id }),
         }),
@@ -82,16 +91,20 @@ export const races: Cases = {
     for (let round = 0; round < 10; round++) {
       const login = rememberedRow();
       const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
-      await done(store.apply({ remember: login, insert: session }));
+      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
       const { lastSeenAt, pruneAfter } = session;
       const use = { id: login.id, lastUsedAt: T0, idleDeadline: T0, pruneAfter, confirm: undefined };
       await Promise.all([
         pick(all, 0).apply({
+          kind: "restore",
           rotate: { id: login.id, generation: 0, set: rotation("next") },
           update: { id: session.id, version: 1, set: { secret: digestOf("next") } },
         }),
-        pick(all, 1).end({ handle: login.id, ...ENDING }),
-        pick(all, 2).apply({ update: { id: session.id, version: 1, set: { data: '{"late":1}' } } }),
+        revoke(pick(all, 1), { handle: login.id, ...ENDING }),
+        pick(all, 2).apply({
+          kind: "save",
+          update: { id: session.id, version: 1, set: { data: '{"late":1}' } },
+        }),
         pick(all, 3).touch([
           { sessionId: session.id, lastSeenAt, idleDeadline: T0, pruneAfter, remembered: use },
         ]),
@@ -105,14 +118,18 @@ export const races: Cases = {
 
   "what is shown once is taken by one of many that come at once": async ({ store, all, sessionRow }) => {
     const row = sessionRow({ data: '{"flash":"saved"}' });
-    await done(store.apply({ insert: row }));
+    await done(store.apply({ kind: "signIn", insert: row }));
     const taken = await Promise.all(
       Array.from({ length: 40 }, async (_, index) => {
         const from = pick(all, index);
         const found = await from.findSession(row.id);
         if (found?.data !== row.data) return false;
-        return (await from.apply({ update: { id: row.id, version: found.version, set: { data: "{}" } } }))
-          .done;
+        return (
+          await from.apply({
+            kind: "save",
+            update: { id: row.id, version: found.version, set: { data: "{}" } },
+          })
+        ).done;
       }),
     );
     assert.equal(taken.filter(Boolean).length, 1);
@@ -125,10 +142,11 @@ export const races: Cases = {
     rememberedRow,
   }) => {
     const login = rememberedRow();
-    await done(store.apply({ remember: login }));
+    await done(store.apply({ kind: "signIn", remember: login }));
     const results = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
         pick(all, index).apply({
+          kind: "restore",
           rotate: { id: login.id, generation: 0, set: rotation(`next ${index}`) },
           insert: sessionRow({ rememberedId: login.id, data: `{"n":${index}}` }),
         }),
@@ -152,22 +170,28 @@ export const races: Cases = {
         return { login, session: sessionRow({ rememberedId: login.id, userId: ada, level: "login" }) };
       });
       const lost = rememberedRow();
-      for (const { login, session } of devices) await done(store.apply({ remember: login, insert: session }));
-      await done(store.apply({ remember: lost }));
+      for (const { login, session } of devices)
+        await done(store.apply({ kind: "signIn", remember: login, insert: session }));
+      await done(store.apply({ kind: "signIn", remember: lost }));
       await Promise.all([
         ...devices.flatMap(({ login, session }, index) => [
           pick(all, index).apply({
+            kind: "restore",
             rotate: { id: login.id, generation: 0, set: rotation("next") },
             update: { id: session.id, version: 1, set: { secret: digestOf("next") } },
           }),
-          pick(all, index + 1).apply({ update: { id: session.id, version: 1, set: { data: '{"late":1}' } } }),
+          pick(all, index + 1).apply({
+            kind: "save",
+            update: { id: session.id, version: 1, set: { data: '{"late":1}' } },
+          }),
         ]),
         pick(all, 1).apply({
+          kind: "accept",
           hold: { id: lost.id, generation: 0 },
           insert: sessionRow({ rememberedId: lost.id, userId: ada, level: "remembered" }),
         }),
-        pick(all, 2).end({ userId: ada, ...ENDING }),
-        pick(all, 3).end({ userId: ada, ...ENDING }),
+        revoke(pick(all, 2), { userId: ada, ...ENDING }),
+        revoke(pick(all, 3), { userId: ada, ...ENDING }),
       ]);
       assert.deepEqual(await store.list(ada), []);
       for (const { login, session } of devices) {
@@ -188,27 +212,33 @@ export const races: Cases = {
         const lost = rememberedRow();
         const anonymous = sessionRow();
         for (const { login, session } of devices)
-          await done(store.apply({ remember: login, insert: session }));
-        await done(store.apply({ remember: lost }));
-        await done(store.apply({ insert: anonymous }));
+          await done(store.apply({ kind: "signIn", remember: login, insert: session }));
+        await done(store.apply({ kind: "signIn", remember: lost }));
+        await done(store.apply({ kind: "create", insert: anonymous }));
         const everyone = { everyone: true, ...ENDING };
         const [first, second] = await Promise.all([
-          pick(all, 2).end(everyone),
-          pick(all, 0).end(everyone),
+          revoke(pick(all, 2), everyone),
+          revoke(pick(all, 0), everyone),
           ...devices.flatMap(({ login, session }, index) => [
             pick(all, index).apply({
+              kind: "restore",
               rotate: { id: login.id, generation: 0, set: rotation("next") },
               update: { id: session.id, version: 1, set: { secret: digestOf("next") } },
             }),
             pick(all, index + 1).apply({
+              kind: "save",
               update: { id: session.id, version: 1, set: { data: '{"late":1}' } },
             }),
           ]),
           pick(all, 1).apply({
+            kind: "accept",
             hold: { id: lost.id, generation: 0 },
             insert: sessionRow({ rememberedId: lost.id, userId: ada, level: "remembered" }),
           }),
-          pick(all, 1).apply({ update: { id: anonymous.id, version: 1, set: { data: '{"late":1}' } } }),
+          pick(all, 1).apply({
+            kind: "save",
+            update: { id: anonymous.id, version: 1, set: { data: '{"late":1}' } },
+          }),
         ]);
         for (const userId of [ada, bob]) assert.deepEqual(await store.list(userId), []);
         for (const { login, session } of devices) {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { newId } from "../../protocol/secrets.ts";
+import { revoke } from "../../stores/changes.ts";
 import type { Ended } from "../../stores/store.ts";
 import { T0 } from "../rows.ts";
 import { type Cases, done, ENDING, ids, lost, type Scene } from "./scene.ts";
@@ -22,9 +23,9 @@ async function devicesIn({ store, ada, sessionRow, rememberedRow }: Scene, realm
   });
   const single = sessionRow({ id: idIn(realm), userId: ada, level: "login" });
   const lonely = rememberedRow({ id: idIn(realm) });
-  await done(store.apply({ remember: login, insert: session }));
-  await done(store.apply({ insert: single }));
-  await done(store.apply({ remember: lonely }));
+  await done(store.apply({ kind: "signIn", remember: login, insert: session }));
+  await done(store.apply({ kind: "signIn", insert: single }));
+  await done(store.apply({ kind: "signIn", remember: lonely }));
   return [login.id, session.id, single.id, lonely.id];
 }
 
@@ -36,38 +37,45 @@ export const realms: Cases = {
       const theirs = await devicesIn(scene, "BBBB");
       // The same letters elsewhere in an id are no realm.
       const elsewhere = scene.sessionRow({ id: idIn("AAAAx"), userId: ada, level: "login" });
-      await done(store.apply({ insert: elsewhere }));
-      assert.deepEqual(await store.end({ userId: bob, realm: "AAAA", ...ENDING }), []);
-      assert.deepEqual(handlesOf(await store.end({ ...selector, realm: "AAAA", ...ENDING })), new Set(ours));
+      await done(store.apply({ kind: "signIn", insert: elsewhere }));
+      assert.deepEqual(await revoke(store, { userId: bob, realm: "AAAA", ...ENDING }), []);
+      assert.deepEqual(
+        handlesOf(await revoke(store, { ...selector, realm: "AAAA", ...ENDING })),
+        new Set(ours),
+      );
       assert.deepEqual(
         new Set(ids(await store.list(ada))),
         new Set([theirs[1], theirs[2], theirs[3], elsewhere.id]),
       );
-      assert.deepEqual(await store.end({ ...selector, realm: "AAAA", ...ENDING }), []);
+      assert.deepEqual(await revoke(store, { ...selector, realm: "AAAA", ...ENDING }), []);
       assert.deepEqual(
-        handlesOf(await store.end({ ...selector, realm: "BBBB", except: theirs[2], ...ENDING })),
+        handlesOf(await revoke(store, { ...selector, realm: "BBBB", except: theirs[2], ...ENDING })),
         new Set([theirs[0], theirs[1], theirs[3]]),
       );
-      await store.end({ everyone: true, ...ENDING });
+      await revoke(store, { everyone: true, ...ENDING });
     }
   },
 
   "a handle ends nothing from another realm": async (scene) => {
     const { store } = scene;
     const [, session = ""] = await devicesIn(scene, "AAAA");
-    assert.deepEqual(await store.end({ handle: session, realm: "BBBB", ...ENDING }), []);
-    assert.equal((await store.end({ handle: session, realm: "AAAA", ...ENDING })).length, 1);
+    assert.deepEqual(await revoke(store, { handle: session, realm: "BBBB", ...ENDING }), []);
+    assert.equal((await revoke(store, { handle: session, realm: "AAAA", ...ENDING })).length, 1);
   },
 
   "a cap counts and ends devices of its realm only": async (scene) => {
     const { store, ada, sessionRow } = scene;
     const theirs = await devicesIn(scene, "BBBB");
     const old = sessionRow({ id: idIn("AAAA"), userId: ada, level: "login", lastSeenAt: T0 - 9 });
-    await done(store.apply({ insert: old }));
+    await done(store.apply({ kind: "signIn", insert: old }));
     const cap = { userId: ada, max: 1, realm: "AAAA", reason: "cap", at: T0, pruneAfter: T0 + 20 };
     const next = sessionRow({ id: idIn("AAAA"), userId: ada, level: "login" });
-    await lost("full", store.apply({ insert: next, caps: [{ ...cap, overflow: "refuse" }] }));
-    const result = await store.apply({ insert: next, caps: [{ ...cap, overflow: "evictOldest" }] });
+    await lost("full", store.apply({ kind: "signIn", insert: next, caps: [{ ...cap, overflow: "refuse" }] }));
+    const result = await store.apply({
+      kind: "signIn",
+      insert: next,
+      caps: [{ ...cap, overflow: "evictOldest" }],
+    });
     assert.deepEqual(handlesOf(result.done ? result.ended : []), new Set([old.id]));
     assert.deepEqual(
       new Set(ids(await store.list(ada))),
@@ -78,7 +86,7 @@ export const realms: Cases = {
   "a cap of a tag counts and ends devices of its realm only": async ({ store, ada, sessionRow }) => {
     const tv = (realm: string) => sessionRow({ id: idIn(realm), userId: ada, level: "login", tag: "tv" });
     const [ours, theirs, next] = [tv("AAAA"), tv("BBBB"), tv("AAAA")];
-    for (const insert of [ours, theirs]) await done(store.apply({ insert }));
+    for (const insert of [ours, theirs]) await done(store.apply({ kind: "signIn", insert }));
     const cap = {
       userId: ada,
       tag: "tv",
@@ -88,7 +96,11 @@ export const realms: Cases = {
       at: T0,
       pruneAfter: T0 + 20,
     };
-    const result = await store.apply({ insert: next, caps: [{ ...cap, overflow: "evictOldest" }] });
+    const result = await store.apply({
+      kind: "signIn",
+      insert: next,
+      caps: [{ ...cap, overflow: "evictOldest" }],
+    });
     assert.deepEqual(handlesOf(result.done ? result.ended : []), new Set([ours.id]));
     assert.deepEqual(new Set(ids(await store.list(ada))), new Set([theirs.id, next.id]));
   },
@@ -102,12 +114,16 @@ export const realms: Cases = {
     const before = T0 + 50;
     const at = (lastSeenAt: number, userId = ada) => sessionRow({ userId, level: "login", lastSeenAt });
     const [old, atIt, later, theirs] = [at(before - 1), at(before), at(before + 1), at(before - 1, bob)];
-    for (const insert of [old, atIt, later, theirs]) await done(store.apply({ insert }));
+    for (const insert of [old, atIt, later, theirs]) await done(store.apply({ kind: "signIn", insert }));
     const selector = { lastUsedBefore: before, ...ENDING };
-    for (const { id } of [atIt, later]) assert.deepEqual(await store.end({ handle: id, ...selector }), []);
-    assert.deepEqual(handlesOf(await store.end({ userId: ada, ...selector })), new Set([old.id]));
+    for (const { id } of [atIt, later])
+      assert.deepEqual(await revoke(store, { handle: id, ...selector }), []);
+    assert.deepEqual(handlesOf(await revoke(store, { userId: ada, ...selector })), new Set([old.id]));
     assert.deepEqual(new Set(ids(await store.list(ada))), new Set([atIt.id, later.id]));
-    assert.deepEqual(handlesOf(await store.end({ handle: theirs.id, ...selector })), new Set([theirs.id]));
+    assert.deepEqual(
+      handlesOf(await revoke(store, { handle: theirs.id, ...selector })),
+      new Set([theirs.id]),
+    );
   },
 
   "what was last used before a moment ends, and what either row saw later does not": async ({
@@ -130,6 +146,7 @@ export const realms: Cases = {
             });
       await done(
         store.apply({
+          kind: "signIn",
           ...(login === undefined ? {} : { remember: login }),
           ...(session === undefined ? {} : { insert: session }),
         }),
@@ -148,8 +165,8 @@ export const realms: Cases = {
       await device(undefined, before),
     ];
     const selector = { everyone: true, lastUsedBefore: before, ...ENDING };
-    assert.deepEqual(handlesOf(await store.end(selector)), new Set(ended.flat()));
+    assert.deepEqual(handlesOf(await revoke(store, selector)), new Set(ended.flat()));
     assert.deepEqual(new Set(ids(await store.list(ada))), new Set(kept.map((device) => device.at(-1))));
-    assert.deepEqual(await store.end(selector), []);
+    assert.deepEqual(await revoke(store, selector), []);
   },
 };

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { nameDevice, revoke } from "../../stores/changes.ts";
 import { listed } from "../../stores/devices.ts";
 import type { UserId, UserIdKind } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
@@ -54,14 +55,14 @@ export const users: Cases = {
   "user ids come back as they were given, and are compared strictly": async ({ store, sessionRow }) => {
     for (const [userId, others] of STRICT[store.userIds]) {
       const row = sessionRow({ userId, level: "login" });
-      await done(store.apply({ insert: row }));
+      await done(store.apply({ kind: "signIn", insert: row }));
       assert.equal((await store.findSession(row.id))?.userId, userId);
       for (const other of others) {
         assert.deepEqual(await store.list(other), [], `${String(userId)} is not ${String(other)}`);
-        assert.deepEqual(await store.end({ userId: other, ...ENDING }), []);
+        assert.deepEqual(await revoke(store, { userId: other, ...ENDING }), []);
       }
       assert.deepEqual(ids(await store.list(userId)), [row.id]);
-      assert.equal((await store.end({ userId, ...ENDING })).length, 1);
+      assert.equal((await revoke(store, { userId, ...ENDING })).length, 1);
     }
   },
 
@@ -75,16 +76,16 @@ export const users: Cases = {
       const theirs = rememberedRow({ userId: other });
       const theirSession = sessionRow({ rememberedId: theirs.id, userId: other, level: "login" });
       const own = sessionRow({ userId: one, level: "login" });
-      await done(store.apply({ remember: theirs, insert: theirSession }));
-      await done(store.apply({ insert: own }));
+      await done(store.apply({ kind: "signIn", remember: theirs, insert: theirSession }));
+      await done(store.apply({ kind: "signIn", insert: own }));
       assert.deepEqual(ids(await store.list(one)), [own.id], told);
-      assert.equal(await store.nameDevice({ handle: theirs.id, userId: one, name: "mine" }), false, told);
-      assert.deepEqual(await store.end({ handle: theirs.id, userId: one, ...ENDING }), [], told);
+      assert.equal(await nameDevice(store, { handle: theirs.id, userId: one, name: "mine" }), false, told);
+      assert.deepEqual(await revoke(store, { handle: theirs.id, userId: one, ...ENDING }), [], told);
       const end = [
         { session: { id: theirSession.id, userId: one }, ...ENDING },
         { login: { id: theirs.id, token: digestOf("old"), orOfUser: one }, ...ENDING },
       ];
-      assert.deepEqual(await store.apply({ end }), { done: true, ended: [] }, told);
+      assert.deepEqual(await store.apply({ kind: "end", end }), { done: true, ended: [] }, told);
       const next = sessionRow({ userId: one, level: "login" });
       const cap = {
         userId: one,
@@ -94,9 +95,9 @@ export const users: Cases = {
         at: T0,
         pruneAfter: T0,
       } as const;
-      await done(store.apply({ insert: next, caps: [cap] }));
+      await done(store.apply({ kind: "signIn", insert: next, caps: [cap] }));
       assert.deepEqual(
-        new Set((await store.end({ userId: one, ...ENDING })).map(({ sessionId }) => sessionId)),
+        new Set((await revoke(store, { userId: one, ...ENDING })).map(({ sessionId }) => sessionId)),
         new Set([own.id, next.id]),
         told,
       );
@@ -105,7 +106,7 @@ export const users: Cases = {
         plain([listed({ session: theirSession, login: theirs })]),
         told,
       );
-      await store.end({ userId: other, ...ENDING });
+      await revoke(store, { userId: other, ...ENDING });
     }
   },
 
@@ -113,7 +114,7 @@ export const users: Cases = {
     if (store.userIds !== "any" && store.userIds !== "text") return;
     for (const userId of ["u".repeat(255), `${"\u00fc".repeat(253)}\u{1f6d2}`]) {
       const row = sessionRow({ userId, level: "login" });
-      await done(store.apply({ insert: row }));
+      await done(store.apply({ kind: "signIn", insert: row }));
       assert.deepEqual(plain(await store.list(userId)), plain([listed({ session: row, login: undefined })]));
       assert.deepEqual(await store.list(`${userId.slice(0, 250)}v`), []);
     }
@@ -125,25 +126,28 @@ export const users: Cases = {
     rememberedRow,
   }) => {
     const named = sessionRow();
-    await done(store.apply({ insert: named }));
+    await done(store.apply({ kind: "signIn", insert: named }));
     for (const userId of FOREIGN[store.userIds]) {
       const row = sessionRow({ userId, level: "login" });
       const refused = { code: "invalid_user_id" };
-      await assert.rejects(store.apply({ insert: row }), refused);
-      await assert.rejects(store.apply({ remember: rememberedRow({ userId }) }), refused);
+      await assert.rejects(store.apply({ kind: "signIn", insert: row }), refused);
+      await assert.rejects(store.apply({ kind: "signIn", remember: rememberedRow({ userId }) }), refused);
       await assert.rejects(store.list(userId), refused);
-      await assert.rejects(store.end({ userId, ...ENDING }), refused);
-      await assert.rejects(store.nameDevice({ handle: named.id, userId, name: "theirs" }), refused);
+      await assert.rejects(revoke(store, { userId, ...ENDING }), refused);
+      await assert.rejects(nameDevice(store, { handle: named.id, userId, name: "theirs" }), refused);
       const set = { userId, level: "login" as const };
-      await assert.rejects(store.apply({ update: { id: named.id, version: 1, set } }), refused);
+      await assert.rejects(
+        store.apply({ kind: "signIn", update: { id: named.id, version: 1, set } }),
+        refused,
+      );
       const cap = { userId, max: 5, overflow: "refuse", reason: "cap", at: T0, pruneAfter: T0 } as const;
-      await assert.rejects(store.apply({ insert: sessionRow(), caps: [cap] }), refused);
+      await assert.rejects(store.apply({ kind: "signIn", insert: sessionRow(), caps: [cap] }), refused);
       if (store.audit !== undefined) await assert.rejects(store.audit.read({ userId, limit: 1 }), refused);
       assert.equal(await store.findSession(row.id), undefined);
     }
     // Somebody who is left out is no user, and least of all nobody.
     const nobody = { handle: named.id, userId: undefined as never, name: "theirs" };
-    await assert.rejects(store.nameDevice(nobody), { code: "invalid_user_id" });
+    await assert.rejects(nameDevice(store, nobody), { code: "invalid_user_id" });
     assert.deepEqual(plain(await store.findSession(named.id)), plain(named));
   },
 
@@ -157,10 +161,10 @@ export const users: Cases = {
     const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
     const lonely = rememberedRow({ userId: ada });
     const revoked = rememberedRow({ userId: ada });
-    await done(store.apply({ remember: login, insert: session }));
-    await done(store.apply({ remember: lonely }));
-    await done(store.apply({ remember: revoked }));
-    await store.end({ handle: revoked.id, ...ENDING });
+    await done(store.apply({ kind: "signIn", remember: login, insert: session }));
+    await done(store.apply({ kind: "signIn", remember: lonely }));
+    await done(store.apply({ kind: "signIn", remember: revoked }));
+    await revoke(store, { handle: revoked.id, ...ENDING });
     const entries = await store.list(ada);
     assert.equal(entries.length, 2);
     assert.deepEqual(
@@ -181,18 +185,25 @@ export const users: Cases = {
   }) => {
     const anonymous = sessionRow();
     const row = sessionRow({ userId: ada, level: "login" });
-    for (const insert of [anonymous, row]) await done(store.apply({ insert }));
+    for (const insert of [anonymous, row]) await done(store.apply({ kind: "signIn", insert }));
     for (const { id } of [anonymous, row])
-      await done(store.apply({ update: { id, version: 1, set: { userId: bob, level: "login" } } }));
+      await done(
+        store.apply({ kind: "signIn", update: { id, version: 1, set: { userId: bob, level: "login" } } }),
+      );
     assert.deepEqual(await store.list(ada), []);
     assert.deepEqual(new Set(ids(await store.list(bob))), new Set([anonymous.id, row.id]));
-    assert.deepEqual(await store.end({ userId: ada, ...ENDING }), []);
+    assert.deepEqual(await revoke(store, { userId: ada, ...ENDING }), []);
     const cap = { userId: bob, max: 2, overflow: "refuse", reason: "cap", at: T0, pruneAfter: T0 } as const;
     const insert = sessionRow({ userId: bob, level: "login" });
-    assert.deepEqual(await store.apply({ insert, caps: [cap] }), { done: false, lost: "full" });
-    await done(store.apply({ update: { id: row.id, version: 2, set: { userId: undefined } } }));
+    assert.deepEqual(await store.apply({ kind: "signIn", insert, caps: [cap] }), {
+      done: false,
+      lost: "full",
+    });
+    await done(
+      store.apply({ kind: "signIn", update: { id: row.id, version: 2, set: { userId: undefined } } }),
+    );
     assert.deepEqual(ids(await store.list(bob)), [anonymous.id]);
-    assert.equal((await store.end({ userId: bob, ...ENDING })).length, 1);
+    assert.equal((await revoke(store, { userId: bob, ...ENDING })).length, 1);
     assert.notEqual(await store.findSession(row.id), undefined);
   },
 
@@ -207,15 +218,15 @@ export const users: Cases = {
     const login = rememberedRow(past);
     const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login", ...past });
     const lonely = rememberedRow(past);
-    await done(store.apply({ remember: login, insert: session }));
-    await done(store.apply({ remember: lonely }));
+    await done(store.apply({ kind: "signIn", remember: login, insert: session }));
+    await done(store.apply({ kind: "signIn", remember: lonely }));
     assert.deepEqual(plain(await store.findSession(session.id)), plain(session));
     assert.deepEqual(
       plain(await store.findRemembered(lonely.id)),
       plain({ login: lonely, session: undefined }),
     );
     assert.equal((await store.list(ada)).length, 2);
-    assert.equal((await store.end({ userId: ada, ...ENDING })).length, 2);
+    assert.equal((await revoke(store, { userId: ada, ...ENDING })).length, 2);
   },
 
   "a device is named by either handle, and only for its user; nothing else changes": async ({
@@ -230,28 +241,30 @@ export const users: Cases = {
     const lonely = rememberedRow();
     const revoked = rememberedRow();
     const plainOne = sessionRow({ userId: ada, level: "login" });
-    await done(store.apply({ remember: login, insert: session }));
-    for (const remember of [lonely, revoked]) await done(store.apply({ remember }));
-    await done(store.apply({ insert: plainOne }));
-    await store.end({ handle: revoked.id, ...ENDING });
+    await done(store.apply({ kind: "signIn", remember: login, insert: session }));
+    for (const remember of [lonely, revoked]) await done(store.apply({ kind: "signIn", remember }));
+    await done(store.apply({ kind: "signIn", insert: plainOne }));
+    await revoke(store, { handle: revoked.id, ...ENDING });
     for (const handle of [session.id, login.id]) {
       const name = `Zoë's 🛒 ${handle}`;
-      assert.equal(await store.nameDevice({ handle, userId: ada, name }), true);
-      assert.equal(await store.nameDevice({ handle, userId: ada, name }), true, "the same name again");
+      assert.equal(await nameDevice(store, { handle, userId: ada, name }), true);
+      assert.equal(await nameDevice(store, { handle, userId: ada, name }), true, "the same name again");
       const found = await store.findRemembered(login.id);
       assert.deepEqual(plain(found), plain({ login: { ...login, name }, session: { ...session, name } }));
-      assert.equal(await store.nameDevice({ handle, userId: bob, name: "theirs" }), false);
+      assert.equal(await nameDevice(store, { handle, userId: bob, name: "theirs" }), false);
     }
-    await done(store.apply({ update: { id: session.id, version: 1, set: { data: '{"n":1}' } } }));
+    await done(
+      store.apply({ kind: "save", update: { id: session.id, version: 1, set: { data: '{"n":1}' } } }),
+    );
     for (const handle of [lonely.id, plainOne.id]) {
-      assert.equal(await store.nameDevice({ handle, userId: ada, name: "TV" }), true);
+      assert.equal(await nameDevice(store, { handle, userId: ada, name: "TV" }), true);
     }
     assert.equal((await store.findRemembered(lonely.id))?.login.name, "TV");
     assert.equal((await store.findSession(plainOne.id))?.name, "TV");
-    assert.equal(await store.nameDevice({ handle: login.id, userId: ada, name: undefined }), true);
+    assert.equal(await nameDevice(store, { handle: login.id, userId: ada, name: undefined }), true);
     const unnamed = await store.findRemembered(login.id);
     assert.deepEqual([unnamed?.login.name, unnamed?.session?.name], [undefined, undefined]);
-    assert.equal(await store.nameDevice({ handle: revoked.id, userId: ada, name: "gone" }), false);
-    assert.equal(await store.nameDevice({ handle: sessionRow().id, userId: ada, name: "none" }), false);
+    assert.equal(await nameDevice(store, { handle: revoked.id, userId: ada, name: "gone" }), false);
+    assert.equal(await nameDevice(store, { handle: sessionRow().id, userId: ada, name: "none" }), false);
   },
 };

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { newId, newSiblingId } from "../../protocol/secrets.ts";
+import { revoke } from "../../stores/changes.ts";
 import type { RememberedRow } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
 import { type Cases, done, ENDING, fullRows, lost, rotation } from "./scene.ts";
@@ -7,16 +8,16 @@ import { type Cases, done, ENDING, fullRows, lost, rotation } from "./scene.ts";
 export const writes: Cases = {
   "an insert never replaces": async ({ store, sessionRow }) => {
     const row = sessionRow({ data: '{"kept":true}' });
-    await done(store.apply({ insert: row }));
-    await lost("exists", store.apply({ insert: { ...row, data: "{}" } }));
+    await done(store.apply({ kind: "signIn", insert: row }));
+    await lost("exists", store.apply({ kind: "signIn", insert: { ...row, data: "{}" } }));
     assert.equal((await store.findSession(row.id))?.data, row.data);
   },
 
   "a login has one session row": async ({ store, sessionRow, rememberedRow }) => {
     const login = rememberedRow();
     const first = sessionRow({ rememberedId: login.id });
-    await done(store.apply({ remember: login, insert: first }));
-    await lost("exists", store.apply({ insert: sessionRow({ rememberedId: login.id }) }));
+    await done(store.apply({ kind: "signIn", remember: login, insert: first }));
+    await lost("exists", store.apply({ kind: "signIn", insert: sessionRow({ rememberedId: login.id }) }));
     assert.equal((await store.findRemembered(login.id))?.session?.id, first.id);
   },
 
@@ -28,14 +29,14 @@ export const writes: Cases = {
     rememberedRow,
   }) => {
     const login = rememberedRow({ userId: ada });
-    await done(store.apply({ remember: login }));
+    await done(store.apply({ kind: "signIn", remember: login }));
     const session = sessionRow({ rememberedId: login.id, userId: bob, level: "login" });
     const again = rememberedRow({ id: login.id, userId: bob, token: digestOf("another") });
-    await lost("exists", store.apply({ remember: again }));
-    await lost("exists", store.apply({ remember: again, insert: session }));
+    await lost("exists", store.apply({ kind: "signIn", remember: again }));
+    await lost("exists", store.apply({ kind: "signIn", remember: again, insert: session }));
     assert.deepEqual(plain(await store.findRemembered(login.id)), plain({ login, session: undefined }));
-    await store.end({ handle: login.id, ...ENDING });
-    await lost("exists", store.apply({ remember: again, insert: session }));
+    await revoke(store, { handle: login.id, ...ENDING });
+    await lost("exists", store.apply({ kind: "signIn", remember: again, insert: session }));
     assert.equal((await store.findRemembered(login.id))?.login.revokedReason, ENDING.reason);
     assert.equal(await store.findSession(session.id), undefined);
   },
@@ -44,27 +45,30 @@ export const writes: Cases = {
     const login = rememberedRow();
     const owner = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
     const other = sessionRow({ id: newSiblingId(login.id) });
-    await done(store.apply({ remember: login, insert: owner }));
-    await done(store.apply({ insert: other }));
+    await done(store.apply({ kind: "signIn", remember: login, insert: owner }));
+    await done(store.apply({ kind: "signIn", insert: other }));
     const update = { id: other.id, version: 1, set: { rememberedId: login.id, data: '{"taken":1}' } };
-    await lost("exists", store.apply({ update }));
-    await lost(
-      "exists",
-      store.apply({ rotate: { id: login.id, generation: 0, set: rotation("next") }, update }),
-    );
+    await lost("exists", store.apply({ kind: "signIn", update }));
+    const hold = { id: login.id, generation: 0 };
+    await lost("exists", store.apply({ kind: "renew", hold, update }));
     assert.deepEqual(plain(await store.findRemembered(login.id)), plain({ login, session: owner }));
     assert.deepEqual(plain(await store.findSession(other.id)), plain(other));
     // Its own it keeps.
-    await done(store.apply({ update: { id: owner.id, version: 1, set: { rememberedId: login.id } } }));
-    await store.end({ handle: owner.id, ...ENDING });
+    await done(
+      store.apply({ kind: "signIn", update: { id: owner.id, version: 1, set: { rememberedId: login.id } } }),
+    );
+    await revoke(store, { handle: owner.id, ...ENDING });
     assert.equal((await store.findSession(other.id))?.rememberedId, undefined);
   },
 
   "an update needs the version that it was made from": async ({ store, sessionRow }) => {
     const row = sessionRow();
-    await done(store.apply({ insert: row }));
-    await done(store.apply({ update: { id: row.id, version: 1, set: { data: '{"n":1}' } } }));
-    await lost("stale", store.apply({ update: { id: row.id, version: 1, set: { data: '{"n":2}' } } }));
+    await done(store.apply({ kind: "signIn", insert: row }));
+    await done(store.apply({ kind: "save", update: { id: row.id, version: 1, set: { data: '{"n":1}' } } }));
+    await lost(
+      "stale",
+      store.apply({ kind: "save", update: { id: row.id, version: 1, set: { data: '{"n":2}' } } }),
+    );
     const found = await store.findSession(row.id);
     assert.equal(found?.data, '{"n":1}');
     assert.equal(found?.version, 2);
@@ -72,21 +76,23 @@ export const writes: Cases = {
 
   "an update can set a field to undefined": async ({ store, sessionRow }) => {
     const row = sessionRow({ previousSecret: digestOf("before") });
-    await done(store.apply({ insert: row }));
-    await done(store.apply({ update: { id: row.id, version: 1, set: { previousSecret: undefined } } }));
+    await done(store.apply({ kind: "signIn", insert: row }));
+    await done(
+      store.apply({ kind: "save", update: { id: row.id, version: 1, set: { previousSecret: undefined } } }),
+    );
     assert.equal((await store.findSession(row.id))?.previousSecret, undefined);
   },
 
   "an update sets every field that it names, and no other": async ({ store, ada, sessionRow }) => {
     const row = sessionRow();
-    await done(store.apply({ insert: row }));
+    await done(store.apply({ kind: "signIn", insert: row }));
     const { session } = fullRows(ada);
     const { id: _, version: _version, createdAt: _createdAt, rememberedId: _login, ...set } = session;
-    await done(store.apply({ update: { id: row.id, version: 1, set } }));
+    await done(store.apply({ kind: "signIn", update: { id: row.id, version: 1, set } }));
     const expected = { ...row, ...set, version: 2 };
     assert.deepEqual(plain(await store.findSession(row.id)), plain(expected));
     const one = { id: row.id, version: 2, set: { address: undefined } };
-    await done(store.apply({ update: one }));
+    await done(store.apply({ kind: "save", update: one }));
     assert.deepEqual(
       plain(await store.findSession(row.id)),
       plain({ ...expected, address: undefined, version: 3 }),
@@ -95,7 +101,7 @@ export const writes: Cases = {
 
   "a change of nothing at all is done": async ({ store }) => {
     for (const nothing of [{}, { end: [] }, { caps: [] }, { end: [], caps: [] }])
-      assert.deepEqual(await store.apply(nothing), { done: true, ended: [] });
+      assert.deepEqual(await store.apply({ kind: "signIn", ...nothing }), { done: true, ended: [] });
     await store.touch([]);
   },
 
@@ -104,31 +110,43 @@ export const writes: Cases = {
     const login = rememberedRow();
     const other = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
     const row = sessionRow({ id: newSiblingId(login.id), userId: ada, level: "login" });
-    await done(store.apply({ remember: login, insert: other }));
-    await done(store.apply({ insert: row }));
+    await done(store.apply({ kind: "signIn", remember: login, insert: other }));
+    await done(store.apply({ kind: "signIn", insert: row }));
     const before = plain(await store.findRemembered(login.id));
     const end = [{ session: { id: other.id, userId: ada }, login: { id: login.id }, ...ENDING }];
     const set = { data: '{"lost":1}' };
-    await lost("stale", store.apply({ update: { id: row.id, version: 9, set }, end }));
-    await lost("missing", store.apply({ update: { id: newSiblingId(login.id), version: 1, set }, end }));
-    await lost("exists", store.apply({ insert: row, end }));
+    await lost("stale", store.apply({ kind: "signIn", update: { id: row.id, version: 9, set }, end }));
+    await lost(
+      "missing",
+      store.apply({ kind: "signIn", update: { id: newSiblingId(login.id), version: 1, set }, end }),
+    );
+    await lost("exists", store.apply({ kind: "signIn", insert: row, end }));
     assert.deepEqual(plain(await store.findRemembered(login.id)), before);
   },
 
   "an update never brings a row back": async ({ store, sessionRow }) => {
     const row = sessionRow();
-    await lost("missing", store.apply({ update: { id: row.id, version: 1, set: { data: '{"back":1}' } } }));
+    await lost(
+      "missing",
+      store.apply({ kind: "save", update: { id: row.id, version: 1, set: { data: '{"back":1}' } } }),
+    );
     assert.equal(await store.findSession(row.id), undefined);
   },
 
   "a rotation needs the generation that it was made from": async ({ store, rememberedRow }) => {
     const login = rememberedRow({ confirmedAt: T0 + 1 });
-    await done(store.apply({ remember: login }));
+    await done(store.apply({ kind: "signIn", remember: login }));
     const set = rotation("second");
-    await done(store.apply({ rotate: { id: login.id, generation: 0, set } }));
-    await lost("rotation", store.apply({ rotate: { id: login.id, generation: 0, set: rotation("third") } }));
-    await lost("rotation", store.apply({ rotate: { id: login.id, generation: 2, set: rotation("third") } }));
-    await lost("rotation", store.apply({ rotate: { id: newId(), generation: 0, set } }));
+    await done(store.apply({ kind: "restore", rotate: { id: login.id, generation: 0, set } }));
+    await lost(
+      "rotation",
+      store.apply({ kind: "restore", rotate: { id: login.id, generation: 0, set: rotation("third") } }),
+    );
+    await lost(
+      "rotation",
+      store.apply({ kind: "restore", rotate: { id: login.id, generation: 2, set: rotation("third") } }),
+    );
+    await lost("rotation", store.apply({ kind: "restore", rotate: { id: newId(), generation: 0, set } }));
     const found = await store.findRemembered(login.id);
     const expected = { ...login, ...set, generation: 1, confirmedAt: undefined };
     assert.deepEqual(plain(found?.login), plain(expected));
@@ -136,25 +154,40 @@ export const writes: Cases = {
 
   "a revoked login does not rotate": async ({ store, rememberedRow }) => {
     const login = rememberedRow();
-    await done(store.apply({ remember: login }));
-    await store.end({ handle: login.id, ...ENDING });
+    await done(store.apply({ kind: "signIn", remember: login }));
+    await revoke(store, { handle: login.id, ...ENDING });
     for (const generation of [0, 1]) {
-      await lost("rotation", store.apply({ rotate: { id: login.id, generation, set: rotation("next") } }));
+      await lost(
+        "rotation",
+        store.apply({ kind: "restore", rotate: { id: login.id, generation, set: rotation("next") } }),
+      );
     }
   },
 
   "what fails undoes what came before it": async ({ store, sessionRow, rememberedRow }) => {
     const login = rememberedRow();
     const session = sessionRow({ rememberedId: login.id });
-    await done(store.apply({ remember: login, insert: session }));
+    await done(store.apply({ kind: "signIn", remember: login, insert: session }));
     const before = plain(await store.findRemembered(login.id));
     const rotate = { id: login.id, generation: 0, set: rotation("next") };
     const set = { data: '{"half":true}' };
-    await lost("missing", store.apply({ rotate, update: { id: newSiblingId(login.id), version: 1, set } }));
-    await lost("stale", store.apply({ rotate, update: { id: session.id, version: 9, set } }));
-    await lost("exists", store.apply({ rotate, insert: sessionRow({ rememberedId: login.id }) }));
+    await lost(
+      "missing",
+      store.apply({ kind: "restore", rotate, update: { id: newSiblingId(login.id), version: 1, set } }),
+    );
+    await lost(
+      "stale",
+      store.apply({ kind: "restore", rotate, update: { id: session.id, version: 9, set } }),
+    );
+    await lost(
+      "exists",
+      store.apply({ kind: "restore", rotate, insert: sessionRow({ rememberedId: login.id }) }),
+    );
     const other = rememberedRow({ id: newSiblingId(session.id) });
-    await lost("stale", store.apply({ remember: other, update: { id: session.id, version: 9, set } }));
+    await lost(
+      "stale",
+      store.apply({ kind: "signIn", remember: other, update: { id: session.id, version: 9, set } }),
+    );
     assert.deepEqual(plain(await store.findRemembered(login.id)), before);
     assert.equal(await store.findRemembered(other.id), undefined);
   },
@@ -165,28 +198,32 @@ export const writes: Cases = {
     rememberedRow,
   }) => {
     const login = rememberedRow();
-    await done(store.apply({ remember: login }));
+    await done(store.apply({ kind: "signIn", remember: login }));
     const hold = { id: login.id, generation: 0 };
     await lost(
       "rotation",
-      store.apply({ hold: { ...hold, generation: 1 }, insert: sessionRow({ id: newSiblingId(login.id) }) }),
+      store.apply({
+        kind: "accept",
+        hold: { ...hold, generation: 1 },
+        insert: sessionRow({ id: newSiblingId(login.id) }),
+      }),
     );
-    await done(store.apply({ hold, insert: sessionRow({ rememberedId: login.id }) }));
+    await done(store.apply({ kind: "accept", hold, insert: sessionRow({ rememberedId: login.id }) }));
     assert.deepEqual(
       plain((await store.findRemembered(login.id))?.login),
       plain(login),
       "nothing in it changes",
     );
-    await store.end({ handle: login.id, ...ENDING });
+    await revoke(store, { handle: login.id, ...ENDING });
     const late = sessionRow({ rememberedId: login.id });
-    await lost("rotation", store.apply({ hold, insert: late }));
+    await lost("rotation", store.apply({ kind: "accept", hold, insert: late }));
     assert.equal(await store.findSession(late.id), undefined);
   },
 
   "a touch moves deadlines and nothing else": async ({ store, sessionRow, rememberedRow }) => {
     const login = rememberedRow();
     const session = sessionRow({ rememberedId: login.id, confirmFrom: T0 + 5 });
-    await done(store.apply({ remember: login, insert: session }));
+    await done(store.apply({ kind: "signIn", remember: login, insert: session }));
     const seen = { lastSeenAt: T0 + 9, idleDeadline: T0 + 99, pruneAfter: session.pruneAfter + 999 };
     const used = { lastUsedAt: T0 + 9, idleDeadline: T0 + 77, pruneAfter: T0 + 777 };
     await store.touch([
@@ -210,7 +247,7 @@ export const writes: Cases = {
   }) => {
     const login = rememberedRow();
     const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
-    await done(store.apply({ remember: login, insert: session }));
+    await done(store.apply({ kind: "signIn", remember: login, insert: session }));
     const earlier = { lastSeenAt: T0 - 9, idleDeadline: T0 - 8, pruneAfter: T0 - 7 };
     const used = { lastUsedAt: T0 - 6, idleDeadline: T0 - 5, pruneAfter: T0 - 4 };
     const remembered = { id: login.id, ...used, confirm: undefined };
@@ -222,7 +259,7 @@ export const writes: Cases = {
     assert.deepEqual(plain(await store.findRemembered(login.id)), plain(expected));
     // Of several at once, each keeps its own.
     const rows = [sessionRow(), sessionRow(), sessionRow({ pruneAfter: T0 })];
-    for (const insert of rows) await done(store.apply({ insert }));
+    for (const insert of rows) await done(store.apply({ kind: "signIn", insert }));
     await store.touch(
       rows.map(({ id }, index) => ({
         sessionId: id,
@@ -252,7 +289,7 @@ export const writes: Cases = {
     for (const order of ["as they came", "the other way round"]) {
       const login = rememberedRow();
       const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login", pruneAfter: T0 + 1 });
-      await done(store.apply({ remember: login, insert: session }));
+      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
       const touch = (lastSeenAt: number, pruneAfter: number) => ({
         sessionId: session.id,
         lastSeenAt,
@@ -281,9 +318,9 @@ export const writes: Cases = {
   }) => {
     const [ended, lonely] = [rememberedRow(), rememberedRow()];
     const session = sessionRow({ rememberedId: ended.id, userId: ada, level: "login" });
-    await done(store.apply({ remember: ended, insert: session }));
-    await done(store.apply({ remember: lonely }));
-    await store.end({ handle: ended.id, ...ENDING });
+    await done(store.apply({ kind: "signIn", remember: ended, insert: session }));
+    await done(store.apply({ kind: "signIn", remember: lonely }));
+    await revoke(store, { handle: ended.id, ...ENDING });
     const tombstone = plain(await store.findRemembered(ended.id));
     const seen = { lastSeenAt: T0 + 9, idleDeadline: T0 + 99, pruneAfter: T0 + 999 };
     const used = { lastUsedAt: T0 + 9, idleDeadline: T0 + 77, pruneAfter: T0 + 777 };
@@ -311,16 +348,20 @@ export const writes: Cases = {
     const login = rememberedRow();
     const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
     const other = sessionRow({ id: newSiblingId(login.id) });
-    await done(store.apply({ remember: login, insert: session }));
-    await done(store.apply({ insert: other }));
+    await done(store.apply({ kind: "signIn", remember: login, insert: session }));
+    await done(store.apply({ kind: "signIn", insert: other }));
     const used = { lastUsedAt: T0 - 6, idleDeadline: T0 - 5, pruneAfter: T0 - 4 };
     const use = { id: login.id, ...used, confirm: undefined };
-    await done(store.apply({ update: { id: session.id, version: 1, set: { data: "1" } }, use }));
+    await done(
+      store.apply({ kind: "save", update: { id: session.id, version: 1, set: { data: "1" } }, use }),
+    );
     assert.deepEqual(plain((await store.findRemembered(login.id))?.login), plain({ ...login, ...used }));
-    await store.end({ handle: login.id, ...ENDING });
+    await revoke(store, { handle: login.id, ...ENDING });
     const tombstone = plain(await store.findRemembered(login.id));
     const late = { ...use, pruneAfter: T0 + 777 };
-    await done(store.apply({ update: { id: other.id, version: 1, set: { data: "2" } }, use: late }));
+    await done(
+      store.apply({ kind: "save", update: { id: other.id, version: 1, set: { data: "2" } }, use: late }),
+    );
     assert.deepEqual(plain(await store.findRemembered(login.id)), tombstone);
     assert.equal((await store.findSession(other.id))?.data, "2");
   },
@@ -332,7 +373,7 @@ export const writes: Cases = {
   }) => {
     const login = rememberedRow({ generation: 3 });
     const session = sessionRow({ rememberedId: login.id, confirmFrom: T0 });
-    await done(store.apply({ remember: login, insert: session }));
+    await done(store.apply({ kind: "signIn", remember: login, insert: session }));
     const attempt = async (generation: number, token: string, at: number) => {
       const confirm = { generation, token: digestOf(token), at };
       const { lastSeenAt, pruneAfter } = session;
@@ -354,7 +395,8 @@ export const writes: Cases = {
       const login = rememberedRow();
       return { login, session: sessionRow({ rememberedId: login.id, confirmFrom: T0 + 5 }) };
     });
-    for (const { login, session } of devices) await done(store.apply({ remember: login, insert: session }));
+    for (const { login, session } of devices)
+      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
     const [first, second] = devices;
     const confirm = { generation: 0, token: digestOf("token"), at: T0 + 6 };
     const times = { lastUsedAt: T0 + 6, idleDeadline: T0 + 70, pruneAfter: T0 + 80 };
@@ -369,16 +411,16 @@ export const writes: Cases = {
   "a save can confirm as well": async ({ store, sessionRow, rememberedRow }) => {
     const login = rememberedRow();
     const session = sessionRow({ rememberedId: login.id, confirmFrom: T0 });
-    await done(store.apply({ remember: login, insert: session }));
+    await done(store.apply({ kind: "signIn", remember: login, insert: session }));
     const confirm = { generation: 0, token: digestOf("token"), at: T0 + 3 };
     const use = { id: login.id, lastUsedAt: T0, idleDeadline: T0, pruneAfter: T0, confirm };
     // The use comes after the update: what that says of confirming is done with.
     const set = { data: '{"a":1}', confirmFrom: T0 + 1 };
-    await done(store.apply({ update: { id: session.id, version: 1, set }, use }));
+    await done(store.apply({ kind: "save", update: { id: session.id, version: 1, set }, use }));
     const found = await store.findRemembered(login.id);
     assert.equal(found?.login.confirmedAt, T0 + 3);
     assert.equal(found?.session?.confirmFrom, undefined);
-    await done(store.apply({ update: { id: session.id, version: 2, set }, use }));
+    await done(store.apply({ kind: "save", update: { id: session.id, version: 2, set }, use }));
     const again = await store.findRemembered(login.id);
     assert.equal(again?.session?.confirmFrom, T0 + 1, "what is confirmed is not confirmed again");
   },

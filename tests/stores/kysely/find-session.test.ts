@@ -38,7 +38,7 @@ async function setUp<DB = Tables>(
   /** Stores a session of a user. */
   const has = async (userId: UserId, fields: Partial<SessionRow> = {}): Promise<SessionRow> => {
     const row = sessionRow({ ...times, userId, level: "login", ...fields });
-    expect(await store.apply({ insert: row })).toMatchObject({ done: true });
+    expect(await store.apply({ kind: "signIn", insert: row })).toMatchObject({ done: true });
     return row;
   };
   return { db, log, run, store, app, browser, now, has };

@@ -18,6 +18,7 @@ import {
 import mysql2 from "mysql2";
 import pg from "pg";
 import { describe, expect, test } from "vitest";
+import { revoke } from "../../../src/stores/changes.ts";
 import { KyselyDriver } from "../../../src/stores/kysely/driver.ts";
 import { kyselyStore, type PsessionTables } from "../../../src/stores/kysely/index.ts";
 import { mysqlDialect } from "../../../src/stores/sql/dialects/mysql.ts";
@@ -183,7 +184,9 @@ describe("a dialect without transactions", () => {
     const store = kyselyStore({ db, migrate: false });
     const remember = rememberedRow();
     const insert = sessionRow({ rememberedId: remember.id, userId: "ada" });
-    await expect(store.apply({ remember, insert })).rejects.toMatchObject({ code: "store_unavailable" });
+    await expect(store.apply({ kind: "signIn", remember, insert })).rejects.toMatchObject({
+      code: "store_unavailable",
+    });
     expect(await store.findRemembered(remember.id)).toBeUndefined();
     expect(await store.findSession(insert.id)).toBeUndefined();
   });
@@ -201,9 +204,12 @@ test("a rollback that fails does not hide why there was one", async () => {
   });
   const store = kyselyStore({ db: opened(dialect).db });
   const row = sessionRow();
-  await store.apply({ insert: row });
+  await store.apply({ kind: "signIn", insert: row });
   const update = { id: row.id, version: 2, set: { data: "{}" } };
-  expect(await store.apply({ remember: rememberedRow(), update })).toEqual({ done: false, lost: "stale" });
+  expect(await store.apply({ kind: "signIn", remember: rememberedRow(), update })).toEqual({
+    done: false,
+    lost: "stale",
+  });
 });
 
 describe("in SQLite", () => {
@@ -218,7 +224,7 @@ describe("in SQLite", () => {
     });
     const store = kyselyStore({ db });
     const login = rememberedRow();
-    await store.apply({ remember: login });
+    await store.apply({ kind: "signIn", remember: login });
     failures.length = 0;
     overtake = () => {
       overtake = () => {};
@@ -226,7 +232,7 @@ describe("in SQLite", () => {
     };
     const insert = sessionRow({ rememberedId: login.id, userId: "ada" });
     const hold = { id: login.id, generation: 0 };
-    expect(await store.apply({ hold, insert })).toEqual({ done: true, ended: [] });
+    expect(await store.apply({ kind: "accept", hold, insert })).toEqual({ done: true, ended: [] });
     expect(failures).toEqual(["SQLITE_BUSY_SNAPSHOT"]);
     expect((await store.findRemembered(login.id))?.session?.id).toBe(insert.id);
     other.close();
@@ -237,12 +243,16 @@ describe("in SQLite", () => {
     const { db, failures } = opened(sqliteAt(path));
     const store = kyselyStore({ db });
     const row = sessionRow();
-    await store.apply({ insert: row });
+    await store.apply({ kind: "signIn", insert: row });
     failures.length = 0;
     const other = new BetterSqlite3(path, { timeout: 0 });
     other.exec("BEGIN IMMEDIATE");
     const { id } = row;
-    const waiting = store.apply({ update: { id, version: 1, set: { data: '{"a":1}' } }, end: [] });
+    const waiting = store.apply({
+      kind: "signIn",
+      update: { id, version: 1, set: { data: '{"a":1}' } },
+      end: [],
+    });
     setImmediate(() => other.exec("COMMIT"));
     expect(await waiting).toEqual({ done: true, ended: [] });
     expect(new Set(failures)).toEqual(new Set(["SQLITE_BUSY"]));
@@ -256,8 +266,8 @@ describe("in SQLite", () => {
     const held = await db.startTransaction().execute();
     const [late, alsoLate] = [sessionRow(), sessionRow()];
     const writes = [
-      store.apply({ insert: late }),
-      store.apply({ remember: rememberedRow(), insert: alsoLate }),
+      store.apply({ kind: "signIn", insert: late }),
+      store.apply({ kind: "signIn", remember: rememberedRow(), insert: alsoLate }),
     ];
     for (const write of writes) {
       await expect(write).rejects.toMatchObject({ code: "store_unavailable", status: 503 });
@@ -293,10 +303,10 @@ describeWith(POSTGRES, "in PostgreSQL", () => {
     const { db, url, log } = await open();
     const store = kyselyStore({ db });
     const login = rememberedRow();
-    await store.apply({ remember: login });
+    await store.apply({ kind: "signIn", remember: login });
     await onPostgres(url, "UPDATE psession_logins SET generation = generation");
     log.length = 0;
-    await store.end({ handle: login.id, reason: "revoked", at: T0, pruneAfter: T0 });
+    await revoke(store, { handle: login.id, reason: "revoked", at: T0, pruneAfter: T0 });
     expect(log[0]).toBe("start transaction isolation level read committed");
   });
 
@@ -308,7 +318,7 @@ describeWith(POSTGRES, "in PostgreSQL", () => {
       const store = kyselyStore({ db, timeout: 2000 });
       const login = rememberedRow();
       const session = sessionRow();
-      await kyselyStore({ db }).apply({ remember: login, insert: session });
+      await kyselyStore({ db }).apply({ kind: "signIn", remember: login, insert: session });
       await store.list("nobody");
       const holder = new pg.Client({ connectionString: url });
       await holder.connect();
@@ -374,7 +384,7 @@ for (const { name, needs, dialect } of databases) {
         },
       });
       const row = sessionRow({ userId: 7, data: '{"cart":[1]}', lastSeenAt: T0 });
-      await store.apply({ insert: row });
+      await store.apply({ kind: "signIn", insert: row });
       expect(await store.findSession(row.id)).toMatchObject({ userId: 7, data: row.data, lastSeenAt: T0 });
       const quote = name === "mysql" ? "`" : '"';
       const [found] = await run(`SELECT ${quote}kept${quote} AS kept FROM ${quote}Visits${quote}`);

@@ -1,9 +1,12 @@
 import { expect } from "vitest";
-import type { Store, UserId } from "../../../src/index.ts";
 import { newId } from "../../../src/protocol/secrets.ts";
 import { newAuditId } from "../../../src/stores/audit.ts";
+import { revoke } from "../../../src/stores/changes.ts";
 import { listed } from "../../../src/stores/devices.ts";
+import { locksOf } from "../../../src/stores/locks.ts";
+import type { Change, Store, UserId } from "../../../src/stores/store.ts";
 import { digestOf, plain, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
+import { claimPrune } from "../../../src/upkeep/prune.ts";
 
 export const ADA: Record<Store["userIds"], UserId> = {
   any: "ada",
@@ -67,34 +70,42 @@ async function exerciseProofs(store: Store): Promise<void> {
   // The first one makes what the second one asks.
   for (const _ of ["first", "second"]) {
     const { login, session } = fullRows(userId);
-    expect(await store.apply({ remember: login, insert: session, proof })).toEqual(none);
+    expect(await store.apply({ kind: "signIn", remember: login, insert: session, proof })).toEqual(none);
     expect(plain(await store.findRemembered(login.id))).toEqual(plain({ login, session }));
     const single = { ...session, id: newId(), rememberedId: undefined };
-    expect(await store.apply({ insert: single, proof })).toEqual(none);
+    expect(await store.apply({ kind: "signIn", insert: single, proof })).toEqual(none);
     expect(plain(await store.findSession(single.id))).toEqual(plain(single));
     const { id: ___, version: ____, createdAt: _____, ...set } = { ...single, data: "{}" };
-    expect(await store.apply({ update: { id: single.id, version: 1, set }, proof })).toEqual(none);
+    expect(await store.apply({ kind: "signIn", update: { id: single.id, version: 1, set }, proof })).toEqual(
+      none,
+    );
     expect(plain(await store.findSession(single.id))).toEqual(plain({ ...single, data: "{}", version: 2 }));
     const use = { id: login.id, lastUsedAt: T0, idleDeadline: T0, pruneAfter: T0, confirm: undefined };
     const saved = { update: { id: session.id, version: 1, set: { data: "{}" } }, use };
-    expect(await store.apply({ ...saved, proof })).toEqual(none);
-    expect(await store.apply({ stray: { id: login.id, generation: 3, max: 2 } })).toEqual(none);
+    expect(await store.apply({ kind: "signIn", ...saved, proof })).toEqual(none);
+    expect(await store.apply({ kind: "stray", stray: { id: login.id, generation: 3, max: 2 } })).toEqual(
+      none,
+    );
 
     const misfit = { kind: "forked", generation: 3, token: login.token } as const;
-    expect(await store.apply({ end: [{ login: { id: login.id, misfit }, ...ending }] })).toEqual(none);
+    expect(await store.apply({ kind: "end", end: [{ login: { id: login.id, misfit }, ...ending }] })).toEqual(
+      none,
+    );
     const late = { everyone: true, lastUsedBefore: T0 + 15, ...ending };
-    expect(await store.end(late)).toEqual([]);
+    expect(await revoke(store, late)).toEqual([]);
     const retired = { session: { id: session.id, userId, secret: digestOf("retired secret") }, ...ending };
-    expect(await store.apply({ end: [retired] })).toMatchObject({ ended: [{ rememberedId: login.id }] });
-    expect(await store.end({ ...late, lastUsedBefore: T0 + 16 })).toHaveLength(1);
+    expect(await store.apply({ kind: "end", end: [retired] })).toMatchObject({
+      ended: [{ rememberedId: login.id }],
+    });
+    expect(await revoke(store, { ...late, lastUsedBefore: T0 + 16 })).toHaveLength(1);
   }
-  await store.end({ userId, mark: { ...mark, at: T0 + 1 }, ...ending });
+  await revoke(store, { userId, mark: { ...mark, at: T0 + 1 }, ...ending });
   const insert = sessionRow({ userId, level: "login", pruneAfter: T0 + 100 });
   const outdated = { done: false, lost: "outdated" };
-  expect(await store.apply({ insert, proof })).toEqual(outdated);
+  expect(await store.apply({ kind: "signIn", insert, proof })).toEqual(outdated);
   await store.prune(T0 + 42, 10);
-  expect(await store.apply({ insert, proof })).toEqual(none);
-  await store.end({ userId, ...ending });
+  expect(await store.apply({ kind: "signIn", insert, proof })).toEqual(none);
+  await revoke(store, { userId, ...ending });
 }
 
 /** Everything that a store does, once; whatever is read back is what was written. */
@@ -104,7 +115,7 @@ export async function exercise(store: Store): Promise<void> {
   const found = async () => plain(await store.findRemembered(login.id));
   const done = { done: true, ended: [] };
 
-  expect(await store.apply({ remember: login, insert: session })).toEqual(done);
+  expect(await store.apply({ kind: "signIn", remember: login, insert: session })).toEqual(done);
   expect(await found()).toEqual(plain({ login, session }));
   expect(plain(await store.findSession(session.id))).toEqual(plain(session));
 
@@ -137,7 +148,8 @@ export async function exercise(store: Store): Promise<void> {
     pruneAfter: T0 + 34,
   };
   const data = { data: '{"cart":[]}', confirmFrom: T0 + 35, lastSeenAt: T0 + 36 };
-  const change = {
+  const change: Change = {
+    kind: "restore",
     rotate: { id: login.id, generation: 3, set },
     update: { id: session.id, version: 1, set: data },
   };
@@ -151,23 +163,25 @@ export async function exercise(store: Store): Promise<void> {
   const hold = { id: login.id, generation: 4 };
   const confirming = { ...use, confirm: { generation: 4, token: set.token, at: T0 + 37 } };
   const update = { id: session.id, version: 2, set: { data: "{}" } };
-  expect(await store.apply({ hold, update })).toEqual(done);
-  expect(await store.apply({ update: { ...update, version: 3 }, use: confirming })).toEqual(done);
+  expect(await store.apply({ kind: "accept", hold, update })).toEqual(done);
+  expect(await store.apply({ kind: "save", update: { ...update, version: 3 }, use: confirming })).toEqual(
+    done,
+  );
   expect((await store.findSession(session.id))?.confirmFrom).toBeUndefined();
 
   const reason = { reason: "revoked", at: T0 + 40, pruneAfter: T0 + 41 };
   const more = sessionRow({ userId, level: "login", pruneAfter: T0 + 100 });
   const cap = { userId, max: 1, overflow: "evictOldest", ...reason } as const;
-  expect(await store.apply({ insert: more, caps: [cap] })).toEqual({
+  expect(await store.apply({ kind: "signIn", insert: more, caps: [cap] })).toEqual({
     done: true,
     ended: [{ sessionId: session.id, rememberedId: login.id, userId, reason: "revoked" }],
   });
   expect(await found()).toMatchObject({ login: { revokedAt: T0 + 40, revokedReason: "revoked" } });
-  expect(await store.end({ userId, ...reason })).toHaveLength(1);
+  expect(await revoke(store, { userId, ...reason })).toHaveLength(1);
   expect(await store.list(userId)).toEqual([]);
 
-  await store.apply({ insert: sessionRow({ userId, level: "login", pruneAfter: T0 + 50 }) });
-  await store.apply({ insert: sessionRow({ userId, level: "login", pruneAfter: T0 + 60 }) });
+  await store.apply({ kind: "signIn", insert: sessionRow({ userId, level: "login", pruneAfter: T0 + 50 }) });
+  await store.apply({ kind: "signIn", insert: sessionRow({ userId, level: "login", pruneAfter: T0 + 60 }) });
   expect(await store.prune(T0 + 51, 10)).toEqual({ sessions: 1, logins: 1 });
   expect(await store.list(userId)).toHaveLength(1);
   expect(await store.prune(T0 + 61, 10)).toEqual({ sessions: 1, logins: 0 });
@@ -184,10 +198,10 @@ export async function exercise(store: Store): Promise<void> {
   }
 
   const lock = { name: newId(), owner: "me", now: T0, until: T0 + 9 };
-  expect(await store.acquireLock(lock)).toBe(T0);
-  expect(await store.acquireLock({ ...lock, owner: "you" })).toBeUndefined();
-  await store.releaseLock(lock.name, "me");
-  expect(await store.acquireLock({ ...lock, owner: "you" })).toBe(T0 + 1);
+  expect(await locksOf(store).acquire(lock)).toBe(T0);
+  expect(await locksOf(store).acquire({ ...lock, owner: "you" })).toBeUndefined();
+  await locksOf(store).release(lock.name, "me");
+  expect(await locksOf(store).acquire({ ...lock, owner: "you" })).toBe(T0 + 1);
   const now = T0 + 100 * ++rounds;
-  expect([await store.claimPrune(now, 10), await store.claimPrune(now, 10)]).toEqual([true, false]);
+  expect([await claimPrune(store, now, 10), await claimPrune(store, now, 10)]).toEqual([true, false]);
 }

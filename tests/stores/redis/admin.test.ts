@@ -46,7 +46,7 @@ describe.skipIf(isMissing)("what administration sees of Redis", () => {
     const prefixed = redisStore({ client: io, prefix: "a*[b]?:" });
     for (const store of [one, twin, prefixed]) {
       const row = sessionRow({ userId: "ada", level: "login" });
-      await store.apply({ insert: row });
+      await store.apply({ kind: "signIn", insert: row });
       const { entries = [] } = (await store.admin?.browse({ limit: 10 })) ?? {};
       expect(entries.map(({ session }) => session?.id)).toEqual([row.id]);
       expect((await store.admin?.inspect())?.tables[0]?.rows).toBe(1);
@@ -58,7 +58,7 @@ describe.skipIf(isMissing)("what administration sees of Redis", () => {
     const client = await connected(url);
     const logins = Array.from({ length: 40 }, () => rememberedRow());
     const [first, second] = [redisStore({ client }), redisStore({ client })];
-    for (const remember of logins) await first.apply({ remember });
+    for (const remember of logins) await first.apply({ kind: "signIn", remember });
     const page = await first.admin?.browse({ limit: 15 });
     const rest = await second.admin?.browse({ limit: 100, after: page?.next });
     expect(page?.entries).toHaveLength(15);

@@ -1,12 +1,15 @@
 /** One row that is not as psession writes them: it lets nobody in, and stands in nobody else's way. */
+
 import { Cluster as IoCluster, Redis as IoRedis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Store } from "../../../src/index.ts";
 import { tagOf } from "../../../src/protocol/secrets.ts";
 import { newAuditId } from "../../../src/stores/audit.ts";
+import { revoke } from "../../../src/stores/changes.ts";
 import { redisStore } from "../../../src/stores/redis/index.ts";
 import type { Cap } from "../../../src/stores/store.ts";
 import { rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
+import { claimPrune } from "../../../src/upkeep/prune.ts";
 import { TestBrowser, testApp } from "../../support/app.ts";
 import { DAY } from "../../support/clock.ts";
 import {
@@ -133,8 +136,8 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
       const others = [1, 2].map((later) =>
         sessionRow({ userId, level: "login", lastSeenAt: T0 + later, tag: "tv" }),
       );
-      await store.apply({ remember: login, insert: session });
-      for (const insert of others) await store.apply({ insert });
+      await store.apply({ kind: "signIn", remember: login, insert: session });
+      for (const insert of others) await store.apply({ kind: "signIn", insert });
       await harm(client, keyOf("s", session.id));
       await harm(client, keyOf("l", login.id));
       return { login, session, others };
@@ -169,7 +172,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
         expect(new Set(listed.map(({ session, login }) => (session ?? login)?.userId))).toEqual(
           new Set(["bob"]),
         );
-        const ended = await store.end({ userId: "bob", ...ending });
+        const ended = await revoke(store, { userId: "bob", ...ending });
         expect(ended).toHaveLength(COUNT);
         expect(new Set(ended.map(({ userId }) => userId))).toEqual(new Set(["bob"]));
         expect(await store.list("bob")).toEqual([]);
@@ -179,7 +182,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
       test("all but one end, with it", async () => {
         const rows = await damaged("bob", harm);
         const [kept] = rows.others;
-        await store.end({ userId: "bob", except: kept?.id, ...ending });
+        await revoke(store, { userId: "bob", except: kept?.id, ...ending });
         expect(idsOf(await store.list("bob"))).toEqual([kept?.id]);
         await isOver(rows);
       });
@@ -187,32 +190,39 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
       test("it ends by its handle, by that of its user alone, and in a change", async () => {
         const rows = await damaged("cyd", harm);
         for (const { id } of [rows.session, rows.login])
-          expect(await store.end({ handle: id, userId: "dan", ...ending })).toEqual([]);
+          expect(await revoke(store, { handle: id, userId: "dan", ...ending })).toEqual([]);
         let ended = 0;
         for (const { id } of [rows.session, rows.login])
-          ended += (await store.end({ handle: id, userId: "cyd", ...ending })).length;
+          ended += (await revoke(store, { handle: id, userId: "cyd", ...ending })).length;
         expect(ended).toBe(isGrave ? 2 : 1);
         await isOver(rows);
 
         const again = await damaged("cyd", harm);
-        for (const { id } of [again.session, again.login]) await store.end({ handle: id, ...ending });
+        for (const { id } of [again.session, again.login]) await revoke(store, { handle: id, ...ending });
         await isOver(again);
 
         const { login } = await damaged("cyd", harm);
         const end = [{ login: { id: login.id }, ...ending }];
-        expect(await store.apply({ end })).toMatchObject({ done: true, ended: [{ rememberedId: login.id }] });
+        expect(await store.apply({ kind: "end", end })).toMatchObject({
+          done: true,
+          ended: [{ rememberedId: login.id }],
+        });
       });
 
       test("by a cap it goes before what works, and it keeps nobody from signing in", async () => {
         const rows = await damaged("cyd", harm);
         const insert = sessionRow({ userId: "cyd", level: "login", lastSeenAt: T0 + 3 });
-        expect(await store.apply({ insert, caps: [cap("cyd", 3)] })).toMatchObject({ done: true });
+        expect(await store.apply({ kind: "signIn", insert, caps: [cap("cyd", 3)] })).toMatchObject({
+          done: true,
+        });
         const kept = [...rows.others.map(({ id }) => id), insert.id];
         expect(new Set(idsOf(await store.list("cyd")))).toEqual(new Set(kept));
         await isOver(rows);
         await damaged("cyd", harm);
         const last = sessionRow({ userId: "cyd", level: "login" });
-        expect(await store.apply({ insert: last, caps: [cap("cyd", 1)] })).toMatchObject({ done: true });
+        expect(await store.apply({ kind: "signIn", insert: last, caps: [cap("cyd", 1)] })).toMatchObject({
+          done: true,
+        });
         expect(idsOf(await store.list("cyd"))).toEqual([last.id]);
       });
 
@@ -220,7 +230,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
         const rows = await damaged("cyd", harm);
         const insert = sessionRow({ userId: "cyd", level: "login", tag: "tv" });
         const caps = [cap("cyd", 1, { tag: "tv" })];
-        expect(await store.apply({ insert, caps })).toMatchObject({ done: true });
+        expect(await store.apply({ kind: "signIn", insert, caps })).toMatchObject({ done: true });
         expect(idsOf(await store.list("cyd"))).toEqual([insert.id]);
         await isOver(rows);
       });
@@ -237,14 +247,14 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
         const ids = entries.flatMap(({ session, login }) => [session?.id, login?.id]);
         for (const { id } of [rows.session, rows.login, ...rows.others]) expect(ids).toContain(id);
         expect((await store.admin?.inspect())?.tables.map(({ rows: count }) => count)).toEqual([3, 1]);
-        await store.end({ everyone: true, ...ending });
+        await revoke(store, { everyone: true, ...ending });
         expect((await store.admin?.browse({ limit: 100 }))?.entries).toEqual([]);
         await isOver(rows);
       });
 
       test("what was not used lately ends with it", async () => {
         const rows = await damaged("dan", harm);
-        await store.end({ everyone: true, lastUsedBefore: T0 + 2, ...ending });
+        await revoke(store, { everyone: true, lastUsedBefore: T0 + 2, ...ending });
         expect(idsOf(await store.list("dan"))).toEqual([rows.others[1]?.id]);
         await isOver(rows);
       });
@@ -267,11 +277,11 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
           expect((await store.findSession(id))?.lastSeenAt, "another's").toBe(T0 + 9);
         const own = rememberedRow({ userId: "eve" });
         const row = sessionRow({ userId: "eve", level: "login", rememberedId: own.id });
-        await store.apply({ remember: own, insert: row });
+        await store.apply({ kind: "signIn", remember: own, insert: row });
         await harm(client, keyOf("l", own.id));
         const use = { ...remembered, id: own.id };
         const update = { id: row.id, version: 1, owner: "eve", set: { data: '{"a":1}' } };
-        expect(await store.apply({ update, use })).toMatchObject({ done: true });
+        expect(await store.apply({ kind: "save", update, use })).toMatchObject({ done: true });
         expect((await store.findSession(row.id))?.data).toBe('{"a":1}');
       });
     });
@@ -279,7 +289,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
     test("of a damaged row there is in a list what can be read", async () => {
       const userId = "ada";
       const session = sessionRow({ userId, level: "login", name: "Kitchen", address: "192.0.2.1" });
-      await store.apply({ insert: session });
+      await store.apply({ kind: "signIn", insert: session });
       await each(["se"], undefined)(client, keyOf("s", session.id));
       const { secret: _, data: __, ...legible } = session;
       expect(await store.list(userId)).toMatchObject([{ session: legible, login: undefined }]);
@@ -291,11 +301,14 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
 
     test("a damaged row that says that it is another's is none of this user's", async () => {
       const session = sessionRow({ userId: "ada", level: "login" });
-      await store.apply({ insert: session });
-      await store.apply({ update: { id: session.id, version: 1, owner: "ada", set: { userId: "bob" } } });
+      await store.apply({ kind: "signIn", insert: session });
+      await store.apply({
+        kind: "signIn",
+        update: { id: session.id, version: 1, owner: "ada", set: { userId: "bob" } },
+      });
       await each(["ve", "se"], undefined)(client, keyOf("s", session.id));
-      expect(await store.end({ userId: "ada", ...ending })).toEqual([]);
-      expect(await store.end({ userId: "bob", ...ending })).toHaveLength(1);
+      expect(await revoke(store, { userId: "ada", ...ending })).toEqual([]);
+      expect(await revoke(store, { userId: "bob", ...ending })).toHaveLength(1);
     });
 
     test("a request, a new password and a revocation of a user with a damaged device", async () => {
@@ -321,7 +334,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
     test("a sign-in that carries over from a session that is damaged starts without it, and says so", async () => {
       const app = testApp({ store });
       const session = sessionRow({ userId: "ada", level: "login" });
-      await store.apply({ insert: session });
+      await store.apply({ kind: "signIn", insert: session });
       await each(["se"], "AA")(client, keyOf("s", session.id));
       const browser = new TestBrowser(app);
       await browser.visit((visited) =>
@@ -349,13 +362,13 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
 
       test("its user's devices are found by their rows, ended, and the index is made anew", async () => {
         const { others } = await damaged("ada", async () => {});
-        await store.apply({ insert: sessionRow({ userId: "bob", level: "login" }) });
+        await store.apply({ kind: "signIn", insert: sessionRow({ userId: "bob", level: "login" }) });
         const [kept, other] = others;
         await spoil(`${prefix}u:sada`);
         expect(await store.list("ada")).toHaveLength(3);
         expect(await client.call("PEXPIRETIME", `${prefix}u:sada`)).toBeGreaterThan(T0 + 30 * DAY);
         await spoil(`${prefix}u:sada`);
-        expect(await store.end({ userId: "ada", except: kept?.id, ...ending })).toHaveLength(2);
+        expect(await revoke(store, { userId: "ada", except: kept?.id, ...ending })).toHaveLength(2);
         expect(idsOf(await store.list("ada"))).toEqual([kept?.id]);
         expect(await store.findSession(other?.id ?? "")).toBeUndefined();
         expect(await store.list("bob")).toHaveLength(1);
@@ -369,11 +382,13 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
           ...misread,
           message: expect.stringMatching(new RegExp(`${prefix}u:….* Do not delete it.*Listing or revoking`)),
         };
-        await expect(store.apply({ insert })).rejects.toMatchObject(told);
-        await expect(store.apply({ insert, caps: [cap("ada", 1)] })).rejects.toMatchObject(told);
+        await expect(store.apply({ kind: "signIn", insert })).rejects.toMatchObject(told);
+        await expect(store.apply({ kind: "signIn", insert, caps: [cap("ada", 1)] })).rejects.toMatchObject(
+          told,
+        );
         expect(await store.findSession(insert.id)).toBeUndefined();
         await store.list("ada");
-        expect(await store.apply({ insert })).toMatchObject({ done: true });
+        expect(await store.apply({ kind: "signIn", insert })).toMatchObject({ done: true });
         expect(await store.list("ada")).toHaveLength(4);
       });
 
@@ -385,7 +400,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
         await spoil(key);
         const insert = sessionRow({ userId, level: "login", tag: "tv" });
         const caps = [cap(userId, 1, { tag: "tv" })];
-        expect(await store.apply({ insert, caps })).toMatchObject({ done: true });
+        expect(await store.apply({ kind: "signIn", insert, caps })).toMatchObject({ done: true });
         expect(idsOf(await store.list(userId))).toEqual([insert.id]);
       });
     });
@@ -394,18 +409,23 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
       await client.set(`${prefix}cap:sada`, "somebody else's");
       await client.rpush(`${prefix}prune`, "x");
       const insert = () => sessionRow({ userId: "ada", level: "login" });
-      expect(await store.apply({ insert: insert(), caps: [cap("ada", 1)] })).toMatchObject({ done: true });
-      expect(await store.claimPrune(T0, 1000)).toBe(true);
-      expect(await store.claimPrune(T0, 1000)).toBe(false);
+      expect(await store.apply({ kind: "signIn", insert: insert(), caps: [cap("ada", 1)] })).toMatchObject({
+        done: true,
+      });
+      expect(await claimPrune(store, T0, 1000)).toBe(true);
+      expect(await claimPrune(store, T0, 1000)).toBe(false);
       await client.set(`${prefix}prune`, "x");
-      expect(await store.claimPrune(T0, 1000)).toBe(true);
+      expect(await claimPrune(store, T0, 1000)).toBe(true);
       const proof = { marks: ["user ada"], provedAt: T0 };
       for (const harm of [instead("SET", "x"), instead("SET", "x 1"), instead("RPUSH", "x")]) {
         await harm(client, `${prefix}mk:user ada`);
-        await expect(store.apply({ insert: insert(), proof })).rejects.toMatchObject(misread);
+        await expect(store.apply({ kind: "signIn", insert: insert(), proof })).rejects.toMatchObject(misread);
         const mark = { name: "user ada", at: T0, until: T0 + DAY };
-        await store.end({ userId: "ada", mark, ...ending });
-        expect(await store.apply({ insert: insert(), proof })).toEqual({ done: false, lost: "outdated" });
+        await revoke(store, { userId: "ada", mark, ...ending });
+        expect(await store.apply({ kind: "signIn", insert: insert(), proof })).toEqual({
+          done: false,
+          lost: "outdated",
+        });
       }
     });
   });

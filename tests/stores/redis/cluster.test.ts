@@ -1,6 +1,7 @@
 import { Cluster, Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { newId, tagOf } from "../../../src/protocol/secrets.ts";
+import { revoke } from "../../../src/stores/changes.ts";
 import { listed } from "../../../src/stores/devices.ts";
 import { type IoRedisClient, redisStore } from "../../../src/stores/redis/index.ts";
 import { digestOf, plain, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
@@ -107,7 +108,7 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
       const store = redisStore({ client, prefix });
       const { login, session } = device();
       fails = (_, key) => key.includes("}");
-      await expect(store.apply({ remember: login, insert: session })).rejects.toMatchObject({
+      await expect(store.apply({ kind: "signIn", remember: login, insert: session })).rejects.toMatchObject({
         code: "store_unavailable",
       });
       fails = () => false;
@@ -115,7 +116,7 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
       expect(await store.list("ada")).toEqual([]);
 
       fails = (_, key) => key.includes("u:");
-      await expect(store.apply({ remember: login, insert: session })).rejects.toMatchObject({
+      await expect(store.apply({ kind: "signIn", remember: login, insert: session })).rejects.toMatchObject({
         code: "store_unavailable",
       });
       fails = () => false;
@@ -126,11 +127,13 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
     test("somebody else's login is ended, rather than the new one made beside it", async () => {
       const store = redisStore({ client, prefix });
       const foreign = device("bob");
-      await store.apply({ remember: foreign.login, insert: foreign.session });
+      await store.apply({ kind: "signIn", remember: foreign.login, insert: foreign.session });
       const { login, session } = device();
       const end = [{ login: { id: foreign.login.id, token: digestOf("token") }, ...ENDING }];
       fails = (_, key) => key.includes(`{${tagOf(login.id)}}`);
-      await expect(store.apply({ remember: login, insert: session, end })).rejects.toMatchObject({
+      await expect(
+        store.apply({ kind: "signIn", remember: login, insert: session, end }),
+      ).rejects.toMatchObject({
         code: "store_unavailable",
       });
       fails = () => false;
@@ -138,10 +141,12 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
       expect(await store.findRemembered(login.id)).toBeUndefined();
 
       const other = device("bob");
-      await store.apply({ remember: other.login, insert: other.session });
+      await store.apply({ kind: "signIn", remember: other.login, insert: other.session });
       fails = (_, key) => key.includes(`{${tagOf(other.login.id)}}`);
       const again = { login: { id: other.login.id, token: digestOf("token") }, ...ENDING };
-      await expect(store.apply({ remember: login, insert: session, end: [again] })).rejects.toMatchObject({
+      await expect(
+        store.apply({ kind: "signIn", remember: login, insert: session, end: [again] }),
+      ).rejects.toMatchObject({
         code: "store_unavailable",
       });
       fails = () => false;
@@ -151,15 +156,16 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
     test("a revocation that reached some nodes only is told as failed, and again ends the rest", async () => {
       const store = redisStore({ client, prefix });
       const devices = Array.from({ length: 6 }, () => device());
-      for (const { login, session } of devices) await store.apply({ remember: login, insert: session });
+      for (const { login, session } of devices)
+        await store.apply({ kind: "signIn", remember: login, insert: session });
       const unreachable = tagOf(devices[0]?.login.id ?? "");
       fails = (_, key) => key.includes(`{${unreachable}}`);
-      await expect(store.end({ userId: "ada", ...ENDING })).rejects.toMatchObject({
+      await expect(revoke(store, { userId: "ada", ...ENDING })).rejects.toMatchObject({
         code: "store_unavailable",
       });
       fails = () => false;
       expect(await store.list("ada")).toHaveLength(1);
-      expect(await store.end({ userId: "ada", ...ENDING })).toHaveLength(1);
+      expect(await revoke(store, { userId: "ada", ...ENDING })).toHaveLength(1);
       expect(await store.list("ada")).toEqual([]);
     });
   });
@@ -175,7 +181,7 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
         call: async (name, ...args) => {
           const key = (name === "GET" ? args[0] : args[2]) ?? "";
           if (isDue(name, key.slice(prefix.length))) {
-            ending ??= other.end({ userId: "ada", mark, ...ENDING });
+            ending ??= revoke(other, { userId: "ada", mark, ...ENDING });
             await ending;
           }
           return redis.call(name, ...args);
@@ -183,6 +189,7 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
       };
       const { login, session } = device();
       const result = await redisStore({ client: slow, prefix }).apply({
+        kind: "signIn",
         remember: login,
         insert: session,
         proof: { marks: [mark.name, "everyone"], provedAt: T0 },
@@ -210,24 +217,24 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
   test("a session whose deadline grows keeps its place in the index of its user", async () => {
     const store = redisStore({ client, prefix });
     const session = sessionRow({ userId: "ada", level: "login", absoluteDeadline: T0 });
-    await store.apply({ insert: session });
+    await store.apply({ kind: "signIn", insert: session });
     expect(await redis.call("PEXPIRETIME", `${prefix}u:sada`)).toBe(T0 + 4 * DAY);
     const update = { id: session.id, version: 1, set: { absoluteDeadline: T0 + 9 * DAY } };
-    expect(await store.apply({ update })).toMatchObject({ done: true });
+    expect(await store.apply({ kind: "save", update })).toMatchObject({ done: true });
     expect(await redis.call("PEXPIRETIME", `${prefix}u:sada`)).toBe(T0 + 13 * DAY);
     const same = { id: session.id, version: 2, set: { absoluteDeadline: T0 + 8 * DAY } };
     commands.length = 0;
-    expect(await store.apply({ update: same })).toMatchObject({ done: true });
+    expect(await store.apply({ kind: "save", update: same })).toMatchObject({ done: true });
     expect(commands).toHaveLength(1);
   });
 
   test("a session that changes hands is found by its new user", async () => {
     const store = redisStore({ client, prefix });
     const session = sessionRow({ userId: "ada", level: "login" });
-    await store.apply({ insert: session });
-    await store.apply({ update: { id: session.id, version: 1, set: { userId: "bob" } } });
+    await store.apply({ kind: "signIn", insert: session });
+    await store.apply({ kind: "signIn", update: { id: session.id, version: 1, set: { userId: "bob" } } });
     expect(await store.list("ada")).toEqual([]);
-    expect(await store.end({ userId: "ada", ...ENDING })).toEqual([]);
+    expect(await revoke(store, { userId: "ada", ...ENDING })).toEqual([]);
     expect(await store.list("bob")).toMatchObject([{ session: { id: session.id } }]);
   });
 
@@ -245,7 +252,7 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
       `l:${newId()}`,
     );
     const { login, session } = device();
-    await store.apply({ remember: login, insert: session });
+    await store.apply({ kind: "signIn", remember: login, insert: session });
     await redis.zadd(key, now - HOUR_AND_MORE, `s:${session.id}`, now - HOUR_AND_MORE, `l:${login.id}`);
     expect(await store.list("ada")).toHaveLength(1);
     expect(await redis.zcard(key)).toBe(3);
@@ -258,8 +265,8 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
     const old = Date.now() - HOUR_AND_MORE;
     for (let visit = 0; visit < 200; visit++) {
       const row = sessionRow({ userId: "ada", level: "login" });
-      await store.apply({ insert: row });
-      await store.end({ handle: row.id, ...ENDING });
+      await store.apply({ kind: "signIn", insert: row });
+      await revoke(store, { handle: row.id, ...ENDING });
       await redis.zadd(key, "XX", old, `s:${row.id}`);
     }
     expect(await redis.zcard(key)).toBeLessThanOrEqual(48);
@@ -272,7 +279,12 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
     const signIn = async () => {
       const login = rememberedRow({ userId: "ada", tag: "tv" });
       const session = sessionRow({ rememberedId: login.id, userId: "ada", level: "login", tag: "tv" });
-      const result = await store.apply({ remember: login, insert: session, caps: [far, cap] });
+      const result = await store.apply({
+        kind: "signIn",
+        remember: login,
+        insert: session,
+        caps: [far, cap],
+      });
       return { login, session, result };
     };
     const cost = async () => {
@@ -285,14 +297,14 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
           { sessionId: last.session.id, rememberedId: last.login.id, userId: "ada", reason: ENDING.reason },
         ],
       });
-      await store.end({ handle: session.id, ...ENDING });
+      await revoke(store, { handle: session.id, ...ENDING });
       expect((await store.findRemembered(login.id))?.login.revokedReason).toBe(ENDING.reason);
       return commands.length;
     };
     await cost();
     const few = await cost();
     const others = Array.from({ length: 1000 }, () => sessionRow({ userId: "ada", level: "login" }));
-    await Promise.all(others.map((insert) => store.apply({ insert })));
+    await Promise.all(others.map((insert) => store.apply({ kind: "signIn", insert })));
     // Now and then a sign-in looks at some of a long index, to tidy it up; never at all of it.
     const many = [await cost(), await cost(), await cost(), await cost()];
     expect(Math.min(...many)).toBeLessThanOrEqual(few + 2);
@@ -303,14 +315,15 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
   test("a session that is signed in on under another tag is found under that", async () => {
     const store = redisStore({ client, prefix });
     const row = sessionRow({ userId: "ada", level: "login", tag: "tv" });
-    await store.apply({ insert: row });
+    await store.apply({ kind: "signIn", insert: row });
     await store.apply({
+      kind: "signIn",
       update: { id: row.id, version: 1, owner: "ada", set: { userId: "ada", tag: "radio" } },
     });
     const under = async (tag: string) => {
       const insert = sessionRow({ userId: "ada", level: "login", tag });
       const caps = [{ userId: "ada", tag, max: 1, overflow: "evictOldest", ...ENDING } as const];
-      const result = await store.apply({ insert, caps });
+      const result = await store.apply({ kind: "signIn", insert, caps });
       return result.done ? result.ended.map(({ sessionId }) => sessionId) : result;
     };
     expect(await under("tv")).toEqual([]);
@@ -324,7 +337,7 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
     const failures = await Promise.all(
       Array.from({ length: 20 }, () =>
         store
-          .apply({ insert: sessionRow({ userId: "ada", level: "login" }) })
+          .apply({ kind: "signIn", insert: sessionRow({ userId: "ada", level: "login" }) })
           .catch((error) => String(error)),
       ),
     );
@@ -335,7 +348,7 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
   test("a node that is down fails its own sessions only, until it is back", async () => {
     const store = redisStore({ client, prefix, timeout: 400 });
     const rows = Array.from({ length: 12 }, () => sessionRow({ data: '{"kept":true}' }));
-    for (const row of rows) await store.apply({ insert: row });
+    for (const row of rows) await store.apply({ kind: "signIn", insert: row });
     const [node] = cluster.nodes;
     const there = new Set(
       (await keysOf(node?.url ?? "", prefix)).map((key) => key.slice(key.indexOf("}s:") + 3)),

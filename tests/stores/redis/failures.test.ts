@@ -4,9 +4,12 @@ import { Redis as IoRedis } from "ioredis";
 import { createClient } from "redis";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { PsessionError } from "../../../src/index.ts";
+import { nameDevice, revoke } from "../../../src/stores/changes.ts";
+import { locksOf } from "../../../src/stores/locks.ts";
 import { type RedisClient, redisStore } from "../../../src/stores/redis/index.ts";
 import { type StoreFixture, storeContract } from "../../../src/testing/contracts.ts";
 import { digestOf, plain, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
+import { claimPrune } from "../../../src/upkeep/prune.ts";
 import { cookieHeader, TestBrowser, testApp } from "../../support/app.ts";
 import { HOUR } from "../../support/clock.ts";
 import {
@@ -98,7 +101,7 @@ describe.skipIf(isMissing)("servers that fail", () => {
       const redis = await server();
       const store = await storeOn(redis.url, connect, 100);
       const row = sessionRow({ userId: "ada", level: "login" });
-      await store.apply({ insert: row });
+      await store.apply({ kind: "signIn", insert: row });
       process.kill(redis.pid, "SIGSTOP");
       onTestFinished(() => {
         if (redis.pid > 0) process.kill(redis.pid, "SIGCONT");
@@ -106,10 +109,10 @@ describe.skipIf(isMissing)("servers that fail", () => {
       const calls = [
         ...Array.from({ length: 600 }, () => store.findSession(sessionRow().id)),
         store.findRemembered(row.id),
-        store.apply({ insert: sessionRow() }),
+        store.apply({ kind: "create", insert: sessionRow() }),
         store.list("ada"),
-        store.end({ handle: "none", reason: "revoked", at: T0, pruneAfter: T0 }),
-        store.acquireLock({ name: "a", owner: "b", now: T0, until: T0 + 9 }),
+        revoke(store, { handle: "none", reason: "revoked", at: T0, pruneAfter: T0 }),
+        locksOf(store).acquire({ name: "a", owner: "b", now: T0, until: T0 + 9 }),
         store.touch([
           { sessionId: row.id, lastSeenAt: T0, idleDeadline: T0, pruneAfter: T0, remembered: undefined },
         ]),
@@ -130,7 +133,7 @@ describe.skipIf(isMissing)("servers that fail", () => {
     const redis = await server("--maxmemory-policy", "noeviction");
     const store = await storeOn(redis.url);
     const row = sessionRow({ data: '{"kept":true}' });
-    await store.apply({ insert: row });
+    await store.apply({ kind: "signIn", insert: row });
     const used = /used_memory:(\d+)/.exec(String(await redis.command("INFO", "memory")))?.[1];
     await redis.command("CONFIG", "SET", "maxmemory", String(Number(used) + 2_000_000));
     const big: string[] = [];
@@ -138,7 +141,7 @@ describe.skipIf(isMissing)("servers that fail", () => {
       for (let index = 0; index < 1000; index++) {
         const next = sessionRow({ userId: "ada", level: "login", data: JSON.stringify("x".repeat(50_000)) });
         big.push(next.id);
-        await store.apply({ insert: next });
+        await store.apply({ kind: "signIn", insert: next });
       }
     };
     await expect(fill()).rejects.toMatchObject({
@@ -148,9 +151,9 @@ describe.skipIf(isMissing)("servers that fail", () => {
     expect(plain(await store.findSession(row.id))).toEqual(plain(row));
     expect(await store.findSession(big.at(-1) ?? "")).toBeUndefined();
     expect(await store.list("ada")).toHaveLength(big.length - 1);
-    await store.end({ userId: "ada", reason: "revoked", at: T0, pruneAfter: T0 });
+    await revoke(store, { userId: "ada", reason: "revoked", at: T0, pruneAfter: T0 });
     await redis.command("CONFIG", "SET", "maxmemory", "0");
-    expect(await store.apply({ insert: sessionRow() })).toMatchObject({ done: true });
+    expect(await store.apply({ kind: "create", insert: sessionRow() })).toMatchObject({ done: true });
   });
 
   const replicated = async () => {
@@ -176,8 +179,8 @@ describe.skipIf(isMissing)("servers that fail", () => {
     const { replica } = await replicated();
     const store = await storeOn(replica.url);
     const primary = { ...UNAVAILABLE, message: expect.stringContaining("connect psession to the primary") };
-    await expect(store.apply({ insert: sessionRow() })).rejects.toMatchObject(primary);
-    await expect(store.claimPrune(T0, 1000)).rejects.toMatchObject(primary);
+    await expect(store.apply({ kind: "create", insert: sessionRow() })).rejects.toMatchObject(primary);
+    await expect(claimPrune(store, T0, 1000)).rejects.toMatchObject(primary);
   });
 
   test("a failover that loses a rotation signs out quietly: no alarm, and a new sign-in works", async () => {
@@ -217,7 +220,7 @@ describe.skipIf(isMissing)("servers that fail", () => {
     const row = sessionRow();
     const refused = { ...UNAVAILABLE, message: expect.stringContaining("not connected") };
     await expect(store.findSession(row.id)).rejects.toMatchObject(refused);
-    await expect(store.apply({ insert: row })).rejects.toMatchObject(refused);
+    await expect(store.apply({ kind: "signIn", insert: row })).rejects.toMatchObject(refused);
 
     const nowhere = new IoRedis(redis.port + 1, { retryStrategy: () => null, lazyConnect: true });
     nowhere.on("error", () => {});
@@ -268,7 +271,7 @@ describe.skipIf(isMissing)("servers that fail", () => {
     await redis.command("LPUSH", `psession:{${row.id.slice(0, 6)}}l:${row.id}`, "somebody else's");
     const foreign = { code: "store_misread", message: expect.stringContaining("prefix of psession's own") };
     await expect(store.findRemembered(row.id)).rejects.toMatchObject(foreign);
-    await expect(store.apply({ remember: row })).rejects.toMatchObject(foreign);
+    await expect(store.apply({ kind: "signIn", remember: row })).rejects.toMatchObject(foreign);
     const locked = await storeOn(redis.url, viaIoRedis);
     await redis.command("ACL", "SETUSER", "default", "-evalsha", "-get");
     await expect(locked.findSession(row.id)).rejects.toMatchObject({
@@ -356,7 +359,9 @@ describe("errors of drivers", () => {
       await expect(store.findSession("x")).rejects.toMatchObject({ code: "store_misread" });
       await expect(store.findRemembered("x")).rejects.toMatchObject({ code: "store_misread" });
       await expect(store.list("ada")).rejects.toMatchObject({ code: "store_misread" });
-      await expect(store.apply({ insert: sessionRow() })).rejects.toMatchObject({ code: "store_misread" });
+      await expect(store.apply({ kind: "create", insert: sessionRow() })).rejects.toMatchObject({
+        code: "store_misread",
+      });
     }
   });
 
@@ -373,10 +378,10 @@ describe("errors of drivers", () => {
         remembered: undefined,
       };
       const misread = { code: "store_misread" };
-      await expect(store.end({ handle: "x", mark, ...ending })).rejects.toMatchObject(misread);
+      await expect(revoke(store, { handle: "x", mark, ...ending })).rejects.toMatchObject(misread);
       await expect(store.touch([seen])).rejects.toMatchObject(misread);
-      await expect(store.claimPrune(T0, 1)).rejects.toMatchObject(misread);
-      await expect(store.nameDevice({ handle: "x", userId: 1, name: "y" })).rejects.toMatchObject(misread);
+      await expect(claimPrune(store, T0, 1)).rejects.toMatchObject(misread);
+      await expect(nameDevice(store, { handle: "x", userId: 1, name: "y" })).rejects.toMatchObject(misread);
     }
   });
 });
@@ -398,7 +403,7 @@ describe.skipIf(isMissing)("what is in Redis and none of ours", () => {
     const store = redisStore({ client: redis, prefix });
     const login = rememberedRow({ userId: "ada" });
     const session = sessionRow({ rememberedId: login.id, userId: "ada", level: "login" });
-    await store.apply({ remember: login, insert: session });
+    await store.apply({ kind: "signIn", remember: login, insert: session });
     const keyOf = (kind: string, id: string) => `${prefix}{${id.slice(0, 6)}}${kind}:${id}`;
     return { store, login, session, sessionKey: keyOf("s", session.id), loginKey: keyOf("l", login.id) };
   };
@@ -460,7 +465,7 @@ describe.skipIf(isMissing)("what is in Redis and none of ours", () => {
     expect(await together[0]).toBeUndefined();
     const misread = { code: "store_misread", message: expect.stringMatching(/prefix of psession's own/) };
     await expect(
-      store.apply({ update: { id: session.id, version: 1, set: { data: "{}" } } }),
+      store.apply({ kind: "save", update: { id: session.id, version: 1, set: { data: "{}" } } }),
     ).rejects.toMatchObject(misread);
     await put(loginKey);
     await expect(store.findRemembered(login.id)).rejects.toMatchObject(misread);

@@ -1,8 +1,10 @@
 /** An index of a user is there as long as any row that it leads to, whatever clocks say, or nobody could end that row. */
+
 import { Cluster as IoCluster, Redis as IoRedis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Store } from "../../../src/index.ts";
 import { tagOf } from "../../../src/protocol/secrets.ts";
+import { revoke } from "../../../src/stores/changes.ts";
 import { type IoRedisClient, redisStore } from "../../../src/stores/redis/index.ts";
 import type { Change, RememberedRow, SessionRow } from "../../../src/stores/store.ts";
 import { digestOf, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
@@ -97,7 +99,10 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
         pruneAfter: LATE,
       },
     });
-    const update = (session: SessionRow, set: Partial<SessionRow> = {}) => ({
+    const update = (
+      session: SessionRow,
+      set: Pick<Partial<SessionRow>, "pruneAfter" | "absoluteDeadline"> = {},
+    ) => ({
       id: session.id,
       version: 1,
       owner: "ada",
@@ -109,27 +114,19 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
         store.touch([{ ...seen(session), pruneAfter: LATE, remembered: undefined }]),
       "a use of the login": ({ session, login }) =>
         store.touch([{ ...seen(session), pruneAfter: T0, remembered: use(login) }]),
-      "a save": ({ session }) => done({ update: update(session, { pruneAfter: LATE }) }),
+      "a save": ({ session }) => done({ kind: "save", update: update(session, { pruneAfter: LATE }) }),
       "a save that lives longer": ({ session }) =>
-        done({ update: update(session, { absoluteDeadline: LATE }) }),
-      "a save with a use": ({ session, login }) => done({ update: update(session), use: use(login) }),
+        done({ kind: "save", update: update(session, { absoluteDeadline: LATE }) }),
+      "a save with a use": ({ session, login }) =>
+        done({ kind: "save", update: update(session), use: use(login) }),
       "a save with a rotation": ({ session, login }) =>
-        done({ update: update(session), rotate: rotation(login) }),
-      "a rotation by itself": ({ login }) => done({ rotate: rotation(login) }),
-      "a rotation with an ending": ({ session, login }) =>
-        done({
-          update: update(session),
-          rotate: rotation(login),
-          end: [{ session: { id: sessionRow().id, userId: null }, ...ending }],
-        }),
-      "a use with a cap": ({ session, login }) =>
-        done({
-          update: update(session),
-          use: use(login),
-          caps: [{ userId: "ada", max: 9, overflow: "evictOldest", ...ending }],
-        }),
+        done({ kind: "restore", update: update(session), rotate: rotation(login) }),
+      "a rotation by itself": ({ login }) => done({ kind: "restore", rotate: rotation(login) }),
       "another user": ({ session }) =>
-        done({ update: update(session, { userId: "bob", pruneAfter: LATE, absoluteDeadline: T0 }) }),
+        done({
+          kind: "signIn",
+          update: { ...update(session), set: { userId: "bob", pruneAfter: LATE, absoluteDeadline: T0 } },
+        }),
     };
 
     test.each(Object.entries(WAYS))(
@@ -142,7 +139,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
           absoluteDeadline: T0 + DAY,
         });
         const session = sessionRow({ rememberedId: login.id, userId: "ada", level: "login", tag: "tv" });
-        await done({ remember: login, insert: session });
+        await done({ kind: "signIn", remember: login, insert: session });
         await prolong({ session, login });
         const { userId } = (await store.findSession(session.id)) ?? {};
         const rows = [await rowExpiry("s", session.id), await rowExpiry("l", login.id)];
@@ -156,10 +153,13 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
       },
     );
 
-    test.each([
-      ["a session", () => ({ insert: sessionRow({ userId: "ada", level: "login", pruneAfter: LATE }) })],
-      ["a login", () => ({ remember: rememberedRow({ pruneAfter: LATE }) })],
-    ])("%s that is kept long from the start", async (_, change: () => Change) => {
+    test.each<[string, () => Change]>([
+      [
+        "a session",
+        () => ({ kind: "signIn", insert: sessionRow({ userId: "ada", level: "login", pruneAfter: LATE }) }),
+      ],
+      ["a login", () => ({ kind: "signIn", remember: rememberedRow({ pruneAfter: LATE }) })],
+    ])("%s that is kept long from the start", async (_, change) => {
       await done(change());
       expect(await expiry("u:sada")).toBeGreaterThanOrEqual(LATE);
     });
@@ -175,10 +175,10 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
         absoluteDeadline: now + HOUR,
         pruneAfter: now + 30 * DAY,
       });
-      await done({ insert: session });
+      await done({ kind: "signIn", insert: session });
       expect(await store.findSession(session.id)).toBeDefined();
       expect(await store.list("ada")).toHaveLength(1);
-      expect(await store.end({ userId: "ada", ...ending })).toHaveLength(1);
+      expect(await revoke(store, { userId: "ada", ...ending })).toHaveLength(1);
       expect(await store.findSession(session.id)).toBeUndefined();
     });
 
@@ -219,7 +219,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
     test("uses within what was said when a session was made are one command each", async () => {
       const login = rememberedRow({ userId: "ada" });
       const session = sessionRow({ rememberedId: login.id, userId: "ada", level: "login" });
-      await done({ remember: login, insert: session });
+      await done({ kind: "signIn", remember: login, insert: session });
       const touch = (at: number) =>
         store.touch([
           {

@@ -4,8 +4,11 @@ import { Redis as IoRedis } from "ioredis";
 import { createClient } from "redis";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { newSiblingId } from "../../../src/protocol/secrets.ts";
+import { revoke } from "../../../src/stores/changes.ts";
+import { locksOf } from "../../../src/stores/locks.ts";
 import { type IoRedisClient, redisStore } from "../../../src/stores/redis/index.ts";
 import { plain, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
+import { claimPrune } from "../../../src/upkeep/prune.ts";
 import { TestBrowser, testApp } from "../../support/app.ts";
 import { DAY, HOUR, MINUTE } from "../../support/clock.ts";
 import { isRedisMissing, redisUrl } from "../../support/servers/redis.ts";
@@ -146,7 +149,7 @@ describe.skipIf(isMissing)("psession on redis", () => {
     test("touches of one tick are one command", async () => {
       const store = newStore();
       const rows = Array.from({ length: 20 }, () => sessionRow());
-      for (const row of rows) await store.apply({ insert: row });
+      for (const row of rows) await store.apply({ kind: "signIn", insert: row });
       const seen = {
         lastSeenAt: T0 + 1,
         idleDeadline: T0 + DAY,
@@ -162,7 +165,7 @@ describe.skipIf(isMissing)("psession on redis", () => {
     test("each reader has a copy of its own", async () => {
       const store = newStore();
       const row = sessionRow();
-      await store.apply({ insert: row });
+      await store.apply({ kind: "signIn", insert: row });
       const [one, other] = await Promise.all([store.findSession(row.id), store.findSession(row.id)]);
       one?.secret.fill(0);
       expect(plain(other)).toEqual(plain(row));
@@ -183,7 +186,7 @@ describe.skipIf(isMissing)("psession on redis", () => {
       const store = newStore();
       const login = rememberedRow();
       const session = sessionRow({ rememberedId: login.id, userId: "ada", level: "login" });
-      await store.apply({ remember: login, insert: session });
+      await store.apply({ kind: "signIn", remember: login, insert: session });
       expect(await expiries()).toMatchObject({ s: session.pruneAfter, l: login.pruneAfter });
 
       const use = { id: login.id, lastUsedAt: T0, idleDeadline: T0, pruneAfter: T0 + 2, confirm: undefined };
@@ -192,33 +195,42 @@ describe.skipIf(isMissing)("psession on redis", () => {
       await store.touch([{ sessionId: session.id, ...seen }]);
       expect(await expiries()).toMatchObject({ s: later, l: T0 + 2 });
 
-      await store.apply({ update: { id: session.id, version: 1, set: { data: '{"a":1}' } } });
+      await store.apply({ kind: "save", update: { id: session.id, version: 1, set: { data: '{"a":1}' } } });
       expect(await expiries()).toMatchObject({ s: later });
-      await store.apply({ update: { id: session.id, version: 2, set: { pruneAfter: T0 + 5 } } });
+      await store.apply({
+        kind: "save",
+        update: { id: session.id, version: 2, set: { pruneAfter: T0 + 5 } },
+      });
       expect(await expiries()).toMatchObject({ s: T0 + 5 });
-      await store.end({ handle: login.id, reason: "revoked", at: T0, pruneAfter: T0 + 9 });
+      await revoke(store, { handle: login.id, reason: "revoked", at: T0, pruneAfter: T0 + 9 });
       expect(await expiries()).toMatchObject({ l: T0 + 9 });
     });
 
     test("nothing stays for ever: not the index of a user, not locks, not the turn to prune", async () => {
       const store = newStore();
       const session = sessionRow({ userId: "ada", level: "login", absoluteDeadline: T0 + DAY });
-      await store.apply({ insert: session });
-      await store.acquireLock({ name: "a", owner: "b", now: T0, until: T0 + 1000 });
-      await store.releaseLock("a", "b");
-      await store.claimPrune(T0, 1000);
+      await store.apply({ kind: "signIn", insert: session });
+      await locksOf(store).acquire({ name: "a", owner: "b", now: T0, until: T0 + 1000 });
+      await locksOf(store).release("a", "b");
+      await claimPrune(store, T0, 1000);
       for (const [kind, at] of Object.entries(await expiries())) expect(at, kind).toBeGreaterThan(0);
       expect(await expiries()).toMatchObject({ u: T0 + 5 * DAY });
-      await store.apply({ update: { id: session.id, version: 1, set: { absoluteDeadline: T0 + 5 * DAY } } });
+      await store.apply({
+        kind: "save",
+        update: { id: session.id, version: 1, set: { absoluteDeadline: T0 + 5 * DAY } },
+      });
       expect(await expiries(), "longer, where a session lives longer").toMatchObject({ u: T0 + 9 * DAY });
-      await store.apply({ insert: sessionRow({ userId: "ada", level: "login", absoluteDeadline: T0 }) });
+      await store.apply({
+        kind: "signIn",
+        insert: sessionRow({ userId: "ada", level: "login", absoluteDeadline: T0 }),
+      });
       expect(await expiries(), "and never shorter").toMatchObject({ u: T0 + 9 * DAY });
     });
 
     test("a row whose time lies in the past is gone at once", async () => {
       const store = newStore();
       const row = sessionRow({ pruneAfter: 1_000_000_000_000 });
-      expect(await store.apply({ insert: row })).toMatchObject({ done: true });
+      expect(await store.apply({ kind: "signIn", insert: row })).toMatchObject({ done: true });
       expect(await store.findSession(row.id)).toBeUndefined();
     });
 
@@ -226,14 +238,16 @@ describe.skipIf(isMissing)("psession on redis", () => {
       const store = newStore();
       const login = rememberedRow();
       const session = sessionRow({ rememberedId: login.id, userId: "ada", level: "login" });
-      await store.apply({ remember: login, insert: session });
+      await store.apply({ kind: "signIn", remember: login, insert: session });
       const use = { id: login.id, lastUsedAt: T0, idleDeadline: T0, pruneAfter: 1000, confirm: undefined };
       await store.touch([
         { sessionId: session.id, lastSeenAt: T0, idleDeadline: T0, pruneAfter: T0, remembered: use },
       ]);
       expect(await store.findRemembered(login.id)).toBeUndefined();
       expect(await store.list("ada")).toMatchObject([{ session: { id: session.id }, login: undefined }]);
-      expect(await store.end({ userId: "ada", reason: "revoked", at: T0, pruneAfter: T0 })).toHaveLength(1);
+      expect(await revoke(store, { userId: "ada", reason: "revoked", at: T0, pruneAfter: T0 })).toHaveLength(
+        1,
+      );
       expect(await store.findSession(session.id)).toBeUndefined();
     });
   });
@@ -246,10 +260,12 @@ describe.skipIf(isMissing)("psession on redis", () => {
       const sessions = [one, other].map((login) =>
         sessionRow({ rememberedId: login.id, userId: login.userId, level: "login" }),
       );
-      await store.apply({ remember: one, insert: sessions[0] });
-      await store.apply({ remember: other, insert: sessions[1] });
+      await store.apply({ kind: "signIn", remember: one, insert: sessions[0] });
+      await store.apply({ kind: "signIn", remember: other, insert: sessions[1] });
       expect((await store.findRemembered(one.id))?.session?.id).toBe(sessions[0]?.id);
-      expect(await store.end({ userId: "ada", reason: "revoked", at: T0, pruneAfter: T0 })).toHaveLength(1);
+      expect(await revoke(store, { userId: "ada", reason: "revoked", at: T0, pruneAfter: T0 })).toHaveLength(
+        1,
+      );
       expect((await store.findRemembered(other.id))?.login.revokedAt).toBeUndefined();
       expect((await store.findRemembered(other.id))?.session?.id).toBe(sessions[1]?.id);
     });
@@ -259,25 +275,25 @@ describe.skipIf(isMissing)("psession on redis", () => {
       const first = rememberedRow();
       const session = sessionRow({ rememberedId: first.id, userId: "ada", level: "login" });
       const second = rememberedRow({ id: newSiblingId(session.id) });
-      await store.apply({ remember: first, insert: session });
+      await store.apply({ kind: "signIn", remember: first, insert: session });
       const update = { id: session.id, version: 1, set: { rememberedId: second.id } };
-      expect(await store.apply({ remember: second, update })).toMatchObject({ done: true });
+      expect(await store.apply({ kind: "signIn", remember: second, update })).toMatchObject({ done: true });
       expect((await store.findRemembered(first.id))?.session).toBeUndefined();
       expect(await store.list("ada")).toHaveLength(2);
-      await store.end({ handle: first.id, reason: "revoked", at: T0, pruneAfter: T0 + 1 });
+      await revoke(store, { handle: first.id, reason: "revoked", at: T0, pruneAfter: T0 + 1 });
       expect((await store.findRemembered(second.id))?.session?.id).toBe(session.id);
     });
 
     test("a session whose user changed is only the new one's", async () => {
       const store = newStore();
       const session = sessionRow({ userId: "ada", level: "login" });
-      await store.apply({ insert: session });
-      await store.apply({ update: { id: session.id, version: 1, set: { userId: "bob" } } });
+      await store.apply({ kind: "signIn", insert: session });
+      await store.apply({ kind: "signIn", update: { id: session.id, version: 1, set: { userId: "bob" } } });
       expect(await store.list("ada")).toEqual([]);
-      expect(await store.end({ userId: "ada", reason: "revoked", at: T0, pruneAfter: T0 })).toEqual([]);
+      expect(await revoke(store, { userId: "ada", reason: "revoked", at: T0, pruneAfter: T0 })).toEqual([]);
       expect(await store.list("bob")).toHaveLength(1);
       expect(await redis.call("ZCARD", `${prefix}u:sada`)).toBe(0);
-      await store.apply({ update: { id: session.id, version: 2, set: { userId: "ada" } } });
+      await store.apply({ kind: "signIn", update: { id: session.id, version: 2, set: { userId: "ada" } } });
       expect(await store.list("ada")).toHaveLength(1);
     });
 
@@ -286,9 +302,9 @@ describe.skipIf(isMissing)("psession on redis", () => {
       const [big, less] = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 1];
       for (const userId of [big, less, -big, String(big), "n1", "s1", 1, "a}b{c", "é:*"]) {
         const login = rememberedRow({ userId, generation: big - 1 });
-        await store.apply({ remember: login });
+        await store.apply({ kind: "signIn", remember: login });
         expect(await store.list(userId)).toMatchObject([{ login: { id: login.id, userId } }]);
-        await store.end({ handle: login.id, reason: "revoked", at: T0, pruneAfter: T0 });
+        await revoke(store, { handle: login.id, reason: "revoked", at: T0, pruneAfter: T0 });
         expect((await store.findRemembered(login.id))?.login.generation).toBe(big);
       }
     });
@@ -296,9 +312,12 @@ describe.skipIf(isMissing)("psession on redis", () => {
     test("text that is no proper Unicode does not break scripts, and times may have fractions", async () => {
       const store = newStore();
       const row = sessionRow({ userAgent: "a\ud800b\u0000\n", lastSeenAt: T0 + 0.5, pruneAfter: T0 + 0.5 });
-      await store.apply({ insert: row });
-      await store.apply({ update: { id: row.id, version: 1, set: { data: "\n{}\n" } } });
-      await store.apply({ update: { id: row.id, version: 2, set: { address: "2001:db8::1" } } });
+      await store.apply({ kind: "signIn", insert: row });
+      await store.apply({ kind: "save", update: { id: row.id, version: 1, set: { data: "\n{}\n" } } });
+      await store.apply({
+        kind: "save",
+        update: { id: row.id, version: 2, set: { address: "2001:db8::1" } },
+      });
       expect(await store.findSession(row.id)).toMatchObject({
         userAgent: "a\ufffdb\u0000\n",
         lastSeenAt: T0 + 0.5,
@@ -308,7 +327,7 @@ describe.skipIf(isMissing)("psession on redis", () => {
 
     test("a session and a login that are no siblings are refused, as in a cluster no script reaches both", async () => {
       const store = newStore();
-      const change = { remember: rememberedRow(), insert: sessionRow() };
+      const change = { kind: "signIn", remember: rememberedRow(), insert: sessionRow() } as const;
       await expect(store.apply(change)).rejects.toThrow("same six characters");
     });
   });
@@ -317,8 +336,9 @@ describe.skipIf(isMissing)("psession on redis", () => {
     const store = newStore();
     for (let visit = 0; visit < 100; visit++) {
       const row = sessionRow({ userId: "ada", level: "login" });
-      await store.apply({ insert: row });
+      await store.apply({ kind: "signIn", insert: row });
       await store.apply({
+        kind: "signIn",
         insert: sessionRow(),
         end: [{ session: { id: row.id, userId: "ada" }, reason: "logout", at: T0, pruneAfter: T0 }],
       });
@@ -347,12 +367,14 @@ describe.skipIf(isMissing)("psession on redis", () => {
     const store = redisStore({ client, prefix });
     const login = rememberedRow({ userId: "bob" });
     const session = sessionRow({ rememberedId: login.id });
-    expect(await store.apply({ remember: login, insert: session })).toMatchObject({ done: true });
+    expect(await store.apply({ kind: "signIn", remember: login, insert: session })).toMatchObject({
+      done: true,
+    });
     const update = { id: session.id, version: 1, set: { data: "{}" } };
-    expect(await store.apply({ update })).toMatchObject({ done: true });
-    expect(await store.apply({ update })).toMatchObject({ done: false, lost: "stale" });
+    expect(await store.apply({ kind: "save", update })).toMatchObject({ done: true });
+    expect(await store.apply({ kind: "save", update })).toMatchObject({ done: false, lost: "stale" });
     expect((await store.findSession(session.id))?.version).toBe(2);
-    expect(await store.acquireLock({ name: "a", owner: "b", now: T0, until: T0 + 9 })).toBe(T0);
+    expect(await locksOf(store).acquire({ name: "a", owner: "b", now: T0, until: T0 + 9 })).toBe(T0);
     const app = testApp({ store });
     const browser = new TestBrowser(app);
     await browser.visit((session) => session.set("count", 1));
@@ -368,12 +390,12 @@ describe.skipIf(isMissing)("psession on redis", () => {
     const store = redisStore({ client: prefixed, prefix: "own:" });
     const login = rememberedRow();
     const session = sessionRow({ rememberedId: login.id, userId: "ada", level: "login" });
-    await store.apply({ remember: login, insert: session });
+    await store.apply({ kind: "signIn", remember: login, insert: session });
     expect((await store.findRemembered(login.id))?.session?.id).toBe(session.id);
     expect(plain(await store.findSession(session.id))).toEqual(plain(session));
     expect(await store.list("ada")).toHaveLength(1);
     expect((await keysOf(url, prefix)).every((key) => key.startsWith(`${prefix}own:`))).toBe(true);
-    expect(await store.end({ userId: "ada", reason: "revoked", at: T0, pruneAfter: T0 })).toHaveLength(1);
+    expect(await revoke(store, { userId: "ada", reason: "revoked", at: T0, pruneAfter: T0 })).toHaveLength(1);
     prefixed.disconnect();
   });
 
@@ -383,10 +405,10 @@ describe.skipIf(isMissing)("psession on redis", () => {
       redisStore({ client: redis, prefix: `${prefix}2:` }),
     ];
     const row = sessionRow({ userId: "ada", level: "login" });
-    await one.apply({ insert: row });
+    await one.apply({ kind: "signIn", insert: row });
     expect(await other.findSession(row.id)).toBeUndefined();
     expect(await other.list("ada")).toEqual([]);
-    expect(await other.apply({ insert: row })).toMatchObject({ done: true });
+    expect(await other.apply({ kind: "signIn", insert: row })).toMatchObject({ done: true });
   });
 
   test("a pool, and clients that are set up to give bytes, numbers as text, or the older protocol", async () => {
@@ -400,12 +422,14 @@ describe.skipIf(isMissing)("psession on redis", () => {
       const store = redisStore({ client, prefix });
       const login = rememberedRow();
       const session = sessionRow({ rememberedId: login.id, userId: "ada", level: "login", data: '{"ü":1}' });
-      await store.apply({ remember: login, insert: session });
+      await store.apply({ kind: "signIn", remember: login, insert: session });
       expect(plain(await store.findSession(session.id))).toEqual(plain(session));
       expect(plain(await store.findRemembered(login.id))).toEqual(plain({ login, session }));
-      expect(await store.claimPrune(T0, 1000)).toBe(true);
-      expect(await store.claimPrune(T0, 1000)).toBe(false);
-      expect(await store.end({ userId: "ada", reason: "revoked", at: T0, pruneAfter: T0 })).toHaveLength(1);
+      expect(await claimPrune(store, T0, 1000)).toBe(true);
+      expect(await claimPrune(store, T0, 1000)).toBe(false);
+      expect(await revoke(store, { userId: "ada", reason: "revoked", at: T0, pruneAfter: T0 })).toHaveLength(
+        1,
+      );
       await deleteKeys(url, prefix);
     }
     pool.destroy();

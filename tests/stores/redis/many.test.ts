@@ -1,8 +1,9 @@
 import { Redis as IoRedis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { newSiblingId } from "../../../src/protocol/secrets.ts";
+import { revoke } from "../../../src/stores/changes.ts";
 import { type IoRedisClient, redisStore } from "../../../src/stores/redis/index.ts";
-import type { Cap, Change } from "../../../src/stores/store.ts";
+import type { Cap, SignInChange } from "../../../src/stores/store.ts";
 import { rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
 import { TestBrowser, testApp } from "../../support/app.ts";
 import { DAY } from "../../support/clock.ts";
@@ -62,7 +63,7 @@ describe.skipIf(isMissing)("a user with very many sessions", () => {
     for (let made = 0; made < count; made += 500) {
       const size = Math.min(500, count - made);
       const rows = Array.from({ length: size }, () => sessionRow({ userId: "ada", level: "login", ...row }));
-      await Promise.all(rows.map((insert) => filled.apply({ insert })));
+      await Promise.all(rows.map((insert) => filled.apply({ kind: "signIn", insert })));
     }
   };
   const inScripts = (commands: typeof seen, name: string) =>
@@ -70,18 +71,24 @@ describe.skipIf(isMissing)("a user with very many sessions", () => {
 
   const session = (over: Parameters<typeof sessionRow>[0] = {}) =>
     sessionRow({ userId: "ada", level: "login", ...over });
-  const SIGN_INS: Readonly<Record<string, () => Change>> = {
-    "for the session": () => ({ insert: session() }),
+  const SIGN_INS: Readonly<Record<string, () => SignInChange>> = {
+    "for the session": () => ({ kind: "signIn", insert: session() }),
     "that is remembered": () => {
       const remember = rememberedRow({ userId: "ada" });
-      return { remember, insert: session({ rememberedId: remember.id }) };
+      return { kind: "signIn", remember, insert: session({ rememberedId: remember.id }) };
     },
     "under a tag": () => {
       const tagged: Cap = { ...CAP, userId: "ada", tag: "tv", max: 1, reason: "tag" };
       const remember = rememberedRow({ userId: "ada", tag: "tv" });
-      return { remember, insert: session({ rememberedId: remember.id, tag: "tv" }), caps: [tagged] };
+      return {
+        kind: "signIn",
+        remember,
+        insert: session({ rememberedId: remember.id, tag: "tv" }),
+        caps: [tagged],
+      };
     },
     "under a cap that is far off": () => ({
+      kind: "signIn",
       insert: session(),
       caps: [{ ...CAP, userId: "ada", max: 100_000 }],
     }),
@@ -118,7 +125,7 @@ describe.skipIf(isMissing)("a user with very many sessions", () => {
 
   test("a tag's one device is found among ten thousand others, and its place is kept while it lives", async () => {
     await fill(MANY);
-    const signIn = SIGN_INS["under a tag"] as () => Change;
+    const signIn = SIGN_INS["under a tag"] as () => SignInChange;
     const first = signIn();
     await newStore().apply(first);
     expect(await newStore().apply(signIn())).toMatchObject({
@@ -133,19 +140,21 @@ describe.skipIf(isMissing)("a user with very many sessions", () => {
 
   test("a session that is signed in on under another tag is found under that", async () => {
     const row = session({ tag: "tv" });
-    await newStore().apply({ insert: row });
+    await newStore().apply({ kind: "signIn", insert: row });
     const set = { userId: "ada", tag: "radio" };
-    await newStore().apply({ update: { id: row.id, version: 1, set } });
+    await newStore().apply({ kind: "signIn", update: { id: row.id, version: 1, set } });
     const cap = (tag: string): Cap => ({ ...CAP, userId: "ada", tag, max: 1, reason: "tag" });
-    expect(await newStore().apply({ insert: session({ tag: "tv" }), caps: [cap("tv")] })).toEqual({
+    expect(
+      await newStore().apply({ kind: "signIn", insert: session({ tag: "tv" }), caps: [cap("tv")] }),
+    ).toEqual({
       done: true,
       ended: [],
     });
-    expect(await newStore().apply({ insert: session({ tag: "radio" }), caps: [cap("radio")] })).toMatchObject(
-      {
-        ended: [{ sessionId: row.id }],
-      },
-    );
+    expect(
+      await newStore().apply({ kind: "signIn", insert: session({ tag: "radio" }), caps: [cap("radio")] }),
+    ).toMatchObject({
+      ended: [{ sessionId: row.id }],
+    });
   });
 
   test("tags and users that read alike together are apart", async () => {
@@ -156,16 +165,20 @@ describe.skipIf(isMissing)("a user with very many sessions", () => {
       ["a", "c"],
     ] as const) {
       const insert = session({ userId, tag });
-      expect(await newStore().apply({ insert, caps: [cap(userId, tag)] })).toEqual({ done: true, ended: [] });
+      expect(await newStore().apply({ kind: "signIn", insert, caps: [cap(userId, tag)] })).toEqual({
+        done: true,
+        ended: [],
+      });
     }
   });
 
   test("all of them are listed, and ended, in parts: no script has more than a few hundred", async () => {
     await fill(MANY);
     const kept = session();
-    await newStore().apply({ insert: kept });
+    await newStore().apply({ kind: "signIn", insert: kept });
     const remember = rememberedRow({ userId: "ada" });
     await newStore().apply({
+      kind: "signIn",
       remember,
       insert: session({ id: newSiblingId(remember.id), rememberedId: remember.id }),
     });
@@ -185,7 +198,7 @@ describe.skipIf(isMissing)("a user with very many sessions", () => {
     expect(longest(listing)).toBeLessThanOrEqual(256 * 3);
     let ended = 0;
     const ending = await commandsOf(async () => {
-      ended = (await newStore().end({ userId: "ada", except: kept.id, ...ENDING })).length;
+      ended = (await revoke(newStore(), { userId: "ada", except: kept.id, ...ENDING })).length;
     });
     expect(ended).toBe(MANY + 1);
     expect(longest(ending)).toBeLessThanOrEqual(256 * 5);
@@ -198,8 +211,8 @@ describe.skipIf(isMissing)("a user with very many sessions", () => {
     await fill(living);
     for (let visit = 0; visit < 3000; visit++) {
       const row = session();
-      await newStore().apply({ insert: row });
-      await newStore().end({ handle: row.id, ...ENDING });
+      await newStore().apply({ kind: "signIn", insert: row });
+      await revoke(newStore(), { handle: row.id, ...ENDING });
     }
     expect(await redis.zcard("psession:u:sada")).toBeLessThan(living * 1.5);
     expect(await newStore().list("ada")).toHaveLength(living);

@@ -4,8 +4,11 @@ import { Redis as IoValkey, Cluster as IoValkeyCluster, Command as ValkeyCommand
 import { BasicClientSideCache, createClient, createClientPool, createCluster, RESP_TYPES } from "redis";
 import { createClient as createClient5, createClientPool as createClientPool5 } from "redis5";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { nameDevice, revoke } from "../../../src/stores/changes.ts";
+import { locksOf } from "../../../src/stores/locks.ts";
 import { type RedisClient, redisStore } from "../../../src/stores/redis/index.ts";
 import { digestOf, plain, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
+import { claimPrune } from "../../../src/upkeep/prune.ts";
 import { TestBrowser, testApp } from "../../support/app.ts";
 import { HOUR } from "../../support/clock.ts";
 import {
@@ -364,10 +367,11 @@ describe.skipIf(isMissing)("what clients may be set up to do", () => {
       await connected(createClientPool({ url, keyPrefix: `${prefix}other:` })),
     ].map((client) => redisStore({ client }));
     const row = sessionRow({ userId: "ada", level: "login" });
-    await one?.apply({ insert: row });
+    await one?.apply({ kind: "signIn", insert: row });
     expect(await other?.findSession(row.id)).toBeUndefined();
     expect(await other?.list("ada")).toEqual([]);
-    await other?.end({ everyone: true, reason: "revoked", at: T0, pruneAfter: T0 });
+    if (other !== undefined)
+      await revoke(other, { everyone: true, reason: "revoked", at: T0, pruneAfter: T0 });
     expect(await one?.list("ada")).toHaveLength(1);
   });
 
@@ -480,7 +484,7 @@ async function worksThrough(client: RedisClient, prefix: string): Promise<void> 
   const store = redisStore({ client, prefix, audit: true });
   const login = rememberedRow();
   const session = sessionRow({ rememberedId: login.id, userId: "ada", level: "login", data: '{"ü":1}' });
-  await store.apply({ remember: login, insert: session });
+  await store.apply({ kind: "signIn", remember: login, insert: session });
   const found = await Promise.all(
     [session.id, session.id, sessionRow().id].map((id) => store.findSession(id)),
   );
@@ -488,12 +492,12 @@ async function worksThrough(client: RedisClient, prefix: string): Promise<void> 
   expect(plain(await store.findRemembered(login.id))).toEqual(plain({ login, session }));
   expect(await store.findRemembered(rememberedRow().id)).toBeUndefined();
   expect(await store.list("ada")).toHaveLength(1);
-  expect(await store.nameDevice({ handle: login.id, userId: "ada", name: "Küche" })).toBe(true);
-  expect(await store.claimPrune(T0, 1000)).toBe(true);
-  expect(await store.claimPrune(T0, 1000)).toBe(false);
-  expect(await store.acquireLock({ name: "a", owner: "b", now: T0, until: T0 + 9 })).toBe(T0);
-  expect(await store.acquireLock({ name: "a", owner: "c", now: T0, until: T0 + 9 })).toBeUndefined();
-  await store.releaseLock("a", "b");
+  expect(await nameDevice(store, { handle: login.id, userId: "ada", name: "Küche" })).toBe(true);
+  expect(await claimPrune(store, T0, 1000)).toBe(true);
+  expect(await claimPrune(store, T0, 1000)).toBe(false);
+  expect(await locksOf(store).acquire({ name: "a", owner: "b", now: T0, until: T0 + 9 })).toBe(T0);
+  expect(await locksOf(store).acquire({ name: "a", owner: "c", now: T0, until: T0 + 9 })).toBeUndefined();
+  await locksOf(store).release("a", "b");
   expect(Number.isFinite(await store.clock?.())).toBe(true);
   await store.audit?.append([
     {
@@ -517,13 +521,13 @@ async function worksThrough(client: RedisClient, prefix: string): Promise<void> 
     pruneAfter: T0 + HOUR,
   } as const;
   const next = sessionRow({ userId: "ada", level: "login", secret: digestOf("next") });
-  expect(await store.apply({ insert: next, caps: [cap] })).toMatchObject({
+  expect(await store.apply({ kind: "signIn", insert: next, caps: [cap] })).toMatchObject({
     done: true,
     ended: [{ reason: "cap" }],
   });
-  expect(await store.end({ userId: "ada", reason: "revoked", at: T0, pruneAfter: T0 + HOUR })).toHaveLength(
-    1,
-  );
+  expect(
+    await revoke(store, { userId: "ada", reason: "revoked", at: T0, pruneAfter: T0 + HOUR }),
+  ).toHaveLength(1);
 
   const app = testApp({ store });
   const browser = new TestBrowser(app);
@@ -542,8 +546,8 @@ async function expectRefusal(make: () => ReturnType<typeof redisStore>, words: R
   const uses = await Promise.allSettled([
     first((store) => store.findSession(sessionRow().id)),
     first((store) => store.findRemembered(rememberedRow().id)),
-    first((store) => store.apply({ insert: sessionRow() })),
-    first((store) => store.apply({ remember: rememberedRow() })),
+    first((store) => store.apply({ kind: "create", insert: sessionRow() })),
+    first((store) => store.apply({ kind: "signIn", remember: rememberedRow() })),
     first((store) => store.list("ada")),
   ]);
   for (const use of uses) {

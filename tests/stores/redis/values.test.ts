@@ -1,8 +1,10 @@
 /** What is thrown, told and logged of what Redis refuses says what failed, and holds no value, in no driver. */
+
 import { inspect } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { PsessionError, type Store } from "../../../src/index.ts";
 import { newAuditId } from "../../../src/stores/audit.ts";
+import { locksOf } from "../../../src/stores/locks.ts";
 import { type RedisClient, redisStore } from "../../../src/stores/redis/index.ts";
 import { digestOf, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
 import { isRedisMissing, startRedis } from "../../support/servers/redis.ts";
@@ -61,7 +63,7 @@ const REFUSALS: Readonly<
 > = {
   "an index of a user that is something else": [
     ["SET", `${PREFIX}u:s${USER}`, "x"],
-    (store) => store.apply({ insert: rows().session }),
+    (store) => store.apply({ kind: "signIn", insert: rows().session }),
     /psession:u:….*Do not delete it/,
   ],
   "an audit trail of a user that is something else": [
@@ -71,7 +73,7 @@ const REFUSALS: Readonly<
   ],
   "a lock that is something else": [
     ["LPUSH", `${PREFIX}lock:app/of ${USER}`, "x"],
-    (store) => store.acquireLock({ name: `app/of ${USER}`, owner: "o", now: T0, until: T0 + 1 }),
+    (store) => locksOf(store).acquire({ name: `app/of ${USER}`, owner: "o", now: T0, until: T0 + 1 }),
     /psession:lock:….*damaged/,
   ],
   "an entry of the trail that is none": [
@@ -81,17 +83,17 @@ const REFUSALS: Readonly<
   ],
   "no right to any key": [
     ["ACL", "SETUSER", "default", "resetkeys"],
-    (store) => store.apply({ insert: rows().session }),
+    (store) => store.apply({ kind: "signIn", insert: rows().session }),
     /may not run psession's commands/,
   ],
   "no right to scripts": [
     ["ACL", "SETUSER", "default", "-evalsha", "-eval"],
-    (store) => store.apply({ remember: rows().login }),
+    (store) => store.apply({ kind: "signIn", remember: rows().login }),
     /may not run psession's commands/,
   ],
   "a server that is full": [
     ["CONFIG", "SET", "maxmemory", "1"],
-    (store) => store.apply({ insert: rows().session }),
+    (store) => store.apply({ kind: "signIn", insert: rows().session }),
     /reached its maxmemory/,
   ],
 };
@@ -106,7 +108,7 @@ describe.skipIf(isMissing).each(Object.entries(drivers))("through %s:", (_, conn
     onTestFinished(() => void close());
     const store = redisStore({ client, audit: true });
     // So that scripts are known, and the client is ready.
-    await store.apply({ insert: sessionRow() });
+    await store.apply({ kind: "create", insert: sessionRow() });
     await redis.command(...(command as [string, ...string[]]));
     const error = await Promise.resolve(work(store)).then(
       () => undefined,

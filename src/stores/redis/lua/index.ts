@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { APPLY, TOUCH } from "./apply.ts";
-import { ACQUIRE, CLAIM, LOCK, RELEASE, UNLOCK } from "./locks.ts";
+import { ACQUIRE, LOCK, RELEASE, UNLOCK } from "./locks.ts";
 import { MARK, MARKS } from "./marks.ts";
 import { INSERT, SAVE } from "./plain.ts";
 import { HEADS, KEYS_OF_OTHERS, NAMES, NUMBERS, ROWS } from "./rows.ts";
@@ -63,7 +63,6 @@ export const scripts = {
   forget: script(PLAIN, INDEXES, FORGET),
   acquire: script(NUMBERS, ACQUIRE),
   release: script(RELEASE),
-  claim: script(PLAIN, CLAIM),
   lock: script(PLAIN, LOCK),
   unlock: script(PLAIN, UNLOCK),
 } as const;

@@ -7,7 +7,8 @@ local owner, now, ends = ARGV[2], num(ARGV[3]), num(ARGV[4])
 local held = redis.call('HMGET', KEYS[1], 'owner', 'ends', 'fence')
 -- The same taking, sent again by a driver whose connection broke before the answer came.
 if held[1] == owner and num(held[2]) > now then return held[3] end
-if held[1] and held[1] ~= '' and num(held[2]) > now then return false end
+local longest = ARGV[5] and num(ARGV[5]) or math.huge
+if held[1] and held[1] ~= '' and num(held[2]) > now and num(held[2]) <= longest then return false end
 local fence = digits(math.max(num(held[3]) + 1, math.ceil(now)))
 redis.call('HSET', KEYS[1], 'owner', owner, 'ends', ARGV[4], 'fence', fence)
 redis.call('PEXPIRE', KEYS[1], digits(math.max(0, math.ceil(ends - now)) + 86400000))
@@ -18,15 +19,6 @@ return fence
 export const RELEASE = `
 if redis.call('HGET', KEYS[1], 'owner') == ARGV[2] then redis.call('HSET', KEYS[1], 'owner', '') end
 return 'OK'
-`;
-
-/** The turn to prune. ARGV: length of the key's end, now, interval. */
-export const CLAIM = `
-local now, interval = num(ARGV[2]), num(ARGV[3])
-local last = text_in(KEYS[1])
-if last and now - num(last) < interval and num(last) <= now + interval then return 'no' end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', digits(math.ceil(interval) + 86400000))
-return 'yes'
 `;
 
 /**

@@ -1,5 +1,4 @@
-import type { Change } from "../../store.ts";
-import { endsNothing } from "../changes.ts";
+import type { ChangeParts, Write } from "../../store.ts";
 import type { Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
 import { guardOf } from "./mysql-marks.ts";
@@ -12,11 +11,11 @@ import { guardOf } from "./mysql-marks.ts";
  * comes first, as deadlocks want it. Which of several assignments is made first is not defined: none reads what another
  * one writes, so a use that confirms is none for here.
  */
-export function applyAtOnce(statements: Statements, change: Change): Statement | undefined {
-  const { proof, rotate, hold, stray, remember, insert, update, use } = change;
-  const others = hold ?? stray ?? remember ?? insert ?? use?.confirm;
-  const isOfOneLogin = (rotate === undefined) !== (use === undefined);
-  if (!endsNothing(change) || others !== undefined || update === undefined || !isOfOneLogin) return undefined;
+export function applyAtOnce(statements: Statements, change: Write): Statement | undefined {
+  if (change.kind !== "save" && change.kind !== "restore") return undefined;
+  const { proof, rotate, update, use }: ChangeParts = change;
+  const isOfLogin = rotate !== undefined || (use !== undefined && use.confirm === undefined);
+  if (update === undefined || !isOfLogin) return undefined;
 
   const { S, L, s, l, schema } = statements;
   const used = use && {

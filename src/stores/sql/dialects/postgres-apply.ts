@@ -1,4 +1,4 @@
-import type { Change } from "../../store.ts";
+import type { ChangeParts, Write } from "../../store.ts";
 import { endsNothing } from "../changes.ts";
 import type { Table } from "../schema.ts";
 import type { SqlValue, Statement } from "../statement.ts";
@@ -15,12 +15,11 @@ import { guardOf, insertSelect } from "./postgres-marks.ts";
  *
  * Names of our own begin with a character that the options refuse: a table may be called "ok", and a column.
  */
-export function applyAtOnce(statements: Statements, change: Change): Statement | undefined {
-  const { proof, rotate, hold, stray, remember, insert, update, use } = change;
-  // Two writes of one row do not go into one statement.
-  const isTwofold = rotate !== undefined && (use !== undefined || hold !== undefined);
-  const confirmsElsewhere = use?.confirm !== undefined && update === undefined;
-  if (!endsNothing(change) || isTwofold || confirmsElsewhere || stray !== undefined) return undefined;
+export function applyAtOnce(statements: Statements, change: Write): Statement | undefined {
+  if (change.kind === "stray" || !endsNothing(change)) return undefined;
+  const { proof, rotate, hold, remember, insert, update, use }: ChangeParts = change;
+  // Its session is not named, and would have to be found.
+  if (use?.confirm !== undefined && update === undefined) return undefined;
 
   const { S, L, s, l, schema } = statements;
   const parts: string[] = [];

@@ -1,6 +1,14 @@
 import { tagOf } from "../../../protocol/secrets.ts";
 import { cutPage, past } from "../../browse.ts";
-import type { BrowsePage, BrowseResult, StoreFault, StoreReport, TableReport } from "../../store.ts";
+import { lastTaken } from "../../locks.ts";
+import {
+  type BrowsePage,
+  type BrowseResult,
+  PRUNE_LOCK,
+  type StoreFault,
+  type StoreReport,
+  type TableReport,
+} from "../../store.ts";
 import { integerIn, textIn, textOrNothingIn } from "../answers.ts";
 import { indexesOf } from "../migration.ts";
 import { examined } from "../migrations.ts";
@@ -8,6 +16,7 @@ import { type Changed, changedMessage } from "../remake.ts";
 import type { Table } from "../schema.ts";
 import type { Sql } from "../sql.ts";
 import { isFault, type Program, type RawRow } from "../statement.ts";
+import { lockIn } from "./keep-house.ts";
 import { hiddenMessage } from "./probe.ts";
 
 /** Counting reads an index from end to end: tables beyond are told as the database estimates them. */
@@ -49,7 +58,7 @@ export function* inspectProgram(statements: Sql): Program<StoreReport> {
     if (changed.length === 0) faults.push(...typeFaults(statements, table, columns));
     faults.push(...(yield* indexFaults(statements, table)));
     tables.push(yield* sizeOf(statements, table));
-    if (table === schema.meta) prunedAt = yield* lastPruned(statements);
+    if (table === schema.locks) prunedAt = yield* lastPruned(statements);
   }
   faults.push(...(yield* hiddenFaults(statements)));
   const files = yield* filesOf(statements, all);
@@ -191,8 +200,8 @@ function* attempted(statement: ReturnType<Sql["make"]>): Program<RawRow | undefi
 
 function* lastPruned(statements: Sql): Program<number | undefined> {
   try {
-    const { rows } = yield statements.prunedAt();
-    return rows[0] === undefined ? undefined : integerIn(rows[0], "at");
+    const { rows } = yield statements.lock(PRUNE_LOCK);
+    return lastTaken(rows[0] && lockIn(rows[0]));
   } catch (error) {
     // Its columns are called otherwise, which was told already.
     if (isFault(error, "schema")) return undefined;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { excessOf, sparedBy } from "../../devices.ts";
 import type {
   Cap,
-  Change,
+  ChangeParts,
   Ended,
   ListedEntry,
   Proof,
@@ -10,6 +10,7 @@ import type {
   SessionUpdate,
   Touch,
   UserId,
+  Write,
 } from "../../store.ts";
 import { integerIn } from "../answers.ts";
 import { isSingleWrite } from "../changes.ts";
@@ -26,10 +27,10 @@ import { prove } from "./marks.ts";
  */
 export function* applyProgram(
   statements: Sql,
-  change: Change,
+  change: Write,
   { provesFirst = false } = {},
 ): Program<readonly Ended[]> {
-  const { end = [], caps = [] } = change;
+  const { end = [], caps = [] }: ChangeParts = change;
   const [firstCap] = caps;
   if (firstCap !== undefined) yield* lockUser(statements, firstCap);
   yield* provenProgram(statements, change, provesFirst);
@@ -54,11 +55,11 @@ export function* applyProgram(
 }
 
 /** The rows that a change writes, if its proof holds: by the first write where that can ask for it, or asked before. */
-function* provenProgram(statements: Sql, change: Change, provesFirst: boolean): Program<void> {
-  const { proof, rotate, hold, stray, remember, insert, update } = change;
+function* provenProgram(statements: Sql, change: Write, provesFirst: boolean): Program<void> {
+  const { proof, rotate, hold, stray, remember, insert, update }: ChangeParts = change;
   if (proof === undefined) return yield* writeProgram(statements, change);
   if (!provesFirst) {
-    const rows = { ...change, end: undefined, caps: undefined };
+    const rows = rowsOf(change);
     const atOnce = isSingleWrite(rows) ? undefined : statements.dialect.applyAtOnce?.(statements, rows);
     // One that does not say what was lost is for those who are not in a transaction.
     if (atOnce?.returns === true) return void (yield* applyAtOnceProgram(statements, rows, atOnce));
@@ -70,8 +71,14 @@ function* provenProgram(statements: Sql, change: Change, provesFirst: boolean): 
   yield* writeProgram(statements, change);
 }
 
+/** A change without what it ends. */
+function rowsOf(change: Write): Write {
+  if (change.kind === "signIn") return { ...change, end: undefined, caps: undefined };
+  return change.kind === "renew" ? { ...change, end: undefined } : change;
+}
+
 /** `proof`: asked for by the first write, where nothing comes before that. */
-function* writeProgram(statements: Sql, change: Change, proof?: Proof): Program<void> {
+function* writeProgram(statements: Sql, change: ChangeParts, proof?: Proof): Program<void> {
   const { rotate, hold, stray, remember, insert, update, use } = change;
   if (rotate !== undefined) {
     const { count } = yield statements.rotate(rotate.id, rotate.generation, rotate.set);
@@ -125,7 +132,7 @@ function* notUpdated(statements: Sql, { id }: SessionUpdate): Program<never> {
 /** A change that was made one statement. */
 export function* applyAtOnceProgram(
   statements: Sql,
-  change: Change,
+  change: ChangeParts,
   atOnce: Statement,
 ): Program<readonly Ended[]> {
   const {
@@ -150,7 +157,7 @@ export function* applyAtOnceProgram(
  * Some condition did not hold, and none of them can hold again: generations and versions grow, and what is revoked
  * stays so. A use of a login that has ended is none, but keeps nobody from saving.
  */
-function* changedNothing(statements: Sql, { rotate, update }: Change): Program<void> {
+function* changedNothing(statements: Sql, { rotate, update }: ChangeParts): Program<void> {
   if (rotate !== undefined) {
     const { rows } = yield statements.hold(rotate.id, rotate.generation);
     if (rows.length === 0) throw new LostCondition("rotation");

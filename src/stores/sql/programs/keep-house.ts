@@ -1,20 +1,13 @@
-import { randomUUID } from "node:crypto";
+import { isHeld, type Lock } from "../../locks.ts";
 import type { LockRequest } from "../../store.ts";
 import { integerIn, textIn } from "../answers.ts";
 import { untilText } from "../marks.ts";
 import type { Sql } from "../sql.ts";
 import { isFault, type Program, type Statement } from "../statement.ts";
-import { PRUNE, type Prunable } from "../statements.ts";
+import type { Prunable } from "../statements.ts";
 
 const HOUR = 3_600_000;
 /** Each statement stands by itself: the update is conditional, and of two inserts one fails. */
-export function* claimProgram(statements: Sql, now: number, interval: number): Program<boolean> {
-  const { count } = yield statements.claim(PRUNE, randomUUID(), now, interval);
-  if (count > 0) return true;
-  const { rows } = yield statements.meta(PRUNE);
-  return rows.length === 0 && (yield* inserted(statements.insertMeta(PRUNE, randomUUID(), now)));
-}
-
 export function* lockProgram(statements: Sql, request: LockRequest): Program<number | undefined> {
   const { name, now, until } = request;
   // Coarse, as everything that an index follows.
@@ -24,12 +17,18 @@ export function* lockProgram(statements: Sql, request: LockRequest): Program<num
   if (row === undefined) {
     return (yield* inserted(statements.insertLock(request, now, pruneAfter))) ? now : undefined;
   }
-  const held = { owner: textIn(row, "owner"), fence: integerIn(row, "fence") };
-  if (held.owner !== "" && integerIn(row, "until") > now) return undefined;
+  const held = lockIn(row);
+  if (isHeld(held, request)) return undefined;
   const fence = Math.max(held.fence + 1, now);
   const { count } = yield statements.takeLock(request, held, fence, pruneAfter);
   return count > 0 ? fence : undefined;
 }
+
+export const lockIn = (row: Readonly<Record<string, unknown>>): Lock => ({
+  owner: textIn(row, "owner"),
+  fence: integerIn(row, "fence"),
+  until: integerIn(row, "until"),
+});
 
 function* inserted(statement: Statement): Program<boolean> {
   try {

@@ -1,0 +1,30 @@
+import type { Change, ChangeResult, Ended, EndSelector, Naming, Store, Write } from "./store.ts";
+
+/** How a store performs the three sorts of changes. */
+export interface Performers {
+  write(change: Write): Promise<ChangeResult>;
+  revoke(selector: EndSelector): Promise<readonly Ended[]>;
+  /** False where the user has no such device. */
+  name(naming: Naming): Promise<boolean>;
+}
+
+export async function performed(change: Change, by: Performers): Promise<ChangeResult> {
+  switch (change.kind) {
+    case "revoke":
+      return { done: true, ended: await by.revoke(change) };
+    case "name":
+      return (await by.name(change)) ? { done: true, ended: [] } : { done: false, lost: "missing" };
+    default:
+      return by.write(change);
+  }
+}
+
+/** Ends what a selector means. */
+export async function revoke(store: Pick<Store, "apply">, selector: EndSelector): Promise<readonly Ended[]> {
+  const result = await store.apply({ ...selector, kind: "revoke" });
+  return result.done ? result.ended : [];
+}
+
+/** False where the user has no such device. */
+export const nameDevice = async (store: Pick<Store, "apply">, naming: Naming): Promise<boolean> =>
+  (await store.apply({ ...naming, kind: "name" })).done;
