@@ -43,7 +43,7 @@ export { noSession } from "./no-session.ts";
 export { answersDevices } from "./node/devices.ts";
 export { answerError } from "./node/error.ts";
 export { type NodeOptions, nodeFacts, visibleOrigin } from "./node/facts.ts";
+export type { NodeRequest } from "./node/messages.ts";
 export { type OpenOptions, openHeld } from "./node/open.ts";
 export { answerRefusal } from "./node/refusal.ts";
-export type { NodeRequest } from "./node/request.ts";
 export { runInNodeRequest } from "./node/run.ts";

@@ -3,7 +3,7 @@ import type { Psession } from "../../psession.ts";
 import { cameAt } from "../../request/arrival.ts";
 import { leaveRequest } from "../../request/context.ts";
 import { Moment } from "../../request/moment.ts";
-import type { NodeRequest } from "./request.ts";
+import type { NodeRequest } from "./messages.ts";
 
 const ARRIVAL = Symbol("psession.arrival");
 

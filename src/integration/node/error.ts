@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { apologyFor, headersOfError, PsessionError } from "../../errors.ts";
-import { hasStatusMessage, headersIn, type NodeResponse } from "./response.ts";
+import type { NodeResponse } from "./messages.ts";
+import { hasStatusMessage, headersIn } from "./rules.ts";
 
 const DESCRIBES_CONTENT = /^(content-(?!security)|transfer-encoding$|etag$|last-modified$|location$)/;
 

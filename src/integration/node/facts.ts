@@ -4,7 +4,7 @@ import { isSecureScheme, originAt } from "../../http/scheme.ts";
 import { firstOf } from "../../request/addresses.ts";
 import { factsOf, type RequestFacts, type Transport } from "../../request/facts.ts";
 import { momentOf } from "./arrivals.ts";
-import type { NodeRequest } from "./request.ts";
+import type { NodeRequest } from "./messages.ts";
 
 export interface NodeOptions {
   /**

@@ -1,11 +1,11 @@
 import type { Psession } from "../../psession.ts";
 import type { Session } from "../../session.ts";
 import { arrivedAt } from "./arrivals.ts";
+import { canHold } from "./can-hold.ts";
 import { answerError } from "./error.ts";
 import { type KnownFacts, type NodeOptions, nodeFacts } from "./facts.ts";
-import { canHold } from "./held.ts";
-import type { NodeRequest } from "./request.ts";
-import { type NodeResponse, settleBeforeHead } from "./response.ts";
+import { settleBeforeHead } from "./held-response.ts";
+import type { NodeRequest, NodeResponse } from "./messages.ts";
 
 export interface OpenOptions extends NodeOptions {
   /** Answers in place of the handler where saving failed. Default: the bare status, 503 or 500. */

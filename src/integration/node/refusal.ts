@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { headersOf, type Refusal } from "../guards.ts";
-import type { NodeResponse } from "./response.ts";
+import type { NodeResponse } from "./messages.ts";
 
 /** Answers in place of the handler that a guard stands before. */
 export function answerRefusal(target: NodeResponse, refusal: Refusal): void {

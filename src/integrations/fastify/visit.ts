@@ -5,7 +5,7 @@ import { isSecureScheme } from "../../http/scheme.ts";
 import type { Settlement } from "../../http/settlement.ts";
 import { arrivedAt, momentOf } from "../../integration/node/arrivals.ts";
 import { answerError } from "../../integration/node/error.ts";
-import { settleBeforeHead } from "../../integration/node/response.ts";
+import { settleBeforeHead } from "../../integration/node/held-response.ts";
 import type { Psession } from "../../psession.ts";
 import type { Exchange, MakeSession } from "../../request/exchange.ts";
 import { factsOf } from "../../request/facts.ts";
@@ -200,7 +200,7 @@ interface Hijackable {
   [WAITING]?: { readonly hijack: FastifyReply["hijack"]; readonly visits: { hold(): void }[] };
 }
 
-/** One function for all replies, as responses have them (`node/response.ts`). */
+/** One function for all replies, as responses have them (`node/held-response.ts`). */
 function holdAndHijack(this: FastifyReply & Hijackable): FastifyReply {
   const waiting = this[WAITING];
   for (const visit of waiting?.visits ?? []) visit.hold();

@@ -13,9 +13,8 @@ import {
   loginGuard,
 } from "../../integration/guards.ts";
 import { type NodeOptions, visibleOrigin } from "../../integration/node/facts.ts";
+import type { NodeRequest, NodeResponse } from "../../integration/node/messages.ts";
 import { answerRefusal } from "../../integration/node/refusal.ts";
-import type { NodeRequest } from "../../integration/node/request.ts";
-import type { NodeResponse } from "../../integration/node/response.ts";
 import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
 
