@@ -5,6 +5,7 @@ import { checkedOptions } from "../checks/faults.ts";
 import { PsessionError } from "../errors.ts";
 import { allowedOrigins, type OriginOptions } from "../http/origin.ts";
 import type { Session } from "../session.ts";
+import { type Answer, NOT_KEPT } from "./answer.ts";
 import { freshGuard, type Guard, loginGuard, type RefusalBody } from "./guards.ts";
 
 export interface DevicesOptions extends OriginOptions {
@@ -27,9 +28,7 @@ export interface DevicesRequest {
 }
 
 /** To be answered as JSON, with these headers. */
-export interface DevicesAnswer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
+export interface DevicesAnswer extends Answer {
   readonly body: object;
 }
 
@@ -39,9 +38,6 @@ const optionsSchema = v.strictObject({
   allowed: allowedOrigins,
   fresh: v.optional(positiveDuration(', such as 600000 or "10m"')),
 });
-
-/** A list is nobody else's, and out of date at the next sign-in. */
-const HEADERS = { "Cache-Control": "no-store" } as const;
 
 /**
  * The user's devices over HTTP, whatever the framework: GET / lists them, PATCH /:handle `{ name }` names one,
@@ -127,7 +123,7 @@ async function rename(request: DevicesRequest, handle: string): Promise<DevicesA
 
 const answer = (status: number, body: object | RefusalBody): DevicesAnswer => ({
   status,
-  headers: HEADERS,
+  headers: NOT_KEPT,
   body,
 });
 
@@ -140,5 +136,5 @@ const TOO_LARGE = failure(413, "body_too_large", `The body must have at most ${L
 
 function notAllowed(allow: string): DevicesAnswer {
   const { status, body } = failure(405, "method_not_allowed", `Use one of ${allow}.`);
-  return { status, body, headers: { ...HEADERS, Allow: allow } };
+  return { status, body, headers: { ...NOT_KEPT, Allow: allow } };
 }

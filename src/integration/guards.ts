@@ -3,10 +3,11 @@ import type { Duration } from "../checks/duration.ts";
 import { positiveDuration } from "../checks/duration-options.ts";
 import { checkedOptions, invalidOptions } from "../checks/faults.ts";
 import { PsessionError } from "../errors.ts";
-import { allowedOrigins, isSameOrigin, type OriginOptions } from "../http/origin.ts";
+import { allowedOrigins, checkOrigins, isSameOrigin, type OriginOptions } from "../http/origin.ts";
 import type { Session } from "../session.ts";
 import type { Level } from "../stores/store.ts";
 import { type LockOptions, resolveLimits } from "../upkeep/locks.ts";
+import { type Answer, NOT_KEPT } from "./answer.ts";
 
 export interface GuardOptions {
   /**
@@ -59,6 +60,10 @@ export interface GuardFacts {
   readonly origin?: string | (() => string) | undefined;
 }
 
+/** The origin by those facts, if they have one. */
+export const knownOrigin = ({ origin }: GuardFacts = {}): string | undefined =>
+  typeof origin === "function" ? origin() : origin;
+
 /**
  * Where the data are properties of the session, one named `level` hides psession's, and a visitor may choose it: such
  * an integration says here what guards have to ask.
@@ -72,18 +77,22 @@ export type SessionOfGuards = GuardedRequest["session"] & ExclusiveSession;
 export type ExclusiveSession = Pick<Session<any>, "exclusive">;
 
 /** Settles when it is the turn of this request; see `Session.exclusive`. */
-export type Turn = (session: ExclusiveSession) => Promise<void>;
+export type Turn = (session: ExclusiveSession) => Promise<undefined>;
 
 /** What an integration answers; undefined lets the request through. */
 export type Refusal =
   | { readonly status: 303; readonly location: string }
   | { readonly status: 401 | 403; readonly body: RefusalBody };
 
-/** What everybody's answer of a refusal has: it is this visitor's, and at the next sign-in no longer true. */
+/** The headers of any answer to it: it is for this visitor, and wrong from the next sign-in on. */
 export const headersOf = (refusal: Refusal): Readonly<Record<string, string>> =>
   "location" in refusal ? { "Cache-Control": "no-store", Location: refusal.location } : NOT_KEPT;
 
-const NOT_KEPT = { "Cache-Control": "no-store" } as const;
+export const answerTo = (refusal: Refusal): Answer => ({
+  status: refusal.status,
+  headers: headersOf(refusal),
+  body: "location" in refusal ? undefined : refusal.body,
+});
 
 export interface RefusalBody {
   readonly error: { readonly code: string; readonly message: string };
@@ -147,12 +156,23 @@ export function exclusiveTurn(options: LockOptions = {}): Turn {
   const limits = resolveLimits("exclusive", options);
   return async (found) => {
     const { [ofGuards]: session = found } = found as { [ofGuards]?: ExclusiveSession };
-    if (typeof session.exclusive === "function") return session.exclusive(limits);
-    throw new PsessionError(
-      "invalid_options",
-      "exclusive() needs the locks of a psession store: with another store behind psession/express-session there are none.",
-    );
+    if (typeof session.exclusive !== "function") {
+      throw new PsessionError(
+        "invalid_options",
+        "exclusive() needs the locks of a psession store: with another store behind psession/express-session there are none.",
+      );
+    }
+    await session.exclusive(limits);
+    return undefined;
   };
+}
+
+/** Refuses changes that another site sends in the visitor's name, and asks for no session. */
+export function originGuard(
+  options: OriginOptions,
+): (request: Omit<GuardedRequest, "session" | "path">) => Refusal | undefined {
+  checkOrigins("originCheck", options);
+  return (request) => (isSameOrigin(request, options) ? undefined : CROSS_SITE);
 }
 
 const SIGN_IN = { code: "login_required", message: "Please sign in first." } as const;

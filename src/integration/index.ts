@@ -45,5 +45,5 @@ export { answerError } from "./node/error.ts";
 export { type NodeOptions, nodeFacts, visibleOrigin } from "./node/facts.ts";
 export type { NodeRequest } from "./node/messages.ts";
 export { type OpenOptions, openHeld } from "./node/open.ts";
-export { answerRefusal } from "./node/refusal.ts";
 export { runInNodeRequest } from "./node/run.ts";
+export { answerRefusal } from "./node/send.ts";

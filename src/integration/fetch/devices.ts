@@ -1,7 +1,8 @@
 import type { Session } from "../../session.ts";
 import { BodyTooLarge, belowMount, type DevicesOptions, devicesEndpoint, LONGEST_BODY } from "../devices.ts";
-import { headerOf, pathOf, visibleOrigin } from "./facts.ts";
-import type { ProxyOptions } from "./options.ts";
+import type { ProxyOptions } from "../forwarded.ts";
+import { asked, pathOf } from "./facts.ts";
+import { responseOf } from "./response.ts";
 
 export interface FetchDevicesOptions extends DevicesOptions, ProxyOptions {
   /** Where the endpoints are, such as "/account/devices". */
@@ -12,7 +13,7 @@ export interface FetchDevicesOptions extends DevicesOptions, ProxyOptions {
  * The user's devices as JSON endpoints (docs/devices.md). Gives the answer, or undefined where the request asks
  * for something else.
  */
-export function devices({ path, trustProxy = false, ...options }: FetchDevicesOptions) {
+export function devices({ path, trustProxy, ...options }: FetchDevicesOptions) {
   const endpoint = devicesEndpoint(options);
   const below = belowMount(path);
   return async (
@@ -22,15 +23,13 @@ export function devices({ path, trustProxy = false, ...options }: FetchDevicesOp
   ): Promise<Response | undefined> => {
     const url = below(pathOf(request));
     if (url === undefined) return undefined;
-    const { status, headers, body } = await endpoint({
-      method: request.method,
+    const answer = await endpoint({
+      ...asked(request, trustProxy),
       url,
-      header: headerOf(request),
-      origin: visibleOrigin(request, trustProxy),
       session: await getSession(),
       body: () => readJson(request),
     });
-    return Response.json(body, { status, headers });
+    return responseOf(answer);
   };
 }
 

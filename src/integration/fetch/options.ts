@@ -1,14 +1,7 @@
 import * as v from "valibot";
 import { invalidOptions, readOptions } from "../../checks/faults.ts";
 import { allowedOrigins } from "../../http/origin.ts";
-
-export interface ProxyOptions {
-  /**
-   * Believe `X-Forwarded-Proto`, `X-Forwarded-For` and `X-Forwarded-Host`: only behind a proxy that sets them
-   * itself, as anybody can send them. Default: false.
-   */
-  trustProxy?: boolean | undefined;
-}
+import type { ProxyOptions } from "../forwarded.ts";
 
 export interface FetchOptions<Context extends readonly unknown[] = readonly unknown[]> extends ProxyOptions {
   /**

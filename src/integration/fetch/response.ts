@@ -1,7 +1,7 @@
-import { apologyFor, PsessionError } from "../../errors.ts";
 import { cacheHeaders } from "../../http/caching.ts";
 import type { Settlement } from "../../http/settlement.ts";
-import { headersOf, type Refusal } from "../guards.ts";
+import { type Answer, answerToError } from "../answer.ts";
+import { answerTo, type Refusal } from "../guards.ts";
 
 /** False for the answer to a WebSocket's upgrade, which only the server that made it can send. */
 export const canCarryCookies = (response: Response | undefined): boolean =>
@@ -43,19 +43,13 @@ export function discard(response: Response | undefined): void {
   response?.body?.cancel().catch(() => {});
 }
 
-export function refused(refusal: Refusal): Response {
-  const { status } = refusal;
-  const headers = headersOf(refusal);
-  return "location" in refusal
-    ? new Response(null, { status, headers })
-    : Response.json(refusal.body, { status, headers });
-}
+export const refused = (refusal: Refusal): Response => responseOf(answerTo(refusal));
 
 /** The bare status: 503 where the store failed. */
-export function failed(error: unknown): Response {
-  const { status, headers } = error instanceof PsessionError ? error : { status: 500, headers: {} };
-  return new Response(apologyFor(status), {
-    status,
-    headers: { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store", ...headers },
-  });
+export const failed = (error: unknown): Response => responseOf(answerToError(error));
+
+export function responseOf({ status, headers, body }: Answer): Response {
+  if (typeof body === "object") return Response.json(body, { status, headers });
+  const type = body === undefined ? undefined : { "Content-Type": "text/plain; charset=utf-8" };
+  return new Response(body, { status, headers: { ...type, ...headers } });
 }

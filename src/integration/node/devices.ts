@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Session } from "../../session.ts";
 import { BodyTooLarge, belowMount, type DevicesOptions, devicesEndpoint, LONGEST_BODY } from "../devices.ts";
-import { type NodeOptions, visibleOrigin } from "./facts.ts";
+import { asked, type NodeOptions, visibleOrigin } from "./facts.ts";
+import { send } from "./send.ts";
 
 export interface NodeDevicesOptions extends DevicesOptions, NodeOptions {
   /** Where the endpoints are, such as "/account/devices". */
@@ -37,14 +38,8 @@ export function answersDevices(options: DevicesOptions) {
     // biome-ignore lint/suspicious/noExplicitAny: devices have nothing to do with the data.
     { session, origin, url }: { session: Session<any>; origin: string; url: string },
   ): Promise<void> => {
-    const { method, headers } = request;
-    const header = (name: string) => headers[name];
     const body = () => readJson(request);
-    const answer = await endpoint({ method, header, origin, url, session, body });
-    response.statusCode = answer.status;
-    for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
-    response.setHeader("Content-Type", "application/json; charset=utf-8");
-    response.end(JSON.stringify(answer.body));
+    send(response, await endpoint({ ...asked(request, origin), url, session, body }));
   };
 }
 

@@ -5,8 +5,9 @@ import { PsessionError } from "../../errors.ts";
 import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
 import type { Psession } from "../../psession.ts";
 import type { Session } from "../../session.ts";
+import { answerToError, NOT_KEPT } from "../answer.ts";
 import { arrivedAt } from "./arrivals.ts";
-import { type NodeOptions, nodeFacts, visibleOrigin } from "./facts.ts";
+import { headerOf, type NodeOptions, nodeFacts, visibleOrigin } from "./facts.ts";
 
 /** What a connection that outlives its request has of its visitor. */
 export interface Upgrade<Data extends object = SessionData> {
@@ -31,7 +32,7 @@ export async function openUpgrade<Data extends object = SessionData>(
   options: NodeOptions & OriginOptions = {},
 ): Promise<Upgrade<Data>> {
   const trustProxy = options.trustProxy ?? false;
-  const header = (name: string) => request.headers[name];
+  const header = headerOf(request);
   const origin = visibleOrigin(request, trustProxy);
   // Without a method: a handshake is a GET, but no safe one.
   if (!isSameOrigin({ method: undefined, header, origin }, options)) {
@@ -50,8 +51,8 @@ export async function openUpgrade<Data extends object = SessionData>(
 
 /** Answers an upgrade with a refusal: a status, or that of an error (500 where it has none). */
 export function refuseUpgrade(socket: Duplex, reason: unknown): void {
-  const status = reason instanceof PsessionError ? reason.status : typeof reason === "number" ? reason : 500;
-  const { headers } = reason instanceof PsessionError ? reason : { headers: { "Cache-Control": "no-store" } };
+  const { status, headers } =
+    typeof reason === "number" ? { status: reason, headers: NOT_KEPT } : answerToError(reason);
   const head = Object.entries({ Connection: "close", "Content-Length": "0", ...headers });
   const lines = head.map(([name, value]) => `${name}: ${value}\r\n`).join("");
   const { STATUS_CODES } = process.getBuiltinModule("node:http");

@@ -22,11 +22,11 @@ export type SessionMiddleware = (request: SessionRequest, response: ServerRespon
 /** Gives every request its `req.session`, and holds the response back until that is saved. */
 export function createMiddleware(options: SessionOptions): SessionMiddleware {
   const settings = resolveSessionOptions(options);
-  const context = keeperOf(settings, options);
+  const backend = backendOf(settings, options);
   const warnIfUnsaved = unsavedWarner();
   return function session(request, response, next) {
     if (sessionIn(request)) return next();
-    const hold = holderOf(request, response);
+    const isHeld = canHold(request, response);
     let isWatched = false;
     const refuse = (error: unknown) => {
       if (isWatched) unwatch(request);
@@ -35,10 +35,10 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
     };
     const begin = (open: OpenSession) => {
       putOpenSession(request, open);
-      if (hold === undefined) setImmediate(warnIfUnsaved, open);
+      if (!isHeld) setImmediate(warnIfUnsaved, open);
       else {
         if (isWatched) beginWatching(request);
-        hold((can) => settled(request, open, can), next);
+        settleBeforeHead(response, (canSetCookies) => settled(request, open, canSetCookies), next);
       }
       if (open.psession === undefined) next();
       else runInNodeRequest(request, next);
@@ -46,25 +46,17 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
     let open: OpenSession | Promise<OpenSession>;
     try {
       if (!pathOf(request).startsWith(settings.cookie(request).path || "/")) return next();
-      context.assertReady(request);
-      isWatched = hold !== undefined && context.caching === "protect";
+      backend.assertReady(request);
+      isWatched = isHeld && backend.caching === "protect";
       if (isWatched) watch(request);
-      request.sessionStore = context.sessionStore;
-      open = context.open(request, hold === undefined ? undefined : response);
+      request.sessionStore = backend.sessionStore;
+      open = backend.open(request, isHeld ? response : undefined);
     } catch (error) {
       return refuse(error);
     }
     if (open instanceof Promise) open.then(begin, refuse);
     else begin(open);
   };
-}
-
-type Hold = (settle: (canSetCookies: boolean) => ReturnType<OpenSession["commit"]>, fail: Next) => void;
-
-/** Who holds a response back, by what it is; undefined where nobody can. */
-function holderOf(request: SessionRequest, response: ServerResponse): Hold | undefined {
-  if (!canHold(request, response)) return undefined;
-  return (settle, fail) => settleBeforeHead(response, settle, fail);
 }
 
 /** Silence here looks like a session that forgets. */
@@ -95,7 +87,7 @@ function settled(
 
 const untold = ({ setCookie, noStore }: Settlement): Settlement => ({ setCookie, noStore });
 
-function keeperOf(settings: Settings, options: SessionOptions): Backend {
+function backendOf(settings: Settings, options: SessionOptions): Backend {
   const { store } = settings;
   const isPsession = store instanceof Psession || isPsessionStore(store);
   if (store instanceof MemoryStore && process.env["NODE_ENV"] === "production") {

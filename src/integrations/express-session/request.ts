@@ -1,6 +1,7 @@
 import type { TLSSocket } from "node:tls";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { ProxiedRequest } from "../../integration/express/proxy.ts";
+import { forwarded } from "../../integration/forwarded.ts";
 
 /** What we use of a request: Express's, Connect's or Node's own. */
 export interface SessionRequest extends ProxiedRequest {
@@ -21,8 +22,7 @@ export function isSecure(request: SessionRequest, trust: boolean | undefined): b
   if ((request.socket as Partial<TLSSocket> | undefined)?.encrypted === true) return true;
   if (trust === false) return false;
   if (trust !== true) return request.secure === true || isSecureScheme(request.protocol ?? "");
-  const forwarded = request.headers["x-forwarded-proto"] ?? "";
-  return isSecureScheme(String(forwarded).split(",")[0]?.trim() ?? "");
+  return isSecureScheme(forwarded((name) => request.headers[name], "proto", true) ?? "");
 }
 
 /** The path that the browser asked for, wherever the middleware is mounted. */

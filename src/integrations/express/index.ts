@@ -2,13 +2,12 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
-import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import type { OriginOptions } from "../../http/origin.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { DevicesOptions } from "../../integration/devices.ts";
 import { originOf, type ProxiedRequest, trustsProxy } from "../../integration/express/proxy.ts";
 import {
   type AskedFor,
-  CROSS_SITE,
   exclusiveTurn,
   type FreshOptions,
   freshGuard,
@@ -16,12 +15,15 @@ import {
   type GuardOptions,
   levelGuard,
   loginGuard,
+  originGuard,
+  type Refusal,
 } from "../../integration/guards.ts";
 import { noSession } from "../../integration/no-session.ts";
 import { answersDevices } from "../../integration/node/devices.ts";
+import { asked } from "../../integration/node/facts.ts";
 import { openHeld } from "../../integration/node/open.ts";
-import { answerRefusal } from "../../integration/node/refusal.ts";
 import { runInNodeRequest } from "../../integration/node/run.ts";
+import { answerRefusal } from "../../integration/node/send.ts";
 import { replaced } from "../../integration/replaced.ts";
 import type { Psession } from "../../psession.ts";
 import { Session } from "../../session.ts";
@@ -123,22 +125,17 @@ export function sessionOf<Data extends object = SessionData>(request: IncomingMe
 }
 
 /** Lets signed-in users through, remembered ones included. Others: the redirect, or 401. */
-export function requireLogin(options: GuardOptions = {}): ExpressMiddleware {
-  return standing(loginGuard(options));
-}
+export const requireLogin = (options: GuardOptions = {}): ExpressMiddleware => standing(loginGuard(options));
 
 /** Lets visitors of at least that level through. Others: the redirect, or 403 (401 where nobody is signed in). */
-export function requireLevel(level: Level, options: GuardOptions = {}): ExpressMiddleware {
-  return standing(levelGuard(level, options));
-}
+export const requireLevel = (level: Level, options: GuardOptions = {}): ExpressMiddleware =>
+  standing(levelGuard(level, options));
 
 /**
  * Lets users through who proved a credential that recently; remembered visitors never did. Others: the
  * redirect, or 403 (401 where nobody is signed in).
  */
-export function requireFresh(options: FreshOptions): ExpressMiddleware {
-  return standing(freshGuard(options));
-}
+export const requireFresh = (options: FreshOptions): ExpressMiddleware => standing(freshGuard(options));
 
 /**
  * Lets one request of a session through at a time: the others wait until its response begins, and see what it saved.
@@ -153,12 +150,8 @@ export function exclusive(options: LockOptions = {}): ExpressMiddleware {
 
 /** Refuses changes that another site sends in a visitor's name, with 403. Put it before all routes. */
 export function originCheck(options: OriginOptions = {}): ExpressMiddleware {
-  checkOrigins("originCheck", options);
-  return (request, response, next) => {
-    const header = (name: string) => request.headers[name];
-    if (isSameOrigin({ method: request.method, header, origin: originOf(request) }, options)) return next();
-    answerRefusal(response, CROSS_SITE);
-  };
+  const guard = originGuard(options);
+  return checking((request) => guard(asked(request, originOf(request))));
 }
 
 /**
@@ -174,11 +167,15 @@ export function devices(options: DevicesOptions = {}): ExpressMiddleware {
 }
 
 function standing(guard: Guard): ExpressMiddleware {
-  return (request, response, next) => {
-    const header = (name: string) => request.headers[name];
+  return checking((request) => {
     const path = request.originalUrl ?? request.url ?? "/";
-    const { method } = request;
-    const refusal = guard({ session: sessionOf(request), header, method, path, origin: originOf(request) });
+    return guard({ session: sessionOf(request), path, ...asked(request, originOf(request)) });
+  });
+}
+
+function checking(check: (request: ExpressRequest) => Refusal | undefined): ExpressMiddleware {
+  return (request, response, next) => {
+    const refusal = check(request);
     if (refusal === undefined) next();
     else answerRefusal(response, refusal);
   };

@@ -5,7 +5,8 @@ import {
   devicesEndpoint,
   LONGEST_BODY,
 } from "../../integration/devices.ts";
-import { missingSession } from "./guards.ts";
+import { asked } from "../../integration/node/facts.ts";
+import { missingSession, send } from "./guards.ts";
 import { originOf } from "./origin.ts";
 
 /**
@@ -25,18 +26,15 @@ export async function devices(
   });
   const handler = async (request: FastifyRequest, reply: FastifyReply) => {
     if (typeof request.openSession !== "function") throw missingSession();
-    const { method, headers } = request;
     const answer = await endpoint({
-      method,
       url: request.url.slice(mount.length),
-      header: (name) => headers[name],
-      origin: originOf(request),
       session: await request.openSession(),
       body: async () => parsed(String(request.body)),
+      ...asked(request, originOf(request)),
     });
-    return reply.code(answer.status).headers(answer.headers).send(answer.body);
+    return send(reply, answer);
   };
-  // Of a wrong method, too, the answer is ours.
+  // Wrong methods too: the endpoint answers them itself.
   for (const url of ["/", "/*"]) instance.all(url, handler);
 }
 

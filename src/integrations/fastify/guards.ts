@@ -1,18 +1,19 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import type { OriginOptions } from "../../http/origin.ts";
+import type { Answer } from "../../integration/answer.ts";
 import {
-  CROSS_SITE,
+  answerTo,
   exclusiveTurn,
   type FreshOptions,
   freshGuard,
   type Guard,
   type GuardOptions,
-  headersOf,
   levelGuard,
   loginGuard,
-  type Refusal,
+  originGuard,
 } from "../../integration/guards.ts";
 import { noSession } from "../../integration/no-session.ts";
+import { asked } from "../../integration/node/facts.ts";
 import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
 import { originOf } from "./origin.ts";
@@ -49,10 +50,11 @@ export function exclusive(options: LockOptions = {}): FastifyGuard {
 
 /** Refuses changes that another site sends in a visitor's name, with 403. A hook for `onRequest`, before all others. */
 export function originCheck(options: OriginOptions = {}): FastifyGuard {
-  checkOrigins("originCheck", options);
+  const guard = originGuard(options);
   return (request, reply, done) => {
-    if (isSameOrigin(askedFor(request), options)) done();
-    else answer(reply, CROSS_SITE);
+    const refusal = guard(asked(request, originOf(request)));
+    if (refusal === undefined) done();
+    else send(reply, answerTo(refusal));
   };
 }
 
@@ -60,10 +62,8 @@ function standing(guard: Guard): FastifyGuard {
   return behindSession(async (request, reply, session) => {
     // Passport may have signed somebody in just now.
     await session.followIdentity();
-    const refusal = guard({ session, path: request.originalUrl, ...askedFor(request) });
-    if (refusal === undefined) return;
-    answer(reply, refusal);
-    return reply;
+    const refusal = guard({ session, path: request.originalUrl, ...asked(request, originOf(request)) });
+    return refusal && send(reply, answerTo(refusal));
   });
 }
 
@@ -84,13 +84,5 @@ function behindSession(
 /** The plugin counts in the context that registers it and in those within. */
 export const missingSession = () => noSession("await app.register(sessions, { psession })");
 
-function askedFor(request: FastifyRequest) {
-  const { method, headers } = request;
-  return { method, header: (name: string) => headers[name], origin: originOf(request) };
-}
-
-function answer(reply: FastifyReply, refusal: Refusal): void {
-  reply.code(refusal.status).headers(headersOf(refusal));
-  if ("location" in refusal) reply.send();
-  else reply.send(refusal.body);
-}
+export const send = (reply: FastifyReply, { status, headers, body }: Answer): FastifyReply =>
+  reply.code(status).headers(headers).send(body);

@@ -11,7 +11,8 @@ import { runInRequest } from "../../request/context.ts";
 import { warn } from "../../telemetry/warnings.ts";
 
 export { devices, type FetchDevicesOptions } from "../../integration/fetch/devices.ts";
-export type { FetchOptions, ProxyOptions } from "../../integration/fetch/options.ts";
+export type { FetchOptions } from "../../integration/fetch/options.ts";
+export type { ProxyOptions } from "../../integration/forwarded.ts";
 export type { AskedFor, FreshOptions, GuardFacts, GuardOptions } from "../../integration/guards.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
 export {

@@ -2,16 +2,16 @@ import type { Context, Env, MiddlewareHandler } from "hono";
 import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { cacheHeaders } from "../../http/caching.ts";
-import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import type { OriginOptions } from "../../http/origin.ts";
 import { devices as devicesByRequest, type FetchDevicesOptions } from "../../integration/fetch/devices.ts";
-import { fetchFacts, headerOf, pathOf, visibleOrigin } from "../../integration/fetch/facts.ts";
+import { asked, fetchFacts, pathOf } from "../../integration/fetch/facts.ts";
 import { incomingIn, LazyExchange } from "../../integration/fetch/lazy-exchange.ts";
-import { checkOptions, type ProxyOptions } from "../../integration/fetch/options.ts";
+import { checkOptions } from "../../integration/fetch/options.ts";
 import { canCarryCookies, discard, setInPlace } from "../../integration/fetch/response.ts";
 import { watchUpgrade } from "../../integration/fetch/upgrade.ts";
+import type { ProxyOptions } from "../../integration/forwarded.ts";
 import {
   type AskedFor,
-  CROSS_SITE,
   exclusiveTurn,
   type FreshOptions,
   freshGuard,
@@ -20,6 +20,7 @@ import {
   headersOf,
   levelGuard,
   loginGuard,
+  originGuard,
   type Refusal,
 } from "../../integration/guards.ts";
 import { noSession } from "../../integration/no-session.ts";
@@ -114,22 +115,14 @@ export const requireFresh = ({ trustProxy, ...options }: FreshOptions & ProxyOpt
  */
 export function exclusive(options: LockOptions = {}): MiddlewareHandler {
   const turn = exclusiveTurn(options);
-  return async (c, next) => {
-    await turn(await lazyIn(c));
-    await next();
-  };
+  return checking(async (c) => turn(await lazyIn(c)));
 }
 
 /** Refuses changes that another site sends in a visitor's name, with 403. Put it before all routes. */
 export function originCheck(options: OriginOptions & ProxyOptions = {}): MiddlewareHandler {
   checkOptions("originCheck", options, ["allowed", "trustProxy"]);
-  const { trustProxy = false } = options;
-  return async (c, next) => {
-    const { raw, method } = c.req;
-    const asked = { method, header: headerOf(raw), origin: visibleOrigin(raw, trustProxy) };
-    if (!isSameOrigin(asked, options)) return refuse(c, CROSS_SITE);
-    await next();
-  };
+  const guard = originGuard(options);
+  return checking(async ({ req }) => guard(asked(req.raw, options.trustProxy)));
 }
 
 /** The user's devices as JSON endpoints (docs/devices.md), behind `sessions`: `app.use(devices({ path }))`. */
@@ -142,15 +135,20 @@ export function devices(options: FetchDevicesOptions): MiddlewareHandler {
   };
 }
 
-function standing(guard: Guard, trustProxy = false): MiddlewareHandler {
-  return async (c, next) => {
-    const session = await lazyIn(c);
+const standing = (guard: Guard, trustProxy?: boolean): MiddlewareHandler =>
+  checking(async (c) => {
     const { raw } = c.req;
-    const { method } = raw;
-    const origin = visibleOrigin(raw, trustProxy);
-    const refusal = guard({ session, header: headerOf(raw), method, path: pathOf(raw), origin });
-    if (refusal !== undefined) return refuse(c, refusal);
-    await next();
+    return guard({ session: await lazyIn(c), path: pathOf(raw), ...asked(raw, trustProxy) });
+  });
+
+function checking(check: (c: Context) => Promise<Refusal | undefined>): MiddlewareHandler {
+  return async (c, next) => {
+    const refusal = await check(c);
+    if (refusal === undefined) return next();
+    const headers = headersOf(refusal);
+    return "location" in refusal
+      ? c.body(null, refusal.status, headers)
+      : c.json(refusal.body, refusal.status, headers);
   };
 }
 
@@ -159,11 +157,6 @@ function lazyIn(c: Context): LazySession<SessionData> {
   if (lazy instanceof LazySession) return lazy;
   throw noSession("put app.use(sessions(psession))");
 }
-
-const refuse = (c: Context, refusal: Refusal): Response =>
-  "location" in refusal
-    ? c.body(null, refusal.status, headersOf(refusal))
-    : c.json(refusal.body, refusal.status, headersOf(refusal));
 
 /** What stands before handlers may have set these, and scripts of other origins cannot read an error without. */
 const KEPT = /^(access-control-|content-security-policy|vary$|x-request-id$)/;

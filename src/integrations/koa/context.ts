@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { SessionData } from "../../data/typing.ts";
 import { isSecureScheme, originAt } from "../../http/scheme.ts";
+import type { Answer } from "../../integration/answer.ts";
+import { noSession } from "../../integration/no-session.ts";
 import type { Session } from "../../session.ts";
 
 /** What the middleware adds to a context; for `new Koa<State, SessionContext<MyData>>()` and routers alike. */
@@ -39,3 +41,15 @@ export type KoaMiddleware = (ctx: KoaContext, next: () => Promise<unknown>) => P
 
 /** ctx.origin is our own origin in Koa 2 and the sender's in Koa 3: compared to itself, it would allow anything. */
 export const originOf = ({ protocol, host }: KoaContext): string => originAt(isSecureScheme(protocol), host);
+
+export function openedIn(ctx: KoaContext): Promise<Session> {
+  const { openSession } = ctx as KoaContext & Partial<SessionContext>;
+  if (openSession === undefined) throw noSession("put app.use(sessions(psession))");
+  return openSession();
+}
+
+export function send(ctx: KoaContext, { status, headers, body }: Answer): void {
+  ctx.status = status;
+  for (const [name, value] of Object.entries(headers)) ctx.set(name, value);
+  ctx.body = body ?? "";
+}

@@ -1,9 +1,8 @@
 import type { SessionData } from "../../data/typing.ts";
 import { signIn } from "../../integration/identity.ts";
-import { noSession } from "../../integration/no-session.ts";
 import type { Carry, Session } from "../../session.ts";
 import type { UserId } from "../../stores/store.ts";
-import type { KoaContext, KoaMiddleware, SessionContext } from "./context.ts";
+import { type KoaContext, type KoaMiddleware, openedIn } from "./context.ts";
 
 export interface PassportOptions {
   /** The user's id in what `serializeUser` gives. Default: that is the id. */
@@ -16,7 +15,6 @@ export interface PassportOptions {
 }
 
 type Callback = (error?: unknown) => void;
-type OpenContext = KoaContext & Partial<SessionContext>;
 
 /**
  * For koa-passport: its `ctx.login()` and `ctx.logout()` become sign-ins and logouts of psession. Put it
@@ -24,9 +22,7 @@ type OpenContext = KoaContext & Partial<SessionContext>;
  */
 export function passportSessions(options: PassportOptions = {}): KoaMiddleware {
   return async (ctx, next) => {
-    const { openSession } = ctx as OpenContext;
-    if (openSession === undefined) throw noSession("put app.use(sessions(psession))");
-    const session = await openSession();
+    const session = await openedIn(ctx);
     // koa-passport looks here before it looks at the context, where the session itself stays.
     Object.assign(ctx.req, { session: passportView(session, ctx, options) });
     return next();
