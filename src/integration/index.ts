@@ -21,7 +21,7 @@ export {
   type DevicesRequest,
   devicesEndpoint,
   LONGEST_BODY,
-} from "./devices.ts";
+} from "./device-endpoints.ts";
 export { fetchFacts, headerOf, pathOf } from "./fetch/facts.ts";
 export { LazyExchange } from "./fetch/lazy-exchange.ts";
 export { failed, refused, withSettlement } from "./fetch/response.ts";
@@ -40,7 +40,7 @@ export {
   type Turn,
 } from "./guards.ts";
 export { noSession } from "./no-session.ts";
-export { answersDevices } from "./node/devices.ts";
+export { answersDevices } from "./node/device-endpoints.ts";
 export { answerError } from "./node/error.ts";
 export { type NodeOptions, nodeFacts, visibleOrigin } from "./node/facts.ts";
 export type { NodeRequest } from "./node/messages.ts";

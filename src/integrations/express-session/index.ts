@@ -3,6 +3,7 @@ import type { Psession } from "../../psession.ts";
 import type { Session as CoreSession } from "../../session.ts";
 import type { CallbackStore } from "./callback-store.ts";
 import { Cookie, type CookieData, type CookieOptions } from "./cookie.ts";
+import { MemoryStore, Store } from "./express-store.ts";
 import type { UserOf } from "./identity.ts";
 import type { SessionClass } from "./merged.ts";
 import { createMiddleware, type SessionMiddleware } from "./middleware.ts";
@@ -10,7 +11,6 @@ import { openSessionOf } from "./open-session.ts";
 import type { SessionOptions } from "./options.ts";
 import { type Session as OwnSession, Session } from "./session.ts";
 import type { SignIn } from "./sign-in.ts";
-import { MemoryStore, Store } from "./store.ts";
 import type { RequestSession, SessionData } from "./typing.ts";
 
 // As a star, or merging declarations into "psession/express-session" would not reach it.

@@ -7,12 +7,12 @@ import { runInNodeRequest } from "../../integration/node/run.ts";
 import { Psession } from "../../psession.ts";
 import { warn } from "../../telemetry/warnings.ts";
 import type { Backend } from "./backend.ts";
+import { MemoryStore } from "./express-store.ts";
 import { type OpenSession, putOpenSession } from "./open-session.ts";
 import { isPsessionStore, resolveSessionOptions, type SessionOptions, type Settings } from "./options.ts";
 import { OwnStoreBackend } from "./own-store/index.ts";
 import { PsessionStoreBackend } from "./psession-store/index.ts";
 import { pathOf, type SessionRequest } from "./request.ts";
-import { MemoryStore } from "./store.ts";
 import { beginWatching, sessionIn, unwatch, wasLookedAt, watch } from "./watch.ts";
 
 export type Next = (error?: unknown) => void;

@@ -10,11 +10,11 @@ import { STORE_TIMEOUT } from "./call.ts";
 import type { CallbackStore } from "./callback-store.ts";
 import type { CookieOptions } from "./cookie.ts";
 import { cookieFaults, spelledCookie } from "./cookie-options.ts";
+import { MemoryStore } from "./express-store.ts";
 import { type UserOf, usualUser } from "./identity.ts";
 import { newId } from "./ids.ts";
 import type { SessionRequest } from "./request.ts";
 import { isSecret, type Secret } from "./signature.ts";
-import { MemoryStore } from "./store.ts";
 
 /** Takes what it wants of a request, such as Express's: methods may, functions may not. */
 type Asked<Answer> = { by(request: SessionRequest): Answer }["by"];

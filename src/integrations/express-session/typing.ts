@@ -2,11 +2,11 @@ export type { ExpressRequestSession } from "../../integration/express/request-se
 // As a star, or merging declarations would not reach it.
 export type * from "./session-data.ts";
 
+import type { Store } from "./express-store.ts";
 import type { SessionStoreOr, TheirRequestSession } from "./foreign.ts";
 import type { Session } from "./session.ts";
 import type { SessionData } from "./session-data.ts";
 import type { SignIn } from "./sign-in.ts";
-import type { Store } from "./store.ts";
 
 /**
  * What handlers have at `req.session`. What psession adds (`login`, `devices` and so on) is there with a psession

@@ -4,7 +4,7 @@ import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
 import type { OriginOptions } from "../../http/origin.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
-import type { DevicesOptions } from "../../integration/devices.ts";
+import type { DevicesOptions } from "../../integration/device-endpoints.ts";
 import { originOf, type ProxiedRequest, trustsProxy } from "../../integration/express/proxy.ts";
 import {
   type AskedFor,
@@ -19,7 +19,7 @@ import {
   type Refusal,
 } from "../../integration/guards.ts";
 import { noSession } from "../../integration/no-session.ts";
-import { answersDevices } from "../../integration/node/devices.ts";
+import { answersDevices } from "../../integration/node/device-endpoints.ts";
 import { asked } from "../../integration/node/facts.ts";
 import { openHeld } from "../../integration/node/open.ts";
 import { runInNodeRequest } from "../../integration/node/run.ts";

@@ -1,7 +1,7 @@
 import { PsessionError } from "../../errors.ts";
 import { factsOf } from "../../request/facts.ts";
+import type { Integration } from "./exchange.ts";
 import { type Callback, called, type FastifySession } from "./session.ts";
-import type { Integration } from "./visit.ts";
 
 const COOKIES =
   "decryptSession takes no attributes of cookies: they are options of createPsession, for all requests alike.";

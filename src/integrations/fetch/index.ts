@@ -10,7 +10,7 @@ import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
 import { warn } from "../../telemetry/warnings.ts";
 
-export { devices, type FetchDevicesOptions } from "../../integration/fetch/devices.ts";
+export { devices, type FetchDevicesOptions } from "../../integration/fetch/device-endpoints.ts";
 export type { FetchOptions } from "../../integration/fetch/options.ts";
 export type { ProxyOptions } from "../../integration/forwarded.ts";
 export type { AskedFor, FreshOptions, GuardFacts, GuardOptions } from "../../integration/guards.ts";

@@ -3,7 +3,10 @@ import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { cacheHeaders } from "../../http/caching.ts";
 import type { OriginOptions } from "../../http/origin.ts";
-import { devices as devicesByRequest, type FetchDevicesOptions } from "../../integration/fetch/devices.ts";
+import {
+  devices as devicesByRequest,
+  type FetchDevicesOptions,
+} from "../../integration/fetch/device-endpoints.ts";
 import { asked, fetchFacts, pathOf } from "../../integration/fetch/facts.ts";
 import { incomingIn, LazyExchange } from "../../integration/fetch/lazy-exchange.ts";
 import { checkOptions } from "../../integration/fetch/options.ts";

@@ -16,7 +16,7 @@ import { type KoaContext, type KoaMiddleware, originOf, type SessionContext } fr
 export type { OriginOptions } from "../../http/origin.ts";
 export type { AskedFor, FreshOptions, GuardOptions } from "../../integration/guards.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
-export { devices } from "./devices.ts";
+export { devices } from "./device-endpoints.ts";
 export { exclusive, originCheck, requireFresh, requireLevel, requireLogin } from "./guards.ts";
 export { type PassportOptions, passportSessions } from "./passport.ts";
 export type { KoaContext, KoaMiddleware, SessionContext };
@@ -48,24 +48,24 @@ export function sessions<Data extends object = SessionData>(
   assertPsession("sessions", psession);
   const opensAlways = checkedOptions("sessions", koaOptions, options).open === "always";
   return async (ctx, next) => {
-    const context = visited(ctx);
-    const outer = context[VISIT];
+    const context = withSession(ctx);
+    const outer = context[EXCHANGE];
     // Of another psession it is another visitor's standing: guards behind this one must not take its word.
     if (outer === undefined ? context.openSession !== undefined : outer.psession === psession) return next();
     // Where Node does not tell, it came now rather than when its session is asked for.
     const moment = momentOf(ctx.req);
-    const visit = new Visit(psession, ctx);
-    context[VISIT] = visit as unknown as Visit<object>;
+    const exchange = new KoaExchange(psession, ctx);
+    context[EXCHANGE] = exchange as unknown as KoaExchange<object>;
     try {
-      if (opensAlways) await visit.open();
+      if (opensAlways) await exchange.open();
       return await runInRequest(moment, next);
     } finally {
-      if (outer !== undefined) context[VISIT] = outer;
+      if (outer !== undefined) context[EXCHANGE] = outer;
     }
   };
 }
 
-class Visit<Data extends object> {
+class KoaExchange<Data extends object> {
   readonly psession: Psession<Data>;
   readonly #ctx: KoaContext;
   #opening: Promise<Session<Data>> | undefined;
@@ -140,30 +140,30 @@ const notSignedOut = (): PsessionError =>
       "and ctx.session.remove(key) takes something out of ctx.session.data.",
   );
 
-const VISIT = Symbol("psession.visit");
+const EXCHANGE = Symbol("psession.exchange");
 
-interface VisitedContext {
-  [VISIT]?: Visit<object>;
+interface SessionedContext {
+  [EXCHANGE]?: KoaExchange<object>;
   readonly openSession?: unknown;
 }
 
-/** A context without a visit is as if we had never been there. */
-const FACE: PropertyDescriptorMap & ThisType<VisitedContext> = {
+/** A context without a exchange is as if we had never been there. */
+const FACE: PropertyDescriptorMap & ThisType<SessionedContext> = {
   openSession: {
     configurable: true,
     get() {
-      const visit = this[VISIT];
-      return visit && (() => visit.open());
+      const exchange = this[EXCHANGE];
+      return exchange && (() => exchange.open());
     },
   },
   session: {
     configurable: true,
     get() {
-      return this[VISIT]?.session;
+      return this[EXCHANGE]?.session;
     },
     set(value: unknown) {
-      const visit = this[VISIT];
-      if (visit !== undefined) visit.assign(value);
+      const exchange = this[EXCHANGE];
+      if (exchange !== undefined) exchange.assign(value);
       else
         Object.defineProperty(this, "session", {
           configurable: true,
@@ -180,10 +180,10 @@ const FACE: PropertyDescriptorMap & ThisType<VisitedContext> = {
  * properties of each context they would cost every request more than all the rest does. Where there is a `session`
  * already they are put before it, on this context alone; an `openSession` of somebody else's stays.
  */
-function visited(ctx: KoaContext): VisitedContext {
-  if ("openSession" in ctx) return ctx as VisitedContext;
+function withSession(ctx: KoaContext): SessionedContext {
+  if ("openSession" in ctx) return ctx as SessionedContext;
   const shared = ctx.app?.context;
   const isShared = shared !== undefined && Object.getPrototypeOf(ctx) === shared && !("session" in ctx);
   Object.defineProperties(isShared ? shared : ctx, FACE);
-  return ctx as VisitedContext;
+  return ctx as SessionedContext;
 }

@@ -15,7 +15,7 @@ import type { Session } from "../../session.ts";
 import { warn } from "../../telemetry/warnings.ts";
 
 export type { AskedFor, FreshOptions, GuardFacts, GuardOptions } from "../../integration/guards.ts";
-export { devices, type NodeDevicesOptions } from "../../integration/node/devices.ts";
+export { devices, type NodeDevicesOptions } from "../../integration/node/device-endpoints.ts";
 export { openUpgrade, refuseUpgrade, type Upgrade } from "../../integration/node/upgrade.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
 export {

@@ -8,7 +8,7 @@ import type { Settings } from "../options.ts";
 import { isSecure, type SessionRequest } from "../request.ts";
 import type { Secret } from "../signature.ts";
 import { MemoryOf } from "./memory-of.ts";
-import { OwnStore, unavailable } from "./store.ts";
+import { PromisedStore, unavailable } from "./promised-store.ts";
 
 /** Requests that were sent before a new cookie arrived come within this time, in milliseconds. */
 const GRACE = 10_000;
@@ -17,7 +17,7 @@ const REMEMBERED_IDS = 10_000;
 /** What all requests share whose sessions are in the store that the application has. */
 export class OwnStoreContext {
   readonly settings: Settings;
-  readonly store: OwnStore;
+  readonly store: PromisedStore;
   readonly sessionStore: CallbackStore;
   readonly #replaced = new MemoryOf<number>(REMEMBERED_IDS);
   readonly #touched = new MemoryOf<number>(REMEMBERED_IDS);
@@ -27,7 +27,7 @@ export class OwnStoreContext {
   constructor(settings: Settings) {
     this.settings = settings;
     this.sessionStore = settings.store as CallbackStore;
-    this.store = new OwnStore(this.sessionStore, settings);
+    this.store = new PromisedStore(this.sessionStore, settings);
     this.store.watch();
     // For those who call the store's own `regenerate`.
     Object.assign(this.sessionStore, { generate: (request: object) => openSessionOf(request)?.generate() });

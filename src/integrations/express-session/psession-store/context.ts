@@ -10,7 +10,7 @@ import { Psession } from "../../../psession.ts";
 import { factsOf, type RequestFacts } from "../../../request/facts.ts";
 import { Cookie, type CookieOptions } from "../cookie.ts";
 import type { SessionOptions, Settings } from "../options.ts";
-import { OwnStore } from "../own-store/store.ts";
+import { PromisedStore } from "../own-store/promised-store.ts";
 import { isSecure, type SessionRequest } from "../request.ts";
 import { isSameList, presentedId, type Secret } from "../signature.ts";
 import { PsessionFacade } from "./facade.ts";
@@ -30,7 +30,7 @@ export class PsessionContext {
   readonly psession: Psession<object>;
   readonly sessionStore: PsessionFacade;
   /** The store from which sessions are taken over. */
-  readonly former: OwnStore | undefined;
+  readonly former: PromisedStore | undefined;
   /** Whoever is on the way reads a cookie that travels over plain http: in production, "auto" is no leave to send one. */
   readonly #isStrict = process.env["NODE_ENV"] === "production";
   /** As they were when they were last looked at. */
@@ -45,7 +45,7 @@ export class PsessionContext {
       settings.session.livesVary = true;
     });
     this.sessionStore = new PsessionFacade(this.psession, (request) => this.newCookie(request));
-    if (settings.migrateFrom !== undefined) this.former = new OwnStore(settings.migrateFrom, settings);
+    if (settings.migrateFrom !== undefined) this.former = new PromisedStore(settings.migrateFrom, settings);
   }
 
   /** Secrets that were exchanged since, by whoever has the list. */

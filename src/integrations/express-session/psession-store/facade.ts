@@ -6,12 +6,12 @@ import type { Psession } from "../../../psession.ts";
 import { callingBack } from "../call.ts";
 import type { Callback } from "../callback-store.ts";
 import type { Cookie } from "../cookie.ts";
+import { ExpressStore } from "../express-store.ts";
 import { openSessionOf } from "../open-session.ts";
-import { StoreClass } from "../store.ts";
 import type { SessionData } from "../typing.ts";
 
 /** What `req.sessionStore` is with a psession store: the same methods, by row ids, which are no credentials. */
-export class PsessionFacade extends StoreClass {
+export class PsessionFacade extends ExpressStore {
   readonly #psession: Psession<object>;
   readonly #newCookie: (request: object) => Cookie;
 

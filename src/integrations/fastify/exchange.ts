@@ -25,7 +25,7 @@ const OF_THE_ANSWER =
   /^(content-(?!security)|(transfer-encoding|trailer|etag|last-modified|location|refresh|set-cookie|cache-control|expires)$)/;
 
 /** One request and its reply. Costs nothing but itself until the session is asked for. */
-export class Visit<Data extends object> {
+export class FastifyExchange<Data extends object> {
   readonly #integration: Integration<Data>;
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
@@ -175,8 +175,8 @@ export class Visit<Data extends object> {
     if (reply.raw.headersSent) return;
     if (reply.sent) return this.hold();
     const waiting = (reply as Hijackable)[WAITING];
-    if (waiting !== undefined) return void waiting.visits.unshift(this);
-    (reply as Hijackable)[WAITING] = { hijack: reply.hijack, visits: [this] };
+    if (waiting !== undefined) return void waiting.exchanges.unshift(this);
+    (reply as Hijackable)[WAITING] = { hijack: reply.hijack, exchanges: [this] };
     reply.hijack = holdAndHijack;
   }
 
@@ -197,13 +197,13 @@ const WAITING = Symbol("psession.waiting");
 
 interface Hijackable {
   /** What the reply had before, and whose sessions wait for a hijack, the innermost first. */
-  [WAITING]?: { readonly hijack: FastifyReply["hijack"]; readonly visits: { hold(): void }[] };
+  [WAITING]?: { readonly hijack: FastifyReply["hijack"]; readonly exchanges: { hold(): void }[] };
 }
 
 /** One function for all replies, as responses have them (`node/held-response.ts`). */
 function holdAndHijack(this: FastifyReply & Hijackable): FastifyReply {
   const waiting = this[WAITING];
-  for (const visit of waiting?.visits ?? []) visit.hold();
+  for (const exchange of waiting?.exchanges ?? []) exchange.hold();
   return waiting?.hijack.call(this) ?? this;
 }
 

@@ -1,5 +1,5 @@
-import { belowMount, type DevicesOptions, devicesEndpoint } from "../../integration/devices.ts";
-import { readJson } from "../../integration/node/devices.ts";
+import { belowMount, type DevicesOptions, devicesEndpoint } from "../../integration/device-endpoints.ts";
+import { readJson } from "../../integration/node/device-endpoints.ts";
 import { asked } from "../../integration/node/facts.ts";
 import { type KoaMiddleware, openedIn, originOf, send } from "./context.ts";
 

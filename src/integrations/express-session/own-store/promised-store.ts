@@ -12,7 +12,7 @@ const LONGEST_TURN = 30_000;
 
 type Stored = Record<string, unknown>;
 
-export interface OwnStoreOptions {
+export interface PromisedStoreOptions {
   readonly hashIds: boolean;
   /** Milliseconds. */
   readonly storeTimeout?: number | false;
@@ -22,7 +22,7 @@ export interface OwnStoreOptions {
  * The store that an application has, with promises, one change at a time per session, and without sessions that
  * this process has ended.
  */
-export class OwnStore {
+export class PromisedStore {
   readonly #store: CallbackStore;
   readonly #hashes: boolean;
   readonly #limit: number | false | undefined;
@@ -37,7 +37,7 @@ export class OwnStore {
   #isTouchFailing = false;
   isConnected = true;
 
-  constructor(store: CallbackStore, { hashIds, storeTimeout }: OwnStoreOptions) {
+  constructor(store: CallbackStore, { hashIds, storeTimeout }: PromisedStoreOptions) {
     this.#store = store;
     this.#limit = storeTimeout;
     this.#hashes = hashIds;

@@ -1,5 +1,11 @@
 import type { Session } from "../../session.ts";
-import { BodyTooLarge, belowMount, type DevicesOptions, devicesEndpoint, LONGEST_BODY } from "../devices.ts";
+import {
+  BodyTooLarge,
+  belowMount,
+  type DevicesOptions,
+  devicesEndpoint,
+  LONGEST_BODY,
+} from "../device-endpoints.ts";
 import type { ProxyOptions } from "../forwarded.ts";
 import { asked, pathOf } from "./facts.ts";
 import { responseOf } from "./response.ts";

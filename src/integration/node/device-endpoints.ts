@@ -1,6 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Session } from "../../session.ts";
-import { BodyTooLarge, belowMount, type DevicesOptions, devicesEndpoint, LONGEST_BODY } from "../devices.ts";
+import {
+  BodyTooLarge,
+  belowMount,
+  type DevicesOptions,
+  devicesEndpoint,
+  LONGEST_BODY,
+} from "../device-endpoints.ts";
 import { asked, type NodeOptions, visibleOrigin } from "./facts.ts";
 import { send } from "./send.ts";
 

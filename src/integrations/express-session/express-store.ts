@@ -6,7 +6,7 @@ import type { SessionOr } from "./foreign.ts";
 import { Session } from "./session.ts";
 import type { SessionData } from "./session-data.ts";
 
-export abstract class StoreClass extends EventEmitter {
+export abstract class ExpressStore extends EventEmitter {
   /** Set by the middleware: puts a new session into a request. */
   declare generate: (request: object) => void;
 
@@ -63,7 +63,7 @@ export function storedCookie(data: object, fallback: () => Cookie = () => new Co
   return cookie;
 }
 
-class MemoryStoreClass extends StoreClass {
+class ExpressMemoryStore extends ExpressStore {
   declare sessions: Record<string, string>;
 
   constructor() {
@@ -136,12 +136,12 @@ function callable<Class extends abstract new () => object>(
 const emitter = EventEmitter as unknown as { call(self: object): void };
 
 /** The base of stores: an event emitter; "disconnect" and "connect" say whether it can be used. */
-export const Store = callable(StoreClass, (store: StoreClass) => emitter.call(store));
-export type Store = StoreClass;
+export const Store = callable(ExpressStore, (store: ExpressStore) => emitter.call(store));
+export type Store = ExpressStore;
 
 /** Keeps sessions in this process, for trying things out. */
-export const MemoryStore = callable(MemoryStoreClass, (store: MemoryStoreClass) => {
+export const MemoryStore = callable(ExpressMemoryStore, (store: ExpressMemoryStore) => {
   emitter.call(store);
   store.sessions = Object.create(null) as Record<string, string>;
 });
-export type MemoryStore = MemoryStoreClass;
+export type MemoryStore = ExpressMemoryStore;

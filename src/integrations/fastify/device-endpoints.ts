@@ -4,7 +4,7 @@ import {
   type DevicesOptions,
   devicesEndpoint,
   LONGEST_BODY,
-} from "../../integration/devices.ts";
+} from "../../integration/device-endpoints.ts";
 import { asked } from "../../integration/node/facts.ts";
 import { missingSession, send } from "./guards.ts";
 import { originOf } from "./origin.ts";
