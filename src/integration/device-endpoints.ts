@@ -9,11 +9,11 @@ import { type Answer, NOT_KEPT } from "./answer.ts";
 import { freshGuard, type Guard, loginGuard, type RefusalBody } from "./guards.ts";
 
 export interface DevicesOptions extends OriginOptions {
-  /** How long ago a credential may have been proved by who ends devices. Default: it is not asked. */
+  /** How recently the user must have proved a credential to end devices. Default: no limit. */
   fresh?: Duration | undefined;
 }
 
-/** What an integration has to find out about a request for devices. */
+/** The facts that an integration gives about a request for devices. */
 export interface DevicesRequest {
   readonly method: string | undefined;
   /** Path and query below the mount, such as "/", "/?all" or "/lLqR1k…". */
@@ -23,7 +23,7 @@ export interface DevicesRequest {
   readonly origin: string;
   // biome-ignore lint/suspicious/noExplicitAny: devices have nothing to do with the data.
   readonly session: Session<any>;
-  /** The body as JSON, asked for where one is needed. What it throws is a body that cannot be read. */
+  /** The body as JSON, read only if needed. It throws if the body cannot be read. */
   body(): Promise<unknown>;
 }
 
@@ -56,13 +56,13 @@ export function devicesEndpoint(options: DevicesOptions = {}): DevicesEndpoint {
   };
 }
 
-/** A name and what is around it. */
+/** Enough for a name in JSON. */
 export const LONGEST_BODY = 4096;
 
-/** Thrown by `body()` where it is longer than that. */
+/** Thrown by `body()` for a longer body. */
 export class BodyTooLarge extends Error {}
 
-/** What of `url` is below the mount; undefined where it is elsewhere. */
+/** The part of `url` below the mount; undefined if it is elsewhere. */
 export function belowMount(path: string): (url: string) => string | undefined {
   const mount = path.replace(/\/+$/, "");
   return (url) => {
@@ -80,7 +80,7 @@ function refusedBy(guards: readonly Guard[], request: DevicesRequest): DevicesAn
 }
 
 async function handle(request: DevicesRequest): Promise<DevicesAnswer> {
-  // Not by `URL`, for which what follows two slashes is a host.
+  // Not parsed by `URL`, which reads the text after two slashes as a host.
   const [pathname = "", query = ""] = request.url.split(/[?#]/, 2);
   const searchParams = new URLSearchParams(query);
   const [handle = "", ...rest] = pathname.split("/").slice(1);

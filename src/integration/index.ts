@@ -1,6 +1,6 @@
 /*
- * What integrations are made of. docs/frameworks/your-own.md has one from beginning to end; the HTTP contract of
- * psession/testing/contracts holds it to what the others do.
+ * Parts for integrations. docs/frameworks/your-own.md builds one from beginning to end; the HTTP contract of
+ * psession/testing/contracts tests it like the others.
  */
 export { assertPsession } from "../checks/given.ts";
 export { headersOfError, statusOf } from "../errors.ts";

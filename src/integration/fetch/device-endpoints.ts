@@ -16,8 +16,7 @@ export interface FetchDevicesOptions extends DevicesOptions, ProxyOptions {
 }
 
 /**
- * The user's devices as JSON endpoints (docs/devices.md). Gives the answer, or undefined where the request asks
- * for something else.
+ * The user's devices as JSON endpoints (docs/devices.md). Gives the answer, or undefined for other paths.
  */
 export function devices({ path, trustProxy, ...options }: FetchDevicesOptions) {
   const endpoint = devicesEndpoint(options);
@@ -39,7 +38,7 @@ export function devices({ path, trustProxy, ...options }: FetchDevicesOptions) {
   };
 }
 
-/** No more of the body than an answer needs: `request.json()` takes whatever is sent. */
+/** Reads up to the limit, while `request.json()` would read a body of any length. */
 async function readJson(request: Request): Promise<unknown> {
   const chunks: Uint8Array[] = [];
   let length = 0;

@@ -44,7 +44,7 @@ export function visibleOrigin(request: Request, trustProxy: boolean): string {
   return originAt(isSecure(request, trustProxy), host);
 }
 
-/** What guards ask of a request. */
+/** The facts that guards need of a request. */
 export const asked = (request: Request, trustProxy = false, facts?: GuardFacts) => ({
   method: request.method,
   header: headerOf(request),

@@ -3,13 +3,13 @@ import type { Settlement } from "../../http/settlement.ts";
 import { type Answer, answerToError } from "../answer.ts";
 import { answerTo, type Refusal } from "../guards.ts";
 
-/** False for the answer to a WebSocket's upgrade, which only the server that made it can send. */
+/** False for a WebSocket's upgrade, whose response the server sends itself. */
 export const canCarryCookies = (response: Response | undefined): boolean =>
   response !== undefined && response.status >= 200;
 
 /**
- * With cookies, another response around the same body: one that a handler keeps to answer with again would carry a
- * visitor's cookies to the next.
+ * Cookies go onto a new response around the same body: a handler may send one Response object to several visitors,
+ * and each would get the cookies of the one before.
  */
 export function withSettlement(response: Response, settlement: Settlement): Response {
   const { setCookie } = settlement;
@@ -22,8 +22,8 @@ export function withSettlement(response: Response, settlement: Settlement): Resp
 }
 
 /**
- * What caches are told may stay on a response that is sent again. False where its headers are immutable, as those of
- * redirects and of fetched responses are. Another response would cost @hono/node-server's short cut for plain ones.
+ * Headers for caches may stay on a response that is sent again. False if its headers are immutable, as those of
+ * redirects and of fetched responses are. A new response would lose @hono/node-server's fast path for plain ones.
  */
 export function setInPlace(
   response: Response,
@@ -38,7 +38,7 @@ export function setInPlace(
   }
 }
 
-/** What made the body may hold a file or a connection open, and nobody will read it. */
+/** The source of a body that will not be sent may hold a file or a connection open. */
 export function discard(response: Response | undefined): void {
   response?.body?.cancel().catch(() => {});
 }

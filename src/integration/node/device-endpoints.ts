@@ -16,8 +16,8 @@ export interface NodeDevicesOptions extends DevicesOptions, NodeOptions {
 }
 
 /**
- * The user's devices as JSON endpoints (docs/devices.md). True where the request asks for something else and may go
- * on; false where it was answered.
+ * The user's devices as JSON endpoints (docs/devices.md). True for other paths, whose request may go on; false where
+ * it was answered.
  */
 export function devices({ path, trustProxy = false, ...options }: NodeDevicesOptions): (
   request: IncomingMessage,
@@ -49,16 +49,16 @@ export function answersDevices(options: DevicesOptions) {
   };
 }
 
-/** What a parser before us has made of the body, or the body itself where nobody has read it. */
+/** The body as an earlier parser left it, or read here. */
 export async function readJson(request: IncomingMessage & { readonly body?: unknown }): Promise<unknown> {
   if (request.body !== undefined || request.readableEnded) return request.body;
   const chunks: Buffer[] = [];
   let length = 0;
-  // Destroyed with its request, the connection would carry no answer.
+  // Destroying the request would destroy the connection, and with it the answer.
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     length += (chunk as Buffer).length;
     if (length > LONGEST_BODY) {
-      // As Node does with a body that nobody reads.
+      // As Node does with a body that no handler reads.
       request.resume();
       throw new BodyTooLarge();
     }

@@ -9,7 +9,7 @@ const DESCRIBES_CONTENT = /^(content-(?!security)|transfer-encoding$|etag$|last-
 /** Answers with an error's bare status, where no framework has a page for it. */
 export function answerError(target: NodeResponse, error: unknown): void {
   const response = target as ServerResponse;
-  // Lengths and encodings of the handler's answer would cut or garble this one.
+  // The length and encoding of the handler's answer would cut or garble this one.
   for (const name of Object.keys(headersIn(response)))
     if (DESCRIBES_CONTENT.test(name)) response.removeHeader?.(name);
   if (hasStatusMessage(response)) response.statusMessage = "";

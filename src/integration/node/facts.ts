@@ -8,14 +8,14 @@ import type { NodeRequest } from "./messages.ts";
 
 export type NodeOptions = ProxyOptions;
 
-/** What a framework knows better than the bare request does. */
+/** Facts that a framework knows better than the bare request. */
 export type KnownFacts = Partial<Pick<RequestFacts, "secure" | "address" | "canSetCookies" | "arrivedAt">> &
   Pick<Transport, "origin" | "trustsProxy">;
 
 export function nodeFacts(request: NodeRequest, trustProxy: boolean, known: KnownFacts = {}): RequestFacts {
   const { method } = request;
   const header = headerOf(request);
-  // A request that came by no connection has none.
+  // A virtual request has none.
   const socket = request.socket as IncomingMessage["socket"] | undefined;
   return factsOf(header, {
     method,
@@ -48,7 +48,7 @@ export const headerOf =
   (name) =>
     headers[name];
 
-/** What guards ask of a request. */
+/** The facts that guards need of a request. */
 export const asked = (request: Pick<NodeRequest, "method" | "headers">, origin: string) => ({
   method: request.method,
   header: headerOf(request),

@@ -9,11 +9,11 @@ import { answerToError, NOT_KEPT } from "../answer.ts";
 import { arrivedAt } from "./arrivals.ts";
 import { headerOf, type NodeOptions, nodeFacts, visibleOrigin } from "./facts.ts";
 
-/** What a connection that outlives its request has of its visitor. */
+/** The visitor of a connection that outlives its request. */
 export interface Upgrade<Data extends object = SessionData> {
   /**
-   * The session as it was when the connection was made. What is changed is stored by `save` or `update`, not by
-   * itself; what needs a cookie (a sign-in, a first session, another level) cannot be done here.
+   * The session as it was when the connection was made. Only `save` and `update` store changes; a sign-in, a first
+   * session and another level need a cookie, and are not possible here.
    */
   readonly session: Session<Data>;
   /** As the session's own. */
@@ -23,7 +23,7 @@ export interface Upgrade<Data extends object = SessionData> {
 }
 
 /**
- * The visitor of a WebSocket's upgrade. Throws `cross_site` (status 403) where a page of another origin asks:
+ * The visitor of a WebSocket's upgrade. Throws `cross_site` (status 403) if a page of another origin asks:
  * browsers send cookies along with its handshake, and let it read the answers (ASVS 4.4.2).
  */
 export async function openUpgrade<Data extends object = SessionData>(
@@ -42,14 +42,14 @@ export async function openUpgrade<Data extends object = SessionData>(
   const exchange = psession.exchange(nodeFacts(request, trustProxy, known));
   const session = await whileOpen(request, async () => {
     const opened = await exchange.open();
-    // A visit as any other: the session was used.
+    // The upgrade counts as a use of the session, as any request does.
     await exchange.commit({ canSetCookies: false });
     return opened;
   });
   return { session, isAlive: () => session.isAlive(), onEnd: (listener) => session.onEnd(listener) };
 }
 
-/** Answers an upgrade with a refusal: a status, or that of an error (500 where it has none). */
+/** Answers an upgrade with a refusal: a status, or that of an error (500 if it has none). */
 export function refuseUpgrade(socket: Duplex, reason: unknown): void {
   const { status, headers } =
     typeof reason === "number" ? { status: reason, headers: NOT_KEPT } : answerToError(reason);
@@ -60,7 +60,7 @@ export function refuseUpgrade(socket: Duplex, reason: unknown): void {
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${lines}\r\n`);
 }
 
-/** Nobody listens for errors of the socket yet: a client that hangs up now would end the process. */
+/** The socket has no error listener yet: a client that hangs up now would end the process. */
 async function whileOpen<T>({ socket }: IncomingMessage, work: () => Promise<T>): Promise<T> {
   const ignore = () => {};
   socket.on("error", ignore);

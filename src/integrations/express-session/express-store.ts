@@ -7,7 +7,7 @@ import { Session } from "./session.ts";
 import type { SessionData } from "./session-data.ts";
 
 export abstract class ExpressStore extends EventEmitter {
-  /** Set by the middleware: puts a new session into a request. */
+  /** The middleware sets it: puts a new session into a request. */
   declare generate: (request: object) => void;
 
   abstract get(id: string, callback: (error: Any, session?: SessionData | null) => void): void;
@@ -112,7 +112,7 @@ class ExpressMemoryStore extends ExpressStore {
   }
 }
 
-/** No private method: what was made by `MemoryStore.call(this)` would not have it. */
+/** Not a private method: objects made by `MemoryStore.call(this)` would not have it. */
 function read(sessions: Record<string, string>, id: string): SessionData | undefined {
   const text = sessions[id];
   if (text === undefined) return undefined;

@@ -59,7 +59,7 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
   };
 }
 
-/** Silence here looks like a session that forgets. */
+/** Without a warning, the session would seem to forget. */
 function unsavedWarner(): (open: OpenSession) => void {
   let hasWarned = false;
   return (open) => {
@@ -73,7 +73,7 @@ function unsavedWarner(): (open: OpenSession) => void {
   };
 }
 
-/** The open itself reads the data of every request, so that only what handlers asked for counts. */
+/** Caching depends on whether the handler read the session. `commit` reads it too, so that is asked before. */
 function settled(
   request: SessionRequest,
   open: OpenSession,
@@ -82,10 +82,10 @@ function settled(
   const isLookedAt = canSetCookies && wasLookedAt(request);
   const settlement = open.commit(canSetCookies);
   if (isLookedAt) return settlement;
-  return settlement instanceof Promise ? settlement.then(untold) : untold(settlement);
+  return settlement instanceof Promise ? settlement.then(withoutCaching) : withoutCaching(settlement);
 }
 
-const untold = ({ setCookie, noStore }: Settlement): Settlement => ({ setCookie, noStore });
+const withoutCaching = ({ setCookie, noStore }: Settlement): Settlement => ({ setCookie, noStore });
 
 function backendOf(settings: Settings, options: SessionOptions): Backend {
   const { store } = settings;

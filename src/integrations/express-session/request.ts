@@ -3,7 +3,7 @@ import { isSecureScheme } from "../../http/scheme.ts";
 import type { ProxiedRequest } from "../../integration/express/proxy.ts";
 import { forwarded } from "../../integration/forwarded.ts";
 
-/** What we use of a request: Express's, Connect's or Node's own. */
+/** The properties used of a request: Express's, Connect's or Node's own. */
 export interface SessionRequest extends ProxiedRequest {
   session?: unknown;
   sessionID?: unknown;
@@ -11,13 +11,13 @@ export interface SessionRequest extends ProxiedRequest {
   readonly originalUrl?: string | undefined;
   readonly secure?: boolean | undefined;
   readonly ip?: string | undefined;
-  /** What cookie-parser leaves. */
+  /** cookie-parser sets it. */
   readonly secret?: unknown;
   readonly signedCookies?: Record<string, unknown> | undefined;
   readonly cookies?: Record<string, unknown> | undefined;
 }
 
-/** By the socket, and by what a proxy says as far as that is believed: Express's word unless `trust` says otherwise. */
+/** By the socket, or `X-Forwarded-Proto`: trusted as far as Express does, unless `trust` says otherwise. */
 export function isSecure(request: SessionRequest, trust: boolean | undefined): boolean {
   if ((request.socket as Partial<TLSSocket> | undefined)?.encrypted === true) return true;
   if (trust === false) return false;

@@ -41,7 +41,7 @@ declare global {
   }
 }
 
-/** What we use of Express's request: both Express 4 and 5 have it, and its types are not needed. */
+/** The properties used of Express's request: both Express 4 and 5 have them, and its types are not needed. */
 interface ExpressRequest extends ProxiedRequest {
   readonly ip?: string | undefined;
   readonly originalUrl?: string | undefined;
@@ -51,8 +51,8 @@ type Next = (error?: unknown) => void;
 export type ExpressMiddleware = (request: ExpressRequest, response: ServerResponse, next: Next) => void;
 
 /**
- * Gives every request its `req.session`. What the proxy says is believed as far as Express is told to
- * (`app.set("trust proxy", …)`). A store that fails is an error for Express, with status 503.
+ * Gives every request its `req.session`. Forwarded headers are trusted as far as the setting "trust proxy" goes. A store
+ * that fails is an error for Express, with status 503.
  */
 export function sessions<Data extends object = SessionData>(psession: Psession<Data>): ExpressMiddleware {
   assertPsession("sessions", psession);
@@ -79,8 +79,8 @@ interface Seated {
 }
 
 /**
- * Where applications have always put null to end a session, or data in its place. The same for all requests: with
- * functions of its own, each would be one of V8's slow objects to whoever reads it afterwards.
+ * Applications assign null to end a session, or data to replace it. All requests share these functions: with its own,
+ * each request would be one of V8's slow objects.
  */
 const SEAT: PropertyDescriptor & ThisType<Seated> = {
   configurable: true,
@@ -90,7 +90,7 @@ const SEAT: PropertyDescriptor & ThisType<Seated> = {
   },
   set(value: unknown) {
     if (value !== null && value !== undefined) throw replaced("req");
-    // It takes effect at once, and is stored with the response as everything is.
+    // It takes effect at once, and is stored with the response.
     this[SEATED]?.destroy().catch(() => {});
     this[SEATED] = null;
   },
@@ -101,7 +101,7 @@ function seat<Data extends object>(target: object, session: Session<Data>): void
   Object.defineProperty(target, "session", SEAT);
 }
 
-/** Guards behind this one would take the word of the other, whose visitors may be anybody's. */
+/** Later guards would judge by the other psession's session, in which the visitor may be another user. */
 function keptByAnother<Data extends object>(
   session: object,
   psession: Psession<Data>,
@@ -139,7 +139,7 @@ export const requireFresh = (options: FreshOptions): ExpressMiddleware => standi
 
 /**
  * Lets one request of a session through at a time: the others wait until its response begins, and see what it saved.
- * Who waits too long is an error `lock_timeout` (503); who was signed out meanwhile, `session_ended` (401).
+ * Waiting too long is an error `lock_timeout` (503); a sign-out meanwhile, `session_ended` (401).
  */
 export function exclusive(options: LockOptions = {}): ExpressMiddleware {
   const turn = exclusiveTurn(options);
@@ -155,8 +155,8 @@ export function originCheck(options: OriginOptions = {}): ExpressMiddleware {
 }
 
 /**
- * The user's devices as JSON endpoints: `app.use("/account/devices", devices())`, behind `sessions`. With an origin
- * check of their own, and for signed-in users only; docs/devices.md has them all.
+ * The user's devices as JSON endpoints: `app.use("/account/devices", devices())`, behind `sessions`. They check the
+ * origin themselves, and are for signed-in users only; docs/devices.md lists them.
  */
 export function devices(options: DevicesOptions = {}): ExpressMiddleware {
   const answerFor = answersDevices(options);

@@ -19,7 +19,7 @@ export async function devices(
 ): Promise<void> {
   const endpoint = devicesEndpoint(options);
   const mount = instance.prefix;
-  // Read by the endpoint where one is needed: Fastify refuses a DELETE that says it is JSON and has no body.
+  // The endpoint parses bodies itself: Fastify refuses a DELETE with JSON's content type and no body.
   instance.removeAllContentTypeParsers();
   instance.addContentTypeParser("*", { parseAs: "string" }, (_request, text, done) => {
     done(null, text);

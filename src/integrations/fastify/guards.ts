@@ -41,7 +41,7 @@ export const requireFresh = (options: FreshOptions): FastifyGuard => standing(fr
 
 /**
  * Lets one request of a session through at a time: the others wait until its answer begins, and see what it saved.
- * Who waits too long is an error `lock_timeout` (503); who was signed out meanwhile, `session_ended` (401).
+ * Waiting too long is an error `lock_timeout` (503); a sign-out meanwhile, `session_ended` (401).
  */
 export function exclusive(options: LockOptions = {}): FastifyGuard {
   const turn = exclusiveTurn(options);
@@ -60,14 +60,14 @@ export function originCheck(options: OriginOptions = {}): FastifyGuard {
 
 function standing(guard: Guard): FastifyGuard {
   return behindSession(async (request, reply, session) => {
-    // Passport may have signed somebody in just now.
+    // Passport may have signed a user in just now.
     await session.followIdentity();
     const refusal = guard({ session, path: request.originalUrl, ...asked(request, originOf(request)) });
     return refusal && send(reply, answerTo(refusal));
   });
 }
 
-/** Opens the session where that has not been done, so a guarded handler always finds it. */
+/** Opens the session first, so a guarded handler always finds it. */
 function behindSession(
   work: (request: FastifyRequest, reply: FastifyReply, session: FastifySession) => Promise<unknown>,
 ): FastifyGuard {
@@ -76,12 +76,12 @@ function behindSession(
       done(missingSession());
       return;
     }
-    // As a promise, because Fastify then catches what handlers and hooks further on throw.
+    // As a promise, because Fastify then catches errors of later hooks and handlers.
     return request.openSession().then((session) => work(request, reply, session));
   };
 }
 
-/** The plugin counts in the context that registers it and in those within. */
+/** The plugin works in the context that registers it and its children. */
 export const missingSession = () => noSession("await app.register(sessions, { psession })");
 
 export const send = (reply: FastifyReply, { status, headers, body }: Answer): FastifyReply =>

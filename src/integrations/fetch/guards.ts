@@ -21,8 +21,8 @@ import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
 
 /**
- * What to answer instead of the page, or undefined where the request may go on. `facts` say what the request does not,
- * such as its whole path where a mount has cut it.
+ * The answer instead of the page, or undefined if the request may go on. `facts` give what the request lacks, such as
+ * its whole path behind a mount.
  */
 export type FetchGuard = (
   request: Request,

@@ -44,8 +44,8 @@ export interface SessionVariables<Data extends object = SessionData> {
 
 export interface HonoOptions extends ProxyOptions {
   /**
-   * Where the connection comes from, for the device list and events, by the `getConnInfo` of your runtime:
-   * `(c) => getConnInfo(c).remote.address`. What a trusted proxy says comes first. Default: unknown.
+   * The address of the connection, for the device list and events, by the `getConnInfo` of your runtime:
+   * `(c) => getConnInfo(c).remote.address`. A trusted proxy's `X-Forwarded-For` comes first. Default: unknown.
    */
   address?: (c: Context) => string | undefined;
 }
@@ -65,9 +65,9 @@ export function sessions<Data extends object = SessionData>(
   return async (c, next) => {
     const outer: unknown = c.get("session");
     const isNested = outer instanceof LazySession;
-    // Of another psession it is another visitor's standing: guards behind this one must not take its word.
+    // With another psession the visitor may be another user: later guards must not judge by that session.
     if (isNested && outer.psession === psession) return next();
-    // Middleware may put another request in place of this one.
+    // Middleware may replace the request.
     const token = c.req.raw;
     const isTakenOver = watchUpgrade(token, c.env);
     const exchange = new LazyExchange(
@@ -84,7 +84,7 @@ export function sessions<Data extends object = SessionData>(
     await runInRequest(token, next);
     if (isNested) c.set("session", outer);
     try {
-      // Looked at only where it must be: that costs @hono/node-server's short cut for plain responses.
+      // Only if needed: a look at the response costs @hono/node-server's fast path for plain ones.
       const settlement = await exchange.settle(() => canCarryCookies(c.res) && !isTakenOver());
       for (const line of settlement.setCookie) c.header("Set-Cookie", line, { append: true });
       const headers = cacheHeaders(settlement, (name) => c.res.headers.get(name));
@@ -114,7 +114,7 @@ export const requireFresh = ({ trustProxy, ...options }: FreshOptions & ProxyOpt
 
 /**
  * Lets one request of a session through at a time: the others wait until its response leaves, and see what it saved.
- * Who waits too long is an error `lock_timeout` (503); who was signed out meanwhile, `session_ended` (401).
+ * Waiting too long is an error `lock_timeout` (503); a sign-out meanwhile, `session_ended` (401).
  */
 export function exclusive(options: LockOptions = {}): MiddlewareHandler {
   const turn = exclusiveTurn(options);
@@ -161,10 +161,10 @@ function lazyIn(c: Context): LazySession<SessionData> {
   throw noSession("put app.use(sessions(psession))");
 }
 
-/** What stands before handlers may have set these, and scripts of other origins cannot read an error without. */
+/** Middleware before the handler may have set these; without them scripts of other origins cannot read the error. */
 const KEPT = /^(access-control-|content-security-policy|vary$|x-request-id$)/;
 
-/** Hono copies the headers of the answer so far onto the one that takes its place: location, lengths, cookies. */
+/** Otherwise Hono copies headers of the failed answer to the error's: location, lengths, cookies. */
 function forgetAnswer<E extends Env>(c: Context<E>): void {
   const kept = [...c.res.headers].filter(([name]) => KEPT.test(name));
   discard(c.res);

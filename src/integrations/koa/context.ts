@@ -7,17 +7,17 @@ import type { Session } from "../../session.ts";
 
 /** What the middleware adds to a context; for `new Koa<State, SessionContext<MyData>>()` and routers alike. */
 export interface SessionContext<Data extends object = SessionData> {
-  /** The visitor's session, read at the first call; a request that never calls costs no read. */
+  /** The visitor's session, read at the first call; a request that never calls it costs no read. */
   openSession(): Promise<Session<Data>>;
   /**
-   * The session once it is open, and always with `open: "always"`. Assigning null destroys it; an object takes the place
-   * of its data, and changes nothing about who is signed in.
+   * The session once it is open, and always with `open: "always"`. Assigning null destroys it; an object replaces its
+   * data, and leaves the user signed in.
    */
   get session(): Session<Data>;
   set session(value: Partial<Data> | null);
 }
 
-/** What we use of Koa's context. */
+/** The properties used of Koa's context. */
 export interface KoaContext {
   /** Koa's contexts are made from its `context`. */
   readonly app?: { readonly context: object; readonly proxy?: boolean } | undefined;
@@ -27,7 +27,7 @@ export interface KoaContext {
   readonly originalUrl: string;
   readonly secure: boolean;
   readonly ip: string;
-  /** What the proxy says, where it is trusted; else none. */
+  /** From `X-Forwarded-For`, if the proxy is trusted. */
   readonly ips?: readonly string[] | undefined;
   readonly protocol: string;
   readonly host: string;
@@ -39,7 +39,7 @@ export interface KoaContext {
 
 export type KoaMiddleware = (ctx: KoaContext, next: () => Promise<unknown>) => Promise<unknown>;
 
-/** ctx.origin is our own origin in Koa 2 and the sender's in Koa 3: compared to itself, it would allow anything. */
+/** ctx.origin is the server's in Koa 2 and the sender's in Koa 3: compared to itself, it would allow anything. */
 export const originOf = ({ protocol, host }: KoaContext): string => originAt(isSecureScheme(protocol), host);
 
 export function openedIn(ctx: KoaContext): Promise<Session> {

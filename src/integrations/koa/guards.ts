@@ -31,7 +31,7 @@ export const requireFresh = (options: FreshOptions): KoaMiddleware => standing(f
 
 /**
  * Lets one request of a session through at a time: the others wait until its response begins, and see what it saved.
- * Who waits too long is an error `lock_timeout` (503); who was signed out meanwhile, `session_ended` (401).
+ * Waiting too long is an error `lock_timeout` (503); a sign-out meanwhile, `session_ended` (401).
  */
 export function exclusive(options: LockOptions = {}): KoaMiddleware {
   const turn = exclusiveTurn(options);

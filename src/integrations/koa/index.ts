@@ -28,7 +28,7 @@ declare module "koa" {
 export interface KoaOptions {
   /**
    * "lazy" reads a session when `ctx.openSession()` asks for it. "always" reads it before the handler, for
-   * middleware that takes `ctx.session` as it finds it. Default: "lazy".
+   * middleware that uses `ctx.session` directly. Default: "lazy".
    */
   open?: "lazy" | "always" | undefined;
 }
@@ -38,8 +38,8 @@ const koaOptions = v.strictObject({
 });
 
 /**
- * Gives every context its session. What the proxy says is believed as far as Koa is told to (`app.proxy`). A
- * store that fails is an error for Koa, with status 503.
+ * Gives every context its session. Forwarded headers are trusted if `app.proxy` is set. A store that fails is an
+ * error for Koa, with status 503.
  */
 export function sessions<Data extends object = SessionData>(
   psession: Psession<Data>,
@@ -48,11 +48,11 @@ export function sessions<Data extends object = SessionData>(
   assertPsession("sessions", psession);
   const opensAlways = checkedOptions("sessions", koaOptions, options).open === "always";
   return async (ctx, next) => {
-    const context = withSession(ctx);
+    const context = withAccessors(ctx);
     const outer = context[EXCHANGE];
-    // Of another psession it is another visitor's standing: guards behind this one must not take its word.
+    // With another psession the visitor may be another user: later guards must not judge by that session.
     if (outer === undefined ? context.openSession !== undefined : outer.psession === psession) return next();
-    // Where Node does not tell, it came now rather than when its session is asked for.
+    // If Node does not publish arrivals, the request came now rather than when its session is opened.
     const moment = momentOf(ctx.req);
     const exchange = new KoaExchange(psession, ctx);
     context[EXCHANGE] = exchange as unknown as KoaExchange<object>;
@@ -91,14 +91,13 @@ class KoaExchange<Data extends object> {
   assign(value: unknown): void {
     if (this.#session === undefined) throw notOpen();
     if (value === null) {
-      // It takes effect at once, and is stored with the response as everything is.
-      // What was destroyed before stays so: refused, it would be a rejection that nobody handles.
+      // It takes effect at once, and is stored with the response. A second time it would reject, unhandled.
       this.#session.destroy().catch(() => {});
       this.#isEnded = true;
       return;
     }
     if (!hasKeys(value)) throw noData();
-    // With koa-session, whose users are in the data, it signs out.
+    // In koa-session, which keeps the user in the data, this signs out.
     if (this.#session.isSignedIn && Object.keys(value).length === 0) throw notSignedOut();
     this.#session.replaceData(value);
     this.#isEnded = false;
@@ -106,7 +105,7 @@ class KoaExchange<Data extends object> {
 
   async #open(): Promise<Session<Data>> {
     const { req, res, protocol, ip, ips, app } = this.#ctx;
-    // Koa takes the first of the list, also where nothing is there.
+    // Koa takes the first of the list, even if it is empty.
     const address = ips?.find((one) => one.trim() !== "") ?? ip;
     this.#session = await openHeld(this.psession, req, res, {
       facts: {
@@ -136,7 +135,7 @@ const noData = (): PsessionError =>
 const notSignedOut = (): PsessionError =>
   new PsessionError(
     "invalid_data",
-    "ctx.session = {} would leave the user signed in, whom psession keeps beside the data: ctx.session = null signs out, " +
+    "ctx.session = {} would leave the user signed in, as psession keeps the user outside the data: ctx.session = null signs out, " +
       "and ctx.session.remove(key) takes something out of ctx.session.data.",
   );
 
@@ -147,8 +146,8 @@ interface SessionedContext {
   readonly openSession?: unknown;
 }
 
-/** A context without a exchange is as if we had never been there. */
-const FACE: PropertyDescriptorMap & ThisType<SessionedContext> = {
+/** A context without an exchange looks as it does without this middleware. */
+const ACCESSORS: PropertyDescriptorMap & ThisType<SessionedContext> = {
   openSession: {
     configurable: true,
     get() {
@@ -176,14 +175,14 @@ const FACE: PropertyDescriptorMap & ThisType<SessionedContext> = {
 };
 
 /**
- * The context with `session` and `openSession`. They are put where the application's contexts come from, once: as
- * properties of each context they would cost every request more than all the rest does. Where there is a `session`
- * already they are put before it, on this context alone; an `openSession` of somebody else's stays.
+ * The context with `session` and `openSession`. They are defined once, on the prototype of the application's contexts:
+ * on each context they would cost every request more than all the rest does. A context that already has a `session`
+ * gets them as its own properties; an existing `openSession` stays.
  */
-function withSession(ctx: KoaContext): SessionedContext {
+function withAccessors(ctx: KoaContext): SessionedContext {
   if ("openSession" in ctx) return ctx as SessionedContext;
   const shared = ctx.app?.context;
   const isShared = shared !== undefined && Object.getPrototypeOf(ctx) === shared && !("session" in ctx);
-  Object.defineProperties(isShared ? shared : ctx, FACE);
+  Object.defineProperties(isShared ? shared : ctx, ACCESSORS);
   return ctx as SessionedContext;
 }

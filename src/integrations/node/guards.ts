@@ -21,8 +21,8 @@ import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
 
 /**
- * True where the request may go on; false where it was answered. Behind a mount that keeps the whole path at
- * `request.originalUrl`, as Connect's does, that is the path; elsewhere `facts` say what the request does not.
+ * True if the request may go on; false if the guard has answered it. The path is `request.originalUrl` if a mount keeps
+ * it there, as Connect's does; `facts` give whatever the request lacks.
  */
 export type NodeGuard = (
   request: NodeRequest,
