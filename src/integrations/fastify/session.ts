@@ -64,7 +64,7 @@ export class FastifySession<Data extends object = SessionData> extends Session<D
 
   /**
    * Called as in `@fastify/session`: begins anew with only the named top-level keys, and the old secret is worthless
-   * at once. With `{ keep }` it is psession's own: everything is kept that `keep` does not exclude.
+   * at once. With `{ keep }` it is psession's own `regenerate`, which keeps everything unless `keep` says otherwise.
    */
   override regenerate(options: { keep?: Keep<Data> }): Promise<void>;
   override regenerate(keys?: readonly string[]): Promise<void>;

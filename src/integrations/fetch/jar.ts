@@ -24,7 +24,7 @@ export interface CookieAttributes {
 export interface CookieJar {
   /** The request's headers. Cookies are read from there, as jars hide a second one of the same name. */
   headers: { get(name: string): string | null | undefined };
-  /** Left out where no cookies can be set: then nothing is done that needs one. */
+  /** Leave it out if no cookies can be set: then the session does nothing that needs one. */
   set?: ((name: string, value: string, attributes: CookieAttributes) => unknown) | undefined;
 }
 

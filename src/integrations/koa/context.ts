@@ -19,7 +19,7 @@ export interface SessionContext<Data extends object = SessionData> {
 
 /** The properties used of Koa's context. */
 export interface KoaContext {
-  /** Koa's contexts are made from its `context`. */
+  /** Koa makes each context from `app.context`. */
   readonly app?: { readonly context: object; readonly proxy?: boolean } | undefined;
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
