@@ -3,26 +3,27 @@ import type { Duration } from "../checks/duration.ts";
 import { positiveDuration } from "../checks/duration-options.ts";
 import { checkedOptions, invalidOptions } from "../checks/faults.ts";
 import { PsessionError } from "../errors.ts";
-import { allowedOrigins, isSameOrigin, type OriginOptions } from "../http/origin.ts";
+import { allowedOrigins, checkOrigins, isSameOrigin, type OriginOptions } from "../http/origin.ts";
 import type { Session } from "../session.ts";
 import type { Level } from "../stores/store.ts";
 import { type LockOptions, resolveLimits } from "../upkeep/locks.ts";
+import { type Answer, NOT_KEPT } from "./answer.ts";
 
 export interface GuardOptions {
   /**
-   * Where browsers are sent that ask for a page; a function gets the path and query to come back to: those that were
-   * asked for, or the page that they were on (`Referer`, else "/") where the method was not GET or HEAD.
-   * Default: they get the status, as scripts do.
+   * Redirects browsers that ask for a page. A function gets the path and query to come back to: those of the request,
+   * or, if its method was not GET or HEAD, of the page it came from (`Referer`, else "/").
+   * Default: the status, as for scripts.
    */
   redirectTo?: string | ((path: string, asked: AskedFor) => string) | undefined;
   /**
    * Refuse changes that another site sends in the visitor's name (ASVS 3.5.1), as `originCheck` does before all
-   * routes. `false` where that stands before. Default: they are refused.
+   * routes. `false` if the application has that. Default: they are refused.
    */
   origin?: false | OriginOptions | undefined;
 }
 
-/** What a visitor asked for who is sent elsewhere. */
+/** The request of a visitor who is redirected. */
 export interface AskedFor {
   readonly method: string | undefined;
   /** Path and query. */
@@ -30,60 +31,68 @@ export interface AskedFor {
 }
 
 export interface FreshOptions extends GuardOptions {
-  /** How long ago a credential may have been proved. */
+  /** How recently the user must have proved a credential. */
   within: Duration;
 }
 
-/** What an integration has to find out about a request that stands before a guard. */
+/** The facts that an integration gives to a guard about a request. */
 export interface GuardedRequest {
   // biome-ignore lint/suspicious/noExplicitAny: a guard asks nothing of the data.
   readonly session: Pick<Session<any>, "isSignedIn" | "level" | "isFresh"> & GuardNote;
   readonly header: (name: string) => string | readonly string[] | undefined;
   readonly method: string | undefined;
-  /** The request's target as asked for, with what a mount has cut off. */
+  /** The request's whole target, with the part that a mount has cut off. */
   readonly path: string;
   /** Scheme and host as the visitor sees them. */
   readonly origin: string;
 }
 
-/** To be told where a guard lets a request through. What only looks like a session has none. */
+/** Called when a guard lets a request through. Objects that only look like a session have none. */
 export interface GuardNote {
   noteGuard?(): void;
 }
 
-/** What an application or its framework knows better than the bare request does. */
+/** Facts that an application or its framework knows better than the bare request. */
 export interface GuardFacts {
-  /** Path and query as the visitor asked for them, where something has cut or rewritten those of the request. */
+  /** Path and query that the visitor asked for, if a mount or rewrite has changed those of the request. */
   readonly path?: string | undefined;
   /** Scheme and host as the visitor's browser sees them, such as "https://example.com". */
   readonly origin?: string | (() => string) | undefined;
 }
 
+/** The origin by those facts, if they have one. */
+export const knownOrigin = ({ origin }: GuardFacts = {}): string | undefined =>
+  typeof origin === "function" ? origin() : origin;
+
 /**
- * Where the data are properties of the session, one named `level` hides psession's, and a visitor may choose it: such
- * an integration says here what guards have to ask.
+ * If the data are properties of the session, a key named `level` hides psession's, and a visitor may be able to set it.
+ * Such an integration keeps the properties that guards must read under this symbol.
  */
 export const ofGuards: unique symbol = Symbol("psession.ofGuards");
 
-/** What an integration that uses `ofGuards` gives there. */
+/** The value under `ofGuards`. */
 export type SessionOfGuards = GuardedRequest["session"] & ExclusiveSession;
 
 // biome-ignore lint/suspicious/noExplicitAny: turns have nothing to do with the data.
 export type ExclusiveSession = Pick<Session<any>, "exclusive">;
 
 /** Settles when it is the turn of this request; see `Session.exclusive`. */
-export type Turn = (session: ExclusiveSession) => Promise<void>;
+export type Turn = (session: ExclusiveSession) => Promise<undefined>;
 
-/** What an integration answers; undefined lets the request through. */
+/** The answer of a guard; undefined lets the request through. */
 export type Refusal =
   | { readonly status: 303; readonly location: string }
   | { readonly status: 401 | 403; readonly body: RefusalBody };
 
-/** What everybody's answer of a refusal has: it is this visitor's, and at the next sign-in no longer true. */
+/** The headers of any answer to it: it is for this visitor, and wrong from the next sign-in on. */
 export const headersOf = (refusal: Refusal): Readonly<Record<string, string>> =>
   "location" in refusal ? { "Cache-Control": "no-store", Location: refusal.location } : NOT_KEPT;
 
-const NOT_KEPT = { "Cache-Control": "no-store" } as const;
+export const answerTo = (refusal: Refusal): Answer => ({
+  status: refusal.status,
+  headers: headersOf(refusal),
+  body: "location" in refusal ? undefined : refusal.body,
+});
 
 export interface RefusalBody {
   readonly error: { readonly code: string; readonly message: string };
@@ -121,7 +130,7 @@ const freshOptions = v.strictObject({
   within: positiveDuration(', such as 600000 or "10m"'),
 });
 
-/** Signed in, remembered ones included. */
+/** Signed-in users, remembered ones included. */
 export function loginGuard(options: GuardOptions = {}): Guard {
   const given = checkedOptions("requireLogin", loginOptions, options);
   return guard(({ isSignedIn }) => isSignedIn, PROVE, given);
@@ -136,7 +145,7 @@ export function levelGuard(level: Level, options: GuardOptions = {}): Guard {
   return guard((session) => LEVELS[session.level] >= LEVELS[level], PROVE, given);
 }
 
-/** A credential was proved that recently, which a remembered visitor never did. */
+/** Users who proved a credential that recently, which remembered visitors never did. */
 export function freshGuard(options: FreshOptions): Guard {
   const { within, ...given } = checkedOptions("requireFresh", freshOptions, options);
   return guard((session) => session.isFresh({ within }), CONFIRM, given);
@@ -147,12 +156,23 @@ export function exclusiveTurn(options: LockOptions = {}): Turn {
   const limits = resolveLimits("exclusive", options);
   return async (found) => {
     const { [ofGuards]: session = found } = found as { [ofGuards]?: ExclusiveSession };
-    if (typeof session.exclusive === "function") return session.exclusive(limits);
-    throw new PsessionError(
-      "invalid_options",
-      "exclusive() needs the locks of a psession store: with another store behind psession/express-session there are none.",
-    );
+    if (typeof session.exclusive !== "function") {
+      throw new PsessionError(
+        "invalid_options",
+        "exclusive() needs the locks of a psession store: with another store behind psession/express-session there are none.",
+      );
+    }
+    await session.exclusive(limits);
+    return undefined;
   };
+}
+
+/** Refuses changes that another site sends in the visitor's name, and asks for no session. */
+export function originGuard(
+  options: OriginOptions,
+): (request: Omit<GuardedRequest, "session" | "path">) => Refusal | undefined {
+  checkOrigins("originCheck", options);
+  return (request) => (isSameOrigin(request, options) ? undefined : CROSS_SITE);
 }
 
 const SIGN_IN = { code: "login_required", message: "Please sign in first." } as const;
@@ -195,18 +215,18 @@ function addressBy(
   throw new PsessionError("invalid_options", "redirectTo has to give an address, such as a path, as text.");
 }
 
-/** Where a form stands, by what the browser says of pages of this host; their scheme may be known to a proxy only. */
+/** The form's page by `Referer`, if on this host. Only a proxy may know the scheme, so it is not compared. */
 function pageBefore(referer: unknown, origin: string): string {
   const page = typeof referer === "string" ? URL.parse(referer) : null;
-  const isOurs = page !== null && page.host !== "" && page.host === URL.parse(origin)?.host;
-  return isOurs ? own(page.pathname + page.search) : "/";
+  const isSameHost = page !== null && page.host !== "" && page.host === URL.parse(origin)?.host;
+  return isSameHost ? own(page.pathname + page.search) : "/";
 }
 
 /** Scheme and authority, in the form that requests to a proxy have (RFC 9112 section 3.2.2). */
 const AUTHORITY = /^[a-z][a-z0-9+.-]*:\/\/[^/?#\\]*/i;
-/** What a header cannot hold: Node refuses it, and a line break would begin another header. */
+/** Characters that a header cannot hold: Node refuses them, and a line break would begin another header. */
 const UNSENDABLE = /[^!-~]/gu;
-/** A backslash as well, which browsers take for a slash. */
+/** A backslash as well, as browsers read it as a slash. */
 const UNSAFE_IN_PATH = /[^!-~]|\\/gu;
 
 /**
@@ -219,7 +239,7 @@ const own = (target: string): string =>
 const encoded = (text: string, which: RegExp): string =>
   text.toWellFormed().replace(which, (found) => (found === " " ? "%20" : encodeURIComponent(found)));
 
-/** Navigations ask for HTML, and so do scripts that put pages into pages; those for data do not. */
+/** Navigations ask for HTML, and so do scripts that insert pages into pages; requests for data do not. */
 function wantsPage(header: GuardedRequest["header"]): boolean {
   return String(header("accept") ?? "").includes("text/html");
 }

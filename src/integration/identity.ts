@@ -2,12 +2,12 @@ import { PsessionError } from "../errors.ts";
 import type { LoginOptions, Session } from "../session.ts";
 import type { UserId } from "../stores/store.ts";
 
-/** Who is signed in, by what the application or Passport put into the session's data. */
+/** The user that the application or Passport put into the session's data. */
 export type IdentityOf<Data> = (data: Partial<Data>) => UserId | undefined;
 
 /**
- * Follows applications that keep their user in the data: a user who appears there is signed in, one who goes
- * is signed out. So the secret is exchanged at every sign-in, whether the application thinks of it or not.
+ * For applications that keep their user in the data: a user who appears there is signed in, a user who disappears
+ * is signed out. So every sign-in exchanges the secret, even if the application does not think of it.
  */
 export class FollowedIdentity<Data extends object> {
   readonly #of: IdentityOf<Data>;
@@ -18,30 +18,30 @@ export class FollowedIdentity<Data extends object> {
     this.#of = of;
   }
 
-  /** To be told of the data before the handler gets it. */
+  /** Must be called with the data before the handler gets it. */
   see(session: Session<Data>, data: Partial<Data>): void {
     if (this.#isSeen) return;
     this.#isSeen = true;
     this.#before = this.#of(data);
     if (this.#before === undefined || isSame(this.#before, session.userId)) return;
-    // Data that names a user whom nobody signed in: stored under a secret that others may know, so it is worth nothing.
+    // The data names a user without a sign-in: an attacker who planted the secret may have stored it, so it is dropped.
     this.#before = undefined;
     for (const key of Object.keys(data)) delete data[key as keyof Data];
   }
 
-  /** The data named a user, and this would not. */
+  /** The data named a user, and `kept` does not. */
   isDroppedBy(kept: Partial<Data>): boolean {
     return this.#before !== undefined && this.#of(kept) === undefined;
   }
 
-  /** Signs in or out who appeared or went since. Undefined where nothing did. */
+  /** Signs in the user who appeared since, or out the one who disappeared; undefined if the user is the same. */
   follow(session: Session<Data>): Promise<void> | undefined {
     if (!this.#isSeen) return undefined;
     const before = this.#before;
     const after = this.#of(session.data);
     if (isSame(before, after)) return undefined;
     this.#before = after;
-    // What is kept of the data was decided by whoever put the user there.
+    // The handler that put the user there has decided what to keep of the data.
     if (after !== undefined) {
       return isSame(after, session.userId) ? undefined : signIn(session, after);
     }
@@ -50,7 +50,7 @@ export class FollowedIdentity<Data extends object> {
 }
 
 /**
- * For applications that cannot look at what `login` answers: where the user has too many devices, that is a fault.
+ * For applications that never see the result of `login`: a user at the device limit is an error.
  */
 export async function signIn<Data extends object>(
   session: Session<Data>,

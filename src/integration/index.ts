@@ -1,6 +1,6 @@
 /*
- * What integrations are made of. docs/frameworks/your-own.md has one from beginning to end; the HTTP contract of
- * psession/testing/contracts holds it to what the others do.
+ * Parts for integrations. docs/frameworks/your-own.md builds one from beginning to end; the HTTP contract of
+ * psession/testing/contracts tests it like the others.
  */
 export { assertPsession } from "../checks/given.ts";
 export { headersOfError, statusOf } from "../errors.ts";
@@ -21,7 +21,7 @@ export {
   type DevicesRequest,
   devicesEndpoint,
   LONGEST_BODY,
-} from "./devices.ts";
+} from "./device-endpoints.ts";
 export { fetchFacts, headerOf, pathOf } from "./fetch/facts.ts";
 export { LazyExchange } from "./fetch/lazy-exchange.ts";
 export { failed, refused, withSettlement } from "./fetch/response.ts";
@@ -40,10 +40,10 @@ export {
   type Turn,
 } from "./guards.ts";
 export { noSession } from "./no-session.ts";
-export { answersDevices } from "./node/devices.ts";
+export { answersDevices } from "./node/device-endpoints.ts";
 export { answerError } from "./node/error.ts";
 export { type NodeOptions, nodeFacts, visibleOrigin } from "./node/facts.ts";
+export type { NodeRequest } from "./node/messages.ts";
 export { type OpenOptions, openHeld } from "./node/open.ts";
-export { answerRefusal } from "./node/refusal.ts";
-export type { NodeRequest } from "./node/request.ts";
 export { runInNodeRequest } from "./node/run.ts";
+export { answerRefusal } from "./node/send.ts";

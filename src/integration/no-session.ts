@@ -1,6 +1,6 @@
 import { PsessionError } from "../errors.ts";
 
-/** Whoever needs a session stands before what gives it, or beside it. `missing`: what to put where. */
+/** A guard or route ran without `sessions` before it. `missing`: what to add. */
 export const noSession = (missing: string): PsessionError =>
   new PsessionError(
     "no_session",

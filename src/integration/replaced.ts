@@ -1,6 +1,6 @@
 import { PsessionError } from "../errors.ts";
 
-/** For what is put in place of a session; `holder` is what holds it. */
+/** For a value assigned in place of a session; `holder` names the object, such as "req". */
 export const replaced = (holder: string): PsessionError =>
   new PsessionError(
     "invalid_data",

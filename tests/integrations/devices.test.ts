@@ -7,7 +7,7 @@ import { Hono } from "hono";
 import Koa from "koa";
 import { describe, expect, test } from "vitest";
 import type { Psession } from "../../src/index.ts";
-import type { DevicesOptions } from "../../src/integration/devices.ts";
+import type { DevicesOptions } from "../../src/integration/device-endpoints.ts";
 import * as onExpress from "../../src/integrations/express/index.ts";
 import * as fastify from "../../src/integrations/fastify/index.ts";
 import * as byRequest from "../../src/integrations/fetch/index.ts";

@@ -1,10 +1,7 @@
-/**
- * The type of `req.session`. Each middleware of psession says what it puts there; where a program imports several,
- * it is all of them at once.
- */
+/** The type of `req.session`: each middleware of psession adds its own, and a program that imports several has all. */
 declare global {
   namespace Express {
-    /** By middleware. */
+    /** By middleware: each declares what it puts there. */
     interface PsessionSessions {}
     interface Request {
       /** The visitor's session, there in every handler behind the middleware. */
@@ -15,7 +12,7 @@ declare global {
   }
 }
 
-/** As another package's types declare it, where there are such. */
+/** The declaration of another package's types, if installed. */
 type Known<Sessions> = Sessions extends { foreign: infer Foreign }
   ? unknown extends Foreign
     ? never
@@ -26,5 +23,5 @@ type All<Union> = (Union extends unknown ? (each: Union) => void : never) extend
   ? Each
   : never;
 
-/** Exported by every middleware, or their declarations would not bring these along. */
+/** Every middleware exports this, or its declarations would not include the above. */
 export type ExpressRequestSession = Express.Request["session"];

@@ -1,8 +1,9 @@
 import { isSecureScheme, originAt } from "../../http/scheme.ts";
 import type { Settings } from "../../options/settings.ts";
-import { firstOf } from "../../request/addresses.ts";
 import { cameAt } from "../../request/arrival.ts";
 import { factsOf, type RequestFacts } from "../../request/facts.ts";
+import { forwarded } from "../forwarded.ts";
+import { type GuardFacts, knownOrigin } from "../guards.ts";
 
 type Header = (name: string) => string | undefined;
 
@@ -29,7 +30,7 @@ export function fetchFacts(
   return factsOf(header, {
     method: request.method,
     secure: isSecure(request, trustProxy),
-    address: forwarded(header, "x-forwarded-for", trustProxy) ?? address(),
+    address: forwarded(header, "for", trustProxy) ?? address(),
     arrivedAt: cameAt(settings, header, arrivedAt),
     request: token,
     origin: () => visibleOrigin(request, trustProxy),
@@ -39,9 +40,16 @@ export function fetchFacts(
 
 /** Scheme, host and port as the visitor's browser sees them. */
 export function visibleOrigin(request: Request, trustProxy: boolean): string {
-  const host = forwarded(headerOf(request), "x-forwarded-host", trustProxy) ?? new URL(request.url).host;
+  const host = forwarded(headerOf(request), "host", trustProxy) ?? new URL(request.url).host;
   return originAt(isSecure(request, trustProxy), host);
 }
+
+/** The facts that guards need of a request. */
+export const asked = (request: Request, trustProxy = false, facts?: GuardFacts) => ({
+  method: request.method,
+  header: headerOf(request),
+  origin: knownOrigin(facts) ?? visibleOrigin(request, trustProxy),
+});
 
 export function pathOf(request: Request): string {
   const { pathname, search } = new URL(request.url);
@@ -49,10 +57,6 @@ export function pathOf(request: Request): string {
 }
 
 function isSecure(request: Request, trustProxy: boolean): boolean {
-  const proto = forwarded(headerOf(request), "x-forwarded-proto", trustProxy);
+  const proto = forwarded(headerOf(request), "proto", trustProxy);
   return proto === undefined ? request.url.startsWith("https:") : isSecureScheme(proto);
-}
-
-function forwarded(header: Header, name: string, trustProxy: boolean): string | undefined {
-  return trustProxy ? firstOf(header(name)) : undefined;
 }

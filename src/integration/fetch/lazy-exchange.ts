@@ -9,7 +9,7 @@ import { knownMomentOf } from "../node/arrivals.ts";
 /** The visitor's session; the store is asked at the first call. */
 export type GetSession<Data extends object = SessionData> = () => Promise<Session<Data>>;
 
-/** One request whose session is opened when somebody asks for it. */
+/** One request whose session is opened when a handler asks for it. */
 export class LazyExchange<Data extends object> {
   readonly #psession: Psession<Data>;
   readonly #facts: (arrivedAt: number) => RequestFacts;
@@ -17,7 +17,7 @@ export class LazyExchange<Data extends object> {
   #exchange: Exchange<Session<Data>> | undefined;
   #isAnswered = false;
 
-  /** `incoming`: Node's own request, where it is at hand. */
+  /** `incoming`: Node's own request, if available. */
   constructor(psession: Psession<Data>, facts: (arrivedAt: number) => RequestFacts, incoming?: unknown) {
     this.#psession = psession;
     this.#facts = facts;
@@ -25,7 +25,7 @@ export class LazyExchange<Data extends object> {
     this.#arrivedAt = knownMomentOf(incoming)?.by(clock) ?? clock.now();
   }
 
-  /** Bound, as handlers are given it by itself. */
+  /** Bound, as handlers get the function alone. */
   readonly getSession: GetSession<Data> = async () => {
     if (this.#exchange !== undefined) return this.#exchange.open();
     const facts = this.#facts(this.#arrivedAt);
@@ -33,7 +33,7 @@ export class LazyExchange<Data extends object> {
       this.#exchange = this.#psession.exchange(facts);
       return this.#exchange.open();
     }
-    // First asked for by a body that streams: nobody is left who would settle it, or could set a cookie.
+    // First asked for while the body streams: nothing will settle it later, and no cookie can be set.
     this.#exchange = this.#psession.exchange({ ...facts, canSetCookies: false });
     const session = await this.#exchange.open();
     await this.#exchange.commit({ canSetCookies: false, savesLate: true });
@@ -41,8 +41,8 @@ export class LazyExchange<Data extends object> {
   };
 
   /**
-   * Called when there is a response; `canSetCookies` is asked only where there is a session to settle. These
-   * integrations do not see the end of the body, so what is changed later is saved by itself.
+   * Called when there is a response; `canSetCookies` is called only if there is a session to settle. These
+   * integrations do not see the end of the body, so later changes are saved as they are made.
    */
   async settle(canSetCookies: () => boolean): Promise<Settlement> {
     this.#isAnswered = true;
@@ -50,13 +50,13 @@ export class LazyExchange<Data extends object> {
     try {
       await this.#exchange.open();
     } catch {
-      // Whoever asked was told, and has answered as they see fit.
+      // The handler that opened it got the error, and has made its own answer.
       return NO_SETTLEMENT;
     }
     return this.#exchange.commit({ canSetCookies: canSetCookies(), savesLate: true });
   }
 }
 
-/** Node's own request, which `@hono/node-server` hands to handlers; other servers hand out something else. */
+/** Node's own request, which `@hono/node-server` passes to handlers; other servers pass something else. */
 export const incomingIn = (context: unknown): unknown =>
   typeof context === "object" && context !== null && "incoming" in context ? context.incoming : undefined;

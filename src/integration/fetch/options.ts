@@ -1,19 +1,12 @@
 import * as v from "valibot";
 import { invalidOptions, readOptions } from "../../checks/faults.ts";
 import { allowedOrigins } from "../../http/origin.ts";
-
-export interface ProxyOptions {
-  /**
-   * Believe `X-Forwarded-Proto`, `X-Forwarded-For` and `X-Forwarded-Host`: only behind a proxy that sets them
-   * itself, as anybody can send them. Default: false.
-   */
-  trustProxy?: boolean | undefined;
-}
+import type { ProxyOptions } from "../forwarded.ts";
 
 export interface FetchOptions<Context extends readonly unknown[] = readonly unknown[]> extends ProxyOptions {
   /**
-   * Where the connection comes from, which a Request does not say but its server does. For the device list and
-   * events. What a trusted proxy says comes first. Default: unknown.
+   * The address of the connection, which the server knows and a Request does not. For the device list and
+   * events. A trusted proxy's `X-Forwarded-For` comes first. Default: unknown.
    */
   address?: (request: Request, ...context: Context) => string | undefined;
 }
@@ -26,10 +19,10 @@ const OPTIONS = v.strictObject({
   allowed: allowedOrigins,
 });
 
-/** Throws for what is wrong with options of any integration that speaks Request and Response. */
-export function checkOptions(who: string, options: object, known: readonly string[]): void {
+/** Checks the options of every integration for Request and Response. `callee` is named in the error. */
+export function checkOptions(callee: string, options: object, known: readonly string[]): void {
   const { faults } = readOptions(OPTIONS, options);
   const misplaced = Object.keys(options).filter((name) => name in OPTIONS.entries && !known.includes(name));
   const all = [...faults, ...misplaced.map((name) => `${name} is no option`)];
-  if (all.length > 0) throw invalidOptions(who, all);
+  if (all.length > 0) throw invalidOptions(callee, all);
 }

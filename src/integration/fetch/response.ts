@@ -1,15 +1,15 @@
-import { apologyFor, PsessionError } from "../../errors.ts";
 import { cacheHeaders } from "../../http/caching.ts";
 import type { Settlement } from "../../http/settlement.ts";
-import { headersOf, type Refusal } from "../guards.ts";
+import { type Answer, answerToError } from "../answer.ts";
+import { answerTo, type Refusal } from "../guards.ts";
 
-/** False for the answer to a WebSocket's upgrade, which only the server that made it can send. */
+/** False for a WebSocket's upgrade, whose response the server sends itself. */
 export const canCarryCookies = (response: Response | undefined): boolean =>
   response !== undefined && response.status >= 200;
 
 /**
- * With cookies, another response around the same body: one that a handler keeps to answer with again would carry a
- * visitor's cookies to the next.
+ * Cookies go onto a new response around the same body: a handler may send one Response object to several visitors,
+ * and each would get the cookies of the one before.
  */
 export function withSettlement(response: Response, settlement: Settlement): Response {
   const { setCookie } = settlement;
@@ -22,8 +22,8 @@ export function withSettlement(response: Response, settlement: Settlement): Resp
 }
 
 /**
- * What caches are told may stay on a response that is sent again. False where its headers are immutable, as those of
- * redirects and of fetched responses are. Another response would cost @hono/node-server's short cut for plain ones.
+ * Headers for caches may stay on a response that is sent again. False if its headers are immutable, as those of
+ * redirects and of fetched responses are. A new response would lose @hono/node-server's fast path for plain ones.
  */
 export function setInPlace(
   response: Response,
@@ -38,24 +38,18 @@ export function setInPlace(
   }
 }
 
-/** What made the body may hold a file or a connection open, and nobody will read it. */
+/** The source of a body that will not be sent may hold a file or a connection open. */
 export function discard(response: Response | undefined): void {
   response?.body?.cancel().catch(() => {});
 }
 
-export function refused(refusal: Refusal): Response {
-  const { status } = refusal;
-  const headers = headersOf(refusal);
-  return "location" in refusal
-    ? new Response(null, { status, headers })
-    : Response.json(refusal.body, { status, headers });
-}
+export const refused = (refusal: Refusal): Response => responseOf(answerTo(refusal));
 
 /** The bare status: 503 where the store failed. */
-export function failed(error: unknown): Response {
-  const { status, headers } = error instanceof PsessionError ? error : { status: 500, headers: {} };
-  return new Response(apologyFor(status), {
-    status,
-    headers: { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store", ...headers },
-  });
+export const failed = (error: unknown): Response => responseOf(answerToError(error));
+
+export function responseOf({ status, headers, body }: Answer): Response {
+  if (typeof body === "object") return Response.json(body, { status, headers });
+  const type = body === undefined ? undefined : { "Content-Type": "text/plain; charset=utf-8" };
+  return new Response(body, { status, headers: { ...type, ...headers } });
 }

@@ -1,6 +1,6 @@
 import { headerOf } from "./facts.ts";
 
-/** What servers hand to their handlers beside the request, as far as it tells of upgrades. */
+/** The part that concerns upgrades of what servers pass to handlers beside the request. */
 interface ServerContext {
   readonly incoming?: { readonly upgrade?: unknown };
   readonly wss?: unknown;
@@ -14,16 +14,16 @@ interface BunServer {
 const never = () => false;
 
 /**
- * Asked before the handler runs; what it gives says afterwards whether the server took the request over, so that the
- * handler's Response reaches nobody. Any client can send the header, so it only makes us look.
+ * Call it before the handler runs; the function it gives says afterwards whether the server took over the connection,
+ * so that the handler's Response is not sent. The header alone proves nothing, as any client can send it.
  */
 export function watchUpgrade(request: Request, context: unknown): () => boolean {
   if (headerOf(request)("upgrade") === undefined || typeof context !== "object" || context === null)
     return never;
   const { incoming, wss, server = context as BunServer } = context as ServerContext;
-  // @hono/node-ws sends a head of its own; @hono/node-server has a `wss` here, and sends our headers along.
+  // @hono/node-ws sends a head of its own; @hono/node-server has a `wss` here, and sends the response's headers.
   if (incoming !== undefined) return () => incoming.upgrade === true && wss === undefined;
-  // Bun knows no address any more of a request that has become a socket.
+  // Bun no longer knows an address for a request that has become a socket.
   if (typeof server.requestIP !== "function" || !hasAddress(server, request)) return never;
   return () => !hasAddress(server, request);
 }

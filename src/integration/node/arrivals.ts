@@ -3,7 +3,7 @@ import type { Psession } from "../../psession.ts";
 import { cameAt } from "../../request/arrival.ts";
 import { leaveRequest } from "../../request/context.ts";
 import { Moment } from "../../request/moment.ts";
-import type { NodeRequest } from "./request.ts";
+import type { NodeRequest } from "./messages.ts";
 
 const ARRIVAL = Symbol("psession.arrival");
 
@@ -12,33 +12,33 @@ interface Arriving {
   [ARRIVAL]?: Moment;
 }
 
-// Node tells of every request before anybody handles it: what middleware and bodies take does not count.
+// Node publishes every request before it is handled: time spent in middleware and on bodies does not count.
 subscribe("http.server.request.start", (message) => {
   (message as { readonly request: Arriving }).request[ARRIVAL] = new Moment();
   leaveRequest();
 });
-// Since Node 24; before, an HTTP/2 request arrives when it is first looked at, as an upgrade does.
+// Since Node 24. In older versions an HTTP/2 request counts from the first call of `momentOf`, as an upgrade does.
 subscribe("http2.server.stream.start", (message) => {
   (message as { readonly stream: Arriving }).stream[ARRIVAL] = new Moment();
 });
 
-/** When the head of a request arrived, or was first looked at where Node does not tell. One object per request. */
+/** When the head of a request arrived, or the first call, if Node did not publish it. One object per request. */
 export function momentOf(request: NodeRequest): Moment {
   const arriving = carrierOf(request);
   arriving[ARRIVAL] ??= new Moment();
   return arriving[ARRIVAL];
 }
 
-/** A server of Node's began a turn for this request, in which nobody else's code runs. */
+/** Whether Node's server began a turn of the event loop for this request, in which only its code runs. */
 export const isServed = (request: NodeRequest): boolean =>
   request.httpVersionMajor === 2 || knownMomentOf(request) !== undefined;
 
-/** Of what may be a request of Node's, without leaving anything on it. */
+/** The moment of what may be a request of Node's, without adding one. */
 export function knownMomentOf(request: unknown): Moment | undefined {
   return typeof request === "object" && request !== null ? carrierOf(request)[ARRIVAL] : undefined;
 }
 
-/** When the head of a request arrived, by psession's clock, whatever stood before who asks. For `nodeFacts`. */
+/** When the head of a request arrived, by psession's clock, however long earlier middleware took. For `nodeFacts`. */
 export function arrivedAt<Data extends object>(psession: Psession<Data>, request: NodeRequest): number {
   const { settings } = psession.core;
   const { clock } = settings;

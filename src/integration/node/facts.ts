@@ -1,35 +1,28 @@
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { isSecureScheme, originAt } from "../../http/scheme.ts";
-import { firstOf } from "../../request/addresses.ts";
 import { factsOf, type RequestFacts, type Transport } from "../../request/facts.ts";
+import { forwarded, type ProxyOptions } from "../forwarded.ts";
 import { momentOf } from "./arrivals.ts";
-import type { NodeRequest } from "./request.ts";
+import type { NodeRequest } from "./messages.ts";
 
-export interface NodeOptions {
-  /**
-   * Believe `X-Forwarded-Proto`, `X-Forwarded-For` and `X-Forwarded-Host`: only behind a proxy that sets them
-   * itself, as anybody can send them. Default: false.
-   */
-  trustProxy?: boolean | undefined;
-}
+export type NodeOptions = ProxyOptions;
 
-/** What a framework knows better than the bare request does. */
+/** Facts that a framework knows better than the bare request. */
 export type KnownFacts = Partial<Pick<RequestFacts, "secure" | "address" | "canSetCookies" | "arrivedAt">> &
   Pick<Transport, "origin" | "trustsProxy">;
 
 export function nodeFacts(request: NodeRequest, trustProxy: boolean, known: KnownFacts = {}): RequestFacts {
-  const { headers, method } = request;
-  // A request that came by no connection has none.
+  const { method } = request;
+  const header = headerOf(request);
+  // A virtual request has none.
   const socket = request.socket as IncomingMessage["socket"] | undefined;
-  return factsOf((name) => headers[name], {
+  return factsOf(header, {
     method,
-    secure: known.secure ?? isSecure(request, trustProxy),
-    // Frameworks that know of no address say so, and are believed.
+    secure: known.secure ?? isSecure(request, header, trustProxy),
+    // A framework that knows of no address gives undefined here, which counts.
     address:
-      "address" in known
-        ? known.address
-        : (forwarded(request, "x-forwarded-for", trustProxy) ?? socket?.remoteAddress),
+      "address" in known ? known.address : (forwarded(header, "for", trustProxy) ?? socket?.remoteAddress),
     canSetCookies: known.canSetCookies ?? true,
     request: momentOf(request),
     arrivedAt: known.arrivedAt,
@@ -39,28 +32,32 @@ export function nodeFacts(request: NodeRequest, trustProxy: boolean, known: Know
 }
 
 /** Scheme, host and port as the visitor's browser named them. */
-export const visibleOrigin = (request: NodeRequest, trustProxy: boolean): string =>
-  originAt(isSecure(request, trustProxy), visibleHost(request, trustProxy));
-
-function isSecure(request: NodeRequest, trustProxy: boolean): boolean {
-  const proto = forwarded(request, "x-forwarded-proto", trustProxy);
-  return proto === undefined
-    ? (request.socket as Partial<TLSSocket> | undefined)?.encrypted === true
-    : isSecureScheme(proto);
-}
-
-/** HTTP/2 calls it :authority. */
-function visibleHost(request: NodeRequest, trustProxy: boolean): string {
+export function visibleOrigin(request: NodeRequest, trustProxy: boolean): string {
   const { headers } = request;
-  const authority = headers[":authority"];
-  return (
-    forwarded(request, "x-forwarded-host", trustProxy) ??
-    headers.host ??
-    (typeof authority === "string" ? authority : "")
-  );
+  const header = headerOf(request);
+  // HTTP/2 calls it :authority.
+  const { host = headers[":authority"] } = headers;
+  const visible = forwarded(header, "host", trustProxy) ?? (typeof host === "string" ? host : "");
+  return originAt(isSecure(request, header, trustProxy), visible);
 }
 
-function forwarded(request: NodeRequest, name: string, trustProxy: boolean): string | undefined {
-  const value = trustProxy ? request.headers[name] : undefined;
-  return firstOf(typeof value === "string" ? value : value?.[0]);
+type Header = (name: string) => string | string[] | undefined;
+
+export const headerOf =
+  ({ headers }: Pick<NodeRequest, "headers">): Header =>
+  (name) =>
+    headers[name];
+
+/** The facts that guards need of a request. */
+export const asked = (request: Pick<NodeRequest, "method" | "headers">, origin: string) => ({
+  method: request.method,
+  header: headerOf(request),
+  origin,
+});
+
+function isSecure({ socket }: NodeRequest, header: Header, trustProxy: boolean): boolean {
+  const proto = forwarded(header, "proto", trustProxy);
+  return proto === undefined
+    ? (socket as Partial<TLSSocket> | undefined)?.encrypted === true
+    : isSecureScheme(proto);
 }

@@ -1,22 +1,21 @@
 import type { Psession } from "../../psession.ts";
 import type { Session } from "../../session.ts";
 import { arrivedAt } from "./arrivals.ts";
+import { canHold } from "./can-hold.ts";
 import { answerError } from "./error.ts";
 import { type KnownFacts, type NodeOptions, nodeFacts } from "./facts.ts";
-import { canHold } from "./held.ts";
-import type { NodeRequest } from "./request.ts";
-import { type NodeResponse, settleBeforeHead } from "./response.ts";
+import { settleBeforeHead } from "./held-response.ts";
+import type { NodeRequest, NodeResponse } from "./messages.ts";
 
 export interface OpenOptions extends NodeOptions {
-  /** Answers in place of the handler where saving failed. Default: the bare status, 503 or 500. */
+  /** Answers in place of the handler when saving failed. Default: the bare status, 503 or 500. */
   onError?: ((error: unknown) => void) | undefined;
-  /** What the framework knows better than the bare request does. */
+  /** Facts that the framework knows better than the bare request. */
   facts?: Omit<KnownFacts, "canSetCookies" | "arrivedAt"> | undefined;
 }
 
 /**
- * The visitor's session, with the response held back where there is one; for those who run the handler in its request
- * themselves.
+ * The visitor's session, with the response held back if there is one. The caller runs the handler in its request.
  */
 export async function openHeld<Data extends object>(
   psession: Psession<Data>,
@@ -33,7 +32,7 @@ export async function openHeld<Data extends object>(
   const exchange = psession.exchange(nodeFacts(request, options.trustProxy ?? false, known));
   const session = await exchange.open();
   if (!isHeld) {
-    // There will be no response to wait for: changes are saved as they are made.
+    // There is no response to wait for: changes are saved as they are made.
     await exchange.commit({ canSetCookies: false, savesLate: true });
     return session;
   }

@@ -1,7 +1,7 @@
 import { runInRequest } from "../../request/context.ts";
 import { momentOf } from "./arrivals.ts";
-import type { NodeRequest } from "./request.ts";
+import type { NodeRequest } from "./messages.ts";
 
-/** Runs what handles a request as part of it, so that code that is called from there can be told from others'. */
+/** Runs a handler as part of its request, so that code it calls can be distinguished from that of other requests. */
 export const runInNodeRequest = <R>(request: NodeRequest, work: () => R): R =>
   runInRequest(momentOf(request), work);

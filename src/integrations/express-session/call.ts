@@ -3,12 +3,12 @@ import { reasonOf } from "../../errors.ts";
 import { warn } from "../../telemetry/warnings.ts";
 import type { Callback } from "./callback-store.ts";
 
-/** How long a store's answer is waited for, in milliseconds; false: for ever. */
+/** How long to wait for a store's answer, in milliseconds. */
 export const STORE_TIMEOUT = 10_000;
 
 /**
- * One call of a store with callbacks, as a promise. A method may as well throw, or be `async` and reject, which would
- * end the process; a store that lost its connection may never call back, and requests would hang.
+ * Calls a store with callbacks, and gives a promise. Its method may also throw, or be `async` and reject, which would
+ * end the process; a store without its connection may never call back, and requests would hang.
  */
 export const call = (
   work: (done: Callback) => unknown,
@@ -16,7 +16,7 @@ export const call = (
   asError?: (error: unknown) => unknown,
 ): Promise<void> => ask((done: (error?: unknown) => void) => work((error) => done(error)), limit, asError);
 
-/** As `call`, of a method that answers with something. */
+/** As `call`, for a method that gives a value. */
 export function ask<Value>(
   work: (done: (error?: unknown, value?: Value) => void) => unknown,
   limit: number | false = STORE_TIMEOUT,
@@ -32,7 +32,7 @@ export function ask<Value>(
       else resolve(value as Value);
     };
     const refuse = (error: unknown) => {
-      // As an error in any case: whoever rejects with nothing has not answered.
+      // A rejection is an error even without a reason.
       if (!isDone) done(error || new Error("The store rejected without a reason"));
       else
         warn(
@@ -46,7 +46,7 @@ export function ask<Value>(
     } catch (error) {
       return refuse(error);
     }
-    // Promises only: queries of some database libraries have a `then` as well, and run once more when it is called.
+    // Promises only: queries of some database libraries have a `then` as well, which runs them once more.
     if (types.isPromise(answer)) answer.then(undefined, refuse);
     // The process may end while this waits.
     if (limit !== false && !isDone)
@@ -59,7 +59,7 @@ export function ask<Value>(
 
 const asGiven = (error: unknown): unknown => error;
 
-/** For interfaces with callbacks: what a callback throws is no failure of the call. */
+/** For interfaces with callbacks: an error thrown by the callback is no failure of the call. */
 export function callingBack(work: Promise<unknown>, callback: Callback): void {
   work.then(
     () => process.nextTick(callback),

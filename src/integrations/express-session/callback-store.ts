@@ -2,7 +2,7 @@
 export type Any = any;
 export type Callback = (error?: Any) => void;
 
-/** What is asked of a store that an application has: three methods with callbacks. */
+/** The methods that an application's own store must have. */
 export interface CallbackStore {
   // biome-ignore lint/suspicious/noExplicitAny: stores type what they hold as they like.
   get(id: string, callback: (error: any, session?: any) => void): void;
@@ -11,6 +11,6 @@ export interface CallbackStore {
   destroy(id: string, callback?: Callback): void;
   // biome-ignore lint/suspicious/noExplicitAny: as above.
   touch?(id: string, session: any, callback?: any): void;
-  // biome-ignore lint/suspicious/noExplicitAny: an event emitter's, where it is one.
+  // biome-ignore lint/suspicious/noExplicitAny: an event emitter's, if the store is one.
   on?(event: any, listener: any): unknown;
 }

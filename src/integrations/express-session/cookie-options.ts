@@ -1,12 +1,12 @@
 import type { CookieOptions } from "./cookie.ts";
 
-/** What has always meant that an attribute is not given. */
+/** Values that express-session treats as not given. */
 const isNothing = (value: unknown): boolean =>
   value === undefined || value === null || value === false || value === "";
 
 const isDate = (value: unknown): boolean => value instanceof Date && !Number.isNaN(value.valueOf());
 const isText = (value: unknown, shape: RegExp): boolean => typeof value === "string" && shape.test(value);
-/** Of the letters of `values`, in any case; undefined where it is none of them. */
+/** The one of `values` that it is, in any case of letters. */
 const oneOf = (value: unknown, values: readonly string[]): string | undefined => {
   const text = typeof value === "string" ? value.toLowerCase() : "";
   return values.includes(text) ? text : undefined;
@@ -18,7 +18,7 @@ const PATH = /^\/[ -:<-~]*$/;
 const SAME_SITES = ["lax", "strict", "none", "auto"];
 const PRIORITIES = ["low", "medium", "high"];
 
-/** What is wrong with a value, as the end of a sentence. Everything else is as express-session takes it. */
+/** The fault of a value, as the end of a sentence. Other values are as express-session takes them. */
 const FAULTS: Readonly<Record<string, (value: unknown) => string | undefined>> = {
   maxAge: (value) =>
     isNothing(value) || (typeof value === "number" && !Number.isNaN(value)) || isDate(value)
@@ -38,7 +38,7 @@ const FAULTS: Readonly<Record<string, (value: unknown) => string | undefined>> =
       : 'must be "low", "medium" or "high"',
 };
 
-/** In one spelling: nothing after this need ask whether `secure` is true or only looks like it. */
+/** In one spelling, so that later code can compare with `true`. */
 const SPELLINGS: Readonly<Record<string, (value: unknown) => unknown>> = {
   secure: (value) => (value === "auto" ? value : Boolean(value)),
   httpOnly: Boolean,
@@ -47,7 +47,7 @@ const SPELLINGS: Readonly<Record<string, (value: unknown) => unknown>> = {
   priority: (value) => oneOf(value, PRIORITIES),
 };
 
-/** Everything that is wrong with what `cookie` is, or what it gives where it is a function; by attribute. */
+/** All faults of `cookie`, or of the value it gives if it is a function; by attribute. */
 export function cookieFaults(given: object): [name: string, fault: string][] {
   const faults: [string, string][] = [];
   for (const name in given) {
@@ -57,7 +57,7 @@ export function cookieFaults(given: object): [name: string, fault: string][] {
   return faults;
 }
 
-/** In the order in which they are given: of `maxAge` and `expires`, the last counts. What is inherited counts too. */
+/** In the given order: of `maxAge` and `expires`, the last counts. Inherited properties count too. */
 export function spelledCookie(given: object): CookieOptions {
   const options: Record<string, unknown> = {};
   for (const name in given) {

@@ -1,17 +1,17 @@
 import { type SetCookie, stringifySetCookie } from "cookie";
 import type { CookieAge } from "./foreign.ts";
 
-/** No life is longer: beyond some point there are no dates, and stores cannot keep the row. */
+/** The longest life: much later there are no dates, and stores cannot keep the row. */
 const LONGEST_LIFE = 100 * 366 * 86_400_000;
-/** Beyond it, cookies have no notation for a date (RFC 6265 section 5.1.1). */
+/** Cookies have no notation for later dates (RFC 6265 section 5.1.1). */
 const LAST_DATE = Date.UTC(9999, 11, 31);
 
 type SameSite = boolean | "lax" | "strict" | "none";
 type Priority = "low" | "medium" | "high";
 
-/** What `cookie` takes. Of `maxAge` and `expires`, the one that comes last counts. */
+/** The option `cookie`. Of `maxAge` and `expires`, the last counts. */
 export interface CookieOptions {
-  /** Milliseconds; none keeps the cookie until the browser closes. */
+  /** Milliseconds; without it the browser keeps the cookie until it closes. */
   maxAge?: number | null | undefined;
   expires?: Date | null | false | undefined;
   originalMaxAge?: number | null | undefined;
@@ -38,7 +38,7 @@ export interface CookieData {
   sameSite: SameSite | undefined;
 }
 
-/** The cookie of one session, at `req.session.cookie`. What is set here holds for this session alone. */
+/** The cookie of one session, at `req.session.cookie`. Changes hold for this session alone. */
 export class Cookie {
   declare _expires: Date | null | undefined;
   declare originalMaxAge: number | null;
@@ -87,7 +87,7 @@ export class Cookie {
       this.expires = typeof ms === "number" ? null : ms;
       return;
     }
-    // As given: read back from the date, it would shrink by the milliseconds that pass in between.
+    // As given: read back from the date, it would shrink by the milliseconds that have passed.
     this.originalMaxAge = Math.max(-LONGEST_LIFE, Math.min(ms, LONGEST_LIFE));
     this._expires = new Date(Date.now() + this.originalMaxAge);
   }

@@ -1,29 +1,29 @@
 /*
- * Types of stores bring those of express-session along (@types/express-session), which declare `req.session` as ours do.
- * TypeScript takes two declarations if they say the same: so where those are, ours say what they say, and what psession
- * adds is added to them. Where they are not, what we ask of them is `any`, and an error that is not to be told.
+ * Types of stores import @types/express-session, which declares `req.session` as psession does. TypeScript accepts two
+ * declarations that say the same: if those types are installed, psession's repeat them and add their own members.
+ * If they are not, the imports below are `any`, and the error of a missing module is suppressed.
  */
 
 // biome-ignore lint/suspicious/noTsIgnore: an error only where those types are not installed.
 /** @ts-ignore */
-type TheirSession = import("express-session").Session;
+type ForeignSession = import("express-session").Session;
 // biome-ignore lint/suspicious/noTsIgnore: as above.
 /** @ts-ignore */
-export type TheirSessionClass = typeof import("express-session").Session;
+export type ForeignSessionClass = typeof import("express-session").Session;
 // biome-ignore lint/suspicious/noTsIgnore: as above.
 /** @ts-ignore */
-export type TheirData = import("express-session").SessionData;
+export type ForeignData = import("express-session").SessionData;
 // biome-ignore lint/suspicious/noTsIgnore: an error only where those types are not installed.
 /** @ts-ignore */
-type TheirSessionStore = Express.SessionStore;
+type ForeignSessionStore = Express.SessionStore;
 
-/** As members: on their own, TypeScript compares nothing with what it could not find. */
-type AreThere = { a: 0 } extends { a: 1 & TheirSession } ? false : true;
-export type Either<Theirs, Ours> = AreThere extends true ? Theirs : Ours;
+/** Compared as members: TypeScript does not compare a type that it could not find by itself. */
+type AreInstalled = { a: 0 } extends { a: 1 & ForeignSession } ? false : true;
+export type Either<Installed, Otherwise> = AreInstalled extends true ? Installed : Otherwise;
 
-/** What handlers have at `req.session` by those types; unknown where they are not. */
-export type TheirRequestSession = Either<TheirSession & Partial<TheirData>, unknown>;
-export type SessionStoreOr<Ours> = Either<TheirSessionStore, Ours>;
-/** What a store makes of data. */
-export type SessionOr<Ours> = Either<TheirSession & TheirData, Ours>;
+/** The type of `req.session` by those types; unknown if they are not installed. */
+export type ForeignRequestSession = Either<ForeignSession & Partial<ForeignData>, unknown>;
+export type SessionStoreOr<Otherwise> = Either<ForeignSessionStore, Otherwise>;
+/** The session that a store makes of data. */
+export type SessionOr<Otherwise> = Either<ForeignSession & ForeignData, Otherwise>;
 export type CookieAge = number | Either<undefined, null>;

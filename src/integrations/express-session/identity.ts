@@ -1,12 +1,9 @@
 import type { UserId } from "../../stores/store.ts";
 
-/** Whom session data says to be signed in; undefined where nobody is. */
+/** The user whom session data names as signed in. */
 export type UserOf = (data: Record<string, unknown>) => UserId | null | undefined;
 
-/**
- * Where applications keep it: `passport.user`, `userId` or `user`, as an id or as an object that has one under `id`.
- * What is found there first counts.
- */
+/** The first of `passport.user`, `userId` and `user` that is an id, or an object with one under `id`. */
 export const usualUser: UserOf = ({ passport, userId, user }) =>
   idOf((passport as { user?: unknown } | null | undefined)?.user) ?? idOf(userId) ?? idOf(user);
 

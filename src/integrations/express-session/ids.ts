@@ -6,8 +6,8 @@ export const newId = (): string => randomness.take(24).toString("base64url");
 
 const HASHED = "sha256-";
 
-/** What the store sees with `hashIds`: a leaked table must not yield usable cookies. */
+/** The id that the store sees with `hashIds`: a leaked table must not yield usable cookies. */
 export const hashedId = (id: string): string => HASHED + hash("sha256", id, "hex");
 
-/** Presented as an id it would be found in the table as it stands, and the hash be worth the id. Some stores fold case. */
+/** A hash out of a leaked table, presented as an id, would be found as it stands. Some stores ignore case. */
 export const looksHashed = (id: string): boolean => id.toLowerCase().startsWith(HASHED);

@@ -3,6 +3,7 @@ import type { Psession } from "../../psession.ts";
 import type { Session as CoreSession } from "../../session.ts";
 import type { CallbackStore } from "./callback-store.ts";
 import { Cookie, type CookieData, type CookieOptions } from "./cookie.ts";
+import { MemoryStore, Store } from "./express-store.ts";
 import type { UserOf } from "./identity.ts";
 import type { SessionClass } from "./merged.ts";
 import { createMiddleware, type SessionMiddleware } from "./middleware.ts";
@@ -10,7 +11,6 @@ import { openSessionOf } from "./open-session.ts";
 import type { SessionOptions } from "./options.ts";
 import { type Session as OwnSession, Session } from "./session.ts";
 import type { SignIn } from "./sign-in.ts";
-import { MemoryStore, Store } from "./store.ts";
 import type { RequestSession, SessionData } from "./typing.ts";
 
 // As a star, or merging declarations into "psession/express-session" would not reach it.
@@ -20,7 +20,7 @@ export { Cookie, MemoryStore, Session, Store, session };
 
 /**
  * Session middleware with express-session's interface: the same options, `req.session`, stores and events. With a
- * psession store (`sqliteStore(...)`, or a whole psession) `req.session` has psession's sign-in besides.
+ * psession store (`sqliteStore(...)`, or a whole psession) `req.session` also has psession's sign-in.
  */
 function session(options?: SessionOptions): SessionMiddleware {
   return createMiddleware(options ?? {});
@@ -43,15 +43,14 @@ declare namespace session {
   export type Session = OwnSession;
 }
 
-// Stores of old take this function and find their base class at it: `require("connect-x")(session)`. It is what
-// `require` gives, too, so everything else is at it, and itself for compilers that look for `default`.
+// Old stores take this function and find their base class on it: `require("connect-x")(session)`. `require` gives it
+// too, so it carries all exports, and itself for compilers that look for `default`.
 Object.assign(session, { Cookie, MemoryStore, Session, Store, psessionOf, session, default: session });
 
 export default session;
 
 /**
- * psession's own session of a request, whatever names the data have taken; and the service that keeps it. Only with
- * a psession store.
+ * psession's own session of a request, which no key of the data can hide, and its psession. Only with a psession store.
  */
 export function psessionOf(request: object): { session: CoreSession; psession: Psession } {
   const { core, psession } = openSessionOf(request) ?? {};

@@ -1,16 +1,16 @@
-import type { Either, TheirData, TheirSessionClass } from "./foreign.ts";
+import type { Either, ForeignData, ForeignSessionClass } from "./foreign.ts";
 import type { Session } from "./session.ts";
 import type { SessionData } from "./session-data.ts";
 import type { SignIn } from "./sign-in.ts";
 
 /*
- * What psession adds to the types of express-session, where those are: foreign.ts says why.
+ * Added to the types of express-session, if those are installed: foreign.ts says why.
  */
 
 /** `session.Session`, for stores that ask for all of express-session. */
-export type SessionClass = typeof Session & Either<TheirSessionClass, unknown>;
+export type SessionClass = typeof Session & Either<ForeignSessionClass, unknown>;
 type Promising = Pick<Session, "saveAsync" | "reloadAsync" | "destroyAsync" | "regenerateAsync">;
-type OfPsession = Promising & Omit<SignIn, keyof SessionData | keyof TheirData>;
+type OfPsession = Promising & Omit<SignIn, keyof SessionData | keyof ForeignData>;
 type OfApplication = Omit<SessionData, "cookie">;
 
 // biome-ignore lint/suspicious/noTsIgnore: an error only where those types are not installed.

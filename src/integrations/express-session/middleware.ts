@@ -1,18 +1,18 @@
 import type { ServerResponse } from "node:http";
 import { PsessionError } from "../../errors.ts";
 import type { Settlement } from "../../http/settlement.ts";
-import { canHold } from "../../integration/node/held.ts";
-import { settleBeforeHead } from "../../integration/node/response.ts";
+import { canHold } from "../../integration/node/can-hold.ts";
+import { settleBeforeHead } from "../../integration/node/held-response.ts";
 import { runInNodeRequest } from "../../integration/node/run.ts";
 import { Psession } from "../../psession.ts";
 import { warn } from "../../telemetry/warnings.ts";
 import type { Backend } from "./backend.ts";
+import { MemoryStore } from "./express-store.ts";
 import { type OpenSession, putOpenSession } from "./open-session.ts";
 import { isPsessionStore, resolveSessionOptions, type SessionOptions, type Settings } from "./options.ts";
 import { OwnStoreBackend } from "./own-store/index.ts";
 import { PsessionStoreBackend } from "./psession-store/index.ts";
 import { pathOf, type SessionRequest } from "./request.ts";
-import { MemoryStore } from "./store.ts";
 import { beginWatching, sessionIn, unwatch, wasLookedAt, watch } from "./watch.ts";
 
 export type Next = (error?: unknown) => void;
@@ -22,11 +22,11 @@ export type SessionMiddleware = (request: SessionRequest, response: ServerRespon
 /** Gives every request its `req.session`, and holds the response back until that is saved. */
 export function createMiddleware(options: SessionOptions): SessionMiddleware {
   const settings = resolveSessionOptions(options);
-  const context = keeperOf(settings, options);
+  const backend = backendOf(settings, options);
   const warnIfUnsaved = unsavedWarner();
   return function session(request, response, next) {
     if (sessionIn(request)) return next();
-    const hold = holderOf(request, response);
+    const isHeld = canHold(request, response);
     let isWatched = false;
     const refuse = (error: unknown) => {
       if (isWatched) unwatch(request);
@@ -35,10 +35,10 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
     };
     const begin = (open: OpenSession) => {
       putOpenSession(request, open);
-      if (hold === undefined) setImmediate(warnIfUnsaved, open);
+      if (!isHeld) setImmediate(warnIfUnsaved, open);
       else {
         if (isWatched) beginWatching(request);
-        hold((can) => settled(request, open, can), next);
+        settleBeforeHead(response, (canSetCookies) => settled(request, open, canSetCookies), next);
       }
       if (open.psession === undefined) next();
       else runInNodeRequest(request, next);
@@ -46,11 +46,11 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
     let open: OpenSession | Promise<OpenSession>;
     try {
       if (!pathOf(request).startsWith(settings.cookie(request).path || "/")) return next();
-      context.assertReady(request);
-      isWatched = hold !== undefined && context.caching === "protect";
+      backend.assertReady(request);
+      isWatched = isHeld && backend.caching === "protect";
       if (isWatched) watch(request);
-      request.sessionStore = context.sessionStore;
-      open = context.open(request, hold === undefined ? undefined : response);
+      request.sessionStore = backend.sessionStore;
+      open = backend.open(request, isHeld ? response : undefined);
     } catch (error) {
       return refuse(error);
     }
@@ -59,15 +59,7 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
   };
 }
 
-type Hold = (settle: (canSetCookies: boolean) => ReturnType<OpenSession["commit"]>, fail: Next) => void;
-
-/** Who holds a response back, by what it is; undefined where nobody can. */
-function holderOf(request: SessionRequest, response: ServerResponse): Hold | undefined {
-  if (!canHold(request, response)) return undefined;
-  return (settle, fail) => settleBeforeHead(response, settle, fail);
-}
-
-/** Silence here looks like a session that forgets. */
+/** Without a warning, the session would seem to forget. */
 function unsavedWarner(): (open: OpenSession) => void {
   let hasWarned = false;
   return (open) => {
@@ -81,7 +73,7 @@ function unsavedWarner(): (open: OpenSession) => void {
   };
 }
 
-/** The open itself reads the data of every request, so that only what handlers asked for counts. */
+/** Caching depends on whether the handler read the session. `commit` reads it too, so that is asked before. */
 function settled(
   request: SessionRequest,
   open: OpenSession,
@@ -90,12 +82,12 @@ function settled(
   const isLookedAt = canSetCookies && wasLookedAt(request);
   const settlement = open.commit(canSetCookies);
   if (isLookedAt) return settlement;
-  return settlement instanceof Promise ? settlement.then(untold) : untold(settlement);
+  return settlement instanceof Promise ? settlement.then(withoutCaching) : withoutCaching(settlement);
 }
 
-const untold = ({ setCookie, noStore }: Settlement): Settlement => ({ setCookie, noStore });
+const withoutCaching = ({ setCookie, noStore }: Settlement): Settlement => ({ setCookie, noStore });
 
-function keeperOf(settings: Settings, options: SessionOptions): Backend {
+function backendOf(settings: Settings, options: SessionOptions): Backend {
   const { store } = settings;
   const isPsession = store instanceof Psession || isPsessionStore(store);
   if (store instanceof MemoryStore && process.env["NODE_ENV"] === "production") {

@@ -2,23 +2,23 @@ import type { Settlement } from "../../http/settlement.ts";
 import type { Psession } from "../../psession.ts";
 import type { Session as CoreSession } from "../../session.ts";
 
-/** What one request does with its session, whoever keeps it. */
+/** One request's session, in either backend. */
 export interface OpenSession {
   save(session: object): Promise<void>;
-  /** Puts the stored session in place of this one. */
+  /** Replaces this session by the stored one. */
   reload(session: object): Promise<void>;
   /** Ends the stored session; `request.session` is gone at once. */
   destroy(session: object): Promise<void>;
-  /** Puts a new session in place of this one, which ends. `isUrgent`: at once, whatever becomes of the old one. */
+  /** Ends this session and puts a new one in its place. `isUrgent`: at once, even if the old one cannot be ended. */
   regenerate(isUrgent: boolean): Promise<void>;
   /** Puts a new session into the request. */
   generate(): void;
-  /** The response waits for this, and is an error where it fails. */
+  /** The response waits for this, and becomes an error if it fails. */
   owe(work: Promise<void>): void;
   commit(canSetCookies: boolean): Settlement | Promise<Settlement>;
-  /** The data were changed, and nobody is saving them. */
+  /** The data were changed, and no save is under way. */
   readonly isUnsaved: boolean;
-  /** psession's own session, where a psession store keeps it. */
+  /** psession's own session, in a psession store. */
   readonly core: CoreSession<object> | undefined;
   readonly psession: Psession<object> | undefined;
 }

@@ -10,18 +10,18 @@ import { STORE_TIMEOUT } from "./call.ts";
 import type { CallbackStore } from "./callback-store.ts";
 import type { CookieOptions } from "./cookie.ts";
 import { cookieFaults, spelledCookie } from "./cookie-options.ts";
+import { MemoryStore } from "./express-store.ts";
 import { type UserOf, usualUser } from "./identity.ts";
 import { newId } from "./ids.ts";
 import type { SessionRequest } from "./request.ts";
 import { isSecret, type Secret } from "./signature.ts";
-import { MemoryStore } from "./store.ts";
 
-/** Takes what it wants of a request, such as Express's: methods may, functions may not. */
+/** A method type, so that the function may ask for a narrower request, such as Express's. */
 type Asked<Answer> = { by(request: SessionRequest): Answer }["by"];
 
-/** What `session()` takes: the options of express-session, and those of psession below them. */
+/** The options of `session()`: those of express-session, and psession's own below them. */
 export interface SessionOptions {
-  /** Signs the cookie. Of several the first signs, and all verify. */
+  /** Signs the cookie. With several, the first signs, and all verify. */
   secret?: Secret | readonly (Secret | undefined)[] | undefined;
   /** Name of the cookie. Default: "connect.sid". */
   name?: string | undefined;
@@ -39,27 +39,27 @@ export interface SessionOptions {
   rolling?: boolean | undefined;
   /** What `req.session = null` does to the stored session. Default: "keep". */
   unset?: "destroy" | "keep" | undefined;
-  /** Believe `X-Forwarded-Proto`: always, never, or as Express is told to. */
+  /** Trust `X-Forwarded-Proto`: always, never, or by Express's setting "trust proxy", the default. */
   proxy?: boolean | undefined;
   cookie?: CookieOptions | Asked<CookieOptions> | undefined;
 
-  /** Who is signed in, by the data. False: nobody looks, and a sign-in exchanges no id. */
+  /** The signed-in user by the data. False: the data is not looked at, and a sign-in exchanges no id. */
   user?: UserOf | false | undefined;
   /** While the store fails: an error of status 503, or no `req.session`. Default: "refuse". */
   whenUnavailable?: "refuse" | "withoutSession" | undefined;
-  /** How long your own store's answer is waited for, `migrateFrom` included; false: for ever. Default: "10s". */
+  /** How long to wait for your own store, `migrateFrom` included; false: for ever. Default: "10s". */
   storeTimeout?: Duration | false | undefined;
   /** How often, at most, a session that is only read is marked as used. Default: every request; "1m" with a psession store. */
   touchEvery?: Duration | undefined;
   /** Send `Cache-Control: no-store` with every cookie. Default: true. */
   noStore?: boolean | undefined;
-  /** Tell caches of answers whose session was looked at: they depend on its cookie. Default: "protect". */
+  /** Mark answers whose handler read the session for caches: they depend on its cookie. Default: "protect". */
   caching?: "protect" | "off" | undefined;
   /** Let the store see a SHA-256 of ids only. For stores of express-session's kind, `migrateFrom` included. */
   hashIds?: boolean | undefined;
-  /** The store that was used before: sessions in it are taken over as they come. For psession stores. */
+  /** The former store: its sessions are taken over when their browsers return. For psession stores. */
   migrateFrom?: CallbackStore | undefined;
-  /** A session ends this long after the sign-in, whatever its use. For psession stores. Default: "400d". */
+  /** A session ends this long after the sign-in, even if in use. For psession stores. Default: "400d". */
   absolute?: Duration | undefined;
 }
 
@@ -120,7 +120,7 @@ const schema = v.object({
     v.lazy((given): v.GenericSchema<Secret | Secret[]> => (Array.isArray(given) ? secretList : secret)),
   ),
   name: v.optional(cookieName(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/)),
-  // Empty, it has always been none.
+  // express-session treats an empty name as none.
   key: v.optional(cookieName(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]*$/)),
   store: v.optional(
     v.custom<NonNullable<SessionOptions["store"]>>(
@@ -171,15 +171,15 @@ const schema = v.object({
   absolute: duration,
 });
 
-/** What is asked of one context only. */
+/** Options for one of the two backends. */
 const ONLY_WITH_PSESSION = ["migrateFrom", "absolute"] as const;
 const ONLY_WITHOUT = ["hashIds", "storeTimeout", "genid"] as const;
-/** The same where a store is left behind: it may hold hashed ids, and never answer. */
+/** These also apply to the store of `migrateFrom`, which may hold hashed ids, and never answer. */
 const OF_FORMER: readonly string[] = ["hashIds", "storeTimeout"];
 
 /** Checks options and completes them. Throws `invalid_options` with everything that is wrong. */
 export function resolveSessionOptions(options: SessionOptions): Settings {
-  // Null has always meant "not given" here.
+  // express-session treats null as not given.
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null));
   const checked = checkedOptions("The session middleware", schema, given);
   const { secret = [], store = new MemoryStore(), cookie = {}, touchEvery, ...rest } = checked;
@@ -193,7 +193,7 @@ export function resolveSessionOptions(options: SessionOptions): Settings {
     faults.push("touchEvery must be at most half of cookie.maxAge");
   if (faults.length > 0) throw invalidOptions("The session middleware", faults);
   return {
-    // The list itself: whoever rotates secrets may change it in place, as with express-session.
+    // The list itself: applications may change it in place to rotate secrets, as with express-session.
     secrets: Array.isArray(given["secret"]) ? given["secret"] : ([secret].flat() as Secret[]),
     name: rest.name ?? (rest.key || "connect.sid"),
     store: store as Settings["store"],
@@ -215,7 +215,7 @@ export function resolveSessionOptions(options: SessionOptions): Settings {
   };
 }
 
-/** At each request: the object may be changed after the start. */
+/** Checked at each request: applications may change the object after the start. */
 function cookieOf(cookie: CookieOptions): () => CookieOptions {
   let seen: readonly unknown[] = [];
   let options: CookieOptions | undefined;
@@ -242,7 +242,7 @@ function contentOf(cookie: object): readonly unknown[] {
   return content;
 }
 
-/** What `cookie` says for one request. */
+/** The option `cookie` for one request. */
 function givenCookie(given: unknown): CookieOptions {
   const faults: (readonly [string, string])[] = isObject(given)
     ? cookieFaults(given).map(([name, fault]) => [`cookie.${name}`, fault])

@@ -1,8 +1,9 @@
 import type { TLSSocket } from "node:tls";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { ProxiedRequest } from "../../integration/express/proxy.ts";
+import { forwarded } from "../../integration/forwarded.ts";
 
-/** What we use of a request: Express's, Connect's or Node's own. */
+/** The properties used of a request: Express's, Connect's or Node's own. */
 export interface SessionRequest extends ProxiedRequest {
   session?: unknown;
   sessionID?: unknown;
@@ -10,19 +11,18 @@ export interface SessionRequest extends ProxiedRequest {
   readonly originalUrl?: string | undefined;
   readonly secure?: boolean | undefined;
   readonly ip?: string | undefined;
-  /** What cookie-parser leaves. */
+  /** cookie-parser sets it. */
   readonly secret?: unknown;
   readonly signedCookies?: Record<string, unknown> | undefined;
   readonly cookies?: Record<string, unknown> | undefined;
 }
 
-/** By the socket, and by what a proxy says as far as that is believed: Express's word unless `trust` says otherwise. */
+/** By the socket, or `X-Forwarded-Proto`: trusted as far as Express does, unless `trust` says otherwise. */
 export function isSecure(request: SessionRequest, trust: boolean | undefined): boolean {
   if ((request.socket as Partial<TLSSocket> | undefined)?.encrypted === true) return true;
   if (trust === false) return false;
   if (trust !== true) return request.secure === true || isSecureScheme(request.protocol ?? "");
-  const forwarded = request.headers["x-forwarded-proto"] ?? "";
-  return isSecureScheme(String(forwarded).split(",")[0]?.trim() ?? "");
+  return isSecureScheme(forwarded((name) => request.headers[name], "proto", true) ?? "");
 }
 
 /** The path that the browser asked for, wherever the middleware is mounted. */

@@ -8,7 +8,7 @@ import type { SessionRequest } from "./request.ts";
 
 /**
  * The visitor's session: data are its own properties. The methods take a callback and return the session. Without
- * a callback the response waits for them, and is an error where they fail; each has a form that gives a promise.
+ * a callback the response waits for them, and becomes an error if they fail; each has a form that gives a promise.
  */
 export class Session {
   declare readonly id: string;
@@ -18,12 +18,12 @@ export class Session {
   constructor(request: object, data?: object | null) {
     const { sessionID } = request as SessionRequest;
     Object.defineProperty(this, "req", { value: request });
-    // Configurable: where somebody signs in and the application keeps the session, its id is exchanged.
+    // Configurable: a sign-in exchanges the id of a session that the application keeps.
     Object.defineProperty(this, "id", { value: sessionID, configurable: true });
     fill(this, data);
   }
 
-  /** Begins the cookie's time anew. */
+  /** Restarts the cookie's `maxAge`. */
   touch(): this {
     return this.resetMaxAge();
   }
@@ -38,7 +38,7 @@ export class Session {
     return this.#run((open) => open.save(this), callback);
   }
 
-  /** Puts the stored data in place of these, in a new `req.session`. */
+  /** Replaces the data by the stored ones, in a new `req.session`. */
   reload(callback?: Callback): this {
     return this.#run((open) => open.reload(this), callback);
   }
@@ -69,7 +69,7 @@ export class Session {
     await this.#open.regenerate(false);
   }
 
-  /** On the session of `store.load` there is no request to go with: the store is called as it is. */
+  /** The session of `store.load` belongs to no request: its methods call the store. */
   get #open(): Pick<OpenSession, "save" | "reload" | "destroy" | "regenerate" | "owe"> {
     return openSessionOf(this.req) ?? detached(this);
   }
@@ -81,7 +81,7 @@ export class Session {
     const open = this.#open;
     const done = work(open);
     if (callback === undefined) open.owe(done);
-    // Out of the promise: what a callback throws must not look like a failed save.
+    // Outside of the promise: an error of the callback must not look like a failed save.
     else callingBack(done, callback);
     return this;
   }
@@ -92,7 +92,7 @@ export class Session {
   }
 }
 
-/** Data whose names are the session's own are left out, as nobody could reach them. */
+/** Leaves out data with the names of the session's own members, as it could not be reached. */
 export function fill(session: Session, data: object | null | undefined): void {
   if (data === undefined || data === null) return;
   const from = data as Record<string, unknown>;
@@ -100,13 +100,13 @@ export function fill(session: Session, data: object | null | undefined): void {
   for (const name of Object.keys(from)) {
     if (!isFree(name)) continue;
     const value = from[name];
-    // Defined only where something is in the way: it takes many times as long as an assignment.
+    // Defined only if the prototype has the name: that takes many times as long as an assignment.
     if (Object.hasOwn(to, name) || !(name in to)) to[name] = value;
     else Object.defineProperty(to, name, { value, writable: true, enumerable: true, configurable: true });
   }
 }
 
-/** What `fill` would take of stored data. */
+/** The part of stored data that `fill` would take. */
 export const dataOf = (stored: object): Record<string, unknown> =>
   Object.fromEntries(Object.entries(stored).filter(([name]) => isFree(name)));
 

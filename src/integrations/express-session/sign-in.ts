@@ -29,7 +29,7 @@ const VALUES = [
   "outcome",
 ] as const;
 
-/** What `req.session` has besides, with a psession store: see psession's own `Session`. */
+/** `req.session` also has these with a psession store: see psession's own `Session`. */
 export type SignIn = Pick<CoreSession<CoreData>, (typeof METHODS)[number] | (typeof VALUES)[number]>;
 
 /** Reads and writes the data before and after a method of psession's session. */
@@ -38,8 +38,8 @@ export interface SignInCalls {
 }
 
 /**
- * A session with psession's sign-in. None of it is in the way of data: `req.session.userId = 7` is data, as it has
- * always been, and hides what is here.
+ * A session with psession's sign-in. Data may use the same names: `req.session.userId = 7` is data, as in
+ * express-session, and hides the property here.
  */
 export class SignInSession extends Session {
   get [ofGuards](): SessionOfGuards | undefined {
@@ -52,7 +52,7 @@ export class SignInSession extends Session {
       level,
       isFresh: (freshness) => core.isFresh(freshness),
       noteGuard: () => core.noteGuard(),
-      // Brings what others saved meanwhile into `req.session`.
+      // Brings changes that other requests saved meanwhile into `req.session`.
       exclusive: async (options) => {
         await (open as unknown as SignInCalls).call("exclusive", [options]);
       },

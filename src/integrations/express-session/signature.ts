@@ -18,17 +18,17 @@ export function materialOf(secret: Secret): string | Uint8Array {
   return new Uint8Array(secret.buffer, secret.byteOffset, secret.byteLength);
 }
 
-/** What the cookie holds: `s:`, the id, a dot and its HMAC. The first secret signs. */
+/** The cookie's value: `s:`, the id, a dot and its HMAC. The first secret signs. */
 export function signed(id: string, secrets: readonly Secret[], presented?: Presented): string {
   const [key = keyOf("")] = keysOf(secrets);
   if (presented?.value !== undefined && presented.id === id && presented.key === key) return presented.value;
   return `s:${id}.${macOf(id, key)}`;
 }
 
-/** What a request presents: the id in a cookie that one of the secrets signed. */
+/** The id in a request's cookie that one of the secrets signed. */
 export interface Presented {
   readonly id: string;
-  /** What the cookie held, and the key that signed it: signed by that key again, it is the same. */
+  /** The cookie's value and the key that signed it, which would sign the same value again. */
   readonly value?: string;
   readonly key?: KeyObject;
 }
@@ -50,7 +50,7 @@ export function presentedIn(
     header === undefined || !header.includes(name)
       ? undefined
       : parseCookie(header, { decode: asSent })[name];
-  // What cookie-parser has read already, as where the header was taken away.
+  // cookie-parser may have read it, and the header may be gone.
   const parsed = (request.signedCookies?.[name] || undefined) as string | undefined;
   return (
     unsigned(raw === undefined ? raw : unquoted(raw), secrets) ??
@@ -67,14 +67,14 @@ function unsigned(value: unknown, secrets: readonly Secret[]): Presented | undef
   return key === undefined ? undefined : { id, value, key };
 }
 
-/** As the package cookie-signature does it, which puts secrets and cookies into Node's slab. */
+/** As the package cookie-signature does it, but without leaving secrets and cookies in Node's buffer pool. */
 const macOf = (id: string, key: KeyObject): string =>
   createHmac("sha256", key).update(id).digest("base64").replace(/=+$/, "");
 
-/** Decoded after the quotes are off, and by us: parsers differ in that. */
+/** Not decoded by the parser: `unquoted` decodes after it has removed the quotes, in which parsers differ. */
 const asSent = (value: string): string => value;
 
-/** Without the quotes that a value may stand in (RFC 6265 section 4.1.1), and decoded where it can be. */
+/** Without the quotes around a value (RFC 6265 section 4.1.1), and decoded if possible. */
 function unquoted(raw: string): string {
   const isQuoted = raw.length > 1 && raw.startsWith('"') && raw.endsWith('"');
   const value = isQuoted ? raw.slice(1, -1) : raw;
@@ -90,7 +90,7 @@ interface Known {
   readonly keys: readonly KeyObject[];
 }
 
-/** Made once for the secrets of a middleware, as long as nobody changes the list: Node makes a key anew for each HMAC. */
+/** Keys by list of secrets, until the list changes: Node would make a key anew for each HMAC. */
 const known = new WeakMap<readonly Secret[], Known>();
 
 function keysOf(secrets: readonly Secret[]): readonly KeyObject[] {

@@ -1,6 +1,6 @@
 import { PsessionError } from "../../errors.ts";
 
-/** Session data by key, as text: what differs is found by content, however deep it was changed. */
+/** Session data by key, as text, so that changes are found at any depth. */
 export type Texts = ReadonlyMap<string, string>;
 
 /** Without the cookie, which is no data. */
@@ -23,12 +23,11 @@ const unwritable = (cause: unknown): PsessionError =>
   });
 
 /**
- * All of the data as one text, without the cookie: what differs from it was changed, or put into another order, as
- * express-session sees it.
+ * All data as one text, without the cookie. A change of order counts as a change, as in express-session.
  */
 export function textOf(session: object): string {
   const data: Record<string, unknown> = { ...session, cookie: undefined };
-  // None of the data is asked what is to be written.
+  // A `toJSON` among the data must not decide what is written.
   if (typeof data["toJSON"] === "function") data["toJSON"] = undefined;
   try {
     return JSON.stringify(data);
@@ -37,7 +36,7 @@ export function textOf(session: object): string {
   }
 }
 
-/** By key, of what `textOf` gave. */
+/** The texts by key, from the one of `textOf`. */
 export const partsOf = (text: string): Texts => textsOf(JSON.parse(text) as object);
 
 export function isWritable(session: object): boolean {
@@ -53,8 +52,8 @@ export function sameTexts(a: Texts, b: Texts): boolean {
 }
 
 /**
- * Puts onto `session` what others stored since `before`; keys that were changed here stay as they are here. Gives
- * the keys that both changed differently.
+ * Merges changes that other requests stored since `before` into `session`, whose own changes stay. Gives the keys that
+ * both changed differently.
  */
 export function mergeInto(
   session: Record<string, unknown>,
@@ -62,13 +61,13 @@ export function mergeInto(
   fresh: Record<string, unknown>,
 ): string[] {
   const base = partsOf(before);
-  const mine = textsOf(session);
-  const theirs = textsOf(fresh);
+  const changed = textsOf(session);
+  const stored = textsOf(fresh);
   const conflicts: string[] = [];
-  for (const key of new Set([...base.keys(), ...mine.keys(), ...theirs.keys()])) {
-    const [was, ours, other] = [base.get(key), mine.get(key), theirs.get(key)];
-    if (ours === other) continue;
-    if (ours !== was) {
+  for (const key of new Set([...base.keys(), ...changed.keys(), ...stored.keys()])) {
+    const [was, own, other] = [base.get(key), changed.get(key), stored.get(key)];
+    if (own === other) continue;
+    if (own !== was) {
       if (other !== was) conflicts.push(key);
     } else if (other === undefined) delete session[key];
     else session[key] = fresh[key];

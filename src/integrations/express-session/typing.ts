@@ -2,15 +2,14 @@ export type { ExpressRequestSession } from "../../integration/express/request-se
 // As a star, or merging declarations would not reach it.
 export type * from "./session-data.ts";
 
-import type { SessionStoreOr, TheirRequestSession } from "./foreign.ts";
+import type { Store } from "./express-store.ts";
+import type { ForeignRequestSession, SessionStoreOr } from "./foreign.ts";
 import type { Session } from "./session.ts";
 import type { SessionData } from "./session-data.ts";
 import type { SignIn } from "./sign-in.ts";
-import type { Store } from "./store.ts";
 
 /**
- * What handlers have at `req.session`. What psession adds (`login`, `devices` and so on) is there with a psession
- * store only.
+ * The type of `req.session`. psession's own methods (`login`, `devices` and so on) exist with a psession store only.
  */
 export type RequestSession = Session & Omit<SignIn, keyof SessionData> & Partial<SessionData>;
 
@@ -18,8 +17,8 @@ declare global {
   namespace Express {
     interface PsessionSessions {
       expressSession: RequestSession;
-      /** Instead of all of them, where it is declared. */
-      foreign: TheirRequestSession;
+      /** Instead of all of them, if declared. */
+      foreign: ForeignRequestSession;
     }
     interface Request {
       sessionID: string;

@@ -1,4 +1,4 @@
-/** Where a request keeps what it has as `session` and `sessionID`, and that somebody asked for one of them. */
+/** Keys of a request's `session` and `sessionID`, and of whether a handler read or set one of them. */
 const KEPT = { session: Symbol("psession.session"), sessionID: Symbol("psession.sessionID") } as const;
 const LOOKED = Symbol("psession.looked");
 
@@ -10,7 +10,7 @@ interface Watched {
   sessionID?: unknown;
 }
 
-/** The same for all requests, as a response's `HOLDING` is. */
+/** The same for all requests, as the functions of a held response are. */
 const WATCHING = { session: watching("session"), sessionID: watching("sessionID") } as const;
 
 function watching(name: Name): PropertyDescriptor & ThisType<Watched> {
@@ -29,8 +29,8 @@ function watching(name: Name): PropertyDescriptor & ThisType<Watched> {
 }
 
 /**
- * Puts the two where it is seen that somebody looks at them. Before there is a session: V8 turns an object whose
- * property becomes an accessor into a slow one, and every middleware after this reads the request.
+ * Turns the two into accessors that note each use. Called before there is a session: V8 turns an object whose property
+ * becomes an accessor into a slow one, and every later middleware reads the request.
  */
 export function watch(request: object): void {
   const watched = request as Watched;
@@ -40,12 +40,12 @@ export function watch(request: object): void {
   Object.defineProperty(request, "sessionID", WATCHING.sessionID);
 }
 
-/** From here on it is known of a request whether somebody looked at its session. */
+/** From here on, uses of the request's session are noted. */
 export function beginWatching(request: object): void {
   (request as Watched)[LOOKED] = false;
 }
 
-/** There is no session after all: the request is as it came. */
+/** There is no session after all: restores the request. */
 export function unwatch(request: object): void {
   const watched = request as Watched;
   for (const name of ["session", "sessionID"] as const) {
@@ -55,11 +55,11 @@ export function unwatch(request: object): void {
   }
 }
 
-/** What was taken away was looked at. */
+/** A session that the handler removed counts as looked at. */
 export const wasLookedAt = (request: object): boolean =>
   (request as Watched)[LOOKED] !== false || !Object.hasOwn(request, "session");
 
-/** The session of a request, for who only wants to know whether there is one. */
+/** The session of a request, without noting a use. */
 export function sessionIn(request: object): unknown {
   const { [LOOKED]: looked } = request as Watched;
   const { session } = request as Watched;

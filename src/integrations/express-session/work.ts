@@ -1,6 +1,6 @@
 import { PsessionError } from "../../errors.ts";
 
-/** What a request has under way: the response waits for all of it, and fails with what nobody else is told of. */
+/** A request's pending calls: the response waits for all, and fails with errors that reached no callback or promise. */
 export class Work {
   #running: Promise<void> | undefined;
   #owed: Promise<void> | undefined;
@@ -24,7 +24,7 @@ export class Work {
   }
 
   owe(work: Promise<void>): void {
-    // Ended by a parallel request: that is no fault of this one's answer.
+    // A parallel request ended the session, which is no error of this one.
     const owed = work.catch((error: unknown) => {
       if (!(error instanceof PsessionError && error.code === "session_ended")) throw error;
     });
@@ -34,7 +34,7 @@ export class Work {
     this.#owed = all;
   }
 
-  /** At once, where nothing is under way. */
+  /** At once, if nothing is under way. */
   whenDone<T>(next: () => T | Promise<T>): T | Promise<T> {
     const owed = this.#owed;
     if (this.#running === undefined && owed === undefined) return next();

@@ -2,13 +2,12 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
-import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import type { OriginOptions } from "../../http/origin.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
-import type { DevicesOptions } from "../../integration/devices.ts";
+import type { DevicesOptions } from "../../integration/device-endpoints.ts";
 import { originOf, type ProxiedRequest, trustsProxy } from "../../integration/express/proxy.ts";
 import {
   type AskedFor,
-  CROSS_SITE,
   exclusiveTurn,
   type FreshOptions,
   freshGuard,
@@ -16,12 +15,15 @@ import {
   type GuardOptions,
   levelGuard,
   loginGuard,
+  originGuard,
+  type Refusal,
 } from "../../integration/guards.ts";
 import { noSession } from "../../integration/no-session.ts";
-import { answersDevices } from "../../integration/node/devices.ts";
+import { answersDevices } from "../../integration/node/device-endpoints.ts";
+import { asked } from "../../integration/node/facts.ts";
 import { openHeld } from "../../integration/node/open.ts";
-import { answerRefusal } from "../../integration/node/refusal.ts";
 import { runInNodeRequest } from "../../integration/node/run.ts";
+import { answerRefusal } from "../../integration/node/send.ts";
 import { replaced } from "../../integration/replaced.ts";
 import type { Psession } from "../../psession.ts";
 import { Session } from "../../session.ts";
@@ -39,7 +41,7 @@ declare global {
   }
 }
 
-/** What we use of Express's request: both Express 4 and 5 have it, and its types are not needed. */
+/** The properties used of Express's request: both Express 4 and 5 have them, and its types are not needed. */
 interface ExpressRequest extends ProxiedRequest {
   readonly ip?: string | undefined;
   readonly originalUrl?: string | undefined;
@@ -49,8 +51,8 @@ type Next = (error?: unknown) => void;
 export type ExpressMiddleware = (request: ExpressRequest, response: ServerResponse, next: Next) => void;
 
 /**
- * Gives every request its `req.session`. What the proxy says is believed as far as Express is told to
- * (`app.set("trust proxy", …)`). A store that fails is an error for Express, with status 503.
+ * Gives every request its `req.session`. Forwarded headers are trusted as far as the setting "trust proxy" goes. A store
+ * that fails is an error for Express, with status 503.
  */
 export function sessions<Data extends object = SessionData>(psession: Psession<Data>): ExpressMiddleware {
   assertPsession("sessions", psession);
@@ -77,8 +79,8 @@ interface Seated {
 }
 
 /**
- * Where applications have always put null to end a session, or data in its place. The same for all requests: with
- * functions of its own, each would be one of V8's slow objects to whoever reads it afterwards.
+ * Applications assign null to end a session, or data to replace it. All requests share these functions: with its own,
+ * each request would be one of V8's slow objects.
  */
 const SEAT: PropertyDescriptor & ThisType<Seated> = {
   configurable: true,
@@ -88,7 +90,7 @@ const SEAT: PropertyDescriptor & ThisType<Seated> = {
   },
   set(value: unknown) {
     if (value !== null && value !== undefined) throw replaced("req");
-    // It takes effect at once, and is stored with the response as everything is.
+    // It takes effect at once, and is stored with the response.
     this[SEATED]?.destroy().catch(() => {});
     this[SEATED] = null;
   },
@@ -99,7 +101,7 @@ function seat<Data extends object>(target: object, session: Session<Data>): void
   Object.defineProperty(target, "session", SEAT);
 }
 
-/** Guards behind this one would take the word of the other, whose visitors may be anybody's. */
+/** Later guards would judge by the other psession's session, in which the visitor may be another user. */
 function keptByAnother<Data extends object>(
   session: object,
   psession: Psession<Data>,
@@ -123,26 +125,21 @@ export function sessionOf<Data extends object = SessionData>(request: IncomingMe
 }
 
 /** Lets signed-in users through, remembered ones included. Others: the redirect, or 401. */
-export function requireLogin(options: GuardOptions = {}): ExpressMiddleware {
-  return standing(loginGuard(options));
-}
+export const requireLogin = (options: GuardOptions = {}): ExpressMiddleware => standing(loginGuard(options));
 
 /** Lets visitors of at least that level through. Others: the redirect, or 403 (401 where nobody is signed in). */
-export function requireLevel(level: Level, options: GuardOptions = {}): ExpressMiddleware {
-  return standing(levelGuard(level, options));
-}
+export const requireLevel = (level: Level, options: GuardOptions = {}): ExpressMiddleware =>
+  standing(levelGuard(level, options));
 
 /**
  * Lets users through who proved a credential that recently; remembered visitors never did. Others: the
  * redirect, or 403 (401 where nobody is signed in).
  */
-export function requireFresh(options: FreshOptions): ExpressMiddleware {
-  return standing(freshGuard(options));
-}
+export const requireFresh = (options: FreshOptions): ExpressMiddleware => standing(freshGuard(options));
 
 /**
  * Lets one request of a session through at a time: the others wait until its response begins, and see what it saved.
- * Who waits too long is an error `lock_timeout` (503); who was signed out meanwhile, `session_ended` (401).
+ * Waiting too long is an error `lock_timeout` (503); a sign-out meanwhile, `session_ended` (401).
  */
 export function exclusive(options: LockOptions = {}): ExpressMiddleware {
   const turn = exclusiveTurn(options);
@@ -153,17 +150,13 @@ export function exclusive(options: LockOptions = {}): ExpressMiddleware {
 
 /** Refuses changes that another site sends in a visitor's name, with 403. Put it before all routes. */
 export function originCheck(options: OriginOptions = {}): ExpressMiddleware {
-  checkOrigins("originCheck", options);
-  return (request, response, next) => {
-    const header = (name: string) => request.headers[name];
-    if (isSameOrigin({ method: request.method, header, origin: originOf(request) }, options)) return next();
-    answerRefusal(response, CROSS_SITE);
-  };
+  const guard = originGuard(options);
+  return checking((request) => guard(asked(request, originOf(request))));
 }
 
 /**
- * The user's devices as JSON endpoints: `app.use("/account/devices", devices())`, behind `sessions`. With an origin
- * check of their own, and for signed-in users only; docs/devices.md has them all.
+ * The user's devices as JSON endpoints: `app.use("/account/devices", devices())`, behind `sessions`. They check the
+ * origin themselves, and are for signed-in users only; docs/devices.md lists them.
  */
 export function devices(options: DevicesOptions = {}): ExpressMiddleware {
   const answerFor = answersDevices(options);
@@ -174,11 +167,15 @@ export function devices(options: DevicesOptions = {}): ExpressMiddleware {
 }
 
 function standing(guard: Guard): ExpressMiddleware {
-  return (request, response, next) => {
-    const header = (name: string) => request.headers[name];
+  return checking((request) => {
     const path = request.originalUrl ?? request.url ?? "/";
-    const { method } = request;
-    const refusal = guard({ session: sessionOf(request), header, method, path, origin: originOf(request) });
+    return guard({ session: sessionOf(request), path, ...asked(request, originOf(request)) });
+  });
+}
+
+function checking(check: (request: ExpressRequest) => Refusal | undefined): ExpressMiddleware {
+  return (request, response, next) => {
+    const refusal = check(request);
     if (refusal === undefined) next();
     else answerRefusal(response, refusal);
   };

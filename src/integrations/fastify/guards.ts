@@ -1,18 +1,19 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import type { OriginOptions } from "../../http/origin.ts";
+import type { Answer } from "../../integration/answer.ts";
 import {
-  CROSS_SITE,
+  answerTo,
   exclusiveTurn,
   type FreshOptions,
   freshGuard,
   type Guard,
   type GuardOptions,
-  headersOf,
   levelGuard,
   loginGuard,
-  type Refusal,
+  originGuard,
 } from "../../integration/guards.ts";
 import { noSession } from "../../integration/no-session.ts";
+import { asked } from "../../integration/node/facts.ts";
 import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
 import { originOf } from "./origin.ts";
@@ -40,7 +41,7 @@ export const requireFresh = (options: FreshOptions): FastifyGuard => standing(fr
 
 /**
  * Lets one request of a session through at a time: the others wait until its answer begins, and see what it saved.
- * Who waits too long is an error `lock_timeout` (503); who was signed out meanwhile, `session_ended` (401).
+ * Waiting too long is an error `lock_timeout` (503); a sign-out meanwhile, `session_ended` (401).
  */
 export function exclusive(options: LockOptions = {}): FastifyGuard {
   const turn = exclusiveTurn(options);
@@ -49,25 +50,24 @@ export function exclusive(options: LockOptions = {}): FastifyGuard {
 
 /** Refuses changes that another site sends in a visitor's name, with 403. A hook for `onRequest`, before all others. */
 export function originCheck(options: OriginOptions = {}): FastifyGuard {
-  checkOrigins("originCheck", options);
+  const guard = originGuard(options);
   return (request, reply, done) => {
-    if (isSameOrigin(askedFor(request), options)) done();
-    else answer(reply, CROSS_SITE);
+    const refusal = guard(asked(request, originOf(request)));
+    if (refusal === undefined) done();
+    else send(reply, answerTo(refusal));
   };
 }
 
 function standing(guard: Guard): FastifyGuard {
   return behindSession(async (request, reply, session) => {
-    // Passport may have signed somebody in just now.
+    // Passport may have signed a user in just now.
     await session.followIdentity();
-    const refusal = guard({ session, path: request.originalUrl, ...askedFor(request) });
-    if (refusal === undefined) return;
-    answer(reply, refusal);
-    return reply;
+    const refusal = guard({ session, path: request.originalUrl, ...asked(request, originOf(request)) });
+    return refusal && send(reply, answerTo(refusal));
   });
 }
 
-/** Opens the session where that has not been done, so a guarded handler always finds it. */
+/** Opens the session first, so a guarded handler always finds it. */
 function behindSession(
   work: (request: FastifyRequest, reply: FastifyReply, session: FastifySession) => Promise<unknown>,
 ): FastifyGuard {
@@ -76,21 +76,13 @@ function behindSession(
       done(missingSession());
       return;
     }
-    // As a promise, because Fastify then catches what handlers and hooks further on throw.
+    // As a promise, because Fastify then catches errors of later hooks and handlers.
     return request.openSession().then((session) => work(request, reply, session));
   };
 }
 
-/** The plugin counts in the context that registers it and in those within. */
+/** The plugin works in the context that registers it and its children. */
 export const missingSession = () => noSession("await app.register(sessions, { psession })");
 
-function askedFor(request: FastifyRequest) {
-  const { method, headers } = request;
-  return { method, header: (name: string) => headers[name], origin: originOf(request) };
-}
-
-function answer(reply: FastifyReply, refusal: Refusal): void {
-  reply.code(refusal.status).headers(headersOf(refusal));
-  if ("location" in refusal) reply.send();
-  else reply.send(refusal.body);
-}
+export const send = (reply: FastifyReply, { status, headers, body }: Answer): FastifyReply =>
+  reply.code(status).headers(headers).send(body);

@@ -4,15 +4,15 @@ import { PsessionError } from "../../errors.ts";
 import { replaced } from "../../integration/replaced.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
+import { FastifyExchange, type Integration } from "./exchange.ts";
 import { checkOptions, type SessionsOptions } from "./options.ts";
 import { readSession } from "./read.ts";
 import { absent, type Callback, FastifySession } from "./session.ts";
-import { type Integration, Visit } from "./visit.ts";
 
 export type { AskedFor, FreshOptions, GuardOptions } from "../../integration/guards.ts";
 export type { IdentityOf } from "../../integration/identity.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
-export { devices } from "./devices.ts";
+export { devices } from "./device-endpoints.ts";
 export {
   exclusive,
   type FastifyGuard,
@@ -30,11 +30,11 @@ declare module "fastify" {
      * destroys it.
      */
     readonly session: FastifySession<SessionData>;
-    /** Reads the session at its first call; the same one ever after. */
+    /** Reads the session at the first call; later calls get the same one. */
     openSession<Data extends object = SessionData>(): Promise<FastifySession<Data>>;
   }
   interface FastifyInstance {
-    /** What the plugin was registered with. */
+    /** The psession that the plugin was registered with. */
     readonly psession: Psession<SessionData>;
     /**
      * The session that belongs to a Cookie header, or to the value of a session cookie: for upgrades that Fastify
@@ -59,7 +59,7 @@ type OnSend = (
 
 /**
  * Gives the requests of a context and its children their session: `await app.register(sessions, { psession })`.
- * What a proxy says is believed as far as Fastify's `trustProxy` goes.
+ * Forwarded headers are trusted as far as Fastify's `trustProxy` goes.
  */
 export function sessions<Data extends object>(
   instance: FastifyInstance,
@@ -75,57 +75,57 @@ export async function sessions<Data extends object>(
     psession,
     make: (state) => new FastifySession<Data>(state, identityOf),
   };
-  // Of this registration, so that one inside of another has a session of its own.
-  const kVisit = Symbol("psession.visit");
+  // One key per registration, so that nested ones have sessions of their own.
+  const kExchange = Symbol("psession.exchange");
   const settlesLast = Symbol("psession.settlesLast");
-  const visitOf = (request: FastifyRequest) =>
-    (request as unknown as Record<symbol, Visit<Data> | null>)[kVisit] ?? undefined;
+  const exchangeOf = (request: FastifyRequest) =>
+    (request as unknown as Record<symbol, FastifyExchange<Data> | null>)[kExchange] ?? undefined;
 
   const isLast = ({ routeOptions }: FastifyRequest) => settlesLast in ((routeOptions.config as object) ?? {});
 
   const onRequest: Hook = (request, reply, next) => {
-    const visit = new Visit<Data>(integration, request, reply);
-    (request as unknown as Record<symbol, Visit<Data>>)[kVisit] = visit;
-    const goOn = () => runInRequest(visit.moment, next);
-    if (opensAlways && request.routeOptions.config?.session !== false) visit.open().then(goOn, next);
+    const exchange = new FastifyExchange<Data>(integration, request, reply);
+    (request as unknown as Record<symbol, FastifyExchange<Data>>)[kExchange] = exchange;
+    const goOn = () => runInRequest(exchange.moment, next);
+    if (opensAlways && request.routeOptions.config?.session !== false) exchange.open().then(goOn, next);
     else goOn();
   };
-  /** What reads a body goes on where its stream ends, which is nobody's request. */
+  /** After the body is read, code runs in the stream's context, which belongs to no request. */
   const goOnWithBody: Hook = (request, _reply, next) => {
-    const visit = visitOf(request);
-    if (visit === undefined) next();
-    else runInRequest(visit.moment, next);
+    const exchange = exchangeOf(request);
+    if (exchange === undefined) next();
+    else runInRequest(exchange.moment, next);
   };
   const openFirst: Hook = (request) => request.openSession();
   const settle: OnSend = (request, _reply, payload, next) => {
-    const settled = visitOf(request)?.settle(payload);
+    const settled = exchangeOf(request)?.settle(payload);
     if (settled instanceof Promise) return settled;
     next(null, settled ?? payload);
   };
-  /** Where the route has not got `settle` as its last hook: pages for 404, and routes from before the plugin. */
+  /** For routes without `settle` as their last hook: pages for 404, and routes older than the plugin. */
   const settleOthers: OnSend = (request, reply, payload, next) => {
-    if (visitOf(request)?.isBegun !== true || isLast(request)) return next(null, payload);
+    if (exchangeOf(request)?.isBegun !== true || isLast(request)) return next(null, payload);
     return settle(request, reply, payload, next);
   };
-  const onResponse: Hook = (request, _reply, next) => visitOf(request)?.settleLate() ?? next();
+  const onResponse: Hook = (request, _reply, next) => exchangeOf(request)?.settleLate() ?? next();
 
   instance.decorate("psession", psession as unknown as Psession<SessionData>);
-  instance.decorateRequest(kVisit, null);
+  instance.decorateRequest(kExchange, null);
   instance.decorateRequest("session", {
     getter(this: FastifyRequest) {
-      const visit = visitOf(this);
-      if (visit?.isEnded === true) return null as unknown as FastifySession<SessionData>;
-      return (visit?.session ?? refuse()) as unknown as FastifySession<SessionData>;
+      const exchange = exchangeOf(this);
+      if (exchange?.isEnded === true) return null as unknown as FastifySession<SessionData>;
+      return (exchange?.session ?? refuse()) as unknown as FastifySession<SessionData>;
     },
-    // Without one, code that is not strict would be told nothing.
+    // Without a setter, sloppy-mode code would get no error.
     setter(this: FastifyRequest, value: unknown) {
       if (value !== null) throw replaced("request");
-      const visit = visitOf(this);
-      if (visit?.session === undefined) refuse();
-      else visit.end();
+      const exchange = exchangeOf(this);
+      if (exchange?.session === undefined) refuse();
+      else exchange.end();
     },
   });
-  // Undefined, it would be a TypeError that says nothing.
+  // Undefined, it would be a TypeError without a reason.
   instance.decorateRequest("sessionStore", {
     getter: () =>
       absent(
@@ -134,7 +134,7 @@ export async function sessions<Data extends object>(
       ),
   });
   instance.decorateRequest("openSession", function openSession(this: FastifyRequest) {
-    const opening = visitOf(this)?.open() ?? Promise.reject(notOpen());
+    const opening = exchangeOf(this)?.open() ?? Promise.reject(notOpen());
     return opening as unknown as Promise<FastifySession<SessionData>>;
   });
   instance.decorate(
@@ -145,7 +145,7 @@ export async function sessions<Data extends object>(
   instance.addHook("preValidation", goOnWithBody as () => void);
   instance.addHook("onSend", settleOthers as () => void);
   instance.addHook("onResponse", onResponse as () => void);
-  // Hooks of a route run after those of its context: there, what other plugins' onSend changed is saved as well.
+  // Hooks of a route run after those of its context, so changes by other plugins' onSend are saved as well.
   instance.addHook("onRoute", (route: RouteOptions) => {
     route.onSend = [...listOf(route.onSend), settle as () => void];
     if (route.config?.session === true)
@@ -156,7 +156,7 @@ export async function sessions<Data extends object>(
 
 export default sessions;
 
-// What fastify-plugin would do: the plugin is for the context that registers it, rather than for one of its own.
+// As fastify-plugin does it: the plugin works in the context that registers it, rather than in a new one.
 Object.assign(sessions, {
   [Symbol.for("skip-override")]: true,
   [Symbol.for("fastify.display-name")]: "psession",

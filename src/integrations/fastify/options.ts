@@ -10,14 +10,14 @@ import { warnOnce } from "../../telemetry/warnings.ts";
 export interface SessionsOptions<Data extends object = SessionData> {
   psession: Psession<Data>;
   /**
-   * When sessions are read: by `await request.openSession()`, or before every handler, as plugins need it that
-   * use `request.session` in their own hooks. Routes decide for themselves with `config: { session: true }` or
-   * `false`. Default: "lazy".
+   * When sessions are read: by `await request.openSession()`, or before every handler, as plugins that use
+   * `request.session` in their own hooks need it. A route overrides it by `config: { session: true }` or `false`.
+   * Default: "lazy".
    */
   open?: "lazy" | "always" | undefined;
   /**
-   * The user's id by the data, where something else than psession signs users in: who appears there is signed
-   * in, who goes is signed out. Default: what `@fastify/passport` keeps; false follows nobody.
+   * The user's id in the data, if something else than psession signs users in: a user who appears there is signed
+   * in, a user who disappears is signed out. Default: the user of `@fastify/passport`; false ignores the data.
    */
   user?: IdentityOf<Data> | false | undefined;
 }
@@ -33,7 +33,7 @@ const schema = v.strictObject({
       "must be a function that gives a user's id, or false",
     ),
   ),
-  // What Fastify itself takes with every plugin.
+  // Fastify's own options for every plugin.
   prefix: v.optional(v.any()),
   logLevel: v.optional(v.any()),
   logSerializers: v.optional(v.any()),
@@ -61,7 +61,7 @@ function userOfPassport(data: object): UserId | undefined {
   if (passport === undefined || passport === null) return undefined;
   warnOnce(
     "PSESSION_UNKNOWN_USER",
-    "Passport keeps something in the session that is no user's id, so psession does not know who is signed in. " +
+    "Passport keeps something in the session that is no user's id, so psession does not know the user. " +
       "Serialize users to their ids, or register psession/fastify with { user: (data) => data.passport?.id }.",
   );
   return undefined;

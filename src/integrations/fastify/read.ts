@@ -1,7 +1,7 @@
 import { PsessionError } from "../../errors.ts";
 import { factsOf } from "../../request/facts.ts";
+import type { Integration } from "./exchange.ts";
 import { type Callback, called, type FastifySession } from "./session.ts";
-import type { Integration } from "./visit.ts";
 
 const COOKIES =
   "decryptSession takes no attributes of cookies: they are options of createPsession, for all requests alike.";
@@ -13,18 +13,18 @@ const isCookie = (given: unknown): boolean =>
 /** `fastify.decryptSession`: a session by its cookie, for requests that do not come through Fastify. */
 export function readSession<Data extends object>({ psession, make }: Integration<Data>) {
   const read = async (cookie: string, request: object): Promise<FastifySession<Data>> => {
-    // Values of our cookies have no "=": what has one is a whole Cookie header.
+    // A session cookie's value has no "=": text with one is a whole Cookie header.
     const header = cookie.includes("=") ? cookie : `${psession.cookieNames.session}=${cookie}`;
     const facts = factsOf((name) => (name === "cookie" ? header : undefined), {
       method: undefined,
-      // Nothing is sent over this connection that an eavesdropper has not seen already.
+      // No cookie is sent over this connection, so an eavesdropper learns nothing new.
       secure: true,
       address: undefined,
       canSetCookies: false,
     });
     const exchange = psession.exchange(facts, make);
     const session = await exchange.open();
-    // There is no response to wait for: from here on, changes are saved as they are made.
+    // There is no response to wait for: changes are saved as they are made.
     await exchange.commit({ canSetCookies: false, savesLate: true });
     Object.defineProperty(request, "session", { configurable: true, writable: true, value: session });
     return session;

@@ -11,7 +11,7 @@ const COOKIE_ATTRIBUTES = new Set(
   "maxAge expires path domain secure httpOnly sameSite partitioned priority signed".split(" "),
 );
 
-/** `request.session`: all that psession's session has, and what Fastify's plugins know from `@fastify/session`. */
+/** `request.session`: psession's session, with the methods that plugins know from `@fastify/session`. */
 export class FastifySession<Data extends object = SessionData> extends Session<Data> {
   #identity: FollowedIdentity<Data> | undefined;
 
@@ -33,17 +33,17 @@ export class FastifySession<Data extends object = SessionData> extends Session<D
   }
 
   override async update<R>(change: (data: Partial<Data>) => R): Promise<R> {
-    // The user before the change has to be known when the response begins.
+    // Makes the user before the change known to `followIdentity`.
     void this.data;
     return super.update(change);
   }
 
-  /** True where something is to be saved. */
+  /** True if there are changes to save. */
   isModified(): boolean {
     return this.hasChanges;
   }
 
-  /** True where the store has this session as it is now. */
+  /** True if the store has this session as it is now. */
   isSaved(): boolean {
     return !this.isNew && !this.hasChanges;
   }
@@ -63,8 +63,8 @@ export class FastifySession<Data extends object = SessionData> extends Session<D
   }
 
   /**
-   * Called as in `@fastify/session`: begins anew with nothing but the top-level keys that are named, and the old
-   * secret is worthless at once. With `{ keep }` it is psession's own: everything stays unless that says otherwise.
+   * Called as in `@fastify/session`: begins anew with only the named top-level keys, and the old secret is worthless
+   * at once. With `{ keep }` it is psession's own `regenerate`, which keeps everything unless `keep` says otherwise.
    */
   override regenerate(options: { keep?: Keep<Data> }): Promise<void>;
   override regenerate(keys?: readonly string[]): Promise<void>;
@@ -79,7 +79,7 @@ export class FastifySession<Data extends object = SessionData> extends Session<D
     return super.regenerate(first);
   }
 
-  /** As `reload` of `@fastify/session`: what was changed and not saved is given up. */
+  /** As `reload` of `@fastify/session`: unsaved changes are dropped. */
   override reload(): Promise<void>;
   override reload(callback: Callback): void;
   override reload(callback?: Callback): Promise<void> | undefined {
@@ -92,7 +92,7 @@ export class FastifySession<Data extends object = SessionData> extends Session<D
     return called(super.save(), callback);
   }
 
-  /** Ends session and remembered login with the response; until then, whatever uses the session is refused. */
+  /** Ends session and remembered login with the response; until then, the session refuses further use. */
   override destroy(): Promise<void>;
   override destroy(callback: Callback): void;
   override destroy(callback?: Callback): Promise<void> | undefined {
@@ -118,7 +118,7 @@ export class FastifySession<Data extends object = SessionData> extends Session<D
   }
 }
 
-/** What `@fastify/session` has here and this has not: read as undefined, it would be a puzzle somewhere else. */
+/** Properties of `@fastify/session` that are missing here: undefined, they would cause errors elsewhere. */
 const ELSEWHERE = {
   cookie:
     "session.cookie is not there: cookies and their lives are options of createPsession (cookies, session.idle, " +
@@ -139,7 +139,7 @@ export function absent(message: string): never {
 
 export function called<T>(work: Promise<T>, callback: Callback | undefined): Promise<T> | undefined {
   if (callback === undefined) return work;
-  // Outside of the promise, or what the callback throws would be an unhandled rejection.
+  // Outside of the promise, or an error of the callback would be an unhandled rejection.
   work.then(
     () => process.nextTick(callback, undefined),
     (error: unknown) => process.nextTick(callback, error),

@@ -1,9 +1,9 @@
-import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
-import { headerOf, pathOf, visibleOrigin } from "../../integration/fetch/facts.ts";
-import { checkOptions, type ProxyOptions } from "../../integration/fetch/options.ts";
+import type { OriginOptions } from "../../http/origin.ts";
+import { asked, pathOf } from "../../integration/fetch/facts.ts";
+import { checkOptions } from "../../integration/fetch/options.ts";
 import { refused } from "../../integration/fetch/response.ts";
+import type { ProxyOptions } from "../../integration/forwarded.ts";
 import {
-  CROSS_SITE,
   type ExclusiveSession,
   exclusiveTurn,
   type FreshOptions,
@@ -14,13 +14,15 @@ import {
   type GuardOptions,
   levelGuard,
   loginGuard,
+  originGuard,
+  type Refusal,
 } from "../../integration/guards.ts";
 import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
 
 /**
- * What to answer instead of the page, or undefined where the request may go on. `facts` say what the request does not,
- * such as its whole path where a mount has cut it.
+ * The answer instead of the page, or undefined if the request may go on. `facts` give what the request lacks, such as
+ * its whole path behind a mount.
  */
 export type FetchGuard = (
   request: Request,
@@ -43,18 +45,15 @@ export const requireFresh = ({ trustProxy, ...options }: FreshOptions & ProxyOpt
   standing(freshGuard(options), trustProxy);
 
 /**
- * One request of a session at a time: waits until the responses of those before have left, then gives undefined, as
- * guards do that let a request go on. Throws `lock_timeout` (503) for who waits too long, `session_ended` (401) for
- * who was signed out meanwhile.
+ * One request of a session at a time: waits until the responses of earlier requests have left, then gives undefined, as
+ * guards do that let a request go on. Throws `lock_timeout` (503) after waiting too long, `session_ended` (401) if the
+ * visitor was signed out meanwhile.
  */
 export function exclusive(
   options: LockOptions = {},
 ): (request: Request, session: ExclusiveSession) => Promise<undefined> {
   const turn = exclusiveTurn(options);
-  return async (_request, session) => {
-    await turn(session);
-    return undefined;
-  };
+  return (_request, session) => turn(session);
 }
 
 /** Refuses changes that another site sends in a visitor's name, with 403. Ask it before everything else. */
@@ -62,25 +61,15 @@ export function originCheck(
   options: OriginOptions & ProxyOptions = {},
 ): (request: Request, facts?: Pick<GuardFacts, "origin">) => Response | undefined {
   checkOptions("originCheck", options, ["allowed", "trustProxy"]);
-  const { trustProxy = false } = options;
-  return (request, facts) => {
-    const { method } = request;
-    const asked = { method, header: headerOf(request), origin: originOf(request, trustProxy, facts) };
-    return isSameOrigin(asked, options) ? undefined : refused(CROSS_SITE);
-  };
+  const guard = originGuard(options);
+  return (request, facts) => answered(guard(asked(request, options.trustProxy, facts)));
 }
 
-function standing(guard: Guard, trustProxy = false): FetchGuard {
+function standing(guard: Guard, trustProxy?: boolean): FetchGuard {
   return (request, session, facts) => {
-    const { method } = request;
-    const origin = originOf(request, trustProxy, facts);
     const path = facts?.path ?? pathOf(request);
-    const refusal = guard({ session, header: headerOf(request), method, path, origin });
-    return refusal === undefined ? undefined : refused(refusal);
+    return answered(guard({ session, path, ...asked(request, trustProxy, facts) }));
   };
 }
 
-function originOf(request: Request, trustProxy: boolean, facts: GuardFacts | undefined): string {
-  const known = facts?.origin ?? visibleOrigin(request, trustProxy);
-  return typeof known === "function" ? known() : known;
-}
+const answered = (refusal: Refusal | undefined): Response | undefined => refusal && refused(refusal);

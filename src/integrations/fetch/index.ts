@@ -10,8 +10,9 @@ import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
 import { warn } from "../../telemetry/warnings.ts";
 
-export { devices, type FetchDevicesOptions } from "../../integration/fetch/devices.ts";
-export type { FetchOptions, ProxyOptions } from "../../integration/fetch/options.ts";
+export { devices, type FetchDevicesOptions } from "../../integration/fetch/device-endpoints.ts";
+export type { FetchOptions } from "../../integration/fetch/options.ts";
+export type { ProxyOptions } from "../../integration/forwarded.ts";
 export type { AskedFor, FreshOptions, GuardFacts, GuardOptions } from "../../integration/guards.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
 export {
@@ -33,7 +34,7 @@ export {
 export { type RequestSessions, requestSessions } from "./request-sessions.ts";
 export type { GetSession };
 
-/** `context` is whatever else the server hands to its handlers. A response may be thrown as well. */
+/** `context`: the other arguments that the server passes to handlers. A response may be thrown as well. */
 export type FetchHandler<
   Data extends object,
   Context extends readonly unknown[],
@@ -42,9 +43,9 @@ export type FetchHandler<
 
 export interface WithSessionOptions<Context extends readonly unknown[]> extends FetchOptions<Context> {
   /**
-   * Answers where the handler threw, or where its session could not be saved. What it throws goes to the server,
-   * and then nothing is saved. Default: the bare status, 503 where the store failed, and a warning of the process
-   * for errors of the handler.
+   * Answers if the handler threw, or its session could not be saved. If it throws itself, the server gets the error,
+   * and nothing is saved. Default: the bare status, 503 if the store failed, and a process warning for errors of the
+   * handler.
    */
   onError?:
     | ((error: unknown, request: Request, ...context: Context) => Response | Promise<Response>)
@@ -53,8 +54,7 @@ export interface WithSessionOptions<Context extends readonly unknown[]> extends 
 
 /**
  * A handler of requests that has sessions: `Deno.serve(withSession(psession, async (request, getSession) => …))`.
- * A response that leaves is one whose session is saved. Undefined, the answer of servers that took a request
- * over themselves, is passed on.
+ * A response leaves only when its session is saved. A handler whose server took over the request may return undefined.
  */
 export function withSession<
   Data extends object = SessionData,
@@ -99,7 +99,7 @@ export function withSession<
 }
 
 function answerBarely(error: unknown): Response {
-  // Where a status says what happened, nobody has to repair anything, or an event tells of it. Others would be lost.
+  // A status other than 500 needs no repair, or an event reports it. Other errors would be lost without a warning.
   if (!(error instanceof PsessionError && error.status !== 500)) {
     warn("PSESSION_HANDLER", `A handler failed: ${reasonOf(error)}`);
   }

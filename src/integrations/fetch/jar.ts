@@ -7,7 +7,7 @@ import { cameAt } from "../../request/arrival.ts";
 import { enterRequest } from "../../request/context.ts";
 import { factsOf } from "../../request/facts.ts";
 
-/** As jars of frameworks take them. A cookie that is cleared has `maxAge` 0. */
+/** Attributes as frameworks' jars take them. A cookie that is cleared has `maxAge` 0. */
 export interface CookieAttributes {
   path: string;
   domain?: string;
@@ -24,7 +24,7 @@ export interface CookieAttributes {
 export interface CookieJar {
   /** The request's headers. Cookies are read from there, as jars hide a second one of the same name. */
   headers: { get(name: string): string | null | undefined };
-  /** Left out where no cookies can be set: then nothing is done that needs one. */
+  /** Leave it out if no cookies can be set: then the session does nothing that needs one. */
   set?: ((name: string, value: string, attributes: CookieAttributes) => unknown) | undefined;
 }
 
@@ -33,15 +33,15 @@ export interface JarFacts {
   secure: boolean;
   method?: string | undefined;
   address?: string | undefined;
-  /** Scheme and host as the visitor's browser sees them, such as "https://example.com": tells who else's form it is. */
+  /** Scheme and host as the visitor's browser sees them, such as "https://example.com", to detect other sites. */
   origin?: string | undefined;
-  /** Forwarding headers are believed, and `address` is what they say. */
+  /** Forwarding headers are trusted, and `address` comes from them. */
   trustsProxy?: boolean | undefined;
   /** When the request came, in epoch milliseconds, where you know. */
   arrivedAt?: number | undefined;
 }
 
-/** What we use of the headers of a response. */
+/** The methods used on the headers of a response. */
 export interface AnswerHeaders {
   get(name: string): string | null | undefined;
   set(name: string, value: string): void;
@@ -50,11 +50,11 @@ export interface AnswerHeaders {
 export interface JarSession<Data extends object> {
   readonly getSession: GetSession<Data>;
   /**
-   * Saves, and puts the cookies into the jar: call it before the response begins. `answer`: the headers of the response,
-   * into which what caches must know of it is put.
+   * Saves, and puts the cookies into the jar: call it before the response begins. `answer`: the response's headers, to
+   * which those for caches are added.
    */
   commit(answer?: AnswerHeaders): Promise<{
-    /** The answer must have `Cache-Control: no-store`. It has, where its headers were given. */
+    /** The answer must have `Cache-Control: no-store`. It has if `answer` was given. */
     noStore: boolean;
   }>;
 }
@@ -80,7 +80,7 @@ export function jarSession<Data extends object = SessionData>(
   );
   return {
     getSession: () => {
-      // Nobody else does it here: what this handler does from now on, it does in its request.
+      // There is no middleware to do it: what this handler does from now on belongs to its request.
       enterRequest(request);
       return exchange.getSession();
     },
@@ -93,7 +93,7 @@ export function jarSession<Data extends object = SessionData>(
       }
       const headers = answer === undefined ? [] : cacheHeaders(settlement, (name) => answer.get(name));
       for (const [name, value] of headers) answer?.set(name, value);
-      // Without its headers nobody knows what the answer says, and one visitor's page must not be the next one's.
+      // Without its headers it is unknown what the answer says, and no cache may give one visitor's page to another.
       const isOwn = caching === "private" || caching === "guarded";
       return { noStore: noStore || (answer === undefined && isOwn) };
     },

@@ -11,12 +11,12 @@ import type { Session } from "../../session.ts";
 /** What `new Headers` takes. */
 type HeadersSource = ConstructorParameters<typeof Headers>[0];
 
-/** Sessions by their request, for loaders and actions that are handed no response. */
+/** Sessions by their request, for loaders and actions that get no response. */
 export interface RequestSessions<Data extends object, Context extends readonly unknown[]> {
-  /** Opened once per request, however many loaders ask. */
+  /** Opens the session once per request, however many loaders ask. */
   getSession(request: Request, ...context: Context): Promise<Session<Data>>;
   /**
-   * Saves, and gives the headers that the answer needs, added to `headers`. They are headers and no text, as
+   * Saves, and gives the headers that the answer needs, added to `headers`. Headers rather than text, as
    * there may be two cookies: `redirect("/", { headers: await commitSession(session) })`.
    */
   commitSession(session: Session<Data>, headers?: HeadersSource): Promise<Headers>;
@@ -62,7 +62,7 @@ export function requestSessions<Data extends object = SessionData, Context exten
   return {
     getSession: async (request, ...context) => {
       const exchange = exchangeOf(request, context);
-      // Nobody else does it here: what this loader does from now on, it does in its request.
+      // There is no middleware to do it: what this loader does from now on belongs to its request.
       enterRequest(request);
       const session = await exchange.getSession();
       bySession.set(session, exchange);
@@ -77,8 +77,8 @@ export function requestSessions<Data extends object = SessionData, Context exten
 }
 
 /**
- * Written where one line belongs, they would become a cookie that nobody can read, and sign everybody out. No class of
- * its own: to extend Headers, Node has to load all of fetch when the program starts.
+ * Headers used as text would become one unreadable cookie, and sign every visitor out. Not a class: to extend Headers,
+ * Node would have to load all of fetch when the program starts.
  */
 const headersAlone = (source: HeadersSource): Headers =>
   Object.defineProperty(new Headers(source), Symbol.toPrimitive, { value: refuseText });

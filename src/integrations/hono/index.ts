@@ -2,16 +2,19 @@ import type { Context, Env, MiddlewareHandler } from "hono";
 import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { cacheHeaders } from "../../http/caching.ts";
-import { isSameOrigin, type OriginOptions } from "../../http/origin.ts";
-import { devices as devicesByRequest, type FetchDevicesOptions } from "../../integration/fetch/devices.ts";
-import { fetchFacts, headerOf, pathOf, visibleOrigin } from "../../integration/fetch/facts.ts";
+import type { OriginOptions } from "../../http/origin.ts";
+import {
+  devices as devicesByRequest,
+  type FetchDevicesOptions,
+} from "../../integration/fetch/device-endpoints.ts";
+import { asked, fetchFacts, pathOf } from "../../integration/fetch/facts.ts";
 import { incomingIn, LazyExchange } from "../../integration/fetch/lazy-exchange.ts";
-import { checkOptions, type ProxyOptions } from "../../integration/fetch/options.ts";
+import { checkOptions } from "../../integration/fetch/options.ts";
 import { canCarryCookies, discard, setInPlace } from "../../integration/fetch/response.ts";
 import { watchUpgrade } from "../../integration/fetch/upgrade.ts";
+import type { ProxyOptions } from "../../integration/forwarded.ts";
 import {
   type AskedFor,
-  CROSS_SITE,
   exclusiveTurn,
   type FreshOptions,
   freshGuard,
@@ -20,6 +23,7 @@ import {
   headersOf,
   levelGuard,
   loginGuard,
+  originGuard,
   type Refusal,
 } from "../../integration/guards.ts";
 import { noSession } from "../../integration/no-session.ts";
@@ -40,8 +44,8 @@ export interface SessionVariables<Data extends object = SessionData> {
 
 export interface HonoOptions extends ProxyOptions {
   /**
-   * Where the connection comes from, for the device list and events, by the `getConnInfo` of your runtime:
-   * `(c) => getConnInfo(c).remote.address`. What a trusted proxy says comes first. Default: unknown.
+   * The address of the connection, for the device list and events, by the `getConnInfo` of your runtime:
+   * `(c) => getConnInfo(c).remote.address`. A trusted proxy's `X-Forwarded-For` comes first. Default: unknown.
    */
   address?: (c: Context) => string | undefined;
 }
@@ -61,9 +65,9 @@ export function sessions<Data extends object = SessionData>(
   return async (c, next) => {
     const outer: unknown = c.get("session");
     const isNested = outer instanceof LazySession;
-    // Of another psession it is another visitor's standing: guards behind this one must not take its word.
+    // With another psession the visitor may be another user: later guards must not judge by that session.
     if (isNested && outer.psession === psession) return next();
-    // Middleware may put another request in place of this one.
+    // Middleware may replace the request.
     const token = c.req.raw;
     const isTakenOver = watchUpgrade(token, c.env);
     const exchange = new LazyExchange(
@@ -80,7 +84,7 @@ export function sessions<Data extends object = SessionData>(
     await runInRequest(token, next);
     if (isNested) c.set("session", outer);
     try {
-      // Looked at only where it must be: that costs @hono/node-server's short cut for plain responses.
+      // Only if needed: a look at the response costs @hono/node-server's fast path for plain ones.
       const settlement = await exchange.settle(() => canCarryCookies(c.res) && !isTakenOver());
       for (const line of settlement.setCookie) c.header("Set-Cookie", line, { append: true });
       const headers = cacheHeaders(settlement, (name) => c.res.headers.get(name));
@@ -110,26 +114,18 @@ export const requireFresh = ({ trustProxy, ...options }: FreshOptions & ProxyOpt
 
 /**
  * Lets one request of a session through at a time: the others wait until its response leaves, and see what it saved.
- * Who waits too long is an error `lock_timeout` (503); who was signed out meanwhile, `session_ended` (401).
+ * Waiting too long is an error `lock_timeout` (503); a sign-out meanwhile, `session_ended` (401).
  */
 export function exclusive(options: LockOptions = {}): MiddlewareHandler {
   const turn = exclusiveTurn(options);
-  return async (c, next) => {
-    await turn(await lazyIn(c));
-    await next();
-  };
+  return checking(async (c) => turn(await lazyIn(c)));
 }
 
 /** Refuses changes that another site sends in a visitor's name, with 403. Put it before all routes. */
 export function originCheck(options: OriginOptions & ProxyOptions = {}): MiddlewareHandler {
   checkOptions("originCheck", options, ["allowed", "trustProxy"]);
-  const { trustProxy = false } = options;
-  return async (c, next) => {
-    const { raw, method } = c.req;
-    const asked = { method, header: headerOf(raw), origin: visibleOrigin(raw, trustProxy) };
-    if (!isSameOrigin(asked, options)) return refuse(c, CROSS_SITE);
-    await next();
-  };
+  const guard = originGuard(options);
+  return checking(async ({ req }) => guard(asked(req.raw, options.trustProxy)));
 }
 
 /** The user's devices as JSON endpoints (docs/devices.md), behind `sessions`: `app.use(devices({ path }))`. */
@@ -142,15 +138,20 @@ export function devices(options: FetchDevicesOptions): MiddlewareHandler {
   };
 }
 
-function standing(guard: Guard, trustProxy = false): MiddlewareHandler {
-  return async (c, next) => {
-    const session = await lazyIn(c);
+const standing = (guard: Guard, trustProxy?: boolean): MiddlewareHandler =>
+  checking(async (c) => {
     const { raw } = c.req;
-    const { method } = raw;
-    const origin = visibleOrigin(raw, trustProxy);
-    const refusal = guard({ session, header: headerOf(raw), method, path: pathOf(raw), origin });
-    if (refusal !== undefined) return refuse(c, refusal);
-    await next();
+    return guard({ session: await lazyIn(c), path: pathOf(raw), ...asked(raw, trustProxy) });
+  });
+
+function checking(check: (c: Context) => Promise<Refusal | undefined>): MiddlewareHandler {
+  return async (c, next) => {
+    const refusal = await check(c);
+    if (refusal === undefined) return next();
+    const headers = headersOf(refusal);
+    return "location" in refusal
+      ? c.body(null, refusal.status, headers)
+      : c.json(refusal.body, refusal.status, headers);
   };
 }
 
@@ -160,15 +161,10 @@ function lazyIn(c: Context): LazySession<SessionData> {
   throw noSession("put app.use(sessions(psession))");
 }
 
-const refuse = (c: Context, refusal: Refusal): Response =>
-  "location" in refusal
-    ? c.body(null, refusal.status, headersOf(refusal))
-    : c.json(refusal.body, refusal.status, headersOf(refusal));
-
-/** What stands before handlers may have set these, and scripts of other origins cannot read an error without. */
+/** Middleware before the handler may have set these; without them scripts of other origins cannot read the error. */
 const KEPT = /^(access-control-|content-security-policy|vary$|x-request-id$)/;
 
-/** Hono copies the headers of the answer so far onto the one that takes its place: location, lengths, cookies. */
+/** Otherwise Hono copies headers of the failed answer to the error's: location, lengths, cookies. */
 function forgetAnswer<E extends Env>(c: Context<E>): void {
   const kept = [...c.res.headers].filter(([name]) => KEPT.test(name));
   discard(c.res);

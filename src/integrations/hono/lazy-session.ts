@@ -13,7 +13,7 @@ export class LazySession<Data extends object> implements PromiseLike<Session<Dat
     this.#open = open;
   }
 
-  // biome-ignore lint/suspicious/noThenProperty: being awaited is what it is for.
+  // biome-ignore lint/suspicious/noThenProperty: handlers await the object itself.
   then<A = Session<Data>, B = never>(
     onOpened?: ((session: Session<Data>) => A | PromiseLike<A>) | null,
     onFailed?: ((reason: unknown) => B | PromiseLike<B>) | null,
@@ -22,7 +22,7 @@ export class LazySession<Data extends object> implements PromiseLike<Session<Dat
   }
 }
 
-/** Where `await` was forgotten, `session.isSignedIn` would be undefined, and what is put there be lost. */
+/** Without the `await`, `session.isSignedIn` would be undefined, and assignments would be lost: both throw instead. */
 for (const name of Object.getOwnPropertyNames(Session.prototype)) {
   if (name in LazySession.prototype) continue;
   const refuse = (): never => {

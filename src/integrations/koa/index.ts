@@ -16,7 +16,7 @@ import { type KoaContext, type KoaMiddleware, originOf, type SessionContext } fr
 export type { OriginOptions } from "../../http/origin.ts";
 export type { AskedFor, FreshOptions, GuardOptions } from "../../integration/guards.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
-export { devices } from "./devices.ts";
+export { devices } from "./device-endpoints.ts";
 export { exclusive, originCheck, requireFresh, requireLevel, requireLogin } from "./guards.ts";
 export { type PassportOptions, passportSessions } from "./passport.ts";
 export type { KoaContext, KoaMiddleware, SessionContext };
@@ -28,7 +28,7 @@ declare module "koa" {
 export interface KoaOptions {
   /**
    * "lazy" reads a session when `ctx.openSession()` asks for it. "always" reads it before the handler, for
-   * middleware that takes `ctx.session` as it finds it. Default: "lazy".
+   * middleware that uses `ctx.session` directly. Default: "lazy".
    */
   open?: "lazy" | "always" | undefined;
 }
@@ -38,8 +38,8 @@ const koaOptions = v.strictObject({
 });
 
 /**
- * Gives every context its session. What the proxy says is believed as far as Koa is told to (`app.proxy`). A
- * store that fails is an error for Koa, with status 503.
+ * Gives every context its session. Forwarded headers are trusted if `app.proxy` is set. A store that fails is an
+ * error for Koa, with status 503.
  */
 export function sessions<Data extends object = SessionData>(
   psession: Psession<Data>,
@@ -48,24 +48,24 @@ export function sessions<Data extends object = SessionData>(
   assertPsession("sessions", psession);
   const opensAlways = checkedOptions("sessions", koaOptions, options).open === "always";
   return async (ctx, next) => {
-    const context = visited(ctx);
-    const outer = context[VISIT];
-    // Of another psession it is another visitor's standing: guards behind this one must not take its word.
+    const context = withAccessors(ctx);
+    const outer = context[EXCHANGE];
+    // With another psession the visitor may be another user: later guards must not judge by that session.
     if (outer === undefined ? context.openSession !== undefined : outer.psession === psession) return next();
-    // Where Node does not tell, it came now rather than when its session is asked for.
+    // If Node does not publish arrivals, the request came now rather than when its session is opened.
     const moment = momentOf(ctx.req);
-    const visit = new Visit(psession, ctx);
-    context[VISIT] = visit as unknown as Visit<object>;
+    const exchange = new KoaExchange(psession, ctx);
+    context[EXCHANGE] = exchange as unknown as KoaExchange<object>;
     try {
-      if (opensAlways) await visit.open();
+      if (opensAlways) await exchange.open();
       return await runInRequest(moment, next);
     } finally {
-      if (outer !== undefined) context[VISIT] = outer;
+      if (outer !== undefined) context[EXCHANGE] = outer;
     }
   };
 }
 
-class Visit<Data extends object> {
+class KoaExchange<Data extends object> {
   readonly psession: Psession<Data>;
   readonly #ctx: KoaContext;
   #opening: Promise<Session<Data>> | undefined;
@@ -91,14 +91,13 @@ class Visit<Data extends object> {
   assign(value: unknown): void {
     if (this.#session === undefined) throw notOpen();
     if (value === null) {
-      // It takes effect at once, and is stored with the response as everything is.
-      // What was destroyed before stays so: refused, it would be a rejection that nobody handles.
+      // It takes effect at once, and is stored with the response. A second time it would reject, unhandled.
       this.#session.destroy().catch(() => {});
       this.#isEnded = true;
       return;
     }
     if (!hasKeys(value)) throw noData();
-    // With koa-session, whose users are in the data, it signs out.
+    // In koa-session, which keeps the user in the data, this signs out.
     if (this.#session.isSignedIn && Object.keys(value).length === 0) throw notSignedOut();
     this.#session.replaceData(value);
     this.#isEnded = false;
@@ -106,7 +105,7 @@ class Visit<Data extends object> {
 
   async #open(): Promise<Session<Data>> {
     const { req, res, protocol, ip, ips, app } = this.#ctx;
-    // Koa takes the first of the list, also where nothing is there.
+    // Koa takes the first of the list, even if it is empty.
     const address = ips?.find((one) => one.trim() !== "") ?? ip;
     this.#session = await openHeld(this.psession, req, res, {
       facts: {
@@ -136,34 +135,34 @@ const noData = (): PsessionError =>
 const notSignedOut = (): PsessionError =>
   new PsessionError(
     "invalid_data",
-    "ctx.session = {} would leave the user signed in, whom psession keeps beside the data: ctx.session = null signs out, " +
+    "ctx.session = {} would leave the user signed in, as psession keeps the user outside the data: ctx.session = null signs out, " +
       "and ctx.session.remove(key) takes something out of ctx.session.data.",
   );
 
-const VISIT = Symbol("psession.visit");
+const EXCHANGE = Symbol("psession.exchange");
 
-interface VisitedContext {
-  [VISIT]?: Visit<object>;
+interface SessionedContext {
+  [EXCHANGE]?: KoaExchange<object>;
   readonly openSession?: unknown;
 }
 
-/** A context without a visit is as if we had never been there. */
-const FACE: PropertyDescriptorMap & ThisType<VisitedContext> = {
+/** A context without an exchange looks as it does without this middleware. */
+const ACCESSORS: PropertyDescriptorMap & ThisType<SessionedContext> = {
   openSession: {
     configurable: true,
     get() {
-      const visit = this[VISIT];
-      return visit && (() => visit.open());
+      const exchange = this[EXCHANGE];
+      return exchange && (() => exchange.open());
     },
   },
   session: {
     configurable: true,
     get() {
-      return this[VISIT]?.session;
+      return this[EXCHANGE]?.session;
     },
     set(value: unknown) {
-      const visit = this[VISIT];
-      if (visit !== undefined) visit.assign(value);
+      const exchange = this[EXCHANGE];
+      if (exchange !== undefined) exchange.assign(value);
       else
         Object.defineProperty(this, "session", {
           configurable: true,
@@ -176,14 +175,14 @@ const FACE: PropertyDescriptorMap & ThisType<VisitedContext> = {
 };
 
 /**
- * The context with `session` and `openSession`. They are put where the application's contexts come from, once: as
- * properties of each context they would cost every request more than all the rest does. Where there is a `session`
- * already they are put before it, on this context alone; an `openSession` of somebody else's stays.
+ * The context with `session` and `openSession`. They are defined once, on the prototype of the application's contexts:
+ * on each context they would cost every request more than all the rest does. A context that already has a `session`
+ * gets them as its own properties; an existing `openSession` stays.
  */
-function visited(ctx: KoaContext): VisitedContext {
-  if ("openSession" in ctx) return ctx as VisitedContext;
+function withAccessors(ctx: KoaContext): SessionedContext {
+  if ("openSession" in ctx) return ctx as SessionedContext;
   const shared = ctx.app?.context;
   const isShared = shared !== undefined && Object.getPrototypeOf(ctx) === shared && !("session" in ctx);
-  Object.defineProperties(isShared ? shared : ctx, FACE);
-  return ctx as VisitedContext;
+  Object.defineProperties(isShared ? shared : ctx, ACCESSORS);
+  return ctx as SessionedContext;
 }

@@ -1,22 +1,20 @@
 import type { SessionData } from "../../data/typing.ts";
 import { signIn } from "../../integration/identity.ts";
-import { noSession } from "../../integration/no-session.ts";
 import type { Carry, Session } from "../../session.ts";
 import type { UserId } from "../../stores/store.ts";
-import type { KoaContext, KoaMiddleware, SessionContext } from "./context.ts";
+import { type KoaContext, type KoaMiddleware, openedIn } from "./context.ts";
 
 export interface PassportOptions {
   /** The user's id in what `serializeUser` gives. Default: that is the id. */
   userId?: ((serialized: unknown) => UserId) | undefined;
-  /** Whether this sign-in is to be remembered, such as `(ctx) => ctx.request.body.remember === "on"`. Default: no. */
-  // biome-ignore lint/suspicious/noExplicitAny: what a body parser put there is the application's affair.
+  /** Whether to remember this sign-in, such as `(ctx) => ctx.request.body.remember === "on"`. Default: no. */
+  // biome-ignore lint/suspicious/noExplicitAny: the application knows what its body parser puts there.
   remember?: ((ctx: any) => boolean) | undefined;
-  /** What of the data gathered before a sign-in is kept. Default: "all". */
+  /** Which data of the anonymous session a sign-in keeps. Default: "all". */
   carry?: Carry<SessionData> | undefined;
 }
 
 type Callback = (error?: unknown) => void;
-type OpenContext = KoaContext & Partial<SessionContext>;
 
 /**
  * For koa-passport: its `ctx.login()` and `ctx.logout()` become sign-ins and logouts of psession. Put it
@@ -24,18 +22,16 @@ type OpenContext = KoaContext & Partial<SessionContext>;
  */
 export function passportSessions(options: PassportOptions = {}): KoaMiddleware {
   return async (ctx, next) => {
-    const { openSession } = ctx as OpenContext;
-    if (openSession === undefined) throw noSession("put app.use(sessions(psession))");
-    const session = await openSession();
-    // koa-passport looks here before it looks at the context, where the session itself stays.
+    const session = await openedIn(ctx);
+    // koa-passport reads `req.session` before `ctx.session`, which stays psession's own.
     Object.assign(ctx.req, { session: passportView(session, ctx, options) });
     return next();
   };
 }
 
 /**
- * The session as passport knows sessions: its user under `passport`, `regenerate` and `save` with callbacks, and
- * every other name, such as what strategies of OAuth keep, in the data.
+ * The session as Passport expects it: the user under `passport`, `regenerate` and `save` with callbacks, and every
+ * other key, such as the state that OAuth strategies keep, in the data.
  */
 function passportView(session: Session, ctx: KoaContext, options: PassportOptions): object {
   const { userId = (serialized) => serialized as UserId, remember, carry } = options;
@@ -58,14 +54,14 @@ function passportView(session: Session, ctx: KoaContext, options: PassportOption
   };
   const own: Record<PropertyKey, unknown> = {
     passport,
-    // Passport's first step of a sign-in and its last of a logout. The new secret comes with those themselves.
+    // Passport calls it first in a sign-in and last in a logout, which bring a new secret themselves.
     regenerate: (callback: Callback) => {
       isSigningIn = true;
       callback();
     },
     save: (callback: Callback) => void save().then(() => callback(), callback),
   };
-  // What the data says counts only for the user whom psession knows: another sign-in may have carried it along.
+  // The data counts only if it names the signed-in user: another user's sign-in may have carried it along.
   function userOf(): unknown {
     const kept = (data()["passport"] as { user?: unknown } | undefined)?.user;
     const isSame = kept !== undefined && String(userId(kept)) === String(session.userId);

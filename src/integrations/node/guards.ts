@@ -1,6 +1,5 @@
-import { checkOrigins, isSameOrigin, type OriginOptions } from "../../http/origin.ts";
+import type { OriginOptions } from "../../http/origin.ts";
 import {
-  CROSS_SITE,
   type ExclusiveSession,
   exclusiveTurn,
   type FreshOptions,
@@ -9,19 +8,21 @@ import {
   type GuardedRequest,
   type GuardFacts,
   type GuardOptions,
+  knownOrigin,
   levelGuard,
   loginGuard,
+  originGuard,
+  type Refusal,
 } from "../../integration/guards.ts";
-import { type NodeOptions, visibleOrigin } from "../../integration/node/facts.ts";
-import { answerRefusal } from "../../integration/node/refusal.ts";
-import type { NodeRequest } from "../../integration/node/request.ts";
-import type { NodeResponse } from "../../integration/node/response.ts";
+import { asked, type NodeOptions, visibleOrigin } from "../../integration/node/facts.ts";
+import type { NodeRequest, NodeResponse } from "../../integration/node/messages.ts";
+import { answerRefusal } from "../../integration/node/send.ts";
 import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
 
 /**
- * True where the request may go on; false where it was answered. Behind a mount that keeps the whole path at
- * `request.originalUrl`, as Connect's does, that is the path; elsewhere `facts` say what the request does not.
+ * True if the request may go on; false if the guard has answered it. The path is `request.originalUrl` if a mount keeps
+ * it there, as Connect's does; `facts` give whatever the request lacks.
  */
 export type NodeGuard = (
   request: NodeRequest,
@@ -45,8 +46,8 @@ export const requireFresh = ({ trustProxy, ...options }: FreshOptions & NodeOpti
   standing(freshGuard(options), trustProxy);
 
 /**
- * One request of a session at a time: waits until the responses of those before have begun, then is true. Throws
- * `lock_timeout` (503) for who waits too long, `session_ended` (401) for who was signed out meanwhile.
+ * One request of a session at a time: waits until the responses of earlier requests have begun, then is true. Throws
+ * `lock_timeout` (503) after waiting too long, `session_ended` (401) if the visitor was signed out meanwhile.
  */
 export function exclusive(
   options: LockOptions = {},
@@ -62,31 +63,26 @@ export function exclusive(
 export function originCheck(
   options: OriginOptions & NodeOptions = {},
 ): (request: NodeRequest, response: NodeResponse, facts?: Pick<GuardFacts, "origin">) => boolean {
-  checkOrigins("originCheck", options);
-  return (request, response, facts) => {
-    const { method } = request;
-    const header = (name: string) => request.headers[name];
-    const origin = originOf(request, options.trustProxy ?? false, facts);
-    if (isSameOrigin({ method, header, origin }, options)) return true;
-    answerRefusal(response, CROSS_SITE);
-    return false;
-  };
+  const guard = originGuard(options);
+  return (request, response, facts) =>
+    mayGoOn(response, guard(asked(request, originOf(request, options.trustProxy, facts))));
 }
 
-function standing(guard: Guard, trustProxy = false): NodeGuard {
+function standing(guard: Guard, trustProxy?: boolean): NodeGuard {
   return (request, response, session, facts) => {
-    const { method, url, originalUrl } = request as NodeRequest & { readonly originalUrl?: string };
-    const header = (name: string) => request.headers[name];
+    const { url, originalUrl } = request as NodeRequest & { readonly originalUrl?: string };
     const path = facts?.path ?? originalUrl ?? url ?? "/";
-    const origin = originOf(request, trustProxy, facts);
-    const refusal = guard({ session, header, method, path, origin });
-    if (refusal === undefined) return true;
-    answerRefusal(response, refusal);
-    return false;
+    return mayGoOn(
+      response,
+      guard({ session, path, ...asked(request, originOf(request, trustProxy, facts)) }),
+    );
   };
 }
 
-function originOf(request: NodeRequest, trustProxy: boolean, facts: GuardFacts | undefined): string {
-  const known = facts?.origin ?? visibleOrigin(request, trustProxy);
-  return typeof known === "function" ? known() : known;
+const originOf = (request: NodeRequest, trustProxy = false, facts?: GuardFacts): string =>
+  knownOrigin(facts) ?? visibleOrigin(request, trustProxy);
+
+function mayGoOn(response: NodeResponse, refusal: Refusal | undefined): boolean {
+  if (refusal !== undefined) answerRefusal(response, refusal);
+  return refusal === undefined;
 }

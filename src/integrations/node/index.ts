@@ -3,12 +3,11 @@ import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { reasonOf } from "../../errors.ts";
 import { arrivedAt, isServed, momentOf } from "../../integration/node/arrivals.ts";
+import { canHold } from "../../integration/node/can-hold.ts";
 import { answerError } from "../../integration/node/error.ts";
 import { type NodeOptions, nodeFacts } from "../../integration/node/facts.ts";
-import { canHold } from "../../integration/node/held.ts";
+import type { NodeRequest, NodeResponse } from "../../integration/node/messages.ts";
 import { type OpenOptions, openHeld } from "../../integration/node/open.ts";
-import type { NodeRequest } from "../../integration/node/request.ts";
-import type { NodeResponse } from "../../integration/node/response.ts";
 import { runInNodeRequest } from "../../integration/node/run.ts";
 import type { Psession } from "../../psession.ts";
 import { enterRequest } from "../../request/context.ts";
@@ -16,7 +15,7 @@ import type { Session } from "../../session.ts";
 import { warn } from "../../telemetry/warnings.ts";
 
 export type { AskedFor, FreshOptions, GuardFacts, GuardOptions } from "../../integration/guards.ts";
-export { devices, type NodeDevicesOptions } from "../../integration/node/devices.ts";
+export { devices, type NodeDevicesOptions } from "../../integration/node/device-endpoints.ts";
 export { openUpgrade, refuseUpgrade, type Upgrade } from "../../integration/node/upgrade.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
 export {
@@ -39,14 +38,14 @@ export function openSession<Data extends object = SessionData>(
   response: NodeResponse,
   options: OpenOptions = {},
 ): Promise<Session<Data>> {
-  // Nobody else does it here: what this handler does from now on, it does in its request.
+  // Plain node:http has no middleware to do it: what this handler does from now on belongs to its request.
   if (isServed(request)) enterRequest(momentOf(request));
   return openHeld(psession, request, response, options);
 }
 
 /**
  * A listener for `createServer` whose handler gets the session: `createServer(withSession(psession, handler))`.
- * An error of the handler or of the store answers with its status and no more.
+ * Errors of the handler or of the store are answered with their bare status.
  */
 export function withSession<
   Data extends object = SessionData,
@@ -63,7 +62,7 @@ export function withSession<
       const session = await openHeld(psession, request, response, options);
       await runInNodeRequest(request, () => handler(request, response, session));
     } catch (error) {
-      // An answer that was given stands, whatever the handler did afterwards.
+      // A complete answer stands, whatever the handler did afterwards.
       if (response.writableEnded || !canHold(request, response)) warnOf(error);
       else if (response.headersSent) response.destroy?.();
       else answerError(response, error);
@@ -74,6 +73,6 @@ export function withSession<
 function warnOf(error: unknown): void {
   warn(
     "PSESSION_HANDLER",
-    `A handler failed after it had answered, or where there is nobody to answer: ${reasonOf(error)}`,
+    `A handler failed after it had answered, or on a request without a response: ${reasonOf(error)}`,
   );
 }

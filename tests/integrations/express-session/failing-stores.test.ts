@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { memoryStore } from "../../../src/index.ts";
 import type { SessionOptions } from "../../../src/integrations/express-session/index.ts";
-import { OwnStore } from "../../../src/integrations/express-session/own-store/store.ts";
+import { PromisedStore } from "../../../src/integrations/express-session/own-store/promised-store.ts";
 import { type Any, type Express, NotedStore, ours, STRONG, start } from "./sides.ts";
 import { warnings } from "./warnings.ts";
 
@@ -116,7 +116,7 @@ describe("the time limit", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     onTestFinished(() => void vi.useRealTimers());
     const silent = { get: () => {}, set: () => {}, destroy: () => {} };
-    const store = new OwnStore(silent, { hashIds: false });
+    const store = new PromisedStore(silent, { hashIds: false });
     let outcome: Any;
     store.find("x").catch((error: Any) => {
       outcome = error;

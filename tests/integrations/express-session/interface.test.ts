@@ -224,12 +224,12 @@ test("a cookie's life does not shrink while time passes", () => {
   expect(cookie.originalMaxAge).toBe(5000);
 });
 
-const KEEPERS: [string, () => SessionOptions][] = [
+const BACKENDS: [string, () => SessionOptions][] = [
   ["the application's store", () => ({ store: new NotedStore() })],
   ["a psession store", () => ({ store: memoryStore(), secret: STRONG })],
 ];
 
-describe.each(KEEPERS)("methods on %s", (name, options) => {
+describe.each(BACKENDS)("methods on %s", (name, options) => {
   test("have forms that give promises", async () => {
     const client = await start(ours, options(), (app) => {
       app.get("/", async (request: Any, response) => {

@@ -11,7 +11,7 @@ import { type Any, type Express, NotedStore, ours, STRONG, start } from "./sides
 const require = createRequire(import.meta.url);
 const compression = require("compression") as () => Any;
 
-const KEEPERS: [string, () => SessionOptions][] = [
+const BACKENDS: [string, () => SessionOptions][] = [
   ["on the application's store", () => ({ store: new NotedStore() })],
   ["on a psession store", () => ({ store: memoryStore(), secret: STRONG })],
 ];
@@ -90,7 +90,7 @@ const routes = (app: Express) => {
   });
 };
 
-describe.each(KEEPERS)("a response %s", (_, options) => {
+describe.each(BACKENDS)("a response %s", (_, options) => {
   const begin = (before: (app: Express) => void = () => {}, more: SessionOptions = {}) =>
     start(ours, { ...options(), ...more }, (app) => {
       before(app);

@@ -94,7 +94,7 @@ export async function start(
   return new HttpClient(await serve(app as Any));
 }
 
-/** The two kinds of keeper behind ours, and the original. */
+/** The two kinds of backend behind ours, and the original. */
 export const SIDES: [string, Middleware, () => SessionOptions][] = [
   ["express-session", original, () => ({ store: new NotedStore() })],
   ["ours on its store", session, () => ({ store: new NotedStore() })],

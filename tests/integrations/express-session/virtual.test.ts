@@ -3,7 +3,7 @@ import { memoryStore } from "../../../src/index.ts";
 import session from "../../../src/integrations/express-session/index.ts";
 import { type Any, NotedStore, STRONG, USUAL } from "./sides.ts";
 
-const KEEPERS: [string, () => object][] = [
+const BACKENDS: [string, () => object][] = [
   ["a store of its own", () => ({ store: new NotedStore() })],
   ["a psession store", () => ({ store: memoryStore(), secret: STRONG })],
 ];
@@ -33,7 +33,7 @@ function virtual() {
   return { response, headers, body, ended: ended.promise };
 }
 
-test.each(KEEPERS)("a virtual request's session is saved, and its cookie set, on %s", async (_, store) => {
+test.each(BACKENDS)("a virtual request's session is saved, and its cookie set, on %s", async (_, store) => {
   const middleware: Any = session({ ...USUAL, ...store() } as never);
   const visit = async (cookie: string, answer: (response: Any) => void) => {
     const seen = virtual();

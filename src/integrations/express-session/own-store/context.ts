@@ -8,16 +8,16 @@ import type { Settings } from "../options.ts";
 import { isSecure, type SessionRequest } from "../request.ts";
 import type { Secret } from "../signature.ts";
 import { MemoryOf } from "./memory-of.ts";
-import { OwnStore, unavailable } from "./store.ts";
+import { PromisedStore, unavailable } from "./promised-store.ts";
 
-/** Requests that were sent before a new cookie arrived come within this time, in milliseconds. */
+/** Requests sent before a new cookie reached the browser arrive within this time, in milliseconds. */
 const GRACE = 10_000;
 const REMEMBERED_IDS = 10_000;
 
-/** What all requests share whose sessions are in the store that the application has. */
+/** Shared by all requests with sessions in the application's own store. */
 export class OwnStoreContext {
   readonly settings: Settings;
-  readonly store: OwnStore;
+  readonly store: PromisedStore;
   readonly sessionStore: CallbackStore;
   readonly #replaced = new MemoryOf<number>(REMEMBERED_IDS);
   readonly #touched = new MemoryOf<number>(REMEMBERED_IDS);
@@ -27,9 +27,9 @@ export class OwnStoreContext {
   constructor(settings: Settings) {
     this.settings = settings;
     this.sessionStore = settings.store as CallbackStore;
-    this.store = new OwnStore(this.sessionStore, settings);
+    this.store = new PromisedStore(this.sessionStore, settings);
     this.store.watch();
-    // For those who call the store's own `regenerate`.
+    // For applications that call the store's own `regenerate`.
     Object.assign(this.sessionStore, { generate: (request: object) => openSessionOf(request)?.generate() });
   }
 
@@ -42,7 +42,7 @@ export class OwnStoreContext {
     if (!this.store.isConnected) throw unavailable("be reached: it said that it is disconnected");
   }
 
-  /** cookie-parser leaves its secret at the request. */
+  /** cookie-parser sets `request.secret`. */
   secretsFor(request: SessionRequest): readonly Secret[] {
     const { secrets } = this.settings;
     return secrets.length > 0 || !request.secret ? secrets : [request.secret as Secret];
@@ -59,7 +59,7 @@ export class OwnStoreContext {
     } satisfies CookieOptions);
   }
 
-  /** Whether the browser would get a cookie. Silence here has cost people days. */
+  /** Whether the browser would get a cookie. It warns, as express-session's silence has cost people days. */
   canDeliver(request: SessionRequest, cookie: Cookie): boolean {
     if (!cookie.secure || isSecure(request, this.settings.proxy)) return true;
     if (!this.#hasWarned) {
@@ -73,7 +73,7 @@ export class OwnStoreContext {
     return false;
   }
 
-  /** As express-session does it, but not in silence: mostly the proxy is not trusted, and every cookie goes that way. */
+  /** express-session sends it without a warning: usually the proxy is not trusted, and every cookie lacks Secure. */
   noteSent(request: SessionRequest, cookie: Cookie): void {
     if (cookie.secure || this.#hasWarned || process.env["NODE_ENV"] !== "production") return;
     if (this.settings.cookie(request).secure !== "auto") return;
@@ -85,17 +85,17 @@ export class OwnStoreContext {
     );
   }
 
-  /** Ids are credentials here: what is told names their hash. */
-  tell<K extends "mergeConflict" | "saveDiscarded">(
+  /** Ids are credentials here: events name their hash. */
+  emit<K extends "mergeConflict" | "saveDiscarded">(
     type: K,
     id: string,
     facts: Partial<PsessionEvents[K]>,
   ): void {
-    const told = { at: Date.now(), sessionId: hashedId(id), userId: undefined, ...facts };
-    this.#events.emit(type, told as unknown as PsessionEvents[K]);
+    const event = { at: Date.now(), sessionId: hashedId(id), userId: undefined, ...facts };
+    this.#events.emit(type, event as unknown as PsessionEvents[K]);
   }
 
-  /** The browser of this id is being given another one. */
+  /** The browser with this id is getting another one. */
   replaced(id: string): void {
     this.#replaced.set(id, Date.now());
   }

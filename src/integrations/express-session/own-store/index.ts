@@ -5,7 +5,7 @@ import { presentedIn } from "../signature.ts";
 import { OwnStoreContext } from "./context.ts";
 import { OwnStoreSession } from "./session.ts";
 
-/** Keeps sessions in the store that the application has. */
+/** Keeps sessions in the application's own store. */
 export class OwnStoreBackend extends OwnStoreContext implements Backend {
   open(
     request: SessionRequest,

@@ -1,22 +1,22 @@
-/** Remembers the latest so many keys: what a process knows for a while, in bounded space. */
+/** Remembers the latest keys, up to a limit. */
 export class MemoryOf<Value> {
-  readonly #most: number;
+  readonly #max: number;
   readonly #entries = new Map<string, Value>();
 
-  constructor(most: number) {
-    this.#most = most;
+  constructor(max: number) {
+    this.#max = max;
   }
 
   get(key: string): Value | undefined {
     return this.#entries.get(key);
   }
 
-  /** Gives what had to be forgotten for it. */
+  /** Gives the value that it evicted. */
   set(key: string, value: Value): Value | undefined {
     const entries = this.#entries;
     if (entries.has(key)) entries.delete(key);
     entries.set(key, value);
-    if (entries.size <= this.#most) return undefined;
+    if (entries.size <= this.#max) return undefined;
     for (const [oldest, forgotten] of entries) {
       entries.delete(oldest);
       return forgotten;

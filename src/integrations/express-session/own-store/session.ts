@@ -2,41 +2,41 @@ import type { ServerResponse } from "node:http";
 import { PsessionError } from "../../../errors.ts";
 import { NO_SETTLEMENT, type Settlement } from "../../../http/settlement.ts";
 import { setCookieLine } from "../cookie.ts";
+import { storedCookie } from "../express-store.ts";
 import type { OpenSession } from "../open-session.ts";
 import type { SessionRequest } from "../request.ts";
 import { dataOf, gone, Session } from "../session.ts";
 import { type Presented, signed } from "../signature.ts";
-import { storedCookie } from "../store.ts";
 import { isWritable, mergeInto, partsOf, textOf } from "../texts.ts";
 import { Work } from "../work.ts";
 import type { OwnStoreContext } from "./context.ts";
 
-/** What is known of one session object: a request has several where it regenerates. */
+/** The state of one session object: a request that regenerates has several. */
 interface Copy {
   id: string;
-  /** The data as stored, or as the session began: what `textOf` gives. */
+  /** The data as stored, or as the session began, by `textOf`. */
   base: string;
-  /** The data as last written; undefined where it has to be written in any case. */
+  /** The data as last written; undefined if it must be written in any case. */
   saved: string | undefined;
   user: unknown;
-  /** A row exists, or did. */
+  /** A row exists, or existed. */
   isStored: boolean;
-  /** It took another session's place in this request. */
+  /** It replaced another session in this request. */
   isSuccessor: boolean;
-  /** The browser is being given a newer cookie: nothing of this is stored, and no cookie is set. */
+  /** The browser is getting a newer cookie: this session is not stored, and sets no cookie. */
   isLate: boolean;
-  /** Somebody ended it. */
+  /** Another request ended it. */
   isLost?: boolean;
-  /** It has left its row, which is gone, and is to be stored under a new id: with the response, or by the next save. */
+  /** Its row is deleted, and the next save or the response stores it under a new id. */
   isMoving?: boolean;
 }
 
 type AnySession = Session & Record<string, unknown>;
 
-/** What `textOf` gives of a new session. */
+/** The text of a new session. */
 const NO_DATA = "{}";
 
-/** What is put there by looking: `req.flash()` leaves an object without messages. */
+/** Values that reading leaves behind: `req.flash()` leaves an object without messages. */
 const EMPTY: ReadonlySet<string> = new Set(["{}", "[]", "null"]);
 
 const noSession = (): PsessionError =>
@@ -45,7 +45,7 @@ const noSession = (): PsessionError =>
     "req.session was replaced by something that is no session: set its properties, or call regenerate.",
   );
 
-/** One request whose session is in the application's own store. */
+/** One request, with its session in the application's own store. */
 export class OwnStoreSession implements OpenSession {
   readonly core = undefined;
   readonly psession = undefined;
@@ -59,12 +59,12 @@ export class OwnStoreSession implements OpenSession {
   #latest: Copy | undefined;
   readonly #work = new Work();
   #canSetCookies: boolean | undefined;
-  /** The session that the request began with: what differs from it is modified, saved in between or not. */
+  /** The session that the request began with. Differences count as modified, even if saved in between. */
   #opened: { readonly id: string; readonly text: string } | undefined;
-  /** Until the event loop turns, the row was read just now, and reading it again would say the same. */
+  /** The last read: until the event loop turns, another read would give the same. */
   #read: { readonly id: string; readonly mark: number; readonly turn: number } | undefined;
   #hasTouched = false;
-  /** It has a user, or was changed, ended or lost. */
+  /** The session has a user, or was changed, ended or lost. */
   #isPersonal = true;
   #hasEnded = false;
 
@@ -155,11 +155,13 @@ export class OwnStoreSession implements OpenSession {
           () => {},
         );
       if (!canSetCookies || this.#context.caching === "off") return settled;
-      return settled instanceof Promise ? settled.then((one) => this.#told(one)) : this.#told(settled);
+      return settled instanceof Promise
+        ? settled.then((one) => this.#withCaching(one))
+        : this.#withCaching(settled);
     });
   }
 
-  #told(settlement: Settlement): Settlement {
+  #withCaching(settlement: Settlement): Settlement {
     return { ...settlement, caching: this.#isPersonal ? "private" : "varies" };
   }
 
@@ -213,25 +215,25 @@ export class OwnStoreSession implements OpenSession {
   }
 
   /**
-   * A session that was stored is read again first: others may have changed it, or ended it for good. Where it was read
-   * in this very turn, a second read would come as long before the write as the first has.
+   * A stored session is read again first: other requests may have changed or ended it. If it was read in this turn of
+   * the event loop, a second read would be no closer to the write.
    */
   async #save(session: AnySession, copy: Copy, isLast: boolean): Promise<void> {
     const { store } = this.#context;
     if (copy.isLate && this.#userOf(session) === undefined) return;
     if (copy.isStored && !this.#isJustRead(copy)) {
       const fresh = await store.find(copy.id);
-      // Who proves a credential gets a session of their own; anything else is given up.
+      // A user who proves a credential gets a new session; other changes are dropped.
       const signsIn = this.#userOf(session) !== undefined && this.#changesUser(session, copy);
       if (fresh === undefined && !signsIn) {
         if (!this.#onlySignsOut(session, copy)) throw this.#lost(copy);
-        // Whoever ended the row did it already.
+        // The request that ended the row has signed the user out.
         copy.isLost = true;
         copy.user = undefined;
         return;
       }
       const keys = fresh === undefined ? [] : mergeInto(session, copy.saved ?? copy.base, dataOf(fresh));
-      if (keys.length > 0) this.#context.tell("mergeConflict", copy.id, { keys });
+      if (keys.length > 0) this.#context.emit("mergeConflict", copy.id, { keys });
     }
     const text = textOf(session);
     if (this.#changesUser(session, copy)) {
@@ -253,7 +255,7 @@ export class OwnStoreSession implements OpenSession {
   }
 
   /**
-   * Somebody signed in or out, and the application kept the session: its id may have been planted by another
+   * A user signed in or out, and the application kept the session. An attacker may have planted its id
    * (session fixation, CWE-384), so the session moves to a new one.
    */
   async #exchange(session: AnySession, copy: Copy): Promise<void> {
@@ -274,14 +276,14 @@ export class OwnStoreSession implements OpenSession {
   }
 
   /**
-   * A sign-out that the handler saves is mostly followed by `regenerate`, as passport does it: what is left need not be
-   * stored before it is known that it stays.
+   * A sign-out that the handler saves is usually followed by `regenerate`, as in Passport. So the remaining data are
+   * stored later, if they stay.
    */
   async #leave(session: AnySession, copy: Copy): Promise<void> {
     const { store, settings } = this.#context;
     const id = settings.genid(this.#request);
     const isMoving = id !== copy.id;
-    // Whoever has ids of their own may have decided that this one stays.
+    // An application's `genid` may give the same id again.
     if (isMoving) await store.destroy(copy.id);
     else await store.write(id, this.#image(session, copy));
     copy.saved = isMoving ? undefined : textOf(session);
@@ -298,7 +300,7 @@ export class OwnStoreSession implements OpenSession {
     Object.defineProperty(session, "id", { value: id, configurable: true });
   }
 
-  /** The user is gone from the data, and nothing that is there now was not there before. */
+  /** The user is gone from the data, and nothing was added. */
   #onlySignsOut(session: AnySession, copy: Copy): boolean {
     if (copy.user === undefined || this.#userOf(session) !== undefined) return false;
     const { user } = this.#context.settings;
@@ -306,7 +308,7 @@ export class OwnStoreSession implements OpenSession {
     return [...partsOf(textOf(session))].every(([key, text]) => {
       const before = parts.get(key);
       if (text === before || EMPTY.has(text)) return true;
-      // What passport leaves where the user was.
+      // Passport leaves an object where the user was.
       return (
         before !== undefined && (user({ ...session, [key]: JSON.parse(before) }) ?? undefined) !== undefined
       );
@@ -348,13 +350,13 @@ export class OwnStoreSession implements OpenSession {
 
   async #end(copy: Copy): Promise<void> {
     const { store } = this.#context;
-    // What was never stored need not be deleted.
+    // A session that was never stored need not be deleted.
     if (copy.isLost || (!copy.isStored && copy.id !== this.#presented)) return;
     await store.inTurn(copy.id, () => store.destroy(copy.id));
   }
 
   #lost(copy: Copy): PsessionError {
-    if (!copy.isLost) this.#context.tell("saveDiscarded", copy.id, { why: "ended" });
+    if (!copy.isLost) this.#context.emit("saveDiscarded", copy.id, { why: "ended" });
     copy.isLost = true;
     return new PsessionError("session_ended", "The session was ended meanwhile; the change was not stored.", {
       status: 409,
@@ -401,7 +403,7 @@ export class OwnStoreSession implements OpenSession {
     });
   }
 
-  /** Of a session that somebody else made, such as a store with a `createSession` of its own: as it is. */
+  /** The state of a session, also of one made elsewhere, such as by a store's own `createSession`. */
   #copyOf(session: AnySession): Copy {
     const known = this.#copies.get(session);
     if (known !== undefined) return known;
@@ -424,7 +426,7 @@ export class OwnStoreSession implements OpenSession {
     return copy;
   }
 
-  /** What the store gets: a copy, as stores add to what they are given. */
+  /** A copy for the store, as stores add properties to it. */
   #image(session: AnySession, { id }: Copy): Session {
     return new Session({ sessionID: id, sessionStore: this.#context.sessionStore }, session);
   }
@@ -433,7 +435,7 @@ export class OwnStoreSession implements OpenSession {
 let turn = 0;
 let isTurnWatched = false;
 
-/** Another number in each turn of the event loop. */
+/** The number of the current turn of the event loop. */
 function thisTurn(): number {
   if (!isTurnWatched) {
     isTurnWatched = true;

@@ -10,13 +10,13 @@ import { Psession } from "../../../psession.ts";
 import { factsOf, type RequestFacts } from "../../../request/facts.ts";
 import { Cookie, type CookieOptions } from "../cookie.ts";
 import type { SessionOptions, Settings } from "../options.ts";
-import { OwnStore } from "../own-store/store.ts";
+import { PromisedStore } from "../own-store/promised-store.ts";
 import { isSecure, type SessionRequest } from "../request.ts";
 import { isSameList, presentedId, type Secret } from "../signature.ts";
 import { PsessionFacade } from "./facade.ts";
 import { exchangeKeys, lineFor, psessionOf } from "./options.ts";
 
-/** A session of the former store, that this request presents; without data where it was taken over already. */
+/** A session of the former store that this request presents; without data if it was taken over already. */
 export interface Takeover {
   readonly id: string;
   /** The id that its row has, or will have. */
@@ -24,16 +24,16 @@ export interface Takeover {
   readonly data: Record<string, unknown> | undefined;
 }
 
-/** What all requests share whose sessions are in a psession store. */
+/** Shared by all requests with sessions in a psession store. */
 export class PsessionContext {
   readonly settings: Settings;
   readonly psession: Psession<object>;
   readonly sessionStore: PsessionFacade;
   /** The store from which sessions are taken over. */
-  readonly former: OwnStore | undefined;
-  /** Whoever is on the way reads a cookie that travels over plain http: in production, "auto" is no leave to send one. */
+  readonly former: PromisedStore | undefined;
+  /** An eavesdropper can read a cookie sent over plain http: in production, "auto" does not permit that. */
   readonly #isStrict = process.env["NODE_ENV"] === "production";
-  /** As they were when they were last looked at. */
+  /** A copy, to notice changes of the list. */
   #secrets: readonly Secret[];
 
   constructor(settings: Settings, given: SessionOptions) {
@@ -45,10 +45,10 @@ export class PsessionContext {
       settings.session.livesVary = true;
     });
     this.sessionStore = new PsessionFacade(this.psession, (request) => this.newCookie(request));
-    if (settings.migrateFrom !== undefined) this.former = new OwnStore(settings.migrateFrom, settings);
+    if (settings.migrateFrom !== undefined) this.former = new PromisedStore(settings.migrateFrom, settings);
   }
 
-  /** Secrets that were exchanged since, by whoever has the list. */
+  /** Applies changes that the application made to its list of secrets. */
   assertReady(): void {
     const { secrets, store } = this.settings;
     if (store instanceof Psession || isSameList(this.#secrets, secrets)) return;
@@ -72,7 +72,7 @@ export class PsessionContext {
     return new Cookie({ ...options, ...attributes });
   }
 
-  /** The cookies of one request: what was made for all follows its connection where "auto" says so. */
+  /** With "auto", a request's cookies follow its connection. */
   dress(request: SessionRequest, settlement: Settlement): Settlement {
     if (settlement.setCookie.length === 0) return settlement;
     const options = this.#optionsFor(request);
@@ -81,7 +81,7 @@ export class PsessionContext {
     return { ...settlement, setCookie: settlement.setCookie.map((line) => lineFor(line, options, secure)) };
   }
 
-  /** A whole psession has options of its own for that. */
+  /** A whole psession has its own options for that. */
   #followsConnection({ secure, sameSite }: CookieOptions): boolean {
     return !(this.settings.store instanceof Psession) && (secure === "auto" || sameSite === "auto");
   }
@@ -91,7 +91,7 @@ export class PsessionContext {
     return this.#isStrict && options.secure === "auto" ? { ...options, secure: true } : options;
   }
 
-  /** Nobody ended the old session while the handler ran: it is still there, or another request took it over. */
+  /** Whether the old session was not ended while the handler ran: it is stored, or another request took it over. */
   async isStillThere({ id, successorId }: Takeover): Promise<boolean> {
     if ((await this.former?.find(id)) !== undefined) return true;
     return (await this.psession.core.settings.store.findSession(successorId)) !== undefined;
@@ -103,7 +103,7 @@ export class PsessionContext {
       method: request.method,
       secure,
       origin: () => originAt(secure, visibleHost(request)),
-      // The option `proxy` is about https alone, and no word on addresses.
+      // The option `proxy` concerns https alone, not addresses.
       trustsProxy: () => trustsProxy(request),
       address: request.ip ?? request.socket?.remoteAddress,
       canSetCookies: response !== undefined && !response.headersSent,
@@ -112,20 +112,20 @@ export class PsessionContext {
     });
   }
 
-  /** Of a request that has no session cookie of psession's yet. */
+  /** The former store's id, if the request has no psession cookie yet. */
   formerId(request: SessionRequest): string | undefined {
     if (this.former === undefined) return undefined;
     const { cookies, keys } = this.psession.core.settings;
     const { name, secrets } = this.settings;
     const { cookie } = request.headers;
     const own = readSessionCookie(cookie, cookies.session.name, keys);
-    // Of two old cookies one may have been tossed in by a subdomain: their signatures do not say which.
+    // Of two old cookies, a subdomain may have set one: their signatures do not say which.
     const isRefused =
       own.kind === "valid" || own.kind === "duplicate" || cookieValues(cookie, name).length > 1;
     return isRefused ? undefined : presentedId(request, name, secrets);
   }
 
-  /** Derived, so that all who present the old cookie at once arrive at one session; useless without the key. */
+  /** Derived, so that parallel requests with the old cookie get one session; the key makes it unguessable. */
   successorOf(formerId: string): SessionCookie | undefined {
     const { keys, realm } = this.psession.core.settings;
     const presented = copyOf(digest(bytesOf(formerId)));

@@ -6,12 +6,12 @@ import type { Psession } from "../../../psession.ts";
 import { callingBack } from "../call.ts";
 import type { Callback } from "../callback-store.ts";
 import type { Cookie } from "../cookie.ts";
+import { ExpressStore } from "../express-store.ts";
 import { openSessionOf } from "../open-session.ts";
-import { StoreClass } from "../store.ts";
 import type { SessionData } from "../typing.ts";
 
-/** What `req.sessionStore` is with a psession store: the same methods, by row ids, which are no credentials. */
-export class PsessionFacade extends StoreClass {
+/** `req.sessionStore` with a psession store: the same methods, by row ids, which are no credentials. */
+export class PsessionFacade extends ExpressStore {
   readonly #psession: Psession<object>;
   readonly #newCookie: (request: object) => Cookie;
 
@@ -24,12 +24,12 @@ export class PsessionFacade extends StoreClass {
 
   get(id: string, callback: (error: unknown, session?: SessionData) => void): void {
     const { store, clock, codec } = this.#psession.core.settings;
-    // Ids of other stores may be of any length, and no driver need be asked about those.
+    // Ids of other stores may be of any length: the driver is not asked for those.
     const reading = isId(id) ? store.findSession(id) : Promise.resolve(undefined);
     const found = reading.then((row) => {
       const isLive = row !== undefined && clock.now() <= endOf(row);
       const cookie = this.#newCookie({ headers: {} });
-      // A store's sessions have their cookie as it would be stored.
+      // express-session's stores give the cookie as stored.
       const stored = isLive ? { ...codec.decode(row.data), cookie: cookie.toJSON() } : undefined;
       return stored as SessionData | undefined;
     });
@@ -43,7 +43,7 @@ export class PsessionFacade extends StoreClass {
     callback?.(
       new PsessionError(
         "store_conflict",
-        "A psession store is written through req.session only: whoever writes a row by its id undoes what others did.",
+        "A psession store is written through req.session only: a write by row id would undo changes of other requests.",
       ),
     );
   }

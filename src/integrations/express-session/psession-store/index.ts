@@ -21,8 +21,8 @@ export class PsessionStoreBackend extends PsessionContext implements Backend {
       // A parallel request may have taken it over just now.
       if (former === undefined) opened = await open();
     }
-    // express-session begins anew where a cookie leads to nothing, and so do the login pages of its applications. A page
-    // that somebody opens is hardly one that the browser has held back.
+    // express-session begins anew if a cookie leads to no session, and its applications' login pages rely on that. A
+    // navigation is hardly a request that the browser has delayed.
     if (opened.core.isOutdated && facts.navigation) opened.core.startAnew();
     const isTaken = former !== undefined || !opened.core.isNew;
     const takeover =

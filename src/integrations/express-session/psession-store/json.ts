@@ -2,8 +2,8 @@ import type { DataRecord } from "../../../data/codec.ts";
 import { textsOf } from "../texts.ts";
 
 /**
- * What functions leave that are handed to `update` and `login`, as JSON gives it back: everything in `req.session`
- * goes that way, so a Date becomes text there, too, where psession's own session refuses it.
+ * The arguments of `update` and `login`, with the results of functions among them as JSON gives them back. All data of
+ * `req.session` is stored as JSON, so a Date becomes text here too, which psession's own session would refuse.
  */
 export function throughJson(name: string, values: readonly unknown[]): readonly unknown[] {
   const [first, options] = values;
@@ -30,7 +30,7 @@ function becomeJson(data: DataRecord): DataRecord {
   const texts = textsOf(data);
   for (const key of Reflect.ownKeys(data) as string[]) {
     const text = texts.get(key);
-    // The cookie is none of the data, and what JSON leaves out is not there.
+    // The cookie is no data; values that JSON leaves out are removed.
     if (text !== undefined) data[key] = JSON.parse(text);
     else if (key !== "cookie") delete data[key];
   }

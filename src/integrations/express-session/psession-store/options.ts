@@ -13,7 +13,7 @@ import type { SessionOptions, Settings } from "../options.ts";
 import { materialOf, type Secret } from "../signature.ts";
 
 const DAY = 86_400_000;
-/** What stores of express-session's kind keep a session that says nothing about it. */
+/** How long express-session's stores keep a session without a `maxAge`. */
 const USUAL_IDLE = DAY;
 /** Browsers keep no cookie longer (RFC 6265bis section 5.5). */
 const LONGEST = 400 * DAY;
@@ -46,7 +46,7 @@ export function psessionOf(settings: Settings, given: SessionOptions): Psession<
       first,
     ), "secret must have at least 32 random bytes with a psession store (openssl rand -base64 32); put it before the old one, which goes on to verify old cookies with migrateFrom");
   require(isSecure ||
-    !isProduction, 'cookie.secure must be true or "auto" in production, as whoever is on the way reads a cookie that travels over plain http');
+    !isProduction, 'cookie.secure must be true or "auto" in production, as anyone on the way can read a cookie sent over plain http');
   require(options.httpOnly === undefined ||
     options.httpOnly, "cookie.httpOnly cannot be false with a psession store: scripts do not get the cookie");
   require(options.path === undefined ||
@@ -106,7 +106,7 @@ function asGiven(
   });
 }
 
-/** A Set-Cookie line of ours for one request: "auto" follows its connection. */
+/** A Set-Cookie line for one request: "auto" follows its connection. */
 export function lineFor(line: string, cookie: CookieOptions, secure: boolean): string {
   const secured =
     cookie.secure === "auto" && secure ? line.replace("; HttpOnly", "; HttpOnly; Secure") : line;
@@ -115,7 +115,7 @@ export function lineFor(line: string, cookie: CookieOptions, secure: boolean): s
     : secured;
 }
 
-/** Options of `createPsession`, by the names that they have here. */
+/** The names of `createPsession`'s options, and those here. */
 const NAMES: readonly (readonly [RegExp, string])[] = [
   [/^cookies\.session\b/, "name"],
   [/^cookies\./, "cookie."],
@@ -132,12 +132,12 @@ function create(options: PsessionOptions): Psession<object> {
     const faults = error.message.split("\n- ").slice(1);
     throw invalidOptions(
       "The session middleware",
-      faults.map((fault) => NAMES.reduce((text, [theirs, ours]) => text.replace(theirs, ours), fault)),
+      faults.map((fault) => NAMES.reduce((text, [core, here]) => text.replace(core, here), fault)),
     );
   }
 }
 
-/** What was put into the list of secrets since. Nobody is signed out by a list that no service could start with. */
+/** Takes the changed list of secrets. An invalid list is ignored, as it would sign every visitor out. */
 export function exchangeKeys({ core: { settings } }: Psession<object>, secrets: readonly Secret[]): void {
   const [first, ...older] = secrets;
   if (first === undefined || !isStrong(first)) {
@@ -154,7 +154,7 @@ export function exchangeKeys({ core: { settings } }: Psession<object>, secrets: 
   });
 }
 
-/** As psession demands of its keys. */
+/** The demands of psession's own keys. */
 function isStrong(secret: Secret): boolean {
   const material = materialOf(secret);
   return Buffer.byteLength(material) >= 32 && new Set<string | number>(material).size >= 8;

@@ -16,45 +16,45 @@ import { Work } from "../work.ts";
 import type { PsessionContext, Takeover } from "./context.ts";
 import { throughJson } from "./json.ts";
 
-/** Where data keep what is ours: no application can have data of that name. */
+/** The key of the middleware's own values in the stored data: applications cannot have data of that name. */
 const RESERVED = "cookie";
 
 /** Methods that neither read nor change the data. */
 const AT_ONCE: ReadonlySet<string> = new Set(["isFresh", "isAlive", "onEnd"]);
 
 interface Reserved {
-  /** The cookie's life, where it is not the usual one. */
+  /** The cookie's life, if it is not the usual one. */
   originalMaxAge?: number | null;
-  /** The user signed in by what the data say, and signs out by it. */
+  /** The data signed the user in, and can sign the user out. */
   signedByData?: boolean;
 }
 
 type AnySession = Session & Record<string, unknown>;
 
-/** One request whose session is in a psession store. */
+/** One request, with its session in a psession store. */
 export class PsessionStoreSession implements OpenSession, SignInCalls {
   readonly core: CoreSession<object>;
   readonly #context: PsessionContext;
   readonly #request: SessionRequest;
   readonly #exchange: Exchange<CoreSession<object>>;
   readonly #work = new Work();
-  /** Of a session object: how often the request had regenerated. */
+  /** By session object: how often the request had regenerated. */
   readonly #generations = new WeakMap<object, number>();
-  /** Of a session object: the life that its cookie has where nobody gives it one. */
+  /** By session object: the default life of its cookie. */
   readonly #usualLives = new WeakMap<object, number | null>();
-  /** Session objects that the handler saved although nothing is in them: it wants them stored. */
+  /** Empty session objects that the handler saved: it wants them stored. */
   readonly #saved = new WeakSet<object>();
   readonly #opened: Texts;
   #generation = 0;
-  /** What psession's session holds, as far as was pulled or pushed. */
+  /** The data of psession's session at the last pull or push. */
   #known: Texts = new Map();
   #user: UserId | undefined;
   #isRegenerated = false;
-  /** The handler signed in or out by psession's methods: what the data say of it does not count. */
+  /** The handler signed in or out by psession's methods: the user in the data does not count. */
   #signsItself = false;
-  /** Somebody proved a credential in this request. */
+  /** The user proved a credential in this request. */
   #isProven = false;
-  /** What the data say of the user was carried out. */
+  /** The user in the data was signed in. */
   #isSignedByData = false;
   #hasEnded = false;
   #hasTouched = false;
@@ -91,7 +91,7 @@ export class PsessionStoreSession implements OpenSession, SignInCalls {
   }
 
   async regenerate(_isUrgent: boolean): Promise<void> {
-    // The rows change with the next save: until then nothing has to be undone where the handler fails.
+    // The rows change with the next save: until then nothing has to be undone if the handler fails.
     this.generate();
   }
 
@@ -105,7 +105,7 @@ export class PsessionStoreSession implements OpenSession, SignInCalls {
 
   async reload(_session: object): Promise<void> {
     await this.#work.track(async () => {
-      // There, what was never stored cannot be read.
+      // In express-session, a session that was never stored cannot be reloaded.
       if (this.core.isNew) throw gone();
       await this.core.reload().catch((error: unknown) => {
         throw error instanceof PsessionError && error.code === "session_ended" ? gone() : error;
@@ -132,7 +132,7 @@ export class PsessionStoreSession implements OpenSession, SignInCalls {
     const { core } = this;
     const method = core[name as "login"] as (...values: readonly unknown[]) => unknown;
     if (AT_ONCE.has(name)) return Reflect.apply(method, core, values);
-    // Nobody else has the session that was begun anew.
+    // No other request has the new session.
     if (name === "exclusive" && this.#isRegenerated) return Promise.resolve();
     return this.#work.track(async () => {
       const session = this.#request.session as AnySession | undefined;
@@ -144,7 +144,7 @@ export class PsessionStoreSession implements OpenSession, SignInCalls {
   async #call(name: string, values: readonly unknown[], session: AnySession | undefined): Promise<unknown> {
     const { core } = this;
     const method = core[name as "login"] as (...values: readonly unknown[]) => unknown;
-    // What is stored now goes the way of a save: after regenerate, under a new secret only.
+    // Stored as by a save: after regenerate, under a new secret only.
     if (session !== undefined && name === "update") await this.#prepare(session, false);
     else if (session !== undefined) this.#push(session);
     const isJson = this.psession.core.settings.codec === jsonCodec;
@@ -197,7 +197,7 @@ export class PsessionStoreSession implements OpenSession, SignInCalls {
     });
   }
 
-  /** Asked only where a session is about to be carried over; who proved a credential has one in any case. */
+  /** Asked only if a session is about to be taken over; a user who proved a credential gets one in any case. */
   #isStillThere(): Promise<boolean> | undefined {
     const takeover = this.#takeover;
     const isPending = takeover?.data !== undefined && this.core.isNew && !this.#isProven;
@@ -208,7 +208,7 @@ export class PsessionStoreSession implements OpenSession, SignInCalls {
     const committed = this.#exchange.commit({ canSetCookies });
     const dress = (settlement: Settlement) => this.#context.dress(this.#request, settlement);
     const settled = committed instanceof Promise ? committed.then(dress) : dress(committed);
-    // Also by those who came at the same time: the old row must be gone before its cookie is worth nothing.
+    // Parallel requests do it too: the old row must be gone before its cookie is replaced.
     if (this.#takeover === undefined || !canSetCookies) return settled;
     return Promise.resolve(settled).then(async (settlement) => {
       await this.#endFormer();
@@ -226,13 +226,14 @@ export class PsessionStoreSession implements OpenSession, SignInCalls {
       this.#live(session);
       await this.core.save();
     });
-    // After a sign-out there is no row: what is left is stored with the response.
+    // After a sign-out there is no row: the remaining data are stored with the response.
     if (!this.core.isNew) this.#pull(session);
   }
 
   /**
-   * The next save, or the response, does again what failed: taken for done, a sign-in would be data under a planted
-   * secret. One by psession's methods is taken back, and with it what it brought into `req.session`.
+   * After a failure, the next save or the response tries again: if a failed sign-in counted as done, its data would be
+   * stored under a secret that an attacker may have planted. A failed sign-in by psession's methods is taken back,
+   * together with the data it brought into `req.session`.
    */
   #attempt<T>(session: AnySession, work: () => T | Promise<T>): T | Promise<T> {
     const { userId } = this.core;
@@ -262,12 +263,12 @@ export class PsessionStoreSession implements OpenSession, SignInCalls {
   }
 
   /**
-   * Puts the data into psession's session, and what they say of who is signed in. A promise only where that
-   * changed, so that a plain request is not held up.
+   * Puts the data into psession's session, and signs their user in or out. Gives a promise only if that changed, to not
+   * hold up a plain request.
    */
   #prepare(session: AnySession, isFinal: boolean): Promise<void> | undefined {
     const user = this.#userOf(session);
-    // Who signed in by psession's methods is not signed out, or in as another, by what the data say.
+    // After a sign-in by psession's methods, the data neither sign out nor switch users.
     const isOwn = !this.#isRegenerated && this.core.isSignedIn && !this.#isSignedByData;
     const isSigned = this.#signsItself || isOwn || (!this.#isRegenerated && user === this.#user);
     const isRegenerated = this.#isRegenerated;
@@ -289,17 +290,17 @@ export class PsessionStoreSession implements OpenSession, SignInCalls {
   ): Promise<void> {
     const { core } = this;
     this.#isSignedByData = user !== undefined;
-    // What is pushed belongs to what follows.
+    // The pushed data belong to the next step.
     core.setCheckpoint();
     if (user !== undefined) {
       this.#isProven = true;
       this.#push(session);
-      // After regenerate nothing is carried that others put into the old row meanwhile.
+      // After regenerate, changes that other requests made to the old row are not carried over.
       await signIn(core, user, isRegenerated ? { carry: (own) => own, previous: null } : { carry: "all" });
     } else if (core.isSignedIn || (!core.isNew && (!isRegenerated || !hasData(session)))) {
       await core.logout();
       this.#known = new Map();
-      // What is left goes to a new session with the response: the handler may still throw it away.
+      // The remaining data go to a new session with the response: the handler may still discard them.
       if (!isFinal) return;
       this.#push(session);
     } else {
@@ -322,13 +323,13 @@ export class PsessionStoreSession implements OpenSession, SignInCalls {
     this.#known = now;
   }
 
-  /** What others stored meanwhile was merged: the handler sees it too. */
+  /** Shows the handler changes of other requests that were merged. */
   #pull(session: AnySession): void {
     const data = this.core.data as DataRecord;
-    const mine = textsOf(session);
-    const theirs = textsOf(data);
-    for (const key of mine.keys()) if (!theirs.has(key)) delete session[key];
-    const changed = [...theirs.keys()].filter((key) => mine.get(key) !== theirs.get(key));
+    const before = textsOf(session);
+    const after = textsOf(data);
+    for (const key of before.keys()) if (!after.has(key)) delete session[key];
+    const changed = [...after.keys()].filter((key) => before.get(key) !== after.get(key));
     fill(session, Object.fromEntries(changed.map((key) => [key, data[key]])));
     this.#known = rawTexts(data);
   }
@@ -337,7 +338,7 @@ export class PsessionStoreSession implements OpenSession, SignInCalls {
     const texts = new Map(textsOf(session));
     const { originalMaxAge } = session.cookie;
     const maxAge = typeof originalMaxAge === "number" ? originalMaxAge : null;
-    // As the session got it: where all cookies end at one date, it is less by now.
+    // Compared with the life at the start: if all cookies end at one date, it is less by now.
     const isUsual = maxAge === (this.#usualLives.get(session) ?? null);
     const isKept =
       (this.#context.settings.saveUninitialized || this.#saved.has(session)) &&
@@ -350,11 +351,11 @@ export class PsessionStoreSession implements OpenSession, SignInCalls {
     return texts;
   }
 
-  /** Whoever keeps the cookie for a time of its own is kept as long by the store. */
+  /** The store keeps a session as long as its cookie lives. */
   #live(session: AnySession): void {
     const { rolling } = this.#context.settings;
     const { originalMaxAge } = session.cookie;
-    // What came of no number must not make a session that never ends.
+    // A `maxAge` that is no number must not make a session that never ends.
     const maxAge = Number.isFinite(originalMaxAge) ? Math.max(0, Number(originalMaxAge)) : undefined;
     const isModified = !sameTexts(this.#opened, this.#known);
     const resend = this.#takeover !== undefined || rolling || (maxAge !== undefined && isModified);
@@ -410,7 +411,7 @@ export class PsessionStoreSession implements OpenSession, SignInCalls {
 
 const hasData = (session: AnySession): boolean => Object.keys(session).some((key) => key !== "cookie");
 
-/** With the reserved key, which `textsOf` leaves out as a cookie. */
+/** With the reserved key, which `textsOf` leaves out as the cookie. */
 function rawTexts(data: object): Texts {
   const texts = new Map(textsOf(data));
   const { [RESERVED]: reserved } = data as DataRecord;

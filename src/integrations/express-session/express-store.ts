@@ -6,8 +6,8 @@ import type { SessionOr } from "./foreign.ts";
 import { Session } from "./session.ts";
 import type { SessionData } from "./session-data.ts";
 
-export abstract class StoreClass extends EventEmitter {
-  /** Set by the middleware: puts a new session into a request. */
+export abstract class ExpressStore extends EventEmitter {
+  /** The middleware sets it: puts a new session into a request. */
   declare generate: (request: object) => void;
 
   abstract get(id: string, callback: (error: Any, session?: SessionData | null) => void): void;
@@ -63,7 +63,7 @@ export function storedCookie(data: object, fallback: () => Cookie = () => new Co
   return cookie;
 }
 
-class MemoryStoreClass extends StoreClass {
+class ExpressMemoryStore extends ExpressStore {
   declare sessions: Record<string, string>;
 
   constructor() {
@@ -112,7 +112,7 @@ class MemoryStoreClass extends StoreClass {
   }
 }
 
-/** No private method: what was made by `MemoryStore.call(this)` would not have it. */
+/** Not a private method: objects made by `MemoryStore.call(this)` would not have it. */
 function read(sessions: Record<string, string>, id: string): SessionData | undefined {
   const text = sessions[id];
   if (text === undefined) return undefined;
@@ -136,12 +136,12 @@ function callable<Class extends abstract new () => object>(
 const emitter = EventEmitter as unknown as { call(self: object): void };
 
 /** The base of stores: an event emitter; "disconnect" and "connect" say whether it can be used. */
-export const Store = callable(StoreClass, (store: StoreClass) => emitter.call(store));
-export type Store = StoreClass;
+export const Store = callable(ExpressStore, (store: ExpressStore) => emitter.call(store));
+export type Store = ExpressStore;
 
 /** Keeps sessions in this process, for trying things out. */
-export const MemoryStore = callable(MemoryStoreClass, (store: MemoryStoreClass) => {
+export const MemoryStore = callable(ExpressMemoryStore, (store: ExpressMemoryStore) => {
   emitter.call(store);
   store.sessions = Object.create(null) as Record<string, string>;
 });
-export type MemoryStore = MemoryStoreClass;
+export type MemoryStore = ExpressMemoryStore;

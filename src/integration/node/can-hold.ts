@@ -1,12 +1,12 @@
 import type { ServerResponse } from "node:http";
 import { warnOnce } from "../../telemetry/warnings.ts";
 
-/** What a response needs to be held: virtual requests, as Sails has them, and upgrades bring no whole one. */
+/** A response needs these to be held. Virtual requests, as in Sails, and upgrades have no complete response. */
 const NEEDED = ["setHeader", "getHeader", "writeHead", "write", "end"];
 
 /**
- * Whether the response to this request waits for its session. Without one, as an application says by `{}`, there is
- * nobody to set a cookie; what a handshake has for a response is read at once, and never answered.
+ * Whether the response can wait for the session. An application without a response passes `{}`, where no cookie can be
+ * set; the response of a handshake is read at once, and never sent.
  */
 export function canHold(request: object, response: unknown): response is ServerResponse {
   return (request as { upgrade?: unknown }).upgrade !== true && isResponse(response);

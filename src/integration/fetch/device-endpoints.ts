@@ -1,7 +1,14 @@
 import type { Session } from "../../session.ts";
-import { BodyTooLarge, belowMount, type DevicesOptions, devicesEndpoint, LONGEST_BODY } from "../devices.ts";
-import { headerOf, pathOf, visibleOrigin } from "./facts.ts";
-import type { ProxyOptions } from "./options.ts";
+import {
+  BodyTooLarge,
+  belowMount,
+  type DevicesOptions,
+  devicesEndpoint,
+  LONGEST_BODY,
+} from "../device-endpoints.ts";
+import type { ProxyOptions } from "../forwarded.ts";
+import { asked, pathOf } from "./facts.ts";
+import { responseOf } from "./response.ts";
 
 export interface FetchDevicesOptions extends DevicesOptions, ProxyOptions {
   /** Where the endpoints are, such as "/account/devices". */
@@ -9,10 +16,9 @@ export interface FetchDevicesOptions extends DevicesOptions, ProxyOptions {
 }
 
 /**
- * The user's devices as JSON endpoints (docs/devices.md). Gives the answer, or undefined where the request asks
- * for something else.
+ * The user's devices as JSON endpoints (docs/devices.md). Gives the answer, or undefined for other paths.
  */
-export function devices({ path, trustProxy = false, ...options }: FetchDevicesOptions) {
+export function devices({ path, trustProxy, ...options }: FetchDevicesOptions) {
   const endpoint = devicesEndpoint(options);
   const below = belowMount(path);
   return async (
@@ -22,19 +28,17 @@ export function devices({ path, trustProxy = false, ...options }: FetchDevicesOp
   ): Promise<Response | undefined> => {
     const url = below(pathOf(request));
     if (url === undefined) return undefined;
-    const { status, headers, body } = await endpoint({
-      method: request.method,
+    const answer = await endpoint({
+      ...asked(request, trustProxy),
       url,
-      header: headerOf(request),
-      origin: visibleOrigin(request, trustProxy),
       session: await getSession(),
       body: () => readJson(request),
     });
-    return Response.json(body, { status, headers });
+    return responseOf(answer);
   };
 }
 
-/** No more of the body than an answer needs: `request.json()` takes whatever is sent. */
+/** Reads up to the limit, while `request.json()` would read a body of any length. */
 async function readJson(request: Request): Promise<unknown> {
   const chunks: Uint8Array[] = [];
   let length = 0;

@@ -5,7 +5,7 @@ import { isSecureScheme } from "../../http/scheme.ts";
 import type { Settlement } from "../../http/settlement.ts";
 import { arrivedAt, momentOf } from "../../integration/node/arrivals.ts";
 import { answerError } from "../../integration/node/error.ts";
-import { settleBeforeHead } from "../../integration/node/response.ts";
+import { settleBeforeHead } from "../../integration/node/held-response.ts";
 import type { Psession } from "../../psession.ts";
 import type { Exchange, MakeSession } from "../../request/exchange.ts";
 import { factsOf } from "../../request/facts.ts";
@@ -14,26 +14,26 @@ import { warnOfLateSave } from "../../telemetry/warnings.ts";
 import { originOf } from "./origin.ts";
 import type { FastifySession } from "./session.ts";
 
-/** What one registration of the plugin gives its requests. */
+/** Shared by all requests of one registration of the plugin. */
 export interface Integration<Data extends object> {
   readonly psession: Psession<Data>;
   readonly make: MakeSession<FastifySession<Data>>;
 }
 
-/** Says something of the answer that will not be given, so it must not leave with the error's. */
-const OF_THE_ANSWER =
+/** Headers that describe the failed answer, so they must not leave with the error's. */
+const DESCRIBES_ANSWER =
   /^(content-(?!security)|(transfer-encoding|trailer|etag|last-modified|location|refresh|set-cookie|cache-control|expires)$)/;
 
-/** One request and its reply. Costs nothing but itself until the session is asked for. */
-export class Visit<Data extends object> {
+/** One request and its reply. Reads nothing until the session is opened. */
+export class FastifyExchange<Data extends object> {
   readonly #integration: Integration<Data>;
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
-  /** Where Node does not tell, it came now rather than when its session is asked for. */
+  /** When the request arrived; if Node does not publish that, now rather than when its session is opened. */
   readonly moment: Moment;
   #exchange: Exchange<FastifySession<Data>> | undefined;
   #opening: Promise<FastifySession<Data>> | undefined;
-  /** There once the session is open. */
+  /** Set once the session is open. */
   session: FastifySession<Data> | undefined;
   isEnded = false;
   #hasFailed = false;
@@ -50,19 +50,19 @@ export class Visit<Data extends object> {
     return this.#opening;
   }
 
-  /** Null in place of the session: it takes effect at once, and is stored with the response as everything is. */
+  /** Null was assigned to the session: it takes effect at once, and is stored with the response. */
   end(): void {
     this.isEnded = true;
-    // What was destroyed before stays so: refused, it would be a rejection that nobody handles.
+    // A second time it would reject, unhandled.
     this.session?.destroy().catch(() => {});
   }
 
-  /** Somebody asked for the session. */
+  /** The handler, a hook or a guard asked for the session. */
   get isBegun(): boolean {
     return this.#opening !== undefined;
   }
 
-  /** Saves before the head leaves. Answers at once, without a promise, where nothing is to be awaited. */
+  /** Saves before the head leaves. Gives a promise only if there is something to wait for. */
   settle(payload: unknown): unknown {
     if (this.#opening === undefined || this.#hasFailed) return payload;
     if (this.session === undefined) return this.#settleOpening(payload);
@@ -93,13 +93,13 @@ export class Visit<Data extends object> {
   async #open(): Promise<FastifySession<Data>> {
     const request = this.#request;
     const { raw, headers, method, protocol, ip } = request;
-    // Answered by others, with a head of their own, as WebSockets are.
+    // A WebSocket library writes the head of an upgrade itself.
     const isUpgrade = "upgrade" in raw && raw.upgrade === true;
     const facts = factsOf((name) => headers[name], {
       method,
       secure: isSecureScheme(protocol),
       origin: () => originOf(request),
-      // Where Fastify believes whoever holds the connection, it knows further addresses; to list them takes longer.
+      // If Fastify trusts the peer, it knows further addresses; to list them takes longer.
       trustsProxy: () => ip !== raw.socket.remoteAddress || (request.ips?.length ?? 0) > 1,
       address: ip,
       canSetCookies: !isUpgrade && !this.#reply.raw.headersSent,
@@ -108,7 +108,7 @@ export class Visit<Data extends object> {
     });
     const exchange = this.#integration.psession.exchange(facts, this.#integration.make);
     const session = await exchange.open();
-    // There will be no response to wait for: changes are saved as they are made.
+    // There is no response to wait for: changes are saved as they are made.
     if (isUpgrade) await exchange.commit({ canSetCookies: false, savesLate: true });
     this.#exchange = exchange;
     this.session = session;
@@ -116,7 +116,7 @@ export class Visit<Data extends object> {
     return session;
   }
 
-  /** Nobody waited for the session; what the store said is not this answer's matter. */
+  /** The handler did not wait for its session, so a failure to open it does not concern the answer. */
   async #settleOpening(payload: unknown): Promise<unknown> {
     try {
       await this.#opening;
@@ -140,14 +140,14 @@ export class Visit<Data extends object> {
     const reply = this.#reply;
     const { setCookie } = settlement;
     if (setCookie.length > 0) {
-      // Fastify's head would replace cookies that were set on the bare response.
+      // Fastify's head would replace cookies of the bare response.
       const before = reply.raw.getHeader("set-cookie");
       if (before !== undefined && reply.getHeader("set-cookie") === before)
         reply.header("set-cookie", before);
-      // One is text, as Fastify has it: tests that inject requests would find a list.
+      // Line by line: a single cookie stays text, as tests that inject requests expect.
       for (const line of setCookie) reply.header("set-cookie", line);
     }
-    // Headers of a Response payload come after ours.
+    // Headers of a Response payload are set later, over these.
     const own = payload instanceof Response ? payload.headers : undefined;
     const headers = cacheHeaders(settlement, (name) => own?.get(name) ?? reply.getHeader(name));
     for (const [name, value] of headers) reply.header(name, value);
@@ -157,26 +157,26 @@ export class Visit<Data extends object> {
       : payload;
   }
 
-  /** The answer said that something was done which was not: none of it may leave. */
+  /** The answer reports something as done that was not: none of it may leave. */
   #fail(error: unknown, payload: unknown): never {
     const reply = this.#reply;
     this.#hasFailed = true;
     abandon(payload);
     for (const name of Object.keys(reply.getHeaders())) {
-      if (OF_THE_ANSWER.test(name)) reply.removeHeader(name);
+      if (DESCRIBES_ANSWER.test(name)) reply.removeHeader(name);
     }
     reply.code(statusOf(error)).headers(headersOfError(error));
     throw error;
   }
 
-  /** Fastify's hooks see nothing of a hijacked reply, so the bare response is held until the session is saved. */
+  /** Fastify calls no hooks for a hijacked reply, so the bare response is held until the session is saved. */
   #awaitHijack(): void {
     const reply = this.#reply;
     if (reply.raw.headersSent) return;
     if (reply.sent) return this.hold();
     const waiting = (reply as Hijackable)[WAITING];
-    if (waiting !== undefined) return void waiting.visits.unshift(this);
-    (reply as Hijackable)[WAITING] = { hijack: reply.hijack, visits: [this] };
+    if (waiting !== undefined) return void waiting.exchanges.unshift(this);
+    (reply as Hijackable)[WAITING] = { hijack: reply.hijack, exchanges: [this] };
     reply.hijack = holdAndHijack;
   }
 
@@ -196,14 +196,14 @@ export class Visit<Data extends object> {
 const WAITING = Symbol("psession.waiting");
 
 interface Hijackable {
-  /** What the reply had before, and whose sessions wait for a hijack, the innermost first. */
-  [WAITING]?: { readonly hijack: FastifyReply["hijack"]; readonly visits: { hold(): void }[] };
+  /** The reply's own `hijack`, and the exchanges that wait for its call, the innermost first. */
+  [WAITING]?: { readonly hijack: FastifyReply["hijack"]; readonly exchanges: { hold(): void }[] };
 }
 
-/** One function for all replies, as responses have them (`node/response.ts`). */
+/** One function for all replies, as responses have them (`node/held-response.ts`). */
 function holdAndHijack(this: FastifyReply & Hijackable): FastifyReply {
   const waiting = this[WAITING];
-  for (const visit of waiting?.visits ?? []) visit.hold();
+  for (const exchange of waiting?.exchanges ?? []) exchange.hold();
   return waiting?.hijack.call(this) ?? this;
 }
 
@@ -214,7 +214,7 @@ function withHeaders(payload: Response, changed: ReturnType<typeof cacheHeaders>
   return new Response(body, { status, statusText, headers });
 }
 
-/** Lets go of files and connections behind a body that nobody will read. */
+/** Releases files and connections behind a body that will not be sent. */
 function abandon(payload: unknown): void {
   const body = payload instanceof Response ? payload.body : payload;
   if (body instanceof ReadableStream) body.cancel().catch(() => {});

@@ -1,7 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Session } from "../../session.ts";
-import { BodyTooLarge, belowMount, type DevicesOptions, devicesEndpoint, LONGEST_BODY } from "../devices.ts";
-import { type NodeOptions, visibleOrigin } from "./facts.ts";
+import {
+  BodyTooLarge,
+  belowMount,
+  type DevicesOptions,
+  devicesEndpoint,
+  LONGEST_BODY,
+} from "../device-endpoints.ts";
+import { asked, type NodeOptions, visibleOrigin } from "./facts.ts";
+import { send } from "./send.ts";
 
 export interface NodeDevicesOptions extends DevicesOptions, NodeOptions {
   /** Where the endpoints are, such as "/account/devices". */
@@ -9,8 +16,8 @@ export interface NodeDevicesOptions extends DevicesOptions, NodeOptions {
 }
 
 /**
- * The user's devices as JSON endpoints (docs/devices.md). True where the request asks for something else and may go
- * on; false where it was answered.
+ * The user's devices as JSON endpoints (docs/devices.md). True for other paths, whose request may go on; false where
+ * it was answered.
  */
 export function devices({ path, trustProxy = false, ...options }: NodeDevicesOptions): (
   request: IncomingMessage,
@@ -37,27 +44,21 @@ export function answersDevices(options: DevicesOptions) {
     // biome-ignore lint/suspicious/noExplicitAny: devices have nothing to do with the data.
     { session, origin, url }: { session: Session<any>; origin: string; url: string },
   ): Promise<void> => {
-    const { method, headers } = request;
-    const header = (name: string) => headers[name];
     const body = () => readJson(request);
-    const answer = await endpoint({ method, header, origin, url, session, body });
-    response.statusCode = answer.status;
-    for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
-    response.setHeader("Content-Type", "application/json; charset=utf-8");
-    response.end(JSON.stringify(answer.body));
+    send(response, await endpoint({ ...asked(request, origin), url, session, body }));
   };
 }
 
-/** What a parser before us has made of the body, or the body itself where nobody has read it. */
+/** The body as an earlier parser left it, or read here. */
 export async function readJson(request: IncomingMessage & { readonly body?: unknown }): Promise<unknown> {
   if (request.body !== undefined || request.readableEnded) return request.body;
   const chunks: Buffer[] = [];
   let length = 0;
-  // Destroyed with its request, the connection would carry no answer.
+  // Destroying the request would destroy the connection, and with it the answer.
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     length += (chunk as Buffer).length;
     if (length > LONGEST_BODY) {
-      // As Node does with a body that nobody reads.
+      // As Node does with a body that no handler reads.
       request.resume();
       throw new BodyTooLarge();
     }

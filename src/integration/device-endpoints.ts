@@ -5,14 +5,15 @@ import { checkedOptions } from "../checks/faults.ts";
 import { PsessionError } from "../errors.ts";
 import { allowedOrigins, type OriginOptions } from "../http/origin.ts";
 import type { Session } from "../session.ts";
+import { type Answer, NOT_KEPT } from "./answer.ts";
 import { freshGuard, type Guard, loginGuard, type RefusalBody } from "./guards.ts";
 
 export interface DevicesOptions extends OriginOptions {
-  /** How long ago a credential may have been proved by who ends devices. Default: it is not asked. */
+  /** How recently the user must have proved a credential to end devices. Default: no limit. */
   fresh?: Duration | undefined;
 }
 
-/** What an integration has to find out about a request for devices. */
+/** The facts that an integration gives about a request for devices. */
 export interface DevicesRequest {
   readonly method: string | undefined;
   /** Path and query below the mount, such as "/", "/?all" or "/lLqR1k…". */
@@ -22,14 +23,12 @@ export interface DevicesRequest {
   readonly origin: string;
   // biome-ignore lint/suspicious/noExplicitAny: devices have nothing to do with the data.
   readonly session: Session<any>;
-  /** The body as JSON, asked for where one is needed. What it throws is a body that cannot be read. */
+  /** The body as JSON, read only if needed. It throws if the body cannot be read. */
   body(): Promise<unknown>;
 }
 
 /** To be answered as JSON, with these headers. */
-export interface DevicesAnswer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
+export interface DevicesAnswer extends Answer {
   readonly body: object;
 }
 
@@ -39,9 +38,6 @@ const optionsSchema = v.strictObject({
   allowed: allowedOrigins,
   fresh: v.optional(positiveDuration(', such as 600000 or "10m"')),
 });
-
-/** A list is nobody else's, and out of date at the next sign-in. */
-const HEADERS = { "Cache-Control": "no-store" } as const;
 
 /**
  * The user's devices over HTTP, whatever the framework: GET / lists them, PATCH /:handle `{ name }` names one,
@@ -60,13 +56,13 @@ export function devicesEndpoint(options: DevicesOptions = {}): DevicesEndpoint {
   };
 }
 
-/** A name and what is around it. */
+/** Enough for a name in JSON. */
 export const LONGEST_BODY = 4096;
 
-/** Thrown by `body()` where it is longer than that. */
+/** Thrown by `body()` for a longer body. */
 export class BodyTooLarge extends Error {}
 
-/** What of `url` is below the mount; undefined where it is elsewhere. */
+/** The part of `url` below the mount; undefined if it is elsewhere. */
 export function belowMount(path: string): (url: string) => string | undefined {
   const mount = path.replace(/\/+$/, "");
   return (url) => {
@@ -84,7 +80,7 @@ function refusedBy(guards: readonly Guard[], request: DevicesRequest): DevicesAn
 }
 
 async function handle(request: DevicesRequest): Promise<DevicesAnswer> {
-  // Not by `URL`, for which what follows two slashes is a host.
+  // Not parsed by `URL`, which reads the text after two slashes as a host.
   const [pathname = "", query = ""] = request.url.split(/[?#]/, 2);
   const searchParams = new URLSearchParams(query);
   const [handle = "", ...rest] = pathname.split("/").slice(1);
@@ -127,7 +123,7 @@ async function rename(request: DevicesRequest, handle: string): Promise<DevicesA
 
 const answer = (status: number, body: object | RefusalBody): DevicesAnswer => ({
   status,
-  headers: HEADERS,
+  headers: NOT_KEPT,
   body,
 });
 
@@ -140,5 +136,5 @@ const TOO_LARGE = failure(413, "body_too_large", `The body must have at most ${L
 
 function notAllowed(allow: string): DevicesAnswer {
   const { status, body } = failure(405, "method_not_allowed", `Use one of ${allow}.`);
-  return { status, body, headers: { ...HEADERS, Allow: allow } };
+  return { status, body, headers: { ...NOT_KEPT, Allow: allow } };
 }

@@ -4,8 +4,9 @@ import {
   type DevicesOptions,
   devicesEndpoint,
   LONGEST_BODY,
-} from "../../integration/devices.ts";
-import { missingSession } from "./guards.ts";
+} from "../../integration/device-endpoints.ts";
+import { asked } from "../../integration/node/facts.ts";
+import { missingSession, send } from "./guards.ts";
 import { originOf } from "./origin.ts";
 
 /**
@@ -18,25 +19,22 @@ export async function devices(
 ): Promise<void> {
   const endpoint = devicesEndpoint(options);
   const mount = instance.prefix;
-  // Read by the endpoint where one is needed: Fastify refuses a DELETE that says it is JSON and has no body.
+  // The endpoint parses bodies itself: Fastify refuses a DELETE with JSON's content type and no body.
   instance.removeAllContentTypeParsers();
   instance.addContentTypeParser("*", { parseAs: "string" }, (_request, text, done) => {
     done(null, text);
   });
   const handler = async (request: FastifyRequest, reply: FastifyReply) => {
     if (typeof request.openSession !== "function") throw missingSession();
-    const { method, headers } = request;
     const answer = await endpoint({
-      method,
       url: request.url.slice(mount.length),
-      header: (name) => headers[name],
-      origin: originOf(request),
       session: await request.openSession(),
       body: async () => parsed(String(request.body)),
+      ...asked(request, originOf(request)),
     });
-    return reply.code(answer.status).headers(answer.headers).send(answer.body);
+    return send(reply, answer);
   };
-  // Of a wrong method, too, the answer is ours.
+  // Wrong methods too: the endpoint answers them itself.
   for (const url of ["/", "/*"]) instance.all(url, handler);
 }
 

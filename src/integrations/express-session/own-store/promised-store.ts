@@ -5,24 +5,24 @@ import type { CallbackStore } from "../callback-store.ts";
 import { hashedId, looksHashed } from "../ids.ts";
 import { MemoryOf } from "./memory-of.ts";
 
-/** Ids that this process knows something about: about a megabyte each. */
+/** Limit of each memory of ids: about a megabyte. */
 const REMEMBERED_IDS = 10_000;
-/** How long a change waits for the one before it, in milliseconds: a store may lose a call for good. */
+/** How long a change waits for the one before it, in milliseconds: a store may never answer a call. */
 const LONGEST_TURN = 30_000;
 
 type Stored = Record<string, unknown>;
 
-export interface OwnStoreOptions {
+export interface PromisedStoreOptions {
   readonly hashIds: boolean;
   /** Milliseconds. */
   readonly storeTimeout?: number | false;
 }
 
 /**
- * The store that an application has, with promises, one change at a time per session, and without sessions that
- * this process has ended.
+ * The application's own store, with promises, one change at a time per session, and without sessions that this process
+ * has ended.
  */
-export class OwnStore {
+export class PromisedStore {
   readonly #store: CallbackStore;
   readonly #hashes: boolean;
   readonly #limit: number | false | undefined;
@@ -31,13 +31,13 @@ export class OwnStore {
   /** The number of the last change of a session, by its name in the store. */
   readonly #changes = new MemoryOf<number>(REMEMBERED_IDS);
   #changed = 0;
-  /** Of changes up to this one, it is not known which sessions they changed. */
+  /** The last change whose session is forgotten. */
   #forgotten = 0;
   readonly canTouch: boolean;
   #isTouchFailing = false;
   isConnected = true;
 
-  constructor(store: CallbackStore, { hashIds, storeTimeout }: OwnStoreOptions) {
+  constructor(store: CallbackStore, { hashIds, storeTimeout }: PromisedStoreOptions) {
     this.#store = store;
     this.#limit = storeTimeout;
     this.#hashes = hashIds;
@@ -50,10 +50,10 @@ export class OwnStore {
     });
   }
 
-  /** Undefined where there is no such session; throws where the store failed. */
+  /** Undefined if there is no such session; throws if the store failed. */
   find(id: string): Promise<Stored | undefined> {
     if (this.#hashes) return this.#findHashed(id);
-    // A hash out of a leaked table is no id, wherever it may stand.
+    // A hash out of a leaked table is never accepted as an id.
     return this.#ended.get(id) || looksHashed(id) ? Promise.resolve(undefined) : this.#get(id);
   }
 
@@ -67,7 +67,7 @@ export class OwnStore {
   /** Runs `work` when all other changes of this session are done. Other processes are not waited for. */
   inTurn<T>(id: string, work: () => Promise<T>): Promise<T> {
     const before = this.#queues.get(id);
-    // Later in any case: what a handler changes right after it began to answer is stored by the same statement.
+    // Later in any case, so that changes right after the answer began are stored by the same call.
     const mine = before === undefined ? Promise.resolve().then(work) : patience(before).then(work);
     const leave = () => {
       if (this.#queues.get(id) === settled) this.#queues.delete(id);
@@ -77,7 +77,7 @@ export class OwnStore {
     return mine;
   }
 
-  /** Sees what this process changes, by whomever: applications call their store as well, and wait for it or not. */
+  /** Notes all changes of this process: applications call their store as well, and wait for it or not. */
   watch(): void {
     const store = this.#store as unknown as Record<string, unknown>;
     const note = (name: unknown) => this.#note(name);
@@ -97,7 +97,7 @@ export class OwnStore {
     if (forgotten !== undefined) this.#forgotten = forgotten;
   }
 
-  /** For `isUnchanged`: what comes after it. */
+  /** For `isUnchanged`, which looks for later changes. */
   get mark(): number {
     return this.#changed;
   }
@@ -110,7 +110,7 @@ export class OwnStore {
     return this.#ended.get(id) === true;
   }
 
-  /** Of a session that is new: an id that is given anew is no ended one. */
+  /** For a new session: its id may be that of an ended one. */
   insert(id: string, session: object): Promise<void> {
     this.#ended.delete(id);
     return this.write(id, session);
@@ -125,7 +125,7 @@ export class OwnStore {
     try {
       await this.#write((done) => this.#store.destroy(this.#nameOf(id), done));
     } catch (error) {
-      // Whoever asked is told that the session lives on, so it does.
+      // The caller gets the error, so the session must live on.
       this.#ended.delete(id);
       throw error;
     }
@@ -161,7 +161,7 @@ export class OwnStore {
     );
   }
 
-  /** A row under a raw id, from before ids were hashed. Another request may have moved or ended it meanwhile. */
+  /** Moves a row under a raw id, from before ids were hashed. Another request may have moved or ended it meanwhile. */
   async #move(id: string): Promise<Stored | undefined> {
     const moved = await this.#get(hashedId(id));
     if (moved !== undefined) return moved;
@@ -194,7 +194,7 @@ export const unavailable = (what: string, cause?: unknown): PsessionError =>
 const unreadable = (cause: unknown): PsessionError => unavailable("be read", cause);
 const unwritten = (cause: unknown): PsessionError => unavailable("be written", cause);
 
-/** Stores of files say so of a session that is not there; a server's socket file that is missing is an outage. */
+/** Stores in files give ENOENT for a missing session; for a database's socket file it is an outage. */
 function isMissing(error: unknown): boolean {
   const { code, syscall } = (error ?? {}) as { code?: unknown; syscall?: unknown };
   return code === "ENOENT" && syscall !== "connect";
