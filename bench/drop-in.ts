@@ -1,7 +1,7 @@
 /**
  * CPU per request of `psession/express-session` beside express-session, on an application's store, in one process
- * without a network: `node bench/drop-in.ts [rounds] [requests]`. Small blocks take turns in alternating order; the figures are
- * medians, in microseconds, and so is the ratio within each turn.
+ * without a network: `node bench/drop-in.ts [rounds] [requests]`. Small blocks take turns in alternating order; the
+ * figures are medians, in microseconds, and so is the ratio within each turn.
  */
 import { IncomingMessage, type Server, ServerResponse } from "node:http";
 import { createRequire } from "node:module";

@@ -1,10 +1,11 @@
 /**
- * The load generator, in a process of its own that stays for the whole run, so that it is as warm for the first contender as
- * for the last. It takes an `Order`, says `warm` when it begins to count, and answers with a `LoadReport`.
+ * The load generator, in a process of its own that stays for the whole run, so that it is as warm for the first
+ * contender as for the last. It takes an `Order`, sends `warm` when it begins to count, and answers with a `LoadReport`.
  *
- * It is our own program, as server, database and load generator share the machine's cores, and the load generator should
- * take little CPU from the others. On a bare server at 64 connections autocannon takes about twice the CPU per request,
- * more than that server itself, so that it sends a third fewer requests; and it counts latencies in whole milliseconds.
+ * It is our own program, as server, database and load generator share the machine's cores, and the load generator
+ * should take little CPU from the others. On a bare server at 64 connections autocannon takes about twice the CPU per
+ * request, more than that server itself, so that it sends a third fewer requests; and it counts latencies in whole
+ * milliseconds.
  */
 import { connect } from "node:net";
 import { createHistogram } from "node:perf_hooks";
