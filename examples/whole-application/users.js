@@ -12,7 +12,7 @@ export class Users {
     this.#database = database;
     database.exec(`
       CREATE TABLE IF NOT EXISTS users (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: sessions of a deleted user are nobody's
+        id INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused: no new user gets the sessions of a deleted one
         email TEXT NOT NULL UNIQUE,
         password TEXT NOT NULL,
         created_at INTEGER NOT NULL
