@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { on, once } from "node:events";
 
-/** A script of the benchmark in a process of its own. What it says is kept until it is asked for. */
+/** A script of the benchmark in a process of its own. Keeps its messages until `next` is called. */
 export class Child {
   readonly #process: ChildProcess;
   readonly #messages: AsyncIterator<unknown[]>;
@@ -18,7 +18,7 @@ export class Child {
     this.#process.send(message);
   }
 
-  /** The next thing it says; throws where it ends instead. Why is on stderr already. */
+  /** The script's next message; throws if it ends instead. The reason is on stderr already. */
   async next(): Promise<unknown> {
     const { value, done } = await this.#messages.next();
     if (done === true)

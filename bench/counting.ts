@@ -1,5 +1,5 @@
 /**
- * Counts the statements that this process sends, whoever sends them: in a server child that is not measured. A
+ * Counts all statements that this process sends, by any library: in a server child that is not measured. A
  * prepared statement or a script is one, as is each of BEGIN and COMMIT, of MULTI and EXEC, and what is within.
  */
 import { tracingChannel } from "node:diagnostics_channel";
@@ -22,7 +22,7 @@ export function countStatements(): void {
   count(memory.prepare("SELECT 1").constructor as Class, ["run", "get", "all", "iterate"]);
   count(Database, ["exec"]);
   memory.close();
-  // node-redis tells of each command by itself, and of those within a MULTI by their number.
+  // node-redis reports each command itself, and those within a MULTI by their number.
   tracingChannel("node-redis:command").start.subscribe(() => {
     sent++;
   });

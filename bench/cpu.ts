@@ -32,7 +32,7 @@ async function repeatedly(work: () => Promise<unknown>): Promise<number[]> {
   return costs;
 }
 
-/** A store that has the one row at hand: what is left is psession's own. */
+/** A store that has the one row in memory: the remaining time is psession's own. */
 const store = memoryStore();
 const [cookie = ""] = await signIn(shopOn(store), "ada");
 const id = /=([^.]+)/.exec(cookie)?.[1] ?? "";
@@ -64,7 +64,7 @@ async function openSessionBytes(): Promise<number> {
   return (collect() - before) / sessions.length;
 }
 
-/** Takes what a response writes. */
+/** Discards the output of a response. */
 class Sink extends Duplex {
   readonly remoteAddress = "127.0.0.1";
   override _read(): void {}
@@ -91,7 +91,7 @@ function visitAbout(server: Server): Promise<void> {
   });
 }
 
-/** What a page that does not ask for its session pays for being able to, in each round. */
+/** The cost of the middleware for a page that does not open its session, in each round. */
 async function untouchedOn(framework: Framework): Promise<number[]> {
   const nobody = async () => ({ body: {} });
   const bare = await servePages(framework, { cart: nobody, count: nobody, login: nobody });
@@ -99,7 +99,7 @@ async function untouchedOn(framework: Framework): Promise<number[]> {
   for (const server of [bare, ours]) await cost(() => visitAbout(server), UNTIL_COMPILED);
   const differences: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    // Small parts by turns: what slows the machine for a while slows both.
+    // Small parts in turn: a slow period of the machine slows both.
     const costs = new Map<Server, number[]>([
       [bare, []],
       [ours, []],

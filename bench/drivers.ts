@@ -1,4 +1,4 @@
-/** What contenders have open to their stores: the same pools for all, in the size that `workload.ts` says. */
+/** The contenders' connections to their stores: the same pools for all, in the size that `workload.ts` sets. */
 import { DatabaseSync } from "node:sqlite";
 import mysql from "mysql2/promise";
 import pg from "pg";
@@ -17,7 +17,7 @@ export const mysqlPool = ({ address }: Place) =>
 
 export const redisClient = async ({ address }: Place) => {
   const client = createClient({ url: address });
-  // Without a listener a lost connection would end the process; what is asked then fails, and is counted.
+  // Without a listener a lost connection would end the process; with it, queries fail and are counted.
   client.on("error", () => {});
   await client.connect();
   return client;

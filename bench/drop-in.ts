@@ -1,7 +1,7 @@
 /**
- * CPU per request of `psession/express-session` beside express-session, on a store that an application has, in one process
- * without a network: `node bench/drop-in.ts [rounds] [requests]`. Small blocks take turns, there and back; the figures are
- * medians, in microseconds, and so is the ratio within each turn.
+ * CPU per request of `psession/express-session` beside express-session, on an application's store, in one process
+ * without a network: `node bench/drop-in.ts [rounds] [requests]`. Small blocks take turns in alternating order; the
+ * figures are medians, in microseconds, and so is the ratio within each turn.
  */
 import { IncomingMessage, type Server, ServerResponse } from "node:http";
 import { createRequire } from "node:module";
@@ -39,7 +39,7 @@ class TextStore extends expressSession.Store {
   }
 }
 
-/** Takes what a response writes. */
+/** Discards the output of a response. */
 class Sink extends Duplex {
   readonly remoteAddress = "127.0.0.1";
   override _read(): void {}
@@ -83,7 +83,7 @@ async function sideOf(middleware: unknown): Promise<Side> {
   return { server, cookie: line.split(";", 1)[0] ?? "" };
 }
 
-/** The same pages with a session at hand that nobody keeps. */
+/** The same pages with a session object that is never stored. */
 const none: express.RequestHandler = (request, _response, next) => {
   Object.assign(request, { session: { userId: "ada", regenerate: (done: () => void) => done() } });
   next();

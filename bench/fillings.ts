@@ -1,8 +1,8 @@
-/** Rows of strangers, many at a time: statements of SQL, scripts for Redis. */
+/** Rows of other users, many at a time: statements of SQL, scripts for Redis. */
 import type { Place } from "./stores.ts";
 import { DATA, DAY } from "./workload.ts";
 
-/** What strangers' rows are made of. They are never read. */
+/** The content of other users' rows. They are never read. */
 export interface Filling {
   readonly rows: number;
   /** Epoch milliseconds; in the past for rows to be pruned. psession's tables only. */
@@ -12,7 +12,7 @@ export interface Filling {
 const AGENT =
   "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36";
 const TEXT = JSON.stringify(DATA);
-/** What libraries with express-session's interface keep. */
+/** The data that libraries with express-session's interface keep. */
 const SESSION = JSON.stringify({
   cookie: { originalMaxAge: DAY, expires: new Date(Date.now() + DAY), httpOnly: true, path: "/" },
   ...DATA,
@@ -31,8 +31,8 @@ function psessionRow(sql: { id: string; secret: string; user: string }, pruneAft
 type Fill = (filling: Required<Filling>) => string;
 
 /**
- * By whose tables they are. Ids are as random as real ones, but come in order, as do the users: rows in any other order
- * take the databases ten times as long where they outgrow their memory.
+ * By the library whose tables they are. Ids are as random as real ones, but come in order, as do the users: rows in any
+ * other order take the databases ten times as long if they outgrow their memory.
  */
 const ON_POSTGRES: Record<string, Fill> = {
   psession: ({ rows, pruneAfter }) =>
@@ -58,7 +58,7 @@ function pgSimple({ rows }: Filling): string {
   return `INSERT INTO session SELECT md5(n::text), '${SESSION}', now() + interval '1 day' FROM generate_series(1, ${rows}) n`;
 }
 
-/** Without a limit MariaDB takes the order of a subquery for a mistake. */
+/** Without a limit MariaDB ignores the order of a subquery. */
 const ON_MYSQL: Record<string, Fill> = {
   psession: ({ rows, pruneAfter }) =>
     `INSERT INTO psession_sessions (${COLUMNS}) SELECT ${psessionRow(
@@ -93,7 +93,7 @@ const ON_SQLITE: Record<string, Fill> = {
   },
 };
 
-/** Scripts of Redis hold everybody up, so each makes few rows. */
+/** A script blocks Redis for all other clients, so each makes few rows. */
 const REDIS_PART = 20_000;
 
 function* onRedis({ tables }: Place, { rows }: Filling): Generator<string> {
@@ -120,7 +120,7 @@ function* onRedis({ tables }: Place, { rows }: Filling): Generator<string> {
   }
 }
 
-/** What puts strangers' rows into tables that their library has made. */
+/** Inserts other users' rows into tables that their library has made. */
 export function fillingOf(place: Place, filling: Filling): Iterable<string> {
   switch (place.store) {
     case "postgres": {

@@ -1,4 +1,4 @@
-/** Pages without any session library, on each framework as its documentation has it: what floors stand on. */
+/** Pages without any session library, on each framework as its documentation recommends: the base of floors. */
 import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { createAdaptorServer } from "@hono/node-server";
 import express from "express";
@@ -103,7 +103,7 @@ const SERVE: Record<Framework, (pages: Pages) => Promise<Server>> = {
 export const fetchServer = (handler: (request: Request) => Response | Promise<Response>): Server =>
   createAdaptorServer({ fetch: handler }) as Server;
 
-/** What node:http has no router for. */
+/** In place of a router, which node:http does not have. */
 export function nodeRoutes(
   routes: Readonly<Record<"cart" | "count" | "login", RequestListener>>,
 ): RequestListener {

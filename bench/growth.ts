@@ -1,4 +1,4 @@
-/** What grows with the table, and what must not: pruning, and the list of a user's devices. */
+/** Costs that may or must not grow with the table: pruning, and the list of a user's devices. */
 import type { Psession } from "psession";
 import { openStore, shopOn, signIn } from "./contenders/psession.ts";
 import type { GrowthResult } from "./results.ts";
@@ -28,7 +28,7 @@ export async function measureGrowth(
     onStep(`${store}, ${rows} rows`);
     const place = await stores.place(store, "psession", String(rows));
     const psession = shopOn(await openStore(place));
-    // Makes the tables where this is the first that comes by.
+    // Makes the tables if this is the first contender to use them.
     for (let device = 0; device < 5; device++) await signIn(psession, USER);
     await stores.fillOnce(place, rows);
     await psession.prune();

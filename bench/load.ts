@@ -1,10 +1,11 @@
 /**
- * The load, in a process of its own that stays for the whole run, so that it is as warm for the first contender as
- * for the last. It takes an `Order`, says `warm` when it begins to count, and answers with a `LoadReport`.
+ * The load generator, in a process of its own that stays for the whole run, so that it is as warm for the first
+ * contender as for the last. It takes an `Order`, sends `warm` when it begins to count, and answers with a `LoadReport`.
  *
- * Made by hand: server, database and load share the machine's cores, and what the load takes the others lack. On a
- * bare server at 64 connections autocannon takes about twice the CPU per request, more than that server itself, so
- * that a third of the requests are missing; and it counts latencies in whole milliseconds.
+ * It is our own program, as server, database and load generator share the machine's cores, and the load generator
+ * should take little CPU from the others. On a bare server at 64 connections autocannon takes about twice the CPU per
+ * request, more than that server itself, so that it sends a third fewer requests; and it counts latencies in whole
+ * milliseconds.
  */
 import { connect } from "node:net";
 import { createHistogram } from "node:perf_hooks";
@@ -14,11 +15,11 @@ export interface Order {
   readonly method: "GET" | "POST";
   readonly path: string;
   readonly connections: number;
-  /** In turn, and no two connections have the same one at a time. Empty: requests come without. */
+  /** Used in turn, and never by two connections at once. Empty: requests have no cookie. */
   readonly cookies: readonly string[];
   /** Milliseconds before and while it counts; or how many requests, of which the first sixth warms up. */
   readonly lasts: { readonly warmUp: number; readonly measured: number } | { readonly requests: number };
-  /** An answer that contains this is a failure, whatever its status. */
+  /** A response that contains this is a failure, whatever its status. */
   readonly wrong: string;
 }
 
@@ -94,7 +95,7 @@ export async function load(order: Order, onWarm: () => void = () => {}): Promise
   };
   const next = (connection: number, turn: number): Buffer | undefined => {
     if (ended !== undefined || sent >= most) return undefined;
-    // Where each is to come once, all connections take from one pile.
+    // If each cookie may be used only once, all connections take from one list.
     const at = "requests" in lasts ? sent : connection + turn * order.connections;
     sent++;
     return requests[at % requests.length];
@@ -123,7 +124,7 @@ interface Driving {
   stop(): void;
 }
 
-/** One keep-alive connection that sends the next request when an answer is complete. */
+/** One keep-alive connection that sends the next request when a response is complete. */
 function drive({ port, wrong }: Order, connection: number, { next, done, fail, stop }: Driving) {
   const socket = connect({ port, host: "127.0.0.1", noDelay: true });
   let turn = 0;
@@ -153,7 +154,7 @@ function drive({ port, wrong }: Order, connection: number, { next, done, fail, s
   return socket;
 }
 
-/** Answers are small and mostly come in one piece, so that looking at the whole again costs nothing. */
+/** Responses are small and mostly come in one piece, so that scanning the whole again costs nothing. */
 function isComplete(answer: Buffer): boolean {
   const head = answer.indexOf("\r\n\r\n");
   if (head === -1) return false;

@@ -1,4 +1,4 @@
-/** `npm run bench`: psession beside everything that people would take instead, in one run. `--help` has the flags. */
+/** `npm run bench`: compares psession with its alternatives, in one run. `--help` has the flags. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
@@ -46,12 +46,12 @@ const someOf =
     });
 
 const WHAT = [...SCENARIOS, ...PASSES];
-/** What a quick run has no time for comes when it is asked for. */
+/** A quick run leaves these out unless an option asks for them. */
 const QUICK = [...SCENARIOS, "cpu"] as const;
 const flags = new Command("npm run bench --")
   .description("Measures psession beside other libraries and beside the bare drivers.")
   .addOption(new Option("--quick", "the contenders that matter most, in under two minutes"))
-  .addOption(new Option("--rounds <n>", "how often everybody has a turn (5; quick: 2)").argParser(number))
+  .addOption(new Option("--rounds <n>", "how many turns each contender has (5; quick: 2)").argParser(number))
   .addOption(new Option("--seconds <n>", "how long a turn lasts (1; quick: 0.4)").argParser(number))
   .addOption(
     new Option("--only <pattern>", "contenders that match, such as 'psession / node|iron'").argParser(

@@ -27,7 +27,7 @@ export class Load {
 }
 
 export const reasonOf = (error: unknown): string => {
-  // A server that is not there is an error of many errors without words.
+  // A missing server is an error of many errors without messages.
   const first = error instanceof AggregateError ? error.errors[0] : error;
   return first instanceof Error ? first.message : String(first);
 };
@@ -37,7 +37,7 @@ export interface Timing {
   readonly seconds: number;
 }
 
-/** Signed-in sessions that requests take turns with: never one twice at a time. */
+/** Signed-in sessions that requests use in turn: never one twice at a time. */
 const sessionsFor = (connections: number): number => Math.max(100, 2 * connections);
 /** Some libraries keep a copy in the cookie for five minutes. */
 const FRESH = 4 * 60_000;
@@ -52,9 +52,9 @@ export interface TrackParts {
   readonly stores: Stores;
   readonly load: Load;
   readonly timing: Timing;
-  /** Takes why a contender was not measured, by its id. */
+  /** Receives the reason why a contender was not measured, by its id. */
   readonly refused: Map<string, string>;
-  /** Hears of each step. */
+  /** Called at each step. */
   readonly onStep: (what: string) => void;
 }
 
@@ -76,7 +76,7 @@ export class Track {
     this.#onStep = onStep;
   }
 
-  /** How many steps these blocks of one group are. */
+  /** The number of steps of these blocks of one group. */
   static steps(blocks: readonly Block[], { rounds }: Timing): number {
     const turns = blocks.reduce((sum, { entries }) => sum + entries.length * rounds, 0);
     return turns + entriesOf(blocks).size;
@@ -105,7 +105,7 @@ export class Track {
     const fit = block.entries.filter(({ contender }) => !this.#refused.has(idOf(contender)));
     const rounds = new Map<Entry, Round[]>(fit.map((entry) => [entry, []]));
     for (let round = 0; round < this.#timing.rounds; round++) {
-      // There and back, so that nobody always comes after the same.
+      // In alternating order, so that no contender always follows the same one.
       for (const entry of round % 2 === 0 ? fit : fit.toReversed()) {
         if (!rounds.has(entry)) continue;
         this.#onStep(`${nameOf(block)}, round ${round + 1}: ${idOf(entry.contender)}`);
@@ -128,12 +128,12 @@ export class Track {
     return { group, scenario, connections, measurements };
   }
 
-  /** One that fails costs nobody else their figures. */
+  /** A contender that fails does not affect the figures of the others. */
   #refuse({ contender }: Entry, error: unknown): void {
     this.#refused.set(idOf(contender), reasonOf(error));
   }
 
-  /** Starts a contender, sees that it does what it should, warms it up, and counts its statements. */
+  /** Starts a contender, checks that it works correctly, warms it up, and counts its statements. */
   async #begin(entry: Entry, visits: readonly Block[], connections: number): Promise<void> {
     const { contender, rows } = entry;
     const place = await this.#stores.place(contender.store, contender.tables, String(rows));
@@ -144,18 +144,18 @@ export class Track {
       running,
       visits.map(({ scenario }) => scenario),
     );
-    // Only now its tables are surely there.
+    // Only now do its tables exist for certain.
     await this.#stores.fillOnce(place, rows);
     const counting =
       contender.store === "cookie" ? undefined : Running.start(contender, place, { counts: true });
-    // It starts while others are busy; what comes of it is looked at below.
+    // It starts while others are busy; its result is checked below.
     counting?.catch(() => {});
     await this.#freshen(ready, connections);
     await this.#warmUp(ready, visits);
     if (counting !== undefined) await this.#count(entry, visits, await counting, ready.cookies);
   }
 
-  /** Compiled code is what production runs, so it is what the first block has, too. */
+  /** Production runs compiled code, so the first block should run it too. */
   async #warmUp({ running, cookies }: Ready, visits: readonly Block[]): Promise<void> {
     const requests = Math.ceil(10_000 * this.#timing.seconds);
     for (const { scenario } of visits) {
@@ -189,7 +189,7 @@ export class Track {
       };
       for (const block of visits) {
         const { connections } = block;
-        // What is prepared at the first time of all is no cost of a request.
+        // Statements that are prepared once at the first use are not a cost of a request.
         await perRequest(block, connections, 2 * connections);
         const alone = await perRequest(block, 1, 50);
         const together = await perRequest(block, connections, Math.max(200, 8 * connections));

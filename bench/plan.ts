@@ -1,4 +1,4 @@
-/** What is measured, beside whom, and in which order. */
+/** The measurements, the contenders of each, and their order. */
 import { type Contender, idOf } from "./contenders/index.ts";
 import { SCENARIOS, type Scenario, STORES, type StoreName } from "./workload.ts";
 
@@ -11,7 +11,7 @@ export interface Wishes {
   readonly stores: readonly StoreName[];
   readonly connections: readonly number[];
   readonly rows: readonly number[];
-  /** Contenders by what their ids match. */
+  /** Contenders whose ids match. */
   readonly only: RegExp | undefined;
   readonly isQuick: boolean;
 }
@@ -34,11 +34,11 @@ export interface Plan {
   readonly passes: readonly Pass[];
   /** In which growth is measured. */
   readonly growing: readonly StoreName[];
-  /** Whose sessions are weighed. */
+  /** Contenders whose sessions' size is measured. */
   readonly sizes: readonly Contender[];
 }
 
-/** Where only one number of connections or rows is measured. */
+/** For scenarios with only one number of connections or rows. */
 const USUAL_CONNECTIONS = 16;
 
 export function planRun(contenders: readonly Contender[], wishes: Wishes): Plan {
@@ -58,7 +58,7 @@ export function planRun(contenders: readonly Contender[], wishes: Wishes): Plan 
   };
 }
 
-/** Beside what needs no store, psession has the one that needs no server. */
+/** Beside libraries that need no store, psession uses the store that needs no server. */
 function belongs({ store, kind, framework, library }: Contender, group: StoreName): boolean {
   if (store === group) return true;
   const hasCookiePeer = framework === "node" || framework === "hono" || framework === "koa";
@@ -83,7 +83,7 @@ function blocksOf(
   }));
 }
 
-/** The same reads by how many rows there are beside. */
+/** The same reads by the number of other rows. */
 function growing(group: StoreName, members: readonly Contender[], { connections, rows }: Wishes): Block[] {
   const one = members.filter(({ framework, kind, store, library }) => {
     const isPlain = kind === "floor" || library === "psession";
@@ -104,7 +104,7 @@ const usual = (rows: readonly number[]): number => rows[Math.floor(rows.length /
 const isWeighed = ({ kind, framework, library }: Contender): boolean =>
   kind === "peer" || (kind === "ours" && (framework === "node" || library !== "psession"));
 
-/** Those that targets speak of, where they speak of them: for a first impression. */
+/** Only the contenders and scenarios of the targets: for a first impression. */
 function isKeyIn(
   { library, framework, store, kind }: Contender,
   scenario: Scenario,

@@ -1,5 +1,5 @@
 /**
- * The picture of a run for the README, as SVG: how many signed-in reads a second each library serves, one panel for
+ * The chart of a run for the README, as SVG: how many signed-in reads per second each library serves, one panel for
  * each pair of a framework and a store that people use together. It takes the `Results` that a run writes as JSON,
  * and of those the blocks of reads at 16 connections.
  */
@@ -135,7 +135,7 @@ function optionOf(panels: readonly Panel[], { about }: Results) {
   };
 }
 
-/** From the least to the most, and the median in words beside it. */
+/** From the minimum to the maximum, with the median as text beside it. */
 function whiskers(bars: readonly Bar[], at: number) {
   return {
     type: "custom" as const,

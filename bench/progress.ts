@@ -5,10 +5,10 @@ export interface Steps {
   done(): void;
 }
 
-/** Elsewhere than at a terminal it says this often that it goes on. */
+/** Without a terminal, it reports progress this often. */
 const SAYS_EVERY = 10_000;
 
-/** One line that changes with each step and is still in between: what moves takes time from what is measured. */
+/** One line that changes only with each step: an animation would take time from the measurement. */
 export function showSteps(most: number): Steps {
   const output = process.stderr;
   const started = performance.now();

@@ -1,10 +1,9 @@
-/** Reads living sessions one after another on four connections until told to stop: `kind address rows`. */
-
+/** Reads living sessions one after another on four connections until a message stops it: `kind address rows`. */
+import { claimPrune } from "../src/upkeep/prune.ts";
 import mysql from "mysql2/promise";
 import pg from "pg";
 import { mysqlStore } from "psession/mysql";
 import { postgresStore } from "psession/postgres";
-import { claimPrune } from "../src/upkeep/prune.ts";
 
 const [kind, address = "", rows = ""] = process.argv.slice(2);
 const latencies: number[] = [];
@@ -26,7 +25,7 @@ async function read(): Promise<void> {
     const row = await store.findSession(id);
     latencies.push(performance.now() - started);
     if (row === undefined) throw new Error(`${id} is gone`);
-    // A steady load, not all that the machine can do.
+    // A steady load, below the machine's limit.
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }

@@ -17,7 +17,7 @@ const rows = Number(count);
 const name = `psession_bench_${process.pid}`;
 const now = Date.now();
 const KEY = "bench/k9Vv3Qm7sXw2Lr8TzYb4Nc6Jd1Hf5Gp0";
-/** Rows are of a size that a small cart makes. */
+/** Rows have the size of a small cart. */
 const DATA = JSON.stringify({ cart: ["tea", "cups"], note: "x".repeat(300) });
 
 const { address, execute, store, end } = await (kind === "mysql" ? onMysql() : onPostgres());
@@ -59,7 +59,7 @@ async function whileReading(work: () => Promise<unknown>): Promise<Reading> {
   return reading as Reading;
 }
 
-/** One row in ten is alive; garbage lies between the living, as it does where sessions come and go. */
+/** One row in ten is alive; expired rows lie between live ones, as in a table in use. */
 async function fill(): Promise<void> {
   const step = 100_000;
   for (let from = 0; from < rows; from += step) {

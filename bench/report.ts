@@ -69,7 +69,7 @@ function ofMeasurement(block: BlockResult, one: Measurement, hasSizes: boolean):
   const inBlock = (what: keyof (typeof rounds)[number]) => median(rounds.map((round) => round[what]));
   return [
     framework,
-    // Beside what needs no server, psession has SQLite.
+    // Beside libraries that need no server, psession uses SQLite.
     `${library}${store === block.group ? "" : `, ${store}`}${failed > 0 ? ` (${failed} WRONG ANSWERS)` : ""}`,
     hasSizes ? rows.toLocaleString("en") : "",
     ofSpread(spread(rates(one)), 0),

@@ -1,5 +1,5 @@
 /**
- * What it costs a request that it is seen arriving, and that its handler runs as part of it, in nanoseconds of CPU:
+ * The cost of recording a request's arrival, and of running its handler as part of it, in nanoseconds of CPU:
  * `node bench/request.ts`. Medians of blocks that take turns.
  */
 import { channel } from "node:diagnostics_channel";
@@ -17,7 +17,7 @@ const socket = new Socket();
 const message = () => new IncomingMessage(socket);
 const arriving = () => {
   const request = message();
-  // As Node does where somebody listens.
+  // As Node does for a channel with a subscriber.
   if (starts.hasSubscribers) starts.publish({ request, response: undefined, socket, server: undefined });
   return request;
 };

@@ -1,4 +1,4 @@
-/** What a run has found out, as it is written to JSON; and the arithmetic over it. */
+/** The results of a run, as written to JSON, and the arithmetic over them. */
 import type { Contender } from "./contenders/contender.ts";
 import type { Framework, Scenario, StoreName } from "./workload.ts";
 
@@ -8,7 +8,7 @@ export interface Results {
   readonly cpu?: CpuResult | undefined;
   readonly growth: readonly GrowthResult[];
   readonly sizes: readonly SizeResult[];
-  /** What was not measured, mostly contenders that did not do their job. */
+  /** What was not measured, mostly contenders that did not work correctly. */
   readonly refused: readonly { readonly id: string; readonly why: string }[];
 }
 
@@ -23,9 +23,9 @@ export interface About {
   readonly isQuick: boolean;
 }
 
-/** What was measured in turn, so that its ratios mean something. */
+/** Measurements taken in turn, so that their ratios are meaningful. */
 export interface BlockResult {
-  /** Beside which contenders: those of a store, or those that need none. */
+  /** The group of contenders: those of a store, or those that need none. */
   readonly group: StoreName;
   readonly scenario: Scenario;
   readonly connections: number;
@@ -86,7 +86,7 @@ export interface SizeResult {
   readonly stored: number | undefined;
   /** Bytes that the browser sends back with each request. */
   readonly cookie: number;
-  /** Bytes that the server holds after 10,000 sign-ins, and did not before. */
+  /** Growth of the server's memory after 10,000 sign-ins, in bytes. */
   readonly held: number | undefined;
 }
 
@@ -112,7 +112,7 @@ export const spread = (values: readonly number[]): Spread => ({
 
 export const rates = ({ rounds }: Measurement): number[] => rounds.map(({ rate }) => rate);
 
-/** Round by round, as what disturbed the machine disturbed both. */
+/** Round by round, as a disturbance of the machine affects both. */
 export function ratio(of: Measurement, to: Measurement): Spread {
   return spread(
     of.rounds.flatMap(({ rate }, at) => {
@@ -122,7 +122,7 @@ export function ratio(of: Measurement, to: Measurement): Spread {
   );
 }
 
-/** Whoever of the same framework does the same without a session library. */
+/** The floor of the same framework: the same work without a session library. */
 export const floorOf = (block: BlockResult, { framework, rows }: Measurement): Measurement | undefined =>
   block.measurements.find(
     (other) => other.kind === "floor" && other.framework === framework && other.rows === rows,

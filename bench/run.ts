@@ -1,4 +1,4 @@
-/** One run from beginning to end, whatever fails on the way. */
+/** One run from beginning to end, even if contenders fail. */
 import { cpus, loadavg } from "node:os";
 import { Child } from "./child.ts";
 import { CONTENDERS, idOf } from "./contenders/index.ts";
@@ -10,7 +10,7 @@ import type { BlockResult, CpuResult, GrowthResult, Results, SizeResult } from "
 import { measureSize } from "./size.ts";
 import { Stores } from "./stores.ts";
 
-/** `keep` takes what there is so far, each time that something was measured: a run takes long, and may be stopped. */
+/** Calls `keep` with the results so far after each measurement: a run takes long, and may be stopped. */
 export async function run(
   wishes: Wishes,
   timing: Timing,
@@ -21,7 +21,7 @@ export async function run(
   const steps = showSteps(stepsOf(plan, wishes, timing));
   const stores = new Stores();
   const load = new Load();
-  /** Who was not measured, and why: one that fails costs nobody else their figures. */
+  /** Contenders that were not measured, and why: a failure does not affect the figures of the others. */
   const refused = new Map<string, string>();
   const unless = async <T>(id: string, work: () => Promise<T[]>): Promise<T[]> => {
     try {
@@ -31,7 +31,7 @@ export async function run(
       return [];
     }
   };
-  // Whoever has seen enough leaves nothing behind in the databases.
+  // A run that is interrupted cleans up the databases too.
   process.once("SIGINT", () => void stores.close().finally(() => process.exit(130)));
   const blocks: BlockResult[] = [];
   let cpu: CpuResult | undefined;
@@ -80,7 +80,7 @@ export async function run(
 
 const groupsOf = ({ blocks }: Plan) => [...Map.groupBy(blocks, ({ group }) => group).values()];
 
-/** So that the bar knows where it ends. */
+/** The total for the progress bar. */
 function stepsOf(plan: Plan, { rows }: Wishes, timing: Timing): number {
   const visits = groupsOf(plan).reduce((sum, group) => sum + Track.steps(group, timing), 0);
   return visits + plan.growing.length * rows.length * 4 + plan.sizes.length + 1;

@@ -40,7 +40,7 @@ export class Running {
     return this.#child.stop();
   }
 
-  /** Signs that many users in; gives what their browsers send from then on. */
+  /** Signs that many users in; returns the cookies that their browsers send from then on. */
   async signIn(count: number): Promise<string[]> {
     const cookies: string[] = [];
     while (cookies.length < count) {
@@ -79,7 +79,7 @@ function withCookies(before: string, set: readonly string[]): string {
   return [...jar.values()].join("; ");
 }
 
-/** Throws where a contender answers anything but what it should: its figures would mean nothing. */
+/** Throws if a contender gives a wrong response: its figures would be meaningless. */
 export async function check(running: Running, scenarios: readonly Scenario[]): Promise<void> {
   const expect = (holds: boolean, what: string) => {
     if (!holds) throw new Error(`${what} is not what it should be`);
@@ -92,7 +92,7 @@ export async function check(running: Running, scenarios: readonly Scenario[]): P
     expect(typeof user === "string" && login.cookie !== "", "the answer to the sign-in");
     const cart = await running.visit("read", login.cookie);
     const hasCart = JSON.stringify(cart.body.cart) === JSON.stringify(DATA.cart);
-    expect(cart.body.user === user && hasCart, "the page of who is signed in");
+    expect(cart.body.user === user && hasCart, "the page of the signed-in user");
     let { cookie } = cart;
     for (const count of [1, 2]) {
       const counted = await running.visit("write", cookie);
@@ -106,8 +106,11 @@ export async function check(running: Running, scenarios: readonly Scenario[]): P
   if (scenarios.includes("restore") && running.contender.scenarios.includes("restore")) {
     const [remember = ""] = await running.ask({ ask: "remembered", count: 1 });
     const back = await running.visit("restore", remember);
-    expect(typeof back.body.user === "string" && back.body.cart !== null, "the page of who came back");
+    expect(
+      typeof back.body.user === "string" && back.body.cart !== null,
+      "the page of the browser that came back",
+    );
     const jar = back.cookie.split("; ");
-    expect(jar.length === 2 && !jar.includes(remember), "the cookies of who came back");
+    expect(jar.length === 2 && !jar.includes(remember), "the cookies of the browser that came back");
   }
 }

@@ -1,5 +1,5 @@
 /**
- * One contender as a server, in a process of its own: `contender place-as-JSON [count]`. Tells its port, then
+ * One contender as a server, in a process of its own: `contender place-as-JSON [count]`. Reports its port, then
  * answers questions. With `count` it counts its statements, and is not to be measured.
  */
 import type { AddressInfo } from "node:net";
@@ -12,7 +12,7 @@ export type Question =
   | { readonly ask: "cpu" }
   /** Statements so far. */
   | { readonly ask: "statements" }
-  /** Bytes that are held after everything was collected that can be. */
+  /** Bytes in use after a full garbage collection. */
   | { readonly ask: "memory" }
   | { readonly ask: "remembered"; readonly count: number };
 
@@ -31,7 +31,7 @@ async function answer(question: Question): Promise<unknown> {
     case "statements":
       return statementsSent();
     case "memory": {
-      // Twice, with a turn of the event loop between: what finalizers let go is collected the second time.
+      // Twice, with a turn of the event loop between: memory that finalizers release is collected the second time.
       for (let time = 0; time < 2; time++) {
         globalThis.gc?.();
         await new Promise((resolve) => setTimeout(resolve, 50));

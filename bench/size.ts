@@ -1,4 +1,4 @@
-/** What sessions take: in the store, in the browser, and in the server's memory. */
+/** The size of sessions: in the store, in the browser, and in the server's memory. */
 import { type Contender, idOf } from "./contenders/index.ts";
 import type { Load } from "./measure.ts";
 import type { SizeResult } from "./results.ts";
@@ -10,7 +10,7 @@ export const SESSIONS = 10_000;
 
 let weighed = 0;
 
-/** One result, and where there are remembered logins one more with them. */
+/** One result, and another with remembered logins if the library has them. */
 export async function measureSize(stores: Stores, load: Load, contender: Contender): Promise<SizeResult[]> {
   const { library, framework, store } = contender;
   const about = { id: idOf(contender), library, framework, store };
@@ -33,7 +33,7 @@ export async function measureSize(stores: Stores, load: Load, contender: Contend
   try {
     await check(running, contender.scenarios);
     const [cookie = ""] = await running.signIn(1);
-    // What the first requests make, such as pools and compiled code, is not of sessions.
+    // The first requests also create pools and compiled code, which do not belong to sessions.
     await signIn(SESSIONS / 5);
     const held = await running.ask({ ask: "memory" });
     const plain: SizeResult = {

@@ -21,7 +21,7 @@ export const ADDRESSES = {
 /** Where a contender has its tables. Travels to other processes as JSON. */
 export interface Place {
   readonly store: StoreName;
-  /** Whose layout the tables have. */
+  /** The library whose layout the tables have. */
   readonly tables: string;
   /** Of the schema or database; in Redis the prefix of its keys. */
   readonly name: string;
@@ -43,7 +43,7 @@ export class Stores {
   readonly #places = new Map<string, Place>();
   readonly #filled = new Set<Place>();
 
-  /** The place of that name, made at first. */
+  /** The place of that name, created at the first use. */
   async place(store: StoreName, tables: string, label: string): Promise<Place> {
     const id = `${this.#prefix}_${tables}_${label}`.replace(/\W/g, "_");
     const known = this.#places.get(`${store} ${id}`);
@@ -55,7 +55,7 @@ export class Stores {
     return place;
   }
 
-  /** Puts strangers' rows into tables that their library has made. */
+  /** Inserts other users' rows into tables that their library has made. */
   async fill(place: Place, filling: Filling): Promise<void> {
     if (place.store === "cookie" || filling.rows === 0) return;
     const server = await this.#server(place.store);

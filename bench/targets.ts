@@ -1,4 +1,4 @@
-/** What psession has to reach, as data: each target with how it follows from a run. */
+/** psession's targets, as data: each with its computation from a run. */
 import {
   type BlockResult,
   bestPeerOf,
@@ -20,7 +20,7 @@ export interface Target {
   readonly id: string;
   readonly what: string;
   readonly bound: Bound;
-  /** Undefined where the run has not measured what it takes. */
+  /** Undefined if the run lacks the measurements for it. */
   readonly from: (results: Results) => Spread | undefined;
 }
 
@@ -33,7 +33,7 @@ export interface Verdict {
 }
 
 const SERVERS = STORES.filter((store) => store !== "cookie");
-/** Where a target names no number of connections. */
+/** For a target that names no number of connections. */
 const USUAL = 16;
 
 interface Where {
@@ -52,7 +52,7 @@ const blockAt = ({ blocks }: Results, where: Where): BlockResult | undefined =>
       new Set(block.measurements.map(({ id }) => id)).size === block.measurements.length,
   );
 
-/** With what it stands beside; undefined without measurements of it. */
+/** With the contender of the comparison; undefined without measurements of it. */
 function find(
   block: BlockResult | undefined,
   library: string,
@@ -118,7 +118,7 @@ const asksNothing = (framework: Framework): Target => ({
       .flatMap(({ measurements }) => measurements)
       .filter((one) => one.library === "psession" && one.framework === framework)
       .flatMap(({ statements }) => (statements === undefined ? [] : [statements.alone, statements.together]));
-    // One statement anywhere is one too many.
+    // Even one statement misses the target.
     return counts.length === 0 ? undefined : { ...spread(counts), median: Math.max(...counts) };
   },
 });
@@ -223,7 +223,7 @@ export const TARGETS: readonly Target[] = [
   comesBackIn("fastify", "redis"),
   ...SERVERS.map(readsAmongMany),
   // Growth with the table would show as a thousand. Rows of a table that outgrows the memory of its database lie
-  // further apart and cost more each, which is not what these are about.
+  // further apart and cost more each, which these targets do not cover.
   ...grows("prune", "time to prune a row in the largest table, to the smallest", 10, (smallest, largest) =>
     single(pruneCost(largest, "few") / pruneCost(smallest, "few")),
   ),

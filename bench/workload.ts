@@ -1,4 +1,4 @@
-/** What all contenders have to do: the same pages, the same data, the same answers. */
+/** The task of all contenders: the same pages, the same data, the same responses. */
 
 /** What a visitor does. */
 export const SCENARIOS = ["no-cookie", "untouched", "read", "write", "login", "restore"] as const;
@@ -15,11 +15,11 @@ export type StoreName = (typeof STORES)[number];
 export const PATHS = {
   /** Never looks at the session. */
   about: "/about",
-  /** Who is signed in, and their cart. */
+  /** The signed-in user, and their cart. */
   cart: "/",
   /** Counts up in the session. */
   count: "/count",
-  /** Signs the next user in; no password is checked, as hashing one would cover everything else. */
+  /** Signs the next user in; it checks no password, as hashing one would take longer than everything else. */
   login: "/login",
 } as const;
 
@@ -27,7 +27,7 @@ export interface Visit {
   readonly method: "GET" | "POST";
   readonly path: string;
   readonly cookies: "none" | "session" | "remember";
-  /** An answer that has this is wrong. */
+  /** A response that contains this is wrong. */
   readonly wrong: string;
 }
 
@@ -41,7 +41,7 @@ export const VISITS: Readonly<Record<Scenario, Visit>> = {
   restore: { method: "GET", path: PATHS.cart, cookies: "remember", wrong: NOBODY },
 };
 
-/** What a session holds: 275 bytes of JSON, of which the cart is 200. */
+/** A session's data: 275 bytes of JSON, of which the cart takes 200. */
 export const DATA = {
   cart: Array.from({ length: 3 }, (_, n) => ({
     id: 1000 + n,
@@ -61,18 +61,18 @@ export interface ShopData {
 
 export const ABOUT = { shop: "Tea and cups", opened: 1987, about: "x".repeat(180) } as const;
 
-/** What `cart` answers. */
+/** The response of `cart`. */
 export const cartOf = (user: unknown, data: ShopData | undefined) => ({
   user: user ?? null,
   cart: data?.cart ?? null,
 });
 
-/** What `count` answers. */
+/** The response of `count`. */
 export const counted = (user: unknown, count: number) => ({ user: user ?? null, count });
 
 let users = 0;
 
-/** Somebody new each time; in other processes others. */
+/** A new user each time; other processes use other users. */
 export const nextUser = (): string => `${process.pid}-${String(++users).padStart(8, "0")}`;
 
 /** Of every kind of pool, in every contender. */

@@ -12,7 +12,7 @@ const fields = {
   count: { type: "number", required: false },
 } as const;
 
-/** Loaded where it runs: all others would wait for it. */
+/** Loaded only in its own server: otherwise all others would wait for it. */
 async function authAt(database: object, cookieCache: boolean) {
   const { betterAuth } = await import("better-auth");
   const { createAuthEndpoint } = await import("better-auth/api");
@@ -20,7 +20,7 @@ async function authAt(database: object, cookieCache: boolean) {
   const { getMigrations } = await import("better-auth/db/migration");
   const users: User[] = [];
   let next = 0;
-  /** As its plugins sign users in who proved who they are in some other way. */
+  /** As its plugins do for users who proved their identity in another way. */
   const signInNext = createAuthEndpoint("/sign-in/next", { method: "POST" }, async (ctx) => {
     const user = users[next++ % USERS] as User;
     const data = JSON.stringify(DATA);

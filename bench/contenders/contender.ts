@@ -2,11 +2,11 @@ import type { Server } from "node:http";
 import type { Place } from "../stores.ts";
 import type { Framework, Scenario, StoreName } from "../workload.ts";
 
-/** A library on a framework with a store, as its own documentation says to set it up for production. */
+/** A library on a framework with a store, set up for production as its own documentation recommends. */
 export interface Contender {
   /** The library, and what is special about this way to use it: "@fastify/session, rolling: false". */
   readonly library: string;
-  /** `floor`: the framework with nothing but the statements that the work takes, by the bare driver. */
+  /** `floor`: the framework with only the statements that the work takes, by the bare driver. */
   readonly kind: "ours" | "peer" | "floor";
   readonly framework: Framework;
   readonly store: StoreName;

@@ -21,7 +21,7 @@ export const SETTINGS = {
   cookie: { secure: true, sameSite: "lax", maxAge: DAY },
 } as const;
 
-/** One application for express-session and for what takes its place. */
+/** One application for express-session and for the libraries that replace it. */
 export function sessionApp(middleware: express.RequestHandler): Server {
   const app = express();
   app.set("trust proxy", 1);
@@ -48,7 +48,7 @@ export function sessionApp(middleware: express.RequestHandler): Server {
   return createServer(app);
 }
 
-/** What stores of express-session need of it. */
+/** The part of express-session that its stores need. */
 export type ExpressSessionModule = ((options: object) => express.RequestHandler) & {
   readonly Store: unknown;
 };

@@ -1,8 +1,8 @@
 /**
- * The floors: a framework, and the statements that the work takes, prepared by the bare driver. No cookie is
- * verified and no deadline is looked at; the tables are psession's own, as are the statements: one SELECT by primary
- * key of what anybody would have to read, one conditional UPDATE, one INSERT of a whole row. In PostgreSQL that asks, as
- * psession's does, for a row by which a changed password refuses sign-ins that are on their way.
+ * The floors: a framework, and the statements that the work takes, prepared by the bare driver. They verify no cookie
+ * and check no deadline; the tables are psession's own, as are the statements: one SELECT by primary key of the columns
+ * that every library would have to read, one conditional UPDATE, one INSERT of a whole row. In PostgreSQL the INSERT
+ * reads, as psession's does, a row by which a changed password refuses sign-ins that are on their way.
  */
 import { createHash, hash, randomBytes } from "node:crypto";
 import type { Pool as MysqlPool } from "mysql2/promise";
@@ -35,7 +35,7 @@ interface Row {
 
 interface Statements {
   select(id: string): Promise<Row | undefined>;
-  /** Nothing where the row has another version by now. */
+  /** Changes nothing if the row has another version by now. */
   update(id: string, row: Row, data: string): Promise<void>;
   insert(id: string, user: string, data: string): Promise<void>;
 }
@@ -116,7 +116,7 @@ function onPostgres(pool: pg.Pool): Statements {
 const shardOf = (user: string): string => `bench/${hash("sha256", user, "hex").slice(0, 2)}`;
 const SHARDS = Array.from({ length: 256 }, (_, at) => `('bench/${at.toString(16).padStart(2, "0")}', '', 0)`);
 const MAKE_SHARDS = `INSERT INTO psession_meta (name, value, at) VALUES ${SHARDS.join(", ")} ON CONFLICT DO NOTHING`;
-/** As psession's tables have it; values that a query selects have to say what they are. */
+/** As psession's tables have it; values that a query selects need a declared type. */
 function typeOf(column: string): string {
   if (column.endsWith("secret")) return "bytea";
   return /_(at|from|deadline|after)$|^fence$|^version$/.test(column) ? "bigint" : "text";
@@ -157,7 +157,7 @@ function onSqlite(database: ReturnType<typeof sqliteDatabase>): Statements {
   };
 }
 
-/** What an UPDATE with a condition is in Redis. */
+/** The equivalent of a conditional UPDATE in Redis. */
 const SWAP = `
 local row = redis.call('GET', KEYS[1])
 if not row or cjson.decode(row).version ~= tonumber(ARGV[1]) then return 0 end
@@ -267,7 +267,7 @@ const withStore = (framework: Framework): Contender[] =>
     start: async (place) => ({ server: await servePages(framework, pagesOf(await OPEN[store](place))) }),
   }));
 
-/** Beside libraries that keep everything in the cookie: the framework, and nothing else. */
+/** For comparison with libraries that keep everything in the cookie: the framework alone. */
 const withoutStore = (framework: Framework): Contender => ({
   library: "bare",
   kind: "floor",

@@ -9,7 +9,7 @@ import type { Contender } from "./contender.ts";
 // An interface would have no index signature.
 type HonoData = Pick<ShopData, keyof ShopData> & { userId?: string };
 
-/** Its documentation has storage as a Map of JSON; saves are not waited for, by the library itself. */
+/** Its documentation uses a Map of JSON as storage; the library itself does not wait for saves. */
 async function onRedis(place: Place): Promise<Storage<HonoData>> {
   const client = await redisClient(place);
   return {

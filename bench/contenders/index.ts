@@ -10,7 +10,7 @@ import { psessions } from "./psession.ts";
 
 export { type Contender, idOf, type Site } from "./contender.ts";
 
-/** Everybody, in the order in which reports name them. */
+/** All contenders, in the order in which reports name them. */
 export const CONTENDERS: readonly Contender[] = [
   ...floors,
   ...psessions,

@@ -7,7 +7,7 @@ import type { Contender } from "./contender.ts";
 const sessionOf = (request: IncomingMessage, response: ServerResponse) =>
   getIronSession<ShopData & { userId?: string }>(request, response, { password: KEY, cookieName: "shop" });
 
-/** Everything in the cookie: nothing is asked, and nothing can be ended. */
+/** Everything is in the cookie: it needs no query, and cannot end a session. */
 export const ironSessions: readonly Contender[] = [
   {
     library: "iron-session",

@@ -12,7 +12,7 @@ interface KoaSession extends ShopData {
   regenerate(): Promise<void>;
 }
 
-/** What koa-session asks of a store that is not the cookie. It brings none, so these are the least there is. */
+/** The interface that koa-session requires of a store other than the cookie. It has none, so these are minimal. */
 interface KoaStore {
   get(key: string): Promise<object | undefined>;
   set(key: string, session: object, maxAge: number): Promise<void>;
@@ -94,7 +94,7 @@ const contender = (
       } else {
         session.userId = nextUser();
         Object.assign(session, DATA);
-        // Nobody can have planted what is new; its documentation says nothing of it.
+        // Nobody can have planted a new session; the documentation does not mention it.
         if (!session.isNew) await session.regenerate();
         ctx.body = cartOf(session.userId, session);
       }

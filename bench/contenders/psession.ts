@@ -153,7 +153,7 @@ type ServerStore = keyof typeof OPEN;
 
 export const openStore = (place: Place): Promise<Store> => OPEN[place.store as ServerStore](place);
 
-/** Pruning comes at random moments, which would hit one contender and not another. */
+/** Pruning runs at random moments, which would slow one contender and not another. */
 export const shopOn = (store: Store, options: Partial<PsessionOptions> = {}): Psession<ShopData> =>
   createPsession<ShopData>({ store, keys: [KEY], prune: false, ...options });
 
@@ -170,7 +170,7 @@ export const VISITOR: RequestFacts = {
   address: HEADERS["X-Forwarded-For"],
 };
 
-/** Signs somebody in; gives the cookies, the session's first. */
+/** Signs a user in; returns the cookies, the session's first. */
 export async function signIn(
   psession: Psession<ShopData>,
   user: string,
@@ -184,7 +184,7 @@ export async function signIn(
   return setCookie.map((line) => line.split(";")[0] ?? "");
 }
 
-/** Yesterday: a token is rotated where its browser surely has it, so not right after the sign-in. */
+/** Yesterday: psession rotates a token once its browser surely has it, so not right after the sign-in. */
 async function rememberedOn(store: Store, count: number): Promise<string[]> {
   const psession = shopOn(store, { clock: { now: () => Date.now() - DAY } });
   const cookies: string[] = [];
@@ -228,7 +228,7 @@ const dropInOn = (store: ServerStore): Contender => ({
   }),
 });
 
-/** The drop-in on the store that an application has already. */
+/** The drop-in on an application's existing store. */
 const dropInOnTheirs: Contender = {
   library: "psession, drop-in on connect-pg-simple",
   kind: "ours",

@@ -10,7 +10,7 @@ export function sendPage(response: Response, page: Html): void {
   response.type("html").send(page.text);
 }
 
-/** Something was done: scripts get the data, browsers go on to a page that may be reloaded. */
+/** Answers a completed action: scripts get the data, browsers go to a page that they may reload. */
 export function done(request: Request, response: Response, next: { data: object; goTo: string }): void {
   if (prefersJson(request)) response.json(next.data);
   else response.redirect(303, next.goTo);

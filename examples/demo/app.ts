@@ -33,7 +33,7 @@ declare module "psession" {
 export interface DemoOptions {
   /** Where the database and the key are kept. */
   dir: string;
-  /** Hears of errors that are the demo's fault. Default: console.error. */
+  /** Receives errors that are the demo's fault. Default: console.error. */
   log?: (error: unknown) => void;
 }
 
@@ -50,7 +50,7 @@ const BODY_LIMIT = "16kb";
 export function createDemo({ dir, log = console.error }: DemoOptions): Demo {
   const folder = openFolder(dir);
   const store = sqliteStore({ path: folder.database });
-  // The same file by a connection of our own: psession's tables and ours do not know each other.
+  // The same file by a connection of our own: psession's tables and the demo's are independent.
   const database = new DatabaseSync(folder.database, { timeout: 1000 });
   const clock = new DemoClock(database);
   const psession = createPsession({
@@ -96,7 +96,7 @@ function buildApp(parts: Parts, log: (error: unknown) => void): Express {
   // Before the sessions: watching the lab must not count as a visit.
   app.use("/lab", parsers);
   app.use(labRoutes(parts, lab));
-  // Before the bodies: a request is judged when its head arrives.
+  // Before the bodies: psession decides about a request when its head arrives.
   app.use(sessions(parts.psession), parsers, noteVisits(parts, lab));
   app.use(homeRoutes(parts), accountRoutes(parts), passwordRoutes(parts));
   app.use(deviceRoutes(parts), billingRoutes(parts));

@@ -35,7 +35,7 @@ const CREATE = `
     card TEXT NOT NULL
   ) STRICT`;
 
-/** Everybody has the same made-up plan, cards and invoices. What a user chooses is kept: which card pays. */
+/** All users have the same made-up plan, cards and invoices. Only the user's choice of the card that pays is kept. */
 export class Billing {
   readonly #db: DatabaseSync;
 

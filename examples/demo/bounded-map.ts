@@ -1,4 +1,4 @@
-/** A map that forgets its oldest entry when it is full, so that strangers cannot fill the memory. */
+/** A map that forgets its oldest entry when it is full, so that visitors cannot fill the memory. */
 export class BoundedMap<K, V> extends Map<K, V> {
   readonly #limit: number;
 

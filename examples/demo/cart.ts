@@ -3,8 +3,8 @@ import type { SessionData } from "psession";
 export const MOST_ITEMS = 50;
 
 /**
- * For the `carry` of a sign-in: what this visitor gathered before, behind what the user left in the cart on another
- * device. What is in both is there once.
+ * For the `carry` of a sign-in: appends the items of this visitor to those that the user left in the cart on another
+ * device. An item in both carts is kept once.
  */
 export function mergeCarts(
   present: Partial<SessionData>,

@@ -38,7 +38,7 @@ export function lookOf(value: string): CookieLook {
   };
 }
 
-/** How a thief's copy stands to what its owner has now. */
+/** How a thief's copy compares with the owner's present cookie. */
 export function compare(copy: string, own: string | undefined): string {
   if (own === undefined) return "yours is gone";
   if (copy === own) return "same as yours";

@@ -7,11 +7,11 @@ import type { User, Users } from "./users.ts";
 
 const MOST_UNKNOWN_EMAILS = 10_000;
 
-/** Checks passwords, ever more slowly where they keep being wrong. */
+/** Checks passwords, more and more slowly after wrong ones. */
 export class Credentials {
   readonly #users: Users;
   readonly #clock: Clock;
-  /** Unknown emails are locked just like known ones, or a lock would tell that an account exists. */
+  /** Unknown emails are locked just like known ones, or a lock would show that an account exists. */
   readonly #unknown = new BoundedMap<string, Attempts>(MOST_UNKNOWN_EMAILS);
 
   constructor(users: Users, clock: Clock) {
@@ -19,7 +19,7 @@ export class Credentials {
     this.#clock = clock;
   }
 
-  /** The user with this email and password; otherwise throws a Refusal that does not tell which was wrong. */
+  /** The user with this email and password; otherwise throws a Refusal that does not say which was wrong. */
   async check(email: string, password: string): Promise<User> {
     const user = this.#users.findByEmail(email);
     const attempts = user?.attempts ?? this.#unknown.get(email) ?? NO_ATTEMPTS;

@@ -7,7 +7,7 @@ import type { Parts } from "./parts.ts";
 import { Refusal } from "./refusal.ts";
 import { frameOf } from "./visitor.ts";
 
-/** What Express and its body parsers refuse, in our words. */
+/** Messages for requests that Express and its body parsers refuse. */
 const SENTENCES: Record<number, string> = {
   400: "That request could not be understood.",
   413: "That is more than this page takes.",
@@ -18,7 +18,7 @@ export function notFound(): never {
   throw new Refusal(404, "not_found", "There is no such page.");
 }
 
-/** For the form of a route: shows it again with what was wrong. Scripts get JSON from `answerError`. */
+/** For the form of a route: shows the form again with its errors. Scripts get JSON from `answerError`. */
 export function showAgain(page: (request: Request, problem: string) => Html): ErrorRequestHandler {
   return (error: unknown, request, response, next) => {
     if (!(error instanceof Refusal) || prefersJson(request)) return next(error);
@@ -27,13 +27,13 @@ export function showAgain(page: (request: Request, problem: string) => Html): Er
   };
 }
 
-/** The last handler: whatever went wrong becomes a status and a sentence, never a stack. */
+/** The last handler: turns every error into a status and a sentence, never a stack. */
 export function answerError(parts: Parts, log: (error: unknown) => void): ErrorRequestHandler {
   return (error: unknown, request: Request, response: Response, next: NextFunction) => {
     if (response.headersSent) return next(error);
     const refusal = toRefusal(error);
     if (refusal.status >= 500) log(error);
-    // Where saving the session failed, psession took back the whole answer, these headers included.
+    // If saving the session failed, psession has discarded the whole response, these headers included.
     setSecurityHeaders(response);
     setNoStore(response);
     setStatus(response, refusal);
@@ -64,7 +64,7 @@ function setStatus(response: Response, { status, retryAfterSeconds }: Refusal): 
   if (retryAfterSeconds !== undefined) response.set("Retry-After", String(retryAfterSeconds));
 }
 
-/** Where the storage failed, asking it who the visitor is would fail again. */
+/** If the storage failed, reading the visitor's session from it would fail again. */
 function frameForError(parts: Parts, request: Request, { status }: Refusal) {
   return status < 500 ? frameOf(request, parts.users) : undefined;
 }

@@ -20,7 +20,7 @@ export function setSecurityHeaders(response: Response): void {
   });
 }
 
-/** Pages show what belongs to one visitor: nothing may keep a copy. */
+/** Pages show data of one visitor: no cache may keep a copy. */
 export function setNoStore(response: Response): void {
   response.set("Cache-Control", "no-store");
 }

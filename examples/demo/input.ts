@@ -1,7 +1,7 @@
 import type { Request } from "express";
 import { Refusal } from "./refusal.ts";
 
-/** Reads what visitors send. Whatever is wrong is refused with a sentence that names the field. */
+/** Reads visitors' input, and refuses wrong input with a sentence that names the field. */
 
 const EMAIL = /^[^\s@]+@[^\s@]+$/;
 const LONGEST_EMAIL = 254;
@@ -30,7 +30,7 @@ export function readNewPassword(request: Request, name: string): string {
   return readText(request, name, PASSWORD_LENGTH);
 }
 
-/** A password to be compared: its length says nothing, but must not cost us anything either. */
+/** A password to compare: no rule limits its length, but a long one must not cost much time. */
 export function readPassword(request: Request, name: string): string {
   return readText(request, name, { min: 0, max: PASSWORD_LENGTH.max });
 }
@@ -54,7 +54,7 @@ export function readWholeNumber(
   throw invalid(`The field "${name}" must be a whole number from ${min} to ${max}.`);
 }
 
-/** Where to go on: a path of this site, or "/" where somebody made up something else. */
+/** The page to continue with: a path of this site, or "/" for any other value. */
 export function localPath(value: unknown): string {
   if (typeof value !== "string" || !value.startsWith("/") || !URL.canParse(value, HERE)) return "/";
   const { origin, pathname, search } = new URL(value, HERE);

@@ -18,7 +18,7 @@ export interface Experiment {
   /** Undefined where the browser has not visited since it was closed. */
   visit: Visit | undefined;
   thiefVisit: Visit | undefined;
-  /** What the last button said. */
+  /** The message of the last button. */
   said: string | undefined;
 }
 
@@ -34,14 +34,14 @@ export class Lab {
     return this.#experiments.get(idOf(request));
   }
 
-  /** The visitor's experiment, begun where there is none. */
+  /** The visitor's experiment, begun if there is none. */
   beginFor(request: Request, response: Response): Experiment {
     const present = this.experimentOf(request);
     const id = present === undefined ? randomUUID() : idOf(request);
     const experiment = present ?? newExperiment();
     // Set again even when present: the longest unused one is forgotten first.
     this.#experiments.set(id, experiment);
-    // With a lifetime: whoever really closes the browser finds the thief where they left it.
+    // With a lifetime: visitors who really close the browser find the thief where they left it.
     if (present === undefined) response.cookie(COOKIE, id, { maxAge: DAY, httpOnly: true, sameSite: "lax" });
     return experiment;
   }

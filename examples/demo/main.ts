@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { resolve } from "node:path";
 import { createDemo, type Demo } from "./app.ts";
 
-/** Localhost only: the demo speaks plain http and has a lab that no stranger should play with. */
+/** Localhost only: the demo speaks plain http and has a lab that other people must not reach. */
 const HOST = "127.0.0.1";
 const DEFAULT_PORT = "3000";
 const DEFAULT_DIR = resolve(import.meta.dirname, "../../.demo");
@@ -38,7 +38,7 @@ function readPort(text: string): number {
   throw new Error(`PORT must be a whole number from 0 to 65535, not "${text}".`);
 }
 
-/** Whoever starts the demo needs the reason, not a stack. */
+/** A person who starts the demo needs the reason, not a stack. */
 function fail(error: unknown): never {
   const reason = error instanceof Error ? error.message : String(error);
   // psession names several faults on several lines.

@@ -5,7 +5,7 @@ import type { Credentials } from "./credentials.ts";
 import type { EventLog } from "./event-log.ts";
 import type { Users } from "./users.ts";
 
-/** What the routes work with. */
+/** The objects that the routes use. */
 export interface Parts {
   readonly psession: Psession;
   readonly clock: DemoClock;

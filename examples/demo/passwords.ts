@@ -15,7 +15,7 @@ interface Cost {
   readonly parallelism: number;
 }
 
-/** A tag that no password gives: checking against it takes as long as checking a real one. */
+/** A tag that no password produces: checking against it takes as long as checking a real one. */
 const NOBODY = phc(COST, randomBytes(SALT_BYTES), randomBytes(TAG_BYTES));
 
 /** Salted hash in PHC string format. */

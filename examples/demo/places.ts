@@ -1,7 +1,7 @@
 import type { PlaceLookup } from "psession";
 
 /**
- * Stands in for a real lookup, which would ask a database of places or a service: the demo is reached by loopback
+ * Stands in for a real lookup, which would ask a database of places or a service: the demo is reachable by loopback
  * only, and that is nowhere.
  */
 export const madeUpPlace: PlaceLookup = (address) => PLACES[address];

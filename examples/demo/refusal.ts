@@ -1,4 +1,4 @@
-/** A request that is answered with a sentence for the visitor instead of what was asked for. */
+/** Answers a request with a sentence for the visitor instead of the page. */
 export class Refusal extends Error {
   readonly status: number;
   /** For scripts; stays the same when the sentence changes. */

@@ -11,11 +11,11 @@ export interface ThiefVisit {
 const USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 const PATIENCE_MS = 5000;
 
-/** Somebody else's browser: all that it has of the visitor is a copy of the cookies. */
+/** Another person's browser, which has only a copy of the visitor's cookies. */
 export class Thief {
   #jar = new Map<string, string>();
 
-  /** Takes psession's cookies out of a Cookie header, in place of what it took before. */
+  /** Copies psession's cookies from a Cookie header, and replaces those that it copied before. */
   copy(header: string | undefined): void {
     this.#jar = readJar(header);
   }

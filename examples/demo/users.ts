@@ -19,7 +19,7 @@ const CREATE = `
     created_at INTEGER NOT NULL
   ) STRICT`;
 
-/** The accounts. Not psession's business: it knows users by their id alone. */
+/** The accounts. They are the application's: psession knows users only by their id. */
 export class Users {
   readonly #db: DatabaseSync;
 

@@ -10,7 +10,7 @@ export interface Frame {
   readonly notice: string | undefined;
 }
 
-/** Undefined where the request was refused before it got a session. */
+/** Undefined if the request was refused before it got a session. */
 export function frameOf(request: Request, users: Users): Frame | undefined {
   const session = request.session as Request["session"] | undefined;
   if (session === undefined) return undefined;
@@ -28,7 +28,7 @@ export function signedInUser(request: Request, users: Users): User {
   return user;
 }
 
-/** The visitor as scripts see it. Only reads, so that asking stores no session. */
+/** The visitor as scripts see it. It only reads, so that the request stores no session. */
 export function describeVisitor(request: Request, users: Users) {
   const { session } = request;
   return {

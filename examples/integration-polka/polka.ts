@@ -1,4 +1,4 @@
-// Sessions for Polka, with psession/integration. docs/frameworks/your-own.md goes through it.
+// Sessions for Polka, with psession/integration. docs/frameworks/your-own.md explains it.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Level, Psession, Session } from "psession";
 import * as kit from "psession/integration";

@@ -40,7 +40,7 @@ export class LoginGuard implements CanActivate {
   }
 }
 
-/** Lets users through who proved their password that recently: `@UseGuards(FreshGuard("10m"))`. */
+/** Lets users through who proved their password recently: `@UseGuards(FreshGuard("10m"))`. */
 export function FreshGuard(within: Duration): Type<CanActivate> {
   @Injectable()
   class Guard implements CanActivate {

@@ -56,7 +56,7 @@ const withShop = withSession(psession, (request, response, session) =>
 
 const server = createServer((request, response) => {
   if (!isOurs(request, response)) return;
-  // A request that is for none of our pages reads no session.
+  // A request for an unknown page reads no session.
   if (!Object.hasOwn(routes, `${request.method} ${request.url}`)) return response.writeHead(404).end();
   withShop(request, response);
 });

@@ -1,4 +1,4 @@
-// The SDK, started before anything is to be measured. Here Prometheus comes for the metrics, at
+// Starts the SDK before anything is measured. Here Prometheus scrapes the metrics, at
 // http://127.0.0.1:9464/metrics, and spans go to the console if you say so: OTEL_TRACES_EXPORTER=console node app.js
 import { context, metrics, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
@@ -9,7 +9,7 @@ import { instrument } from "psession/opentelemetry";
 
 const { OTEL_EXPORTER_PROMETHEUS_PORT: port = "9464", OTEL_TRACES_EXPORTER: traces = "none" } = process.env;
 
-// On a port of its own, and not for the world: how many sign in, and how often a cookie is stolen, is nobody's business.
+// On a separate port, and on loopback only: the numbers of sign-ins and stolen cookies are not public.
 const exporter = new PrometheusExporter({ host: "127.0.0.1", port: Number(port) });
 const meterProvider = new MeterProvider({ readers: [exporter] });
 metrics.setGlobalMeterProvider(meterProvider);

@@ -1,4 +1,4 @@
-// Sessions in LMDB, with the kit of psession/store. docs/stores/your-own.md goes through it.
+// Sessions in LMDB, with the kit of psession/store. docs/stores/your-own.md explains it.
 import { open, type RootDatabase } from "lmdb";
 import type { Store } from "psession";
 import { type Range, storeOver, type Transaction } from "psession/store";
@@ -17,7 +17,7 @@ export function lmdbStore({ path, audit = false }: LmdbOptions): Store {
     audit,
     // One writer at a time, across processes. The kit writes at the end only, so there is nothing to undo.
     transaction: (work) => database.transaction(() => work(access)),
-    // Reads of one turn of the event loop see one moment.
+    // Reads of one turn of the event loop see the same snapshot.
     read: (work) => work(access),
     close: () => database.close(),
   });
@@ -33,12 +33,12 @@ const accessTo = (database: RootDatabase<string, string>): Transaction => ({
   },
 });
 
-/** LMDB's own bounds: from the start, which is left out where it is `after`, up to the end, which is not in it. */
+/** LMDB's own bounds: from the start, which is excluded if it is `after`, up to the end, which is excluded. */
 function boundsOf({ prefix, after, before, isReverse = false, limit }: Range) {
   const low = after === undefined ? prefix : `${after}\0`;
   const high = before ?? `${prefix}\uffff`;
   const bounds = isReverse ? { start: high, end: low, reverse: true } : { start: low, end: high };
-  // Reversed, the upper end is in it.
+  // In reverse, the upper bound is included.
   return {
     ...bounds,
     exclusiveStart: isReverse,

@@ -22,12 +22,12 @@ export function byMailRoutes({ psession, users, origin, sendMail, now }) {
     const email = emailOf(body);
     if (!isEmail(email)) return response.status(400).send(problemPage(400));
     response.send(linkSentPage());
-    // Nobody waits for it: how long it takes would tell whether there is an account.
+    // The response does not wait for it: the duration would show whether there is an account.
     mailLink(email).catch((error) => console.error("A link could not be mailed:", error));
   });
 
   routes.use("/choose-password", (_request, response, next) => {
-    // The page and its address have the token in them: not for caches, and not for whoever a link leads to.
+    // The page and its address contain the token: keep them from caches, and from sites that a link leads to.
     response.set({ "Cache-Control": "no-store", "Referrer-Policy": "strict-origin" });
     next();
   });
@@ -52,7 +52,7 @@ export function byMailRoutes({ psession, users, origin, sendMail, now }) {
       const user = users.setPassword(link.email, hash, now());
       if (isKnown) await psession.passwordChanged(user.id);
       await session.login(user.id);
-      // Now, so that a store that fails here costs nobody the link.
+      // Now, so that a failure of the store does not use up the link.
       await session.save();
       users.dropLinks(link.email);
     } catch (error) {

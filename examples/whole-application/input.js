@@ -1,13 +1,13 @@
 import { ipKeyGenerator, rateLimit } from "express-rate-limit";
 import { problemPage } from "./pages.js";
 
-/** Whoever sends a form may send lists, or nothing. */
+/** A client may send lists, or nothing, as fields of a form. */
 export const textOf = (value) => (typeof value === "string" ? value : "");
 
 export const emailOf = (body) => textOf(body?.email).trim().toLowerCase();
 export const isEmail = (email) => email.length <= 254 && /^[^\s@]+@[^\s@]+$/.test(email);
 
-/** NIST SP 800-63B-4 wants 15 characters of a password that is all there is. */
+/** NIST SP 800-63B-4 requires 15 characters if the password is the only factor. */
 export const isLongEnough = (password) => password.length >= 15;
 export const TOO_SHORT = "Please take at least 15 characters.";
 
@@ -16,7 +16,7 @@ export const ownPath = (path) => (/^\/(?![/\\])[!-~]*$/.test(textOf(path)) ? pat
 
 const QUARTER_HOUR = 15 * 60;
 
-/** At most so many requests in a quarter of an hour that have the same key. */
+/** Limits requests with the same key in a quarter of an hour. */
 export const limited = (limit, keyGenerator, options = {}) =>
   rateLimit({
     windowMs: QUARTER_HOUR * 1000,

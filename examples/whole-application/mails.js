@@ -2,7 +2,7 @@ import { credentialChangedNotice, newDeviceNotice, theftNotice } from "psession/
 
 const SITE = "Acme Shop";
 
-/** The same for everybody but in its words: which of the two it is, only the owner of the mailbox reads. */
+/** The same work for every address, with another text: only the owner of the mailbox reads which of the two it is. */
 export function linkMail(link, user) {
   const lines =
     user === undefined
@@ -12,7 +12,7 @@ export function linkMail(link, user) {
   return { subject: `${SITE}: choose your password`, text: `${lines.join("\n")}\n` };
 }
 
-/** Mails what users must hear of. A mail that cannot be sent is a process warning, and fails no request. */
+/** Mails the notices that users must get. A mail that cannot be sent is a process warning, and fails no request. */
 export function mailNews({ psession, users, origin, sendMail }) {
   const options = { site: SITE, link: `${origin}/devices` };
   const mail = (notice) => async (event) => {

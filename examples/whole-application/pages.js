@@ -6,7 +6,7 @@ class Html {
   }
 }
 
-/** Escapes all that is put in, except what it made itself. */
+/** Escapes every value, except markup that it made itself. */
 function html(parts, ...values) {
   return new Html(parts.reduce((text, part, index) => text + shown(values[index - 1]) + part));
 }

@@ -10,7 +10,7 @@ export async function hashPassword(password) {
   return [COST.N, COST.r, COST.p, salt.toString("base64url"), hash.toString("base64url")].join("$");
 }
 
-/** Checked where there is no user, so that the answer takes as long as with one. */
+/** Checked if there is no user, so that the response takes as long as with one. */
 const NOBODY = await hashPassword(randomBytes(32).toString("hex"));
 
 export async function isPassword(password, stored) {

@@ -16,7 +16,7 @@ const { app, psession } = createApp({
   sendMail: (mail) => transport.sendMail(mail),
 });
 
-// For nginx on the same machine, and nobody else.
+// Only for nginx on the same machine.
 const server = app.listen(Number(PORT), "127.0.0.1");
 
 process.once("SIGTERM", () => {

@@ -8,7 +8,7 @@ export const toLogin = { redirectTo: (path) => `/login?next=${encodeURIComponent
 export const FRESH = { within: "10m", redirectTo: (path) => `/confirm?next=${encodeURIComponent(path)}` };
 
 const WRONG = "That email and password do not belong together.";
-/** Only what was refused counts: a wrong password is answered with 401. */
+/** Only refusals count: a wrong password gets a 401. */
 const refusals = { skipSuccessfulRequests: true };
 
 export function signInRoutes({ users, now }) {

@@ -4,7 +4,7 @@ const LINK_LIFETIME = 30 * 60_000;
 
 const hashOf = (token) => createHash("sha256").update(token).digest();
 
-/** The application's own tables. psession has others, and knows a user by the id alone. */
+/** The application's own tables. psession has separate ones, and knows a user only by the id. */
 export class Users {
   #database;
 
@@ -12,7 +12,7 @@ export class Users {
     this.#database = database;
     database.exec(`
       CREATE TABLE IF NOT EXISTS users (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: sessions of a deleted user are nobody's
+        id INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused: no new user gets the sessions of a deleted one
         email TEXT NOT NULL UNIQUE,
         password TEXT NOT NULL,
         created_at INTEGER NOT NULL
@@ -32,7 +32,7 @@ export class Users {
     return this.#database.prepare("SELECT * FROM users WHERE email = ?").get(email);
   }
 
-  /** Makes the account where there is none. */
+  /** Makes the account if there is none. */
   setPassword(email, password, now) {
     const sql = `INSERT INTO users (email, password, created_at) VALUES (?, ?, ?)
       ON CONFLICT (email) DO UPDATE SET password = excluded.password RETURNING *`;
@@ -62,7 +62,7 @@ export class Users {
     this.#database.prepare("INSERT INTO links VALUES (?, ?, ?)").run(token_hash, email, expires_at);
   }
 
-  /** The password was set: whatever else was mailed for it is void. */
+  /** The password was set: all other mailed links for it become void. */
   dropLinks(email) {
     this.#database.prepare("DELETE FROM links WHERE email = ?").run(email);
   }

@@ -37,7 +37,7 @@ ${rememberBox(model.remember)}
   return page(frame, { title: "Register", isNarrow: true }, body);
 }
 
-/** For whoever comes to a form for signing in and is signed in. */
+/** For a user who opens the sign-in form while signed in. */
 export function signedInPage(
   frame: Frame | undefined,
   { form, next }: { form: SignInForm; next: string },
@@ -56,7 +56,7 @@ export function signedInPage(
 
 export type SignInForm = "/login" | "/register";
 
-/** What a query has that asks for the form although somebody is signed in. */
+/** The part of a query that asks for the form although a user is signed in. */
 export const AS_ANOTHER = "another";
 
 function replacedNote(frame: Frame | undefined): Html | undefined {

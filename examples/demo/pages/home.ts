@@ -38,7 +38,7 @@ const lead = html`This is a small app that runs on psession, a session library f
 after their browser was closed, notices stolen cookies, and lists the devices somebody is signed in on.
 In the <a href="/lab">lab</a> you can move the clock, close the browser and let a thief in.`;
 
-/** Of everything that may have become of the cookies, only what a visitor should act on. */
+/** Of all outcomes for the cookies, those that a visitor should act on. */
 function outcomeNote(outcome: Outcome): Html | undefined {
   if (outcome === "theft") {
     return html`<div class="note bad" role="alert">

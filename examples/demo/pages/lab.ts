@@ -14,10 +14,10 @@ export interface LabModel {
   readonly thief: BrowserModel;
 }
 
-/** What the lab draws of a browser. */
+/** What the lab shows of a browser. */
 export interface BrowserModel {
   readonly jar: Jar;
-  /** How it was known when it last visited; undefined where it has not since it was closed. */
+  /** How it was known when it last visited; undefined if it has not visited since it was closed. */
   readonly visit:
     | { readonly level: Level; readonly email: string | undefined; readonly at: number }
     | undefined;

@@ -11,7 +11,7 @@ const PLACES = [
 
 export interface PageHead {
   readonly title: string;
-  /** The headline, where it is not the title. */
+  /** The headline, if it differs from the title. */
   readonly heading?: string;
   /** What the page is for, under the headline. */
   readonly lead?: Html;
@@ -67,7 +67,7 @@ export function levelBadge(level: Level): Html {
   return html`<span class="badge ${level}">${LEVELS[level]}</span>`;
 }
 
-/** What was wrong with a form, right above it. */
+/** The error of a form, directly above it. */
 export function problemNote(problem: string | undefined): Html | undefined {
   return problem === undefined ? undefined : html`<p class="note bad" role="alert">${problem}</p>`;
 }

@@ -5,7 +5,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const MONTH = (365.25 / 12) * DAY;
 
-/** Up to how many of a unit are said before the next one is. */
+/** The largest count of a unit before the next unit is used. */
 const UNITS = [
   ["minute", MINUTE, 60],
   ["hour", HOUR, 24],

@@ -1,4 +1,4 @@
-/** The extras of the lab: its buttons do without leaving the page what its forms and links do. */
+/** The script of the lab: its buttons do the work of the forms and links without leaving the page. */
 
 const JSON_ONLY = { headers: { Accept: "application/json" } };
 const TABS = 10;
@@ -73,18 +73,18 @@ function tabItem({ level, handle }) {
 
 /** The lab's routes open no session, so asking each second changes nothing. */
 async function keepUp() {
-  // Where the server is gone for now, the next try will tell.
+  // If the server is gone for now, the next attempt will show it.
   await update().catch(() => {});
   setTimeout(keepUp, SECOND);
 }
 
-/** Puts in place what a page that is loaded now would show. */
+/** Updates the page to the state that reloading it would show. */
 async function update() {
   asked += 1;
   const mine = asked;
   const response = await fetch("/lab");
   const text = await response.text();
-  // Whoever asked later knows more.
+  // A later request has newer data.
   if (!response.ok || mine !== asked) return;
   const page = new DOMParser().parseFromString(text, "text/html");
   for (const part of page.querySelectorAll("[data-live]")) {
@@ -94,7 +94,7 @@ async function update() {
   updateEvents([...page.querySelectorAll("#events > li")]);
 }
 
-/** Only what is new comes in anew: screen readers read it out. */
+/** Adds new entries only: screen readers read out every added one. */
 function updateEvents(items) {
   const shown = new Map([...events.children].map((item) => [item.dataset.id, item]));
   const fresh = items.filter(({ dataset }) => !shown.has(dataset.id));

@@ -27,7 +27,7 @@ export function accountRoutes({ users, credentials, clock }: Parts): Router {
   const login = (request: Request, problem?: string) =>
     loginPage(frameOf(request, users), formModel(request, problem));
 
-  /** The form; for whoever is signed in, first a page that says so. */
+  /** The form; for a user who is signed in, first a page that says so. */
   const open = (form: SignInForm, page: typeof login): RequestHandler => {
     return (request, response) => {
       const isKnown = userOf(request, users) !== undefined && !Object.hasOwn(request.query, AS_ANOTHER);
@@ -39,7 +39,7 @@ export function accountRoutes({ users, credentials, clock }: Parts): Router {
 
   const signIn = async (request: Request, response: Response, user: User, remember: boolean) => {
     const { session } = request;
-    // Who is signed in already keeps what they have, and gets nothing of another user's: the default of login.
+    // A user who is signed in already keeps their data and gets none of another user's: the default of login.
     await session.login(user.id, { remember, carry: session.isSignedIn ? undefined : mergeCarts });
     keepLastLogin(response, { email: user.email, remember });
     done(request, response, { data: describeVisitor(request, users), goTo: readNext(request) });
@@ -84,11 +84,11 @@ export function accountRoutes({ users, credentials, clock }: Parts): Router {
   return router;
 }
 
-/** What was just sent, or else what the browser kept of the last login. Never a password. */
+/** The input just sent, or else the values that the browser kept of the last login. Never a password. */
 function formModel(request: Request, problem: string | undefined): SignInModel {
   if (problem === undefined) {
     const last = readLastLogin(request);
-    // Somebody else is to sign in.
+    // Another user wants to sign in.
     const email = request.session.isSignedIn ? "" : last.email;
     return { ...last, email, next: localPath(request.query["next"]) };
   }

@@ -30,7 +30,7 @@ export function billingRoutes({ users, credentials, billing, clock }: Parts): Ro
     },
   );
 
-  // A change asks sooner than a look does: whoever finds the page open must not be able to make it.
+  // A change needs a more recent proof than a look: a person who finds the page open must not be able to make it.
   router.use(
     "/billing/card",
     requireLogin({ redirectTo: "/login?next=/billing/card" }),

@@ -9,7 +9,7 @@ import { frameOf } from "../visitor.ts";
 
 const NAME_LENGTH = { min: 0, max: 100 };
 
-/** Where the user is signed in, and signing out there. */
+/** Shows where the user is signed in, and signs out there. */
 export function deviceRoutes({ users, clock }: Parts): Router {
   const router = Router();
   router.use("/devices", requireLogin({ redirectTo: "/login?next=/devices" }));
@@ -47,7 +47,7 @@ export function deviceRoutes({ users, clock }: Parts): Router {
     // The session's own method ends this user's devices only, whatever handle is sent.
     const isEnded = await session.revoke(request.params.handle);
     if (!isEnded) throw noSuchDevice();
-    // Who ends the device at hand is signed out now.
+    // A user who ends the present device is signed out now.
     done(request, response, { data: { ended: 1 }, goTo: session.isSignedIn ? "/devices" : "/" });
   });
 

@@ -12,14 +12,14 @@ const TEN_YEARS = 10 * 366 * 86_400;
 const LAST_MOMENT = Date.UTC(2999, 11, 31);
 
 /**
- * The lab: part of the demo, never of a real app. None of its routes opens a session, so that what it shows
- * is not changed by looking.
+ * The lab: part of the demo, never of a real app. None of its routes opens a session, so that looking does
+ * not change what it shows.
  */
 export function labRoutes({ clock, events, users }: Parts, lab: Lab): Router {
   const router = Router();
 
   const say = (request: Request, response: Response, message: string, data: object = {}) => {
-    // A script shows the message itself; a form's page is loaded anew and has to bring it along.
+    // A script shows the message itself; after a form the page is loaded again and has to contain it.
     if (!prefersJson(request)) lab.beginFor(request, response).said = message;
     done(request, response, { data: { message, ...data }, goTo: "/lab#bench" });
   };
@@ -62,7 +62,7 @@ export function labRoutes({ clock, events, users }: Parts, lab: Lab): Router {
 
   router.post("/lab/close-browser", (request, response) => {
     lab.beginFor(request, response).visit = undefined;
-    // What a browser does by itself when it closes: cookies without a lifetime go, others stay.
+    // As a browser does when it closes: it drops cookies without a lifetime and keeps others.
     response.clearCookie(SESSION_COOKIE, { path: "/" });
     say(request, response, "Your browser was closed and opened again: the session cookie is gone.");
   });
