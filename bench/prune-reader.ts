@@ -1,9 +1,10 @@
 /** Reads living sessions one after another on four connections until a message stops it: `kind address rows`. */
-import { claimPrune } from "../src/upkeep/prune.ts";
+
 import mysql from "mysql2/promise";
 import pg from "pg";
 import { mysqlStore } from "psession/mysql";
 import { postgresStore } from "psession/postgres";
+import { claimPrune } from "../src/upkeep/prune.ts";
 
 const [kind, address = "", rows = ""] = process.argv.slice(2);
 const latencies: number[] = [];

@@ -238,9 +238,10 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: "a touch uses a tombstone",
-    ...sqlite,
-    find: "${l.pruneAfter} = ? WHERE ${l.id} = ? AND ${l.revokedAt} IS NULL`,\n      [...values, pruneAfter, id]",
-    replace: "${l.pruneAfter} = ? WHERE ${l.id} = ?`,\n      [...values, pruneAfter, id]",
+    store: "sqlite",
+    ...applying,
+    find: "${l.pruneAfter} = ? WHERE ${l.id} = ? AND ${l.revokedAt} IS NULL`,\n    [...values, pruneAfter, id]",
+    replace: "${l.pruneAfter} = ? WHERE ${l.id} = ?`,\n    [...values, pruneAfter, id]",
     noticedBy: UNTOUCHED,
   },
   {
@@ -263,7 +264,7 @@ export const storeMutants: readonly StoreMutant[] = [
     ...applying,
     find: "if (remembered !== undefined) yield* useProgram(statements, remembered);",
     replace:
-      "if (remembered !== undefined && (yield statements.sessionExists(sessionId)).rows.length > 0) yield* useProgram(statements, remembered);",
+      "if (remembered !== undefined && (yield sessionExists(statements, sessionId)).rows.length > 0) yield* useProgram(statements, remembered);",
     noticedBy: UNTOUCHED,
   },
   {
@@ -283,7 +284,8 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: "a touch shortens a session's time to be pruned",
-    ...sqlite,
+    store: "sqlite",
+    ...applying,
     find: "CASE WHEN ${s.pruneAfter} < ? THEN",
     replace: "CASE WHEN ${s.pruneAfter} <> ? THEN",
     noticedBy: TOUCHED,
@@ -381,7 +383,7 @@ export const storeMutants: readonly StoreMutant[] = [
   {
     name: "any user id is kept",
     ...kit,
-    find: "for (const userId of usersOf(change)) assertUserId(userId, this.userIds);",
+    find: "for (const userId of usersOf(write)) assertUserId(userId, this.userIds);",
     replace: "",
     noticedBy: REFUSED,
   },
@@ -445,15 +447,17 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: "locks are compared without the spaces at their ends",
-    ...postgres,
-    find: "return this.dialect.lockKey?.(name) ?? name;",
+    store: "postgres",
+    ...keeping,
+    find: "return statements.dialect.lockKey?.(name) ?? name;",
     replace: "return name.trimEnd();",
     noticedBy: LOCK_NAMES,
   },
   {
     name: "locks are compared without case",
-    ...sqlite,
-    find: "return this.dialect.lockKey?.(name) ?? name;",
+    store: "sqlite",
+    ...keeping,
+    find: "return statements.dialect.lockKey?.(name) ?? name;",
     replace: "return name.toLowerCase();",
     noticedBy: LOCK_NAMES,
   },
@@ -491,8 +495,9 @@ export const storeMutants: readonly StoreMutant[] = [
   {
     name: "a turn to prune that is refused counts as one",
     ...kit,
-    find: "const last = yield* work.get<number>(PRUNED);",
-    replace: "const last = yield* work.get<number>(PRUNED);\n      work.put(PRUNED, now);",
+    find: "if (held !== undefined && isHeld(held, request)) return undefined;",
+    replace:
+      "if (held !== undefined && isHeld(held, request)) return work.put(key, { ...held, fence: now }) as undefined;",
     noticedBy: REPORT,
   },
   {
@@ -604,7 +609,8 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: "what is confirmed of one login is confirmed of every session",
-    ...sqlite,
+    store: "sqlite",
+    ...applying,
     find: "SET ${s.confirmFrom} = NULL WHERE ${s.rememberedId} = ?`",
     replace: "SET ${s.confirmFrom} = NULL WHERE ${s.rememberedId} >= '' OR ${s.id} = ?`",
     noticedBy: CONFIRMED,
@@ -671,9 +677,10 @@ export const storeMutants: readonly StoreMutant[] = [
   },
   {
     name: "a claim that is ahead by an interval does not block",
-    ...kit,
-    find: "last <= now + interval) return false;",
-    replace: "last < now + interval) return false;",
+    store: "memory",
+    file: "stores/locks.ts",
+    find: "until <= now + longest);",
+    replace: "until < now + longest);",
     noticedBy: CLAIMS,
   },
   {

@@ -2,6 +2,7 @@ import { PsessionError } from "../../errors.ts";
 import { Misread } from "./answers.ts";
 import { Deadline, execute, NotSent, type SqlDriver } from "./driver.ts";
 import { storeError } from "./errors.ts";
+import type { Runs } from "./program-store.ts";
 import { LostCondition } from "./programs/lost.ts";
 import type { Sql } from "./sql.ts";
 import { type Answer, type FaultKind, type Program, SqlFault, type Statement } from "./statement.ts";
@@ -29,7 +30,7 @@ export interface RunnerParts {
  * Runs programs on a driver. Tries again where somebody was in the way, and where a connection broke before anything
  * can have happened. In the end every fault is an error of ours, and nothing takes longer than the timeout.
  */
-export class Runner {
+export class Runner implements Runs {
   readonly #name: string;
   readonly #statements: Sql;
   readonly #driver: SqlDriver;
@@ -43,13 +44,17 @@ export class Runner {
   }
 
   /** One statement that changes nothing: what most requests need, and no more. */
-  read<T>(statement: Statement, read: (rows: Answer["rows"]) => T): Promise<T> {
+  select<T>(statement: Statement, read: (rows: Answer["rows"]) => T): Promise<T> {
     return this.#retrying(true, this.#timeout, async (deadline) =>
       read((await this.#driver.run(statement, deadline)).rows),
     );
   }
 
-  /** Sql that each stand by themselves. `isRepeatable`: done twice they do what they do once. */
+  read<T>(make: () => Program<T>): Promise<T> {
+    return this.run(make, { isRepeatable: true });
+  }
+
+  /** Statements that each stand by themselves. `isRepeatable`: done twice they do what they do once. */
   run<T>(make: () => Program<T>, { isRepeatable = false } = {}): Promise<T> {
     return this.#retrying(isRepeatable, this.#timeout, (deadline) =>
       execute(make(), (statement) =>

@@ -3,47 +3,20 @@ import { invalidOptions, readOptions } from "../../checks/faults.ts";
 import { hasMethods } from "../../checks/shape.ts";
 import { PsessionError } from "../../errors.ts";
 import { systemClock } from "../../protocol/clock.ts";
-import type { AuditTrail } from "../audit.ts";
-import { performed } from "../changes.ts";
 import { isLoadingForCommand } from "../command.ts";
-import { targetOf } from "../devices.ts";
 import { Misread } from "../sql/answers.ts";
-import { isSingleWrite, withoutEmptyProof } from "../sql/changes.ts";
 import { sqliteDialect } from "../sql/dialects/sqlite.ts";
 import { executeSync } from "../sql/driver.ts";
 import { isOutage, storeError } from "../sql/errors.ts";
 import { isMigrated, lockedMigration } from "../sql/migrations.ts";
 import { type NamingOptions, namingEntries, namingFaults, resolveNaming, schemaOf } from "../sql/naming.ts";
-import { browseProgram, inspectProgram } from "../sql/programs/admin.ts";
-import { applyProgram, touchProgram } from "../sql/programs/apply.ts";
-import { SqlTrail } from "../sql/programs/audit.ts";
-import { endProgram, ofUser } from "../sql/programs/end.ts";
-import { endEveryone } from "../sql/programs/end-everyone.ts";
-import { lockProgram, pruneProgram } from "../sql/programs/keep-house.ts";
-import { LostCondition, UnsureProof } from "../sql/programs/lost.ts";
-import { nameProgram } from "../sql/programs/name.ts";
+import { ProgramStore, type Runs } from "../sql/program-store.ts";
+import { touchProgram } from "../sql/programs/apply.ts";
+import { LostCondition } from "../sql/programs/lost.ts";
 import { Sql } from "../sql/sql.ts";
 import { isFault, type Program, SqlFault } from "../sql/statement.ts";
-import type { Prunable } from "../sql/statements.ts";
 import { throwFirst, touchInParts } from "../sql/touch-queue.ts";
-import type {
-  Change,
-  ChangeResult,
-  Ended,
-  EndSelector,
-  ListedEntry,
-  MigrateOptions,
-  PruneResult,
-  Remembered,
-  SessionRow,
-  Store,
-  StoreAdmin,
-  StoreLocks,
-  Touch,
-  UserId,
-  UserIdKind,
-  Write,
-} from "../store.ts";
+import type { MigrateOptions, SessionRow, Store, Touch, UserIdKind } from "../store.ts";
 import { driverError } from "../told/driver-error.ts";
 import { type SqliteDatabase, SqliteSession } from "./database.ts";
 import { createPrivately } from "./file.ts";
@@ -112,30 +85,38 @@ export function sqliteStore(options: SqliteStoreOptions): Store {
   return store;
 }
 
-class SqliteStore implements Store {
+class SqliteStore extends ProgramStore {
   readonly name = "sqlite";
-  readonly userIds: UserIdKind;
-  readonly #statements: Sql;
   readonly #db: SqliteSession;
   readonly #lockTimeout: number;
   readonly #isOwner: boolean;
-  readonly audit: AuditTrail | undefined;
   /** Why the tables cannot be used: nothing but looking at them and mending them is done. */
   refusal: PsessionError | undefined;
 
   constructor(statements: Sql, db: SqliteSession, lockTimeout: number, isOwner: boolean) {
-    this.userIds = statements.schema.userIds;
-    this.#statements = statements;
+    super(statements);
     this.#db = db;
     this.#lockTimeout = lockTimeout;
     this.#isOwner = isOwner;
-    const read = <T>(make: () => Program<T>) => this.#retrying(() => this.#execute(make()));
-    const write = <T>(make: () => Program<T>) =>
+  }
+
+  protected readonly runs: Runs = {
+    read: (make) => this.#retrying(() => this.#execute(make())),
+    run: (make) =>
       this.#retrying(() => {
         this.#assertNoTransaction();
         return this.#execute(make());
-      });
-    this.audit = statements.schema.keepsAudit ? new SqlTrail(statements, { read, write }) : undefined;
+      }),
+    transact: (make) =>
+      this.#retrying(() => {
+        this.#assertNoTransaction();
+        return this.#transact(make());
+      }),
+  };
+
+  protected async whenReady(): Promise<Runs> {
+    if (this.refusal !== undefined) throw this.refusal;
+    return this.runs;
   }
 
   /** Brings file and tables into shape. Synchronous, and the only place that waits for a lock while blocking. */
@@ -148,8 +129,8 @@ class SqliteStore implements Store {
         this.#db.exec("PRAGMA synchronous = FULL");
       }
       try {
-        if (migrates && !this.#execute(isMigrated(this.#statements)))
-          this.#transact(lockedMigration(this.#statements, systemClock.now()));
+        if (migrates && !this.#execute(isMigrated(this.statements)))
+          this.#transact(lockedMigration(this.statements, systemClock.now()));
       } finally {
         // From here on waiting is done between tries, as a blocked thread serves nobody.
         if (this.#isOwner) this.#db.exec("PRAGMA busy_timeout = 0");
@@ -158,95 +139,30 @@ class SqliteStore implements Store {
   }
 
   async migrate(options: MigrateOptions = {}): Promise<readonly string[]> {
-    const ran = await this.#persisting(() => {
-      if (this.#execute(isMigrated(this.#statements, options))) return [];
-      return this.#transact(lockedMigration(this.#statements, systemClock.now(), options));
+    const ran = await this.#retrying(() => {
+      if (this.#execute(isMigrated(this.statements, options))) return [];
+      return this.#transact(lockedMigration(this.statements, systemClock.now(), options));
     });
     this.refusal = undefined;
     return ran;
   }
 
+  /** Every request comes by here, and finds its row at once. */
   findSession(id: string): Promise<SessionRow | undefined> {
+    if (this.refusal !== undefined) return Promise.reject(this.refusal);
     return this.#retrying(() => {
-      const statement = this.#statements.findSessions([id]);
-      const values = this.#db.first(statement);
-      return values === undefined ? undefined : this.#statements.sessionOf(values);
+      const values = this.#db.first(this.statements.findSessions([id]));
+      return values === undefined ? undefined : this.statements.sessionOf(values);
     });
-  }
-
-  async findRemembered(id: string): Promise<Remembered | undefined> {
-    return this.#retrying(() => {
-      const [raw] = this.#db.run(this.#statements.findRemembered(id)).rows;
-      return this.#statements.readRemembered(raw);
-    });
-  }
-
-  apply(change: Change): Promise<ChangeResult> {
-    return performed(change, {
-      write: (write) => this.#write(withoutEmptyProof(write)),
-      revoke: (selector) => this.#revoke(selector),
-      name: (naming) => this.#retrying(() => this.#transact(nameProgram(this.#statements, naming))),
-    });
-  }
-
-  async #write(change: Write): Promise<ChangeResult> {
-    const isSingle = isSingleWrite(change);
-    const apply = (provesFirst: boolean) =>
-      this.#retrying(() => {
-        this.#assertNoTransaction();
-        const program = applyProgram(this.#statements, change, { provesFirst });
-        return isSingle && !provesFirst ? this.#execute(program) : this.#transact(program);
-      });
-    try {
-      const ended = await apply(false).catch((error: unknown) => {
-        if (error instanceof UnsureProof) return apply(true);
-        throw error;
-      });
-      return { done: true, ended };
-    } catch (error) {
-      if (error instanceof LostCondition) return { done: false, lost: error.lost };
-      throw error;
-    }
   }
 
   async touch(touches: readonly Touch[]): Promise<void> {
-    const flush = (some: readonly Touch[]) =>
-      this.#retrying(() => this.#transact(touchProgram(this.#statements, some)));
+    const { transact } = await this.whenReady();
+    const flush = (some: readonly Touch[]) => transact(() => touchProgram(this.statements, some));
     const failures = new Map<string, unknown>();
     await touchInParts(touches, flush, isOutage, failures);
     throwFirst(touches, failures);
   }
-
-  async #revoke(selector: EndSelector): Promise<readonly Ended[]> {
-    const target = targetOf(selector);
-    if (target === "nothing") return [];
-    const transact = <T>(make: () => Program<T>) => this.#retrying(() => this.#transact(make()));
-    if (target === "some") return transact(() => endProgram(this.#statements, selector));
-    return endEveryone(this.#statements, selector, transact);
-  }
-
-  async list(userId: UserId): Promise<readonly ListedEntry[]> {
-    return this.#retrying(() => this.#execute(ofUser(this.#statements, userId)));
-  }
-
-  async prune(now: number, limit: number): Promise<PruneResult> {
-    const from = (table: Exclude<Prunable, "audit">) =>
-      this.#retrying(() => this.#execute(pruneProgram(this.#statements, table, now, limit)));
-    const result = { sessions: await from("sessions"), logins: await from("logins") };
-    for (const table of ["locks", "marks"] as const) await from(table);
-    return result;
-  }
-
-  readonly locks: StoreLocks = {
-    acquire: async (request) => this.#retrying(() => this.#execute(lockProgram(this.#statements, request))),
-    release: async (name, owner) =>
-      void (await this.#retrying(() => this.#db.run(this.#statements.releaseLock(name, owner)))),
-  };
-
-  readonly admin: StoreAdmin = {
-    browse: (page) => this.#retrying(() => this.#execute(browseProgram(this.#statements, page))),
-    inspect: () => this.#persisting(() => this.#execute(inspectProgram(this.#statements))),
-  };
 
   async close(): Promise<void> {
     if (this.#isOwner) this.#db.close();
@@ -275,12 +191,8 @@ class SqliteStore implements Store {
     );
   }
 
-  #retrying<T>(work: () => T): Promise<T> {
-    return this.refusal === undefined ? this.#persisting(work) : Promise.reject(this.refusal);
-  }
-
   /** Tries again while another connection holds the write lock, without blocking this process. */
-  #persisting<T>(work: () => T): Promise<T> {
+  #retrying<T>(work: () => T): Promise<T> {
     try {
       return Promise.resolve(work());
     } catch (error) {

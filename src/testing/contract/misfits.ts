@@ -160,7 +160,6 @@ export const misfits: Cases = {
 
   "strays are counted up to their most, of the generation that was read": async ({
     store,
-    sessionRow,
     rememberedRow,
   }) => {
     const login = rememberedRow({ generation: 2, strays: 1 });

@@ -15,8 +15,10 @@ import { examined } from "../migrations.ts";
 import { type Changed, changedMessage } from "../remake.ts";
 import type { Table } from "../schema.ts";
 import type { Sql } from "../sql.ts";
+import type { Statement } from "../statement.ts";
 import { isFault, type Program, type RawRow } from "../statement.ts";
-import { lockIn } from "./keep-house.ts";
+import { qualified, roundedUp } from "../syntax.ts";
+import { lockIn, selectLock } from "./keep-house.ts";
 import { hiddenMessage } from "./probe.ts";
 
 /** Counting reads an index from end to end: tables beyond are told as the database estimates them. */
@@ -25,11 +27,11 @@ const COUNTED_BYTES = 256 * 1024 * 1024;
 /** A range of keys whose end is looked up first, so that no page reads more than it has. */
 export function* browseProgram(statements: Sql, { after, limit }: BrowsePage): Program<BrowseResult> {
   const from = after === undefined ? "" : past(after);
-  const { rows: ends } = yield statements.browseEnds(from, limit);
+  const { rows: ends } = yield browseEnds(statements, from, limit);
   const [reached] = Object.values(ends[0] ?? {})
     .flatMap((id) => (id === null ? [] : tagOf(String(id))))
     .sort();
-  const { rows } = yield statements.devicesBetween(from, reached === undefined ? undefined : past(reached));
+  const { rows } = yield devicesBetween(statements, from, reached === undefined ? undefined : past(reached));
   const entries = rows.flatMap((raw) => statements.readEntry(raw) ?? []);
   return cutPage(entries, limit, reached);
 }
@@ -184,7 +186,7 @@ function* sizeOf(statements: Sql, table: Table): Program<TableReport> {
   const bytes = size["bytes"] == null ? undefined : Number(size["bytes"]);
   const estimate = Number(size["estimate"] ?? -1);
   if (bytes !== undefined && bytes > COUNTED_BYTES && estimate >= 0) return { name, rows: estimate, bytes };
-  const { rows } = yield statements.countRows(table);
+  const { rows } = yield countRows(statements, table);
   return { name, rows: integerIn(rows[0], "n"), bytes };
 }
 
@@ -200,11 +202,35 @@ function* attempted(statement: ReturnType<Sql["make"]>): Program<RawRow | undefi
 
 function* lastPruned(statements: Sql): Program<number | undefined> {
   try {
-    const { rows } = yield statements.lock(PRUNE_LOCK);
+    const { rows } = yield selectLock(statements, PRUNE_LOCK);
     return lastTaken(rows[0] && lockIn(rows[0]));
   } catch (error) {
     // Its columns are called otherwise, which was told already.
     if (isFault(error, "schema")) return undefined;
     throw error;
   }
+}
+
+/** Where a page of so many rows or more ends: the ids behind its last, of either table; null where nothing is left. */
+function browseEnds(statements: Sql, from: string, limit: number): Statement {
+  const { S, L, s, l } = statements;
+  const end = (table: string, id: string) =>
+    `(SELECT b.${id} FROM ${table} b WHERE b.${id} > ? ORDER BY b.${id} LIMIT 1 OFFSET ${roundedUp(limit)})`;
+  return statements.make(`SELECT ${end(S, s.id)} AS a, ${end(L, l.id)} AS b`, [from, from], true);
+}
+
+/** Sessions with their unrevoked logins, and those without a session, by ranges of their keys. */
+function devicesBetween(statements: Sql, from: string, to: string | undefined): Statement {
+  const { S, L, s, l } = statements;
+  const within = (id: string) => `${id} > ?${to === undefined ? "" : ` AND ${id} < ?`}`;
+  const range = to === undefined ? [from] : [from, to];
+  return statements.make(
+    `${statements.joined} FROM ${S} s LEFT JOIN ${L} l ON l.${l.id} = s.${s.rememberedId} AND l.${l.revokedAt} IS NULL WHERE ${within(`s.${s.id}`)} UNION ALL ${statements.joined} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE ${within(`l.${l.id}`)} AND l.${l.revokedAt} IS NULL AND s.${s.id} IS NULL`,
+    [...range, ...range],
+    true,
+  );
+}
+
+function countRows(statements: Sql, table: Table): Statement {
+  return statements.make(`SELECT COUNT(*) AS n FROM ${qualified(statements.dialect, table)}`, [], true);
 }

@@ -7,6 +7,7 @@ import type {
   ListedEntry,
   Proof,
   RememberedUse,
+  Rotation,
   SessionUpdate,
   Touch,
   UserId,
@@ -17,7 +18,7 @@ import { isSingleWrite } from "../changes.ts";
 import type { Table } from "../schema.ts";
 import type { Sql } from "../sql.ts";
 import { type Answer, isFault, type Program, type Statement } from "../statement.ts";
-import { endAll, endingOf, isOf, type Targets } from "./end.ts";
+import { endAll, endingOf, isOf, selectLonelyLoginsOf, selectSessionsOf, type Targets } from "./end.ts";
 import { LostCondition, UnsureProof } from "./lost.ts";
 import { prove } from "./marks.ts";
 
@@ -81,15 +82,15 @@ function rowsOf(change: Write): Write {
 function* writeProgram(statements: Sql, change: ChangeParts, proof?: Proof): Program<void> {
   const { rotate, hold, stray, remember, insert, update, use } = change;
   if (rotate !== undefined) {
-    const { count } = yield statements.rotate(rotate.id, rotate.generation, rotate.set);
+    const { count } = yield rotateLogin(statements, rotate.id, rotate.generation, rotate.set);
     if (count === 0) throw new LostCondition("rotation");
   }
   if (hold !== undefined) {
-    const { rows } = yield statements.hold(hold.id, hold.generation);
+    const { rows } = yield holdLogin(statements, hold.id, hold.generation);
     if (rows.length === 0) throw new LostCondition("rotation");
   }
   if (stray !== undefined) {
-    const { count } = yield statements.stray(stray.id, stray.generation, stray.max);
+    const { count } = yield countStray(statements, stray.id, stray.generation, stray.max);
     if (count === 0) throw new LostCondition("strayed");
   }
   const { logins, sessions } = statements.schema;
@@ -125,7 +126,7 @@ function* updateProgram(statements: Sql, update: SessionUpdate, proof?: Proof): 
 }
 
 function* notUpdated(statements: Sql, { id }: SessionUpdate): Program<never> {
-  const { rows } = yield statements.sessionExists(id);
+  const { rows } = yield sessionExists(statements, id);
   throw new LostCondition(rows.length === 0 ? "missing" : "stale");
 }
 
@@ -159,7 +160,7 @@ export function* applyAtOnceProgram(
  */
 function* changedNothing(statements: Sql, { rotate, update }: ChangeParts): Program<void> {
   if (rotate !== undefined) {
-    const { rows } = yield statements.hold(rotate.id, rotate.generation);
+    const { rows } = yield holdLogin(statements, rotate.id, rotate.generation);
     if (rows.length === 0) throw new LostCondition("rotation");
   }
   if (update === undefined) return;
@@ -178,16 +179,16 @@ function* unique(statement: Statement): Program<Answer> {
 
 export function* useProgram(statements: Sql, use: RememberedUse): Program<void> {
   const { id, lastUsedAt, idleDeadline, pruneAfter, confirm } = use;
-  yield statements.use(id, lastUsedAt, idleDeadline, pruneAfter);
+  yield useLogin(statements, id, lastUsedAt, idleDeadline, pruneAfter);
   if (confirm === undefined) return;
-  const { count } = yield statements.confirm(id, confirm.generation, confirm.token, confirm.at);
-  if (count === 1) yield statements.confirmed(id);
+  const { count } = yield confirmToken(statements, id, confirm.generation, confirm.token, confirm.at);
+  if (count === 1) yield clearConfirmFrom(statements, id);
 }
 
 export function* touchProgram(statements: Sql, touches: readonly Touch[]): Program<void> {
   for (const { sessionId, lastSeenAt, idleDeadline, pruneAfter, remembered } of touches) {
     if (remembered !== undefined) yield* useProgram(statements, remembered);
-    yield statements.touch(sessionId, lastSeenAt, idleDeadline, pruneAfter);
+    yield touchSession(statements, sessionId, lastSeenAt, idleDeadline, pruneAfter);
   }
 }
 
@@ -203,8 +204,98 @@ function* lockUser(statements: Sql, { userId, at }: Cap): Program<void> {
 /** The user's devices, this change's own included, as they are once whoever was counting before has committed. */
 function* newestDevices(statements: Sql, userId: UserId): Program<ListedEntry[]> {
   const { newest } = statements.dialect;
-  const sessions = yield statements.sessionsOf(userId, newest);
-  const logins = yield statements.lonelyLoginsOf(userId, newest);
+  const sessions = yield selectSessionsOf(statements, userId, newest);
+  const logins = yield selectLonelyLoginsOf(statements, userId, newest);
   const entries = [...sessions.rows, ...logins.rows].flatMap((raw) => statements.readListed(raw) ?? []);
   return entries.filter(isOf(userId));
+}
+
+function rotateLogin(statements: Sql, id: string, generation: number, set: Rotation): Statement {
+  const { L, l } = statements;
+  const { sql, values } = statements.assignments(statements.schema.logins, set);
+  return statements.make(
+    `UPDATE ${L} SET ${sql}${l.confirmedAt} = NULL, ${l.generation} = ${l.generation} + 1 WHERE ${l.id} = ? AND ${l.generation} = ? AND ${l.revokedAt} IS NULL`,
+    [...values, id, generation],
+  );
+}
+
+function sessionExists(statements: Sql, id: string): Statement {
+  return statements.make(
+    `SELECT 1 AS found FROM ${statements.S} WHERE ${statements.s.id} = ?${statements.dialect.newest}`,
+    [id],
+    true,
+  );
+}
+
+function holdLogin(statements: Sql, id: string, generation: number): Statement {
+  const { L, l } = statements;
+  return statements.make(
+    `SELECT 1 AS found FROM ${L} WHERE ${l.id} = ? AND ${l.generation} = ? AND ${l.revokedAt} IS NULL${statements.dialect.forUpdate}`,
+    [id, generation],
+    true,
+  );
+}
+
+/** Of an unrevoked login that had fewer strays. */
+function countStray(statements: Sql, id: string, generation: number, max: number): Statement {
+  const { L, l } = statements;
+  return statements.make(
+    `UPDATE ${L} SET ${l.strays} = ${l.strays} + 1 WHERE ${l.id} = ? AND ${l.generation} = ? AND ${l.strays} < ? AND ${l.revokedAt} IS NULL`,
+    [id, generation, max],
+  );
+}
+
+function useLogin(
+  statements: Sql,
+  id: string,
+  lastUsedAt: number,
+  idleDeadline: number,
+  pruneAfter: number,
+): Statement {
+  const { L, l } = statements;
+  const { sql, values } = statements.assignments(statements.schema.logins, { lastUsedAt, idleDeadline });
+  return statements.make(
+    `UPDATE ${L} SET ${sql}${l.pruneAfter} = ? WHERE ${l.id} = ? AND ${l.revokedAt} IS NULL`,
+    [...values, pruneAfter, id],
+  );
+}
+
+function confirmToken(
+  statements: Sql,
+  id: string,
+  generation: number,
+  token: Uint8Array,
+  at: number,
+): Statement {
+  const { L, l } = statements;
+  return statements.make(
+    `UPDATE ${L} SET ${l.confirmedAt} = ? WHERE ${l.id} = ? AND ${l.generation} = ? AND ${l.token} = ? AND ${l.confirmedAt} IS NULL AND ${l.revokedAt} IS NULL`,
+    [at, id, generation, token],
+  );
+}
+
+function clearConfirmFrom(statements: Sql, loginId: string): Statement {
+  const { S, s } = statements;
+  return statements.make(`UPDATE ${S} SET ${s.confirmFrom} = NULL WHERE ${s.rememberedId} = ?`, [loginId]);
+}
+
+export function touchSession(
+  statements: Sql,
+  id: string,
+  lastSeenAt: number,
+  idleDeadline: number | undefined,
+  pruneAfter: number,
+): Statement {
+  const { S, s } = statements;
+  const { sql, values } = statements.assignments(statements.schema.sessions, {
+    lastSeenAt,
+    ...(idleDeadline === undefined ? {} : { idleDeadline }),
+  });
+  const later = `CASE WHEN ${s.pruneAfter} < ? THEN ? ELSE ${s.pruneAfter} END`;
+  return statements.make(`UPDATE ${S} SET ${sql}${s.pruneAfter} = ${later} WHERE ${s.id} = ?`, [
+    ...values,
+    pruneAfter,
+    pruneAfter,
+    id,
+  ]);
 }

@@ -2,7 +2,8 @@ import type { Ended, EndSelector, UserId } from "../../store.ts";
 import { textOrNothingIn } from "../answers.ts";
 import type { Sql } from "../sql.ts";
 import type { Program, Statement } from "../statement.ts";
-import { ofHandle } from "./end.ts";
+import { LONGEST_TEXT } from "../statements.ts";
+import { asKeys, ofHandle, unrevokedLogins } from "./end.ts";
 import { setMark } from "./marks.ts";
 
 /** Devices of one transaction: few enough that nobody waits long for a row, and that they are looked up by key. */
@@ -91,7 +92,7 @@ function* endLogins(
   after: string,
 ): Program<Chunk> {
   const { reason, realm } = selector;
-  const read = yield* rowsOf(statements, statements.loginsAfter(after, CHUNK), KEYS);
+  const read = yield* rowsOf(statements, loginsAfter(statements, after, CHUNK), KEYS);
   const isKept = ({ session = "", login = "" }: Row) => kept.has(session) || kept.has(login);
   const wanted = ids(
     read.filter((row) => !isKept(row) && isIn(row.login, realm)),
@@ -100,8 +101,8 @@ function* endLogins(
   const next = read.length < CHUNK ? undefined : read.at(-1)?.login;
   if (wanted.length === 0) return { ended: [], next };
   // Locked first, so that of two who end the same login one says so.
-  const unrevoked = yield* rowsOf(statements, statements.unrevokedLogins(wanted), LOGIN);
-  const locked = yield* rowsOf(statements, statements.sessionsOfLogins(wanted), SESSION);
+  const unrevoked = yield* rowsOf(statements, unrevokedLogins(statements, wanted), LOGIN);
+  const locked = yield* rowsOf(statements, sessionsOfLogins(statements, wanted), SESSION);
   const loginOf = new Map(unrevoked.map((row) => [row.login, row]));
   const sessions = locked.filter((row) => isOldEnough(selector, row, loginOf.get(row.login)));
   const sessionOf = new Map(locked.map((row) => [row.login, row]));
@@ -131,17 +132,17 @@ function* endSessions(
   after: string,
 ): Program<Chunk> {
   const { reason, realm } = selector;
-  const read = yield* rowsOf(statements, statements.sessionsAfter(after, CHUNK), ["session"]);
+  const read = yield* rowsOf(statements, sessionsAfter(statements, after, CHUNK), ["session"]);
   const next = read.length < CHUNK ? undefined : read.at(-1)?.session;
   const wanted = ids(read, "session").filter((id) => !kept.has(id) && isIn(id, realm));
   if (wanted.length === 0) return { ended: [], next };
   // They may have been given a login since logins were read: one ends the other.
-  const locked = (yield* rowsOf(statements, statements.sessionsByIds(wanted), SESSION)).filter(
+  const locked = (yield* rowsOf(statements, sessionsByIds(statements, wanted), SESSION)).filter(
     ({ login = "" }) => !kept.has(login),
   );
   const withLogin = ids(locked, "login");
   const unrevoked =
-    withLogin.length === 0 ? [] : yield* rowsOf(statements, statements.unrevokedLogins(withLogin), LOGIN);
+    withLogin.length === 0 ? [] : yield* rowsOf(statements, unrevokedLogins(statements, withLogin), LOGIN);
   const loginOf = new Map(unrevoked.map((row) => [row.login, row]));
   const sessions = locked.filter((row) => isOldEnough(selector, row, loginOf.get(row.login)));
   const sessionOf = new Map(sessions.map((row) => [row.login, row]));
@@ -163,9 +164,66 @@ function* revoke(
   { at, reason, pruneAfter }: EndSelector,
   logins: readonly Row[],
 ): Program<void> {
-  if (logins.length > 0) yield statements.revokeAll(ids(logins, "login"), at, reason, pruneAfter);
+  if (logins.length > 0) yield revokeAll(statements, ids(logins, "login"), at, reason, pruneAfter);
 }
 
 function* remove(statements: Sql, sessions: readonly Row[]): Program<void> {
-  if (sessions.length > 0) yield statements.deleteSessions(ids(sessions, "session"));
+  if (sessions.length > 0) yield deleteSessions(statements, ids(sessions, "session"));
+}
+
+/** Keys of a chunk: unrevoked logins with their sessions, or sessions. The limit is always the same one. */
+function loginsAfter(statements: Sql, after: string, limit: number): Statement {
+  const { S, L, s, l } = statements;
+  return statements.make(
+    `SELECT l.${l.id} AS ${statements.dialect.quote("login")}, s.${s.id} AS ${statements.dialect.quote("session")} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE l.${l.id} > ? AND l.${l.revokedAt} IS NULL ORDER BY l.${l.id} LIMIT ${Math.trunc(limit)}`,
+    [after],
+    true,
+  );
+}
+
+function sessionsAfter(statements: Sql, after: string, limit: number): Statement {
+  const { S, s } = statements;
+  return statements.make(
+    `SELECT s.${s.id} AS ${statements.dialect.quote("session")} FROM ${S} s WHERE s.${s.id} > ? ORDER BY s.${s.id} LIMIT ${Math.trunc(limit)}`,
+    [after],
+    true,
+  );
+}
+
+function sessionsOfLogins(statements: Sql, loginIds: readonly string[]): Statement {
+  return sessionKeys(statements, "rememberedId", loginIds);
+}
+
+function sessionsByIds(statements: Sql, ids: readonly string[]): Statement {
+  return sessionKeys(statements, "id", ids);
+}
+
+function sessionKeys(statements: Sql, field: "id" | "rememberedId", given: readonly string[]): Statement {
+  const { S, s, dialect } = statements;
+  const { sql, values } = dialect.isOneOf(`s.${s[field]}`, given);
+  return statements.make(
+    `SELECT s.${s.id} AS ${dialect.quote("session")}, ${asKeys(statements, "s", s.rememberedId, s.userId, s.lastSeenAt)} FROM ${S} s WHERE ${sql} ORDER BY s.${s.id}${dialect.forUpdate}`,
+    values,
+    true,
+  );
+}
+
+function revokeAll(
+  statements: Sql,
+  ids: readonly string[],
+  at: number,
+  reason: string,
+  pruneAfter: number,
+): Statement {
+  const { L, l } = statements;
+  const { sql, values } = statements.dialect.isOneOf(l.id, ids);
+  return statements.make(
+    `UPDATE ${L} SET ${l.revokedAt} = ?, ${l.revokedReason} = ?, ${l.pruneAfter} = ?, ${l.generation} = ${l.generation} + 1 WHERE ${sql} AND ${l.revokedAt} IS NULL`,
+    [at, reason.slice(0, LONGEST_TEXT), pruneAfter, ...values],
+  );
+}
+
+function deleteSessions(statements: Sql, ids: readonly string[]): Statement {
+  const { sql, values } = statements.dialect.isOneOf(statements.s.id, ids);
+  return statements.make(`DELETE FROM ${statements.S} WHERE ${sql}`, values);
 }

@@ -6,12 +6,15 @@ import type {
   EndSelector,
   ListedEntry,
   LoginEnding,
+  Misfit,
   RememberedRow,
   SessionEnding,
   SessionRow,
+  UserId,
 } from "../../store.ts";
 import type { Sql } from "../sql.ts";
-import type { Program } from "../statement.ts";
+import type { Program, SqlValue, Statement } from "../statement.ts";
+import { LONGEST_TEXT } from "../statements.ts";
 import { setMark } from "./marks.ts";
 
 /** What is to end, by what was read without a lock. */
@@ -39,19 +42,19 @@ export function* endAll(
   const misfitOf = (loginId: string) => (loginId === targets.misfit?.id ? targets.misfit.misfit : undefined);
   const revoke = function* (loginId: string): Program<boolean> {
     revoked.add(loginId);
-    return (yield statements.revoke(loginId, at, reason, pruneAfter, misfitOf(loginId))).count > 0;
+    return (yield revokeLogin(statements, loginId, at, reason, pruneAfter, misfitOf(loginId))).count > 0;
   };
   const remove = function* (session: SessionRow): Program<boolean> {
     if (deleted.has(session.id) || !targets.isEnding(session)) return false;
     deleted.add(session.id);
-    return (yield statements.deleteSession(session.id)).count > 0;
+    return (yield deleteSession(statements, session.id)).count > 0;
   };
 
   const logins = new Map(targets.logins.map(({ id, userId }) => [id, userId]));
   for (const loginId of [...logins.keys()].sort()) {
     const isRevoked = yield* revoke(loginId);
     if (!isRevoked && misfitOf(loginId) !== undefined) continue;
-    const { rows } = yield statements.sessionOfLogin(loginId);
+    const { rows } = yield sessionOfLogin(statements, loginId);
     let session: SessionRow | undefined;
     for (const raw of rows) {
       const row = statements.readDamaged(raw);
@@ -68,7 +71,7 @@ export function* endAll(
   }
   for (const sessionId of [...targets.sessions].sort()) {
     if (deleted.has(sessionId)) continue;
-    const { rows } = yield statements.sessionById(sessionId);
+    const { rows } = yield sessionById(statements, sessionId);
     const session = rows[0] === undefined ? undefined : statements.readDamaged(rows[0]);
     if (session === undefined || !(yield* remove(session))) continue;
     // The session was given a login after we looked: one ends the other.
@@ -135,7 +138,7 @@ function* ofSession(statements: Sql, { id, userId, secret }: SessionEnding): Pro
 
 function* ofLogin(statements: Sql, { id, token, orOfUser }: LoginEnding): Program<ListedEntry[]> {
   if (token !== undefined) {
-    const { rows } = yield statements.holdsToken(id, token, orOfUser);
+    const { rows } = yield holdsToken(statements, id, token, orOfUser);
     if (rows.length === 0) return [];
   }
   return (yield* ofHandle(statements, id)).filter(({ login }) => login?.id === id);
@@ -151,14 +154,14 @@ function* withSecret(
   for (const entry of entries) {
     const { session, login } = entry;
     if (session === undefined) continue;
-    if (login !== undefined) yield statements.unrevokedLogins([login.id]);
-    if ((yield statements.holdsSecret(session.id, secret)).rows.length > 0) kept.push(entry);
+    if (login !== undefined) yield unrevokedLogins(statements, [login.id]);
+    if ((yield holdsSecret(statements, session.id, secret)).rows.length > 0) kept.push(entry);
   }
   return kept;
 }
 
 export function* ofUser(statements: Sql, userId: NonNullable<Ended["userId"]>): Program<ListedEntry[]> {
-  const { rows } = yield statements.devicesOf(userId);
+  const { rows } = yield selectDevicesOf(statements, userId);
   return rows.flatMap((raw) => statements.readListed(raw) ?? []).filter(isOf(userId));
 }
 
@@ -179,3 +182,122 @@ export const isOf =
   (userId: unknown) =>
   ({ session, login }: ListedEntry): boolean =>
     (session?.userId ?? login?.userId) === userId;
+
+/** A user's sessions with their unrevoked logins. */
+export function selectSessionsOf(statements: Sql, userId: UserId, suffix = ""): Statement {
+  return statements.make(`${sessionsText(statements)}${suffix}`, statements.userValues(userId), true);
+}
+
+/** A user's unrevoked logins that have no session. */
+export function selectLonelyLoginsOf(statements: Sql, userId: UserId, suffix = ""): Statement {
+  return statements.make(`${lonelyLoginsText(statements)}${suffix}`, statements.userValues(userId), true);
+}
+
+function selectDevicesOf(statements: Sql, userId: UserId): Statement {
+  const user = statements.userValues(userId);
+  return statements.make(
+    `${sessionsText(statements)} UNION ALL ${lonelyLoginsText(statements)}`,
+    [...user, ...user],
+    true,
+  );
+}
+
+function sessionsText(statements: Sql): string {
+  const { S, L, s, l } = statements;
+  return `${statements.listed} FROM ${S} s LEFT JOIN ${L} l ON l.${l.id} = s.${s.rememberedId} AND l.${l.revokedAt} IS NULL WHERE ${statements.isUser(`s.${s.userId}`)}`;
+}
+
+function lonelyLoginsText(statements: Sql): string {
+  const { S, L, s, l } = statements;
+  return `${statements.listed} FROM ${L} l LEFT JOIN ${S} s ON s.${s.rememberedId} = l.${l.id} WHERE ${statements.isUser(`l.${l.userId}`)} AND l.${l.revokedAt} IS NULL AND s.${s.id} IS NULL`;
+}
+
+/** Whether a secret is a session's, or was retired from it. */
+function holdsSecret(statements: Sql, id: string, secret: Uint8Array): Statement {
+  const { S, s } = statements;
+  return statements.make(
+    `SELECT 1 AS found FROM ${S} WHERE ${s.id} = ? AND ? IN (${s.secret}, ${s.previousSecret}, ${s.retiredSecret})${statements.dialect.forUpdate}`,
+    [id, secret],
+    true,
+  );
+}
+
+/** Whether a token is or was just valid, or the login is this user's. */
+function holdsToken(statements: Sql, id: string, token: Uint8Array, owner: UserId | undefined): Statement {
+  const { L, l } = statements;
+  const isOwners = owner === undefined ? "" : ` OR ${statements.isUser(l.userId)}`;
+  return statements.make(
+    `SELECT 1 AS found FROM ${L} WHERE ${l.id} = ? AND ${l.revokedAt} IS NULL AND (? IN (${l.token}, ${l.previous}, ${l.superseded})${isOwners})${statements.dialect.forUpdate}`,
+    owner === undefined ? [id, token] : [id, token, ...statements.userValues(owner)],
+    true,
+  );
+}
+
+/** `misfit`: only while the login is in that state, whatever was read before. */
+function revokeLogin(
+  statements: Sql,
+  id: string,
+  at: number,
+  reason: string,
+  pruneAfter: number,
+  misfit?: Misfit,
+): Statement {
+  const { L, l } = statements;
+  const state = inState(statements, misfit);
+  return statements.make(
+    `UPDATE ${L} SET ${l.revokedAt} = ?, ${l.revokedReason} = ?, ${l.pruneAfter} = ?, ${l.generation} = ${l.generation} + 1 WHERE ${l.id} = ? AND ${l.revokedAt} IS NULL${state.sql}`,
+    [at, reason.slice(0, LONGEST_TEXT), pruneAfter, id, ...state.values],
+  );
+}
+
+function inState(
+  statements: Sql,
+  misfit: Misfit | undefined,
+): { readonly sql: string; readonly values: readonly SqlValue[] } {
+  const { l } = statements;
+  if (misfit === undefined) return { sql: "", values: [] };
+  return misfit.kind === "behind"
+    ? { sql: ` AND ${l.generation} < ?`, values: [misfit.generation] }
+    : {
+        sql: ` AND ${l.generation} = ? AND ${l.token} <> ?`,
+        values: [misfit.generation, misfit.token],
+      };
+}
+
+/** A session as it is now, locked: whoever reads it deletes it. */
+function sessionById(statements: Sql, id: string): Statement {
+  return sessionWhere(statements, "id", id);
+}
+
+function sessionOfLogin(statements: Sql, loginId: string): Statement {
+  return sessionWhere(statements, "rememberedId", loginId);
+}
+
+function sessionWhere(statements: Sql, field: "id" | "rememberedId", value: string): Statement {
+  const { S, s } = statements;
+  return statements.make(
+    `SELECT ${statements.sessionColumns} FROM ${S} s WHERE s.${s[field]} = ?${statements.dialect.forUpdate}`,
+    [value],
+    true,
+  );
+}
+
+function deleteSession(statements: Sql, id: string): Statement {
+  return statements.make(`DELETE FROM ${statements.S} WHERE ${statements.s.id} = ?`, [id]);
+}
+
+/** Locked in the order of their keys, as deadlocks want it. */
+export function unrevokedLogins(statements: Sql, ids: readonly string[]): Statement {
+  const { L, l, dialect } = statements;
+  const { sql, values } = dialect.isOneOf(`l.${l.id}`, ids);
+  return statements.make(
+    `SELECT ${asKeys(statements, "l", l.id, l.userId, l.lastUsedAt)} FROM ${L} l WHERE ${sql} AND l.${l.revokedAt} IS NULL ORDER BY l.${l.id}${dialect.forUpdate}`,
+    values,
+    true,
+  );
+}
+
+export function asKeys(statements: Sql, alias: string, login: string, user: string, used: string): string {
+  const { quote } = statements.dialect;
+  return `${alias}.${login} AS ${quote("login")}, ${alias}.${user} AS ${quote("user")}, ${statements.selectMoment(`${alias}.${used}`)} AS ${quote("used")}`;
+}
