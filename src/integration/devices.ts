@@ -7,6 +7,7 @@ import { allowedOrigins, type OriginOptions } from "../http/origin.ts";
 import type { Session } from "../session.ts";
 import { freshGuard, type Guard, loginGuard, type RefusalBody } from "./guards.ts";
 
+/** What the endpoints of devices ask of who calls them. */
 export interface DevicesOptions extends OriginOptions {
   /** How long ago a credential may have been proved by who ends devices. Default: it is not asked. */
   fresh?: Duration | undefined;
@@ -33,6 +34,7 @@ export interface DevicesAnswer {
   readonly body: object;
 }
 
+/** Answers a request for devices. Rejects where the store fails (`store_unavailable`). */
 export type DevicesEndpoint = (request: DevicesRequest) => Promise<DevicesAnswer>;
 
 const optionsSchema = v.strictObject({

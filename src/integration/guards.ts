@@ -8,6 +8,7 @@ import type { Session } from "../session.ts";
 import type { Level } from "../stores/store.ts";
 import { type LockOptions, resolveLimits } from "../upkeep/locks.ts";
 
+/** What a guard does with whom it does not let through. */
 export interface GuardOptions {
   /**
    * Where browsers are sent that ask for a page; a function gets the path and query to come back to: those that were
@@ -29,6 +30,7 @@ export interface AskedFor {
   readonly path: string;
 }
 
+/** Options of `requireFresh`. */
 export interface FreshOptions extends GuardOptions {
   /** How long ago a credential may have been proved. */
   within: Duration;
@@ -89,6 +91,7 @@ export interface RefusalBody {
   readonly error: { readonly code: string; readonly message: string };
 }
 
+/** Gives the answer where a request may not go on, undefined where it may. */
 export type Guard = (request: GuardedRequest) => Refusal | undefined;
 
 /** For changes that another site sent in a visitor's name. */

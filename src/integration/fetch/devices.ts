@@ -3,6 +3,7 @@ import { BodyTooLarge, belowMount, type DevicesOptions, devicesEndpoint, LONGEST
 import { headerOf, pathOf, visibleOrigin } from "./facts.ts";
 import type { ProxyOptions } from "./options.ts";
 
+/** Where the endpoints of devices are, and what they ask. */
 export interface FetchDevicesOptions extends DevicesOptions, ProxyOptions {
   /** Where the endpoints are, such as "/account/devices". */
   path: string;

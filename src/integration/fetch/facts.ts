@@ -6,11 +6,16 @@ import { factsOf, type RequestFacts } from "../../request/facts.ts";
 
 type Header = (name: string) => string | undefined;
 
+/** The headers of a request, by their names: what `factsOf` asks for. */
 export const headerOf =
   (request: Request): Header =>
   (name) =>
     request.headers.get(name) ?? undefined;
 
+/**
+ * The facts of a Request. `address` is that of the connection, `arrivedAt` is in epoch milliseconds, and `token` is
+ * the object that `runInRequest` knows the request by.
+ */
 export function fetchFacts(
   settings: Pick<Settings, "proxy">,
   request: Request,
@@ -43,6 +48,7 @@ export function visibleOrigin(request: Request, trustProxy: boolean): string {
   return originAt(isSecure(request, trustProxy), host);
 }
 
+/** Path and query of a request. */
 export function pathOf(request: Request): string {
   const { pathname, search } = new URL(request.url);
   return pathname + search;

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { invalidOptions, readOptions } from "../../checks/faults.ts";
 import { allowedOrigins } from "../../http/origin.ts";
 
+/** Whether a proxy stands before the server. */
 export interface ProxyOptions {
   /**
    * Believe `X-Forwarded-Proto`, `X-Forwarded-For` and `X-Forwarded-Host`: only behind a proxy that sets them
@@ -10,6 +11,7 @@ export interface ProxyOptions {
   trustProxy?: boolean | undefined;
 }
 
+/** How a Request is read. */
 export interface FetchOptions<Context extends readonly unknown[] = readonly unknown[]> extends ProxyOptions {
   /**
    * Where the connection comes from, which a Request does not say but its server does. For the device list and

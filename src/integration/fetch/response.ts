@@ -43,6 +43,7 @@ export function discard(response: Response | undefined): void {
   response?.body?.cancel().catch(() => {});
 }
 
+/** The response of a guard that lets nobody through. */
 export function refused(refusal: Refusal): Response {
   const { status } = refusal;
   const headers = headersOf(refusal);

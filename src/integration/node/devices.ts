@@ -3,6 +3,7 @@ import type { Session } from "../../session.ts";
 import { BodyTooLarge, belowMount, type DevicesOptions, devicesEndpoint, LONGEST_BODY } from "../devices.ts";
 import { type NodeOptions, visibleOrigin } from "./facts.ts";
 
+/** Where the endpoints of devices are, and what they ask. */
 export interface NodeDevicesOptions extends DevicesOptions, NodeOptions {
   /** Where the endpoints are, such as "/account/devices". */
   path: string;

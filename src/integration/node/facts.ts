@@ -6,6 +6,7 @@ import { factsOf, type RequestFacts, type Transport } from "../../request/facts.
 import { momentOf } from "./arrivals.ts";
 import type { NodeRequest } from "./request.ts";
 
+/** How a request of `node:http` or `node:http2` is read. */
 export interface NodeOptions {
   /**
    * Believe `X-Forwarded-Proto`, `X-Forwarded-For` and `X-Forwarded-Host`: only behind a proxy that sets them
@@ -18,6 +19,7 @@ export interface NodeOptions {
 export type KnownFacts = Partial<Pick<RequestFacts, "secure" | "address" | "canSetCookies" | "arrivedAt">> &
   Pick<Transport, "origin" | "trustsProxy">;
 
+/** The facts of a request of Node. `known` comes before what the request itself says. */
 export function nodeFacts(request: NodeRequest, trustProxy: boolean, known: KnownFacts = {}): RequestFacts {
   const { headers, method } = request;
   // A request that came by no connection has none.

@@ -7,6 +7,7 @@ import { canHold } from "./held.ts";
 import type { NodeRequest } from "./request.ts";
 import { type NodeResponse, settleBeforeHead } from "./response.ts";
 
+/** How a request of Node is read, and who answers where its session cannot be saved. */
 export interface OpenOptions extends NodeOptions {
   /** Answers in place of the handler where saving failed. Default: the bare status, 503 or 500. */
   onError?: ((error: unknown) => void) | undefined;

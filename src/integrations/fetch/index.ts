@@ -40,6 +40,7 @@ export type FetchHandler<
   Answer extends Response | undefined,
 > = (request: Request, getSession: GetSession<Data>, ...context: Context) => Answer | Promise<Answer>;
 
+/** How a handler gets its session, and who answers where that fails. */
 export interface WithSessionOptions<Context extends readonly unknown[]> extends FetchOptions<Context> {
   /**
    * Answers where the handler threw, or where its session could not be saved. What it throws goes to the server,

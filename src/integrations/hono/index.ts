@@ -38,6 +38,7 @@ export interface SessionVariables<Data extends object = SessionData> {
   session: PromiseLike<Session<Data>>;
 }
 
+/** How requests are read. */
 export interface HonoOptions extends ProxyOptions {
   /**
    * Where the connection comes from, for the device list and events, by the `getConnInfo` of your runtime:

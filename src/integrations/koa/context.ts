@@ -35,6 +35,7 @@ export interface KoaContext {
   onerror(error: Error): void;
 }
 
+/** Middleware of Koa. */
 export type KoaMiddleware = (ctx: KoaContext, next: () => Promise<unknown>) => Promise<unknown>;
 
 /** ctx.origin is our own origin in Koa 2 and the sender's in Koa 3: compared to itself, it would allow anything. */
