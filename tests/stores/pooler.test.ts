@@ -1,4 +1,5 @@
 /** Through a PgBouncer that gives each transaction another connection, and through one that takes no transactions. */
+
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import postgres from "postgres";
@@ -8,6 +9,7 @@ import { kyselyStore } from "../../src/stores/kysely/index.ts";
 import { type PostgresStoreOptions, postgresStore } from "../../src/stores/postgres/index.ts";
 import { type StoreFixture, storeContract } from "../../src/testing/contracts.ts";
 import { rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
+import { crowdIn } from "../support/crowd.ts";
 import { PGBOUNCER_BINARY } from "../support/servers/binaries.ts";
 import { type Fresh, freshPostgresDatabase, onPostgres } from "../support/servers/fresh.ts";
 import { startPgbouncer } from "../support/servers/pgbouncer.ts";
@@ -49,7 +51,7 @@ describeWith([POSTGRES, PGBOUNCER_BINARY], "PgBouncer in transaction mode", () =
         const [store, ...others] = opened.map(({ store }) => store) as [Store, ...Store[]];
         return { store, others, close: async () => {} };
       };
-      for (const { name, run } of storeContract(fixture)) test(name, run);
+      for (const { name, run } of storeContract(fixture)) test(name, crowdIn(name), run);
     });
 
     test(`${name} with prepare: true says what to change, and nobody is signed out`, async () => {
