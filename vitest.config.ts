@@ -14,6 +14,9 @@ export default defineConfig({
     globalSetup: ["tests/support/servers/run.ts"],
     // Files wait for databases most of the time: two at once take little more than half as long on two cores.
     maxWorkers: 2,
+    tags: [
+      { name: "crowd", description: "A hundred or more write at once, or as much is done in turn: slow." },
+    ],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],

@@ -158,6 +158,7 @@ export interface PsessionEvents {
   auditLost: Facts & { readonly count: number; readonly error: unknown };
 }
 
+/** What `psession.on` can listen to. */
 export type EventName = keyof PsessionEvents;
 
 /** Every event, for checks at run time; the compiler sees to it that none is missing. */
@@ -201,6 +202,7 @@ export const EVENTS: { readonly [K in EventName]: true } = {
 export const isEventName = (name: unknown): name is EventName =>
   typeof name === "string" && Object.hasOwn(EVENTS, name);
 
+/** Any event: `type` says which, and so what else it has. */
 export type PsessionEvent = { [K in EventName]: { readonly type: K } & PsessionEvents[K] }[EventName];
 type Listener<K extends EventName> = (
   event: { readonly type: K } & PsessionEvents[K],

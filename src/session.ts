@@ -46,6 +46,7 @@ export type Carry<Data> =
   | Keep<Data>
   | ((present: Partial<Data>, previous: Partial<Data> | undefined) => Partial<Data>);
 
+/** How a sign-in is done: `session.login`. */
 export interface LoginOptions<Data> {
   /** Make a remembered login: this browser stays signed in after it was closed. */
   remember?: boolean | undefined;
@@ -72,6 +73,7 @@ export interface LoginOptions<Data> {
   provedAt?: number | undefined;
 }
 
+/** How a credential was proved again: `session.reauthenticate`. */
 export interface ProofOptions {
   /** When the credential was checked, as in `login`. */
   provedAt?: number | undefined;
@@ -80,6 +82,7 @@ export interface ProofOptions {
 /** `too_many_devices`: the options `devices.max` and `overflow: "refuse"` allow no more; nothing was changed. */
 export type LoginResult = "signed_in" | "too_many_devices";
 
+/** The user's latest other session, where it was read before the sign-in. */
 export interface PreviousSession {
   /** Its row's id; needed where data is encrypted. */
   readonly id?: string | undefined;
@@ -87,6 +90,7 @@ export interface PreviousSession {
   readonly data: string;
 }
 
+/** What `session.isFresh` asks. */
 export interface Freshness {
   /** How long ago a credential may have been proved. */
   within: Duration;

@@ -3,6 +3,7 @@ import { assertEncodable, assertStorable } from "./storable.ts";
 
 export { ASIDE } from "./keys.ts";
 
+/** The data of a session as codecs get them: values by their keys. */
 export type DataRecord = Record<string, unknown>;
 
 /** Turns session data into the text that the store keeps, and back. */

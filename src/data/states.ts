@@ -6,6 +6,7 @@ import { type Digest, digest, newSecret, sameDigest } from "../protocol/secrets.
 import { ASIDE } from "./codec.ts";
 import type { SessionData } from "./session-data.ts";
 
+/** How a sign-in that comes back from another site is kept in the meantime. */
 export interface StateOptions {
   /** How long the visitor may take at the provider. Default: "10m". */
   lifetime?: Duration | undefined;

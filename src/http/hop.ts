@@ -8,6 +8,7 @@ export type HopFields =
   | Readonly<Record<string, string | readonly string[]>>
   | Iterable<readonly [string, string]>;
 
+/** What `sameSiteHop` makes its page from. */
 export interface HopOptions {
   /** Where the fields are posted to: a path of this site, such as "/signed-in". */
   action: string;

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { checkedOptions } from "../checks/faults.ts";
 import { warn } from "../telemetry/warnings.ts";
 
+/** Whose changes are taken, besides those of this origin. */
 export interface OriginOptions {
   /** Further origins that may send changes, such as "https://admin.example.com". */
   readonly allowed?: readonly string[] | undefined;

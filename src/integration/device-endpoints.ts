@@ -8,6 +8,7 @@ import type { Session } from "../session.ts";
 import { type Answer, NOT_KEPT } from "./answer.ts";
 import { freshGuard, type Guard, loginGuard, type RefusalBody } from "./guards.ts";
 
+/** What the endpoints of devices ask of who calls them. */
 export interface DevicesOptions extends OriginOptions {
   /** How recently the user must have proved a credential to end devices. Default: no limit. */
   fresh?: Duration | undefined;
@@ -32,6 +33,7 @@ export interface DevicesAnswer extends Answer {
   readonly body: object;
 }
 
+/** Answers a request for devices. Rejects where the store fails (`store_unavailable`). */
 export type DevicesEndpoint = (request: DevicesRequest) => Promise<DevicesAnswer>;
 
 const optionsSchema = v.strictObject({

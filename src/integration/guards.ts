@@ -9,6 +9,7 @@ import type { Level } from "../stores/store.ts";
 import { type LockOptions, resolveLimits } from "../upkeep/locks.ts";
 import { type Answer, NOT_KEPT } from "./answer.ts";
 
+/** What a guard does with whom it does not let through. */
 export interface GuardOptions {
   /**
    * Redirects browsers that ask for a page. A function gets the path and query to come back to: those of the request,
@@ -30,6 +31,7 @@ export interface AskedFor {
   readonly path: string;
 }
 
+/** Options of `requireFresh`. */
 export interface FreshOptions extends GuardOptions {
   /** How recently the user must have proved a credential. */
   within: Duration;
@@ -98,6 +100,7 @@ export interface RefusalBody {
   readonly error: { readonly code: string; readonly message: string };
 }
 
+/** Gives the answer where a request may not go on, undefined where it may. */
 export type Guard = (request: GuardedRequest) => Refusal | undefined;
 
 /** For changes that another site sent in a visitor's name. */

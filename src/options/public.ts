@@ -5,6 +5,7 @@ import type { Clock } from "../protocol/clock.ts";
 import type { AuditSink } from "../stores/audit.ts";
 import type { Store } from "../stores/store.ts";
 
+/** Assurance levels of NIST SP 800-63B, whose limits a session keeps; see the option `preset`. */
 export type PresetName = "aal1" | "aal2" | "aal3";
 
 /** Where an address is, such as "Lisbon, Portugal"; undefined where that is not known. */

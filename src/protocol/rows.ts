@@ -70,6 +70,10 @@ export interface SessionRow {
   readonly pruneAfter: number;
 }
 
+/**
+ * A remembered login as stores keep it: a browser that may come back without signing in. Times are epoch
+ * milliseconds.
+ */
 export interface RememberedRow {
   readonly id: string;
   readonly userId: UserId;

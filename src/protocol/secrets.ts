@@ -39,6 +39,10 @@ export const newSiblingId = (id: string): string =>
 /** An id from what is as good as random. */
 export const idFrom = (bytes: Buffer, realm: string): string =>
   bytes.toString("base64url").slice(0, RANDOM_LENGTH) + realm;
+/**
+ * The first characters of an id. Sessions and logins that belong together have the same, so a store can keep them in
+ * one place.
+ */
 export const tagOf = (id: string): string => id.slice(0, TAG_LENGTH);
 export const newSecret = (): Secret => randomness.take(32);
 export const newSalt = (): Uint8Array => randomness.take(16);

@@ -47,6 +47,7 @@ export interface RequestFacts {
 /** What stands for the request wherever its handler goes. */
 export const tokenOf = (facts: RequestFacts): object => facts.request ?? facts;
 
+/** What an integration has to find out about a request, besides its headers; see `factsOf`. */
 export interface Transport {
   readonly method: string | undefined;
   readonly secure: boolean;

@@ -36,6 +36,7 @@ export interface AuditTrail extends AuditSink {
   count(since: number): Promise<ReadonlyMap<string, number>>;
 }
 
+/** Which entries of an audit trail are meant; the newest come first. */
 export interface AuditQuery {
   readonly userId?: UserId | undefined;
   /** Entries from that moment on (epoch milliseconds). */

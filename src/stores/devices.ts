@@ -45,11 +45,13 @@ export const usersOf = ({ remember, insert, update, caps = [] }: ChangeParts): U
     (userId) => userId !== undefined,
   );
 
+/** What a change writes, and its endings and caps therefore spare. */
 export const sparedBy = ({ remember, insert, update }: ChangeParts): Spared => ({
   sessionId: insert?.id ?? update?.id,
   loginId: remember?.id,
 });
 
+/** Whether a change spares this device. */
 export const isSpared = ({ session, login }: ListedEntry, { sessionId, loginId }: Spared): boolean =>
   (session !== undefined && session.id === sessionId) || (login !== undefined && login.id === loginId);
 

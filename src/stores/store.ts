@@ -5,6 +5,7 @@ import type { AuditTrail } from "./audit.ts";
 
 export type { Level, RememberedRow, RevocationReason, SessionRow, UserId, UserIdKind };
 
+/** A remembered login, and the session that it has now. */
 export interface Remembered {
   readonly login: RememberedRow;
   /** The login's session row, unless it was lost. */
@@ -103,6 +104,7 @@ export interface Ending {
   readonly pruneAfter: number;
 }
 
+/** The session that an `Ending` ends, and on which conditions. */
 export interface SessionEnding {
   readonly id: string;
   /** Whose the session must be for it to end, null for nobody's: somebody may have signed in on the row meanwhile. */
@@ -114,6 +116,7 @@ export interface SessionEnding {
   readonly secret?: Digest | undefined;
 }
 
+/** The login that an `Ending` ends, and on which conditions. */
 export interface LoginEnding {
   readonly id: string;
   /** With it the login ends only while it is in that state. */
@@ -143,6 +146,7 @@ export interface Cap {
   readonly pruneAfter: number;
 }
 
+/** A save of a session that is there. */
 export interface SessionUpdate {
   readonly id: string;
   /** The version that must still be there; afterwards it is one higher. */
@@ -267,6 +271,7 @@ export type ChangeResult =
   | { readonly done: true; readonly ended: readonly Ended[] }
   | { readonly done: false; readonly lost: Lost };
 
+/** Conditions of a change, of which one no longer held; `ChangeResult` says which is which. */
 export type Lost = "rotation" | "exists" | "stale" | "missing" | "full" | "outdated" | "strayed";
 
 /** Which sessions and logins to end. `except` names a session or a login that stays, together with what belongs to it. */
@@ -307,6 +312,7 @@ export interface Naming {
   readonly name: string | undefined;
 }
 
+/** A lock to be taken. Times are epoch milliseconds. */
 export interface LockRequest {
   /** At most 150 characters of well-formed Unicode without control characters, compared exactly: "x" and "x " are two. */
   readonly name: string;
@@ -399,6 +405,7 @@ export interface Store {
   readonly migrate?: ((options?: MigrateOptions) => Promise<readonly string[]>) | undefined;
 }
 
+/** How far `Store.migrate` may go. */
 export interface MigrateOptions {
   /**
    * Tables whose columns are of other types than the options say are removed and made anew, if all of psession's tables
@@ -420,16 +427,21 @@ export interface StoreAdmin {
   inspect(): Promise<StoreReport>;
 }
 
+/**
+ * A page that `StoreAdmin.browse` is asked for: up to `limit` entries, from where the `next` of the page before says.
+ */
 export interface BrowsePage {
   readonly after?: string | undefined;
   readonly limit: number;
 }
 
+/** A page of devices, and where the next one begins. */
 export interface BrowseResult {
   readonly entries: readonly UserEntry[];
   readonly next: string | undefined;
 }
 
+/** What `StoreAdmin.inspect` finds. */
 export interface StoreReport {
   /** The database's clock, epoch milliseconds. */
   readonly now: number;
@@ -448,12 +460,14 @@ export interface StoreReport {
   readonly faults: readonly StoreFault[];
 }
 
+/** A table, or what a store has in its place; `bytes` is undefined where the database does not say. */
 export interface TableReport {
   readonly name: string;
   readonly rows: number;
   readonly bytes: number | undefined;
 }
 
+/** Something that is wrong, or will go wrong, in a database. */
 export interface StoreFault {
   readonly code: string;
   readonly message: string;
@@ -467,10 +481,12 @@ export type UserEntry =
 /** A session as lists have it. */
 export type ListedSession = Omit<SessionRow, "data">;
 
+/** One device of a user, as lists have it. */
 export type ListedEntry =
   | { readonly session: ListedSession; readonly login: RememberedRow | undefined }
   | { readonly session: undefined; readonly login: RememberedRow };
 
+/** How many rows of each kind were deleted. */
 export interface PruneResult {
   readonly sessions: number;
   readonly logins: number;

@@ -9,6 +9,7 @@ export interface TestResponse {
   readonly headers: object;
 }
 
+/** How a test's browser tells the time. */
 export interface TestBrowserOptions {
   /** By which cookies run out. Default: the system's. */
   clock?: Clock;

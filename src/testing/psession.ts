@@ -5,6 +5,7 @@ import { memoryStore } from "../stores/memory/index.ts";
 import { expectPlainHttp } from "../telemetry/warnings.ts";
 import { type TestClock, testClock } from "./clock.ts";
 
+/** Options of `createPsession`, of which tests need none. */
 export type TestPsessionOptions = Partial<Omit<PsessionOptions, "clock">> & {
   /** Default: a new one, which is given back. */
   clock?: TestClock;

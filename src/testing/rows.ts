@@ -6,6 +6,7 @@ import type { RememberedRow, SessionRow } from "../stores/store.ts";
 export const T0 = 4_000_000_000_000;
 const DAY = 86_400_000;
 
+/** A digest that tests can name: SHA-256 of a text. */
 export const digestOf = (text: string): Uint8Array =>
   new Uint8Array(createHash("sha256").update(text).digest());
 

@@ -9,6 +9,7 @@ import type { Session } from "../session.ts";
 import type { UserId } from "../stores/store.ts";
 import { type TestBrowser, testBrowser } from "./browser.ts";
 
+/** How a test's visitor is signed in. */
 export interface SignedInOptions<Data> {
   /** With a remembered login, as with the tick of the form. Default: false, but true for the level "remembered". */
   remember?: boolean;

@@ -23,6 +23,7 @@ export interface StoreFixture {
   close(): Promise<void>;
 }
 
+/** A promise of the contract. `run` rejects where it is not kept. */
 export interface ContractCase {
   readonly name: string;
   run(): Promise<void>;

@@ -17,6 +17,7 @@ export interface LockTimes {
   readonly wait: number;
 }
 
+/** How long a lock is held, and waited for. */
 export interface LockOptions {
   /** After this long others may take the lock, whatever its holder does: it may have died. Default: "30s". */
   hold?: Duration | undefined;

@@ -1,6 +1,5 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import pg from "pg";
 import { onTestFinished } from "vitest";
 import type { Store, UserId } from "../../src/index.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
@@ -80,6 +79,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     needs: [POSTGRES],
     open: async () => {
       const { url } = await freshSchema();
+      const { default: pg } = await import("pg");
       const pool = new pg.Pool({ connectionString: url, max: 2 });
       onTestFinished(() => pool.end());
       return {

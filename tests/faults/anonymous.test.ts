@@ -12,7 +12,7 @@ for (const driver of DRIVERS) {
       const url = await driver.fresh(driver.shared.url);
       const proxy = await startProxy({ port: Number(new URL(url).port) });
       const options = { connections: 4, timeout: 1000, connectTimeout: 300 };
-      const { store } = driver.open(proxy.through(url), options);
+      const { store } = await driver.open(proxy.through(url), options);
       const site = await startSite(store, { whenUnavailable: "anonymous" });
       const visitors = site.visitors(15);
       await signIn(visitors);

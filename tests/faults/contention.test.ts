@@ -110,7 +110,7 @@ for (const kind of [postgres, mysql]) {
 
     test.for(kind.drivers)("$name: the victim of a deadlock tries again", async (driver) => {
       const url = await driver.fresh(server);
-      const site = await startSite(driver.open(kind.patient(url)).store);
+      const site = await startSite((await driver.open(kind.patient(url))).store);
       const [visitor] = site.visitors(1) as [Visitor];
       await visitor.login();
       const other = await kind.other(url);
@@ -133,7 +133,7 @@ for (const kind of [postgres, mysql]) {
 
     test.for(kind.drivers)("$name: who holds on to a row is waited for until the timeout", async (driver) => {
       const url = await driver.fresh(server);
-      const site = await startSite(driver.open(kind.impatient(url), { timeout: 1500 }).store);
+      const site = await startSite((await driver.open(kind.impatient(url), { timeout: 1500 })).store);
       const visitors = site.visitors(3);
       await signIn(visitors);
       const other = await kind.other(url);
@@ -149,7 +149,7 @@ for (const kind of [postgres, mysql]) {
 
     test.for(kind.drivers)("$name: what can never be serialized ends", async (driver) => {
       const url = await driver.fresh(server);
-      const site = await startSite(driver.open(url, { timeout: 500 }).store);
+      const site = await startSite((await driver.open(url, { timeout: 500 })).store);
       const visitors = site.visitors(3);
       await signIn(visitors);
       for (const text of kind.sabotage) await driver.sql(url, text);
@@ -163,7 +163,9 @@ for (const kind of [postgres, mysql]) {
 
     test.for(kind.drivers)("$name: a server that serializes by default hurts nobody", async (driver) => {
       const url = await driver.fresh(server);
-      const site = await startSite(driver.open(await kind.serializable(url), { connections: 8 }).store);
+      const site = await startSite(
+        (await driver.open(await kind.serializable(url), { connections: 8 })).store,
+      );
       const visitors = site.visitors(15);
       const { random, seed } = seeded();
       await signIn(visitors);

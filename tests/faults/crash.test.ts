@@ -25,7 +25,7 @@ for (const { need, drivers, start } of kinds) {
 
     test.for(drivers)("$name loses nothing", async (driver) => {
       const url = await driver.fresh(server.url);
-      const site = await startSite(driver.open(url, { connections: 8, timeout: 1000 }).store);
+      const site = await startSite((await driver.open(url, { connections: 8, timeout: 1000 })).store);
       const visitors = site.visitors(VISITORS);
       const { random, seed } = seeded();
       await signIn(visitors);

@@ -1,8 +1,4 @@
 /** The drivers that the faults are tried with, set up as docs/stores/failures.md says. */
-import mariadb from "mariadb";
-import mysql from "mysql2/promise";
-import pg from "pg";
-import postgres from "postgres";
 import { onTestFinished } from "vitest";
 import { type MysqlStoreOptions, mysqlStore } from "../../src/stores/mysql/index.ts";
 import { type PostgresStoreOptions, postgresStore, type SqlStore } from "../../src/stores/postgres/index.ts";
@@ -32,7 +28,7 @@ export interface Driver {
   /** An empty place for sessions on a server. */
   fresh(url: string): Promise<string>;
   sql(url: string, text: string): Promise<Record<string, unknown>[]>;
-  open(url: string, options?: OpenOptions): Opened;
+  open(url: string, options?: OpenOptions): Promise<Opened>;
 }
 
 const onPostgresServer = {
@@ -59,8 +55,9 @@ function finally_(end: () => Promise<unknown>): void {
 const pgDriver: Driver = {
   ...onPostgresServer,
   name: "pg",
-  open: (url, options = {}) => {
+  open: async (url, options = {}) => {
     const { connections, timeout, connectTimeout } = { ...DEFAULTS, ...options };
+    const { default: pg } = await import("pg");
     const pool = new pg.Pool({
       connectionString: url,
       max: connections,
@@ -80,8 +77,9 @@ const pgDriver: Driver = {
 const postgresJs: Driver = {
   ...onPostgresServer,
   name: "postgres.js",
-  open: (url, options = {}) => {
+  open: async (url, options = {}) => {
     const { connections, timeout, connectTimeout } = { ...DEFAULTS, ...options };
+    const { default: postgres } = await import("postgres");
     const sql = postgres(url, {
       max: connections,
       connect_timeout: connectTimeout / 1000,
@@ -104,8 +102,9 @@ const postgresJs: Driver = {
 const mysql2: Driver = {
   ...onMysqlServer,
   name: "mysql2",
-  open: (url, options = {}) => {
+  open: async (url, options = {}) => {
     const { connections, timeout, connectTimeout } = { ...DEFAULTS, ...options };
+    const { default: mysql } = await import("mysql2/promise");
     const pool = mysql.createPool({ uri: url, connectionLimit: connections, connectTimeout });
     finally_(() => pool.end());
     return {
@@ -121,9 +120,10 @@ const mysql2: Driver = {
 const mariadbDriver: Driver = {
   ...onMysqlServer,
   name: "mariadb",
-  open: (url, options = {}) => {
+  open: async (url, options = {}) => {
     const { connections, timeout, connectTimeout } = { ...DEFAULTS, ...options };
     const { hostname, port, username, pathname } = new URL(url);
+    const { default: mariadb } = await import("mariadb");
     const pool = mariadb.createPool({
       host: hostname,
       port: Number(port),

@@ -61,7 +61,7 @@ for (const { name, need, drivers, start, end } of kinds) {
 
     test.for(drivers)("are not noticed by visitors, with $name", async (driver) => {
       const url = await driver.fresh(server.url);
-      const site = await startSite(driver.open(url, { connections: CONNECTIONS }).store);
+      const site = await startSite((await driver.open(url, { connections: CONNECTIONS })).store);
       const visitors = site.visitors(8);
       const idsNow = async () => {
         const rows = await server.query(CONNECTIONS_OF[driver.dialect]);
@@ -99,7 +99,9 @@ for (const driver of DRIVERS) {
     test("are used up without a visitor noticing, but for writes that nobody can know of", async () => {
       const url = await driver.fresh(driver.shared.url);
       const proxy = await startProxy({ port: Number(new URL(url).port) });
-      const site = await startSite(driver.open(proxy.through(url), { connections: CONNECTIONS }).store);
+      const site = await startSite(
+        (await driver.open(proxy.through(url), { connections: CONNECTIONS })).store,
+      );
       const visitors = site.visitors(8);
       await signIn(visitors);
       const safe: ((visitor: Visitor) => Promise<unknown>)[] = [

@@ -12,7 +12,7 @@ for (const driver of DRIVERS) {
   describeWith(driver.shared, `with ${driver.name}, a pool`, () => {
     test("that others hold is waited for no longer than the timeout, and then serves again", async () => {
       const url = await driver.fresh(driver.shared.url);
-      const { store, hold } = driver.open(url, { connections: 3, timeout: 300 });
+      const { store, hold } = await driver.open(url, { connections: 3, timeout: 300 });
       const site = await startSite(store);
       const visitors = site.visitors(12);
       await signIn(visitors);
@@ -33,7 +33,7 @@ for (const driver of DRIVERS) {
 
     test.for([1, 2])("of %i serves everybody: nobody waits for a second connection", async (connections) => {
       const url = await driver.fresh(driver.shared.url);
-      const { store } = driver.open(url, { connections });
+      const { store } = await driver.open(url, { connections });
       const site = await startSite(store);
       const visitors = site.visitors(connections === 1 ? 50 : 20);
       await signIn(visitors);
@@ -53,7 +53,7 @@ for (const driver of DRIVERS) {
 
     test("of one that reads, writes and restores for one user at once does not wait for itself", async () => {
       const url = await driver.fresh(driver.shared.url);
-      const site = await startSite(driver.open(url, { connections: 1 }).store);
+      const site = await startSite((await driver.open(url, { connections: 1 })).store);
       const [visitor] = site.visitors(1) as [Visitor];
       await visitor.login();
       site.clock.advance(HOUR);

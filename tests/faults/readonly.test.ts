@@ -43,7 +43,7 @@ describeWith(POSTGRES_BINARIES, "PostgreSQL that takes no writes", () => {
 
   test.for(POSTGRES_DRIVERS)("by default_transaction_read_only, with $name", async (driver) => {
     const url = await driver.fresh(server.url);
-    const site = await startSite(driver.open(url).store);
+    const site = await startSite((await driver.open(url)).store);
     const visitors = site.visitors(8);
     await signIn(visitors);
     site.clock.advance(HOUR);
@@ -56,12 +56,12 @@ describeWith(POSTGRES_BINARIES, "PostgreSQL that takes no writes", () => {
 
   test.for(POSTGRES_DRIVERS)("as a hot standby, until it is promoted, with $name", async (driver) => {
     const url = await driver.fresh(server.url);
-    const primary = await startSite(driver.open(url).store);
+    const primary = await startSite((await driver.open(url)).store);
     const visitors = primary.visitors(8);
     await signIn(visitors);
     const address = new URL(url);
     address.port = new URL(await startStandby(server)).port;
-    const site = await startSite(driver.open(address.href).store);
+    const site = await startSite((await driver.open(address.href)).store);
     const moved = site.visitors(8);
     for (const [index, visitor] of moved.entries()) visitor.jar = new Map(visitors[index]?.jar);
     await takesNoWrites(site, moved);
@@ -93,7 +93,7 @@ describeWith(MARIADB_BINARIES, "MariaDB that takes no writes", () => {
 
   test.for(MYSQL_DRIVERS)("by read_only, with $name", async (driver: Driver) => {
     const url = await driver.fresh(server.url);
-    const site = await startSite(driver.open(url.replace("root@", "app@")).store);
+    const site = await startSite((await driver.open(url.replace("root@", "app@"))).store);
     const visitors = site.visitors(8);
     await signIn(visitors);
     site.clock.advance(HOUR);

@@ -16,7 +16,7 @@ interface Scene {
 async function scene(driver: Driver, options: OpenOptions): Promise<Scene> {
   const url = await driver.fresh(driver.shared.url);
   const proxy = await startProxy({ port: Number(new URL(url).port) });
-  const site = await startSite(driver.open(proxy.through(url), options).store);
+  const site = await startSite((await driver.open(proxy.through(url), options)).store);
   return { site, proxy, sql: (text) => driver.sql(url, text) };
 }
 

@@ -12,7 +12,7 @@ for (const driver of DRIVERS) {
       const url = await driver.fresh(driver.shared.url);
       const proxy = await startProxy({ port: Number(new URL(url).port) });
       const options = { connections: 2, timeout: 200, connectTimeout: 300 };
-      const site = await startSite(driver.open(proxy.through(url), options).store);
+      const site = await startSite((await driver.open(proxy.through(url), options)).store);
       const visitors = site.visitors(20);
       await signIn(visitors);
       site.clock.advance(HOUR);
@@ -39,7 +39,7 @@ for (const driver of DRIVERS) {
       const url = await driver.fresh(driver.shared.url);
       const proxy = await startProxy({ port: Number(new URL(url).port) });
       const options = { connections: 2, timeout: 200, connectTimeout: 300 };
-      const site = await startSite(driver.open(proxy.through(url), options).store);
+      const site = await startSite((await driver.open(proxy.through(url), options)).store);
       const visitors = site.visitors(10);
       await signIn(visitors);
       for (let turn = 0; turn < 2; turn++) {
@@ -59,7 +59,7 @@ for (const driver of DRIVERS) {
       const url = await driver.fresh(driver.shared.url);
       const proxy = await startProxy({ port: Number(new URL(url).port) });
       const site = await startSite(
-        driver.open(proxy.through(url), { connections: 2, timeout: 200, connectTimeout: 300 }).store,
+        (await driver.open(proxy.through(url), { connections: 2, timeout: 200, connectTimeout: 300 })).store,
       );
       const visitors = site.visitors(6);
       await signIn(visitors);

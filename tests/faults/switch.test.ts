@@ -23,7 +23,7 @@ describeWith([POSTGRES_BINARIES, HAPROXY_BINARY], "a primary that HAProxy switch
     const proxy = await startHaproxy(primary.port, Number(new URL(standby).port));
     const url = new URL(await driver.fresh(primary.url));
     url.port = String(proxy.port);
-    const site = await startSite(driver.open(url.href, { connections: 8, timeout: 1000 }).store);
+    const site = await startSite((await driver.open(url.href, { connections: 8, timeout: 1000 })).store);
     const visitors = site.visitors(VISITORS);
     const { random, seed } = seeded();
     await signIn(visitors);

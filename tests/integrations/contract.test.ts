@@ -1,10 +1,7 @@
 import { getConnInfo } from "@hono/node-server/conninfo";
-import express5 from "express";
-// @ts-expect-error: Express 4 is here under another name, without types of its own.
-import express4 from "express4";
 import { describe, test } from "vitest";
 import { type HttpIntegration, httpContract } from "../../src/testing/contracts.ts";
-import { expressIntegration } from "./contract/express.ts";
+import { expressIntegration, type Load } from "./contract/express.ts";
 import { dropInFace } from "./contract/express-session.ts";
 import { fastifyIntegration } from "./contract/fastify.ts";
 import { fetchIntegration } from "./contract/fetch.ts";
@@ -15,13 +12,17 @@ import { nodeIntegration } from "./contract/node.ts";
 import { polkaIntegration } from "./contract/polka.ts";
 import { onNode } from "./contract/served-by-hono.ts";
 
+const express5: Load = async () => (await import("express")).default;
+// @ts-expect-error: Express 4 is here under another name, without types of its own.
+const express4: Load = async () => (await import("express4")).default;
+
 const integrations: Record<string, HttpIntegration> = {
   "node:http": nodeIntegration,
   "node:http2": http2Integration,
   "Express 5": expressIntegration(express5),
-  "Express 4": expressIntegration(express4 as () => express5.Express),
+  "Express 4": expressIntegration(express4),
   "express-session's drop-in, Express 5": dropInFace(express5),
-  "express-session's drop-in, Express 4": dropInFace(express4 as () => express5.Express),
+  "express-session's drop-in, Express 4": dropInFace(express4),
   Fastify: fastifyIntegration({ open: "lazy" }),
   "Fastify, open before handlers": fastifyIntegration({ open: "always" }),
   Koa: koaIntegration({}),

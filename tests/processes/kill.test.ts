@@ -2,6 +2,7 @@ import { randomInt } from "node:crypto";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { HOUR, MINUTE, SECOND } from "../support/clock.ts";
+import { CROWD } from "../support/crowd.ts";
 import { temporaryFolder } from "../support/temp.ts";
 import { Browser } from "./browser.ts";
 import { Cluster } from "./cluster.ts";
@@ -28,6 +29,7 @@ const PAUSES: readonly (readonly [least: number, most: number])[] = [
 ];
 
 test("a hundred browsers stay signed in while their servers are killed again and again", {
+  ...CROWD,
   timeout: 120_000,
 }, async () => {
   const seed = Number(process.env["PSESSION_SEED"] ?? randomInt(2 ** 31));

@@ -4,6 +4,7 @@ import type { Cap, ChangeParts } from "../../src/stores/store.ts";
 import { sessionRow } from "../../src/testing/rows.ts";
 import { REMEMBER, TestBrowser, type TestSession, testApp } from "../support/app.ts";
 import { HOUR, MINUTE, SECOND } from "../support/clock.ts";
+import { CROWD } from "../support/crowd.ts";
 import { describeStores } from "../support/session-stores.ts";
 
 const signIn = (session: TestSession) => session.login("ada", { remember: true });
@@ -132,7 +133,10 @@ describeStores("the devices of a user whom no option limits", (makeStore) => {
     return { app, rows, caps, calls, count, signInTimes, store: noted };
   };
 
-  test("63 sign-ins cost what they did, and the next ends what is beyond a thousand, the longest unused first", async () => {
+  test("63 sign-ins cost what they did, and the next ends what is beyond a thousand, the longest unused first", {
+    ...CROWD,
+    timeout: 120_000,
+  }, async () => {
     const { app, rows, caps, calls, count, signInTimes } = await filled();
     await signInTimes(63);
     expect(calls.filter((name) => name !== "clock")).toEqual(Array(63).fill("apply"));
@@ -148,9 +152,12 @@ describeStores("the devices of a user whom no option limits", (makeStore) => {
     await signInTimes(63);
     expect(caps.flat()).toHaveLength(1);
     expect(await count()).toBe(1063);
-  }, 120_000);
+  });
 
-  test("false looks at nobody's number, and a number of one's own is looked at by each sign-in", async () => {
+  test("false looks at nobody's number, and a number of one's own is looked at by each sign-in", {
+    ...CROWD,
+    timeout: 120_000,
+  }, async () => {
     const free = await filled({ max: false });
     await free.signInTimes(65);
     expect(free.caps.flat()).toEqual([]);
@@ -158,20 +165,24 @@ describeStores("the devices of a user whom no option limits", (makeStore) => {
     const exact = setUp(() => free.store, { devices: { max: 1000 } });
     await exact.browser().visit((session) => session.login("ada"));
     expect(await exact.devices()).toHaveLength(1000);
-  }, 120_000);
+  });
 });
 
 describeStores("the most devices of a user", (makeStore) => {
-  test("a hundred parallel sign-ins leave as many devices as are allowed, and each that ended is told", async () => {
-    const { app, browser, devices } = setUp(makeStore, { devices: { max: 3 } });
-    await Promise.all(Array.from({ length: 100 }, () => browser().visit(signIn)));
-    expect(await devices()).toHaveLength(3);
-    const told = app.events.filter((event) => event.type === "revoked");
-    expect(told).toHaveLength(97);
-    expect(told.every(({ reason }) => reason === "cap")).toBe(true);
-  });
+  test(
+    "a hundred parallel sign-ins leave as many devices as are allowed, and each that ended is told",
+    CROWD,
+    async () => {
+      const { app, browser, devices } = setUp(makeStore, { devices: { max: 3 } });
+      await Promise.all(Array.from({ length: 100 }, () => browser().visit(signIn)));
+      expect(await devices()).toHaveLength(3);
+      const told = app.events.filter((event) => event.type === "revoked");
+      expect(told).toHaveLength(97);
+      expect(told.every(({ reason }) => reason === "cap")).toBe(true);
+    },
+  );
 
-  test("of a hundred parallel sign-ins exactly as many are let in as are allowed", async () => {
+  test("of a hundred parallel sign-ins exactly as many are let in as are allowed", CROWD, async () => {
     const { browser, devices } = setUp(makeStore, { devices: { max: 3, overflow: "refuse" } });
     const visits = await Promise.all(
       Array.from({ length: 100 }, async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { TestBrowser, testApp } from "../support/app.ts";
+import { CROWD } from "../support/crowd.ts";
 import { describeStores } from "../support/session-stores.ts";
 
 describeStores("parallel requests of one session on", (makeStore) => {
@@ -10,7 +11,7 @@ describeStores("parallel requests of one session on", (makeStore) => {
     return { app, browser };
   };
 
-  test("two hundred writers of different keys lose none", async () => {
+  test("two hundred writers of different keys lose none", CROWD, async () => {
     const { app, browser } = await setUp();
     await Promise.all(
       Array.from({ length: 200 }, (_, index) =>
@@ -23,7 +24,7 @@ describeStores("parallel requests of one session on", (makeStore) => {
     expect(app.told()).not.toContain("mergeConflict");
   });
 
-  test("two hundred increments through update end at exactly two hundred", async () => {
+  test("two hundred increments through update end at exactly two hundred", CROWD, async () => {
     const { browser } = await setUp();
     const visits = await Promise.all(
       Array.from({ length: 200 }, () =>

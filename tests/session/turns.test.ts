@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { memoryStore, PsessionError } from "../../src/index.ts";
 import { LONGEST_TURN } from "../../src/request/lines.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
+import { CROWD } from "../support/crowd.ts";
 import { intercepted } from "../support/stores.ts";
 
 afterEach(() => void vi.useRealTimers());
@@ -31,7 +32,7 @@ async function setUp(before?: (name: string) => unknown) {
 }
 
 describe("commits of one session that meet a conflict take turns", () => {
-  test("four hundred writers cost three calls each at most, and none is lost", async () => {
+  test("four hundred writers cost three calls each at most, and none is lost", CROWD, async () => {
     const { app, browser, calls, taken } = await setUp();
     const visits = await Promise.all(range(400).map(() => browser.open()));
     calls.length = 0;

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, test, vi } from "vitest";
 import { lmdbStore } from "../../examples/store-lmdb/lmdb.ts";
 import { memoryStore, type Store } from "../../src/index.ts";
 import { type StoreFixture, storeContract } from "../../src/testing/contracts.ts";
+import { crowdIn } from "../support/crowd.ts";
 import { describeWith } from "../support/servers/reach.ts";
 import { temporaryFolder } from "../support/temp.ts";
 import { type Backend, oddSqliteBackends, type Place, sqlBackends } from "./fixtures.ts";
@@ -14,7 +15,7 @@ describe("store contract: memory", () => {
     store: memoryStore({ audit: true }),
     close: async () => {},
   });
-  for (const { name, run } of storeContract(open)) test(name, run);
+  for (const { name, run } of storeContract(open)) test(name, crowdIn(name), run);
 });
 
 describe("store contract: a store over LMDB, by the kit", () => {
@@ -27,7 +28,7 @@ describe("store contract: a store over LMDB, by the kit", () => {
     };
     return { store, others, close };
   };
-  for (const { name, run } of storeContract(open)) test(name, run);
+  for (const { name, run } of storeContract(open)) test(name, crowdIn(name), run);
 });
 
 /** A hundred sign-ins of one user wait for each other, which takes a busy machine longer than a visitor would wait. */
@@ -57,6 +58,6 @@ for (const backend of [...sqlBackends, ...oddSqliteBackends]) {
       if (store === undefined) throw new Error("a backend has at least one connection");
       return { store, others, close: async () => {} };
     };
-    for (const { name, run } of storeContract(open)) test(name, run);
+    for (const { name, run } of storeContract(open)) test(name, crowdIn(name), run);
   });
 }

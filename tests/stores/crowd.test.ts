@@ -2,13 +2,14 @@ import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
+import { CROWD } from "../support/crowd.ts";
 import { freshSchema } from "../support/servers/fresh.ts";
 import { describeWith, POSTGRES } from "../support/servers/reach.ts";
 
 const WRITERS = 400;
 
 describeWith(POSTGRES, "a crowd of writers of one session, on PostgreSQL", () => {
-  test("costs three calls of the store each at most, and none is lost", async () => {
+  test("costs three calls of the store each at most, and none is lost", CROWD, async () => {
     const { url } = await freshSchema();
     const pool = new pg.Pool({ connectionString: url });
     onTestFinished(() => pool.end());

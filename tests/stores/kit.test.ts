@@ -7,6 +7,7 @@ import {
   sessionRow,
   storeContract,
 } from "../../src/testing/contracts.ts";
+import { crowdIn } from "../support/crowd.ts";
 
 /** Answers later, as a database on the network does, and lets whatever else waits go first. */
 const later = <T>(answer: () => T): Promise<T> => new Promise((done) => setImmediate(() => done(answer())));
@@ -51,7 +52,7 @@ describe("store contract: over a database that writes on conditions", () => {
     const connect = () => storeOver({ name: "remote", audit: true, transaction: optimistic(remote) });
     return { store: connect(), others: [connect(), connect()], close: async () => {} };
   };
-  for (const { name, run } of storeContract(open)) test(name, run);
+  for (const { name, run } of storeContract(open)) test(name, crowdIn(name), run);
 });
 
 describe("store contract: over a database whose transactions wait for each other", () => {
@@ -80,7 +81,7 @@ describe("store contract: over a database whose transactions wait for each other
       });
     return { store: connect(), others: [connect(), connect()], close: async () => {} };
   };
-  for (const { name, run } of storeContract(open)) test(name, run);
+  for (const { name, run } of storeContract(open)) test(name, crowdIn(name), run);
 });
 
 test("over a database that writes on conditions, a login is read with the session that it has at that moment", async () => {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Store } from "../../src/index.ts";
 import type { Sql } from "../../src/stores/sql/sql.ts";
 import { type StoreFixture, storeContract } from "../../src/testing/contracts.ts";
+import { crowdIn } from "../support/crowd.ts";
 import { describeWith } from "../support/servers/reach.ts";
 import type { Naming, Place, UserIds } from "./fixtures.ts";
 import { oddTables, TABLE_KEYS } from "./naming/odd.ts";
@@ -58,7 +59,8 @@ for (const backend of representatives) {
         return { store, others, close: async () => {} };
       };
       for (const { name, run } of storeContract(open)) {
-        if (name !== CROWDED || (backend.connections > 1 && userIds === KINDS[0])) test(name, run);
+        if (name !== CROWDED || (backend.connections > 1 && userIds === KINDS[0]))
+          test(name, crowdIn(name), run);
       }
 
       test("the application's own columns were filled by the database", async () => {

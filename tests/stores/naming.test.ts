@@ -267,7 +267,7 @@ describe("dates in a process that is in New York", () => {
   }
 
   describeWith(POSTGRES, "a PostgreSQL whose connections are elsewhere", () => {
-    test("are exact, and UTC", async () => {
+    test("are exact, and UTC, whatever time zones PostgreSQL is set to", async () => {
       const { url } = await freshSchema();
       const storeIn = (zone: string): Store => {
         const within = new URL(url);
@@ -284,7 +284,7 @@ describe("dates in a process that is in New York", () => {
   });
 
   describeWith(MYSQL, "a MySQL whose connections and drivers are elsewhere", () => {
-    test("are exact, and UTC", async () => {
+    test("are exact, and UTC, whatever time zones MySQL is set to", async () => {
       const { url } = await freshDatabase();
       const storeIn = (server: string, timezone: string): Store => {
         const pool = mysqlPromise.createPool({ uri: url, timezone, dateStrings: false });

@@ -10,6 +10,7 @@ import { kyselyStore } from "../../src/stores/kysely/index.ts";
 import { type PostgresStoreOptions, postgresStore } from "../../src/stores/postgres/index.ts";
 import { type StoreFixture, storeContract } from "../../src/testing/contracts.ts";
 import { rememberedRow, sessionRow, T0 } from "../../src/testing/rows.ts";
+import { crowdIn } from "../support/crowd.ts";
 import { PGBOUNCER_BINARY } from "../support/servers/binaries.ts";
 import { type Fresh, freshPostgresDatabase, onPostgres } from "../support/servers/fresh.ts";
 import { startPgbouncer } from "../support/servers/pgbouncer.ts";
@@ -51,7 +52,7 @@ describeWith([POSTGRES, PGBOUNCER_BINARY], "PgBouncer in transaction mode", () =
         const [store, ...others] = opened.map(({ store }) => store) as [Store, ...Store[]];
         return { store, others, close: async () => {} };
       };
-      for (const { name, run } of storeContract(fixture)) test(name, run);
+      for (const { name, run } of storeContract(fixture)) test(name, crowdIn(name), run);
     });
 
     test(`${name} with prepare: true says what to change, and nobody is signed out`, async () => {

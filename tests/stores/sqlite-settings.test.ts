@@ -492,7 +492,7 @@ describe("a database whose driver gives something else than was stored", () => {
   };
   const IGNORE = 2;
   for (const [name, open] of Object.entries(cases)) {
-    test(`is refused: ${name}`, async () => {
+    test(`is refused, however often it starts: ${name}`, async () => {
       const { path, jar } = await signedIn((file) => new DatabaseSync(file));
       const database = open(path);
       onTestFinished(() => void database.close());

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { type BrowserContext, chromium } from "playwright-core";
+import type { BrowserContext } from "playwright-core";
 
 const PLACES = [
   "/usr/bin/chromium",
@@ -23,10 +23,11 @@ export function isChromiumMissing(): boolean {
 }
 
 /** Starts Chromium on a profile folder; what is in the folder is what the browser remembers. */
-export function launch(
+export async function launch(
   profile: string,
   options: { restore?: boolean; scripts?: boolean } = {},
 ): Promise<BrowserContext> {
+  const { chromium } = await import("playwright-core");
   return chromium.launchPersistentContext(profile, {
     javaScriptEnabled: options.scripts ?? true,
     executablePath: chromiumPath ?? "",

@@ -1,7 +1,4 @@
 import { randomBytes } from "node:crypto";
-import mysql from "mysql2/promise";
-import pg from "pg";
-import { createClient } from "redis";
 import { afterAll, beforeAll, beforeEach, describe } from "vitest";
 import { Vault } from "../../src/data/vault.ts";
 import { memoryStore, type Store } from "../../src/index.ts";
@@ -31,6 +28,7 @@ const SERVERS: Record<string, Server> = {
     needs: [POSTGRES],
     open: async (parts) => {
       const { url } = await freshSchema();
+      const { default: pg } = await import("pg");
       const pool = new pg.Pool({ connectionString: url });
       const empty = () => onPostgres(url, emptying(parts).join(";"));
       return { makeStore: () => postgresStore({ pool, ...parts }), empty, close: () => pool.end() };
@@ -40,6 +38,7 @@ const SERVERS: Record<string, Server> = {
     needs: [MYSQL],
     open: async (parts) => {
       const { url } = await freshDatabase();
+      const { default: mysql } = await import("mysql2/promise");
       const pool = mysql.createPool(url);
       const empty = async () => {
         for (const statement of emptying(parts)) await onMysql(url, statement);
@@ -50,6 +49,7 @@ const SERVERS: Record<string, Server> = {
   redis: {
     needs: [REDIS],
     open: async (parts) => {
+      const { createClient } = await import("redis");
       const client = createClient({ url: REDIS.url });
       await client.connect();
       const prefix = `test-${randomBytes(6).toString("base64url")}:`;

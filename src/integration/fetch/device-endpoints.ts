@@ -10,6 +10,7 @@ import type { ProxyOptions } from "../forwarded.ts";
 import { asked, pathOf } from "./facts.ts";
 import { responseOf } from "./response.ts";
 
+/** Where the endpoints of devices are, and what they ask. */
 export interface FetchDevicesOptions extends DevicesOptions, ProxyOptions {
   /** Where the endpoints are, such as "/account/devices". */
   path: string;

@@ -7,11 +7,16 @@ import { type GuardFacts, knownOrigin } from "../guards.ts";
 
 type Header = (name: string) => string | undefined;
 
+/** The headers of a request, by their names: what `factsOf` asks for. */
 export const headerOf =
   (request: Request): Header =>
   (name) =>
     request.headers.get(name) ?? undefined;
 
+/**
+ * The facts of a Request. `address` is that of the connection, `arrivedAt` is in epoch milliseconds, and `token` is
+ * the object that `runInRequest` knows the request by.
+ */
 export function fetchFacts(
   settings: Pick<Settings, "proxy">,
   request: Request,
@@ -51,6 +56,7 @@ export const asked = (request: Request, trustProxy = false, facts?: GuardFacts) 
   origin: knownOrigin(facts) ?? visibleOrigin(request, trustProxy),
 });
 
+/** Path and query of a request. */
 export function pathOf(request: Request): string {
   const { pathname, search } = new URL(request.url);
   return pathname + search;

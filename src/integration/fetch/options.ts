@@ -3,6 +3,8 @@ import { invalidOptions, readOptions } from "../../checks/faults.ts";
 import { allowedOrigins } from "../../http/origin.ts";
 import type { ProxyOptions } from "../forwarded.ts";
 
+
+/** How a Request is read. */
 export interface FetchOptions<Context extends readonly unknown[] = readonly unknown[]> extends ProxyOptions {
   /**
    * The address of the connection, which the server knows and a Request does not. For the device list and

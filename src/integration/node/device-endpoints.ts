@@ -10,6 +10,7 @@ import {
 import { asked, type NodeOptions, visibleOrigin } from "./facts.ts";
 import { send } from "./send.ts";
 
+/** Where the endpoints of devices are, and what they ask. */
 export interface NodeDevicesOptions extends DevicesOptions, NodeOptions {
   /** Where the endpoints are, such as "/account/devices". */
   path: string;

@@ -6,12 +6,14 @@ import { forwarded, type ProxyOptions } from "../forwarded.ts";
 import { momentOf } from "./arrivals.ts";
 import type { NodeRequest } from "./messages.ts";
 
+/** How a request of `node:http` or `node:http2` is read. */
 export type NodeOptions = ProxyOptions;
 
 /** Facts that a framework knows better than the bare request. */
 export type KnownFacts = Partial<Pick<RequestFacts, "secure" | "address" | "canSetCookies" | "arrivedAt">> &
   Pick<Transport, "origin" | "trustsProxy">;
 
+/** The facts of a request of Node. `known` comes before what the request itself says. */
 export function nodeFacts(request: NodeRequest, trustProxy: boolean, known: KnownFacts = {}): RequestFacts {
   const { method } = request;
   const header = headerOf(request);

@@ -26,6 +26,7 @@ export interface CookieOptions {
   priority?: Priority | undefined;
 }
 
+/** What `cookie.data` gives: all that a session's cookie is set with. Ages are in milliseconds. */
 export interface CookieData {
   originalMaxAge: number | null;
   partitioned: boolean | undefined;

@@ -39,7 +39,9 @@ declare namespace session {
     UserOf,
   };
   export { Cookie, MemoryStore, psessionOf, Store, session, session as default };
+  /** The class of `req.session`, for stores that make sessions of what they have kept. */
   export const Session: SessionClass;
+  /** `req.session`, without what psession adds. */
   export type Session = OwnSession;
 }
 

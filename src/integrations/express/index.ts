@@ -48,6 +48,7 @@ interface ExpressRequest extends ProxiedRequest {
 }
 
 type Next = (error?: unknown) => void;
+/** Middleware of Express 4 and 5, and of whatever takes the same. */
 export type ExpressMiddleware = (request: ExpressRequest, response: ServerResponse, next: Next) => void;
 
 /**

@@ -7,6 +7,7 @@ import type { Psession } from "../../psession.ts";
 import type { UserId } from "../../stores/store.ts";
 import { warnOnce } from "../../telemetry/warnings.ts";
 
+/** Options of the plugin. */
 export interface SessionsOptions<Data extends object = SessionData> {
   psession: Psession<Data>;
   /**

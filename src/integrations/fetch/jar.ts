@@ -28,6 +28,7 @@ export interface CookieJar {
   set?: ((name: string, value: string, attributes: CookieAttributes) => unknown) | undefined;
 }
 
+/** What a cookie jar does not say of its request. */
 export interface JarFacts {
   /** The browser spoke https, to the server or to a proxy that you trust. */
   secure: boolean;
@@ -47,6 +48,7 @@ export interface AnswerHeaders {
   set(name: string, value: string): void;
 }
 
+/** A session whose cookies go through a jar; see `jarSession`. */
 export interface JarSession<Data extends object> {
   readonly getSession: GetSession<Data>;
   /**

@@ -42,6 +42,7 @@ export interface SessionVariables<Data extends object = SessionData> {
   session: PromiseLike<Session<Data>>;
 }
 
+/** How requests are read. */
 export interface HonoOptions extends ProxyOptions {
   /**
    * The address of the connection, for the device list and events, by the `getConnInfo` of your runtime:

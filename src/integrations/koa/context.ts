@@ -37,6 +37,7 @@ export interface KoaContext {
   onerror(error: Error): void;
 }
 
+/** Middleware of Koa. */
 export type KoaMiddleware = (ctx: KoaContext, next: () => Promise<unknown>) => Promise<unknown>;
 
 /** ctx.origin is the server's in Koa 2 and the sender's in Koa 3: compared to itself, it would allow anything. */

@@ -25,6 +25,7 @@ declare module "koa" {
   interface DefaultContext extends SessionContext {}
 }
 
+/** When sessions are read. */
 export interface KoaOptions {
   /**
    * "lazy" reads a session when `ctx.openSession()` asks for it. "always" reads it before the handler, for

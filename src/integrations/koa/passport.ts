@@ -4,6 +4,7 @@ import type { Carry, Session } from "../../session.ts";
 import type { UserId } from "../../stores/store.ts";
 import { type KoaContext, type KoaMiddleware, openedIn } from "./context.ts";
 
+/** How sign-ins of Passport become those of psession. */
 export interface PassportOptions {
   /** The user's id in what `serializeUser` gives. Default: that is the id. */
   userId?: ((serialized: unknown) => UserId) | undefined;

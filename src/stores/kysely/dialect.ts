@@ -6,6 +6,7 @@ import { sqliteDialect } from "../sql/dialects/sqlite.ts";
 
 export const DIALECTS = { postgres: postgresDialect, mysql: mysqlDialect, sqlite: sqliteDialect } as const;
 
+/** The databases that are known by Kysely's dialects. */
 export type KyselyDialectName = keyof typeof DIALECTS;
 
 /** Databases by how they write a value and a name. */

@@ -19,6 +19,7 @@ export interface PsessionTables<Id extends string | number = string, Time = numb
 type Milliseconds = Kept<number | string>;
 type Count = Kept<number | string>;
 
+/** The table of sessions: one row each. `Id` is the type of user ids, `Time` that in which the driver gives times. */
 export interface PsessionSessionsTable<Id extends string | number = string, Time = number | string> {
   id: Kept<string>;
   secret: Kept<Uint8Array>;
@@ -45,6 +46,7 @@ export interface PsessionSessionsTable<Id extends string | number = string, Time
   prune_after: Milliseconds;
 }
 
+/** The table of remembered logins: one row each, tombstones included. `Id` and `Time` as for sessions. */
 export interface PsessionLoginsTable<Id extends string | number = string, Time = number | string> {
   id: Kept<string>;
   user_id: Kept<Id>;
@@ -69,6 +71,7 @@ export interface PsessionLoginsTable<Id extends string | number = string, Time =
   prune_after: Milliseconds;
 }
 
+/** The table of locks, and of their fences. */
 export interface PsessionLocksTable {
   name: Kept<string>;
   owner: Kept<string>;
@@ -77,6 +80,7 @@ export interface PsessionLocksTable {
   prune_after: Milliseconds;
 }
 
+/** The table of what concerns all rows: which migrations ran, and when was pruned. */
 export interface PsessionMetaTable {
   name: Kept<string>;
   value: Kept<string>;

@@ -5,6 +5,7 @@ import { KeyValueStore } from "../kit/index.ts";
 import type { Range, Transaction } from "../kit/transaction.ts";
 import type { Store } from "../store.ts";
 
+/** Options of `memoryStore`. */
 export interface MemoryStoreOptions {
   /** Keep an audit trail, which `createPsession` then writes to. Default: false. */
   audit?: boolean | undefined;

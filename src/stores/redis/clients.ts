@@ -17,6 +17,7 @@ export interface NodeRedisCluster {
   nodeClient?(node: never): unknown;
 }
 
+/** What node-redis takes beside a command, as far as we give it. */
 export interface NodeRedisCommandOptions {
   /** Milliseconds that a command waits to be written; 0 for no end. */
   timeout?: number;

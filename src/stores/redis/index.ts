@@ -51,6 +51,7 @@ export type {
   RedisClient,
 } from "./clients.ts";
 
+/** Options of `redisStore`. */
 export interface RedisStoreOptions {
   /**
    * A connected client of node-redis (`createClient`, `createClientPool`, `createCluster`), ioredis or iovalkey

@@ -20,6 +20,7 @@ export interface SqliteDatabase {
 
 export type SqliteValue = Exclude<SqlValue, readonly unknown[]>;
 
+/** A prepared statement, as far as we use it. */
 export interface SqliteStatement {
   all(...values: SqliteValue[]): unknown[];
   get(...values: SqliteValue[]): unknown;

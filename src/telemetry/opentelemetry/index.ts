@@ -11,6 +11,7 @@ import { hasMethods } from "../../checks/shape.ts";
 import { countInto } from "./metrics.ts";
 import { spanInto } from "./spans.ts";
 
+/** Where metrics and spans go. */
 export interface InstrumentOptions {
   /** Where metrics go. Default: the API's global provider at the time of the call. */
   meterProvider?: MeterProvider | undefined;

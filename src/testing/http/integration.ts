@@ -34,6 +34,7 @@ export interface SiteAnswer {
 /** All routes and methods that no guard stands before. */
 export type Site = (request: SiteRequest) => Promise<SiteAnswer>;
 
+/** What the contract gives an integration to serve. */
 export interface IntegrationSetup {
   readonly psession: Psession<ContractData>;
   readonly site: Site;
@@ -43,6 +44,7 @@ export interface IntegrationSetup {
   readonly before: ((request: Pick<SiteRequest, "path">) => Promise<void>) | undefined;
 }
 
+/** An integration that takes requests, until it is closed. */
 export interface ServedIntegration {
   /** Such as http://127.0.0.1:3000, without a path. */
   readonly url: string;

@@ -256,7 +256,7 @@ describe.each([
   ["Fastify", onFastify],
 ])("answers past %s are what they are without sessions", (_, start) => {
   const plain: Partial<Record<Packing, Answers>> = {};
-  test.each(CASES)("compression $packing, $use is stored", async ({ packing, use }) => {
+  test.each(CASES)("their answers, compression $packing, $use is stored", async ({ packing, use }) => {
     const setup = { packing, use, ways: WAYS };
     plain[packing] ??= await answersOf(await start(false, setup), setup);
     const ours = await answersOf(await start(true, setup), setup);
@@ -267,7 +267,7 @@ describe.each([
 describe("what is flushed by hand leaves at once, also where something packs it", () => {
   const ways = { flushed: FLUSHED };
   test.each(CASES.filter(({ packing }) => packing !== "absent"))(
-    "compression $packing, $use is stored",
+    "one line, compression $packing, $use is stored",
     async ({ packing, use }) => {
       const setup = { packing, use, ways };
       for (const side of Object.values(EXPRESS_SIDES)) {

@@ -1,4 +1,3 @@
-import express from "express";
 import type { Session } from "../../../src/index.ts";
 import {
   exclusive,
@@ -9,7 +8,7 @@ import {
 } from "../../../src/integrations/express/index.ts";
 import session, { type SignIn } from "../../../src/integrations/express-session/index.ts";
 import type { ContractData, HttpIntegration } from "../../../src/testing/contracts.ts";
-import { servesSite, waiting } from "./express.ts";
+import { type Load, servesSite, waiting } from "./express.ts";
 import { guardsByPath, mountedGuard } from "./guards.ts";
 import { served } from "./serve.ts";
 
@@ -19,10 +18,11 @@ type DropIn = Record<string, unknown> & {
 } & Omit<SignIn, "update"> & { update(change: (data: Partial<ContractData>) => unknown): Promise<unknown> };
 
 /** The drop-in over a psession, as applications of express-session use it: data are properties of `req.session`. */
-export const dropInFace = (make: () => express.Express): HttpIntegration => ({
+export const dropInFace = (load: Load): HttpIntegration => ({
   isLazy: false,
   seesHeads: true,
-  serve({ psession, site, trustProxy, before }) {
+  async serve({ psession, site, trustProxy, before }) {
+    const [make, { json }] = await Promise.all([load(), import("express")]);
     const app = make();
     app.set("trust proxy", trustProxy);
     app.set("env", "test");
@@ -36,7 +36,7 @@ export const dropInFace = (make: () => express.Express): HttpIntegration => ({
         saveUninitialized: false,
       }),
     );
-    app.use(express.json());
+    app.use(json());
     for (const [path, guards] of Object.entries(
       guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
     ))

@@ -1,5 +1,5 @@
 import { pipeline } from "node:stream";
-import express from "express";
+import type express from "express";
 import type { Session } from "../../../src/index.ts";
 import {
   exclusive,
@@ -18,17 +18,21 @@ import type {
 import { guardsByPath, mountedGuard } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 
-export const expressIntegration = (make: () => express.Express): HttpIntegration => ({
+/** Imports a version of Express. */
+export type Load = () => Promise<() => express.Express>;
+
+export const expressIntegration = (load: Load): HttpIntegration => ({
   isLazy: false,
   seesHeads: true,
-  serve({ psession, site, trustProxy, before }) {
+  async serve({ psession, site, trustProxy, before }) {
+    const [make, { json }] = await Promise.all([load(), import("express")]);
     const app = make();
     app.set("trust proxy", trustProxy);
     // Express prints errors that nobody handles, unless it is told that this is a test.
     app.set("env", "test");
     app.use(originCheck());
     if (before !== undefined) app.use(waiting(before));
-    app.use(sessions(psession), express.json());
+    app.use(sessions(psession), json());
     for (const [path, guards] of Object.entries(
       guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
     ))

@@ -1,5 +1,5 @@
 import type { AddressInfo } from "node:net";
-import fastify, { type RouteHandlerMethod } from "fastify";
+import type { RouteHandlerMethod } from "fastify";
 import {
   exclusive,
   type FastifySession,
@@ -17,6 +17,7 @@ export const fastifyIntegration = ({ open }: { open: "lazy" | "always" }): HttpI
   isLazy: open === "lazy",
   seesHeads: true,
   async serve({ psession, site, trustProxy, before }) {
+    const { fastify } = await import("fastify");
     const app = fastify({ trustProxy });
     app.addHook("onRequest", originCheck());
     if (before !== undefined) {

@@ -1,5 +1,5 @@
 import { json } from "node:stream/consumers";
-import Koa from "koa";
+import type Koa from "koa";
 import {
   exclusive,
   type KoaMiddleware,
@@ -35,7 +35,8 @@ const mount =
 export const koaIntegration = (options: KoaOptions): HttpIntegration => ({
   isLazy: options.open !== "always",
   seesHeads: true,
-  serve({ psession, site, trustProxy, before }) {
+  async serve({ psession, site, trustProxy, before }) {
+    const { default: Koa } = await import("koa");
     const app = new Koa<Koa.DefaultState, SessionContext<ContractData>>({ proxy: trustProxy });
     // Koa prints errors unless it is told not to.
     app.silent = true;

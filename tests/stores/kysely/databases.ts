@@ -9,8 +9,6 @@ import {
   SqliteDialect,
   sql,
 } from "kysely";
-import mysql2 from "mysql2";
-import pg from "pg";
 import { whenDone } from "../../support/servers/cleanup.ts";
 import { freshDatabase, freshSchema } from "../../support/servers/fresh.ts";
 import { MYSQL, type Need, POSTGRES } from "../../support/servers/reach.ts";
@@ -37,13 +35,18 @@ export const databases: readonly Database[] = [
   {
     name: "postgres",
     needs: [POSTGRES],
-    dialect: async () =>
-      new PostgresDialect({ pool: new pg.Pool({ connectionString: (await freshSchema()).url }) }),
+    dialect: async () => {
+      const { default: pg } = await import("pg");
+      return new PostgresDialect({ pool: new pg.Pool({ connectionString: (await freshSchema()).url }) });
+    },
   },
   {
     name: "mysql",
     needs: [MYSQL],
-    dialect: async () => new MysqlDialect({ pool: mysql2.createPool({ uri: (await freshDatabase()).url }) }),
+    dialect: async () => {
+      const { default: mysql2 } = await import("mysql2");
+      return new MysqlDialect({ pool: mysql2.createPool({ uri: (await freshDatabase()).url }) });
+    },
   },
 ];
 

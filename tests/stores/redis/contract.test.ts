@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { storeContract } from "../../../src/testing/contracts.ts";
+import { crowdIn } from "../../support/crowd.ts";
 import {
   isRedisMissing,
   type RedisCluster,
@@ -13,7 +14,7 @@ const isMissing = await isRedisMissing("the store contract on Redis, Valkey's cl
 for (const [name, connect] of Object.entries(drivers)) {
   describe.skipIf(isMissing)(`store contract: redis through ${name}`, () => {
     const open = () => fixtureOf(() => connect(redisUrl()), [redisUrl()]);
-    for (const { name, run } of storeContract(open)) test(name, run);
+    for (const { name, run } of storeContract(open)) test(name, crowdIn(name), run);
   });
 }
 
@@ -31,7 +32,7 @@ describe.skipIf(isMissing)("on a cluster of three", () => {
           () => connect(cluster.ports),
           cluster.nodes.map(({ url }) => url),
         );
-      for (const { name, run } of storeContract(open)) test(name, run);
+      for (const { name, run } of storeContract(open)) test(name, crowdIn(name), run);
     });
   }
 });

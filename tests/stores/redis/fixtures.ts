@@ -1,9 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { Cluster as IoCluster, Redis as IoRedis } from "ioredis";
-import { Redis as IoRedis5 } from "ioredis5";
-import { Redis as IoValkey } from "iovalkey";
-import { createClient, createCluster } from "redis";
-import { createClient as createClient5 } from "redis5";
+import type { RedisClientType } from "redis";
 import { type RedisClient, type RedisStoreOptions, redisStore } from "../../../src/stores/redis/index.ts";
 import type { StoreFixture } from "../../../src/testing/contracts.ts";
 
@@ -16,24 +12,29 @@ export interface Connected {
 export type Connect = (url: string) => Promise<Connected>;
 
 export const viaNodeRedis: Connect = async (url) => {
+  const { createClient } = await import("redis");
   const client = createClient({ url, socket: { reconnectStrategy: 20 } });
   client.on("error", () => {});
   await client.connect();
   return { client, close: () => client.destroy() };
 };
 
-export const viaIoRedis: Connect = async (url) => quietly(new IoRedis(url, { retryStrategy: () => 20 }));
+export const viaIoRedis: Connect = async (url) =>
+  quietly(new (await import("ioredis")).Redis(url, { retryStrategy: () => 20 }));
 
-export const viaIoValkey: Connect = async (url) => quietly(new IoValkey(url, { retryStrategy: () => 20 }));
+export const viaIoValkey: Connect = async (url) =>
+  quietly(new (await import("iovalkey")).Redis(url, { retryStrategy: () => 20 }));
 
 const viaNodeRedis5: Connect = async (url) => {
-  const client = createClient5({ url, socket: { reconnectStrategy: 20 } });
+  const { createClient } = await import("redis5");
+  const client = createClient({ url, socket: { reconnectStrategy: 20 } });
   client.on("error", () => {});
   await client.connect();
   return { client, close: () => client.destroy() };
 };
 
-const viaIoRedis5: Connect = async (url) => quietly(new IoRedis5(url, { retryStrategy: () => 20 }));
+const viaIoRedis5: Connect = async (url) =>
+  quietly(new (await import("ioredis5")).Redis(url, { retryStrategy: () => 20 }));
 
 export const drivers: Readonly<Record<string, Connect>> = {
   "node-redis": viaNodeRedis,
@@ -44,9 +45,10 @@ export const drivers: Readonly<Record<string, Connect>> = {
 };
 
 export const viaIoCluster = async (ports: readonly number[]): Promise<Connected> =>
-  quietly(new IoCluster(ports.map((port) => ({ host: "127.0.0.1", port }))));
+  quietly(new (await import("ioredis")).Cluster(ports.map((port) => ({ host: "127.0.0.1", port }))));
 
 export const viaNodeCluster = async (ports: readonly number[]): Promise<Connected> => {
+  const { createCluster } = await import("redis");
   const client = createCluster({ rootNodes: ports.map((port) => ({ url: `redis://127.0.0.1:${port}` })) });
   client.on("error", () => {});
   await client.connect();
@@ -92,15 +94,13 @@ export async function deleteKeys(url: string, prefix: string): Promise<void> {
   await onServer(url, (client) => Promise.all(keys.map((key) => client.unlink(key))));
 }
 
-export async function onServer<T>(
-  url: string,
-  work: (client: ReturnType<typeof createClient>) => Promise<T>,
-): Promise<T> {
+export async function onServer<T>(url: string, work: (client: RedisClientType) => Promise<T>): Promise<T> {
+  const { createClient } = await import("redis");
   const client = createClient({ url });
   client.on("error", () => {});
   await client.connect();
   try {
-    return await work(client as ReturnType<typeof createClient>);
+    return await work(client as RedisClientType);
   } finally {
     client.destroy();
   }

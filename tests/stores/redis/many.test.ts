@@ -7,6 +7,7 @@ import type { Cap, SignInChange } from "../../../src/stores/store.ts";
 import { rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
 import { TestBrowser, testApp } from "../../support/app.ts";
 import { DAY } from "../../support/clock.ts";
+import { CROWD } from "../../support/crowd.ts";
 import { isRedisMissing, type RedisServer, startRedis } from "../../support/servers/redis.ts";
 
 const isMissing = await isRedisMissing("the tests of users with very many sessions in Redis");
@@ -123,7 +124,10 @@ describe.skipIf(isMissing)("a user with very many sessions", () => {
     60_000,
   );
 
-  test("a tag's one device is found among ten thousand others, and its place is kept while it lives", async () => {
+  test("a tag's one device is found among ten thousand others, and its place is kept while it lives", {
+    ...CROWD,
+    timeout: 60_000,
+  }, async () => {
     await fill(MANY);
     const signIn = SIGN_INS["under a tag"] as () => SignInChange;
     const first = signIn();
@@ -136,7 +140,7 @@ describe.skipIf(isMissing)("a user with very many sessions", () => {
     for (let time = 0; time < 50; time++) await newStore().apply(signIn());
     expect(await redis.zcard(key)).toBeLessThanOrEqual(6);
     expect(await redis.pexpiretime(key)).toBeGreaterThan(T0);
-  }, 60_000);
+  });
 
   test("a session that is signed in on under another tag is found under that", async () => {
     const row = session({ tag: "tv" });
@@ -172,7 +176,10 @@ describe.skipIf(isMissing)("a user with very many sessions", () => {
     }
   });
 
-  test("all of them are listed, and ended, in parts: no script has more than a few hundred", async () => {
+  test("all of them are listed, and ended, in parts: no script has more than a few hundred", {
+    ...CROWD,
+    timeout: 60_000,
+  }, async () => {
     await fill(MANY);
     const kept = session();
     await newStore().apply({ kind: "signIn", insert: kept });
@@ -204,9 +211,12 @@ describe.skipIf(isMissing)("a user with very many sessions", () => {
     expect(longest(ending)).toBeLessThanOrEqual(256 * 5);
     expect(await newStore().list("ada")).toMatchObject([{ session: { id: kept.id } }]);
     expect(await redis.zcard("psession:u:sada")).toBe(1);
-  }, 60_000);
+  });
 
-  test("an index does not fill with what has ended, although each sign-in looks at a few places only", async () => {
+  test("an index does not fill with what has ended, although each sign-in looks at a few places only", {
+    ...CROWD,
+    timeout: 60_000,
+  }, async () => {
     const living = 300;
     await fill(living);
     for (let visit = 0; visit < 3000; visit++) {
@@ -216,9 +226,12 @@ describe.skipIf(isMissing)("a user with very many sessions", () => {
     }
     expect(await redis.zcard("psession:u:sada")).toBeLessThan(living * 1.5);
     expect(await newStore().list("ada")).toHaveLength(living);
-  }, 60_000);
+  });
 
-  test("four hundred writers of one session at once: a few commands for each, and none is lost", async () => {
+  test("four hundred writers of one session at once: a few commands for each, and none is lost", {
+    ...CROWD,
+    timeout: 60_000,
+  }, async () => {
     const sent: string[] = [];
     const client: IoRedisClient = {
       call: (name, ...args) => {
@@ -241,5 +254,5 @@ describe.skipIf(isMissing)("a user with very many sessions", () => {
     );
     expect(sent.length).toBeLessThanOrEqual(400 * 5);
     expect(Object.keys((await browser.visit()).session.data)).toHaveLength(400);
-  }, 60_000);
+  });
 });

@@ -1,6 +1,4 @@
 import { randomBytes } from "node:crypto";
-import mysql from "mysql2/promise";
-import { Client } from "pg";
 import { whenDone } from "./cleanup.ts";
 import { MYSQL, POSTGRES } from "./reach.ts";
 
@@ -71,6 +69,7 @@ function dropping(name: string, url: string, remove: () => Promise<unknown>): Fr
 
 /** Runs one statement of PostgreSQL on a connection of its own. */
 export async function onPostgres(url: string, sql: string): Promise<Record<string, unknown>[]> {
+  const { Client } = await import("pg");
   const client = new Client({
     connectionString: url,
     connectionTimeoutMillis: LOCK_SECONDS * 1000,
@@ -107,6 +106,7 @@ interface SaysSql {
 
 /** Runs one statement of MySQL or MariaDB on a connection of its own. */
 export async function onMysql(url: string, sql: string): Promise<Record<string, unknown>[]> {
+  const { default: mysql } = await import("mysql2/promise");
   const connection = await mysql.createConnection({ uri: url, connectTimeout: LOCK_SECONDS * 1000 });
   try {
     await connection.query(`SET SESSION lock_wait_timeout = ${LOCK_SECONDS}`);

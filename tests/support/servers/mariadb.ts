@@ -1,4 +1,3 @@
-import mysql from "mysql2/promise";
 import { binariesOf } from "./binaries.ts";
 import { onMysql } from "./fresh.ts";
 import { accountOf, folderWithData, OwnServer } from "./own.ts";
@@ -39,6 +38,7 @@ export async function startMariadb({ port, settings = {} }: StartOptions = {}): 
     ],
     stopSignal: "SIGTERM",
     ask: async () => {
+      const { default: mysql } = await import("mysql2/promise");
       const connection = await mysql.createConnection({ uri: administrator, connectTimeout: 5000 });
       try {
         const [rows] = await connection.query("SELECT @@datadir AS folder");

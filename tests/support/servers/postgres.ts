@@ -1,7 +1,6 @@
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
-import { Client } from "pg";
 import { binariesOf } from "./binaries.ts";
 import { onPostgres } from "./fresh.ts";
 import { accountOf, folderWithData, OwnServer } from "./own.ts";
@@ -62,6 +61,7 @@ export async function startPostgres({ port, settings = {} }: StartOptions = {}):
     stopSignal: "SIGINT",
     afterKill: () => removeSegment(`${folder}/data`),
     ask: async () => {
+      const { Client } = await import("pg");
       const client = new Client({ connectionString: url, connectionTimeoutMillis: 5000 });
       client.on("error", () => {});
       await client.connect();

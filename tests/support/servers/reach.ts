@@ -1,6 +1,6 @@
-import mysql from "mysql2/promise";
-import { Client } from "pg";
-import { describe, test } from "vitest";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, inject, test } from "vitest";
 
 /** Something outside of this repository that tests need: a server that runs, or programs to start one. */
 export interface Need {
@@ -25,6 +25,7 @@ export const POSTGRES: ServerNeed = serverNeed(
   "PSESSION_TEST_POSTGRES",
   "postgres://postgres@127.0.0.1:5432/postgres",
   async (url) => {
+    const { Client } = await import("pg");
     const client = new Client({ connectionString: url, connectionTimeoutMillis: PATIENCE });
     await client.connect();
     await client.end();
@@ -37,6 +38,7 @@ export const MYSQL: ServerNeed = serverNeed(
   "PSESSION_TEST_MYSQL",
   "mysql://root@127.0.0.1:3306/test",
   async (url) => {
+    const { default: mysql } = await import("mysql2/promise");
     const connection = await mysql.createConnection({ uri: url, connectTimeout: PATIENCE });
     await connection.end();
   },
@@ -84,17 +86,28 @@ export function describeWith(needs: Need | readonly Need[], title: string, body:
 
 const asked = new Map<Need, Promise<string | undefined>>();
 
-/** Why `need` is missing, if it is; asked once per process. */
+/** Why `need` is missing, if it is; asked once per process, and of a server that answered not again in this run. */
 function missingFrom(need: Need): Promise<string | undefined> {
   let answer = asked.get(need);
   if (answer === undefined) {
-    answer = need.ask().then(
+    answer = askOnce(need).then(
       () => undefined,
       (error: unknown) => `${need.name} is missing (${reasonOf(error)}; ${need.remedy}).`,
     );
     asked.set(need, answer);
   }
   return answer;
+}
+
+/** Asking takes a driver: files of which no test is chosen that needs one load none. */
+async function askOnce(need: Need): Promise<void> {
+  const answered =
+    "url" in need
+      ? join(inject("serversFolder"), `answered-${encodeURIComponent(String(need.url))}`)
+      : undefined;
+  if (answered !== undefined && existsSync(answered)) return;
+  await need.ask();
+  if (answered !== undefined) writeFileSync(answered, "");
 }
 
 function reasonOf(error: unknown): string {

@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createClient } from "redis";
 import { serverNeed } from "./reach.ts";
 
 /** The server that tests share, each with a key prefix of its own. */
@@ -23,6 +22,7 @@ export async function isRedisMissing(what: string): Promise<boolean> {
 }
 
 export async function isReachable(url: string): Promise<boolean> {
+  const { createClient } = await import("redis");
   const client = createClient({ url, socket: { reconnectStrategy: false, connectTimeout: 2000 } });
   client.on("error", () => {});
   try {
@@ -78,6 +78,7 @@ export async function startRedis(
     child = undefined;
   };
   const command = async (...args: string[]) => {
+    const { createClient } = await import("redis");
     const client = createClient({ url, socket: { reconnectStrategy: false } });
     client.on("error", () => {});
     try {
