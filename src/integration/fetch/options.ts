@@ -3,7 +3,6 @@ import { invalidOptions, readOptions } from "../../checks/faults.ts";
 import { allowedOrigins } from "../../http/origin.ts";
 import type { ProxyOptions } from "../forwarded.ts";
 
-
 /** How a Request is read. */
 export interface FetchOptions<Context extends readonly unknown[] = readonly unknown[]> extends ProxyOptions {
   /**
