@@ -572,7 +572,7 @@ export const storeMutants: readonly StoreMutant[] = [
     ...changes,
     find: "const lost = yield* lostBy(work, change);",
     replace:
-      'const lost = (yield* lostBy(work, change)) ?? (Object.values(change).flat().length === 0 ? "missing" : undefined);',
+      'const lost = (yield* lostBy(work, change)) ?? (Object.values(change).flat().length === 1 ? "missing" : undefined);',
     noticedBy: NOTHING,
   },
   {
