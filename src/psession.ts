@@ -14,8 +14,11 @@ import { currentRequest } from "./request/context.ts";
 import { makeCore } from "./request/core.ts";
 import { Exchange, type MakeSession } from "./request/exchange.ts";
 import type { RequestFacts } from "./request/facts.ts";
+import { renew } from "./request/intents.ts";
 import { MARK_OF_EVERYONE, markAt, markOfUser, rememberOwnMark } from "./request/marks.ts";
 import { forgetClock, watchClock } from "./request/moment.ts";
+import { originOf } from "./request/plan/parts.ts";
+import { anchorOf } from "./request/standing.ts";
 import type { Core } from "./request/state.ts";
 import { Session } from "./session.ts";
 import type { AuditEntry, AuditQuery } from "./stores/audit.ts";
@@ -121,7 +124,7 @@ export class Psession<Data extends object = SessionData> {
    * @internal
    */
   keeps(session: Session<Data>): boolean {
-    return session.core === this.#running?.core;
+    return Session.stateOf(session).core === this.#running?.core;
   }
 
   /** What the cookies are called, for those who read them off a request that no integration sees. */
@@ -199,16 +202,18 @@ export class Psession<Data extends object = SessionData> {
         status: 403,
       });
     }
-    const mark = this.#markUser(userId, keep);
-    const ended = await endDevices(this.#core, { userId, except: keep?.anchor, mark }, "password_changed");
+    const kept = keep && Session.stateOf(keep);
+    const mark = this.#markUser(userId, kept?.request);
+    const except = kept && anchorOf(kept);
+    const ended = await endDevices(this.#core, { userId, except, mark }, "password_changed");
     if (ended === 0 && keep === undefined) await this.#assertSpelling(userId);
-    await keep?.renewKept();
+    if (kept !== undefined) await renew(kept, true);
     this.#core.events.emit("credentialChanged", {
       at: this.#core.settings.clock.now(),
       userId,
       factor,
       handle: keep?.handle,
-      request: keep?.origin,
+      request: kept && originOf(kept),
       ended,
     });
     return ended;
@@ -289,15 +294,14 @@ export class Psession<Data extends object = SessionData> {
     await core.settings.store.close();
   }
 
-  #markUser(userId: UserId, keep?: Session<Data>): Mark {
-    return this.#mark(markOfUser(userId), keep);
+  #markUser(userId: UserId, request?: object): Mark {
+    return this.#mark(markOfUser(userId), request);
   }
 
   /** From now on nothing counts that was proved before, but for what this very request has proved. */
-  #mark(name: string, keep?: Session<Data>): Mark {
+  #mark(name: string, request = currentRequest()): Mark {
     const { settings } = this.#core;
     const mark = markAt(name, settings.clock.now(), settings);
-    const request = keep?.request ?? currentRequest();
     if (request !== undefined) rememberOwnMark(request, mark);
     return mark;
   }

@@ -43,6 +43,11 @@ export class SessionData {
     this.#put(next, {});
   }
 
+  /** As `replace`; what is kept beside it stays. */
+  replaceValue(next: DataRecord): void {
+    this.#put(next, this.#asides);
+  }
+
   /** A copy to go back to. */
   snapshot(): Snapshot {
     if (this.#value === undefined) return { base: this.#base, text: undefined };

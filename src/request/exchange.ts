@@ -14,10 +14,18 @@ import { warnOfLateSave } from "../telemetry/warnings.ts";
 import { isAlive } from "./alive.ts";
 import { commitRequest, inTurn } from "./commit.ts";
 import { settledFor } from "./endings.ts";
+import { unlock } from "./exclusive.ts";
 import { type RequestFacts, tokenOf } from "./facts.ts";
 import { openRequest } from "./open.ts";
-import { type Core, cachingOf, isChanged, type RequestState, type SessionLife } from "./state.ts";
-import { takeBack } from "./take-back.ts";
+import { takeBack } from "./standing.ts";
+import {
+  type Core,
+  cachingOf,
+  isChanged,
+  type RequestState,
+  type SessionLife,
+  type Writing,
+} from "./state.ts";
 
 export interface CommitOptions {
   readonly canSetCookies?: boolean;
@@ -26,6 +34,8 @@ export interface CommitOptions {
 
 /** Integrations whose framework expects more of a session than ours has make a class of their own. */
 export type MakeSession<S> = (state: RequestState) => S;
+
+type State = Writing<"life" | "canSetCookies" | "onLateUse">;
 
 /** Of answers without a cookie of ours, which are most. */
 const SETTLEMENTS: Readonly<Record<Caching, Settlement>> = {
@@ -46,7 +56,7 @@ export class Exchange<S> {
   /** What stands for this request where code asks `currentRequest()`. */
   readonly token: object;
   #opening: Promise<S> | undefined;
-  #state: RequestState | undefined;
+  #state: State | undefined;
   #isSettled = false;
   #savesLate = false;
   /** The head is yet to leave. */
@@ -96,13 +106,13 @@ export class Exchange<S> {
     return this.#state !== undefined && isAlive(this.#state);
   }
 
-  #commit(state: RequestState): Settlement | Promise<Settlement> {
+  #commit(state: State): Settlement | Promise<Settlement> {
     if (!isHeard(commits)) return this.#save(state);
     const context: CommitContext = { store: this.#core.settings.store.name, outcome: state.outcome };
     return traced(commits, context, () => this.#save(state));
   }
 
-  #save(state: RequestState): Settlement | Promise<Settlement> {
+  #save(state: State): Settlement | Promise<Settlement> {
     try {
       state.flash?.settle();
       if (this.#isSettled && !isChanged(state)) return this.#settlement(state);
@@ -138,11 +148,11 @@ export class Exchange<S> {
     }
   }
 
-  #settle(state: RequestState): Settlement {
+  #settle(state: State): Settlement {
     const { canSetCookies, cookies, stale, arrivedAt } = state;
     const { clock, times } = this.#core.settings;
     this.#isSettled = true;
-    this.#unlock(state);
+    unlock(state);
     settledFor(state);
     // What follows this settlement comes too late for the head.
     state.canSetCookies = false;
@@ -160,14 +170,6 @@ export class Exchange<S> {
     return { setCookie, noStore: this.#core.settings.cookies.noStore, caching };
   }
 
-  /** Nobody waits for it: the response is on its way, and a lock that is not given back ends by itself. */
-  #unlock(state: RequestState): void {
-    state.lock?.release().catch((error: unknown) => {
-      this.#core.events.emit("storeUnavailable", { at: this.#core.settings.clock.now(), error });
-    });
-    state.lock = undefined;
-  }
-
   /** The error page has a commit of its own, which must not store what this one could not. */
   #giveUp(state: RequestState, error: unknown): never {
     takeBack(state);
@@ -175,7 +177,7 @@ export class Exchange<S> {
   }
 
   #fail(error: unknown): never {
-    if (this.#state !== undefined) this.#unlock(this.#state);
+    if (this.#state !== undefined) unlock(this.#state);
     if (error instanceof Error && "code" in error && error.code === "store_unavailable") {
       this.#core.events.emit("storeUnavailable", { at: this.#core.settings.clock.now(), error });
     }

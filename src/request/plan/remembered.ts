@@ -1,14 +1,8 @@
 import { digest, newSalt, newSecret, type Secret, sameDigest } from "../../protocol/secrets.ts";
 import type { RememberedUse, Rotation, SessionRow, SessionUpdate } from "../../stores/store.ts";
 import { newSessionRow, rememberedUse, sessionDeadlines, sessionPruneAfter } from "../rows.ts";
-import {
-  identityOf,
-  newIdOf,
-  type RememberedStanding,
-  type RequestState,
-  raiseOf,
-  settingsOf,
-} from "../state.ts";
+import { newIdOf } from "../standing.ts";
+import { identityOf, type RememberedStanding, type RequestState, raiseOf, settingsOf } from "../state.ts";
 
 import {
   deferred,

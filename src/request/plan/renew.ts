@@ -9,9 +9,9 @@ import {
   sessionPruneAfter,
   tombstoneUntil,
 } from "../rows.ts";
+import { newIdOf } from "../standing.ts";
 import {
   identityOf,
-  newIdOf,
   type RememberedStanding,
   type RenewIntent,
   type RequestState,

@@ -3,7 +3,8 @@ import { mayConfirm } from "../../protocol/decide.ts";
 import { newSecret } from "../../protocol/secrets.ts";
 import type { RememberedUse, SessionRow, SessionUpdate } from "../../stores/store.ts";
 import { handleOf, isPast, newSessionRow, rememberedUse, sessionPruneAfter } from "../rows.ts";
-import { newIdOf, type RequestState, raiseOf, type Standing, settingsOf } from "../state.ts";
+import { newIdOf } from "../standing.ts";
+import { type RequestState, raiseOf, type Standing, settingsOf } from "../state.ts";
 
 import {
   confirmEvents,

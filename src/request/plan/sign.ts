@@ -4,14 +4,8 @@ import { clearCookie } from "../../http/cookies.ts";
 import { type Digest, newSecret } from "../../protocol/secrets.ts";
 import type { Cap, Ending, SessionRow, UserId } from "../../stores/store.ts";
 import { handleOf, newRememberedRow, newSessionRow, tombstoneUntil } from "../rows.ts";
-import {
-  type LoginIntent,
-  newIdOf,
-  type RequestState,
-  type Standing,
-  sessionOf,
-  settingsOf,
-} from "../state.ts";
+import { newIdOf } from "../standing.ts";
+import { type LoginIntent, type RequestState, type Standing, sessionOf, settingsOf } from "../state.ts";
 
 import {
   nothing,
