@@ -2,7 +2,7 @@ import type { Clock } from "../protocol/clock.ts";
 import { newId } from "../protocol/secrets.ts";
 import type { DataRecord } from "./codec.ts";
 import { ASIDE, assertKey, refuseTopKey, valuesByKey } from "./keys.ts";
-import type { SessionData } from "./session-data.ts";
+import type { TrackedData } from "./tracked-data.ts";
 
 const PREFIX = `${ASIDE}flash:`;
 
@@ -22,7 +22,7 @@ interface Entry {
 
 /** What flash needs of the request that it is used in. */
 export interface FlashRequest {
-  readonly data: () => SessionData;
+  readonly data: () => TrackedData;
   readonly clock: Clock;
   /** Changes the data and stores the change, as one step that no other request can get between. */
   readonly atomically: <R>(change: () => R) => Promise<R>;

@@ -4,7 +4,7 @@ import { PsessionError } from "../errors.ts";
 import type { Clock } from "../protocol/clock.ts";
 import type { DataRecord } from "./codec.ts";
 import { ASIDE, assertKey, refuseTopKey, valuesByKey } from "./keys.ts";
-import type { SessionData } from "./session-data.ts";
+import type { TrackedData } from "./tracked-data.ts";
 
 const PREFIX = `${ASIDE}temp:`;
 
@@ -16,11 +16,11 @@ interface Entry {
 
 /** Values with a lifetime of their own, kept beside the data. After its time a value is not there, to the millisecond. */
 export class TempData {
-  readonly #open: () => SessionData;
+  readonly #open: () => TrackedData;
   readonly #clock: Clock;
 
   /** @internal */
-  constructor(open: () => SessionData, clock: Clock) {
+  constructor(open: () => TrackedData, clock: Clock) {
     this.#open = open;
     this.#clock = clock;
   }

@@ -23,7 +23,7 @@ export async function isAlive({ core, standing }: RequestState): Promise<boolean
       );
     }
     case "live":
-    case "late": {
+    case "previous": {
       const { id, userId, rememberedId, fence } = standing.session;
       const row = sessionInForce(await store.findSession(id), settings);
       return (

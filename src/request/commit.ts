@@ -34,18 +34,18 @@ export function commitRequest(
     return undefined;
   }
   const overdue = overdueStanding(state);
-  return overdue === undefined ? perform(state, plan, isFinal) : performLate(state, overdue, isFinal);
+  return overdue === undefined ? perform(state, plan, isFinal) : performOverdue(state, overdue, isFinal);
 }
 
 /** Of a session whose time ran out since the request came, by what it knows: a slow handler, or a socket. */
 function overdueStanding({ standing, core, intent }: RequestState): SessionStanding | undefined {
   if (intent.kind === "logout") return undefined;
-  if (standing.kind !== "live" && standing.kind !== "late") return undefined;
+  if (standing.kind !== "live" && standing.kind !== "previous") return undefined;
   return isPast(standing.session, core.settings.clock.now()) ? standing : undefined;
 }
 
 /** Others may have used the session meanwhile. If nobody did, saving must not bring it back (ASVS 7.3.1). */
-async function performLate(
+async function performOverdue(
   state: RequestState,
   standing: SessionStanding,
   isFinal: boolean,

@@ -1,4 +1,4 @@
-import { SessionData } from "../data/session-data.ts";
+import { TrackedData } from "../data/tracked-data.ts";
 import { PsessionError } from "../errors.ts";
 import {
   type CookieDefinition,
@@ -158,7 +158,7 @@ function decideOpened(
   const standing = decideSession(row, presented.digest, { now, arrivedAt }, settings.times);
   switch (standing) {
     case "live":
-    case "late":
+    case "previous":
       // Both stand on a row: without one they are not decided.
       return row === undefined
         ? { standing: { kind: "none" }, outcome: "unknown" }
@@ -490,7 +490,7 @@ function newState(
     life: undefined,
     presented: opened.presented,
     successor: opened.successor,
-    data: new SessionData(codec, session.maxBytes, sessionOf(standing)?.data),
+    data: new TrackedData(codec, session.maxBytes, sessionOf(standing)?.data),
     intent: { kind: "keep" },
     checkpoint: undefined,
     drawnId: undefined,

@@ -28,7 +28,7 @@ type State = Writing<
   "standing" | "presented" | "successor" | "drawnId" | "intent" | "checkpoint" | "hasDiscarded" | "isPersonal"
 >;
 
-export type SessionStanding = Standing & { kind: "live" | "late" };
+export type SessionStanding = Standing & { kind: "live" | "previous" };
 
 /** Drawn when somebody asks for it: most requests find a session, and random bytes cost more than all the rest. */
 export function newIdOf(state: State): string {
@@ -142,7 +142,7 @@ export function conclude(state: State, { change, standing, isIntentPending }: Pl
 export async function refresh(state: State): Promise<void> {
   const { standing } = state;
   if (standing.kind === "remembered") await reconcileRemembered(state, standing, undefined);
-  else if (standing.kind === "live" || standing.kind === "late")
+  else if (standing.kind === "live" || standing.kind === "previous")
     await reconcileSession(state, standing, undefined);
 }
 
@@ -150,7 +150,8 @@ export async function refresh(state: State): Promise<void> {
 export async function reconcile(state: State, lost: string, attempt: number): Promise<void> {
   const { standing } = state;
   if (standing.kind === "remembered") return reconcileRemembered(state, standing, attempt);
-  if (standing.kind === "live" || standing.kind === "late") return reconcileSession(state, standing, attempt);
+  if (standing.kind === "live" || standing.kind === "previous")
+    return reconcileSession(state, standing, attempt);
   if (lost !== "exists")
     throw new PsessionError("store_conflict", `The store reported ${lost} for a new session.`);
   if (state.successor !== undefined && (await joinSuccessor(state, state.successor, attempt))) return;
@@ -225,7 +226,7 @@ export async function reconcileSession(
   const { settings } = state.core;
   const row = sessionInForce(await settings.store.findSession(before.id), settings);
   if (row === undefined) return lose(state, before, "ended");
-  // Data of a remembered login outlives its session, which the next visit restores: a late save still reaches it.
+  // Data of a remembered login outlives its session, which the next visit restores: a save after its deadline still reaches it.
   const isOver = row.rememberedId === undefined && isPast(row, settings.clock.now());
   if (isOver) return lose(state, before, "ended");
   const { intent } = state;
@@ -241,7 +242,7 @@ export async function reconcileSession(
   if (isReplaced && intent.kind === "regenerate") state.intent = { kind: "keep" };
   if (intent.kind === "renew" && intent.login !== undefined)
     await refreshRenewal(state, intent, intent.login);
-  state.standing = { kind: isReplaced ? "late" : standing.kind, session: row };
+  state.standing = { kind: isReplaced ? "previous" : standing.kind, session: row };
 }
 
 /** Its login may have been rotated or ended meanwhile, and then gets no successor. */
@@ -271,9 +272,9 @@ export async function reloadRequest(state: State): Promise<void> {
   }
   state.data.load(row.data);
   if (standing.kind === "remembered") state.standing = { ...standing, session: row };
-  else if (standing.kind === "live" || standing.kind === "late") {
+  else if (standing.kind === "live" || standing.kind === "previous") {
     const isReplaced = Buffer.compare(row.secret, before.secret) !== 0;
-    state.standing = { kind: isReplaced ? "late" : standing.kind, session: row };
+    state.standing = { kind: isReplaced ? "previous" : standing.kind, session: row };
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Flash } from "../data/flash.ts";
-import type { SessionData, Snapshot } from "../data/session-data.ts";
+import type { Snapshot, TrackedData } from "../data/tracked-data.ts";
 import type { Events } from "../events.ts";
 import type {
   CookieInstruction,
@@ -54,7 +54,7 @@ export type Standing =
     }
   /** The rows could not be read, and the policy is to go on: as `detached`, and what must be stored fails. */
   | { readonly kind: "detached"; readonly why: "unavailable"; readonly error: unknown }
-  | { readonly kind: "live" | "late"; readonly session: SessionRow }
+  | { readonly kind: "live" | "previous"; readonly session: SessionRow }
   | RememberedStanding;
 
 export interface RememberedStanding {
@@ -155,7 +155,7 @@ export interface RequestState {
   /** Cookies that are of no use any more, to be cleared if the answer does not take long. */
   readonly stale: readonly CookieInstruction[];
   /** Changed by the handler; what the store holds of it is set where the request comes to stand on a row (standing.ts). */
-  readonly data: SessionData;
+  readonly data: TrackedData;
 
   // standing.ts
   readonly standing: Standing;

@@ -53,7 +53,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a superseded token alarms at once",
     file: decide,
-    find: "arrivedAt - row.supersededAt <= times.late &&",
+    find: "arrivedAt - row.supersededAt <= times.flight &&",
     replace: "false &&",
     scene: "two tabs, closing and crashing",
   },

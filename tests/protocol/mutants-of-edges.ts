@@ -47,8 +47,8 @@ export const edges: readonly Mutant[] = [
   {
     name: "a replaced secret may leave for ever",
     file: decide,
-    find: 'if (!isLate) return "dead";',
-    replace: 'if (!isLate) return sameDigest(presented, row.retiredSecret) ? "retired" : "dead";',
+    find: 'if (!isInGrace) return "dead";',
+    replace: 'if (!isInGrace) return sameDigest(presented, row.retiredSecret) ? "retired" : "dead";',
     scene: "a thief who renews",
   },
   {

@@ -95,7 +95,7 @@ function deviceSeen(
 
 export function planSave(
   state: RequestState,
-  standing: Standing & { kind: "live" | "late" },
+  standing: Standing & { kind: "live" | "previous" },
   now: number,
   isFinal: boolean,
 ): Plan {
@@ -122,8 +122,8 @@ export function planSave(
   const isUnchanged = data === undefined && !raise && !regenerates && !moves && resent === undefined;
   // A head that was sent, or a WebSocket's: the cookie would reach nobody.
   const isDeferred = isLive && isFinal && !regenerates && state.intent.kind === "regenerate";
-  const late = isDeferred ? [deferred(state, row, "regenerate", now)] : [];
-  if (isUnchanged && !isTouchDue) return { ...nothing(standing), events: late };
+  const deferrals = isDeferred ? [deferred(state, row, "regenerate", now)] : [];
+  if (isUnchanged && !isTouchDue) return { ...nothing(standing), events: deferrals };
 
   const fresh = {
     lastSeenAt: now,
@@ -135,7 +135,7 @@ export function planSave(
     return {
       touch: { sessionId: row.id, ...fresh, remembered: use },
       cookies: [],
-      events: [...confirmEvents(row, use, now), ...late],
+      events: [...confirmEvents(row, use, now), ...deferrals],
       standing: { kind: standing.kind, session: { ...row, ...fresh, ...confirmed(use) } },
     };
   }
@@ -172,7 +172,7 @@ export function planSave(
       ...confirmEvents(row, use, now),
       ...(secret === undefined ? [] : [told("rotated", { at: now, sessionId: row.id, userId: row.userId })]),
       ...(raise ? [reauthenticated(state, row, now)] : []),
-      ...late,
+      ...deferrals,
     ],
     standing: {
       kind: secret === undefined ? standing.kind : "live",

@@ -57,7 +57,7 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
     },
     settings,
   );
-  // The row of the session at hand is kept, so that late requests with the old secret are recognised as such.
+  // The row of the session at hand is kept, so that requests on their way with the old secret are recognised.
   const { id, version, createdAt, name, ...set } = fresh;
   const isSameUser = base?.userId === intent.userId;
   const update =
@@ -179,7 +179,7 @@ function leavingOf({ standing, presented }: RequestState): Leaving | undefined {
   if (row === undefined) return undefined;
   // By the secret that it stands on: a confirmed password may have replaced it while the handler ran.
   if (standing.kind === "live") return { row, secret: row.secret };
-  return { row, secret: standing.kind === "late" ? presented?.digest : undefined };
+  return { row, secret: standing.kind === "previous" ? presented?.digest : undefined };
 }
 
 const unmatched = (state: RequestState, now: number): Told =>

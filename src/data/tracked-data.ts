@@ -8,7 +8,7 @@ import { assertShape } from "./shape.ts";
  * difference is put onto a row that somebody else changed meanwhile. Changes are found by content, so that
  * `session.data.cart.push(x)` needs no setter.
  */
-export class SessionData {
+export class TrackedData {
   readonly #codec: Codec;
   readonly #maxBytes: number;
   /** What the store holds; undefined where that is nothing yet. */
