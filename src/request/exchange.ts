@@ -10,7 +10,7 @@ import {
   openings,
   traced,
 } from "../telemetry/tracing.ts";
-import { warnOfLateSave } from "../telemetry/warnings.ts";
+import { warnOfSaveAfterHead } from "../telemetry/warnings.ts";
 import { isAlive } from "./alive.ts";
 import { commitRequest, inTurn } from "./commit.ts";
 import { settledFor } from "./endings.ts";
@@ -29,13 +29,13 @@ import {
 
 export interface CommitOptions {
   readonly canSetCookies?: boolean;
-  readonly savesLate?: boolean;
+  readonly savesAfterHead?: boolean;
 }
 
 /** Integrations whose framework expects more of a session than ours has make a class of their own. */
 export type MakeSession<S> = (state: RequestState) => S;
 
-type State = Writing<"life" | "canSetCookies" | "onLateUse">;
+type State = Writing<"life" | "canSetCookies" | "onUseAfterHead">;
 
 /** Of answers without a cookie of ours, which are most. */
 const SETTLEMENTS: Readonly<Record<Caching, Settlement>> = {
@@ -58,7 +58,7 @@ export class Exchange<S> {
   #opening: Promise<S> | undefined;
   #state: State | undefined;
   #isSettled = false;
-  #savesLate = false;
+  #savesAfterHead = false;
   /** The head is yet to leave. */
   #canSetHeaders = true;
 
@@ -85,7 +85,7 @@ export class Exchange<S> {
    * Saves, rotates and settles the cookies, in at most one transaction. Call it before the head is sent;
    * `canSetCookies: false` says that it was sent already, and then nothing is done that needs a cookie.
    * Answers at once, without a promise, where the store has nothing to do.
-   * `savesLate`: for integrations that do not see the end of the body; what is changed while it streams is then
+   * `savesAfterHead`: for integrations that do not see the end of the body; what is changed while it streams is then
    * saved right after.
    */
   commit(options: CommitOptions = {}): Settlement | Promise<Settlement> {
@@ -94,7 +94,7 @@ export class Exchange<S> {
       return this.#opening === undefined ? NO_SETTLEMENT : this.#opening.then(() => this.commit(options));
     }
     if (options.canSetCookies === false) this.#canSetHeaders = state.canSetCookies = false;
-    if (options.savesLate === true) this.#savesLate = true;
+    if (options.savesAfterHead === true) this.#savesAfterHead = true;
     // A save that the handler did not wait for comes first.
     if (state.turn !== undefined) return inTurn(state, () => this.#commit(state));
     const settled = this.#commit(state);
@@ -156,7 +156,7 @@ export class Exchange<S> {
     settledFor(state);
     // What follows this settlement comes too late for the head.
     state.canSetCookies = false;
-    if (this.#savesLate) state.onLateUse ??= saveSoon(() => this.commit());
+    if (this.#savesAfterHead) state.onUseAfterHead ??= saveSoon(() => this.commit());
     if (!canSetCookies || (stale.length === 0 && cookies.size === 0)) return this.#settlement(state);
     // While a body or a handler took its time, the browser may have been given a newer cookie of this name.
     const isQuick = clock.now() - arrivedAt <= times.skew;
@@ -200,7 +200,7 @@ function saveSoon(commit: () => unknown): () => void {
       try {
         await commit();
       } catch (error) {
-        warnOfLateSave(error);
+        warnOfSaveAfterHead(error);
       }
     });
   };

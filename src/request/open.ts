@@ -508,7 +508,7 @@ function newState(
     csrf: undefined,
     states: new Set(),
     flash: undefined,
-    onLateUse: undefined,
+    onUseAfterHead: undefined,
     cookies: new Map(),
   };
 }

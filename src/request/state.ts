@@ -207,7 +207,7 @@ export interface RequestState {
   /** False once the head of the response has left, or where it never could carry cookies. */
   readonly canSetCookies: boolean;
   /** Called where the data is used after the response has begun. */
-  readonly onLateUse: (() => void) | undefined;
+  readonly onUseAfterHead: (() => void) | undefined;
 }
 
 /** The state of a request for the one file that writes these fields of it. */

@@ -32,7 +32,7 @@ export function usable(state: State): RequestState {
 
 /** What is kept, for whoever reads or changes it now. */
 export function use(state: State): RequestState["data"] {
-  usable(state).onLateUse?.();
+  usable(state).onUseAfterHead?.();
   return state.data;
 }
 

@@ -36,7 +36,7 @@ export class LazyExchange<Data extends object> {
     // First asked for by a body that streams: nobody is left who would settle it, or could set a cookie.
     this.#exchange = this.#psession.exchange({ ...facts, canSetCookies: false });
     const session = await this.#exchange.open();
-    await this.#exchange.commit({ canSetCookies: false, savesLate: true });
+    await this.#exchange.commit({ canSetCookies: false, savesAfterHead: true });
     return session;
   };
 
@@ -53,7 +53,7 @@ export class LazyExchange<Data extends object> {
       // Whoever asked was told, and has answered as they see fit.
       return NO_SETTLEMENT;
     }
-    return this.#exchange.commit({ canSetCookies: canSetCookies(), savesLate: true });
+    return this.#exchange.commit({ canSetCookies: canSetCookies(), savesAfterHead: true });
   }
 }
 

@@ -3,7 +3,7 @@ import type { Http2ServerResponse } from "node:http2";
 import { headersOfError, statusOf } from "../../errors.ts";
 import { cacheHeaders } from "../../http/caching.ts";
 import { NO_SETTLEMENT, type Settlement } from "../../http/settlement.ts";
-import { warn, warnOfLateSave } from "../../telemetry/warnings.ts";
+import { warn, warnOfSaveAfterHead } from "../../telemetry/warnings.ts";
 
 /** HTTP/2's has the same methods, through Node's compatibility API. */
 export type NodeResponse = ServerResponse | Http2ServerResponse;
@@ -234,7 +234,7 @@ class HeldResponse {
     const isFirst = this.#phase === "open" || this.#phase === "headed";
     this.#isEnding = true;
     // Where the head left, or waits to leave, later changes are saved before the body ends.
-    this.#whenSettled(isFirst ? finish : () => this.#settleLate(finish));
+    this.#whenSettled(isFirst ? finish : () => this.#settleAfterHead(finish));
     const inner: Inner & Held = response;
     // HTTP/2 tells it by itself.
     if (inner[FIXER] === this && Object.hasOwn(inner, "finished")) {
@@ -314,7 +314,7 @@ class HeldResponse {
     const response = this.#response;
     if (this.#isHeadGone) {
       // Nothing can be taken back: the answer goes on, and the fault is told where faults are read.
-      warnOfLateSave(error);
+      warnOfSaveAfterHead(error);
       return this.#proceed(NO_SETTLEMENT);
     }
     this.#waiting = undefined;
@@ -330,7 +330,7 @@ class HeldResponse {
       return this.#fail(error);
     }
     // The handler goes on writing. An error page of the framework's would be mixed with what it writes.
-    warnOfLateSave(error);
+    warnOfSaveAfterHead(error);
     response.statusCode = statusOf(error);
     this.#phase = "settled";
     this.#call("end", []);
@@ -345,22 +345,22 @@ class HeldResponse {
     } catch (error) {
       const response = this.#response;
       if (typeof response.destroy !== "function") {
-        warnOfLateSave(error);
+        warnOfSaveAfterHead(error);
         return void this.#call("end", []);
       }
       response.destroy(error instanceof Error ? error : new Error(String(error)));
     }
   }
 
-  #settleLate(finish: () => void): void {
+  #settleAfterHead(finish: () => void): void {
     try {
       const settled = this.#settle(false);
       if (settled instanceof Promise) {
-        settled.catch(warnOfLateSave).then(() => this.#resume(finish));
+        settled.catch(warnOfSaveAfterHead).then(() => this.#resume(finish));
         return;
       }
     } catch (error) {
-      warnOfLateSave(error);
+      warnOfSaveAfterHead(error);
     }
     finish();
   }
