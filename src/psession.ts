@@ -13,11 +13,10 @@ import type { Settings } from "./options/settings.ts";
 import { currentRequest } from "./request/context.ts";
 import { makeCore } from "./request/core.ts";
 import { Exchange, type MakeSession } from "./request/exchange.ts";
-import type { RequestFacts } from "./request/facts.ts";
+import { originOf, type RequestFacts } from "./request/facts.ts";
 import { renew } from "./request/intents.ts";
 import { MARK_OF_EVERYONE, markAt, markOfUser, rememberOwnMark } from "./request/marks.ts";
 import { forgetClock, watchClock } from "./request/moment.ts";
-import { originOf } from "./request/plan/parts.ts";
 import { anchorOf } from "./request/standing.ts";
 import type { Core } from "./request/state.ts";
 import { Session } from "./session.ts";
@@ -37,11 +36,7 @@ interface Running {
   readonly recorder: AuditRecorder | undefined;
 }
 
-/**
- * What a service is made of, for the command line.
- *
- * @internal
- */
+/** @internal What a service is made of, for the command line. */
 export const coreOf = (psession: Psession<object>): Core => openCore(psession);
 
 /** The service that an application holds: one per process, handed to the integration of its framework. */
@@ -87,20 +82,12 @@ export class Psession<Data extends object = SessionData> {
     });
   }
 
-  /**
-   * For integrations that keep more than a session per request.
-   *
-   * @internal
-   */
+  /** @internal For integrations that keep more than a session per request. */
   get core(): Core {
     return this.#core;
   }
 
-  /**
-   * For integrations that change what all requests share: now, or as soon as there is something.
-   *
-   * @internal
-   */
+  /** @internal For integrations that change what all requests share: now, or as soon as there is something. */
   whenStarted(change: (core: Core) => void): void {
     if (this.#running === undefined) this.#onStart.push(change);
     else change(this.#running.core);
@@ -118,11 +105,7 @@ export class Psession<Data extends object = SessionData> {
     return new Exchange(this.#core, facts, make);
   }
 
-  /**
-   * Whether a session is one of this service's.
-   *
-   * @internal
-   */
+  /** @internal Whether a session is one of this service's. */
   keeps(session: Session<Data>): boolean {
     return Session.stateOf(session).core === this.#running?.core;
   }
@@ -164,7 +147,7 @@ export class Psession<Data extends object = SessionData> {
   async revokeUser(userId: UserId, reason: RevocationReason = "revoked"): Promise<number> {
     this.#assertUserId(userId);
     assertText("revokeUser: reason", reason);
-    const ended = await endDevices(this.#core, { userId, mark: this.#markUser(userId) }, reason);
+    const ended = await endDevices(this.#core, { userId, mark: this.#mark(markOfUser(userId)) }, reason);
     if (ended === 0) await this.#assertSpelling(userId);
     return ended;
   }
@@ -203,7 +186,7 @@ export class Psession<Data extends object = SessionData> {
       });
     }
     const kept = keep && Session.stateOf(keep);
-    const mark = this.#markUser(userId, kept?.request);
+    const mark = this.#mark(markOfUser(userId), kept?.request);
     const except = kept && anchorOf(kept);
     const ended = await endDevices(this.#core, { userId, except, mark }, "password_changed");
     if (ended === 0 && keep === undefined) await this.#assertSpelling(userId);
@@ -213,7 +196,7 @@ export class Psession<Data extends object = SessionData> {
       userId,
       factor,
       handle: keep?.handle,
-      request: kept && originOf(kept),
+      request: kept && originOf(kept.facts),
       ended,
     });
     return ended;
@@ -292,10 +275,6 @@ export class Psession<Data extends object = SessionData> {
     await pruner.stop();
     await this.flush();
     await core.settings.store.close();
-  }
-
-  #markUser(userId: UserId, request?: object): Mark {
-    return this.#mark(markOfUser(userId), request);
   }
 
   /** From now on nothing counts that was proved before, but for what this very request has proved. */

@@ -20,8 +20,8 @@ import type { Freshness, LoginOptions, LoginResult, ProofOptions } from "./reque
 import * as intents from "./request/intents.ts";
 import { reload, save, update } from "./request/save.ts";
 import * as standing from "./request/standing.ts";
-import { identityOf, isChanged, type RequestState, sessionOf } from "./request/state.ts";
-import { look, noteGuard, setDestroyed, signedIn, usable, use } from "./request/use.ts";
+import { identityOf, isChanged, type RequestState, sessionOf, type Writing } from "./request/state.ts";
+import { look, signedIn, usable, use } from "./request/use.ts";
 import type { Level, UserId } from "./stores/store.ts";
 import type { LockOptions } from "./upkeep/locks.ts";
 
@@ -29,7 +29,7 @@ export type { Carry, Freshness, Keep, LoginOptions, LoginResult, PreviousSession
 
 /** The visitor's session, as handlers see it. Changes are saved together when the response begins. */
 export class Session<Data extends object = SessionData> {
-  readonly #state: RequestState;
+  readonly #state: Writing<"isGuarded" | "destroyed">;
 
   /** @internal */
   constructor(state: RequestState) {
@@ -99,7 +99,8 @@ export class Session<Data extends object = SessionData> {
 
   /** @internal A guard let the request through: what is behind it is for nobody else. */
   noteGuard(): void {
-    noteGuard(this.#state);
+    look(this.#state);
+    this.#state.isGuarded = true;
   }
 
   /** @internal True where the handler asked for something that has not been stored yet. */
@@ -199,7 +200,7 @@ export class Session<Data extends object = SessionData> {
     const { data } = this.#state;
     data.assertStorable(values);
     for (const key of Object.keys(values)) refuseTopKey(key);
-    setDestroyed(this.#state, false);
+    this.#state.destroyed = false;
     use(this.#state).replaceValue(values);
   }
 
@@ -314,7 +315,7 @@ export class Session<Data extends object = SessionData> {
   async destroy(): Promise<void> {
     const ended = this.logout();
     // At once: what is assigned in its place in the same turn is not destroyed with it.
-    setDestroyed(this.#state, true);
+    this.#state.destroyed = true;
     await ended;
   }
 

@@ -1,5 +1,5 @@
 import type { RememberedRow, SessionRow } from "./rows.ts";
-import { endOf } from "./rows.ts";
+import { endOf, isPast } from "./rows.ts";
 import { type Digest, sameDigest } from "./secrets.ts";
 import type { ProtocolTimes } from "./times.ts";
 
@@ -40,12 +40,12 @@ export function decideSession(
   const isPrevious = sameDigest(presented, row.previousSecret);
   if (row.secretAt > now + times.skew || row.lastSeenAt > now + times.skew) return "future";
   const isInGrace = arrivedAt - row.secretAt <= times.grace;
-  const isPast = now > row.idleDeadline || now > row.absoluteDeadline;
+  const isOver = isPast(row, now);
   if (!isCurrent && !(isPrevious && isInGrace)) {
     if (!isInGrace) return "dead";
-    return !isPast && sameDigest(presented, row.retiredSecret) ? "retired" : "replaced";
+    return !isOver && sameDigest(presented, row.retiredSecret) ? "retired" : "replaced";
   }
-  if (isPast) return "dead";
+  if (isOver) return "dead";
   return isCurrent ? "live" : "previous";
 }
 

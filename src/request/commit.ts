@@ -1,57 +1,45 @@
 import { PsessionError } from "../errors.ts";
-import type { Ended, UserId } from "../stores/store.ts";
+import { isPast } from "../protocol/rows.ts";
+import type { Ended, Touch, UserId } from "../stores/store.ts";
+import { originOf } from "./facts.ts";
 import { Lines } from "./lines.ts";
 import { outdatedProof } from "./marks.ts";
 import { planCommit } from "./plan/index.ts";
 import type { Plan } from "./plan/parts.ts";
-import { isPast } from "./rows.ts";
-import { beginCommit, conclude, reconcile, reconcileSession, type SessionStanding } from "./standing.ts";
+import { beginCommit, conclude, isOnSession, reconcile, refresh } from "./standing.ts";
 import { type Core, type RequestState, type Standing, sessionOf, type Writing } from "./state.ts";
 
 /** Turns are taken within a process; between processes each one has this many tries, and more is a fault to be seen. */
 const MOST_ATTEMPTS = 256;
 
-export interface CommitOptions {
-  /**
-   * The response is about to leave. Before that no secret is exchanged: its cookie would wait for the response,
-   * and the windows of the protocol run from the exchange.
-   */
-  readonly isFinal: boolean;
-}
-
 /**
  * Performs what the request decided and changed, in one transaction. Returns undefined at once where nothing
  * needs the store, so that an untouched session costs a response nothing.
+ *
+ * `isFinal`: the response is about to leave. Before that no secret is exchanged: its cookie would wait for the response,
+ * and the windows of the protocol run from the exchange.
  */
-export function commitRequest(
-  state: RequestState,
-  { isFinal }: CommitOptions,
-): Promise<"done" | "full"> | undefined {
+export function commitRequest(state: RequestState, isFinal: boolean): Promise<"done" | "full"> | undefined {
   beginCommit(state);
-  const plan = planCommit(state, state.core.settings.clock.now(), isFinal);
+  const plan = planNow(state, isFinal);
   if (plan.change === undefined && plan.touch === undefined) {
     finish(state, plan);
     return undefined;
   }
-  const overdue = overdueStanding(state);
-  return overdue === undefined ? perform(state, plan, isFinal) : performOverdue(state, overdue, isFinal);
+  return isOverdue(state) ? performOverdue(state, isFinal) : perform(state, plan, isFinal);
 }
+
+const planNow = (state: RequestState, isFinal: boolean): Plan =>
+  planCommit(state, state.core.settings.clock.now(), isFinal);
 
 /** Of a session whose time ran out since the request came, by what it knows: a slow handler, or a socket. */
-function overdueStanding({ standing, core, intent }: RequestState): SessionStanding | undefined {
-  if (intent.kind === "logout") return undefined;
-  if (standing.kind !== "live" && standing.kind !== "previous") return undefined;
-  return isPast(standing.session, core.settings.clock.now()) ? standing : undefined;
-}
+const isOverdue = ({ standing, core, intent }: RequestState): boolean =>
+  intent.kind !== "logout" && isOnSession(standing) && isPast(standing.session, core.settings.clock.now());
 
 /** Others may have used the session meanwhile. If nobody did, saving must not bring it back (ASVS 7.3.1). */
-async function performOverdue(
-  state: RequestState,
-  standing: SessionStanding,
-  isFinal: boolean,
-): Promise<"done" | "full"> {
-  await reconcileSession(state, standing, 1);
-  return perform(state, planCommit(state, state.core.settings.clock.now(), isFinal), isFinal);
+async function performOverdue(state: RequestState, isFinal: boolean): Promise<"done" | "full"> {
+  await refresh(state, 1);
+  return perform(state, planNow(state, isFinal), isFinal);
 }
 
 /** Runs `work` when whatever the request has under way at the store is done, successful or not. */
@@ -80,7 +68,7 @@ async function perform(state: RequestState, first: Plan, isFinal: boolean): Prom
     const { lost } = result;
     const again = async () => {
       await reconcile(state, lost, count);
-      return attempt(state, planCommit(state, state.core.settings.clock.now(), isFinal));
+      return attempt(state, planNow(state, isFinal));
     };
     result = id === undefined ? await again() : await lines.take(id, again);
     if (id !== undefined) lines.sawVersion(id, rowOf(state.standing).version);
@@ -98,7 +86,7 @@ type Attempt = "done" | "full" | { readonly lost: string };
 
 async function attempt(state: RequestState, plan: Plan): Promise<Attempt> {
   if (plan.change === undefined) {
-    if (plan.touch !== undefined) await touch(state, plan);
+    if (plan.touch !== undefined) await touch(state.core, plan.touch);
     return finish(state, plan);
   }
   const result = await state.core.settings.store.apply(plan.change);
@@ -127,22 +115,22 @@ function linesOf(core: Core): Lines {
 }
 
 /** That a session was used is worth a write, but not an error page where the write fails. */
-async function touch(state: RequestState, plan: Plan): Promise<void> {
-  if (plan.touch === undefined) return;
+async function touch({ settings, events }: Core, touched: Touch): Promise<void> {
   try {
-    await state.core.settings.store.touch([plan.touch]);
+    await settings.store.touch([touched]);
   } catch (error) {
-    state.core.events.emit("storeUnavailable", { at: state.core.settings.clock.now(), error });
+    events.emit("storeUnavailable", { at: settings.clock.now(), error });
   }
 }
 
 function finish(state: RequestState, plan: Plan, ended: readonly Ended[] = []): "done" {
+  const { events, settings } = state.core;
   conclude(state, plan);
   for (const instruction of plan.cookies) state.cookies.set(instruction.definition.name, instruction);
   const endedNothing = leavesSession(plan) && ended.length === 0;
   for (const [type, facts] of plan.events) {
-    if (type === "logout" && endedNothing) state.core.events.emit("logoutUnmatched", unmatchedBy(state));
-    else state.core.events.emit(type, facts);
+    if (type !== "logout" || !endedNothing) events.emit(type, facts);
+    else events.emit("logoutUnmatched", { at: settings.clock.now(), request: originOf(state.facts) });
   }
   noteSignIn(state, plan);
   tellOfCapped(state, ended);
@@ -160,11 +148,6 @@ function noteSignIn({ core }: RequestState, { change, events }: Plan): void {
 /** A logout by a secret, which ends nothing where that was replaced by a sign-in, or too long ago. */
 const leavesSession = ({ change }: Plan): boolean =>
   change?.end?.some(({ session }) => session?.secret !== undefined) === true;
-
-const unmatchedBy = ({ core, facts: { address, userAgent } }: RequestState) => ({
-  at: core.settings.clock.now(),
-  request: { address, userAgent },
-});
 
 /** What a sign-in ended by the way, on other devices. That this browser's own login was replaced is no news. */
 function tellOfCapped({ core }: RequestState, ended: readonly Ended[]): void {

@@ -116,7 +116,7 @@ export class Exchange<S> {
     try {
       state.flash?.settle();
       if (this.#isSettled && !isChanged(state)) return this.#settlement(state);
-      const working = commitRequest(state, { isFinal: true });
+      const working = commitRequest(state, true);
       if (working === undefined) return this.#settle(state);
       return working.then(
         () => this.#settle(state),

@@ -23,7 +23,16 @@ import { signedIn } from "./use.ts";
 
 /* What a handler asks for beyond changing data: checked and noted here, and done by the commit. */
 
-export interface LoginOptions<Data> {
+export interface ProofOptions {
+  /**
+   * When the credential was checked, in epoch milliseconds. A proof counts for nothing where the user's password was
+   * changed or the user revoked since, and an hour later. Default: when the request arrived; needed where nobody knows
+   * that, as with cookie jars.
+   */
+  provedAt?: number | undefined;
+}
+
+export interface LoginOptions<Data> extends ProofOptions {
   /** Make a remembered login: this browser stays signed in after it was closed. */
   remember?: boolean | undefined;
   /**
@@ -41,17 +50,6 @@ export interface LoginOptions<Data> {
    * characters. Default: none.
    */
   tag?: string | undefined;
-  /**
-   * When the credential was checked, in epoch milliseconds. A sign-in counts for nothing where the user's password was
-   * changed or the user revoked since, and an hour later. Default: when the request arrived; needed where nobody knows
-   * that, as with cookie jars.
-   */
-  provedAt?: number | undefined;
-}
-
-export interface ProofOptions {
-  /** When the credential was checked, as in `login`. */
-  provedAt?: number | undefined;
 }
 
 /** `too_many_devices`: the options `devices.max` and `overflow: "refuse"` allow no more; nothing was changed. */

@@ -6,7 +6,7 @@ import type { RequestState, Writing } from "./state.ts";
 
 /** Stores what was asked for and changed so far; throws where it was given up instead. */
 export async function store(state: RequestState): Promise<"done" | "full"> {
-  const result = await commitRequest(state, { isFinal: false });
+  const result = await commitRequest(state, false);
   if (!state.hasDiscarded) return result ?? "done";
   const { standing } = state;
   const isWithheld = standing.kind === "detached" && WITHHELD.has(standing.why);

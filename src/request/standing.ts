@@ -1,12 +1,12 @@
 import { PsessionError } from "../errors.ts";
 import { digested, type SessionCookie } from "../http/cookies.ts";
 import { decideOvertaken, withoutOverwriting } from "../protocol/decide.ts";
+import { isPast } from "../protocol/rows.ts";
 import { newId, newSiblingId, sameDigest } from "../protocol/secrets.ts";
 import type { ProtocolTimes } from "../protocol/times.ts";
 import type { RememberedRow, SessionRow } from "../stores/store.ts";
 import { loginInForce, sessionInForce } from "./limits.ts";
 import type { Plan } from "./plan/parts.ts";
-import { isPast } from "./rows.ts";
 import {
   beginsAnew,
   type Checkpoint,
@@ -28,7 +28,10 @@ type State = Writing<
   "standing" | "presented" | "successor" | "drawnId" | "intent" | "checkpoint" | "hasDiscarded" | "isPersonal"
 >;
 
-export type SessionStanding = Standing & { kind: "live" | "previous" };
+type SessionStanding = Standing & { kind: "live" | "previous" };
+
+export const isOnSession = (standing: Standing): standing is SessionStanding =>
+  standing.kind === "live" || standing.kind === "previous";
 
 /** Drawn when somebody asks for it: most requests find a session, and random bytes cost more than all the rest. */
 export function newIdOf(state: State): string {
@@ -139,19 +142,16 @@ export function conclude(state: State, { change, standing, isIntentPending }: Pl
 }
 
 /** Reads the rows again and takes over what others changed meanwhile, as after waiting for a turn. */
-export async function refresh(state: State): Promise<void> {
+export async function refresh(state: State, attempt?: number): Promise<void> {
   const { standing } = state;
-  if (standing.kind === "remembered") await reconcileRemembered(state, standing, undefined);
-  else if (standing.kind === "live" || standing.kind === "previous")
-    await reconcileSession(state, standing, undefined);
+  if (standing.kind === "remembered") await reconcileRemembered(state, standing, attempt);
+  else if (isOnSession(standing)) await reconcileSession(state, standing, attempt);
 }
 
 /** A condition no longer held: reads again, in a new transaction, and decides where the request stands now. */
 export async function reconcile(state: State, lost: string, attempt: number): Promise<void> {
   const { standing } = state;
-  if (standing.kind === "remembered") return reconcileRemembered(state, standing, attempt);
-  if (standing.kind === "live" || standing.kind === "previous")
-    return reconcileSession(state, standing, attempt);
+  if (standing.kind === "remembered" || isOnSession(standing)) return refresh(state, attempt);
   if (lost !== "exists")
     throw new PsessionError("store_conflict", `The store reported ${lost} for a new session.`);
   if (state.successor !== undefined && (await joinSuccessor(state, state.successor, attempt))) return;
@@ -217,7 +217,7 @@ function keptEffect(
   return withoutOverwriting({ kind }, session, arrivedAt, times).kind;
 }
 
-export async function reconcileSession(
+async function reconcileSession(
   state: State,
   standing: SessionStanding,
   attempt: number | undefined,
@@ -230,7 +230,7 @@ export async function reconcileSession(
   const isOver = row.rememberedId === undefined && isPast(row, settings.clock.now());
   if (isOver) return lose(state, before, "ended");
   const { intent } = state;
-  const isReplaced = Buffer.compare(row.secret, before.secret) !== 0;
+  const isReplaced = isExchanged(before, row);
   // The row is somebody else's now: nothing of ours may be mixed into it.
   if (row.userId !== before.userId) return lose(state, before, "taken_over");
   if (isFenced(before, row) && intent.kind !== "login") return lose(state, before, "replaced");
@@ -242,7 +242,14 @@ export async function reconcileSession(
   if (isReplaced && intent.kind === "regenerate") state.intent = { kind: "keep" };
   if (intent.kind === "renew" && intent.login !== undefined)
     await refreshRenewal(state, intent, intent.login);
-  state.standing = { kind: isReplaced ? "previous" : standing.kind, session: row };
+  standOn(state, standing, row);
+}
+
+const isExchanged = (before: SessionRow, row: SessionRow): boolean =>
+  Buffer.compare(row.secret, before.secret) !== 0;
+
+function standOn(state: State, { kind, session }: SessionStanding, row: SessionRow): void {
+  state.standing = { kind: isExchanged(session, row) ? "previous" : kind, session: row };
 }
 
 /** Its login may have been rotated or ended meanwhile, and then gets no successor. */
@@ -272,10 +279,7 @@ export async function reloadRequest(state: State): Promise<void> {
   }
   state.data.load(row.data);
   if (standing.kind === "remembered") state.standing = { ...standing, session: row };
-  else if (standing.kind === "live" || standing.kind === "previous") {
-    const isReplaced = Buffer.compare(row.secret, before.secret) !== 0;
-    state.standing = { kind: isReplaced ? "previous" : standing.kind, session: row };
-  }
+  else if (isOnSession(standing)) standOn(state, standing, row);
 }
 
 /** The row went away under the request. A sign-in gets a row of its own; anything else is given up. */

@@ -50,12 +50,19 @@ export type Standing =
         /** A token that the browser has replaced, and held back. */
         | "stray";
       /** The session whose secret was replaced, where the presented one may still end it. */
-      readonly leaving?: { readonly row: SessionRow; readonly secret: Digest } | undefined;
+      readonly leaving?: Leaving | undefined;
     }
   /** The rows could not be read, and the policy is to go on: as `detached`, and what must be stored fails. */
   | { readonly kind: "detached"; readonly why: "unavailable"; readonly error: unknown }
   | { readonly kind: "live" | "previous"; readonly session: SessionRow }
   | RememberedStanding;
+
+/** What an end needs to know of the session that it ends. */
+export interface Leaving {
+  readonly row: SessionRow;
+  /** The digest of the presented secret, where the request stands on that. */
+  readonly secret: Digest | undefined;
+}
 
 export interface RememberedStanding {
   readonly kind: "remembered";
@@ -121,14 +128,9 @@ export interface SessionLife {
 }
 
 /** How a request stood before it changed whose data it holds: before a sign-in, or before it dropped some. */
-export interface Checkpoint {
-  readonly standing: Standing;
-  readonly intent: Intent;
-  readonly drawnId: string | undefined;
-  readonly successor: SessionCookie | undefined;
-  readonly presented: PresentedSession | undefined;
+export type Checkpoint = Pick<RequestState, "standing" | "intent" | "drawnId" | "successor" | "presented"> & {
   readonly data: Snapshot;
-}
+};
 
 /**
  * One request, from open to commit. What is not said once when it is opened is written by the one file that is named above
@@ -198,6 +200,8 @@ export interface RequestState {
   // use.ts
   /** Somebody asked for what depends on the cookies: so may the answer. */
   readonly isLookedAt: boolean;
+
+  // session.ts
   /** A guard let the request through. */
   readonly isGuarded: boolean;
   readonly destroyed: boolean;
@@ -252,7 +256,7 @@ export interface Identity {
   readonly rememberedId: string | undefined;
 }
 
-const ANONYMOUS: Identity = {
+export const ANONYMOUS: Identity = {
   userId: undefined,
   level: "anonymous",
   authenticatedAt: undefined,

@@ -2,23 +2,12 @@ import { PsessionError } from "../errors.ts";
 import type { UserId } from "../stores/store.ts";
 import { identityOf, type RequestState, type Writing } from "./state.ts";
 
-type State = Writing<"isLookedAt" | "isGuarded" | "destroyed">;
+type State = Writing<"isLookedAt">;
 
 /** For all that tells something of the visitor: caches are told that the answer may depend on it. */
 export function look(state: State): RequestState {
   state.isLookedAt = true;
   return state;
-}
-
-/** What is behind a guard is for nobody but whom it let through. */
-export function noteGuard(state: State): void {
-  look(state);
-  state.isGuarded = true;
-}
-
-/** `false`: what follows is a new session. */
-export function setDestroyed(state: State, destroyed: boolean): void {
-  state.destroyed = destroyed;
 }
 
 /** For whoever asks for something of the session: what comes of that may depend on the cookies. */

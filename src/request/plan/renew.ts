@@ -1,8 +1,8 @@
 import { clearCookie } from "../../http/cookies.ts";
+import { isPast } from "../../protocol/rows.ts";
 import { newSecret, newSiblingId, type Secret, sameDigest } from "../../protocol/secrets.ts";
 import type { RememberedRow, SessionRow, SessionUpdate } from "../../stores/store.ts";
 import {
-  isPast,
   newRememberedRow,
   newSessionRow,
   sessionDeadlines,

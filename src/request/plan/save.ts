@@ -1,10 +1,12 @@
 import { UNSEEN_DEVICE } from "../../data/asides.ts";
 import { mayConfirm } from "../../protocol/decide.ts";
+import { isPast } from "../../protocol/rows.ts";
 import { newSecret } from "../../protocol/secrets.ts";
 import type { RememberedUse, SessionRow, SessionUpdate } from "../../stores/store.ts";
-import { handleOf, isPast, newSessionRow, rememberedUse, sessionPruneAfter } from "../rows.ts";
+import { originOf } from "../facts.ts";
+import { handleOf, newSessionRow, rememberedUse, sessionPruneAfter } from "../rows.ts";
 import { newIdOf } from "../standing.ts";
-import { type RequestState, raiseOf, type Standing, settingsOf } from "../state.ts";
+import { ANONYMOUS, type RequestState, raiseOf, type Standing, settingsOf } from "../state.ts";
 
 import {
   confirmEvents,
@@ -13,7 +15,6 @@ import {
   fenced,
   insecure,
   nothing,
-  originOf,
   type Plan,
   proofOf,
   raisedSession,
@@ -32,13 +33,7 @@ export function planCreate(state: RequestState, now: number, data = state.data.c
   if (data === undefined) return nothing(state.standing);
   if (!state.canSetCookies) throw undeliverable("store a new session");
   const secret = state.successor?.secret ?? newSecret();
-  const identity = {
-    userId: undefined,
-    level: "anonymous",
-    authenticatedAt: undefined,
-    rememberedId: undefined,
-    confirmFrom: undefined,
-  } as const;
+  const identity = { ...ANONYMOUS, confirmFrom: undefined };
   const row = newSessionRow(
     { id: newIdOf(state), secret, data, now, identity, facts: state.facts },
     settingsOf(state),
@@ -88,7 +83,7 @@ function deviceSeen(
     userId,
     handle: handleOf(row),
     remembered: row.rememberedId !== undefined,
-    request: originOf(state),
+    request: originOf(state.facts),
   };
   return { cookies, events: isNew ? [told("newDevice", ofDevice)] : [] };
 }
@@ -152,7 +147,7 @@ export function planSave(
       ...(secret === undefined ? {} : fenced(row, secret, now)),
       ...(regenerates ? regenerated(row, endsOld) : {}),
       ...(raise ? raisedSession(state, raise, now) : {}),
-      ...(moves ? originOf(state) : {}),
+      ...(moves ? originOf(state.facts) : {}),
     },
   };
   return {

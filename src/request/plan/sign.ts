@@ -1,15 +1,23 @@
 import { CSRF, UNSEEN_DEVICE } from "../../data/asides.ts";
 import { States } from "../../data/states.ts";
 import { clearCookie } from "../../http/cookies.ts";
-import { type Digest, newSecret } from "../../protocol/secrets.ts";
+import { newSecret } from "../../protocol/secrets.ts";
 import type { Cap, Ending, SessionRow, UserId } from "../../stores/store.ts";
+import { originOf } from "../facts.ts";
 import { handleOf, newRememberedRow, newSessionRow, tombstoneUntil } from "../rows.ts";
 import { newIdOf } from "../standing.ts";
-import { type LoginIntent, type RequestState, type Standing, sessionOf, settingsOf } from "../state.ts";
+import {
+  identityOf,
+  type Leaving,
+  type LoginIntent,
+  type RequestState,
+  type Standing,
+  sessionOf,
+  settingsOf,
+} from "../state.ts";
 
 import {
   nothing,
-  originOf,
   type Plan,
   proofOf,
   recognised,
@@ -35,13 +43,7 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
     intent.remember === undefined
       ? undefined
       : newRememberedRow({ ...intent.remember, userId: intent.userId, token, now, device }, settings);
-  const identity = {
-    userId: intent.userId,
-    level: intent.level,
-    authenticatedAt: intent.authenticatedAt,
-    rememberedId: login?.id,
-    confirmFrom: login === undefined ? undefined : now + settings.times.settle,
-  };
+  const confirmFrom = login === undefined ? undefined : now + settings.times.settle;
   const data = state.data.encoded();
   const fresh = newSessionRow(
     {
@@ -49,7 +51,7 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
       secret,
       data,
       now,
-      identity,
+      identity: { ...identityOf(state), confirmFrom },
       device,
       facts: state.facts,
       fence: base === undefined ? undefined : base.fence + 1,
@@ -72,7 +74,7 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
     userId: intent.userId,
     handle: login?.id ?? session.id,
     remembered: login !== undefined,
-    request: originOf(state),
+    request: originOf(state.facts),
   };
   return {
     change: {
@@ -129,13 +131,6 @@ function capsOf(state: RequestState, intent: LoginIntent, now: number): Cap[] {
   ];
 }
 
-/** What an end needs to know of the session that it ends. */
-interface Leaving {
-  readonly row: SessionRow;
-  /** The digest of the presented secret, where the request stands on that. */
-  readonly secret: Digest | undefined;
-}
-
 export function planLogout(state: RequestState, now: number): Plan {
   const { standing } = state;
   const { session, remember } = state.core.settings.cookies;
@@ -152,7 +147,7 @@ export function planLogout(state: RequestState, now: number): Plan {
   if (base !== undefined) {
     const { id: sessionId, userId } = base.row;
     const handle = handleOf(base.row);
-    events.push(["logout", { at: now, sessionId, userId, handle, request: originOf(state) }]);
+    events.push(["logout", { at: now, sessionId, userId, handle, request: originOf(state.facts) }]);
   }
   // Something put into the session after leaving, such as a farewell, is held by a new, anonymous session.
   const hasFarewell = !state.destroyed && state.canSetCookies && state.data.changed() !== undefined;
@@ -183,7 +178,7 @@ function leavingOf({ standing, presented }: RequestState): Leaving | undefined {
 }
 
 const unmatched = (state: RequestState, now: number): Told =>
-  told("logoutUnmatched", { at: now, request: originOf(state) });
+  told("logoutUnmatched", { at: now, request: originOf(state.facts) });
 
 /**
  * The login of the session at hand and the one of the remember cookie. The latter only by a token that is or was just
