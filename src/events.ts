@@ -61,7 +61,7 @@ export interface PsessionEvents {
   };
   /** A parallel request was given the successor that another one had made. */
   converged: OfLogin;
-  /** A request was served without cookies, its token being early or late. */
+  /** A request was served without cookies, its token being too early for an exchange, or overtaken by one. */
   accepted: OfLogin;
   /**
    * A secret or token was to be exchanged and was not: the answer can carry no cookies, or the request is only accepted.

@@ -13,9 +13,11 @@ import type { Settings } from "./options/settings.ts";
 import { currentRequest } from "./request/context.ts";
 import { makeCore } from "./request/core.ts";
 import { Exchange, type MakeSession } from "./request/exchange.ts";
-import type { RequestFacts } from "./request/facts.ts";
+import { originOf, type RequestFacts } from "./request/facts.ts";
+import { renew } from "./request/intents.ts";
 import { MARK_OF_EVERYONE, markAt, markOfUser, rememberOwnMark } from "./request/marks.ts";
 import { forgetClock, watchClock } from "./request/moment.ts";
+import { anchorOf } from "./request/standing.ts";
 import type { Core } from "./request/state.ts";
 import { Session } from "./session.ts";
 import type { AuditEntry, AuditQuery } from "./stores/audit.ts";
@@ -34,11 +36,7 @@ interface Running {
   readonly recorder: AuditRecorder | undefined;
 }
 
-/**
- * What a service is made of, for the command line.
- *
- * @internal
- */
+/** @internal What a service is made of, for the command line. */
 export const coreOf = (psession: Psession<object>): Core => openCore(psession);
 
 /** The service that an application holds: one per process, handed to the integration of its framework. */
@@ -84,20 +82,12 @@ export class Psession<Data extends object = SessionData> {
     });
   }
 
-  /**
-   * For integrations that keep more than a session per request.
-   *
-   * @internal
-   */
+  /** @internal For integrations that keep more than a session per request. */
   get core(): Core {
     return this.#core;
   }
 
-  /**
-   * For integrations that change what all requests share: now, or as soon as there is something.
-   *
-   * @internal
-   */
+  /** @internal For integrations that change what all requests share: now, or as soon as there is something. */
   whenStarted(change: (core: Core) => void): void {
     if (this.#running === undefined) this.#onStart.push(change);
     else change(this.#running.core);
@@ -115,13 +105,9 @@ export class Psession<Data extends object = SessionData> {
     return new Exchange(this.#core, facts, make);
   }
 
-  /**
-   * Whether a session is one of this service's.
-   *
-   * @internal
-   */
+  /** @internal Whether a session is one of this service's. */
   keeps(session: Session<Data>): boolean {
-    return session.core === this.#running?.core;
+    return Session.stateOf(session).core === this.#running?.core;
   }
 
   /** What the cookies are called, for those who read them off a request that no integration sees. */
@@ -161,7 +147,7 @@ export class Psession<Data extends object = SessionData> {
   async revokeUser(userId: UserId, reason: RevocationReason = "revoked"): Promise<number> {
     this.#assertUserId(userId);
     assertText("revokeUser: reason", reason);
-    const ended = await endDevices(this.#core, { userId, mark: this.#markUser(userId) }, reason);
+    const ended = await endDevices(this.#core, { userId, mark: this.#mark(markOfUser(userId)) }, reason);
     if (ended === 0) await this.#assertSpelling(userId);
     return ended;
   }
@@ -199,16 +185,18 @@ export class Psession<Data extends object = SessionData> {
         status: 403,
       });
     }
-    const mark = this.#markUser(userId, keep);
-    const ended = await endDevices(this.#core, { userId, except: keep?.anchor, mark }, "password_changed");
+    const kept = keep && Session.stateOf(keep);
+    const mark = this.#mark(markOfUser(userId), kept?.request);
+    const except = kept && anchorOf(kept);
+    const ended = await endDevices(this.#core, { userId, except, mark }, "password_changed");
     if (ended === 0 && keep === undefined) await this.#assertSpelling(userId);
-    await keep?.renewKept();
+    if (kept !== undefined) await renew(kept, true);
     this.#core.events.emit("credentialChanged", {
       at: this.#core.settings.clock.now(),
       userId,
       factor,
       handle: keep?.handle,
-      request: keep?.origin,
+      request: kept && originOf(kept.facts),
       ended,
     });
     return ended;
@@ -289,15 +277,10 @@ export class Psession<Data extends object = SessionData> {
     await core.settings.store.close?.();
   }
 
-  #markUser(userId: UserId, keep?: Session<Data>): Mark {
-    return this.#mark(markOfUser(userId), keep);
-  }
-
   /** From now on nothing counts that was proved before, but for what this very request has proved. */
-  #mark(name: string, keep?: Session<Data>): Mark {
+  #mark(name: string, request = currentRequest()): Mark {
     const { settings } = this.#core;
     const mark = markAt(name, settings.clock.now(), settings);
-    const request = keep?.request ?? currentRequest();
     if (request !== undefined) rememberOwnMark(request, mark);
     return mark;
   }

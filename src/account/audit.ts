@@ -135,29 +135,18 @@ export class AuditRecorder {
 /** Entries of one page. */
 const LONGEST_PAGE = 10_000;
 const PAGE = 100;
-const pageSize = `must be a whole number from 1 to ${LONGEST_PAGE}`;
+
+const isEntryId = (value: unknown) => typeof value === "string" && /^[\w-]{1,64}$/.test(value);
+
+const isPageSize = (value: unknown) =>
+  Number.isInteger(value) && Number(value) >= 1 && Number(value) <= LONGEST_PAGE;
 
 const querySchema = v.strictObject({
   // Whether it fits the store is looked at where the store is known.
   userId: v.optional(v.any()),
-  since: v.optional(
-    v.pipe(
-      v.number("must be a time in epoch milliseconds"),
-      v.finite("must be a time in epoch milliseconds"),
-    ),
-  ),
-  before: v.optional(
-    v.pipe(v.string("must be the id of an entry"), v.regex(/^[\w-]{1,64}$/, "must be the id of an entry")),
-  ),
-  limit: v.optional(
-    v.pipe(
-      v.number(pageSize),
-      v.integer(pageSize),
-      v.minValue(1, pageSize),
-      v.maxValue(LONGEST_PAGE, pageSize),
-    ),
-    PAGE,
-  ),
+  since: v.optional(v.custom<number>(Number.isFinite, "must be a time in epoch milliseconds")),
+  before: v.optional(v.custom<string>(isEntryId, "must be the id of an entry")),
+  limit: v.optional(v.custom<number>(isPageSize, `must be a whole number from 1 to ${LONGEST_PAGE}`), PAGE),
 });
 
 /**

@@ -1,7 +1,8 @@
+import type { Clock } from "../protocol/clock.ts";
 import { newId } from "../protocol/secrets.ts";
 import type { DataRecord } from "./codec.ts";
 import { ASIDE, assertKey, refuseTopKey, valuesByKey } from "./keys.ts";
-import type { SessionData } from "./session-data.ts";
+import type { TrackedData } from "./tracked-data.ts";
 
 const PREFIX = `${ASIDE}flash:`;
 
@@ -21,8 +22,8 @@ interface Entry {
 
 /** What flash needs of the request that it is used in. */
 export interface FlashRequest {
-  readonly data: () => SessionData;
-  readonly now: () => number;
+  readonly data: () => TrackedData;
+  readonly clock: Clock;
   /** Changes the data and stores the change, as one step that no other request can get between. */
   readonly atomically: <R>(change: () => R) => Promise<R>;
   /** False where nothing can be stored, and so nothing be claimed. */
@@ -52,8 +53,7 @@ export class Flash {
   set(key: string, value: unknown): void;
   set(values: Readonly<Record<string, unknown>>): void;
   set(target: string | Readonly<Record<string, unknown>>, value?: unknown): void {
-    const entries =
-      typeof target === "string" ? [[target, value] as const] : valuesByKey("session.flash.set", target);
+    const entries = valuesByKey("session.flash.set", target, value);
     // What is unmarked becomes a key of the data, so that every key must be fit for one.
     for (const [key] of entries) refuseTopKey(key);
     this.#request.data().assertStorable(Object.fromEntries(entries), "session.flash");
@@ -151,7 +151,7 @@ export class Flash {
 
   /** Runs again where somebody was faster, and then perhaps finds nothing left. */
   #claim(keys: readonly string[]): [string, unknown][] {
-    const { now } = this.#request;
+    const { clock } = this.#request;
     const taken: [string, unknown][] = [];
     for (const key of keys) {
       const entry = this.#entries[PREFIX + key] as Entry | undefined;
@@ -159,7 +159,7 @@ export class Flash {
       this.#entries[PREFIX + key] = {
         value: entry.value,
         by: this.#id,
-        until: now() + CLAIM_MS,
+        until: clock.now() + CLAIM_MS,
       } satisfies Entry;
       taken.push([key, entry.value]);
     }
@@ -167,7 +167,7 @@ export class Flash {
   }
 
   #isFree({ by, until }: Entry): boolean {
-    return by === undefined || by === this.#id || (until ?? 0) <= this.#request.now();
+    return by === undefined || by === this.#id || (until ?? 0) <= this.#request.clock.now();
   }
 
   get #entries(): DataRecord {

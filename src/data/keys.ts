@@ -31,8 +31,10 @@ export function hasKeys(values: unknown): values is Record<string, unknown> {
   );
 }
 
-export function valuesByKey(what: string, values: unknown): [string, unknown][] {
-  if (hasKeys(values)) return Object.entries(values);
+/** What a setter was given: a key and its value, or an object with values by key. */
+export function valuesByKey(what: string, target: unknown, value: unknown): [string, unknown][] {
+  if (typeof target === "string") return [[target, value]];
+  if (hasKeys(target)) return Object.entries(target);
   throw new PsessionError(
     "invalid_data",
     `${what} takes a key and a value, or an object with values by key.`,

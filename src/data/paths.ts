@@ -40,6 +40,14 @@ export function setPath(data: DataRecord, path: string, value: unknown): void {
   (at as DataRecord)[last] = value;
 }
 
+/** Adds to the end of a list, which is made where it is missing. */
+export function pushPath(data: DataRecord, path: string, items: unknown[]): void {
+  const list = getPath(data, path);
+  if (list === undefined) setPath(data, path, items);
+  else if (Array.isArray(list)) list.push(...items);
+  else throw new PsessionError("invalid_data", `"${path}" holds something that is no list.`);
+}
+
 export function removePath(data: DataRecord, path: string): void {
   const keys = keysOf(path);
   const last = keys.pop();

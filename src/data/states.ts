@@ -4,7 +4,7 @@ import { inMilliseconds, positiveDuration } from "../checks/duration-options.ts"
 import { checkedOptions } from "../checks/faults.ts";
 import { type Digest, digest, newSecret, sameDigest } from "../protocol/secrets.ts";
 import { ASIDE } from "./codec.ts";
-import type { SessionData } from "./session-data.ts";
+import type { TrackedData } from "./tracked-data.ts";
 
 /** How a sign-in that comes back from another site is kept in the meantime. */
 export interface StateOptions {
@@ -38,10 +38,10 @@ export const lifetimeOf = (given: StateOptions): number =>
  * overwrite each other's, and only its digest is kept: a dump of the store must not tell what ends a sign-in.
  */
 export class States {
-  readonly #data: SessionData;
+  readonly #data: TrackedData;
   readonly #now: number;
 
-  constructor(data: SessionData, now: number) {
+  constructor(data: TrackedData, now: number) {
     this.#data = data;
     this.#now = now;
   }

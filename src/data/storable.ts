@@ -5,16 +5,13 @@ import { DEEPEST, forbidden, isForbidden, tooDeep } from "./keys.ts";
 type Fault = ((place: string) => PsessionError) | undefined;
 
 /** Refuses what JSON would give back as something else, or what reaches a prototype; names the place. */
-export function assertStorable(value: unknown, place = "session.data"): void {
-  const fault = faultIn(value, 0, true);
+export function assertStorable(value: unknown, place = "session.data", isExact = true): void {
+  const fault = faultIn(value, 0, isExact);
   if (fault !== undefined) throw fault(place);
 }
 
 /** As that, but for properties that JSON leaves out: looking for those takes several times as long as all the rest. */
-export function assertEncodable(value: unknown, place = "session.data"): void {
-  const fault = faultIn(value, 0, false);
-  if (fault !== undefined) throw fault(place);
-}
+export const assertEncodable = (value: unknown, place?: string): void => assertStorable(value, place, false);
 
 // No function is made in here: whatever it captured would be allocated for each value that is all right, too.
 function faultIn(value: unknown, depth: number, isExact: boolean): Fault {

@@ -1,9 +1,10 @@
 import type { Duration } from "../checks/duration.ts";
 import { parseDuration } from "../checks/duration.ts";
 import { PsessionError } from "../errors.ts";
+import type { Clock } from "../protocol/clock.ts";
 import type { DataRecord } from "./codec.ts";
 import { ASIDE, assertKey, refuseTopKey, valuesByKey } from "./keys.ts";
-import type { SessionData } from "./session-data.ts";
+import type { TrackedData } from "./tracked-data.ts";
 
 const PREFIX = `${ASIDE}temp:`;
 
@@ -15,13 +16,13 @@ interface Entry {
 
 /** Values with a lifetime of their own, kept beside the data. After its time a value is not there, to the millisecond. */
 export class TempData {
-  readonly #open: () => SessionData;
-  readonly #now: () => number;
+  readonly #open: () => TrackedData;
+  readonly #clock: Clock;
 
   /** @internal */
-  constructor(open: () => SessionData, now: () => number) {
+  constructor(open: () => TrackedData, clock: Clock) {
     this.#open = open;
-    this.#now = now;
+    this.#clock = clock;
   }
 
   /** Keeps one value, or several, for `lifetime` from now. Setting a value anew gives it a new lifetime. */
@@ -30,7 +31,7 @@ export class TempData {
   set(target: string | Readonly<Record<string, unknown>>, value: unknown, lifetime?: Duration): void {
     const isOne = typeof target === "string";
     const until = this.#until((isOne ? lifetime : value) as Duration);
-    const entries = isOne ? [[target, value] as const] : valuesByKey("session.temp.set", target);
+    const entries = valuesByKey("session.temp.set", target, value);
     this.#assertStorable(entries);
     this.#dropExpired();
     for (const [key, item] of entries) {
@@ -94,7 +95,7 @@ export class TempData {
   #entry(key: string): Entry | undefined {
     assertKey(key);
     const entry = this.#entries[PREFIX + key] as Entry | undefined;
-    return entry !== undefined && this.#now() < entry.until ? entry : undefined;
+    return entry !== undefined && this.#clock.now() < entry.until ? entry : undefined;
   }
 
   /** What is marked or unmarked becomes a key of the data, so that every key must be fit for one. */
@@ -105,7 +106,7 @@ export class TempData {
 
   #until(lifetime: Duration): number {
     const time = parseDuration(lifetime);
-    if (time !== undefined && time > 0) return this.#now() + time;
+    if (time !== undefined && time > 0) return this.#clock.now() + time;
     throw new PsessionError("invalid_options", 'temp: a lifetime must be a positive duration, such as "5m".');
   }
 
@@ -113,7 +114,7 @@ export class TempData {
   #dropExpired(): void {
     const entries = this.#entries;
     for (const [key, entry] of Object.entries(entries)) {
-      if (key.startsWith(PREFIX) && (entry as Entry).until <= this.#now()) delete entries[key];
+      if (key.startsWith(PREFIX) && (entry as Entry).until <= this.#clock.now()) delete entries[key];
     }
   }
 }

@@ -30,12 +30,22 @@ const duration = (fallback: Duration) =>
     fallback,
   );
 
-const cookieName = v.optional(
-  v.pipe(
-    v.string("must be text"),
-    v.regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, "is not a cookie name (RFC 6265 section 4.1.1)"),
-  ),
-);
+const flag = (fallback: boolean) => v.optional(v.boolean("must be true or false"), fallback);
+
+const picked = <const Names extends readonly string[]>(names: Names) => {
+  const quoted = names.map((name) => `"${name}"`);
+  return v.picklist(names, `must be ${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`);
+};
+
+const oneOf = <const Names extends readonly string[]>(names: Names, fallback: NoInfer<Names[number]>) =>
+  v.optional(picked(names), fallback);
+
+const text = (shape: RegExp, message: string) => v.pipe(v.string("must be text"), v.regex(shape, message));
+
+/** A token of HTTP (RFC 9110 section 5.6.2). */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+const cookieName = v.optional(text(TOKEN, "is not a cookie name (RFC 6265 section 4.1.1)"));
 
 const countUpTo = (most: number) =>
   v.pipe(
@@ -53,10 +63,7 @@ export const schema = v.strictObject({
   store: v.custom<Store>(isStore, ({ input }) => storeFault(input)),
   keys: secrets,
   realm: v.optional(
-    v.pipe(
-      v.string("must be text"),
-      v.regex(/^[A-Za-z0-9._-]{1,64}$/, "must be 1 to 64 letters, digits, dots, dashes and underscores"),
-    ),
+    text(/^[A-Za-z0-9._-]{1,64}$/, "must be 1 to 64 letters, digits, dots, dashes and underscores"),
   ),
   session: v.optional(
     v.strictObject({
@@ -75,11 +82,8 @@ export const schema = v.strictObject({
         ),
         false,
       ),
-      bindUserAgent: v.optional(
-        v.picklist(["off", "family", "exact"], 'must be "off", "family" or "exact"'),
-        "off",
-      ),
-      onMismatch: v.optional(v.picklist(["refuse", "report"], 'must be "refuse" or "report"'), "refuse"),
+      bindUserAgent: oneOf(["off", "family", "exact"], "off"),
+      onMismatch: oneOf(["refuse", "report"], "refuse"),
       codec: v.optional(
         v.custom<Codec>(
           (value) => hasMethods(value, ["encode", "decode"]),
@@ -90,13 +94,13 @@ export const schema = v.strictObject({
     }),
     {},
   ),
-  preset: v.optional(v.picklist(PRESET_NAMES, 'must be "aal1", "aal2" or "aal3"')),
+  preset: v.optional(picked(PRESET_NAMES)),
   remember: v.optional(
     v.strictObject({
-      enabled: v.optional(v.boolean("must be true or false"), true),
+      enabled: flag(true),
       idle: duration("14d"),
       absolute: duration("30d"),
-      onTheft: v.optional(v.picklist(["login", "user"], 'must be "login" or "user"'), "login"),
+      onTheft: oneOf(["login", "user"], "login"),
       tombstone: duration("1d"),
     }),
     {},
@@ -106,25 +110,13 @@ export const schema = v.strictObject({
       session: cookieName,
       remember: cookieName,
       device: cookieName,
-      sameSite: v.optional(v.picklist(["lax", "strict", "none"], 'must be "lax", "strict" or "none"'), "lax"),
-      path: v.optional(
-        v.pipe(
-          v.string("must be text"),
-          v.regex(/^\/[!-:<-~]*$/, "must start with / and hold no space or semicolon"),
-        ),
-        "/",
-      ),
+      sameSite: oneOf(["lax", "strict", "none"], "lax"),
+      path: v.optional(text(/^\/[!-:<-~]*$/, "must start with / and hold no space or semicolon"), "/"),
       domain: v.optional(
-        v.pipe(
-          v.string("must be text"),
-          v.regex(
-            /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i,
-            "is not a domain name",
-          ),
-        ),
+        text(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i, "is not a domain name"),
       ),
-      partitioned: v.optional(v.boolean("must be true or false"), false),
-      noStore: v.optional(v.boolean("must be true or false"), true),
+      partitioned: flag(false),
+      noStore: flag(true),
     }),
     {},
   ),
@@ -134,14 +126,11 @@ export const schema = v.strictObject({
         v.union([v.literal(false), countUpTo(100_000)], "must be a whole number from 1 to 100000, or false"),
         SAFETY,
       ),
-      overflow: v.optional(
-        v.picklist(["evictOldest", "refuse"], 'must be "evictOldest" or "refuse"'),
-        "evictOldest",
-      ),
+      overflow: oneOf(["evictOldest", "refuse"], "evictOldest"),
       place: v.optional(
         v.custom<PlaceLookup>((value) => typeof value === "function", "must be a function of an address"),
       ),
-      detectNew: v.optional(v.boolean("must be true or false"), false),
+      detectNew: flag(false),
     }),
     {},
   ),
@@ -161,7 +150,7 @@ export const schema = v.strictObject({
   encryption: v.optional(
     v.strictObject({
       keys: secrets,
-      acceptPlainText: v.optional(v.boolean("must be true or false"), false),
+      acceptPlainText: flag(false),
     }),
   ),
   prune: v.optional(
@@ -174,20 +163,13 @@ export const schema = v.strictObject({
   proxy: v.optional(
     v.strictObject({
       requestStart: v.optional(
-        v.pipe(
-          v.string("must be text"),
-          v.regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, "is not the name of a header (RFC 9110 section 5.1)"),
-          v.toLowerCase(),
-        ),
+        v.pipe(text(TOKEN, "is not the name of a header (RFC 9110 section 5.1)"), v.toLowerCase()),
       ),
     }),
     {},
   ),
-  caching: v.optional(v.picklist(["protect", "off"], 'must be "protect" or "off"'), "protect"),
-  whenUnavailable: v.optional(
-    v.picklist(["refuse", "anonymous"], 'must be "refuse" or "anonymous"'),
-    "refuse",
-  ),
+  caching: oneOf(["protect", "off"], "protect"),
+  whenUnavailable: oneOf(["refuse", "anonymous"], "refuse"),
   clock: v.optional(
     v.custom<Clock>((value) => hasMethods(value, ["now"]), "must be an object with now()"),
     systemClock,

@@ -1,19 +1,26 @@
+import type { Duration } from "../checks/duration.ts";
 import type { Codec } from "../data/codec.ts";
 import type { Vault } from "../data/vault.ts";
-import type { EventName } from "../events.ts";
 import type { CookieDefinition } from "../http/cookies.ts";
 import type { Clock } from "../protocol/clock.ts";
 import type { KeyRing } from "../protocol/secrets.ts";
 import type { ProtocolTimes } from "../protocol/times.ts";
-import type { AuditSink } from "../stores/audit.ts";
 import type { Store } from "../stores/store.ts";
-import type { PlaceLookup } from "./public.ts";
+import type { PlaceLookup, PsessionOptions } from "./public.ts";
 
 /** How much of two addresses has to agree, in bits. */
 export interface Prefixes {
   readonly v4: number;
   readonly v6: number;
 }
+
+/** A group of options with every default filled in, and durations in milliseconds. */
+type Checked<
+  Name extends keyof PsessionOptions,
+  Group = Exclude<PsessionOptions[Name], false | undefined>,
+> = {
+  readonly [K in keyof Group]-?: Duration extends Group[K] ? number : Exclude<Group[K], undefined>;
+};
 
 /** Checked options with every default filled in. */
 export interface Settings {
@@ -29,47 +36,31 @@ export interface Settings {
   readonly isSystemClock: boolean;
   readonly times: ProtocolTimes;
   readonly codec: Codec;
-  readonly session: {
-    readonly idle: number;
-    readonly absolute: number;
-    readonly touchEvery: number;
+  readonly session: Omit<Checked<"session">, "codec" | "rotateEvery" | "matchAddress"> & {
     readonly rotateEvery: number | undefined;
-    readonly maxBytes: number;
     readonly matchAddress: Prefixes | undefined;
-    readonly bindUserAgent: "off" | "family" | "exact";
-    readonly onMismatch: "refuse" | "report";
     /** Sessions have lives of their own, which `idle` does not limit; see `SessionLife`. */
     livesVary: boolean;
   };
-  readonly remember: {
-    readonly enabled: boolean;
-    readonly idle: number;
-    readonly absolute: number;
-    readonly onTheft: "login" | "user";
-    readonly tombstone: number;
-  };
+  readonly remember: Checked<"remember">;
   readonly cookies: {
     readonly session: CookieDefinition;
     readonly remember: CookieDefinition;
     readonly device: CookieDefinition;
     readonly noStore: boolean;
   };
-  readonly devices: {
+  readonly devices: Omit<Checked<"devices">, "max" | "place"> & {
     readonly max: number | undefined;
     /** Where no limit was given: the one that is looked at now and then. */
     readonly safety: number | undefined;
-    readonly overflow: "evictOldest" | "refuse";
     readonly place: PlaceLookup | undefined;
-    readonly detectNew: boolean;
   };
-  readonly audit:
-    | { readonly sink: AuditSink; readonly events: readonly EventName[]; readonly keep: number }
-    | undefined;
+  readonly audit: Checked<"audit"> | undefined;
   readonly proxy: {
     /** In lower case. */
     readonly requestStart: string | undefined;
   };
-  readonly whenUnavailable: "refuse" | "anonymous";
-  readonly caching: "protect" | "off";
-  readonly prune: { readonly every: number; readonly chunk: number } | undefined;
+  readonly whenUnavailable: NonNullable<PsessionOptions["whenUnavailable"]>;
+  readonly caching: NonNullable<PsessionOptions["caching"]>;
+  readonly prune: Checked<"prune"> | undefined;
 }

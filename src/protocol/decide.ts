@@ -1,5 +1,5 @@
 import type { RememberedRow, SessionRow } from "./rows.ts";
-import { endOf } from "./rows.ts";
+import { endOf, isPast } from "./rows.ts";
 import { type Digest, sameDigest } from "./secrets.ts";
 import type { ProtocolTimes } from "./times.ts";
 
@@ -13,7 +13,7 @@ export type SessionStanding =
   /** Rule a: serve. */
   | "live"
   /** Rule b: replaced by a rotation a moment ago: serve, read and write, set no cookies. */
-  | "late"
+  | "previous"
   /** Rule c: replaced a moment ago: a newer cookie may be on its way, so nothing is served, saved or set. */
   | "replaced"
   /** Rule c as well, replaced by a renewal or a confirmed password of the same user: it may sign out. */
@@ -39,21 +39,21 @@ export function decideSession(
   const isCurrent = sameDigest(presented, row.secret);
   const isPrevious = sameDigest(presented, row.previousSecret);
   if (row.secretAt > now + times.skew || row.lastSeenAt > now + times.skew) return "future";
-  const isLate = arrivedAt - row.secretAt <= times.grace;
-  const isPast = now > row.idleDeadline || now > row.absoluteDeadline;
-  if (!isCurrent && !(isPrevious && isLate)) {
-    if (!isLate) return "dead";
-    return !isPast && sameDigest(presented, row.retiredSecret) ? "retired" : "replaced";
+  const isInGrace = arrivedAt - row.secretAt <= times.grace;
+  const isOver = isPast(row, now);
+  if (!isCurrent && !(isPrevious && isInGrace)) {
+    if (!isInGrace) return "dead";
+    return !isOver && sameDigest(presented, row.retiredSecret) ? "retired" : "replaced";
   }
-  if (isPast) return "dead";
-  return isCurrent ? "live" : "late";
+  if (isOver) return "dead";
+  return isCurrent ? "live" : "previous";
 }
 
 /** What a remember cookie with a valid MAC is worth. */
 export type RememberDecision =
   /** Rule 1: the current token of a browser that surely has it: give it a successor. */
   | { readonly kind: "rotate" }
-  /** Rules 2, 3b, 4: honest but early or late: serve the login's session, set no cookies. */
+  /** Rules 2, 3b, 4: honest, but too early for an exchange, or overtaken by one: serve the login's session, set no cookies. */
   | { readonly kind: "accept" }
   /** Rule 3a: a parallel request of the one that rotated: give it the same successor, write nothing. */
   | { readonly kind: "converge" }
@@ -114,7 +114,7 @@ export function decideRemember(
     }
     if (arrivedAt <= confirmedAt && age <= times.mid) return ACCEPT;
   }
-  if (isLateSuperseded(row, presented.token, arrivedAt, times)) return ACCEPT;
+  if (isSupersededInFlight(row, presented.token, arrivedAt, times)) return ACCEPT;
   return THEFT;
 }
 
@@ -201,7 +201,7 @@ function isFuture(row: RememberedRow, now: number, times: ProtocolTimes): boolea
   return newest > now + times.skew;
 }
 
-function isLateSuperseded(
+function isSupersededInFlight(
   row: RememberedRow,
   token: Digest,
   arrivedAt: number,
@@ -209,7 +209,7 @@ function isLateSuperseded(
 ): boolean {
   return (
     row.supersededAt !== undefined &&
-    arrivedAt - row.supersededAt <= times.late &&
+    arrivedAt - row.supersededAt <= times.flight &&
     sameDigest(token, row.superseded)
   );
 }

@@ -106,8 +106,9 @@ export interface RememberedRow {
   readonly pruneAfter: number;
 }
 
+type Deadlines = Pick<SessionRow, "idleDeadline" | "absoluteDeadline">;
+
 /** When a session or a login ends, unless it is used before. */
-export const endOf = ({
-  idleDeadline,
-  absoluteDeadline,
-}: Pick<SessionRow, "idleDeadline" | "absoluteDeadline">): number => Math.min(idleDeadline, absoluteDeadline);
+export const endOf = (row: Deadlines): number => Math.min(row.idleDeadline, row.absoluteDeadline);
+
+export const isPast = (row: Deadlines, now: number): boolean => now > endOf(row);

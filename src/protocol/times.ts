@@ -10,14 +10,14 @@ export interface ProtocolTimes {
   readonly persist: number;
   /** K: how far the clocks of two servers may differ. */
   readonly skew: number;
-  /** W + D + R + 2K: until then a predecessor may still be a request that is honestly late. */
+  /** W + D + R + 2K: until then a predecessor may still be a request that is honestly on its way. */
   readonly mid: number;
   /** MID + L: from then on a browser that has the new token also has it on disk. */
   readonly settle: number;
   /** D + R + K: how long a replaced session secret may honestly still be on its way. */
   readonly grace: number;
   /** R + K: how long a superseded token may honestly still be on its way. */
-  readonly late: number;
+  readonly flight: number;
   /** Q: how long after an exchange a request may arrive that the browser held back, with its cookies of before. */
   readonly queue: number;
   /** A: no honest body or queue takes longer, and what a proxy gets wrong moves a request no further back. */
@@ -38,13 +38,13 @@ export const protocolTimes: ProtocolTimes = deriveTimes({
 });
 
 /** Completes the measured times with the four that follow from them. */
-export function deriveTimes(base: Omit<ProtocolTimes, "mid" | "settle" | "grace" | "late">): ProtocolTimes {
+export function deriveTimes(base: Omit<ProtocolTimes, "mid" | "settle" | "grace" | "flight">): ProtocolTimes {
   const mid = base.converge + base.delivery + base.transit + 2 * base.skew;
   return {
     ...base,
     mid,
     settle: mid + base.persist,
     grace: base.delivery + base.transit + base.skew,
-    late: base.transit + base.skew,
+    flight: base.transit + base.skew,
   };
 }

@@ -2,22 +2,12 @@ import { BlockList, isIP } from "node:net";
 
 /** Of networks that many share, or that never reach a server from outside (RFC 6890). */
 const PRIVATE = new BlockList();
-for (const [network, prefix] of [
-  ["0.0.0.0", 8],
-  ["10.0.0.0", 8],
-  ["100.64.0.0", 10],
-  ["127.0.0.0", 8],
-  ["169.254.0.0", 16],
-  ["172.16.0.0", 12],
-  ["192.168.0.0", 16],
-] as const)
-  PRIVATE.addSubnet(network, prefix, "ipv4");
-for (const [network, prefix] of [
-  ["::", 127],
-  ["fc00::", 7],
-  ["fe80::", 10],
-] as const)
-  PRIVATE.addSubnet(network, prefix, "ipv6");
+const NETWORKS =
+  "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.168.0.0/16 ::/127 fc00::/7 fe80::/10";
+for (const network of NETWORKS.split(" ")) {
+  const [address = "", prefix] = network.split("/");
+  PRIVATE.addSubnet(address, Number(prefix), isIP(address) === 4 ? "ipv4" : "ipv6");
+}
 
 /** Node shows IPv4 visitors of an IPv6 socket as mapped addresses; proxies do not. */
 export const unmapped = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, "");

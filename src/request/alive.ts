@@ -1,4 +1,4 @@
-import { endOf } from "../protocol/rows.ts";
+import { isPast } from "../protocol/rows.ts";
 import { loginInForce, sessionInForce } from "./limits.ts";
 import type { RequestState } from "./state.ts";
 
@@ -19,24 +19,20 @@ export async function isAlive({ core, standing }: RequestState): Promise<boolean
       return (
         found !== undefined &&
         found.login.revokedAt === undefined &&
-        isWithin(loginInForce(found.login, settings), clock.now())
+        !isPast(loginInForce(found.login, settings), clock.now())
       );
     }
     case "live":
-    case "late": {
+    case "previous": {
       const { id, userId, rememberedId, fence } = standing.session;
       const row = sessionInForce(await store.findSession(id), settings);
       return (
-        row?.userId === userId &&
-        row?.rememberedId === rememberedId &&
-        row?.fence === fence &&
-        isWithin(row, clock.now())
+        row !== undefined &&
+        row.userId === userId &&
+        row.rememberedId === rememberedId &&
+        row.fence === fence &&
+        !isPast(row, clock.now())
       );
     }
   }
 }
-
-const isWithin = (
-  row: { readonly idleDeadline: number; readonly absoluteDeadline: number } | undefined,
-  now: number,
-): boolean => row !== undefined && now <= endOf(row);

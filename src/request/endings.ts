@@ -1,7 +1,9 @@
+import { assertFunction } from "../checks/given.ts";
 import type { EventName, Events, PsessionEvent } from "../events.ts";
 import type { UserId } from "../stores/store.ts";
 import { isAlive } from "./alive.ts";
-import { identityOf, newIdOf, type RequestState, sessionOf } from "./state.ts";
+import { idOf } from "./standing.ts";
+import { identityOf, type RequestState, sessionOf } from "./state.ts";
 
 /** After these the row is looked at: an event only says when, and whether a session ended is what its row says. */
 const ENDINGS: ReadonlySet<EventName> = new Set([
@@ -43,7 +45,7 @@ class Endings {
 
   add(state: RequestState, listener: () => void): () => void {
     // The row is made with the response, under this id.
-    const ids = idsOf(state, sessionOf(state.standing)?.id ?? newIdOf(state));
+    const ids = idsOf(state, idOf(state));
     const watch: Watch = { state, listener, ids, userId: identityOf(state).userId, looking: "no" };
     const own = this.#watches.get(state) ?? new Set();
     this.#watches.set(state, own.add(watch));
@@ -150,6 +152,7 @@ const endings = new WeakMap<Events, Endings>();
 
 /** Calls `listener` once when this process ends what the request opened. Returns the function that stops listening. */
 export function onEnd(state: RequestState, listener: () => void): () => void {
+  assertFunction("onEnd: listener", listener);
   const { events } = state.core;
   const own = endings.get(events) ?? new Endings(events);
   endings.set(events, own);

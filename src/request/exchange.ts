@@ -10,22 +10,32 @@ import {
   openings,
   traced,
 } from "../telemetry/tracing.ts";
-import { warnOfLateSave } from "../telemetry/warnings.ts";
+import { warnOfSaveAfterHead } from "../telemetry/warnings.ts";
 import { isAlive } from "./alive.ts";
 import { commitRequest, inTurn } from "./commit.ts";
 import { settledFor } from "./endings.ts";
+import { unlock } from "./exclusive.ts";
 import { type RequestFacts, tokenOf } from "./facts.ts";
 import { openRequest } from "./open.ts";
-import { type Core, cachingOf, isChanged, type RequestState, type SessionLife } from "./state.ts";
-import { takeBack } from "./take-back.ts";
+import { takeBack } from "./standing.ts";
+import {
+  type Core,
+  cachingOf,
+  isChanged,
+  type RequestState,
+  type SessionLife,
+  type Writing,
+} from "./state.ts";
 
 export interface CommitOptions {
   readonly canSetCookies?: boolean;
-  readonly savesLate?: boolean;
+  readonly savesAfterHead?: boolean;
 }
 
 /** Integrations whose framework expects more of a session than ours has make a class of their own. */
 export type MakeSession<S> = (state: RequestState) => S;
+
+type State = Writing<"life" | "canSetCookies" | "onUseAfterHead">;
 
 /** Of answers without a cookie of ours, which are most. */
 const SETTLEMENTS: Readonly<Record<Caching, Settlement>> = {
@@ -46,9 +56,9 @@ export class Exchange<S> {
   /** What stands for this request where code asks `currentRequest()`. */
   readonly token: object;
   #opening: Promise<S> | undefined;
-  #state: RequestState | undefined;
+  #state: State | undefined;
   #isSettled = false;
-  #savesLate = false;
+  #savesAfterHead = false;
   /** The head is yet to leave. */
   #canSetHeaders = true;
 
@@ -75,7 +85,7 @@ export class Exchange<S> {
    * Saves, rotates and settles the cookies, in at most one transaction. Call it before the head is sent;
    * `canSetCookies: false` says that it was sent already, and then nothing is done that needs a cookie.
    * Answers at once, without a promise, where the store has nothing to do.
-   * `savesLate`: for integrations that do not see the end of the body; what is changed while it streams is then
+   * `savesAfterHead`: for integrations that do not see the end of the body; what is changed while it streams is then
    * saved right after.
    */
   commit(options: CommitOptions = {}): Settlement | Promise<Settlement> {
@@ -84,7 +94,7 @@ export class Exchange<S> {
       return this.#opening === undefined ? NO_SETTLEMENT : this.#opening.then(() => this.commit(options));
     }
     if (options.canSetCookies === false) this.#canSetHeaders = state.canSetCookies = false;
-    if (options.savesLate === true) this.#savesLate = true;
+    if (options.savesAfterHead === true) this.#savesAfterHead = true;
     // A save that the handler did not wait for comes first.
     if (state.turn !== undefined) return inTurn(state, () => this.#commit(state));
     const settled = this.#commit(state);
@@ -96,17 +106,17 @@ export class Exchange<S> {
     return this.#state !== undefined && isAlive(this.#state);
   }
 
-  #commit(state: RequestState): Settlement | Promise<Settlement> {
+  #commit(state: State): Settlement | Promise<Settlement> {
     if (!isHeard(commits)) return this.#save(state);
     const context: CommitContext = { store: this.#core.settings.store.name, outcome: state.outcome };
     return traced(commits, context, () => this.#save(state));
   }
 
-  #save(state: RequestState): Settlement | Promise<Settlement> {
+  #save(state: State): Settlement | Promise<Settlement> {
     try {
       state.flash?.settle();
       if (this.#isSettled && !isChanged(state)) return this.#settlement(state);
-      const working = commitRequest(state, { isFinal: true });
+      const working = commitRequest(state, true);
       if (working === undefined) return this.#settle(state);
       return working.then(
         () => this.#settle(state),
@@ -138,15 +148,15 @@ export class Exchange<S> {
     }
   }
 
-  #settle(state: RequestState): Settlement {
+  #settle(state: State): Settlement {
     const { canSetCookies, cookies, stale, arrivedAt } = state;
     const { clock, times } = this.#core.settings;
     this.#isSettled = true;
-    this.#unlock(state);
+    unlock(state);
     settledFor(state);
     // What follows this settlement comes too late for the head.
     state.canSetCookies = false;
-    if (this.#savesLate) state.onLateUse ??= saveSoon(() => this.commit());
+    if (this.#savesAfterHead) state.onUseAfterHead ??= saveSoon(() => this.commit());
     if (!canSetCookies || (stale.length === 0 && cookies.size === 0)) return this.#settlement(state);
     // While a body or a handler took its time, the browser may have been given a newer cookie of this name.
     const isQuick = clock.now() - arrivedAt <= times.skew;
@@ -160,14 +170,6 @@ export class Exchange<S> {
     return { setCookie, noStore: this.#core.settings.cookies.noStore, caching };
   }
 
-  /** Nobody waits for it: the response is on its way, and a lock that is not given back ends by itself. */
-  #unlock(state: RequestState): void {
-    state.lock?.release().catch((error: unknown) => {
-      this.#core.events.emit("storeUnavailable", { at: this.#core.settings.clock.now(), error });
-    });
-    state.lock = undefined;
-  }
-
   /** The error page has a commit of its own, which must not store what this one could not. */
   #giveUp(state: RequestState, error: unknown): never {
     takeBack(state);
@@ -175,7 +177,7 @@ export class Exchange<S> {
   }
 
   #fail(error: unknown): never {
-    if (this.#state !== undefined) this.#unlock(this.#state);
+    if (this.#state !== undefined) unlock(this.#state);
     if (error instanceof Error && "code" in error && error.code === "store_unavailable") {
       this.#core.events.emit("storeUnavailable", { at: this.#core.settings.clock.now(), error });
     }
@@ -198,7 +200,7 @@ function saveSoon(commit: () => unknown): () => void {
       try {
         await commit();
       } catch (error) {
-        warnOfLateSave(error);
+        warnOfSaveAfterHead(error);
       }
     });
   };

@@ -1,3 +1,4 @@
+import type { RequestOrigin } from "../events.ts";
 import type { SessionCookie } from "../http/cookies.ts";
 import { normalAddress } from "./addresses.ts";
 
@@ -44,19 +45,22 @@ export interface RequestFacts {
   readonly successor?: SessionCookie | undefined;
 }
 
+/** Where a request came from, or a row says that its session is. */
+export const originOf = ({
+  address,
+  userAgent,
+}: Pick<RequestFacts, "address" | "userAgent">): RequestOrigin => ({
+  address,
+  userAgent,
+});
+
 /** What stands for the request wherever its handler goes. */
 export const tokenOf = (facts: RequestFacts): object => facts.request ?? facts;
 
 /** What an integration has to find out about a request, besides its headers; see `factsOf`. */
-export interface Transport {
+export interface Transport extends Pick<RequestFacts, "secure" | "address" | "arrivedAt" | "request"> {
   readonly method: string | undefined;
-  readonly secure: boolean;
-  readonly address: string | undefined;
   readonly canSetCookies?: boolean | undefined;
-  /** When the head of the request arrived, by psession's clock. */
-  readonly arrivedAt?: number | undefined;
-  /** An object of this request alone, in which its handler runs. */
-  readonly request?: object | undefined;
   /** Scheme and host as the visitor's browser sees them, such as "https://example.com". Asked only where it counts. */
   readonly origin?: string | (() => string) | undefined;
   /** Forwarding headers are believed, and `address` is what they say. */

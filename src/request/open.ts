@@ -1,4 +1,4 @@
-import { SessionData } from "../data/session-data.ts";
+import { TrackedData } from "../data/tracked-data.ts";
 import { PsessionError } from "../errors.ts";
 import {
   type CookieDefinition,
@@ -23,17 +23,17 @@ import {
   withoutOverwriting,
 } from "../protocol/decide.ts";
 import type { Outcome } from "../protocol/outcome.ts";
-import { endOf } from "../protocol/rows.ts";
+import { isPast } from "../protocol/rows.ts";
 import { revoke } from "../stores/changes.ts";
 import type { Misfit, Remembered, RememberedRow, SessionRow } from "../stores/store.ts";
-import { warn } from "../telemetry/warnings.ts";
+import { warnOnce } from "../telemetry/warnings.ts";
 import { isPublic } from "./addresses.ts";
 import { arrivalOf } from "./arrival.ts";
 import { mismatchOf } from "./binding.ts";
-import { type RequestFacts, tokenOf } from "./facts.ts";
+import { originOf, type RequestFacts, tokenOf } from "./facts.ts";
 import { loginInForce, sessionInForce } from "./limits.ts";
 import { handleOf, tombstoneUntil } from "./rows.ts";
-import { type Core, type RequestState, type Standing, sessionOf } from "./state.ts";
+import { type Core, type Leaving, type RequestState, type Standing, sessionOf } from "./state.ts";
 
 interface Opened {
   readonly standing: Standing;
@@ -156,61 +156,43 @@ function decideOpened(
     // The old cookie is good for one takeover, and for those who came at the same time.
     if (now - row.createdAt > settings.times.grace) return { standing: { kind: "none" }, outcome: "none" };
   }
-  const standing = decideSession(row, presented.digest, { now, arrivedAt }, settings.times);
-  switch (standing) {
+  if (row === undefined) return { standing: { kind: "none" }, outcome: "unknown" };
+  const kind = decideSession(row, presented.digest, { now, arrivedAt }, settings.times);
+  switch (kind) {
     case "live":
-    case "late":
-      // Both stand on a row: without one they are not decided.
-      return row === undefined
-        ? { standing: { kind: "none" }, outcome: "unknown" }
-        : bound(
-            core,
-            facts,
-            { standing: { kind: standing, session: row }, outcome: "live", presented },
-            row,
-            now,
-          );
+    case "previous":
+      return bound(core, facts, { standing: { kind, session: row }, outcome: "live", presented }, row, now);
     case "replaced":
+      return outdated(row, "replaced");
     case "retired":
-      return outdated(row, "replaced", standing === "retired" ? presented : undefined);
+      return outdated(row, "replaced", { row, secret: presented.digest });
     case "future":
       events.emit("clockSkew", { at: now, handle: presented.id });
       return { standing: { kind: "detached", why: "skew" }, outcome: "skew" };
     case "dead":
-      if (row === undefined) return { standing: { kind: "none" }, outcome: "unknown" };
       // The browser may have a newer cookie, and have held this request back: a new session would overwrite it.
-      if (now <= endOf(row)) return outdated(row, "outdated");
+      if (!isPast(row, now)) return outdated(row, "outdated");
       events.emit("expired", { at: now, handle: handleOf(row), userId: row.userId });
       return { standing: { kind: "none" }, outcome: "expired" };
   }
 }
 
-/** `leaves`: the secret may still sign out. */
-function outdated(
-  row: SessionRow | undefined,
-  why: "replaced" | "outdated",
-  leaves?: PresentedSession,
-): Opened {
-  const leaving = row === undefined || leaves === undefined ? undefined : { row, secret: leaves.digest };
-  return {
-    standing: { kind: "detached", why, leaving },
-    outcome: "replaced",
-    ...(row === undefined ? {} : { outdated: row }),
-  };
+/** `leaving`: the secret may still sign out. */
+function outdated(row: SessionRow, why: "replaced" | "outdated", leaving?: Leaving): Opened {
+  return { standing: { kind: "detached", why, leaving }, outcome: "replaced", outdated: row };
 }
 
 /** Where the options bind sessions to where they came from. */
 function bound(core: Core, facts: RequestFacts, opened: Opened, row: SessionRow, now: number): Opened {
   const mismatch = mismatchOf(row, facts, core.settings.session);
   if (mismatch === undefined) return opened;
-  const { address, userAgent } = facts;
   core.events.emit("moved", {
     at: now,
     sessionId: row.id,
     userId: row.userId,
     what: mismatch,
-    request: { address, userAgent },
-    before: { address: row.address, userAgent: row.userAgent },
+    request: originOf(facts),
+    before: originOf(row),
   });
   // The row lives, and so does its cookie: a new session would overwrite it.
   if (core.settings.session.onMismatch === "refuse")
@@ -316,7 +298,7 @@ function isHeldBack(
     // A renewal proves nothing: whoever took the session by one loses it as soon as the browser comes.
     session.beganAt === session.secretAt &&
     now - session.secretAt <= times.queue &&
-    now <= endOf(session)
+    !isPast(session, now)
   );
 }
 
@@ -446,25 +428,20 @@ async function endStolen(
     userId: login.userId,
     generation: login.generation,
     presentedGeneration: cookie.generation,
-    request: { address: facts.address, userAgent: facts.userAgent },
+    request: originOf(facts),
     lastUsed: { at: login.lastUsedAt, address: session?.address, userAgent: session?.userAgent },
     endedLogins: ended.length,
   });
 }
 
-let warnedOfTransport = false;
-
 /** Secure cookies over plain http: usually a proxy that nobody trusted. Silence here has cost people days. */
 function openInsecure(core: Core, facts: RequestFacts, openedAt: number): RequestState {
   core.events.emit("insecureTransport", { at: openedAt });
-  if (!warnedOfTransport) {
-    warnedOfTransport = true;
-    warn(
-      "PSESSION_INSECURE_TRANSPORT",
-      "A request came over plain http, so it has no session: psession's cookies are Secure. Behind a proxy " +
-        "that speaks https, trust it (Express: app.set('trust proxy', 1); elsewhere trustProxy: true).",
-    );
-  }
+  warnOnce(
+    "PSESSION_INSECURE_TRANSPORT",
+    "A request came over plain http, so it has no session: psession's cookies are Secure. Behind a proxy " +
+      "that speaks https, trust it (Express: app.set('trust proxy', 1); elsewhere trustProxy: true).",
+  );
   const opened: Opened = { standing: { kind: "detached", why: "insecure" }, outcome: "insecure" };
   return newState(core, facts, openedAt, { kind: "absent" }, opened, []);
 }
@@ -492,7 +469,7 @@ function newState(
     life: undefined,
     presented: opened.presented,
     successor: opened.successor,
-    data: new SessionData(codec, session.maxBytes, sessionOf(standing)?.data),
+    data: new TrackedData(codec, session.maxBytes, sessionOf(standing)?.data),
     intent: { kind: "keep" },
     checkpoint: undefined,
     drawnId: undefined,
@@ -510,7 +487,7 @@ function newState(
     csrf: undefined,
     states: new Set(),
     flash: undefined,
-    onLateUse: undefined,
+    onUseAfterHead: undefined,
     cookies: new Map(),
   };
 }

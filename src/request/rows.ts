@@ -27,11 +27,6 @@ export function sessionDeadlines(now: number, settings: Settings, notAfter = Num
   };
 }
 
-export const isPast = (
-  { idleDeadline, absoluteDeadline }: Pick<SessionRow, "idleDeadline" | "absoluteDeadline">,
-  now: number,
-): boolean => now > idleDeadline || now > absoluteDeadline;
-
 export interface NewSession {
   readonly id: string;
   readonly secret: Secret;

@@ -1,5 +1,5 @@
 import type { Flash } from "../data/flash.ts";
-import type { SessionData, Snapshot } from "../data/session-data.ts";
+import type { Snapshot, TrackedData } from "../data/tracked-data.ts";
 import type { Events } from "../events.ts";
 import type {
   CookieInstruction,
@@ -12,7 +12,7 @@ import type { Caching } from "../http/settlement.ts";
 import type { UnknownKeys } from "../http/unknown-keys.ts";
 import type { Settings } from "../options/settings.ts";
 import type { Outcome } from "../protocol/outcome.ts";
-import { type Digest, newId, newSiblingId } from "../protocol/secrets.ts";
+import type { Digest } from "../protocol/secrets.ts";
 import type { Level, RememberedRow, SessionRow, UserId } from "../stores/store.ts";
 import type { ClockWatch } from "../upkeep/clock-watch.ts";
 import type { HeldLock, Locks } from "../upkeep/locks.ts";
@@ -50,12 +50,19 @@ export type Standing =
         /** A token that the browser has replaced, and held back. */
         | "stray";
       /** The session whose secret was replaced, where the presented one may still end it. */
-      readonly leaving?: { readonly row: SessionRow; readonly secret: Digest } | undefined;
+      readonly leaving?: Leaving | undefined;
     }
   /** The rows could not be read, and the policy is to go on: as `detached`, and what must be stored fails. */
   | { readonly kind: "detached"; readonly why: "unavailable"; readonly error: unknown }
-  | { readonly kind: "live" | "late"; readonly session: SessionRow }
+  | { readonly kind: "live" | "previous"; readonly session: SessionRow }
   | RememberedStanding;
+
+/** What an end needs to know of the session that it ends. */
+export interface Leaving {
+  readonly row: SessionRow;
+  /** The digest of the presented secret, where the request stands on that. */
+  readonly secret: Digest | undefined;
+}
 
 export interface RememberedStanding {
   readonly kind: "remembered";
@@ -121,16 +128,14 @@ export interface SessionLife {
 }
 
 /** How a request stood before it changed whose data it holds: before a sign-in, or before it dropped some. */
-export interface Checkpoint {
-  readonly standing: Standing;
-  readonly intent: Intent;
-  readonly drawnId: string | undefined;
-  readonly successor: SessionCookie | undefined;
-  readonly presented: PresentedSession | undefined;
+export type Checkpoint = Pick<RequestState, "standing" | "intent" | "drawnId" | "successor" | "presented"> & {
   readonly data: Snapshot;
-}
+};
 
-/** One request, from open to commit. */
+/**
+ * One request, from open to commit. What is not said once when it is opened is written by the one file that is named above
+ * it: that asks for the state as `Writing`, and to all others it is read-only.
+ */
 export interface RequestState {
   readonly core: Core;
   readonly facts: RequestFacts;
@@ -147,50 +152,72 @@ export interface RequestState {
   readonly arrivedAt: number;
   /** The browser has withheld its cookies, as another site made it send the request. */
   readonly isWithheld: boolean;
-  readonly data: SessionData;
-  life: SessionLife | undefined;
-  /** The session cookie that the request stands on. */
-  presented: PresentedSession | undefined;
-  /** What the session's cookie has to be when its row is made; see `RequestFacts.successor`. */
-  successor: SessionCookie | undefined;
-  standing: Standing;
-  intent: Intent;
-  /** What to go back to where what was asked for since cannot be stored. */
-  checkpoint: Checkpoint | undefined;
-  /** The row id of a session that is yet to be stored; see `newIdOf`. */
-  drawnId: string | undefined;
-  destroyed: boolean;
-  /** False once the head of the response has left, or where it never could carry cookies. */
-  canSetCookies: boolean;
-  /** Cookies that are of no use any more, to be cleared if the answer does not take long. */
-  readonly stale: readonly CookieInstruction[];
-  /** Changes were given up since this was last looked at. */
-  hasDiscarded: boolean;
-  /** Somebody asked for what depends on the cookies: so may the answer. */
-  isLookedAt: boolean;
-  /** A guard let the request through. */
-  isGuarded: boolean;
-  /** What it is about was stored, given up or lost meanwhile: the answer is this visitor's. */
-  isPersonal: boolean;
-  /** The commit, save or update that is under way: one at a time, or they would overwrite each other. */
-  turn: Promise<unknown> | undefined;
-  /** While `update` runs: puts its change onto fresh data and returns the keys that both sides changed. */
-  rerun: ((fresh: string) => string[]) | undefined;
   /** The session is used from somewhere else than its row says, which the row is to be told. */
   readonly hasMoved: boolean;
+  /** Cookies that are of no use any more, to be cleared if the answer does not take long. */
+  readonly stale: readonly CookieInstruction[];
+  /** Changed by the handler; what the store holds of it is set where the request comes to stand on a row (standing.ts). */
+  readonly data: TrackedData;
+
+  // standing.ts
+  readonly standing: Standing;
+  /** The session cookie that the request stands on. */
+  readonly presented: PresentedSession | undefined;
+  /** What the session's cookie has to be when its row is made; see `RequestFacts.successor`. */
+  readonly successor: SessionCookie | undefined;
+  /** The row id of a session that is yet to be stored; see `newIdOf`. */
+  readonly drawnId: string | undefined;
+  readonly intent: Intent;
+  /** What to go back to where what was asked for since cannot be stored. */
+  readonly checkpoint: Checkpoint | undefined;
+  /** Changes were given up since the last commit began. */
+  readonly hasDiscarded: boolean;
+  /** What it is about was stored, given up or lost meanwhile: the answer is this visitor's. */
+  readonly isPersonal: boolean;
+
+  // commit.ts
+  /** The commit, save or update that is under way: one at a time, or they would overwrite each other. */
+  readonly turn: Promise<unknown> | undefined;
+  /** Cookies to be sent, by name: the last instruction wins. */
+  readonly cookies: Map<string, CookieInstruction>;
+
+  // save.ts
+  /** While `update` runs: puts its change onto fresh data and returns the keys that both sides changed. */
+  readonly rerun: ((fresh: string) => string[]) | undefined;
+
+  // exclusive.ts
   /** Held from `exclusive` until the response begins. */
-  lock: HeldLock | undefined;
+  readonly lock: HeldLock | undefined;
+
+  // asides.ts
   /** The CSRF secret that was made after the sign-in of this request; any other one may be known to others. */
-  csrf: string | undefined;
+  readonly csrf: string | undefined;
   /** Where the states are kept that were made after the sign-in of this request; others may be known as well. */
   readonly states: Set<string>;
   /** Messages, where the handler asked for them. */
-  flash: Flash | undefined;
+  readonly flash: Flash | undefined;
+
+  // use.ts
+  /** Somebody asked for what depends on the cookies: so may the answer. */
+  readonly isLookedAt: boolean;
+
+  // session.ts
+  /** A guard let the request through. */
+  readonly isGuarded: boolean;
+  readonly destroyed: boolean;
+
+  // exchange.ts
+  readonly life: SessionLife | undefined;
+  /** False once the head of the response has left, or where it never could carry cookies. */
+  readonly canSetCookies: boolean;
   /** Called where the data is used after the response has begun. */
-  onLateUse: (() => void) | undefined;
-  /** Cookies to be sent, by name: the last instruction wins. */
-  readonly cookies: Map<string, CookieInstruction>;
+  readonly onUseAfterHead: (() => void) | undefined;
 }
+
+/** The state of a request for the one file that writes these fields of it. */
+export type Writing<Field extends keyof RequestState> = Omit<RequestState, Field> & {
+  -readonly [F in Field]: RequestState[F];
+};
 
 /** What caches are to be told of the answer. Undefined where nobody looked at the session. */
 export function cachingOf(state: RequestState): Caching | undefined {
@@ -206,16 +233,6 @@ export const isChanged = (state: RequestState): boolean =>
 /** The handler began anew: nothing of the row that it found may reach what follows, nor what follows the old secret. */
 export const beginsAnew = (intent: Intent): boolean =>
   intent.kind === "regenerate" && intent.isFinal === true;
-
-/** Drawn when somebody asks for it: most requests find a session, and random bytes cost more than all the rest. */
-export function newIdOf(state: RequestState): string {
-  const { standing } = state;
-  // A login whose session row was lost gets one that belongs to it.
-  state.drawnId ??= state.successor?.id;
-  state.drawnId ??=
-    standing.kind === "remembered" ? newSiblingId(standing.login.id) : newId(state.core.settings.realm);
-  return state.drawnId;
-}
 
 /** The settings, with the life that was asked for this session. */
 export function settingsOf({ core: { settings }, life }: RequestState): Settings {
@@ -239,7 +256,7 @@ export interface Identity {
   readonly rememberedId: string | undefined;
 }
 
-const ANONYMOUS: Identity = {
+export const ANONYMOUS: Identity = {
   userId: undefined,
   level: "anonymous",
   authenticatedAt: undefined,

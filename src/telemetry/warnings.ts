@@ -14,9 +14,9 @@ export function warn(code: `PSESSION_${string}`, message: string): void {
   process.emitWarning(message, { code });
 }
 
-export const warnOfLateSave = (error: unknown): void =>
+export const warnOfSaveAfterHead = (error: unknown): void =>
   warn(
-    "PSESSION_LATE_SAVE",
+    "PSESSION_SAVE_AFTER_HEAD",
     `A session could not be saved while its response was being written: ${reasonOf(error)}`,
   );
 

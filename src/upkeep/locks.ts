@@ -49,18 +49,14 @@ const lockTimes = v.strictObject({
   wait: time(0, 10_000, "must be a duration of at most a day"),
 });
 
-/** Checks the limits that an application asks for. */
-export function resolveLimits(who: string, options: LockOptions): LockTimes {
-  return checked(who, options, []);
-}
-
 /** Checks the name of a lock as well. */
 export function resolveLock(name: unknown, options: LockOptions): LockTimes {
   const faults = isText(name, LONGEST_NAME) ? [] : [`name must be ${textOf(LONGEST_NAME)}`];
-  return checked("A lock", options, faults);
+  return resolveLimits("A lock", options, faults);
 }
 
-function checked(who: string, options: LockOptions, faults: readonly string[]): LockTimes {
+/** Checks the limits that an application asks for. `faults`: what else is wrong. */
+export function resolveLimits(who: string, options: LockOptions, faults: readonly string[] = []): LockTimes {
   const { parsed, faults: others } = readOptions(lockTimes, options);
   const all = [...faults, ...others];
   if (!parsed.success || all.length > 0) throw invalidOptions(who, all);

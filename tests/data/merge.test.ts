@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { jsonCodec } from "../../src/data/codec.ts";
-import { SessionData } from "../../src/data/session-data.ts";
+import { TrackedData } from "../../src/data/tracked-data.ts";
 
 /** What becomes of one key: loaded as `was`, made `mine` here, and stored as `theirs` by somebody else. */
 function merged(key: string, was: unknown, mine: unknown, theirs: unknown) {
   const text = (value: unknown) => JSON.stringify(value === undefined ? {} : { [key]: value });
-  const data = new SessionData(jsonCodec, 1000, text(was));
+  const data = new TrackedData(jsonCodec, 1000, text(was));
   const part = key.startsWith("psession:") ? data.asides : data.value;
   if (mine === undefined) delete part[key];
   else part[key] = mine;
@@ -59,7 +59,7 @@ test("whatever two requests do to what is kept: what neither touched stays, and 
     Object.fromEntries(Object.entries(record).map(([key, value]) => [`psession:flash:${key}`, value]));
   fc.assert(
     fc.property(entries, change, change, (was, ours, others) => {
-      const data = new SessionData(jsonCodec, 1000, JSON.stringify(named(was)));
+      const data = new TrackedData(jsonCodec, 1000, JSON.stringify(named(was)));
       for (const [key, value] of Object.entries(named(ours))) {
         if (value === undefined) delete data.asides[key];
         else data.asides[key] = value;

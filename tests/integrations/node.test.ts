@@ -210,7 +210,7 @@ describe("what handlers do wrong", () => {
       response.end("end");
     });
     expect([answer.status, answer.text]).toEqual([500, ""]);
-    expect(warnings).toContain("PSESSION_LATE_SAVE");
+    expect(warnings).toContain("PSESSION_SAVE_AFTER_HEAD");
   });
 
   test("data that grows too large is an error page, not the end of the process", async () => {

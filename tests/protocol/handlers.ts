@@ -68,7 +68,7 @@ export async function handle(
   const session = new library.Session<Record<string, number>>(state);
   const signIn = signInOf(handler);
   if (signIn !== undefined) {
-    await library.runInRequest(session.request, async () => {
+    await library.runInRequest(state.request, async () => {
       if (handler === "reset the password") await psession.passwordChanged(signIn.user);
       await session.login(signIn.user, { remember: signIn.remember });
     });

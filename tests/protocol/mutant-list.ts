@@ -7,6 +7,7 @@ const saving = "request/plan/save.ts";
 const restoring = "request/plan/remembered.ts";
 const signing = "request/plan/sign.ts";
 const commit = "request/commit.ts";
+const standing = "request/standing.ts";
 const open = "request/open.ts";
 const changes = "stores/kit/apply.ts";
 
@@ -52,7 +53,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a superseded token alarms at once",
     file: decide,
-    find: "arrivedAt - row.supersededAt <= times.late &&",
+    find: "arrivedAt - row.supersededAt <= times.flight &&",
     replace: "false &&",
     scene: "two tabs, closing and crashing",
   },
@@ -175,14 +176,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a rotation takes a session whose secret was exchanged while its handler ran",
-    file: commit,
+    file: standing,
     find: "keptEffect(standing.effect, session, state.arrivedAt, times)",
     replace: "standing.effect",
     scene: "confirming the password",
   },
   {
     name: "… or while it ran, judged by when the handler ends",
-    file: commit,
+    file: standing,
     find: "keptEffect(standing.effect, session, state.arrivedAt, times)",
     replace: "keptEffect(standing.effect, session, now, times)",
     scene: "confirming the password",
@@ -203,7 +204,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a renewal in flight counts as a sign-in",
-    file: commit,
+    file: standing,
     find: "  // Nor a renewal, which proves nothing: a row of its own would undo the revocation that took this one.\n",
     replace: `
   if (intent.kind === "renew" && row?.userId !== undefined) {

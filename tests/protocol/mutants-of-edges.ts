@@ -3,7 +3,7 @@ import type { Mutant } from "./mutant.ts";
 const decide = "protocol/decide.ts";
 const arrival = "request/arrival.ts";
 const open = "request/open.ts";
-const commit = "request/commit.ts";
+const standing = "request/standing.ts";
 const limits = "request/limits.ts";
 const parts = "request/plan/parts.ts";
 const restoring = "request/plan/remembered.ts";
@@ -24,7 +24,7 @@ const LAGGING = "a replica that is behind";
 export const edges: readonly Mutant[] = [
   {
     name: "the fence is not compared",
-    file: commit,
+    file: standing,
     find: "before !== undefined && row !== undefined && before.fence !== row.fence",
     replace: "false",
     scene: REPLACING,
@@ -47,8 +47,8 @@ export const edges: readonly Mutant[] = [
   {
     name: "a replaced secret may leave for ever",
     file: decide,
-    find: 'if (!isLate) return "dead";',
-    replace: 'if (!isLate) return sameDigest(presented, row.retiredSecret) ? "retired" : "dead";',
+    find: 'if (!isInGrace) return "dead";',
+    replace: 'if (!isInGrace) return sameDigest(presented, row.retiredSecret) ? "retired" : "dead";',
     scene: "a thief who renews",
   },
   {
@@ -74,7 +74,7 @@ export const edges: readonly Mutant[] = [
   },
   {
     name: "a change that is given up is not told",
-    file: commit,
+    file: standing,
     find: "  if (!hasChanges) return;\n",
     replace: "  if (hasChanges || !hasChanges) return;\n",
     scene: REPLACING,
@@ -234,7 +234,7 @@ export const edges: readonly Mutant[] = [
   },
   {
     name: "a save reaches the session of whoever signed in meanwhile",
-    file: commit,
+    file: standing,
     find: 'if (row.userId !== before.userId) return lose(state, before, "taken_over");',
     replace: "",
     also: [

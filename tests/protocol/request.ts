@@ -154,7 +154,7 @@ export class Runner {
     await handle(request.handler, { library, psession: new library.Psession(() => core), state, ...request });
     if (request.commitAt === undefined) return { kind: "handling", state, events: this.#told };
     this.#now = request.commitAt + request.skew;
-    const isOutdated = await committed(this.library.commitRequest(state, { isFinal: true }));
+    const isOutdated = await committed(this.library.commitRequest(state, true));
     const cookies = isOutdated ? [] : this.#cookiesOf(state);
     return { kind: "answering", cookies, events: this.#told, isOutdated };
   }

@@ -188,7 +188,7 @@ async function advance(
 
 function stoodBy({ state: { standing } }: Extract<Progress, { kind: "handling" }>): Traveller["stood"] {
   if (standing.kind === "remembered") return "token";
-  return standing.kind === "live" || standing.kind === "late" ? "session" : "nothing";
+  return standing.kind === "live" || standing.kind === "previous" ? "session" : "nothing";
 }
 
 function stageAfter(progress: Progress, now: number): Traveller["stage"] {

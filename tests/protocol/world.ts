@@ -6,7 +6,7 @@ import type { Handler } from "./handlers.ts";
 import { type Jar, type Lives, NO_COOKIES, type Progress, type Running, type Tossed } from "./request.ts";
 import type { Rows, StoreCall } from "./rows.ts";
 
-export type Times = Omit<Settings["times"], "mid" | "settle" | "grace" | "late">;
+export type Times = Omit<Settings["times"], "mid" | "settle" | "grace" | "flight">;
 
 /** What may happen in a run, and how much of it at once. */
 export interface Bounds {

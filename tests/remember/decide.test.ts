@@ -30,7 +30,7 @@ const decide = (
 ) => decideRemember(row(fields), { token, generation }, moment(at), t);
 
 test("the windows follow from the measured times", () => {
-  expect([t.mid, t.settle, t.grace, t.late]).toEqual([80_000, 120_000, 65_000, 35_000]);
+  expect([t.mid, t.settle, t.grace, t.flight]).toEqual([80_000, 120_000, 65_000, 35_000]);
 });
 
 describe("the current token", () => {
@@ -61,10 +61,10 @@ describe("the previous token while the current one is unconfirmed", () => {
   });
 });
 
-test("a superseded token is accepted while it may be late, then alarms", () => {
+test("a superseded token is accepted while it may be in flight, then alarms", () => {
   const fields = { superseded: SUPERSEDED, supersededAt: T0 };
-  expect(decide(fields, SUPERSEDED, t.late).kind).toBe("accept");
-  expect(decide(fields, SUPERSEDED, t.late + 1).kind).toBe("theft");
+  expect(decide(fields, SUPERSEDED, t.flight).kind).toBe("accept");
+  expect(decide(fields, SUPERSEDED, t.flight + 1).kind).toBe("theft");
 });
 
 test("any other token under a known id alarms", () => {
@@ -127,7 +127,7 @@ describe("a session cookie", () => {
   });
 
   test("with the rotated secret is served while requests may be on their way", () => {
-    expect(at(PREVIOUS, t.grace)).toBe("late");
+    expect(at(PREVIOUS, t.grace)).toBe("previous");
     expect(at(PREVIOUS, t.grace + 1)).toBe("dead");
   });
 

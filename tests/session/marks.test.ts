@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { runInRequest } from "../../src/request/context.ts";
+import { Session } from "../../src/session.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
 import { HOUR, MINUTE, SECOND } from "../support/clock.ts";
 import { describeStores } from "../support/session-stores.ts";
@@ -76,7 +77,7 @@ describeStores("what was proved before a mark, on", (makeStore) => {
       app.clock.advance(SECOND);
       const reset = await browser.open();
       app.clock.advance(SECOND);
-      await runInRequest(reset.session.request, async () => {
+      await runInRequest(Session.stateOf(reset.session).request, async () => {
         await app.psession[ends]("ada");
         await reset.session.login("ada", { remember: true });
         await reset.answer();
@@ -84,7 +85,7 @@ describeStores("what was proved before a mark, on", (makeStore) => {
       expect((await browser.visit()).session.userId).toBe("ada");
       const other = await new TestBrowser(app).open();
       app.clock.advance(SECOND);
-      await runInRequest(other.session.request, () => app.psession[ends]("bob"));
+      await runInRequest(Session.stateOf(other.session).request, () => app.psession[ends]("bob"));
       app.clock.advance(SECOND);
       const late = await browser.open();
       await app.psession.revokeUser("bob");
@@ -137,10 +138,10 @@ describeStores("what was proved before a mark, on", (makeStore) => {
     const { app, browser } = await setUp();
     const slow = await browser.open();
     app.clock.advance(HOUR + 1);
-    await slow.session.login("ada", { provedAt: slow.session.now - HOUR });
+    await slow.session.login("ada", { provedAt: app.clock.now() - HOUR });
     expect(await slow.answer()).not.toEqual([]);
     const slower = await browser.open();
-    await slower.session.login("ada", { provedAt: slower.session.now - HOUR - 1 });
+    await slower.session.login("ada", { provedAt: app.clock.now() - HOUR - 1 });
     await expect(slower.answer()).rejects.toMatchObject({ code: "proof_outdated" });
   });
 

@@ -105,8 +105,8 @@ describeStores("a session secret on", (makeStore) => {
       });
 
       test(`${state}, ${moment}: signs in anew`, async () => {
-        const { holder, act, isIn } = await replaced();
-        await act((session) => session.login("ada", { provedAt: session.now }));
+        const { app, holder, act, isIn } = await replaced();
+        await act((session) => session.login("ada", { provedAt: app.clock.now() }));
         expect(await isIn(holder.jar)).toBe(true);
       });
 

@@ -36,7 +36,7 @@ export class LazyExchange<Data extends object> {
     // First asked for while the body streams: nothing will settle it later, and no cookie can be set.
     this.#exchange = this.#psession.exchange({ ...facts, canSetCookies: false });
     const session = await this.#exchange.open();
-    await this.#exchange.commit({ canSetCookies: false, savesLate: true });
+    await this.#exchange.commit({ canSetCookies: false, savesAfterHead: true });
     return session;
   };
 
@@ -53,7 +53,7 @@ export class LazyExchange<Data extends object> {
       // The handler that opened it got the error, and has made its own answer.
       return NO_SETTLEMENT;
     }
-    return this.#exchange.commit({ canSetCookies: canSetCookies(), savesLate: true });
+    return this.#exchange.commit({ canSetCookies: canSetCookies(), savesAfterHead: true });
   }
 }
 

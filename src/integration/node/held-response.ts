@@ -2,7 +2,7 @@ import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { headersOfError, statusOf } from "../../errors.ts";
 import { cacheHeaders } from "../../http/caching.ts";
 import { NO_SETTLEMENT, type Settlement } from "../../http/settlement.ts";
-import { warnOfLateSave } from "../../telemetry/warnings.ts";
+import { warnOfSaveAfterHead } from "../../telemetry/warnings.ts";
 import { directly, FixableResponse, HOLDER, type Method } from "./fixable-response.ts";
 import type { NodeResponse } from "./messages.ts";
 import {
@@ -199,7 +199,7 @@ class HeldResponse extends FixableResponse {
     const isFirst = this.#phase === "open" || this.#phase === "headed";
     this.isEnding = true;
     // If the head has left, or waits to leave, changes made since are saved before the body ends.
-    this.#whenSettled(isFirst ? finish : () => this.#settleLate(finish));
+    this.#whenSettled(isFirst ? finish : () => this.#settleAfterHead(finish));
     this.markFinished();
     return response;
   }
@@ -274,7 +274,7 @@ class HeldResponse extends FixableResponse {
     const response = this.response;
     if (this.#isHeadGone) {
       // Nothing can be taken back: the answer goes on, and the error is logged.
-      warnOfLateSave(error);
+      warnOfSaveAfterHead(error);
       return this.#proceed(NO_SETTLEMENT);
     }
     this.#waiting = undefined;
@@ -290,7 +290,7 @@ class HeldResponse extends FixableResponse {
       return this.#fail(error);
     }
     // The handler goes on writing. A framework's error page would be mixed with what it writes.
-    warnOfLateSave(error);
+    warnOfSaveAfterHead(error);
     response.statusCode = statusOf(error);
     this.#phase = "settled";
     this.#call("end", []);
@@ -305,22 +305,22 @@ class HeldResponse extends FixableResponse {
     } catch (error) {
       const response = this.response;
       if (typeof response.destroy !== "function") {
-        warnOfLateSave(error);
+        warnOfSaveAfterHead(error);
         return void this.#call("end", []);
       }
       response.destroy(error instanceof Error ? error : new Error(String(error)));
     }
   }
 
-  #settleLate(finish: () => void): void {
+  #settleAfterHead(finish: () => void): void {
     try {
       const settled = this.#settle(false);
       if (settled instanceof Promise) {
-        settled.catch(warnOfLateSave).then(() => this.#resume(finish));
+        settled.catch(warnOfSaveAfterHead).then(() => this.#resume(finish));
         return;
       }
     } catch (error) {
-      warnOfLateSave(error);
+      warnOfSaveAfterHead(error);
     }
     finish();
   }

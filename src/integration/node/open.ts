@@ -34,7 +34,7 @@ export async function openHeld<Data extends object>(
   const session = await exchange.open();
   if (!isHeld) {
     // There is no response to wait for: changes are saved as they are made.
-    await exchange.commit({ canSetCookies: false, savesLate: true });
+    await exchange.commit({ canSetCookies: false, savesAfterHead: true });
     return session;
   }
   settleBeforeHead(

@@ -10,7 +10,7 @@ import type { Psession } from "../../psession.ts";
 import type { Exchange, MakeSession } from "../../request/exchange.ts";
 import { factsOf } from "../../request/facts.ts";
 import type { Moment } from "../../request/moment.ts";
-import { warnOfLateSave } from "../../telemetry/warnings.ts";
+import { warnOfSaveAfterHead } from "../../telemetry/warnings.ts";
 import { originOf } from "./origin.ts";
 import type { FastifySession } from "./session.ts";
 
@@ -79,13 +79,13 @@ export class FastifyExchange<Data extends object> {
   }
 
   /** Saves what changed since the head left. */
-  settleLate(): Promise<unknown> | undefined {
+  settleAfterHead(): Promise<unknown> | undefined {
     if (this.session === undefined || this.#hasFailed) return undefined;
     try {
       const settled = this.#exchange?.commit({ canSetCookies: false });
-      return settled instanceof Promise ? settled.catch(warnOfLateSave) : undefined;
+      return settled instanceof Promise ? settled.catch(warnOfSaveAfterHead) : undefined;
     } catch (error) {
-      warnOfLateSave(error);
+      warnOfSaveAfterHead(error);
       return undefined;
     }
   }
@@ -109,7 +109,7 @@ export class FastifyExchange<Data extends object> {
     const exchange = this.#integration.psession.exchange(facts, this.#integration.make);
     const session = await exchange.open();
     // There is no response to wait for: changes are saved as they are made.
-    if (isUpgrade) await exchange.commit({ canSetCookies: false, savesLate: true });
+    if (isUpgrade) await exchange.commit({ canSetCookies: false, savesAfterHead: true });
     this.#exchange = exchange;
     this.session = session;
     this.#awaitHijack();
@@ -129,7 +129,7 @@ export class FastifyExchange<Data extends object> {
   #commit(canSetCookies: boolean): Settlement | Promise<Settlement> {
     const { session } = this;
     const exchange = this.#exchange as Exchange<FastifySession<Data>>;
-    const options = { canSetCookies, savesLate: true };
+    const options = { canSetCookies, savesAfterHead: true };
     const following = session?.followIdentity();
     return following === undefined
       ? exchange.commit(options)

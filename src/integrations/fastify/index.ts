@@ -107,7 +107,7 @@ export async function sessions<Data extends object>(
     if (exchangeOf(request)?.isBegun !== true || isLast(request)) return next(null, payload);
     return settle(request, reply, payload, next);
   };
-  const onResponse: Hook = (request, _reply, next) => exchangeOf(request)?.settleLate() ?? next();
+  const onResponse: Hook = (request, _reply, next) => exchangeOf(request)?.settleAfterHead() ?? next();
 
   instance.decorate("psession", psession as unknown as Psession<SessionData>);
   instance.decorateRequest(kExchange, null);

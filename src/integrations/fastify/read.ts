@@ -25,7 +25,7 @@ export function readSession<Data extends object>({ psession, make }: Integration
     const exchange = psession.exchange(facts, make);
     const session = await exchange.open();
     // There is no response to wait for: changes are saved as they are made.
-    await exchange.commit({ canSetCookies: false, savesLate: true });
+    await exchange.commit({ canSetCookies: false, savesAfterHead: true });
     Object.defineProperty(request, "session", { configurable: true, writable: true, value: session });
     return session;
   };

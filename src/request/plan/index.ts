@@ -31,7 +31,7 @@ export function planCommit(state: RequestState, now: number, isFinal: boolean): 
 function planAnew(state: RequestState, now: number): Plan {
   if (state.data.changed() !== undefined) assertDeliverable(state, "begin a session anew");
   // Who holds the newer secret of this row may be the one who planted the older.
-  if (state.standing.kind === "late") return planCreate(state, now, state.data.encoded());
+  if (state.standing.kind === "previous") return planCreate(state, now, state.data.encoded());
   return planKeep(state, now, true);
 }
 
@@ -43,7 +43,7 @@ function planKeep(state: RequestState, now: number, isFinal: boolean): Plan {
     case "detached":
       return planDetached(state, standing, now);
     case "live":
-    case "late":
+    case "previous":
       return planSave(state, standing, now, isFinal);
     case "remembered":
       return planRemembered(state, standing, now, isFinal);

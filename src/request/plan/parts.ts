@@ -18,6 +18,7 @@ import type {
   UserId,
   Write,
 } from "../../stores/store.ts";
+import { originOf } from "../facts.ts";
 import { MARK_OF_EVERYONE, markOfUser, outdatedProof, ownMarks, PROOF_LIFE } from "../marks.ts";
 import { handleOf, sessionDeadlines } from "../rows.ts";
 import { identityOf, type Raise, type RequestState, type Standing, settingsOf } from "../state.ts";
@@ -139,11 +140,9 @@ export const reauthenticated = (state: RequestState, session: SessionRow, now: n
     sessionId: session.id,
     userId: session.userId,
     handle: handleOf(session),
-    request: originOf(state),
+    request: originOf(state.facts),
     level: "login",
   });
-
-export const originOf = ({ facts }: RequestState) => ({ address: facts.address, userAgent: facts.userAgent });
 
 export const nothing = (standing: Standing): Plan => ({ cookies: [], events: [], standing });
 

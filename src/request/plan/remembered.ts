@@ -1,20 +1,14 @@
 import { digest, newSalt, newSecret, type Secret, sameDigest } from "../../protocol/secrets.ts";
 import type { RememberedUse, Rotation, SaveChange, SessionRow } from "../../stores/store.ts";
+import { originOf } from "../facts.ts";
 import { newSessionRow, rememberedUse, sessionDeadlines, sessionPruneAfter } from "../rows.ts";
-import {
-  identityOf,
-  newIdOf,
-  type RememberedStanding,
-  type RequestState,
-  raiseOf,
-  settingsOf,
-} from "../state.ts";
+import { newIdOf } from "../standing.ts";
+import { identityOf, type RememberedStanding, type RequestState, raiseOf, settingsOf } from "../state.ts";
 
 import {
   deferred,
   fenced,
   heldBy,
-  originOf,
   type Plan,
   proofOf,
   raisedSession,
@@ -97,7 +91,7 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
         userId: login.userId,
         sessionId: session.id,
         generation,
-        request: originOf(state),
+        request: originOf(state.facts),
       }),
       ...(raise ? [reauthenticated(state, session, now)] : []),
     ],
@@ -189,20 +183,14 @@ function writeSession(
     const update = { id: session.id, version: session.version, owner: login.userId, set };
     return { session: updated(session, update), update };
   }
-  const { userId, level, authenticatedAt } = identityOf(state);
+  const confirmFrom = login.rotatedAt + state.core.settings.times.settle;
   const row = newSessionRow(
     {
       id: newIdOf(state),
       secret,
       data: state.data.encoded(),
       now,
-      identity: {
-        userId,
-        level,
-        authenticatedAt,
-        rememberedId: login.id,
-        confirmFrom: login.rotatedAt + state.core.settings.times.settle,
-      },
+      identity: { ...identityOf(state), rememberedId: login.id, confirmFrom },
       device: login,
       facts: state.facts,
       notAfter: login.absoluteDeadline,

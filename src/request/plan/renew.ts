@@ -1,17 +1,17 @@
 import { clearCookie } from "../../http/cookies.ts";
+import { isPast } from "../../protocol/rows.ts";
 import { newSecret, newSiblingId, type Secret, sameDigest } from "../../protocol/secrets.ts";
 import type { RememberedRow, SessionRow, SessionUpdate } from "../../stores/store.ts";
 import {
-  isPast,
   newRememberedRow,
   newSessionRow,
   sessionDeadlines,
   sessionPruneAfter,
   tombstoneUntil,
 } from "../rows.ts";
+import { newIdOf } from "../standing.ts";
 import {
   identityOf,
-  newIdOf,
   type RememberedStanding,
   type RenewIntent,
   type RequestState,
@@ -34,7 +34,7 @@ import {
   updated,
 } from "./parts.ts";
 
-type Renewable = Extract<Standing, { kind: "live" | "late" }> | RememberedStanding;
+type Renewable = Extract<Standing, { kind: "live" | "previous" }> | RememberedStanding;
 
 /**
  * New secrets for the session and, where the request presented the current token, for its login. Deadlines stay where
@@ -44,9 +44,10 @@ export function planRenewal(state: RequestState, intent: RenewIntent, now: numbe
   const { standing } = state;
   if (standing.kind === "none" || standing.kind === "detached") return { cookies: [], events: [], standing };
   const current = currentLogin(state, intent);
-  const isLate = standing.kind === "late" || (standing.kind === "remembered" && current === undefined);
+  const isTolerated =
+    standing.kind === "previous" || (standing.kind === "remembered" && current === undefined);
   // Whoever is only let in for a while may hold a copy that was given up: a secret of its own would keep it in.
-  if (isLate && !intent.endsLogin && intent.raise === undefined) {
+  if (isTolerated && !intent.endsLogin && intent.raise === undefined) {
     const row = standing.session;
     return { cookies: [], events: [deferred(state, row, "renew", now)], standing };
   }

@@ -1,9 +1,12 @@
 import { UNSEEN_DEVICE } from "../../data/asides.ts";
 import { mayConfirm } from "../../protocol/decide.ts";
+import { isPast } from "../../protocol/rows.ts";
 import { newSecret } from "../../protocol/secrets.ts";
 import type { CreateChange, RememberedUse, SaveChange, SessionRow } from "../../stores/store.ts";
-import { handleOf, isPast, newSessionRow, rememberedUse, sessionPruneAfter } from "../rows.ts";
-import { newIdOf, type RequestState, raiseOf, type Standing, settingsOf } from "../state.ts";
+import { originOf } from "../facts.ts";
+import { handleOf, newSessionRow, rememberedUse, sessionPruneAfter } from "../rows.ts";
+import { newIdOf } from "../standing.ts";
+import { ANONYMOUS, type RequestState, raiseOf, type Standing, settingsOf } from "../state.ts";
 
 import {
   confirmEvents,
@@ -12,7 +15,6 @@ import {
   fenced,
   insecure,
   nothing,
-  originOf,
   type Plan,
   proofOf,
   raisedSession,
@@ -35,13 +37,7 @@ export function planCreate(
   if (data === undefined) return { ...nothing(state.standing), change: undefined };
   if (!state.canSetCookies) throw undeliverable("store a new session");
   const secret = state.successor?.secret ?? newSecret();
-  const identity = {
-    userId: undefined,
-    level: "anonymous",
-    authenticatedAt: undefined,
-    rememberedId: undefined,
-    confirmFrom: undefined,
-  } as const;
+  const identity = { ...ANONYMOUS, confirmFrom: undefined };
   const row = newSessionRow(
     { id: newIdOf(state), secret, data, now, identity, facts: state.facts },
     settingsOf(state),
@@ -91,14 +87,14 @@ function deviceSeen(
     userId,
     handle: handleOf(row),
     remembered: row.rememberedId !== undefined,
-    request: originOf(state),
+    request: originOf(state.facts),
   };
   return { cookies, events: isNew ? [told("newDevice", ofDevice)] : [] };
 }
 
 export function planSave(
   state: RequestState,
-  standing: Standing & { kind: "live" | "late" },
+  standing: Standing & { kind: "live" | "previous" },
   now: number,
   isFinal: boolean,
 ): Plan {
@@ -125,8 +121,8 @@ export function planSave(
   const isUnchanged = data === undefined && !raise && !regenerates && !moves && resent === undefined;
   // A head that was sent, or a WebSocket's: the cookie would reach nobody.
   const isDeferred = isLive && isFinal && !regenerates && state.intent.kind === "regenerate";
-  const late = isDeferred ? [deferred(state, row, "regenerate", now)] : [];
-  if (isUnchanged && !isTouchDue) return { ...nothing(standing), events: late };
+  const deferrals = isDeferred ? [deferred(state, row, "regenerate", now)] : [];
+  if (isUnchanged && !isTouchDue) return { ...nothing(standing), events: deferrals };
 
   const fresh = {
     lastSeenAt: now,
@@ -138,7 +134,7 @@ export function planSave(
     return {
       touch: { sessionId: row.id, ...fresh, remembered: use },
       cookies: [],
-      events: [...confirmEvents(row, use, now), ...late],
+      events: [...confirmEvents(row, use, now), ...deferrals],
       standing: { kind: standing.kind, session: { ...row, ...fresh, ...confirmed(use) } },
     };
   }
@@ -155,7 +151,7 @@ export function planSave(
       ...(secret === undefined ? {} : fenced(row, secret, now)),
       ...(regenerates ? regenerated(row, endsOld) : {}),
       ...(raise ? raisedSession(state, raise, now) : {}),
-      ...(moves ? originOf(state) : {}),
+      ...(moves ? originOf(state.facts) : {}),
     },
   };
   return {
@@ -176,7 +172,7 @@ export function planSave(
       ...confirmEvents(row, use, now),
       ...(secret === undefined ? [] : [told("rotated", { at: now, sessionId: row.id, userId: row.userId })]),
       ...(raise ? [reauthenticated(state, row, now)] : []),
-      ...late,
+      ...deferrals,
     ],
     standing: {
       kind: secret === undefined ? standing.kind : "live",

@@ -1,12 +1,15 @@
 import { CSRF, UNSEEN_DEVICE } from "../../data/asides.ts";
 import { States } from "../../data/states.ts";
 import { clearCookie } from "../../http/cookies.ts";
-import { type Digest, newSecret } from "../../protocol/secrets.ts";
+import { newSecret } from "../../protocol/secrets.ts";
 import type { Cap, Ending, SessionRow, UserId } from "../../stores/store.ts";
+import { originOf } from "../facts.ts";
 import { handleOf, newRememberedRow, newSessionRow, tombstoneUntil } from "../rows.ts";
+import { newIdOf } from "../standing.ts";
 import {
+  identityOf,
+  type Leaving,
   type LoginIntent,
-  newIdOf,
   type RequestState,
   type Standing,
   sessionOf,
@@ -15,7 +18,6 @@ import {
 
 import {
   nothing,
-  originOf,
   type Plan,
   proofOf,
   recognised,
@@ -41,13 +43,7 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
     intent.remember === undefined
       ? undefined
       : newRememberedRow({ ...intent.remember, userId: intent.userId, token, now, device }, settings);
-  const identity = {
-    userId: intent.userId,
-    level: intent.level,
-    authenticatedAt: intent.authenticatedAt,
-    rememberedId: login?.id,
-    confirmFrom: login === undefined ? undefined : now + settings.times.settle,
-  };
+  const confirmFrom = login === undefined ? undefined : now + settings.times.settle;
   const data = state.data.encoded();
   const fresh = newSessionRow(
     {
@@ -55,7 +51,7 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
       secret,
       data,
       now,
-      identity,
+      identity: { ...identityOf(state), confirmFrom },
       device,
       facts: state.facts,
       fence: base === undefined ? undefined : base.fence + 1,
@@ -63,7 +59,7 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
     },
     settings,
   );
-  // The row of the session at hand is kept, so that late requests with the old secret are recognised as such.
+  // The row of the session at hand is kept, so that requests on their way with the old secret are recognised.
   const { id, version, createdAt, name, ...set } = fresh;
   const isSameUser = base?.userId === intent.userId;
   const update =
@@ -78,7 +74,7 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
     userId: intent.userId,
     handle: login?.id ?? session.id,
     remembered: login !== undefined,
-    request: originOf(state),
+    request: originOf(state.facts),
   };
   return {
     change: {
@@ -136,13 +132,6 @@ function capsOf(state: RequestState, intent: LoginIntent, now: number): Cap[] {
   ];
 }
 
-/** What an end needs to know of the session that it ends. */
-interface Leaving {
-  readonly row: SessionRow;
-  /** The digest of the presented secret, where the request stands on that. */
-  readonly secret: Digest | undefined;
-}
-
 export function planLogout(state: RequestState, now: number): Plan {
   const { standing } = state;
   const { session, remember } = state.core.settings.cookies;
@@ -159,7 +148,7 @@ export function planLogout(state: RequestState, now: number): Plan {
   if (base !== undefined) {
     const { id: sessionId, userId } = base.row;
     const handle = handleOf(base.row);
-    events.push(["logout", { at: now, sessionId, userId, handle, request: originOf(state) }]);
+    events.push(["logout", { at: now, sessionId, userId, handle, request: originOf(state.facts) }]);
   }
   // Something put into the session after leaving, such as a farewell, is held by a new, anonymous session.
   const hasFarewell = !state.destroyed && state.canSetCookies && state.data.changed() !== undefined;
@@ -189,11 +178,11 @@ function leavingOf({ standing, presented }: RequestState): Leaving | undefined {
   if (row === undefined) return undefined;
   // By the secret that it stands on: a confirmed password may have replaced it while the handler ran.
   if (standing.kind === "live") return { row, secret: row.secret };
-  return { row, secret: standing.kind === "late" ? presented?.digest : undefined };
+  return { row, secret: standing.kind === "previous" ? presented?.digest : undefined };
 }
 
 const unmatched = (state: RequestState, now: number): Told =>
-  told("logoutUnmatched", { at: now, request: originOf(state) });
+  told("logoutUnmatched", { at: now, request: originOf(state.facts) });
 
 /**
  * The login of the session at hand and the one of the remember cookie. The latter only by a token that is or was just

@@ -331,7 +331,7 @@ test("a bare response that nobody hijacked saves a session that exists, and says
     await promise;
   };
   await raw();
-  expect(warnings).toEqual([{ code: "PSESSION_LATE_SAVE" }]);
+  expect(warnings).toEqual([{ code: "PSESSION_SAVE_AFTER_HEAD" }]);
   await client.get("/add");
   await raw();
   expect((await client.get("/cart")).json).toEqual(["tea", "raw"]);

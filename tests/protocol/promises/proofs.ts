@@ -73,7 +73,7 @@ function isPastLimit(moved: Moved | undefined, lives: Lives): boolean {
   const { openedAt } = moved.after.running;
   if (standing.kind === "remembered") return openedAt > standing.login.createdAt + lives.login;
   return (
-    (standing.kind === "live" || standing.kind === "late") &&
+    (standing.kind === "live" || standing.kind === "previous") &&
     openedAt > standing.session.beganAt + lives.session
   );
 }

@@ -46,7 +46,7 @@ export function checkLiveSession(before: World, { world, moved }: Step, runner: 
   if (moved.before.owner !== "browser" || handler === "logout" || isFencing(handler)) return [];
   if (runner.worthOf(session, before.rows, before.now) !== "live") return [];
   const worth = runner.worthOf(session, world.rows, before.now);
-  if (worth === "live" || worth === "late") return [];
+  if (worth === "live" || worth === "previous") return [];
   return [
     {
       invariant: "I12",

@@ -55,7 +55,7 @@ export function checkOpening(before: World, { moved }: Step, runner: Runner): Vi
   if (moved?.progress.kind !== "handling") return [];
   const { running } = moved.after;
   const { standing } = moved.progress.state;
-  const isServed = standing.kind === "remembered" || standing.kind === "live" || standing.kind === "late";
+  const isServed = standing.kind === "remembered" || standing.kind === "live" || standing.kind === "previous";
   if (!isServed) {
     const isBrowsers = running.cookies.remember !== undefined && running.isWithheld !== true;
     if (mayBeNobody(before, moved.after) || !isBrowsers) return [];
@@ -83,9 +83,9 @@ function mayBeNobody({ ghost }: World, { owner, origin, running, isBehind }: Tra
 }
 
 function liveTokens(row: RememberedRow, arrivedAt: number, runner: Runner): string[] {
-  const { late, skew, mid } = runner.settings.times;
+  const { flight, skew, mid } = runner.settings.times;
   if (row.revokedAt !== undefined) return [];
-  const isSupersededLive = row.supersededAt !== undefined && arrivedAt - row.supersededAt <= late + skew;
+  const isSupersededLive = row.supersededAt !== undefined && arrivedAt - row.supersededAt <= flight + skew;
   // A head that arrived before the confirmation did so while this token was good.
   const isPreviousLive =
     row.confirmedAt === undefined || (arrivedAt <= row.confirmedAt && arrivedAt - row.rotatedAt <= mid);
@@ -138,12 +138,12 @@ export function checkOldTokens({ now, rows, ghost }: World, runner: Runner): Vio
   const found: Violation[] = [];
   for (const row of rows.logins.values()) {
     if (row.revokedAt !== undefined) continue;
-    const isLate = row.supersededAt !== undefined && now - row.supersededAt <= times.late;
+    const isInFlight = row.supersededAt !== undefined && now - row.supersededAt <= times.flight;
     ghost.generations.get(row.id)?.forEach((token, generation) => {
       if (generation === row.generation) return;
       const isSuperseded = token === hex(row.superseded);
       if (token === hex(row.previous) && row.confirmedAt === undefined) return;
-      if (isSuperseded && isLate) return;
+      if (isSuperseded && isInFlight) return;
       const presented = { generation, token: Buffer.from(token, "hex") };
       const decision = runner.library.decide.decideRemember(row, presented, momentOf(now), times);
       if (decision.kind === "theft" || decision.kind === "future") return;

@@ -32,7 +32,9 @@ export function checkUsers(before: World, step: Step): Violation[] {
 
 function userOf(standing: Standing, nobody: string): unknown {
   if (standing.kind === "remembered") return standing.login.userId;
-  return standing.kind === "live" || standing.kind === "late" ? (standing.session.userId ?? nobody) : nobody;
+  return standing.kind === "live" || standing.kind === "previous"
+    ? (standing.session.userId ?? nobody)
+    : nobody;
 }
 
 /**

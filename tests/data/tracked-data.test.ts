@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { jsonCodec } from "../../src/data/codec.ts";
 import { getPath, removePath, setPath } from "../../src/data/paths.ts";
-import { SessionData } from "../../src/data/session-data.ts";
 import { assertStorable } from "../../src/data/storable.ts";
+import { TrackedData } from "../../src/data/tracked-data.ts";
 
-const loaded = (data: object, maxBytes = 1000) => new SessionData(jsonCodec, maxBytes, JSON.stringify(data));
+const loaded = (data: object, maxBytes = 1000) => new TrackedData(jsonCodec, maxBytes, JSON.stringify(data));
 
 describe("changes", () => {
   test("are found by content, however deep, and only if there are any", () => {
@@ -51,7 +51,7 @@ describe("limits", () => {
     const data = loaded({}, 50);
     data.value["text"] = "ü".repeat(30);
     expect(() => data.changed()).toThrow(expect.objectContaining({ code: "data_too_large" }));
-    const oversized = new SessionData(jsonCodec, 10, JSON.stringify({ text: "x".repeat(100) }));
+    const oversized = new TrackedData(jsonCodec, 10, JSON.stringify({ text: "x".repeat(100) }));
     expect(() => oversized.value).toThrow(expect.objectContaining({ code: "data_too_large" }));
   });
 

@@ -8,7 +8,7 @@ import { assertShape } from "./shape.ts";
  * difference is put onto a row that somebody else changed meanwhile. Changes are found by content, so that
  * `session.data.cart.push(x)` needs no setter.
  */
-export class SessionData {
+export class TrackedData {
   readonly #codec: Codec;
   readonly #maxBytes: number;
   /** What the store holds; undefined where that is nothing yet. */
@@ -41,6 +41,11 @@ export class SessionData {
   replace(next: DataRecord): void {
     for (const key of Object.keys(next)) refuseTopKey(key);
     this.#put(next, {});
+  }
+
+  /** As `replace`; what is kept beside it stays. */
+  replaceValue(next: DataRecord): void {
+    this.#put(next, this.#asides);
   }
 
   /** A copy to go back to. */

@@ -1,0 +1,329 @@
+import { PsessionError } from "../errors.ts";
+import { digested, type SessionCookie } from "../http/cookies.ts";
+import { decideOvertaken, withoutOverwriting } from "../protocol/decide.ts";
+import { isPast } from "../protocol/rows.ts";
+import { newId, newSiblingId, sameDigest } from "../protocol/secrets.ts";
+import type { ProtocolTimes } from "../protocol/times.ts";
+import type { ChangeParts, RememberedRow, SessionRow } from "../stores/store.ts";
+import { loginInForce, sessionInForce } from "./limits.ts";
+import type { Plan } from "./plan/parts.ts";
+import {
+  beginsAnew,
+  type Checkpoint,
+  type Intent,
+  identityOf,
+  type RememberedStanding,
+  type RenewIntent,
+  type RequestState,
+  type Standing,
+  sessionOf,
+  type Writing,
+} from "./state.ts";
+
+/*
+ * Where a request stands, and what its handler asked for: nothing else writes these fields. They belong together, as each
+ * step from one standing to the next says of all of them what becomes of it.
+ */
+type State = Writing<
+  "standing" | "presented" | "successor" | "drawnId" | "intent" | "checkpoint" | "hasDiscarded" | "isPersonal"
+>;
+
+type SessionStanding = Standing & { kind: "live" | "previous" };
+
+export const isOnSession = (standing: Standing): standing is SessionStanding =>
+  standing.kind === "live" || standing.kind === "previous";
+
+/** Drawn when somebody asks for it: most requests find a session, and random bytes cost more than all the rest. */
+export function newIdOf(state: State): string {
+  const { standing } = state;
+  // A login whose session row was lost gets one that belongs to it.
+  state.drawnId ??= state.successor?.id;
+  state.drawnId ??=
+    standing.kind === "remembered" ? newSiblingId(standing.login.id) : newId(state.core.settings.realm);
+  return state.drawnId;
+}
+
+export const idOf = (state: RequestState): string => sessionOf(state.standing)?.id ?? newIdOf(state);
+
+/** What device lists show: the remembered login's id, or the session's. */
+export const handleOf = (state: RequestState): string => identityOf(state).rememberedId ?? idOf(state);
+
+/** What stays when the user's other devices end: this session, or its login where that has lost its row. */
+export function anchorOf(state: RequestState): string {
+  const { standing } = state;
+  const isAlone = standing.kind === "remembered" && standing.session === undefined;
+  return isAlone ? standing.login.id : idOf(state);
+}
+
+/** The presented secret was replaced long ago, and its session lives. */
+export const isOutdated = ({ standing }: RequestState): boolean =>
+  standing.kind === "detached" && standing.why === "outdated";
+
+/** For logs and answers: nothing secret. */
+export function described(state: RequestState): object {
+  const { userId, level, authenticatedAt } = identityOf(state);
+  const isNew = sessionOf(state.standing) === undefined;
+  return { id: idOf(state), handle: handleOf(state), userId, level, authenticatedAt, isNew };
+}
+
+/** What the commit is to do besides saving changed data, in place of what was asked for before. */
+export function ask(state: State, intent: Intent): void {
+  state.intent = intent;
+}
+
+/** What is set from here on goes to a new, anonymous session. */
+export function leave(state: State): void {
+  ask(state, { kind: "logout" });
+  state.checkpoint = state.successor = undefined;
+  state.data.reset();
+}
+
+/** A new session where the browser's own cannot be used. Not without the store, over plain http, or by a wrong clock. */
+export function startAnew(state: State): void {
+  if (state.standing.kind !== "detached") return;
+  const { why } = state.standing;
+  if (why === "unavailable" || why === "insecure" || why === "skew") return;
+  state.standing = { kind: "none" };
+}
+
+/** What is stored from here on does not take another library's session over. */
+export function forgetSuccessor(state: State): void {
+  state.successor = state.drawnId = undefined;
+}
+
+export function checkpointOf(state: RequestState): Checkpoint {
+  const { standing, intent, drawnId, successor, presented, data } = state;
+  return { standing, intent, drawnId, successor, presented, data: data.snapshot() };
+}
+
+/** What is asked for from `before` on is taken back together where it cannot be stored. */
+export function setCheckpoint(state: State, before?: Checkpoint): void {
+  state.checkpoint ??= before ?? checkpointOf(state);
+}
+
+export function goBack(state: State, { data, ...before }: Checkpoint): void {
+  // What was lost meanwhile stays lost: nothing of an ended session may come back.
+  if (state.standing.kind === "detached" && before.standing.kind !== "detached") return;
+  Object.assign(state, before);
+  state.data.restore(data);
+}
+
+/**
+ * A sign-in was not stored. What it carried is the user's, and would be stored under the old secret, which whoever
+ * planted the session knows (CWE-384): all that followed is forgotten.
+ */
+export function takeBack(state: State): void {
+  const { checkpoint } = state;
+  state.checkpoint = undefined;
+  if (checkpoint !== undefined) goBack(state, checkpoint);
+}
+
+/** From here on `hasDiscarded` speaks of the commit that begins. */
+export function beginCommit(state: State): void {
+  state.hasDiscarded = false;
+}
+
+/** The change of a plan is done. */
+export function conclude(state: State, { change, standing, isIntentPending }: Plan): void {
+  const { insert }: ChangeParts = change ?? {};
+  const session = insert ?? ("session" in standing ? standing.session : undefined);
+  state.standing = standing;
+  state.checkpoint = undefined;
+  state.isPersonal ||= change !== undefined;
+  if (!isIntentPending) ask(state, { kind: "keep" });
+  if (insert !== undefined) forgetSuccessor(state);
+  if (session !== undefined) state.data.committed(session.data);
+  else if (standing.kind === "none") state.drawnId = undefined;
+  else if (standing.kind === "detached") {
+    const hasChanges = state.data.changed() !== undefined;
+    state.hasDiscarded ||= hasChanges;
+    state.isPersonal ||= hasChanges;
+    state.data.reset();
+  }
+}
+
+/** Reads the rows again and takes over what others changed meanwhile, as after waiting for a turn. */
+export async function refresh(state: State, attempt?: number): Promise<void> {
+  const { standing } = state;
+  if (standing.kind === "remembered") await reconcileRemembered(state, standing, attempt);
+  else if (isOnSession(standing)) await reconcileSession(state, standing, attempt);
+}
+
+/** A condition no longer held: reads again, in a new transaction, and decides where the request stands now. */
+export async function reconcile(state: State, lost: string, attempt: number): Promise<void> {
+  const { standing } = state;
+  if (standing.kind === "remembered" || isOnSession(standing)) return refresh(state, attempt);
+  if (lost !== "exists")
+    throw new PsessionError("store_conflict", `The store reported ${lost} for a new session.`);
+  if (state.successor !== undefined && (await joinSuccessor(state, state.successor, attempt))) return;
+  // Random bits do not collide: somebody else's row has this id only if the store is wrong. Draw again.
+  state.drawnId = newSiblingId(newIdOf(state));
+  const { intent } = state;
+  if (intent.kind === "login" && intent.remember !== undefined) {
+    state.intent = { ...intent, remember: { ...intent.remember, id: newSiblingId(intent.remember.id) } };
+  }
+}
+
+/** A parallel request took the same session over before us: ours joins it. False where that is not how it is. */
+async function joinSuccessor(state: State, successor: SessionCookie, attempt: number): Promise<boolean> {
+  forgetSuccessor(state);
+  const row = await state.core.settings.store.findSession(successor.id);
+  const presented = digested(successor);
+  if (row === undefined || !sameDigest(presented.digest, row.secret)) return false;
+  rebase(state, row, attempt);
+  if (state.intent.kind === "login" && state.intent.isTakenOver === true) state.intent = { kind: "keep" };
+  state.standing = { kind: "live", session: row };
+  state.presented = presented;
+  return true;
+}
+
+async function reconcileRemembered(
+  state: State,
+  standing: RememberedStanding,
+  attempt: number | undefined,
+): Promise<void> {
+  const { settings } = state.core;
+  const { store, clock, times } = settings;
+  const { generation, digest: token } = standing.presented;
+  const found = await store.findRemembered(standing.login.id);
+  const login = loginInForce(found?.login, settings);
+  const session = sessionInForce(found?.session, settings);
+  const now = clock.now();
+  const decision = decideOvertaken(login, { generation, token }, now, times);
+  if (login === undefined || decision.kind === "ended") return lose(state, standing.session, "ended");
+  const isOvertaken = login.generation !== standing.login.generation;
+  rebase(state, session, attempt);
+  state.standing = {
+    ...standing,
+    effect: isOvertaken ? decision.kind : keptEffect(standing.effect, session, state.arrivedAt, times),
+    login,
+    session,
+  };
+}
+
+/** Its secret was replaced by a proof of a credential, or by a renewal: what stood on the old one gets nothing. */
+const isFenced = (before: SessionRow | undefined, row: SessionRow | undefined): boolean =>
+  before !== undefined && row !== undefined && before.fence !== row.fence;
+
+/**
+ * The swap is still to be had, but perhaps not the session: its secret may have been exchanged meanwhile. By
+ * when the request came, as it knows nothing of what followed, however long its handler took.
+ */
+function keptEffect(
+  kind: RememberedStanding["effect"],
+  session: SessionRow | undefined,
+  arrivedAt: number,
+  times: ProtocolTimes,
+): RememberedStanding["effect"] {
+  return withoutOverwriting({ kind }, session, arrivedAt, times).kind;
+}
+
+async function reconcileSession(
+  state: State,
+  standing: SessionStanding,
+  attempt: number | undefined,
+): Promise<void> {
+  const { session: before } = standing;
+  const { settings } = state.core;
+  const row = sessionInForce(await settings.store.findSession(before.id), settings);
+  if (row === undefined) return lose(state, before, "ended");
+  // Data of a remembered login outlives its session, which the next visit restores: a save after its deadline still reaches it.
+  const isOver = row.rememberedId === undefined && isPast(row, settings.clock.now());
+  if (isOver) return lose(state, before, "ended");
+  const { intent } = state;
+  const isReplaced = isExchanged(before, row);
+  // The row is somebody else's now: nothing of ours may be mixed into it.
+  if (row.userId !== before.userId) return lose(state, before, "taken_over");
+  if (isFenced(before, row) && intent.kind !== "login") return lose(state, before, "replaced");
+  if (row.rememberedId !== before.rememberedId) return lose(state, before, "taken_over");
+  if (isReplaced && beginsAnew(intent)) return lose(state, before, "replaced");
+  if (beginsAnew(intent)) state.data.committed(row.data);
+  else if (intent.kind !== "login" || intent.carriesAll) rebase(state, row, attempt);
+  // A parallel request of this browser exchanged the secret already: doing it again would kill what it was given.
+  if (isReplaced && intent.kind === "regenerate") state.intent = { kind: "keep" };
+  if (intent.kind === "renew" && intent.login !== undefined)
+    await refreshRenewal(state, intent, intent.login);
+  standOn(state, standing, row);
+}
+
+const isExchanged = (before: SessionRow, row: SessionRow): boolean =>
+  Buffer.compare(row.secret, before.secret) !== 0;
+
+function standOn(state: State, { kind, session }: SessionStanding, row: SessionRow): void {
+  state.standing = { kind: isExchanged(session, row) ? "previous" : kind, session: row };
+}
+
+/** Its login may have been rotated or ended meanwhile, and then gets no successor. */
+async function refreshRenewal(state: State, intent: RenewIntent, { id }: RememberedRow): Promise<void> {
+  const found = await state.core.settings.store.findRemembered(id);
+  const login = found?.login.revokedAt === undefined ? found?.login : undefined;
+  state.intent = { ...intent, login };
+}
+
+/** Reads the row again and forgets what the handler changed and did not save. */
+export async function reloadRequest(state: State): Promise<void> {
+  const { standing } = state;
+  // Nothing was stored yet, and so nobody can have ended it.
+  if (standing.kind === "none") return state.data.reset();
+  const before = "session" in standing ? standing.session : undefined;
+  const row = before === undefined ? undefined : await state.core.settings.store.findSession(before.id);
+  if (
+    before === undefined ||
+    row === undefined ||
+    row.userId !== before.userId ||
+    row.rememberedId !== before.rememberedId ||
+    (standing.kind !== "remembered" && isFenced(before, row))
+  ) {
+    throw new PsessionError("session_ended", "There is no such session any more: it cannot be read again.", {
+      status: 409,
+    });
+  }
+  state.data.load(row.data);
+  if (standing.kind === "remembered") state.standing = { ...standing, session: row };
+  else if (isOnSession(standing)) standOn(state, standing, row);
+}
+
+/** The row went away under the request. A sign-in gets a row of its own; anything else is given up. */
+function lose(state: State, row: SessionRow | undefined, why: "ended" | "taken_over" | "replaced"): void {
+  const { core, intent } = state;
+  state.isPersonal = true;
+  // Nor a renewal, which proves nothing: a row of its own would undo the revocation that took this one.
+  if (intent.kind === "login") {
+    state.standing = { kind: "none" };
+    state.drawnId = intent.remember === undefined ? undefined : newSiblingId(intent.remember.id);
+    return;
+  }
+  if (intent.kind === "logout") {
+    state.standing = { kind: "none" };
+    return;
+  }
+  // What was begun anew never stood on that row.
+  if (beginsAnew(intent)) {
+    state.standing = { kind: "none" };
+    state.intent = { kind: "keep" };
+    state.data.committed(undefined);
+    return;
+  }
+  const { userId } = identityOf(state);
+  const hasChanges = state.data.changed() !== undefined;
+  state.standing = { kind: "detached", why };
+  state.intent = { kind: "keep" };
+  state.data.reset();
+  state.hasDiscarded ||= hasChanges || intent.kind !== "keep";
+  if (!hasChanges) return;
+  core.events.emit("saveDiscarded", {
+    at: core.settings.clock.now(),
+    sessionId: row?.id ?? newIdOf(state),
+    userId,
+    why,
+  });
+}
+
+function rebase(state: State, row: SessionRow | undefined, attempt: number | undefined): void {
+  if (row === undefined) return;
+  const { events, settings } = state.core;
+  const facts = { at: settings.clock.now(), sessionId: row.id, userId: row.userId };
+  const keys = state.rerun === undefined ? state.data.rebase(row.data) : state.rerun(row.data);
+  if (attempt !== undefined) events.emit("mergeRetried", { ...facts, attempt });
+  if (keys.length > 0) events.emit("mergeConflict", { ...facts, keys });
+}
