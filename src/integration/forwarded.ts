@@ -1,5 +1,6 @@
 import { firstOf } from "../request/addresses.ts";
 
+/** Whether a proxy stands before the server. */
 export interface ProxyOptions {
   /**
    * Believe `X-Forwarded-Proto`, `X-Forwarded-For` and `X-Forwarded-Host`: only behind a proxy that sets them

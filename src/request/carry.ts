@@ -13,6 +13,7 @@ export type Carry<Data> =
   | Keep<Data>
   | ((present: Partial<Data>, previous: Partial<Data> | undefined) => Partial<Data>);
 
+/** The user's latest other session, if it was read before the sign-in. */
 export interface PreviousSession {
   /** Its row's id; needed where data is encrypted. */
   readonly id?: string | undefined;

@@ -23,6 +23,7 @@ import { signedIn } from "./use.ts";
 
 /* What a handler asks for beyond changing data: checked and noted here, and done by the commit. */
 
+/** How a credential was proved again: `session.reauthenticate`. */
 export interface ProofOptions {
   /**
    * When the credential was checked, in epoch milliseconds. A proof counts for nothing where the user's password was
@@ -32,6 +33,7 @@ export interface ProofOptions {
   provedAt?: number | undefined;
 }
 
+/** How a sign-in is done: `session.login`. */
 export interface LoginOptions<Data> extends ProofOptions {
   /** Make a remembered login: this browser stays signed in after it was closed. */
   remember?: boolean | undefined;
@@ -55,6 +57,7 @@ export interface LoginOptions<Data> extends ProofOptions {
 /** `too_many_devices`: the options `devices.max` and `overflow: "refuse"` allow no more; nothing was changed. */
 export type LoginResult = "signed_in" | "too_many_devices";
 
+/** What `session.isFresh` checks. */
 export interface Freshness {
   /** How long ago a credential may have been proved. */
   within: Duration;

@@ -8,6 +8,7 @@ export interface Performers {
   name(naming: Naming): Promise<boolean>;
 }
 
+/** The result of a change, by what its kind needs. */
 export async function performed(change: Change, by: Performers): Promise<ChangeResult> {
   switch (change.kind) {
     case "revoke":

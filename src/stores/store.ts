@@ -188,7 +188,7 @@ export interface CreateChange extends Pick<ChangeParts, "insert"> {
 }
 
 /** Of a session that stays with its user, its login and its tag. */
-type KeptUpdate = SessionUpdate & {
+export type KeptUpdate = SessionUpdate & {
   readonly set: { readonly userId?: never; readonly rememberedId?: never; readonly tag?: never };
 };
 
@@ -210,6 +210,7 @@ export interface AcceptChange extends RowParts, Pick<ChangeParts, "hold" | "proo
   readonly kind: "accept";
 }
 
+/** A user proves a credential, and gets the session at hand or a new one, with a login where it is to be remembered. */
 export interface SignInChange extends RowParts, Pick<ChangeParts, "proof" | "remember" | "end" | "caps"> {
   readonly kind: "signIn";
 }
@@ -259,6 +260,7 @@ export type Write =
   | StrayChange
   | EndChange;
 
+/** What `Store.apply` is asked to do; `kind` says what for. */
 export type Change = Write | RevokeChange | NameChange;
 
 /**

@@ -67,9 +67,15 @@ export abstract class ProgramStore implements Store {
   abstract migrate(): Promise<readonly string[]>;
   abstract close(): Promise<void>;
 
-  /** Whether or not the tables are there. */
+  /**
+   * Whether or not the tables are there.
+   * @internal
+   */
   protected abstract readonly runs: Runs;
-  /** Once the tables are there. */
+  /**
+   * Once the tables are there.
+   * @internal
+   */
   protected abstract whenReady(): Promise<Runs>;
 
   async findRemembered(id: string): Promise<Remembered | undefined> {

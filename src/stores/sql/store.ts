@@ -24,6 +24,7 @@ const MIGRATION_TIMEOUT = 60_000;
 export class SqlStore extends ProgramStore {
   readonly name: string;
   readonly #driver: SqlDriver;
+  /** @internal */
   protected readonly runs: Runner;
   readonly #reads: Batch<string, SessionRow>;
   readonly #touches: TouchQueue;
@@ -99,7 +100,10 @@ export class SqlStore extends ProgramStore {
     if (confirming.length > 0) await runner.transact(() => touchProgram(statements, confirming));
   }
 
-  /** The runner, once the tables are there. What failed is tried again by the next who comes. */
+  /**
+   * The runner, once the tables are there. After a failure the next call tries again.
+   * @internal
+   */
   protected async whenReady(): Promise<Runner> {
     if (this.#isReady) return this.runs;
     this.#preparing ??= this.#prepare().finally(() => {
