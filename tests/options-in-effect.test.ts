@@ -348,7 +348,7 @@ const EFFECTS: Record<string, () => Promise<void>> = {
       const { app, calls } = await signedIn({ prune });
       await vi.advanceTimersByTimeAsync(wait);
       await app.psession.close();
-      return calls.includes("claimPrune");
+      return calls.includes("acquireLock");
     };
     expect(await pruned({ every: "2h" }, HOUR - 1)).toBe(false);
     expect(await pruned({ every: "2h" }, 2 * HOUR)).toBe(true);

@@ -90,7 +90,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null;
 
 export const isPsessionStore = (value: unknown): value is PsessionStore =>
-  hasMethods(value, ["findSession", "findRemembered", "apply", "end"]);
+  hasMethods(value, ["findSession", "findRemembered", "apply", "touch"]);
 
 const isCallbackStore = (value: unknown): value is CallbackStore =>
   hasMethods(value, ["get", "set", "destroy"]);

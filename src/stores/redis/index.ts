@@ -210,7 +210,11 @@ class RedisStore implements Store {
       const args = [owner, String(now), String(until)];
       if (longest !== undefined) args.push(String(now + longest));
       const fence = await this.#server.run(scripts.acquire, [key], args, this.#server.deadline());
-      return fence === null ? undefined : numberOf(fence);
+      if (fence === null) return undefined;
+      const taken = numberOf(fence);
+      // Whatever answers so has taken no lock.
+      if (taken < now) throw misread("a fence came that is too low");
+      return taken;
     },
     release: async (name, owner) => {
       const key = this.#server.keys.lock(name);

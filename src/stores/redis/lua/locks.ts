@@ -4,7 +4,12 @@
  */
 export const ACQUIRE = `
 local owner, now, ends = ARGV[2], num(ARGV[3]), num(ARGV[4])
-local held = redis.call('HMGET', KEYS[1], 'owner', 'ends', 'fence')
+local held = redis.pcall('HMGET', KEYS[1], 'owner', 'ends', 'fence')
+-- Something else stands under the key: no lock, and in the way of all of them.
+if held.err then
+  redis.call('DEL', KEYS[1])
+  held = {false, false, false}
+end
 -- The same taking, sent again by a driver whose connection broke before the answer came.
 if held[1] == owner and num(held[2]) > now then return held[3] end
 local longest = ARGV[5] and num(ARGV[5]) or math.huge
