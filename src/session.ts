@@ -20,7 +20,14 @@ import type { Freshness, LoginOptions, LoginResult, ProofOptions } from "./reque
 import * as intents from "./request/intents.ts";
 import { reload, save, update } from "./request/save.ts";
 import * as standing from "./request/standing.ts";
-import { identityOf, isChanged, type RequestState, sessionOf, type Writing } from "./request/state.ts";
+import {
+  type Core,
+  identityOf,
+  isChanged,
+  type RequestState,
+  sessionOf,
+  type Writing,
+} from "./request/state.ts";
 import { look, signedIn, usable, use } from "./request/use.ts";
 import type { Level, UserId } from "./stores/store.ts";
 import type { LockOptions } from "./upkeep/locks.ts";
@@ -53,6 +60,11 @@ export class Session<Data extends object = SessionData> {
   get presentedHandle(): string | undefined {
     const { rememberCookie } = look(this.#state);
     return rememberCookie.kind === "valid" ? rememberCookie.cookie.id : undefined;
+  }
+
+  /** @internal For `findSession` of psession/kysely. */
+  get core(): Core {
+    return this.#state.core;
   }
 
   /** @internal */

@@ -227,7 +227,7 @@ describe("what Prometheus scrapes", () => {
     const call = (facts: string) =>
       `psession_store_operation_duration_count{psession_store_name="memory",${facts}}`;
     expect(Object.fromEntries(counts)).toEqual({
-      [call('psession_store_operation="apply"')]: 1,
+      [call('psession_store_operation="apply",psession_store_change="signIn"')]: 1,
       [call('psession_store_operation="findSession"')]: 1,
       [call('psession_store_operation="findSession",error_type="store_unavailable"')]: 1,
       [call('psession_store_operation="list",error_type="_OTHER"')]: 1,

@@ -1,5 +1,6 @@
 import type { SelectQueryBuilder } from "kysely";
 import { PsessionError } from "../../errors.ts";
+import type { Clock } from "../../protocol/clock.ts";
 import { columnOf } from "../sql/schema.ts";
 import type { Sql } from "../sql/sql.ts";
 import type { SqlStore } from "../sql/store.ts";
@@ -39,8 +40,7 @@ interface OfSession {
 /** What it has besides. */
 interface Opened extends OfSession {
   readonly presentedHandle: string | undefined;
-  readonly now: number;
-  readonly core: { readonly settings: { readonly realm: string } };
+  readonly core: { readonly settings: { readonly realm: string; readonly clock: Clock } };
 }
 
 /** Whose session is looked for. */
@@ -65,9 +65,11 @@ export function findSession<DB, TB extends keyof DB, O>(
 ): SelectQueryBuilder<DB, TB, O & FoundSessions> {
   const { statements } = store;
   const user = userIn(statements, query);
-  const { id, now, presentedHandle, core } = session as Opened;
+  const { id, presentedHandle, core } = session as Opened;
+  const { realm, clock } = core.settings;
+  const now = clock.now();
   const columns = [
-    column(previousSession(statements, user, { except: id, realm: core.settings.realm, now }), PREVIOUS),
+    column(previousSession(statements, user, { except: id, realm, now }), PREVIOUS),
   ];
   if (presentedHandle !== undefined)
     columns.push(column(rememberedLogin(statements, user, { id: presentedHandle, now }), REMEMBERED));
