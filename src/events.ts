@@ -232,7 +232,7 @@ export class Events {
     if (diagnostics.hasSubscribers) diagnostics.publish(event);
     for (const listeners of [this.#listeners.get(type), this.#listeners.get("*")]) {
       if (listeners === undefined) continue;
-      for (const listener of listeners) tell(listener as Listener<K>, event);
+      for (const listener of listeners) call(listener as Listener<K>, event);
     }
   }
 }
@@ -247,7 +247,7 @@ function channelOf(type: string): ReturnType<typeof channel> {
 }
 
 /** A listener that fails must not fail the request that it was told about. */
-function tell<E>(listener: (event: E) => void | Promise<void>, event: E): void {
+function call<E>(listener: (event: E) => void | Promise<void>, event: E): void {
   try {
     const result = listener(event);
     if (result instanceof Promise) result.catch(warnOf);

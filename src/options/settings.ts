@@ -1,6 +1,6 @@
 import type { Duration } from "../checks/duration.ts";
 import type { Codec } from "../data/codec.ts";
-import type { Vault } from "../data/vault.ts";
+import type { Encryption } from "../data/encryption.ts";
 import type { CookieDefinition } from "../http/cookies.ts";
 import type { Clock } from "../protocol/clock.ts";
 import type { KeyRing } from "../protocol/secrets.ts";
@@ -29,8 +29,7 @@ export interface Settings {
   keys: KeyRing;
   /** What the ids of this instance's rows end with. */
   readonly realm: string;
-  /** What session data is encrypted with, unless it is not. */
-  readonly vault: Vault | undefined;
+  readonly encryption: Encryption | undefined;
   readonly clock: Clock;
   /** False where the application has a clock of its own, which need not agree with any other. */
   readonly isSystemClock: boolean;

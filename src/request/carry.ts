@@ -79,8 +79,10 @@ function givenPrevious(
 ): DataRecord | undefined {
   if (previous === null) return undefined;
   const { id = "", data } = previous;
-  const { vault } = state.core.settings;
-  return readable(state, userId, () => (vault === undefined ? data : vault.open(data, { id, userId })));
+  const { encryption } = state.core.settings;
+  return readable(state, userId, () =>
+    encryption === undefined ? data : encryption.decrypt(data, { id, userId }),
+  );
 }
 
 /** Somebody whose other session is damaged must still be able to sign in. */

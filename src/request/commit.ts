@@ -137,7 +137,7 @@ function finish(state: RequestState, plan: Plan, ended: readonly Ended[] = []): 
     else events.emit("logoutUnmatched", { at: settings.clock.now(), request: originOf(state.facts) });
   }
   noteSignIn(state, plan);
-  tellOfCapped(state, ended);
+  emitCapped(state, ended);
   return "done";
 }
 
@@ -154,7 +154,7 @@ const leavesSession = (plan: Plan): boolean =>
   partsOf(plan).end?.some(({ session }) => session?.secret !== undefined) === true;
 
 /** What a sign-in ended by the way, on other devices. That this browser's own login was replaced is no news. */
-function tellOfCapped({ core }: RequestState, ended: readonly Ended[]): void {
+function emitCapped({ core }: RequestState, ended: readonly Ended[]): void {
   const at = core.settings.clock.now();
   for (const { sessionId, rememberedId, userId, reason } of ended) {
     if (reason !== "cap" && reason !== "tag") continue;

@@ -23,14 +23,14 @@ import { MARK_OF_EVERYONE, markOfUser, outdatedProof, ownMarks, PROOF_LIFE } fro
 import { handleOf, sessionDeadlines } from "../rows.ts";
 import { identityOf, type Raise, type RequestState, type Standing, settingsOf } from "../state.ts";
 
-export type Told = { [K in EventName]: readonly [K, PsessionEvents[K]] }[EventName];
+export type PlannedEvent = { [K in EventName]: readonly [K, PsessionEvents[K]] }[EventName];
 
 /** The effects of one commit: what the store is asked to do, and what follows if it does. */
 export interface Plan {
   readonly change?: Write | undefined;
   readonly touch?: Touch;
   readonly cookies: readonly CookieInstruction[];
-  readonly events: readonly Told[];
+  readonly events: readonly PlannedEvent[];
   /** How the request stands once the change is done. */
   readonly standing: Standing;
   /** What the handler asked for waits for the response. */
@@ -44,7 +44,7 @@ export function updated(row: SessionRow, update: SessionUpdate): SessionRow {
 export const confirmed = (use: RememberedUse | undefined) =>
   use?.confirm === undefined ? {} : { confirmFrom: undefined };
 
-export function confirmEvents(row: SessionRow, use: RememberedUse | undefined, now: number): Told[] {
+export function confirmEvents(row: SessionRow, use: RememberedUse | undefined, now: number): PlannedEvent[] {
   if (use?.confirm === undefined || row.userId === undefined) return [];
   return [["confirmed", { at: now, handle: use.id, userId: row.userId }]];
 }
@@ -134,8 +134,8 @@ export function recognised(
   };
 }
 
-export const reauthenticated = (state: RequestState, session: SessionRow, now: number): Told =>
-  told("reauthenticated", {
+export const reauthenticated = (state: RequestState, session: SessionRow, now: number): PlannedEvent =>
+  event("reauthenticated", {
     at: now,
     sessionId: session.id,
     userId: session.userId,
@@ -146,8 +146,8 @@ export const reauthenticated = (state: RequestState, session: SessionRow, now: n
 
 export const nothing = (standing: Standing): Plan => ({ cookies: [], events: [], standing });
 
-export const told = <K extends EventName>(type: K, facts: PsessionEvents[K]): Told =>
-  [type, facts] as unknown as Told;
+export const event = <K extends EventName>(type: K, facts: PsessionEvents[K]): PlannedEvent =>
+  [type, facts] as unknown as PlannedEvent;
 
 export function assertDeliverable(state: RequestState, what: string): void {
   if (state.standing.kind === "detached" && state.standing.why === "insecure") throw insecure();
@@ -184,8 +184,8 @@ export const deferred = (
   session: SessionRow | undefined,
   what: PsessionEvents["rotationDeferred"]["what"],
   now: number,
-): Told => {
+): PlannedEvent => {
   const { userId, rememberedId } = identityOf(state);
   const handle = rememberedId ?? session?.id ?? "";
-  return told("rotationDeferred", { at: now, sessionId: session?.id, userId, handle, what });
+  return event("rotationDeferred", { at: now, sessionId: session?.id, userId, handle, what });
 };

@@ -7,17 +7,17 @@ import { identityOf, type RememberedStanding, type RequestState, raiseOf, settin
 
 import {
   deferred,
+  event,
   fenced,
   heldBy,
   type Plan,
+  type PlannedEvent,
   proofOf,
   raisedSession,
   reauthenticated,
   recognised,
   rememberCookie,
   sessionCookie,
-  type Told,
-  told,
   updated,
 } from "./parts.ts";
 
@@ -85,7 +85,7 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
       ...recognised(state, login.userId).cookies,
     ],
     events: [
-      told(effect === "recover" ? "recovered" : "restored", {
+      event(effect === "recover" ? "recovered" : "restored", {
         at: now,
         handle: login.id,
         userId: login.userId,
@@ -113,8 +113,8 @@ function planAccepted(
   const successor = isFinal && state.canSetCookies ? convergence(state, standing, now) : undefined;
   const cookies = successor === undefined ? [] : [rememberCookie(state, login, successor.token, now)];
   const facts = { at: now, handle: login.id, userId: login.userId };
-  const events: Told[] = [];
-  if (isFinal) events.push(successor === undefined ? told("accepted", facts) : told("converged", facts));
+  const events: PlannedEvent[] = [];
+  if (isFinal) events.push(successor === undefined ? event("accepted", facts) : event("converged", facts));
   // Whoever is only accepted may hold a token that was given up: a secret of its own would keep it in.
   if (isFinal && state.intent.kind === "regenerate") events.push(deferred(state, session, "regenerate", now));
   const use: RememberedUse = { id: login.id, ...rememberedUse(now, settings), confirm: undefined };

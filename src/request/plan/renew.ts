@@ -21,6 +21,7 @@ import {
 import {
   assertDeliverable,
   deferred,
+  event,
   fenced,
   heldBy,
   type Plan,
@@ -30,7 +31,6 @@ import {
   recognised,
   rememberCookie,
   sessionCookie,
-  told,
   updated,
 } from "./parts.ts";
 
@@ -113,7 +113,7 @@ function exchange(
       ...(userId === undefined ? [] : recognised(state, userId).cookies),
     ],
     events: [
-      told("rotated", { at: now, sessionId: id, userId }),
+      event("rotated", { at: now, sessionId: id, userId }),
       ...(raise === undefined ? [] : [reauthenticated(state, session, now)]),
     ],
     standing: { kind: "live", session },

@@ -12,6 +12,7 @@ import {
   confirmEvents,
   confirmed,
   deferred,
+  event,
   fenced,
   insecure,
   nothing,
@@ -22,7 +23,6 @@ import {
   recognised,
   sameSessionCookie,
   sessionCookie,
-  told,
   unavailable,
   undeliverable,
   updated,
@@ -89,7 +89,7 @@ function deviceSeen(
     remembered: row.rememberedId !== undefined,
     request: originOf(state.facts),
   };
-  return { cookies, events: isNew ? [told("newDevice", ofDevice)] : [] };
+  return { cookies, events: isNew ? [event("newDevice", ofDevice)] : [] };
 }
 
 export function planSave(
@@ -170,7 +170,7 @@ export function planSave(
     events: [
       ...(seen?.events ?? []),
       ...confirmEvents(row, use, now),
-      ...(secret === undefined ? [] : [told("rotated", { at: now, sessionId: row.id, userId: row.userId })]),
+      ...(secret === undefined ? [] : [event("rotated", { at: now, sessionId: row.id, userId: row.userId })]),
       ...(raise ? [reauthenticated(state, row, now)] : []),
       ...deferrals,
     ],

@@ -17,14 +17,14 @@ import {
 } from "../state.ts";
 
 import {
+  event,
   nothing,
   type Plan,
+  type PlannedEvent,
   proofOf,
   recognised,
   rememberCookie,
   sessionCookie,
-  type Told,
-  told,
   unavailable,
   updated,
 } from "./parts.ts";
@@ -95,10 +95,10 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
     ],
     events: [
       ...(base === undefined
-        ? [told("created", { at: now, sessionId: session.id, userId: intent.userId })]
+        ? [event("created", { at: now, sessionId: session.id, userId: intent.userId })]
         : []),
-      told("login", ofDevice),
-      ...(isNew && !isUnseen ? [told("newDevice", ofDevice)] : []),
+      event("login", ofDevice),
+      ...(isNew && !isUnseen ? [event("newDevice", ofDevice)] : []),
     ],
     standing: { kind: "live", session },
   };
@@ -144,7 +144,7 @@ export function planLogout(state: RequestState, now: number): Plan {
   const base = leavingOf(state);
   const isUnmatched = standing.kind === "detached" && base === undefined;
   const end = endings(state, "logout", now, base, undefined);
-  const events: Told[] = [];
+  const events: PlannedEvent[] = [];
   if (base !== undefined) {
     const { id: sessionId, userId } = base.row;
     const handle = handleOf(base.row);
@@ -181,8 +181,8 @@ function leavingOf({ standing, presented }: RequestState): Leaving | undefined {
   return { row, secret: standing.kind === "previous" ? presented?.digest : undefined };
 }
 
-const unmatched = (state: RequestState, now: number): Told =>
-  told("logoutUnmatched", { at: now, request: originOf(state.facts) });
+const unmatched = (state: RequestState, now: number): PlannedEvent =>
+  event("logoutUnmatched", { at: now, request: originOf(state.facts) });
 
 /**
  * The login of the session at hand and the one of the remember cookie. The latter only by a token that is or was just
