@@ -46,7 +46,7 @@ export function firstOf(list: string | undefined): string | undefined {
   return undefined;
 }
 
-/** An address that was seen from outside, rather than that of a machine or a proxy beside ours. */
+/** A public address, rather than that of a machine or a proxy in the same network. */
 export function isPublic(address: string): boolean {
   const plain = unmapped(address);
   const family = isIP(plain);

@@ -21,7 +21,7 @@ export interface PreviousSession {
   readonly data: string;
 }
 
-/** Text has no keys, and a key that is none would be passed over: what was to stay would be gone. */
+/** Text has no keys, and a wrong key would be ignored: the data it was to keep would be lost. */
 export function assertKeep(what: string, keep: unknown): void {
   const isList = Array.isArray(keep) && keep.every((key) => typeof key === "string");
   if (keep === "all" || keep === "none" || isList) return;
@@ -61,7 +61,7 @@ async function previousOf(state: RequestState, userId: UserId): Promise<DataReco
   const latest = others.sort((a, b) => b.lastSeenAt - a.lastSeenAt)[0];
   if (latest === undefined) return undefined;
   try {
-    // Lists have no data. Whoever has signed in on the row since then is asked for nothing.
+    // Lists have no data. A row that another user has signed in on since then is not used.
     const row = await store.findSession(latest.id);
     return row?.userId === userId ? readable(state, userId, () => row.data) : undefined;
   } catch (error) {
@@ -85,7 +85,7 @@ function givenPrevious(
   );
 }
 
-/** Somebody whose other session is damaged must still be able to sign in. */
+/** A user whose other session is damaged must still be able to sign in. */
 function readable(state: RequestState, userId: UserId, text: () => string): DataRecord | undefined {
   try {
     return state.data.decode(text());

@@ -75,7 +75,7 @@ export function proofOf(state: RequestState, userId: UserId, provedAt: number): 
   const { clock } = state.core.settings;
   if (clock.now() - provedAt > PROOF_LIFE) throw outdatedProof();
   const marks = [markOfUser(userId), MARK_OF_EVERYONE];
-  // What this request itself has marked it did so knowing the new credential.
+  // A mark of this very request does not refuse it: it knew the new credential.
   const own = Math.max(...marks.map((name) => ownMarks(state.request).get(name) ?? 0));
   return { marks, ofEveryone: MARK_OF_EVERYONE, provedAt: Math.max(provedAt, own + 1) };
 }
@@ -120,7 +120,7 @@ export function rememberCookie(
   };
 }
 
-/** What a browser is known by, where the options ask for that: whether it was known for the user, and its cookie. */
+/** With `devices.detectNew`: whether the browser was known for the user, and its new cookie. */
 export function recognised(
   state: RequestState,
   userId: UserId,

@@ -46,7 +46,7 @@ export function planRenewal(state: RequestState, intent: RenewIntent, now: numbe
   const current = currentLogin(state, intent);
   const isTolerated =
     standing.kind === "previous" || (standing.kind === "remembered" && current === undefined);
-  // Whoever is only let in for a while may hold a copy that was given up: a secret of its own would keep it in.
+  // A request that is only accepted may hold a superseded copy: a secret of its own would keep a thief in.
   if (isTolerated && !intent.endsLogin && intent.raise === undefined) {
     const row = standing.session;
     return { cookies: [], events: [deferred(state, row, "renew", now)], standing };
