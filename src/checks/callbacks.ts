@@ -3,8 +3,8 @@ import { PsessionError } from "../errors.ts";
 type Method = (...values: unknown[]) => unknown;
 
 /**
- * Methods of other libraries' sessions take a callback. Here nobody would call it, and the request would never be
- * answered; so it is refused at once, where the handler still runs, rather than by a promise that nobody awaits.
+ * Methods of other libraries' sessions take a callback. Here it would never be called, and the request never
+ * answered; so it is refused at once, where the handler still runs, rather than by a promise that is not awaited.
  */
 export function refuseCallbacks(prototype: object, names: readonly string[]): void {
   for (const name of names) {

@@ -1,7 +1,7 @@
 import { isThenable } from "../checks/given.ts";
 import { PsessionError } from "../errors.ts";
 
-/** Levels of nesting that data may have: whoever walks it must not run out of stack. */
+/** Levels of nesting that data may have: code that walks it must not run out of stack. */
 export const DEEPEST = 64;
 
 /** Keys that reach an object's prototype; refused at every depth. */
@@ -14,7 +14,7 @@ export function assertKey(key: unknown): asserts key is string {
   throw new PsessionError("invalid_data", "A key of session data must be text.");
 }
 
-/** In messages: a path may be a visitor's, and of any length. */
+/** For messages: a path may come from a visitor, at any length. */
 export const shortened = (text: string): string => (text.length > 100 ? `${text.slice(0, 100)}…` : text);
 
 /**

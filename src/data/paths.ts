@@ -15,7 +15,7 @@ export function getPath(data: DataRecord, path: string): unknown {
 export function setPath(data: DataRecord, path: string, value: unknown): void {
   const keys = keysOf(path);
   refuseTopKey(keys[0] ?? "");
-  // Before anything is made: thousands of levels would exhaust the stack of whoever walks them.
+  // Before anything is made: thousands of levels would exhaust the stack of code that walks them.
   if (keys.length > DEEPEST) throw tooDeep();
   const last = keys.pop();
   if (last === undefined) return;

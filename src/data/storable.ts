@@ -62,7 +62,7 @@ function faultInList(list: unknown[], prototype: unknown, depth: number, isExact
   return name === undefined ? symbolOf(list) : is(`a list with "${name}"`, "store an object that has both");
 }
 
-/** JSON asks it, enumerable or not, and writes what it says. */
+/** JSON calls it, enumerable or not, and writes what it returns. */
 const hasToJson = (value: object): boolean => typeof (value as { toJSON?: unknown }).toJSON === "function";
 
 function symbolOf(value: object): Fault {

@@ -8,7 +8,7 @@ import type { ProtocolTimes } from "../protocol/times.ts";
 import type { Store } from "../stores/store.ts";
 import type { PlaceLookup, PsessionOptions } from "./public.ts";
 
-/** How much of two addresses has to agree, in bits. */
+/** How many leading bits of two addresses have to agree. */
 export interface Prefixes {
   readonly v4: number;
   readonly v6: number;
@@ -25,7 +25,7 @@ type Checked<
 /** Checked options with every default filled in. */
 export interface Settings {
   readonly store: Store;
-  /** Exchanged where secrets are rotated without a new start. */
+  /** Replaced where secrets are rotated without a restart. */
   keys: KeyRing;
   /** What the ids of this instance's rows end with. */
   readonly realm: string;
@@ -50,7 +50,7 @@ export interface Settings {
   };
   readonly devices: Omit<Checked<"devices">, "max" | "place"> & {
     readonly max: number | undefined;
-    /** Where no limit was given: the one that is looked at now and then. */
+    /** Where no limit was given: the default, checked at some sign-ins only. */
     readonly safety: number | undefined;
     readonly place: PlaceLookup | undefined;
   };

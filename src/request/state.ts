@@ -219,7 +219,7 @@ export type Writing<Field extends keyof RequestState> = Omit<RequestState, Field
   -readonly [F in Field]: RequestState[F];
 };
 
-/** The answer's caching headers. Undefined where the session was not looked at. */
+/** How caches may use the answer. Undefined where the session was not looked at. */
 export function cachingOf(state: RequestState): Caching | undefined {
   if (!state.isLookedAt || state.core.settings.caching === "off") return undefined;
   if (state.isGuarded) return "guarded";

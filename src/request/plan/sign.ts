@@ -105,8 +105,8 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
 }
 
 /**
- * The browser may have a remember cookie that it did not send. Not asked where a session of another library is taken
- * over: the user does not sign in, and its own cookie came along.
+ * Also where no remember cookie came, as the browser may have one that it did not send. Not where a session of another
+ * library is taken over: the user does not sign in, and its own cookie came along.
  */
 const clearsRemember = ({ rememberCookie }: RequestState, { isTakenOver }: LoginIntent): boolean =>
   isTakenOver !== true || rememberCookie.kind !== "absent";
