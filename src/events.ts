@@ -64,8 +64,8 @@ export interface PsessionEvents {
   /** A request was served without cookies, its token being too early for an exchange, or overtaken by one. */
   accepted: OfLogin;
   /**
-   * A secret or token was to be exchanged and was not: the answer can carry no cookies, or the request is only accepted.
-   * The next answer that can does it after a restore; ask again for the others.
+   * A secret or token was not exchanged although it was due: the answer can carry no cookies, or the request is only
+   * accepted. After a restore, the next answer that can exchanges it; other exchanges have to be asked for again.
    */
   rotationDeferred: Facts & {
     readonly sessionId: string | undefined;

@@ -77,7 +77,7 @@ export class Psession<Data extends object = SessionData> {
 
   #assertOpen(): void {
     if (!this.#isClosed) return;
-    throw new PsessionError("closed", "This psession was closed; it takes no more requests.", {
+    throw new PsessionError("closed", "This psession was closed; it accepts no more requests.", {
       status: 503,
     });
   }
@@ -175,7 +175,7 @@ export class Psession<Data extends object = SessionData> {
   ): Promise<number> {
     this.#assertUserId(userId);
     assertOptions("passwordChanged", options, ["keep", "factor"]);
-    // It has no properties of its own, and so would keep nothing.
+    // A session has no own properties, so `keep` would be missing and it would end too.
     if (options instanceof Session) throw invalidOptions("passwordChanged", ["give the session as { keep }"]);
     const { keep, factor = "password" } = options;
     if (keep !== undefined) this.#assertOwn("passwordChanged: keep", keep);
@@ -226,7 +226,7 @@ export class Psession<Data extends object = SessionData> {
     return this.#events.on(type as "*", listener as (event: PsessionEvent) => void);
   }
 
-  /** Deletes rows past their deadline now, in chunks. Happens by itself unless `prune` is false. */
+  /** Deletes rows past their deadline now, in chunks. Runs on a timer unless the option `prune` is false. */
   prune(): Promise<Pruned> {
     return (this.#running ?? this.#start()).pruner.pruneNow();
   }
@@ -331,7 +331,7 @@ function settingsOf(options: PsessionOptions): Settings {
   if (isThenable(options)) {
     options.then(undefined, () => {});
     throw invalidOptions("psession", [
-      "options must be returned at once: a function that is asynchronous gives a promise",
+      "options must be returned at once: an async function returns a promise",
     ]);
   }
   const settings = resolveOptions(options);

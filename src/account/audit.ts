@@ -22,7 +22,7 @@ export class AuditRecorder {
   #waiting: AuditEntry[] = [];
   /** What the sink took last. */
   #taken: AuditEntry | undefined;
-  /** It took nothing at its last turn. */
+  /** The sink took nothing in its last turn. */
   #hasFailed = false;
   #running: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -103,7 +103,7 @@ export class AuditRecorder {
     return newest.length > 0 && (await this.#offer(newest)) === undefined;
   }
 
-  /** Of two that are the same one is kept. */
+  /** Offers an entry again that it took: sinks keep one of two that are the same. */
   async #isUp(): Promise<boolean> {
     return this.#taken !== undefined && (await this.#offer([this.#taken])) === undefined;
   }

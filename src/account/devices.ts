@@ -139,7 +139,7 @@ export function toDevice(entry: ListedEntry, { now, current, places = NOWHERE }:
     address: session?.address,
     place: session?.address === undefined ? undefined : places.get(session.address),
     authenticatedAt: session?.authenticatedAt ?? login?.createdAt,
-    // A session's row is older than a sign-in on it, a login older than a row that was lost and made anew.
+    // A session's row is older than a sign-in on it; a login is older than a session row that was lost and made anew.
     firstSeenAt: Math.min(session?.createdAt ?? now, login?.createdAt ?? now),
     lastSeenAt: lastUse(entry),
     expiresAt: deadlineOf(entry),

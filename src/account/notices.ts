@@ -12,7 +12,7 @@ export interface Notice {
   readonly text: string;
 }
 
-/** What a notice has to know of the application, besides the event. */
+/** What a notice says of the application, besides the event. */
 export interface NoticeOptions {
   /** What the application calls itself, such as "Acme Shop". */
   site: string;

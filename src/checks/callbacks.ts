@@ -23,5 +23,5 @@ export function refuseCallbacks(prototype: object, names: readonly string[]): vo
 const callbackGiven = (name: string): PsessionError =>
   new PsessionError(
     "invalid_options",
-    `session.${name} takes no callback, but gives a promise: await session.${name}().`,
+    `session.${name} takes no callback, but returns a promise: await session.${name}().`,
   );

@@ -54,7 +54,7 @@ export class Flash {
   set(values: Readonly<Record<string, unknown>>): void;
   set(target: string | Readonly<Record<string, unknown>>, value?: unknown): void {
     const entries = valuesByKey("session.flash.set", target, value);
-    // `keep` and the like make it a key of the data, so every key must be valid there.
+    // `unmark` makes it a key of the data, so every key must be valid there.
     for (const [key] of entries) refuseTopKey(key);
     this.#request.data().assertStorable(Object.fromEntries(entries), "session.flash");
     for (const [key, item] of entries) {

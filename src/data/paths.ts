@@ -32,7 +32,7 @@ export function setPath(data: DataRecord, path: string, value: unknown): void {
     } else {
       throw new PsessionError(
         "invalid_data",
-        `"${shortened(path)}" leads through a value that is no object.`,
+        `"${shortened(path)}" leads through a value that is not an object.`,
       );
     }
   }

@@ -59,7 +59,7 @@ export class States {
     return this.#find(state) !== undefined;
   }
 
-  /** False where it is not there, or not any more. */
+  /** False where it is unknown or has expired. */
   take(state: unknown): boolean {
     const key = this.#find(state);
     if (key === undefined) return false;

@@ -13,7 +13,7 @@ export function assertStorable(value: unknown, place = "session.data", isExact =
 /** As that, but for properties that JSON leaves out: looking for those takes several times as long as all the rest. */
 export const assertEncodable = (value: unknown, place?: string): void => assertStorable(value, place, false);
 
-// No function is made in here: whatever it captured would be allocated for each value that is all right, too.
+// Makes no closures: what they capture would be allocated for each valid value, too.
 function faultIn(value: unknown, depth: number, isExact: boolean): Fault {
   switch (typeof value) {
     case "string":

@@ -98,7 +98,7 @@ export class TempData {
     return entry !== undefined && this.#clock.now() < entry.until ? entry : undefined;
   }
 
-  /** `mark` and `unmark` move values from and to keys of the data, so every key must be valid there. */
+  /** `mark` and `unmark` move values from and to the data, so every key must be valid there. */
   #assertStorable(entries: readonly (readonly [string, unknown])[]): void {
     for (const [key] of entries) refuseTopKey(key);
     this.#open().assertStorable(Object.fromEntries(entries), "session.temp");

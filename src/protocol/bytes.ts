@@ -40,6 +40,6 @@ export function sameText(expected: string, presented: string): boolean {
   if (expected.length !== presented.length || expected.length > LONGEST) return false;
   EXPECTED.fill(0).write(expected, "latin1");
   PRESENTED.fill(0).write(presented, "latin1");
-  // Letters beyond Latin-1 are cut to one byte above: such a text is not the same.
+  // Letters beyond Latin-1 were cut to one byte above, so two different texts could match.
   return timingSafeEqual(EXPECTED, PRESENTED) && expected === presented;
 }

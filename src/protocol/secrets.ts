@@ -20,7 +20,7 @@ export type Secret = Buffer;
 export type Digest = Uint8Array;
 
 /**
- * What every id of a realm ends with. Of letters that no collation and no LIKE takes for others; two realms of one
+ * The suffix of every id of a realm. In letters that no collation and no LIKE confuses with others; two realms of one
  * store have the same one by a chance of one in 1.7 million, and then share lists and revocations, but no cookie.
  */
 export const realmCode = (realm: string): string => {

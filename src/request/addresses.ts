@@ -1,6 +1,6 @@
 import { BlockList, isIP } from "node:net";
 
-/** Of networks that many share, or that never reach a server from outside (RFC 6890). */
+/** Addresses of networks that many share, or that never reach a server from outside (RFC 6890). */
 const PRIVATE = new BlockList();
 const NETWORKS =
   "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.168.0.0/16 ::/127 fc00::/7 fe80::/10";
@@ -35,7 +35,7 @@ export function normalAddress(given: string | undefined): string | undefined {
 
 const dotted = (high: number, low: number): string => [high >> 8, high & 255, low >> 8, low & 255].join(".");
 
-/** Whom the first proxy saw, of a list as `X-Forwarded-For` has it. */
+/** The address that the first proxy saw, from a list like `X-Forwarded-For`. */
 export function firstOf(list: string | undefined): string | undefined {
   // Nearly always there is one, or none.
   const items = list?.includes(",") ? list.split(",") : [list ?? ""];

@@ -55,7 +55,7 @@ export async function takeState(state: State, presented: unknown): Promise<boole
   return isStored(state) ? atomically(state, take) : take();
 }
 
-/** Of a sign-in: what was made before it counts no more. */
+/** Called at a sign-in: CSRF secrets and states made before it no longer count. */
 export function forgetTokens(state: State): void {
   delete state.data.asides[CSRF];
   state.csrf = undefined;

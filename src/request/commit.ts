@@ -76,8 +76,8 @@ async function perform(state: RequestState, first: Plan, isFinal: boolean): Prom
   if (typeof result === "string") return result;
   throw new PsessionError(
     "store_conflict",
-    `A session was changed by others ${MOST_ATTEMPTS} times while it was being saved; the change was given up.`,
-    // Nothing was done, as where a lock was not to be had.
+    `A session was changed by others ${MOST_ATTEMPTS} times while it was being saved; the change was discarded.`,
+    // Nothing was done, as where a lock was not acquired.
     { status: 503, retryAfter: 1 },
   );
 }

@@ -23,5 +23,5 @@ export function leaveRequest(): void {
   if (requests.getStore() !== undefined) requests.enterWith(undefined);
 }
 
-/** What stands for the request that runs this code: the `request` of its facts. Undefined elsewhere. */
+/** The object that identifies the request which runs this code: `request` of its facts. Undefined outside of one. */
 export const currentRequest = (): object | undefined => requests.getStore();

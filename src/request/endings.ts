@@ -24,7 +24,7 @@ const OF_ONE: ReadonlySet<EventName> = new Set(["rotated", "reauthenticated"]);
 interface Watch {
   readonly state: RequestState;
   readonly listener: () => void;
-  /** Of its session and its remembered login. */
+  /** The ids of its session and its remembered login. */
   ids: readonly string[];
   userId: UserId | undefined;
   /** The row is being read; `again`: something happened meanwhile. */

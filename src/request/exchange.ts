@@ -59,7 +59,7 @@ export class Exchange<S> {
   #state: State | undefined;
   #isSettled = false;
   #savesAfterHead = false;
-  /** The head is yet to leave. */
+  /** The head has not been sent yet. */
   #canSetHeaders = true;
 
   /** @internal */
@@ -76,7 +76,7 @@ export class Exchange<S> {
     return this.#opening;
   }
 
-  /** Gives this session a life of its own. For frameworks whose sessions have one each; before a save or commit. */
+  /** Sets this session's own lifetime. For frameworks that have one per session; call it before a save or commit. */
   live(life: SessionLife): void {
     if (this.#state !== undefined) this.#state.life = life;
   }

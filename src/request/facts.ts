@@ -54,7 +54,7 @@ export const originOf = ({
   userAgent,
 });
 
-/** What stands for the request wherever its handler goes. */
+/** The object that identifies the request throughout its handler. */
 export const tokenOf = (facts: RequestFacts): object => facts.request ?? facts;
 
 /** What an integration has to find out about a request, besides its headers; see `factsOf`. */
@@ -86,7 +86,7 @@ export function factsOf(
   return {
     cookie: one("cookie"),
     secure: transport.secure,
-    // Browsers send Sec-Fetch-* to https and localhost only; elsewhere Accept has to do.
+    // Browsers send Sec-Fetch-* to https and localhost only; elsewhere Accept is the best sign.
     navigation:
       mode === undefined ? isPageRequest : mode === "navigate" && one("sec-fetch-dest") === "document",
     script: one("sec-fetch-dest") === "empty" || one("x-requested-with")?.toLowerCase() === "xmlhttprequest",

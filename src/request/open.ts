@@ -276,8 +276,8 @@ async function openRemembered(
 const fetchedAhead = (): PsessionError =>
   new PsessionError(
     "fetched_ahead",
-    "A browser fetched this page ahead, and to bring its remembered user back a token must be exchanged: it is told to " +
-      "ask again when the page is wanted.",
+    "A browser prefetched this page, and restoring its remembered user takes a token exchange: it must request the " +
+      "page again when the user opens it.",
     { status: 503 },
   );
 
@@ -305,7 +305,7 @@ function isHeldBack(
 const withoutExchange = (decision: RememberDecision): RememberDecision =>
   decision.kind === "rotate" || decision.kind === "recover" ? { kind: "accept" } : decision;
 
-/** How often a login's old token may be taken for one that the browser held back. */
+/** How often a login's old token may count as one that the browser held back. */
 const MOST_STRAYS = 3;
 
 /**

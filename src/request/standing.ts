@@ -274,7 +274,7 @@ export async function reloadRequest(state: State): Promise<void> {
     row.rememberedId !== before.rememberedId ||
     (standing.kind !== "remembered" && isFenced(before, row))
   ) {
-    throw new PsessionError("session_ended", "There is no such session any more: it cannot be read again.", {
+    throw new PsessionError("session_ended", "This session has ended: it cannot be read again.", {
       status: 409,
     });
   }

@@ -139,7 +139,7 @@ export type Checkpoint = Pick<RequestState, "standing" | "intent" | "drawnId" | 
 export interface RequestState {
   readonly core: Core;
   readonly facts: RequestFacts;
-  /** Stands for the request, whatever is made of it. */
+  /** Identifies the request, whatever wraps it. */
   readonly request: object;
   readonly rememberCookie: Presented<PresentedRemember>;
   readonly outcome: Outcome;
@@ -154,7 +154,7 @@ export interface RequestState {
   readonly isWithheld: boolean;
   /** The session is used from somewhere else than its row says; the save updates the row. */
   readonly hasMoved: boolean;
-  /** Cookies that are of no use any more, to be cleared if the answer does not take long. */
+  /** Useless cookies, to be cleared if the answer does not take long. */
   readonly stale: readonly CookieInstruction[];
   /** Changed by the handler; what the store holds of it is set where the request comes to stand on a row (standing.ts). */
   readonly data: TrackedData;

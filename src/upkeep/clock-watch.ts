@@ -53,7 +53,7 @@ export class ClockWatch {
     return !this.#isComparable || (this.#isRight && this.#holdsAt(now));
   }
 
-  /** A request has read the store. It does not wait for a comparison, nor fail by one. */
+  /** A request has read the store. It neither waits for the comparison nor fails with it. */
   noteRead(now: number): void {
     if (this.#isComparable && !this.#holdsAt(now)) this.compare().catch(() => {});
   }

@@ -29,7 +29,7 @@ export interface LockOptions {
 export interface HeldLock {
   /** Grows with every taking of this name. */
   readonly fence: number;
-  /** Gives the lock back; where the store fails, it ends by itself after `hold`. */
+  /** Releases the lock; where the store fails, it expires after `hold`. */
   release(): Promise<void>;
 }
 
@@ -44,7 +44,7 @@ const time = (least: number, fallback: number, message: string) =>
     fallback,
   );
 const lockTimes = v.strictObject({
-  // A lock that is over when it is taken would protect nothing.
+  // A lock that has expired when it is taken would protect nothing.
   hold: time(1, 30_000, "must be a positive duration of at most a day"),
   wait: time(0, 10_000, "must be a duration of at most a day"),
 });

@@ -61,7 +61,7 @@ export const raisedSession = (state: RequestState, { provedAt, notAfter }: Raise
   ...sessionDeadlines(now, settingsOf(state), notAfter),
 });
 
-/** An exchange after which the old secret gets nothing. Of the same user's own doing, it may still sign out. */
+/** An exchange after which the old secret gets nothing; where the same user caused it, it may still sign out. */
 export const fenced = (row: Pick<SessionRow, "secret" | "fence">, secret: Secret, now: number) => ({
   secret: digest(secret),
   secretAt: now,
@@ -169,7 +169,7 @@ export function insecure(): PsessionError {
   );
 }
 
-/** Of a request that was let in as anonymous while the store was down. */
+/** The error of a request that was let in as anonymous while the store was down. */
 export function unavailable(cause: unknown): PsessionError {
   return new PsessionError(
     "store_unavailable",
@@ -178,7 +178,7 @@ export function unavailable(cause: unknown): PsessionError {
   );
 }
 
-/** Of a request that could carry out no exchange; see the event. */
+/** The event of a request that could carry out no exchange. */
 export const deferred = (
   state: RequestState,
   session: SessionRow | undefined,

@@ -97,7 +97,7 @@ function exchange(
   return {
     change: {
       kind: "renew",
-      // Of the generation whose token came along: it takes effect only while what it renews is alive.
+      // Conditional on the generation of the presented token: it takes effect only while that login is alive.
       ...(before === undefined || (login === undefined && row !== undefined) ? {} : { hold: heldBy(before) }),
       ...(raise === undefined || userId === undefined
         ? {}

@@ -150,7 +150,7 @@ export function planLogout(state: RequestState, now: number): Plan {
     const handle = handleOf(base.row);
     events.push(["logout", { at: now, sessionId, userId, handle, request: originOf(state.facts) }]);
   }
-  // Something put into the session after leaving, such as a farewell, is held by a new, anonymous session.
+  // Data set after the logout, such as a farewell, goes into a new, anonymous session.
   const hasFarewell = !state.destroyed && state.canSetCookies && state.data.changed() !== undefined;
   const created: ReturnType<typeof planCreate> = hasFarewell
     ? planCreate(state, now)
