@@ -70,7 +70,7 @@ test("keys may be a text with commas between them, as variables of the environme
 test("keys of a variable that is not set say so, and how to make one", () => {
   for (const keys of [undefined, "", [undefined], [""], `,${KEY}`]) {
     expect(faultsOf(given({ keys }))).toMatch(
-      /^- keys(\.0)? is missing: 32 random bytes .*psession keys generate.* variable .* set\?$/m,
+      /^- keys(\.0)? is missing: 32 random bytes .*psession keys generate.* environment variable set\?$/m,
     );
   }
   expect(faultsOf(given({ encryption: { keys: undefined } }))).toContain("- encryption.keys is missing: 32");

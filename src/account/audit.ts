@@ -142,7 +142,7 @@ const isPageSize = (value: unknown) =>
   Number.isInteger(value) && Number(value) >= 1 && Number(value) <= LONGEST_PAGE;
 
 const querySchema = v.strictObject({
-  // Whether it fits the store is looked at where the store is known.
+  // Checked against the store's kind of ids later, where the store is known.
   userId: v.optional(v.any()),
   since: v.optional(v.custom<number>(Number.isFinite, "must be a time in epoch milliseconds")),
   before: v.optional(v.custom<string>(isEntryId, "must be the id of an entry")),

@@ -71,7 +71,7 @@ export function pullPath(data: DataRecord, path: string): unknown {
   return value;
 }
 
-/** One key that names no place would leave a list with holes, millions of them, or with what no codec keeps. */
+/** A key that is no index would leave a list with millions of holes, or with a property that no codec keeps. */
 function assertPlace(at: object, key: string, path: string): void {
   if (Array.isArray(at)) {
     if (isPlace(key) && Number(key) <= at.length) return;

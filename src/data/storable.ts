@@ -4,7 +4,7 @@ import { DEEPEST, forbidden, isForbidden, tooDeep } from "./keys.ts";
 /** Undefined where there is none. Nearly always all is well: the names of places are made only where it is not. */
 type Fault = ((place: string) => PsessionError) | undefined;
 
-/** Refuses what JSON would give back as something else, or what reaches a prototype; names the place. */
+/** Refuses values that JSON would change, or keys that reach a prototype; names the place. */
 export function assertStorable(value: unknown, place = "session.data", isExact = true): void {
   const fault = faultIn(value, 0, isExact);
   if (fault !== undefined) throw fault(place);

@@ -30,6 +30,6 @@ export const secrets = v.optional(
     v.array(key, "must be a list of secrets, or text with commas between them"),
     v.minLength(1, "must hold at least one secret"),
   ),
-  // Passed through the checks above, as what was given is.
+  // Run through the checks above, like the option itself.
   () => "",
 );

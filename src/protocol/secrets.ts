@@ -186,7 +186,7 @@ export class KeyRing {
     return createHmac("sha256", this.#perToken(key, presented)).update(text).digest();
   }
 
-  /** The same for both of its successors, which are wanted together. */
+  /** Cached, as the token and the session secret derived from one token are made together. */
   #perToken(key: DerivedKey, presented: Secret): KeyObject {
     const known = this.#ofTokens.get(presented);
     if (known?.key === key) return known.own;
@@ -211,7 +211,7 @@ function deriveKey(key: Uint8Array | string, scopes: Scopes): DerivedKey {
       session: keyFor(`mac/session/${scopes.session}`),
       remember: keyFor(`mac/remember/${scopes.remember}`),
     },
-    // Without a scope: what is derived is bound to its row, and outlives a change of its cookie's attributes.
+    // Without a scope: derived values are bound to their row, and outlive a change of the cookie's attributes.
     successor: keyFor("successor"),
     device: keyFor(`mac/device/${scopes.device}`),
   };

@@ -15,7 +15,7 @@ export const unmapped = (address: string): string => address.replace(/^::ffff:(?
 const MAPPED = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
 
 /**
- * The one form in which an address is kept, compared and shown. Some proxies add the port, which is another one at each
+ * The one form in which an address is kept, compared and shown. Some proxies add the port, which differs with each
  * connection, or brackets (RFC 7239 section 6); what is no address stays as it came. Undefined where there is none.
  */
 export function normalAddress(given: string | undefined): string | undefined {

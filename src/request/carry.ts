@@ -5,10 +5,10 @@ import type { UserId } from "../stores/store.ts";
 import { idOf } from "./standing.ts";
 import type { RequestState } from "./state.ts";
 
-/** What of the data is kept: everything, nothing, or some keys. */
+/** The part of the data that is kept: everything, nothing, or some keys. */
 export type Keep<Data> = "all" | "none" | readonly (keyof Data & string)[];
 
-/** What of the present data a sign-in keeps; or what the function returns. */
+/** The part of the present data that a sign-in keeps; or the data that the function returns. */
 export type Carry<Data> =
   | Keep<Data>
   | ((present: Partial<Data>, previous: Partial<Data> | undefined) => Partial<Data>);

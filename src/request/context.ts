@@ -18,7 +18,7 @@ export function enterRequest(request: object): void {
   }
 }
 
-/** Before Node 24 a connection that is kept brings along what the request before had entered. */
+/** Before Node 24 a kept-alive connection carries over the context that its previous request entered. */
 export function leaveRequest(): void {
   if (requests.getStore() !== undefined) requests.enterWith(undefined);
 }

@@ -341,7 +341,7 @@ async function countedAsStray(
   return true;
 }
 
-/** The browser may come back while we count, and rotate: what was a stray when it was read still is one. */
+/** The browser may come back and rotate during the count: a token that was a stray when read still is one. */
 async function countStray(
   { store }: Pick<Settings, "store">,
   { id, generation }: RememberedRow,

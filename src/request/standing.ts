@@ -66,7 +66,7 @@ export function described(state: RequestState): object {
   return { id: idOf(state), handle: handleOf(state), userId, level, authenticatedAt, isNew };
 }
 
-/** What the commit is to do besides saving changed data, in place of what was asked for before. */
+/** Sets what the commit does besides saving changed data, replacing an earlier intent. */
 export function ask(state: State, intent: Intent): void {
   state.intent = intent;
 }
@@ -142,7 +142,7 @@ export function conclude(state: State, { change, standing, isIntentPending }: Pl
   }
 }
 
-/** Reads the rows again and takes over what others changed meanwhile, as after waiting for a turn. */
+/** Reads the rows again and takes over changes of other requests, as after waiting for a turn. */
 export async function refresh(state: State, attempt?: number): Promise<void> {
   const { standing } = state;
   if (standing.kind === "remembered") await reconcileRemembered(state, standing, attempt);

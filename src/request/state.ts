@@ -117,7 +117,7 @@ export interface LoginIntent {
   readonly provedAt: number;
 }
 
-/** What an integration asks for the life of one session, in place of what the options say. */
+/** The lifetime that an integration sets for one session, in place of the options'. */
 export interface SessionLife {
   /** The session ends this many milliseconds after its last use. */
   readonly idle: number;
@@ -156,7 +156,7 @@ export interface RequestState {
   readonly hasMoved: boolean;
   /** Useless cookies, to be cleared if the answer does not take long. */
   readonly stale: readonly CookieInstruction[];
-  /** Changed by the handler; what the store holds of it is set where the request comes to stand on a row (standing.ts). */
+  /** Changed by the handler; its stored base is set where the request's standing gets a row (standing.ts). */
   readonly data: TrackedData;
 
   // standing.ts
@@ -168,7 +168,7 @@ export interface RequestState {
   /** The row id of a session that is yet to be stored; see `newIdOf`. */
   readonly drawnId: string | undefined;
   readonly intent: Intent;
-  /** What to go back to where what was asked for since cannot be stored. */
+  /** The state to go back to where the handler's later calls cannot be stored. */
   readonly checkpoint: Checkpoint | undefined;
   /** Changes were discarded since the last commit began. */
   readonly hasDiscarded: boolean;
@@ -234,7 +234,7 @@ export const isChanged = (state: RequestState): boolean =>
 export const beginsAnew = (intent: Intent): boolean =>
   intent.kind === "regenerate" && intent.isFinal === true;
 
-/** The settings, with the life that was asked for this session. */
+/** The settings, with this session's own lifetime. */
 export function settingsOf({ core: { settings }, life }: RequestState): Settings {
   if (life === undefined) return settings;
   const { session } = settings;
@@ -248,7 +248,7 @@ export function settingsOf({ core: { settings }, life }: RequestState): Settings
 export const sessionOf = (standing: Standing): SessionRow | undefined =>
   "session" in standing ? standing.session : undefined;
 
-/** Who the visitor is, by the rows and by what the handler asked for since. */
+/** The visitor's identity, by the rows and the handler's calls since. */
 export interface Identity {
   readonly userId: UserId | undefined;
   readonly level: Level;

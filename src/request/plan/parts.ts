@@ -70,7 +70,7 @@ export const fenced = (row: Pick<SessionRow, "secret" | "fence">, secret: Secret
   fence: row.fence + 1,
 });
 
-/** The condition that a proof of a credential is newer than what made proofs of its user worthless. */
+/** The condition that a proof of a credential is newer than the marks of its user, such as of a changed password. */
 export function proofOf(state: RequestState, userId: UserId, provedAt: number): Proof {
   const { clock } = state.core.settings;
   if (clock.now() - provedAt > PROOF_LIFE) throw outdatedProof();

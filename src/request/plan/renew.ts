@@ -120,7 +120,7 @@ function exchange(
   };
 }
 
-/** The same login, as lists and limits have it, under another id: what was made from the old one gets nothing. */
+/** The same login for lists and limits, under another id: tokens derived from the old one get nothing. */
 function renewed(
   state: RequestState,
   { userId, createdAt, absoluteDeadline, name, tag }: RememberedRow,

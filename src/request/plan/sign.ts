@@ -204,7 +204,7 @@ function endings(
     const login = secret === undefined && own !== undefined ? { id: own } : undefined;
     list.push({ session: { id: row.id, userId: row.userId ?? null, secret }, login, ...at });
   } else if (own !== undefined) list.push({ login: { id: own }, ...at });
-  // Also that of the session at hand, where its secret is what ends it: a restore leaves none that may sign out.
+  // Also the session's own login where a secret ends the session: a restore keeps no old secret that may sign out.
   const isNamed = leaving?.secret === undefined;
   if (rememberCookie.kind === "valid" && !(isNamed && rememberCookie.cookie.id === own)) {
     const { id, digest: token } = rememberCookie.cookie;
