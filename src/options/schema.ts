@@ -140,10 +140,7 @@ export const schema = v.strictObject({
         v.custom<AuditSink>((value) => hasMethods(value, ["append"]), "must be an object with append()"),
       ),
       events: v.optional(
-        v.array(
-          v.custom<EventName>(isAuditable, "is not an event that can be audited"),
-          "must be a list of events",
-        ),
+        v.array(v.custom<EventName>(isAuditable, "is not an auditable event"), "must be a list of events"),
         [...AUDITED],
       ),
       keep: duration(AUDIT_KEEP),
