@@ -1,6 +1,6 @@
 import { assertNode } from "./node-version.ts";
 
-// Here, as everything imports it: what fails later does so by words that do not say why.
+// Checked here, as every module imports this one: on an older Node, later failures would not name the cause.
 assertNode();
 
 /** Stable identifiers of everything psession throws. They are API: renaming one is a breaking change. */
@@ -42,7 +42,7 @@ export interface PsessionErrorOptions {
   retryAfter?: number | undefined;
 }
 
-/** What an error says, for a sentence of ours; anything can be thrown. */
+/** An error's message, to quote in one of psession's; anything can be thrown. */
 export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** A fault: something is wrong with the configuration, the data or the store. Outcomes are values instead. */
@@ -70,7 +70,7 @@ export class PsessionError extends Error {
     Object.defineProperty(this, "getResponse", { value: getResponse });
   }
 
-  /** Of the answer, for frameworks that look here (Express, Fastify, Koa): what went wrong once is no page to keep. */
+  /** Headers of the answer, for frameworks that look here (Express, Fastify, Koa): error pages are not cached. */
   get headers(): Readonly<Record<string, string>> {
     const headers = { "Cache-Control": "no-store" };
     return this.#retryAfter === undefined ? headers : { ...headers, "Retry-After": String(this.#retryAfter) };
@@ -80,7 +80,7 @@ export class PsessionError extends Error {
     return this.status;
   }
 
-  /** Our sentences are for developers: frameworks that look at this (NestJS, Koa) answer with the status alone. */
+  /** Messages are for developers: frameworks that look at this (NestJS, Koa) answer with the status alone. */
   get expose(): false {
     return false;
   }
@@ -96,7 +96,7 @@ export function statusOf(error: unknown): number {
   return typeof status === "number" && status >= 400 && status <= 599 ? status : 500;
 }
 
-/** The headers that an error asks for, and in any case that nobody keeps its answer. */
+/** The headers that an error asks for; its answer is never cached. */
 export function headersOfError(error: unknown): Readonly<Record<string, string>> {
   const { headers } = (error instanceof Error ? error : {}) as { headers?: Record<string, string> };
   return { "Cache-Control": "no-store", ...(typeof headers === "object" ? headers : {}) };

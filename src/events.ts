@@ -20,7 +20,7 @@ interface OfSession extends Facts {
   readonly userId: UserId | undefined;
 }
 
-/** A session at the hands of its user. `handle` is what lists of devices call it. */
+/** A user's session. `handle` names it in lists of devices. */
 interface OfDevice extends OfSession {
   readonly handle: string;
   readonly request: RequestOrigin;
@@ -37,7 +37,7 @@ interface OfMisfit {
   readonly hasEnded: boolean;
 }
 
-/** Everything psession tells. Names and fields are API. */
+/** Every event psession emits. Names and fields are API. */
 export interface PsessionEvents {
   /** A session row was stored for the first time. */
   created: OfSession;
@@ -53,7 +53,7 @@ export interface PsessionEvents {
     readonly generation: number;
     readonly request: RequestOrigin;
   };
-  /** As `restored`, from a token whose successor nobody confirmed: a lost response, or two holders. Count these. */
+  /** As `restored`, from a token whose successor was never confirmed: a lost response, or two holders. Count these. */
   recovered: OfLogin & {
     readonly sessionId: string;
     readonly generation: number;
@@ -64,8 +64,8 @@ export interface PsessionEvents {
   /** A request was served without cookies, its token being too early for an exchange, or overtaken by one. */
   accepted: OfLogin;
   /**
-   * A secret or token was to be exchanged and was not: the answer can carry no cookies, or the request is only accepted.
-   * The next answer that can does it after a restore; ask again for the others.
+   * A secret or token was not exchanged although it was due: the answer can carry no cookies, or the request is only
+   * accepted. After a restore, the next answer that can exchanges it; other exchanges have to be asked for again.
    */
   rotationDeferred: Facts & {
     readonly sessionId: string | undefined;
@@ -82,11 +82,11 @@ export interface PsessionEvents {
     readonly presentedGeneration: number;
     readonly request: RequestOrigin;
   };
-  /** A token that had been given up was presented. The login and its session are ended. */
+  /** A superseded token was presented. The login and its session are ended. */
   theft: OfLogin & {
     readonly generation: number;
     readonly presentedGeneration: number;
-    /** Who presented it, and where the login was last used. Either of the two may be the thief. */
+    /** The request that presented it, and where the login was last used. Either of the two may be the thief. */
     readonly request: RequestOrigin;
     readonly lastUsed: RequestOrigin & { readonly at: number };
     readonly endedLogins: number;
@@ -116,7 +116,7 @@ export interface PsessionEvents {
     readonly request: RequestOrigin | undefined;
     readonly ended: number;
   };
-  /** Everything that everybody had was ended; `revoked` does not tell of each device. */
+  /** All users' sessions and logins were ended; no `revoked` is emitted for each device. */
   revokedEveryone: Facts & { readonly count: number; readonly reason: RevocationReason };
   /** A cookie past its deadline was presented. */
   expired: Facts & { readonly handle: string; readonly userId: UserId | undefined };
@@ -125,7 +125,7 @@ export interface PsessionEvents {
   mergeRetried: OfSession & { readonly attempt: number };
   /** Two requests changed the same key; the later save won. */
   mergeConflict: OfSession & { readonly keys: readonly string[] };
-  /** Changes that could not be kept: the session was ended or given to somebody else meanwhile. */
+  /** Changes were dropped: the session was ended or given to another user meanwhile. */
   saveDiscarded: OfSession & {
     readonly why: "ended" | "taken_over" | "replaced" | "moved" | "cross_site" | "stray";
   };
@@ -140,11 +140,11 @@ export interface PsessionEvents {
   generationAhead: OfLogin & OfMisfit;
   /** A remember cookie is of its row's generation and has another token: the store was split. That login was ended. */
   forked: OfLogin & OfMisfit;
-  /** Somebody signed out with a secret that was replaced: the cookies are gone, and no session ended. */
+  /** A request signed out with a replaced secret: its cookies are cleared, and no session ended. */
   logoutUnmatched: Facts & { readonly request: RequestOrigin };
   /** Several cookies of one name came along, and not exactly one had a valid MAC: none counted. */
   duplicateCookies: Facts & { readonly name: string };
-  /** Cookies that look like ours and fit no key, since this was told last: keys that are missing, or made-up cookies. */
+  /** Cookies that look like psession's and fit no key, since the last such event: a key is missing, or they are forged. */
   unknownKeyCookies: Facts & { readonly count: number };
   /** A request over plain http got no session, because cookies are Secure. Usually an untrusted proxy. */
   insecureTransport: Facts;
@@ -152,8 +152,8 @@ export interface PsessionEvents {
   previousUnreadable: Facts & { readonly userId: UserId };
   storeUnavailable: Facts & { readonly error: unknown };
   /**
-   * Audit entries were given up: the sink has failed for too long, or refused one while it took others. `error` is why
-   * it was refused.
+   * Audit entries were dropped: the sink has failed for too long, or refused one while it took others. `error` is the
+   * reason it gave.
    */
   auditLost: Facts & { readonly count: number; readonly error: unknown };
 }
@@ -161,7 +161,7 @@ export interface PsessionEvents {
 /** What `psession.on` can listen to. */
 export type EventName = keyof PsessionEvents;
 
-/** Every event, for checks at run time; the compiler sees to it that none is missing. */
+/** Every event, for checks at run time; the compiler ensures that none is missing. */
 export const EVENTS: { readonly [K in EventName]: true } = {
   created: true,
   login: true,
@@ -202,7 +202,7 @@ export const EVENTS: { readonly [K in EventName]: true } = {
 export const isEventName = (name: unknown): name is EventName =>
   typeof name === "string" && Object.hasOwn(EVENTS, name);
 
-/** Any event: `type` says which, and so what else it has. */
+/** Any event; `type` determines its other fields. */
 export type PsessionEvent = { [K in EventName]: { readonly type: K } & PsessionEvents[K] }[EventName];
 type Listener<K extends EventName> = (
   event: { readonly type: K } & PsessionEvents[K],
@@ -210,7 +210,7 @@ type Listener<K extends EventName> = (
 
 const channels = new Map<string, ReturnType<typeof channel>>();
 
-/** Tells events to listeners and to `node:diagnostics_channel` ("psession:<type>"). */
+/** Emits events to listeners and to `node:diagnostics_channel` ("psession:<type>"). */
 export class Events {
   readonly #listeners = new Map<EventName | "*", Set<Listener<EventName>>>();
 
@@ -232,7 +232,7 @@ export class Events {
     if (diagnostics.hasSubscribers) diagnostics.publish(event);
     for (const listeners of [this.#listeners.get(type), this.#listeners.get("*")]) {
       if (listeners === undefined) continue;
-      for (const listener of listeners) tell(listener as Listener<K>, event);
+      for (const listener of listeners) call(listener as Listener<K>, event);
     }
   }
 }
@@ -246,8 +246,8 @@ function channelOf(type: string): ReturnType<typeof channel> {
   return found;
 }
 
-/** A listener that fails must not fail the request that it was told about. */
-function tell<E>(listener: (event: E) => void | Promise<void>, event: E): void {
+/** A listener that fails must not fail the request that emitted the event. */
+function call<E>(listener: (event: E) => void | Promise<void>, event: E): void {
   try {
     const result = listener(event);
     if (result instanceof Promise) result.catch(warnOf);

@@ -1,4 +1,4 @@
-/** What came with it is used throughout: Promise.withResolvers, node:sqlite, require of ES modules. */
+/** The first version with all that psession uses: Promise.withResolvers, node:sqlite, require of ES modules. */
 const OLDEST_NODE = [22, 13] as const;
 
 function isTooOld(version: string): boolean {

@@ -61,7 +61,7 @@ export class Psession<Data extends object = SessionData> {
     return (this.#running ?? this.#start()).core;
   }
 
-  /** Where the options are wrong nothing begins: each use says so, and the first one after they are right begins. */
+  /** With wrong options nothing begins: each use throws, and the first use after they are right begins. */
   #start(): Running {
     this.#assertOpen();
     const core = this.#make(this.#events);
@@ -77,7 +77,7 @@ export class Psession<Data extends object = SessionData> {
 
   #assertOpen(): void {
     if (!this.#isClosed) return;
-    throw new PsessionError("closed", "This psession was closed; it takes no more requests.", {
+    throw new PsessionError("closed", "This psession was closed; it accepts no more requests.", {
       status: 503,
     });
   }
@@ -110,13 +110,13 @@ export class Psession<Data extends object = SessionData> {
     return Session.stateOf(session).core === this.#running?.core;
   }
 
-  /** What the cookies are called, for those who read them off a request that no integration sees. */
+  /** The names of the cookies, for code that reads them off a request that no integration sees. */
   get cookieNames(): { readonly session: string; readonly remember: string; readonly device: string } {
     const { session, remember, device } = this.#core.settings.cookies;
     return { session: session.name, remember: remember.name, device: device.name };
   }
 
-  /** The user's devices, the latest first; `current` marks the one that asks. */
+  /** The user's devices, the latest first; `current` marks this session's. */
   async devices(userId: UserId, current?: Session<Data>): Promise<Device[]> {
     this.#assertUserId(userId);
     if (current !== undefined && typeof current?.handle !== "string") throw noSession("devices: current");
@@ -126,8 +126,8 @@ export class Psession<Data extends object = SessionData> {
   }
 
   /**
-   * Ends a device by its handle, whoever it belongs to: for administration. Routes of users take
-   * `session.revoke`, which ends none but their own. False where there is no such device.
+   * Ends any user's device by its handle: for administration. Routes for users call
+   * `session.revoke`, which only ends that user's devices. False where there is no such device.
    */
   async revoke(handle: string, reason: RevocationReason = "revoked"): Promise<boolean> {
     assertText("revoke: reason", reason);
@@ -142,7 +142,7 @@ export class Psession<Data extends object = SessionData> {
 
   /**
    * Ends everything a user has; says how many devices. A sign-in whose credential was checked before is refused
-   * (`proof_outdated`), but for one of the request that calls this.
+   * (`proof_outdated`), except in the request that calls this.
    */
   async revokeUser(userId: UserId, reason: RevocationReason = "revoked"): Promise<number> {
     this.#assertUserId(userId);
@@ -167,7 +167,7 @@ export class Psession<Data extends object = SessionData> {
    * To be called when a password or another factor was changed: ends every device (ASVS 7.4.3). `keep` stays
    * signed in, with new secrets, as a copy of its cookies may be why the password was changed. `factor` says what was
    * changed, for the event `credentialChanged` (ASVS 6.3.7); default: "password". A sign-in whose credential was checked
-   * before is refused (`proof_outdated`), but for one of the request that calls this: a reset by link signs in after it.
+   * before is refused (`proof_outdated`), except in the request that calls this: a reset by link signs in after it.
    */
   async passwordChanged(
     userId: UserId,
@@ -175,7 +175,7 @@ export class Psession<Data extends object = SessionData> {
   ): Promise<number> {
     this.#assertUserId(userId);
     assertOptions("passwordChanged", options, ["keep", "factor"]);
-    // It has no properties of its own, and so would keep nothing.
+    // A session has no own properties, so `keep` would be missing and it would end too.
     if (options instanceof Session) throw invalidOptions("passwordChanged", ["give the session as { keep }"]);
     const { keep, factor = "password" } = options;
     if (keep !== undefined) this.#assertOwn("passwordChanged: keep", keep);
@@ -203,16 +203,16 @@ export class Psession<Data extends object = SessionData> {
   }
 
   /**
-   * A lock by name, across all processes that share the store: for what must not happen twice at a time. It ends
-   * by itself, so it is advisory: do not rely on it for correctness; throws `lock_timeout` where it is not to be had in time. A name is text of
-   * 1 to 128 characters without control characters, compared exactly.
+   * A lock by name, across all processes that share the store: for work that must not run twice at a time. It expires,
+   * so it is advisory: do not rely on it for correctness. Throws `lock_timeout` where it is not acquired in time. A name
+   * is text of 1 to 128 characters without control characters, compared exactly.
    */
   async lock(name: string, options: LockOptions = {}): Promise<HeldLock> {
     const limits = resolveLock(name, options);
     return this.#core.locks.take(`app/${name}`, limits);
   }
 
-  /** Hears an event; returns the function that stops it. `*` hears everything. */
+  /** Listens to an event, or with `*` to all; returns the function that stops listening. */
   on<K extends EventName>(
     type: K,
     listener: (event: { readonly type: K } & PsessionEvents[K]) => void | Promise<void>,
@@ -226,7 +226,7 @@ export class Psession<Data extends object = SessionData> {
     return this.#events.on(type as "*", listener as (event: PsessionEvent) => void);
   }
 
-  /** Deletes rows past their deadline now, in chunks. Happens by itself unless `prune` is false. */
+  /** Deletes rows past their deadline now, in chunks. Runs on a timer unless the option `prune` is false. */
   prune(): Promise<Pruned> {
     return (this.#running ?? this.#start()).pruner.pruneNow();
   }
@@ -234,7 +234,7 @@ export class Psession<Data extends object = SessionData> {
   /**
    * Entries of the store's audit trail, the newest first: what happened around one account, or around all. A page has
    * 100 entries unless `limit` says otherwise, and at most 10,000; `before` takes the id of the last one for the next
-   * page. Throws `invalid_options` where the query is none.
+   * page. Throws `invalid_options` for a query that is not valid.
    */
   async auditTrail(given: Partial<AuditQuery> = {}): Promise<readonly AuditEntry[]> {
     const query = auditQuery(given);
@@ -249,7 +249,7 @@ export class Psession<Data extends object = SessionData> {
     }
     await this.flush();
     const entries = await trail.read(query);
-    // A later page may well be empty, and so may a time.
+    // An empty result is normal on a later page, or within a range of time.
     const isAll = query.before === undefined && query.since === undefined;
     if (userId !== undefined && isAll && entries.length === 0) {
       await this.#assertSpelling(
@@ -261,7 +261,7 @@ export class Psession<Data extends object = SessionData> {
     return entries;
   }
 
-  /** Waits until what was told so far is in the audit trail: for platforms that stop a process between requests. */
+  /** Waits until the audit trail has all events so far: for platforms that stop a process between requests. */
   async flush(): Promise<void> {
     await this.#running?.recorder?.flush();
   }
@@ -277,7 +277,7 @@ export class Psession<Data extends object = SessionData> {
     await core.settings.store.close?.();
   }
 
-  /** From now on nothing counts that was proved before, but for what this very request has proved. */
+  /** From now on earlier proofs of a credential are refused, except those of this request. */
   #mark(name: string, request = currentRequest()): Mark {
     const { settings } = this.#core;
     const mark = markAt(name, settings.clock.now(), settings);
@@ -285,7 +285,7 @@ export class Psession<Data extends object = SessionData> {
     return mark;
   }
 
-  /** Asked where a user has nothing: perhaps the other type of this id has. */
+  /** Where a user has nothing: perhaps the id was given as the wrong type. */
   async #assertSpelling(
     userId: UserId,
     what = "devices",
@@ -295,7 +295,7 @@ export class Psession<Data extends object = SessionData> {
     if (other !== undefined && (await has(other))) throw misspelt(userId, what);
   }
 
-  /** One of another service would be ended with all others, and so would what only looks like one. */
+  /** A session of another service, or a look-alike, would keep nothing: it would be ended with all others. */
   #assertOwn(what: string, session: unknown): void {
     if (!(session instanceof Session && this.keeps(session))) throw noSession(what);
   }
@@ -312,9 +312,9 @@ const noSession = (what: string): PsessionError =>
   );
 
 /**
- * Makes the service. Options are checked at once, and everything that is wrong with them is named in one
- * error (`invalid_options`). A function that returns them is called at the first use, so that a build, which has no keys
- * and no database, may load the module; where it throws, so does that use, and the next one calls it again.
+ * Makes the service. Options are checked at once, and one error (`invalid_options`) names everything that is wrong with
+ * them. A function that returns them is called at the first use, so that a build, which has no keys
+ * and no database, may load the module; where it throws, so does that use, and the next use calls it again.
  */
 export function createPsession<Data extends object = SessionData>(
   options: PsessionOptions | (() => PsessionOptions),
@@ -331,11 +331,11 @@ function settingsOf(options: PsessionOptions): Settings {
   if (isThenable(options)) {
     options.then(undefined, () => {});
     throw invalidOptions("psession", [
-      "options must be returned at once: a function that is asynchronous gives a promise",
+      "options must be returned at once: an async function returns a promise",
     ]);
   }
   const settings = resolveOptions(options);
-  // The commands say it in their own way, where it matters.
+  // The commands report it in their own way, where it matters.
   if (!settings.cookies.session.secure && !isLoadingForCommand()) warnOfPlainHttp();
   return settings;
 }

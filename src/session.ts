@@ -94,12 +94,12 @@ export class Session<Data extends object = SessionData> {
     return identityOf(look(this.#state)).authenticatedAt;
   }
 
-  /** True until the session is stored, which its first change brings about. */
+  /** True until the session is stored, which its first change causes. */
   get isNew(): boolean {
     return sessionOf(look(this.#state).standing) === undefined;
   }
 
-  /** What became of the cookies that came along. Tell visitors no more than whether they are signed in. */
+  /** What became of the request's cookies. Show visitors no more than whether they are signed in. */
   get outcome(): Outcome {
     return look(this.#state).outcome;
   }
@@ -109,7 +109,7 @@ export class Session<Data extends object = SessionData> {
     return standing.isOutdated(this.#state);
   }
 
-  /** @internal A guard let the request through: what is behind it is for nobody else. */
+  /** @internal A guard let the request through: the content behind it is for this visitor only. */
   noteGuard(): void {
     look(this.#state);
     this.#state.isGuarded = true;
@@ -158,8 +158,8 @@ export class Session<Data extends object = SessionData> {
   }
 
   /**
-   * Whether this session began the sign-in that comes back with `state`. True once: whatever becomes of the sign-in,
-   * nobody gets it again, in however many requests it comes at the same time.
+   * Whether this session began the sign-in that comes back with `state`. True once, whatever becomes of the sign-in and
+   * however many requests bring it at the same time.
    */
   async takeState(state: unknown): Promise<boolean> {
     return takeState(this.#state, state);
@@ -205,8 +205,8 @@ export class Session<Data extends object = SessionData> {
   }
 
   /**
-   * Puts other data in place of these, as `ctx.session = {…}` of Koa does it: who is signed in stays so. After the
-   * session was destroyed they are those of a new one. @internal
+   * Replaces the data, as `ctx.session = {…}` of Koa does; the user stays signed in. After the session was destroyed,
+   * the data is that of a new one. @internal
    */
   replaceData(values: DataRecord): void {
     const { data } = this.#state;
@@ -217,18 +217,18 @@ export class Session<Data extends object = SessionData> {
   }
 
   /**
-   * Reads, changes and writes the data as one step that no other request can get between. `change` is run
-   * again where somebody was faster, so it must do nothing else, and return at once. The change is stored when
-   * this returns; if it throws, nothing was changed (`session_ended` where the session is no more).
+   * Reads, changes and writes the data as one atomic step. `change` is run again where another request was
+   * faster, so it must do nothing else, and return at once. The change is stored when
+   * this returns; if it throws, nothing was changed (`session_ended` where the session has ended).
    */
   async update<R>(change: (data: Partial<Data>) => R): Promise<R> {
     return update(usable(this.#state), change);
   }
 
   /**
-   * From here until the response begins, one request of this session at a time: the others that ask for it wait,
+   * From here until the response begins, one request of this session at a time: others that call this wait,
    * then see what this one saved. `lock_timeout` (503) where that takes longer than `wait`; `session_ended` (401)
-   * where the user was signed out meanwhile. What must hold whatever happens is for `update`: a lock ends after `hold`.
+   * where the user was signed out meanwhile. For guarantees use `update`: a lock expires after `hold`.
    */
   async exclusive(options: LockOptions = {}): Promise<void> {
     use(this.#state);
@@ -237,22 +237,22 @@ export class Session<Data extends object = SessionData> {
 
   /**
    * Stores data, sign-in or logout now instead of when the response begins, and throws here if that fails:
-   * then a sign-in is taken back. Secrets are exchanged with the response all the same, which brings them.
+   * then a sign-in is taken back. Secrets are still exchanged with the response, which carries them.
    */
   async save(): Promise<void> {
     await save(usable(this.#state));
   }
 
   /**
-   * Reads the data again, as it is stored now; changes that were not saved are forgotten, which is everything where
-   * nothing was stored yet. Throws `session_ended` where the session is no more.
+   * Reads the data again, as it is stored now, and forgets unsaved changes: all data, where nothing was stored yet.
+   * Throws `session_ended` where the session has ended.
    */
   async reload(): Promise<void> {
     await reload(usable(this.#state));
   }
 
   /**
-   * Signs a user in whose credentials the application has just checked. The session gets a new secret, so
+   * Signs in a user after the application has checked the credentials. The session gets a new secret, so
    * that one planted before is worthless (OWASP SESS-03), and a remembered login that this browser had ends. It is
    * stored with the response; at once where it may be refused (option `devices.overflow`): then look at the result.
    */
@@ -260,7 +260,7 @@ export class Session<Data extends object = SessionData> {
     return intents.login(usable(this.#state), userId, options);
   }
 
-  /** @internal From here on what is set belongs to what follows, such as a sign-in: taken back with it where that is not stored. */
+  /** @internal What is set from here on belongs to the sign-in that follows, and is taken back with it. */
   setCheckpoint(): void {
     standing.setCheckpoint(this.#state);
   }
@@ -278,7 +278,7 @@ export class Session<Data extends object = SessionData> {
     await intents.reauthenticate(this.#state, options);
   }
 
-  /** @internal Takes over a sign-in that another library had kept: nobody proved anything now, so it is never fresh. */
+  /** @internal Takes over a sign-in that another library had kept; no credential was proved now, so it is never fresh. */
   takeOver(userId: UserId): void {
     intents.takeOver(this.#state, userId);
   }
@@ -292,8 +292,8 @@ export class Session<Data extends object = SessionData> {
   }
 
   /**
-   * As `regenerate`, but the old secret gets nothing: somebody may have planted it, and what is in the session now
-   * may be a sign-in that we know nothing of. @internal
+   * As `regenerate`, but the old secret gets nothing: an attacker may have planted it, and the session may hold
+   * a sign-in that psession does not know of. @internal
    */
   replaceSecret(): void {
     intents.replaceSecret(usable(this.#state));
@@ -301,16 +301,16 @@ export class Session<Data extends object = SessionData> {
 
   /**
    * New secrets for the session and its remembered login, at the same level and with the same deadlines: copies of the
-   * cookies become worthless. The login gets one only where the request presented its current token, so that nobody gets
-   * a remember cookie by a copied session cookie.
+   * cookies become worthless. The login gets one only where the request presented its current token, so that a copied
+   * session cookie yields no remember cookie.
    */
   async renew(): Promise<void> {
     await intents.renew(this.#state, false);
   }
 
   /**
-   * Begins a new, anonymous session where the one that the browser presents cannot be used here, and would otherwise
-   * be left alone: its address or browser is another, its secret was replaced, or another site sent the request and the
+   * Begins a new, anonymous session where the browser's own cannot be used in this request: its address or browser
+   * differs, its secret was replaced, or another site sent the request and the
    * browser has withheld its cookies. For login pages, which need to keep a CSRF token or the state of a sign-in
    * elsewhere. Does nothing where the session can be used. The other session is not ended.
    */
@@ -345,8 +345,8 @@ export class Session<Data extends object = SessionData> {
   }
 
   /**
-   * Calls `listener` once when this process ends the session. Other processes do not tell, and deadlines pass in
-   * silence: ask `isAlive` before what matters, and now and then. Returns the function that stops listening, to be
+   * Calls `listener` once when this process ends the session. Ends by other processes or deadlines do not call it:
+   * check `isAlive` before what matters, and now and then. Returns the function that stops listening, to be
    * called when the connection closes.
    */
   onEnd(listener: () => void): () => void {

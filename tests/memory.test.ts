@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { sign as signAsTheyDo, unsign as unsignAsTheyDo } from "cookie-signature";
 import { rolldown } from "rolldown";
 import { describe, expect, test } from "vitest";
-import { Vault } from "../src/data/vault.ts";
+import { Encryption } from "../src/data/encryption.ts";
 import {
   readRememberCookie,
   readSessionCookie,
@@ -102,9 +102,11 @@ describe("secrets are in memory of their own", () => {
       }),
       encrypted: inSlab(() => {
         const key = newKey();
-        const vault = new Vault([key], false);
+        const encryption = new Encryption([key], false);
         const text = JSON.stringify({ "psession.csrf": newCsrfSecret() });
-        expect(vault.open(vault.seal(text, { id: "id", userId: 7 }), { id: "id", userId: 7 })).toBe(text);
+        expect(
+          encryption.decrypt(encryption.encrypt(text, { id: "id", userId: 7 }), { id: "id", userId: 7 }),
+        ).toBe(text);
         return [text, key];
       }),
       "express-session": inSlab(() => {

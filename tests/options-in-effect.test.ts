@@ -13,7 +13,7 @@ type Options = Partial<PsessionOptions>;
 
 const FIREFOX = (version: number) =>
   `Mozilla/5.0 (X11; Linux x86_64; rv:${version}.0) Gecko/20100101 Firefox/${version}.0`;
-const VAULT_KEY = "Vt7Hq2Zx9Mb4Kd8Ws3Yf6Lc1Np5Rj0Ga";
+const ENCRYPTION_KEY = "Vt7Hq2Zx9Mb4Kd8Ws3Yf6Lc1Np5Rj0Ga";
 
 /** A user who signed in, and what the test looks at. */
 async function signedIn(options: Options, { remember = false, userAgent = FIREFOX(130) } = {}) {
@@ -327,7 +327,7 @@ const EFFECTS: Record<string, () => Promise<void>> = {
       );
       return (await store.findSession(session.id))?.data;
     };
-    expect(await stored({ encryption: { keys: [VAULT_KEY] } })).toMatch(/^enc1\./);
+    expect(await stored({ encryption: { keys: [ENCRYPTION_KEY] } })).toMatch(/^enc1\./);
     expect(await stored({})).toBe('{"name":"a secret"}');
   },
   "encryption.acceptPlainText": async () => {
@@ -335,8 +335,12 @@ const EFFECTS: Record<string, () => Promise<void>> = {
       const store = memoryStore();
       const { app, browser } = await signedIn({ store });
       await browser.visit((session) => session.set("name", "Ada"));
-      const sealed = testApp({ store, clock: app.clock, encryption: { keys: [VAULT_KEY], ...encryption } });
-      return (await new TestBrowser(sealed).visit(undefined, { jar: browser.copyJar() })).session.data;
+      const encrypted = testApp({
+        store,
+        clock: app.clock,
+        encryption: { keys: [ENCRYPTION_KEY], ...encryption },
+      });
+      return (await new TestBrowser(encrypted).visit(undefined, { jar: browser.copyJar() })).session.data;
     };
     expect(await read({ acceptPlainText: true })).toEqual({ name: "Ada" });
     await expect(read({})).rejects.toMatchObject({ code: "data_unreadable" });

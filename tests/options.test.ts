@@ -60,8 +60,8 @@ test("everything that is wrong is named at once", () => {
 test("keys may be a text with commas between them, as variables of the environment are", () => {
   const [first = "", second = ""] = ["a", "b"].map((letter) => `${letter}${KEY}`);
   const signedBy = (keys: unknown) => resolveOptions(given({ keys })).keys;
-  const sealed = (keys: unknown) => signedBy(keys).sign("session", "text");
-  expect(sealed(`${first}, ${second}`)).toEqual(sealed([first, second]));
+  const signed = (keys: unknown) => signedBy(keys).sign("session", "text");
+  expect(signed(`${first}, ${second}`)).toEqual(signed([first, second]));
   expect(faultsOf(given({ encryption: { keys: `${first},${first}` }, keys: first }))).toContain("in common");
   expect(faultsOf(given({ keys: `${first},short` }))).toContain("- keys.1 must have at least 32 bytes");
   expect(faultsOf(given({ keys: `${first},` }))).toContain("- keys.1 is missing");
@@ -70,7 +70,7 @@ test("keys may be a text with commas between them, as variables of the environme
 test("keys of a variable that is not set say so, and how to make one", () => {
   for (const keys of [undefined, "", [undefined], [""], `,${KEY}`]) {
     expect(faultsOf(given({ keys }))).toMatch(
-      /^- keys(\.0)? is missing: 32 random bytes .*psession keys generate.* variable .* set\?$/m,
+      /^- keys(\.0)? is missing: 32 random bytes .*psession keys generate.* environment variable set\?$/m,
     );
   }
   expect(faultsOf(given({ encryption: { keys: undefined } }))).toContain("- encryption.keys is missing: 32");

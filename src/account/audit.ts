@@ -12,8 +12,8 @@ const RETRY_AFTER = 5000;
 
 /**
  * Writes events to the audit trail, behind the requests that they came from: none waits for it, and none fails where
- * it fails. What comes while an append is under way goes with the next one. An entry that the sink refuses while it
- * takes others is given up: it would keep everything after it out of the trail, for ever.
+ * it fails. Events emitted while an append is under way go with the next one. An entry that the sink refuses while it
+ * takes others is dropped: it would keep everything after it out of the trail, for ever.
  */
 export class AuditRecorder {
   readonly #core: Core;
@@ -22,7 +22,7 @@ export class AuditRecorder {
   #waiting: AuditEntry[] = [];
   /** What the sink took last. */
   #taken: AuditEntry | undefined;
-  /** It took nothing at its last turn. */
+  /** The sink took nothing in its last turn. */
   #hasFailed = false;
   #running: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -34,7 +34,7 @@ export class AuditRecorder {
     core.events.on("*", (event) => this.#hear(event));
   }
 
-  /** Waits until everything that was told so far is kept, or the sink has failed. */
+  /** Waits until all events so far are stored, or the sink has failed. */
   async flush(): Promise<void> {
     if (this.#waiting.length > 0) this.#start();
     while (this.#running !== undefined) await this.#running;
@@ -57,13 +57,13 @@ export class AuditRecorder {
     this.#retry = undefined;
     this.#running = this.#append().finally(() => {
       this.#running = undefined;
-      // What came after the last look at what waits.
+      // Entries queued since the loop last looked.
       if (this.#waiting.length > 0 && this.#retry === undefined) this.#start();
     });
   }
 
   async #append(): Promise<void> {
-    // Whatever the request at hand tells besides goes along.
+    // Other events of the same request go into the same append.
     await undefined;
     while (this.#waiting.length > 0) {
       const entries = this.#waiting.slice(0, MOST_AT_ONCE);
@@ -96,19 +96,19 @@ export class AuditRecorder {
   async #takesOthers(entries: readonly AuditEntry[]): Promise<boolean> {
     const some = entries.length > 1 ? entries.slice(0, 2) : [];
     for (const entry of some) if ((await this.#offer([entry])) === undefined) return true;
-    // It may have been a bad moment: what was taken is not sent again for that, nor the newest before the others.
+    // It may have been a passing failure: entries it took are not sent again, nor the newest before the others.
     if (!this.#hasFailed) return false;
     if (this.#taken !== undefined) return this.#isUp();
     const newest = entries.slice(2).slice(-1);
     return newest.length > 0 && (await this.#offer(newest)) === undefined;
   }
 
-  /** Of two that are the same one is kept. */
+  /** Offers an entry again that it took: sinks keep one of two that are the same. */
   async #isUp(): Promise<boolean> {
     return this.#taken !== undefined && (await this.#offer([this.#taken])) === undefined;
   }
 
-  /** Finds those that are refused whatever comes along, by halves. False where the sink turned out to be down. */
+  /** Finds entries that are refused in any company, by halves. False where the sink turned out to be down. */
   async #sift(entries: readonly AuditEntry[]): Promise<boolean> {
     const waiting = new Set(this.#waiting);
     const left = entries.filter((entry) => waiting.has(entry));
@@ -142,7 +142,7 @@ const isPageSize = (value: unknown) =>
   Number.isInteger(value) && Number(value) >= 1 && Number(value) <= LONGEST_PAGE;
 
 const querySchema = v.strictObject({
-  // Whether it fits the store is looked at where the store is known.
+  // Checked against the store's kind of ids later, where the store is known.
   userId: v.optional(v.any()),
   since: v.optional(v.custom<number>(Number.isFinite, "must be a time in epoch milliseconds")),
   before: v.optional(v.custom<string>(isEntryId, "must be the id of an entry")),
@@ -150,8 +150,8 @@ const querySchema = v.strictObject({
 });
 
 /**
- * What is asked of an audit trail, completed. Everything wrong with it is named: a misspelt `userId` would show
- * everybody's entries.
+ * An audit query, completed. Everything wrong with it is named: a misspelt `userId` would show
+ * all users' entries.
  */
 export const auditQuery = (query: unknown): AuditQuery =>
   checkedOptions("psession.auditTrail", querySchema, query);

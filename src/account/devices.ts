@@ -10,7 +10,7 @@ import { deadlineOf, lastUse, tagOfDevice } from "../stores/devices.ts";
 import type { EndSelector, Level, ListedEntry, Mark, RevocationReason, UserId } from "../stores/store.ts";
 import { placesOf } from "./places.ts";
 
-/** What a user sees in the list of places where they are signed in. Holds no secret. */
+/** One entry in the list of places where a user is signed in. Holds no secret. */
 export interface Device {
   /** What `revoke` takes. */
   readonly handle: string;
@@ -23,7 +23,7 @@ export interface Device {
   readonly level: Level;
   /** The browser comes back by itself after it was closed. */
   readonly isRemembered: boolean;
-  /** The device that asks. */
+  /** The device of the session at hand. */
   readonly current: boolean;
   readonly userAgent: string | undefined;
   readonly address: string | undefined;
@@ -82,7 +82,7 @@ function checkedName(name: unknown): string | undefined {
   );
 }
 
-/** Ends devices and tells of each; says how many there were. */
+/** Ends devices and emits `revoked` for each; returns how many there were. */
 export async function endDevices(
   core: Core,
   whom: Pick<EndSelector, "handle" | "userId" | "except" | "mark">,
@@ -99,8 +99,8 @@ export async function endDevices(
 }
 
 /**
- * Ends everything that everybody has, anonymous sessions too; of that only what was last used before a time, where one is
- * given. Says how many devices there were.
+ * Ends all users' sessions and logins, anonymous sessions too; with `lastUsedBefore`, only those last used before that.
+ * Returns how many devices there were.
  */
 export async function endEverything(
   { settings, events }: Core,
@@ -139,7 +139,7 @@ export function toDevice(entry: ListedEntry, { now, current, places = NOWHERE }:
     address: session?.address,
     place: session?.address === undefined ? undefined : places.get(session.address),
     authenticatedAt: session?.authenticatedAt ?? login?.createdAt,
-    // A session's row is older than a sign-in on it, a login older than a row that was lost and made anew.
+    // A session's row is older than a sign-in on it; a login is older than a session row that was lost and made anew.
     firstSeenAt: Math.min(session?.createdAt ?? now, login?.createdAt ?? now),
     lastSeenAt: lastUse(entry),
     expiresAt: deadlineOf(entry),

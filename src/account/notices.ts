@@ -12,7 +12,7 @@ export interface Notice {
   readonly text: string;
 }
 
-/** What a notice has to know of the application, besides the event. */
+/** What a notice says of the application, besides the event. */
 export interface NoticeOptions {
   /** What the application calls itself, such as "Acme Shop". */
   site: string;
@@ -20,7 +20,7 @@ export interface NoticeOptions {
   link?: string | undefined;
   /** Where the address of the request is, such as "Lisbon, Portugal". */
   place?: string | undefined;
-  /** The time zone that times are told in, such as "Europe/Lisbon". Default: "UTC". */
+  /** The time zone of the times shown, such as "Europe/Lisbon". Default: "UTC". */
   timeZone?: string | undefined;
 }
 
@@ -43,7 +43,7 @@ const optionsSchema = v.strictObject({
 
 type Given = v.InferOutput<typeof optionsSchema>;
 
-/** Tells a user that somebody else has used their remembered login, what was done, and what to do. */
+/** Notifies a user that their remembered login was stolen: what was done, and what to do. */
 export function theftNotice(event: EventOf<"theft">, options: NoticeOptions): Notice {
   const given = checkedOptions("theftNotice", optionsSchema, options);
   const { site, place } = given;
@@ -67,7 +67,7 @@ export function theftNotice(event: EventOf<"theft">, options: NoticeOptions): No
   };
 }
 
-/** Tells a user that somebody signed in on a browser that was not known for them. */
+/** Notifies a user of a sign-in on a browser that was not known for them. */
 export function newDeviceNotice(event: EventOf<"newDevice">, options: NoticeOptions): Notice {
   const given = checkedOptions("newDeviceNotice", optionsSchema, options);
   const { site, place } = given;
@@ -86,7 +86,7 @@ export function newDeviceNotice(event: EventOf<"newDevice">, options: NoticeOpti
   };
 }
 
-/** Tells a user that their password or another factor was changed (ASVS 6.3.7). */
+/** Notifies a user that their password or another factor was changed (ASVS 6.3.7). */
 export function credentialChangedNotice(event: EventOf<"credentialChanged">, options: NoticeOptions): Notice {
   const given = checkedOptions("credentialChangedNotice", optionsSchema, options);
   const { site, place } = given;
@@ -118,7 +118,7 @@ function moment(at: number, { timeZone }: Given): string {
   return `${format.format(at)} (${timeZone})`;
 }
 
-/** Whoever sent the request chose these: what is no address, or no name of a known browser, is not repeated to the user. */
+/** An attacker may have chosen these: what is no address, or no name of a known browser, is not shown to the user. */
 function whence({ address, userAgent }: RequestOrigin, place: string | undefined): string {
   const browser = knownDeviceLabel(userAgent) ?? "an unknown browser";
   const where = address !== undefined && isIP(address) !== 0 ? address : "an unknown address";

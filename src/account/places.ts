@@ -1,6 +1,6 @@
 import type { PlaceLookup } from "../options/public.ts";
 
-/** A list of devices is a page that somebody waits for. */
+/** Short, as a user waits for the page with the list. */
 const PATIENCE = 1000;
 
 /** The places of addresses, each looked up once. What fails, or is not there in time, is left out. */
@@ -14,7 +14,7 @@ export async function placesOf(
       const place = await lookup(address);
       if (typeof place === "string" && place !== "") found.set(address, place);
     } catch {
-      // No place is no fault: the lookup is the application's, and so is its log.
+      // Not reported: the lookup is the application's, which can log its failures itself.
     }
   });
   let timer: NodeJS.Timeout | undefined;

@@ -13,7 +13,7 @@ const lost = (name: string): PsessionError =>
           `session.set("${name}", …).`,
   );
 
-/** Stands behind everything that a session has, and so is asked where a name is assigned to that it has not. */
+/** The end of a session's prototype chain, and so called where an unknown name is assigned. */
 const behind = new Proxy(Object.create(Object.prototype) as object, {
   set(_target, name, value, receiver) {
     if (typeof name === "string") throw lost(name);
@@ -28,8 +28,8 @@ const behind = new Proxy(Object.create(Object.prototype) as object, {
 });
 
 /**
- * Makes an error of what is assigned to a session itself. Other libraries keep data there, and code that is not strict
- * would lose them without a word: so it does where a property has a getter only, or an object takes no more of them.
+ * Makes assignments to a session itself throw. Other libraries keep data there, and sloppy-mode code would lose it
+ * silently, as it does where a property has only a getter, or an object is not extensible.
  */
 export function refuseAssignments(prototype: object): void {
   for (const [name, { get, set }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {

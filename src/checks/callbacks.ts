@@ -3,8 +3,8 @@ import { PsessionError } from "../errors.ts";
 type Method = (...values: unknown[]) => unknown;
 
 /**
- * Methods of other libraries' sessions take a callback. Here nobody would call it, and the request would never be
- * answered; so it is refused at once, where the handler still runs, rather than by a promise that nobody awaits.
+ * Methods of other libraries' sessions take a callback. Here it would never be called, and the request never
+ * answered; so it is refused at once, where the handler still runs, rather than by a promise that is not awaited.
  */
 export function refuseCallbacks(prototype: object, names: readonly string[]): void {
   for (const name of names) {
@@ -23,5 +23,5 @@ export function refuseCallbacks(prototype: object, names: readonly string[]): vo
 const callbackGiven = (name: string): PsessionError =>
   new PsessionError(
     "invalid_options",
-    `session.${name} takes no callback, but gives a promise: await session.${name}().`,
+    `session.${name} takes no callback, but returns a promise: await session.${name}().`,
   );

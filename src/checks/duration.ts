@@ -10,7 +10,7 @@ export function parseDuration(value: unknown): number | undefined {
   return typeof parsed === "number" && Number.isSafeInteger(parsed) && parsed >= 0 ? parsed : undefined;
 }
 
-/** A day: what a visitor waits for, or Node's timers keep, is shorter. */
+/** A day: longer than a visitor waits, and within what Node's timers can count. */
 export const LONGEST_WAIT = 86_400_000;
 
 export const isDuration = (value: unknown, least: number, longest = Number.MAX_SAFE_INTEGER): boolean => {

@@ -2,8 +2,8 @@ import * as v from "valibot";
 import { PsessionError } from "../errors.ts";
 
 /**
- * Options as their schema reads them, and all their faults: one line each for whoever gave them. A schema names the first
- * key that it does not know, so each is taken out in its turn, until no other is left.
+ * Options as their schema reads them, and all their faults: one line each for the caller. A schema names only the first
+ * unknown key, so each is removed in turn, until none is left.
  *
  * @internal
  */

@@ -4,8 +4,8 @@ import { invalidOptions } from "./faults.ts";
 import { hasMethods } from "./shape.ts";
 
 /*
- * What applications give is checked here, before any store is asked: of text that is not like this one driver keeps what
- * comes before a NUL, another puts something else for half a surrogate, and a third refuses it as if the database were down.
+ * Arguments are checked here, before any store is asked: of other text, one driver keeps only what comes before a NUL,
+ * another replaces half a surrogate, and a third fails as if the database were down.
  */
 
 /** The longest reason, or name of a factor. */
@@ -32,8 +32,8 @@ const HANDLE = new RegExp(`^[A-Za-z0-9_-]{${ID_LENGTH}}$`);
 export const isId = (value: string): boolean => HANDLE.test(value);
 
 /**
- * Whether a device can have this handle, which often comes from an address: one that none can have is as one that is not
- * there, and what is no text at all is the client's or the handler's mistake.
+ * Whether a device can have this handle, which often comes from a URL: an impossible one is treated as unknown, and
+ * what is no text at all is the client's or the handler's mistake.
  */
 export function isHandle(what: string, value: unknown): value is string {
   if (isText(value, LONGEST_WORD)) return isId(value);
@@ -46,7 +46,7 @@ export function isHandle(what: string, value: unknown): value is string {
   );
 }
 
-/** Options of another library in its place would be found out by the first visitor. */
+/** Given another library's options instead, it would only fail at the first visitor. */
 export function assertPsession(who: string, value: unknown): void {
   if (!isPsession(value)) throw invalidOptions(who, [`psession ${NO_PSESSION}`]);
 }
@@ -55,12 +55,12 @@ export const isPsession = (value: unknown): boolean => hasMethods(value, ["excha
 
 export const NO_PSESSION = "must be what createPsession gives";
 
-/** One that is none would fail when it is called, where nobody looks. */
+/** Something else would only fail when it is called, unnoticed. */
 export function assertFunction(what: string, value: unknown): asserts value is (...given: never) => unknown {
   if (typeof value !== "function") throw new PsessionError("invalid_options", `${what} must be a function.`);
 }
 
-/** Options of a method: one that is misspelt would be passed over, and others end what it meant to keep. */
+/** Options of a method: a misspelt one would be ignored, and the call end what it should have kept. */
 export function assertOptions(who: string, options: unknown, known: readonly string[]): void {
   const isObject =
     typeof options === "object" && options !== null && !(Symbol.iterator in options || isThenable(options));
@@ -72,11 +72,11 @@ export function assertOptions(who: string, options: unknown, known: readonly str
   if (faults.length > 0) throw invalidOptions(who, faults);
 }
 
-/** What is to be there later: looked at now, it holds nothing. */
+/** A promise: looked at now, it holds nothing. */
 export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 
-/** An asynchronous function was given where one must return at once: what it does later is nobody's fault any more. */
+/** An asynchronous function was given where one must return at once: its later rejection is ignored. */
 export function forget(value: unknown): void {
   if (value instanceof Promise) value.catch(() => {});
 }

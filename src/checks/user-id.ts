@@ -55,7 +55,7 @@ export function otherSpelling(userId: UserId, kind: UserIdKind): UserId | undefi
   return Number.isSafeInteger(number) && String(number) === userId ? number : undefined;
 }
 
-/** Of an id that has nothing, where its other spelling has: to answer 0 would pass for done. */
+/** Refuses an id that has no devices where its other type has some: an answer of 0 would look like success. */
 export function misspelt(userId: UserId, what: string): PsessionError {
   const [given, other] = typeof userId === "number" ? ["number", "text"] : ["text", "number"];
   return new PsessionError(

@@ -15,7 +15,7 @@ export interface Codec {
    * call the data: "session.data".
    */
   check?(data: DataRecord, place?: string): void;
-  /** What of that has to be known before data is encoded, which every request does that used it. Default: `check`. */
+  /** The part of it that must run before data is encoded, in every request that used the data. Default: `check`. */
   precheck?(data: DataRecord, place?: string): void;
 }
 
@@ -33,7 +33,7 @@ export const jsonCodec: Codec = {
         { cause },
       );
     }
-    // A toJSON may return what nobody could have set; it would lock the session when it is read.
+    // A toJSON may return what no setter would accept; reading it would fail, and lock the session.
     if (MAYBE_FORBIDDEN.test(text)) assertEncodable(JSON.parse(text));
     return text;
   },

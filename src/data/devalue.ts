@@ -41,7 +41,7 @@ export function devalueCodec({ stringify, parse }: Devalue): Codec {
   };
 }
 
-/** Errors of devalue have all of the data with them: nothing of them is told but the place, unless a value leads there. */
+/** Errors of devalue carry all of the data: only the place is reported, and not where a value is part of its path. */
 function placeIn(error: unknown): string {
   const path = typeof error === "object" && error !== null && "path" in error ? error.path : undefined;
   return typeof path === "string" && /^[\w$.[\]]+$/.test(path) ? `, at ${path}` : "";

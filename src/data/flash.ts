@@ -26,9 +26,9 @@ export interface FlashRequest {
   readonly clock: Clock;
   /** Changes the data and stores the change, as one step that no other request can get between. */
   readonly atomically: <R>(change: () => R) => Promise<R>;
-  /** False where nothing can be stored, and so nothing be claimed. */
+  /** False where nothing can be stored, so no message can be claimed. */
   readonly isStored: () => boolean;
-  /** Nobody is to see the answer yet: messages wait for one that is seen. */
+  /** The answer is not shown yet: messages wait for one that is. */
   readonly isAhead: boolean;
 }
 
@@ -49,12 +49,12 @@ export class Flash {
     this.#request = request;
   }
 
-  /** Keeps one message, or several, for whoever reads them next. */
+  /** Keeps one message, or several, for the next request that reads them. */
   set(key: string, value: unknown): void;
   set(values: Readonly<Record<string, unknown>>): void;
   set(target: string | Readonly<Record<string, unknown>>, value?: unknown): void {
     const entries = valuesByKey("session.flash.set", target, value);
-    // What is unmarked becomes a key of the data, so that every key must be fit for one.
+    // `unmark` makes it a key of the data, so every key must be valid there.
     for (const [key] of entries) refuseTopKey(key);
     this.#request.data().assertStorable(Object.fromEntries(entries), "session.flash");
     for (const [key, item] of entries) {
@@ -70,8 +70,8 @@ export class Flash {
   }
 
   /**
-   * Takes a message to show it: no other request gets it any more. It is deleted when this response begins;
-   * if that never happens, it is there again for the next request. Undefined where there is none.
+   * Takes a message to show it: no other request gets it. It is deleted when this response begins;
+   * if that never happens, the next request can take it again. Undefined where there is none.
    */
   async get(key: string): Promise<unknown> {
     assertKey(key);
@@ -149,7 +149,7 @@ export class Flash {
     }
   }
 
-  /** Runs again where somebody was faster, and then perhaps finds nothing left. */
+  /** Runs again where another request was faster, and may then find nothing left. */
   #claim(keys: readonly string[]): [string, unknown][] {
     const { clock } = this.#request;
     const taken: [string, unknown][] = [];

@@ -1,25 +1,25 @@
 import { isThenable } from "../checks/given.ts";
 import { PsessionError } from "../errors.ts";
 
-/** Levels of nesting that data may have: whoever walks it must not run out of stack. */
+/** Levels of nesting that data may have: code that walks it must not run out of stack. */
 export const DEEPEST = 64;
 
 /** Keys that reach an object's prototype; refused at every depth. */
 export const isForbidden = (key: string): boolean =>
   key === "__proto__" || key === "constructor" || key === "prototype";
 
-/** Of a message or a value that is asked for. */
+/** Checks the key of a message or a value that is read. */
 export function assertKey(key: unknown): asserts key is string {
   if (typeof key === "string") return;
   throw new PsessionError("invalid_data", "A key of session data must be text.");
 }
 
-/** In messages: a path may be a visitor's, and of any length. */
+/** For messages: a path may come from a visitor, at any length. */
 export const shortened = (text: string): string => (text.length > 100 ? `${text.slice(0, 100)}…` : text);
 
 /**
- * Whether something has values by key. A list, a Map, a Date or a promise has none of its own: nothing, or something
- * else, would be kept.
+ * Whether something has values by key. A list, a Map, a Date or a promise would store nothing, or something
+ * else.
  */
 export function hasKeys(values: unknown): values is Record<string, unknown> {
   if (typeof values !== "object" || values === null) return false;

@@ -15,7 +15,7 @@ export function getPath(data: DataRecord, path: string): unknown {
 export function setPath(data: DataRecord, path: string, value: unknown): void {
   const keys = keysOf(path);
   refuseTopKey(keys[0] ?? "");
-  // Before anything is made: thousands of levels would exhaust the stack of whoever walks them.
+  // Before anything is made: thousands of levels would exhaust the stack of code that walks them.
   if (keys.length > DEEPEST) throw tooDeep();
   const last = keys.pop();
   if (last === undefined) return;
@@ -32,7 +32,7 @@ export function setPath(data: DataRecord, path: string, value: unknown): void {
     } else {
       throw new PsessionError(
         "invalid_data",
-        `"${shortened(path)}" leads through a value that is no object.`,
+        `"${shortened(path)}" leads through a value that is not an object.`,
       );
     }
   }
@@ -71,7 +71,7 @@ export function pullPath(data: DataRecord, path: string): unknown {
   return value;
 }
 
-/** One key that names no place would leave a list with holes, millions of them, or with what no codec keeps. */
+/** A key that is no index would leave a list with millions of holes, or with a property that no codec keeps. */
 function assertPlace(at: object, key: string, path: string): void {
   if (Array.isArray(at)) {
     if (isPlace(key) && Number(key) <= at.length) return;

@@ -7,14 +7,14 @@ interface Walk {
 }
 
 /**
- * What no codec can do without: keys that reach no prototype, an end of the nesting, and lists without holes, as one
- * assignment makes a billion of those, over which whoever writes the list then counts.
+ * What every codec needs: keys that reach no prototype, an end of the nesting, and lists without holes, as one
+ * assignment makes a billion of those, over which code that writes the list then counts.
  */
 export function assertShape(data: unknown): void {
   walk(data, 0, { seen: new Set(), refusesHoles: true });
 }
 
-/** Of what was stored. Its holes were let in once, and a session must not be locked by them. */
+/** For stored data. Holes were once accepted there, and must not lock the session. */
 export function assertKeys(data: unknown): void {
   walk(data, 0, { seen: new Set(), refusesHoles: false });
 }

@@ -13,7 +13,7 @@ export interface StateOptions {
 }
 
 const PREFIX = `${ASIDE}state:`;
-/** Tabs that sign in at the same time. Whoever reloads a login page for hours must not fill the session. */
+/** Tabs that sign in at the same time. A visitor who reloads a login page for hours must not fill the session. */
 const MOST_STATES = 10;
 
 const options = v.strictObject({
@@ -35,7 +35,7 @@ export const lifetimeOf = (given: StateOptions): number =>
 
 /**
  * The states of sign-ins elsewhere that a session has begun. Each is a value of its own, so that parallel requests do not
- * overwrite each other's, and only its digest is kept: a dump of the store must not tell what ends a sign-in.
+ * overwrite each other's, and only its digest is kept: a dump of the store must not reveal a state that is accepted.
  */
 export class States {
   readonly #data: TrackedData;
@@ -59,7 +59,7 @@ export class States {
     return this.#find(state) !== undefined;
   }
 
-  /** False where it is not there, or not any more. */
+  /** False where it is unknown or has expired. */
   take(state: unknown): boolean {
     const key = this.#find(state);
     if (key === undefined) return false;
@@ -98,7 +98,7 @@ export class States {
   }
 }
 
-/** One spelling for each state: of the last character, two bits are spare, and have to be none. */
+/** One spelling for each state: two bits of the last character are spare, and have to be zero. */
 const SHAPE = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 
 const textOf = (bytes: Digest): string => Buffer.from(bytes).toString("base64url");

@@ -4,7 +4,7 @@ import { DEEPEST, forbidden, isForbidden, tooDeep } from "./keys.ts";
 /** Undefined where there is none. Nearly always all is well: the names of places are made only where it is not. */
 type Fault = ((place: string) => PsessionError) | undefined;
 
-/** Refuses what JSON would give back as something else, or what reaches a prototype; names the place. */
+/** Refuses values that JSON would change, or keys that reach a prototype; names the place. */
 export function assertStorable(value: unknown, place = "session.data", isExact = true): void {
   const fault = faultIn(value, 0, isExact);
   if (fault !== undefined) throw fault(place);
@@ -13,7 +13,7 @@ export function assertStorable(value: unknown, place = "session.data", isExact =
 /** As that, but for properties that JSON leaves out: looking for those takes several times as long as all the rest. */
 export const assertEncodable = (value: unknown, place?: string): void => assertStorable(value, place, false);
 
-// No function is made in here: whatever it captured would be allocated for each value that is all right, too.
+// Makes no closures: what they capture would be allocated for each valid value, too.
 function faultIn(value: unknown, depth: number, isExact: boolean): Fault {
   switch (typeof value) {
     case "string":
@@ -62,7 +62,7 @@ function faultInList(list: unknown[], prototype: unknown, depth: number, isExact
   return name === undefined ? symbolOf(list) : is(`a list with "${name}"`, "store an object that has both");
 }
 
-/** JSON asks it, enumerable or not, and writes what it says. */
+/** JSON calls it, enumerable or not, and writes what it returns. */
 const hasToJson = (value: object): boolean => typeof (value as { toJSON?: unknown }).toJSON === "function";
 
 function symbolOf(value: object): Fault {

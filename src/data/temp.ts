@@ -98,7 +98,7 @@ export class TempData {
     return entry !== undefined && this.#clock.now() < entry.until ? entry : undefined;
   }
 
-  /** What is marked or unmarked becomes a key of the data, so that every key must be fit for one. */
+  /** `mark` and `unmark` move values from and to the data, so every key must be valid there. */
   #assertStorable(entries: readonly (readonly [string, unknown])[]): void {
     for (const [key] of entries) refuseTopKey(key);
     this.#open().assertStorable(Object.fromEntries(entries), "session.temp");
@@ -110,7 +110,7 @@ export class TempData {
     throw new PsessionError("invalid_options", 'temp: a lifetime must be a positive duration, such as "5m".');
   }
 
-  /** Where one is set, so that a session does not grow by those that had their time. */
+  /** Runs where a value is set, so that expired ones do not make the session grow. */
   #dropExpired(): void {
     const entries = this.#entries;
     for (const [key, entry] of Object.entries(entries)) {

@@ -5,7 +5,7 @@ import { assertShape } from "./shape.ts";
 
 /**
  * The data of one session within one request: what was loaded, what the handler made of it, and how the
- * difference is put onto a row that somebody else changed meanwhile. Changes are found by content, so that
+ * difference is put onto a row that another request changed meanwhile. Changes are found by content, so that
  * `session.data.cart.push(x)` needs no setter.
  */
 export class TrackedData {
@@ -32,7 +32,7 @@ export class TrackedData {
     return this.#asides;
   }
 
-  /** One of those as the store holds it, whatever the handler has made of it. */
+  /** One of those as the store holds it, without the handler's changes. */
   storedAside(key: string): unknown {
     return split(this.#decodeWhole(this.#stored())).asides[key];
   }
@@ -97,7 +97,7 @@ export class TrackedData {
     return text;
   }
 
-  /** Refuses what is about to be set, where that is: it would be an error of the save, far from its cause. */
+  /** Refuses a value where it is set: the save would throw far from the cause. */
   assertStorable(values: DataRecord, place?: string): void {
     const { check = assertShape } = this.#codec;
     check(values, place);
@@ -114,8 +114,8 @@ export class TrackedData {
   }
 
   /**
-   * Puts our changed top-level keys onto fresh data, and our object on that basis. Returns the keys that both
-   * sides changed differently; ours win.
+   * Puts this request's changed top-level keys onto fresh data, which becomes the new base. Returns the keys that both
+   * sides changed differently; this request's values win.
    */
   rebase(fresh: string): string[] {
     if (this.#value === undefined || fresh === this.#base) {
@@ -145,7 +145,7 @@ export class TrackedData {
     return conflicts;
   }
 
-  /** Whatever encodes what a handler made must not take for ever, nor keep what nobody would read. */
+  /** Encoding a handler's data must not take for ever, nor keep what could not be read. */
   #assertEncodable(): void {
     if (this.#value === undefined) return;
     const prototype: unknown = Object.getPrototypeOf(this.#value);
@@ -207,7 +207,7 @@ export class TrackedData {
 export interface Snapshot {
   /** What the store held. */
   readonly base: string | undefined;
-  /** Undefined where nobody had looked at the data. */
+  /** Undefined where the data had not been looked at. */
   readonly text: string | undefined;
 }
 

@@ -1,6 +1,6 @@
 import { type EventName, isEventName } from "../events.ts";
 
-/** What an account's owner, or who looks after it, asks about later. Uses of a session make no entry. */
+/** What an account's owner or the support asks about later. Uses of a session make no entry. */
 export const AUDITED: readonly EventName[] = [
   "login",
   "newDevice",

@@ -12,14 +12,14 @@ export type PresetName = "aal1" | "aal2" | "aal3";
 export type PlaceLookup = (address: string) => string | undefined | Promise<string | undefined>;
 
 /**
- * Danger. As an option's key it makes cookies that travel over plain http, where everybody on the way can
+ * Danger. As an option's key it makes cookies that travel over plain http, where any machine on the way can
  * read them: for http://localhost while developing. Refused where NODE_ENV is "production", and a warning elsewhere.
  */
 export const dangerouslyAllowInsecureHttp: unique symbol = Symbol("psession.dangerouslyAllowInsecureHttp");
 
 /**
- * A list of secrets, or a text with commas between them, as a variable of the environment has. One that is undefined, as
- * a variable is that was not set, is refused when it is given.
+ * A list of secrets, or text with commas between them, as in an environment variable. An undefined secret, as from a
+ * variable that was not set, is refused at once.
  */
 export type Secrets = string | undefined | readonly (string | Uint8Array | undefined)[];
 
@@ -34,7 +34,7 @@ export interface PsessionOptions {
   store: Store;
   /** Secrets of at least 32 bytes: the first signs, all verify. Put a new one in front to rotate. */
   keys: Secrets;
-  /** Whose instance this is, such as "staff", where instances for several kinds of users share a store or keys. */
+  /** The users of this instance, such as "staff", where instances for several kinds of users share a store or keys. */
   realm?: string | undefined;
   session?:
     | {
@@ -52,7 +52,7 @@ export interface PsessionOptions {
         matchAddress?: false | "exact" | { v4: number; v6: number } | undefined;
         /** A session belongs to the browser it came from: to its family, such as Firefox on Linux, or to the exact text. */
         bindUserAgent?: "off" | "family" | "exact" | undefined;
-        /** Where one of the two does not hold: no session, or an event. */
+        /** Where the address or browser differs: no session, or an event. */
         onMismatch?: "refuse" | "report" | undefined;
         codec?: Codec | undefined;
       }
@@ -91,13 +91,13 @@ export interface PsessionOptions {
   devices?:
     | {
         /**
-         * The most devices that a user may have, at each sign-in. Left out: a thousand, and only now and then is somebody's
-         * number looked at, so that nobody fills the store. False: as many as come.
+         * The most devices that a user may have, checked at each sign-in. Left out: a thousand, checked at some sign-ins
+         * only, so that no user fills the store. False: no limit.
          */
         max?: number | false | undefined;
-        /** What a sign-in does that is one too many: end the device that was not used for longest, or fail. */
+        /** What a sign-in beyond the limit does: end the device that was not used for longest, or fail. */
         overflow?: "evictOldest" | "refuse" | undefined;
-        /** Where an address is, for lists of devices; whatever it throws, or takes too long for, is left out. */
+        /** Looks up where an address is, for lists of devices; left out where it throws or takes too long. */
         place?: PlaceLookup | undefined;
         /**
          * Know browsers by a cookie that outlives sessions, and emit `newDevice` where a user signs in on one for the
@@ -152,8 +152,8 @@ export interface PsessionOptions {
    */
   whenUnavailable?: "refuse" | "anonymous" | undefined;
   /**
-   * What caches are told of answers for which somebody looked at the session: that they depend on its cookie, and are
-   * one visitor's; or nothing.
+   * The caching headers of answers for which the session was looked at: that they depend on its cookie, and are for one
+   * visitor; or none.
    */
   caching?: "protect" | "off" | undefined;
   clock?: Clock | undefined;

@@ -1,12 +1,12 @@
 import { checkedOptions, invalidOptions } from "../checks/faults.ts";
-import { Vault } from "../data/vault.ts";
+import { Encryption } from "../data/encryption.ts";
 import { type CookieDefinition, MAX_AGE_LIMIT_SECONDS, scopeOf } from "../http/cookies.ts";
 import { bytesOfKey } from "../protocol/bytes.ts";
 import { systemClock } from "../protocol/clock.ts";
 import { KeyRing, realmCode } from "../protocol/secrets.ts";
 import { protocolTimes } from "../protocol/times.ts";
+import { encryptedStore } from "../stores/encrypted.ts";
 import { realmStore } from "../stores/realm.ts";
-import { sealedStore } from "../stores/sealed.ts";
 import { tracedStore } from "../stores/traced.ts";
 import { presetFaults, withPreset } from "./presets.ts";
 import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "./public.ts";
@@ -86,21 +86,23 @@ export function resolveOptions(options: PsessionOptions): Settings {
   const sink = given.audit.sink ?? given.store.audit;
   require(options.audit === undefined ||
     sink !== undefined, "audit.sink is needed, as the store keeps no audit trail (its option audit)");
-  const { encryption } = given;
-  const isShared = encryption?.keys.some((secret) => given.keys.some((other) => sameKey(secret, other)));
+  const isShared = given.encryption?.keys.some((secret) =>
+    given.keys.some((other) => sameKey(secret, other)),
+  );
   require(isShared !==
-    true, "encryption.keys and keys must have nothing in common: who has one must not have the other");
+    true, "encryption.keys and keys must have nothing in common: a leak of one must not expose the other");
   if (faults.length > 0) throw invalidOptions("psession", faults);
-  const vault = encryption && new Vault(encryption.keys, encryption.acceptPlainText);
+  const encryption =
+    given.encryption && new Encryption(given.encryption.keys, given.encryption.acceptPlainText);
   const traced = tracedStore(given.store);
-  const sealed = vault === undefined ? traced : sealedStore(traced, vault);
+  const store = encryption === undefined ? traced : encryptedStore(traced, encryption);
   const realm = realmCode(given.realm ?? "");
   const { max } = given.devices;
   const isGiven = options.devices?.max !== undefined;
 
   return {
-    store: realmStore(sealed, realm),
-    vault,
+    store: realmStore(store, realm),
+    encryption,
     realm,
     keys: new KeyRing(given.keys as [string | Uint8Array], {
       session: scopeOf(definitions.session, given.realm),

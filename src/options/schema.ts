@@ -14,7 +14,7 @@ import { secrets } from "./secrets.ts";
 import { isStore, storeFault } from "./store.ts";
 
 const DAY = 86_400_000;
-/** Devices that no user has by using them. */
+/** More devices than any user really has. */
 const SAFETY = 1000;
 
 /** Times that follow from it are whole numbers of milliseconds, and dates, in every store. */
@@ -140,7 +140,7 @@ export const schema = v.strictObject({
         v.custom<AuditSink>((value) => hasMethods(value, ["append"]), "must be an object with append()"),
       ),
       events: v.optional(
-        v.array(v.custom<EventName>(isAuditable, "is no event that can be kept"), "must be a list of events"),
+        v.array(v.custom<EventName>(isAuditable, "is not an auditable event"), "must be a list of events"),
         [...AUDITED],
       ),
       keep: duration(AUDIT_KEEP),

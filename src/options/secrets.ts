@@ -4,7 +4,7 @@ import type { Secrets } from "./public.ts";
 const SHORTEST_KEY_BYTES = 32;
 
 const NO_SECRET =
-  "is missing: 32 random bytes as text (npx psession keys generate). Is the variable of the environment set?";
+  "is missing: 32 random bytes as text (npx psession keys generate). Is the environment variable set?";
 
 /** What stands between the commas of a text; anything else as it is. */
 export function listOfSecrets<T>(given: T): T | string[] {
@@ -30,6 +30,6 @@ export const secrets = v.optional(
     v.array(key, "must be a list of secrets, or text with commas between them"),
     v.minLength(1, "must hold at least one secret"),
   ),
-  // Passed through the checks above, as what was given is.
+  // Run through the checks above, like the option itself.
   () => "",
 );

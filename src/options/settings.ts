@@ -1,6 +1,6 @@
 import type { Duration } from "../checks/duration.ts";
 import type { Codec } from "../data/codec.ts";
-import type { Vault } from "../data/vault.ts";
+import type { Encryption } from "../data/encryption.ts";
 import type { CookieDefinition } from "../http/cookies.ts";
 import type { Clock } from "../protocol/clock.ts";
 import type { KeyRing } from "../protocol/secrets.ts";
@@ -8,7 +8,7 @@ import type { ProtocolTimes } from "../protocol/times.ts";
 import type { Store } from "../stores/store.ts";
 import type { PlaceLookup, PsessionOptions } from "./public.ts";
 
-/** How much of two addresses has to agree, in bits. */
+/** How many leading bits of two addresses have to agree. */
 export interface Prefixes {
   readonly v4: number;
   readonly v6: number;
@@ -25,12 +25,11 @@ type Checked<
 /** Checked options with every default filled in. */
 export interface Settings {
   readonly store: Store;
-  /** Exchanged where secrets are rotated without a new start. */
+  /** Replaced where secrets are rotated without a restart. */
   keys: KeyRing;
   /** What the ids of this instance's rows end with. */
   readonly realm: string;
-  /** What session data is encrypted with, unless it is not. */
-  readonly vault: Vault | undefined;
+  readonly encryption: Encryption | undefined;
   readonly clock: Clock;
   /** False where the application has a clock of its own, which need not agree with any other. */
   readonly isSystemClock: boolean;
@@ -51,7 +50,7 @@ export interface Settings {
   };
   readonly devices: Omit<Checked<"devices">, "max" | "place"> & {
     readonly max: number | undefined;
-    /** Where no limit was given: the one that is looked at now and then. */
+    /** Where no limit was given: the default, checked at some sign-ins only. */
     readonly safety: number | undefined;
     readonly place: PlaceLookup | undefined;
   };

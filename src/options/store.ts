@@ -8,11 +8,11 @@ export function isStore(value: unknown): value is Store {
   return hasMethods(value, STORE_METHODS);
 }
 
-/** The contract, for whoever wrote the store or wants to. */
+/** The contract, for authors of stores. */
 const STORE_INTERFACE =
   "the interface is Store of psession/store, and storeContract of psession/testing holds a store to it (docs/stores/your-own.md)";
 
-/** What is wrong with something that is no store of ours: many have one of another library's already. */
+/** What is wrong with something that is no psession store: many applications have another library's already. */
 export function storeFault(value: unknown): string {
   if (hasMethods(value, ["get", "set"])) {
     return (

@@ -2,7 +2,7 @@ import { timingSafeEqual } from "node:crypto";
 
 /**
  * Memory of its own for what is secret. Node cuts small Buffers (`Buffer.from`, `Buffer.concat`) out of one slab, and
- * whoever holds any of them, such as a library that is given one, can read all of it by its `.buffer`.
+ * any code that holds one of them, such as a library that is given one, can read the whole slab by its `.buffer`.
  */
 export function bytesOf(text: string, encoding: BufferEncoding = "utf8"): Buffer {
   const bytes = Buffer.alloc(Buffer.byteLength(text, encoding));
@@ -23,7 +23,7 @@ export const bytesOfKey = (key: string | Uint8Array): Uint8Array =>
 
 const SECRET = Buffer.alloc(32);
 
-/** A secret of 32 bytes in base64url. Every request comes by here: to write into a new buffer takes twice as long. */
+/** A secret of 32 bytes in base64url. Every request runs this: writing into a new buffer takes twice as long. */
 export function secretOf(text: string): Buffer {
   SECRET.write(text, "base64url");
   const secret = copyOf(SECRET);
@@ -40,6 +40,6 @@ export function sameText(expected: string, presented: string): boolean {
   if (expected.length !== presented.length || expected.length > LONGEST) return false;
   EXPECTED.fill(0).write(expected, "latin1");
   PRESENTED.fill(0).write(presented, "latin1");
-  // Letters beyond Latin-1 are cut to one byte above: such a text is not the same.
+  // Letters beyond Latin-1 were cut to one byte above, so two different texts could match.
   return timingSafeEqual(EXPECTED, PRESENTED) && expected === presented;
 }

@@ -20,10 +20,10 @@ export type SessionStanding =
   | "retired"
   /** Replaced long ago, past a deadline, or no such row: as if no cookie had come. */
   | "dead"
-  /** Written by a clock that is ahead of ours: refuse, change nothing. */
+  /** Written by a clock that is ahead of this one: refuse, change nothing. */
   | "future";
 
-/** When a request is judged, and when its head arrived: never later, and no reason to give it cookies. */
+/** Now, and when the request's head arrived: never later. An early arrival is no reason to give cookies. */
 export interface Moment {
   readonly now: number;
   readonly arrivedAt: number;
@@ -51,7 +51,7 @@ export function decideSession(
 
 /** What a remember cookie with a valid MAC is worth. */
 export type RememberDecision =
-  /** Rule 1: the current token of a browser that surely has it: give it a successor. */
+  /** Rule 1: the current token, confirmed to be with the browser: give it a successor. */
   | { readonly kind: "rotate" }
   /** Rules 2, 3b, 4: honest, but too early for an exchange, or overtaken by one: serve the login's session, set no cookies. */
   | { readonly kind: "accept" }
@@ -59,7 +59,7 @@ export type RememberDecision =
   | { readonly kind: "converge" }
   /** Rule 3c: the response was lost, or two hold the cookie: supersede the unconfirmed successor. */
   | { readonly kind: "recover" }
-  /** Rule 5: a token that was given up: end the login. */
+  /** Rule 5: a superseded token: end the login. */
   | { readonly kind: "theft" }
   /** Rule e: anonymous. `clear` where the cookie can go without hurting a newer one on its way. */
   | { readonly kind: "ended"; readonly why: "unknown" | "expired" | "revoked"; readonly clear: boolean }
@@ -67,7 +67,7 @@ export type RememberDecision =
   | { readonly kind: "ahead" }
   /** Rule g: this generation has another token (a split store): end the login, without an alarm. */
   | { readonly kind: "forked" }
-  /** Written by a clock that is ahead of ours: refuse, change nothing. */
+  /** Written by a clock that is ahead of this one: refuse, change nothing. */
   | { readonly kind: "future" };
 
 export interface PresentedToken {
@@ -108,7 +108,7 @@ export function decideRemember(
   if (presented.generation === row.generation) return FORKED;
   if (sameDigest(presented.token, row.previous)) {
     if (confirmedAt === undefined) {
-      // Its cookies are for who is in time now, too.
+      // Cookies only go to a request that is also in time by now.
       if (now - row.rotatedAt <= times.converge) return CONVERGE;
       return age <= times.mid ? ACCEPT : RECOVER;
     }
@@ -120,7 +120,7 @@ export function decideRemember(
 
 /**
  * The second decision, of a commit whose rotation was overtaken after the open. The request was honest when
- * it was opened, so nothing here alarms, and nobody is ever given an older cookie than the row's.
+ * it was opened, so nothing here alarms, and no browser is ever given an older cookie than the row's.
  */
 export function decideOvertaken(
   row: RememberedRow | undefined,
@@ -167,7 +167,7 @@ export function mayBeStray(
 
 /**
  * A session whose secret was exchanged a moment ago, by a confirmed password or a regeneration, keeps it: the
- * answer that brings it may still be on its way, and whoever comes without it may have been sent before. Such
+ * answer that brings it may still be on its way, and a request without it may have been sent before. Such
  * a request is only accepted.
  */
 export function withoutOverwriting<D extends { readonly kind: string }>(

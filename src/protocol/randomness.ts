@@ -6,8 +6,8 @@ const AHEAD = 4096;
 
 /**
  * Random bytes, drawn ahead of their use: asking OpenSSL for each id and secret took a sixth of a sign-in. Filled when
- * first needed, and wiped where handed out. Who can read or copy the memory of this process has the state of OpenSSL's
- * own generator as well, and with it all that it will give. Processes that start from one snapshot do not share it.
+ * first needed, and wiped where handed out. An attacker who can read this process's memory has the state of OpenSSL's
+ * generator as well, and with it all future output. Processes that start from one snapshot do not share it.
  */
 class Randomness {
   readonly #drawn = Buffer.alloc(AHEAD);

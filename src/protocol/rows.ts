@@ -1,9 +1,9 @@
 import type { Digest } from "./secrets.ts";
 
-/** Whatever the application calls its users. Compared strictly: 7 and "7" are two users. */
+/** The application's id of a user. Compared strictly: 7 and "7" are two users. */
 export type UserId = string | number;
 
-/** How sure we are of the visitor. `remembered` came back by cookie, `login` proved a credential. */
+/** How the visitor was identified: `remembered` came back by cookie, `login` proved a credential. */
 export type Level = "anonymous" | "remembered" | "login";
 
 /**
@@ -80,7 +80,7 @@ export interface RememberedRow {
   readonly token: Digest;
   /** The predecessor of `token`, until a rotation replaces it. */
   readonly previous: Digest | undefined;
-  /** A successor that was replaced before anybody confirmed it. */
+  /** A successor that was replaced before it was confirmed. */
   readonly superseded: Digest | undefined;
   readonly supersededAt: number | undefined;
   /** Part of the derivation of the current token; new at every rotation. */
@@ -89,7 +89,7 @@ export interface RememberedRow {
   /** Counts rotations; a revocation raises it too. Every change is conditional on it. */
   readonly generation: number;
   readonly rotatedAt: number;
-  /** When we became sure that the browser has the current token and keeps it. */
+  /** When a request confirmed that the browser has stored the current token. */
   readonly confirmedAt: number | undefined;
   /** How often the predecessor of the current token came too late and was refused without an alarm. */
   readonly strays: number;

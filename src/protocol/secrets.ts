@@ -20,7 +20,7 @@ export type Secret = Buffer;
 export type Digest = Uint8Array;
 
 /**
- * What every id of a realm ends with. Of letters that no collation and no LIKE takes for others; two realms of one
+ * The suffix of every id of a realm. In letters that no collation and no LIKE confuses with others; two realms of one
  * store have the same one by a chance of one in 1.7 million, and then share lists and revocations, but no cookie.
  */
 export const realmCode = (realm: string): string => {
@@ -28,7 +28,7 @@ export const realmCode = (realm: string): string => {
   return (bits % 36 ** REALM_LENGTH).toString(36).padStart(REALM_LENGTH, "0");
 };
 
-/** Of instances that name no realm. */
+/** The realm of instances that name none. */
 export const NO_REALM = realmCode("");
 
 /** 108 random bits, and the code of the realm. */
@@ -36,7 +36,7 @@ export const newId = (realm = NO_REALM): string => idFrom(randomness.take(14), r
 /** An id for what belongs to `id`: the same tag and realm, and 72 random bits between them. */
 export const newSiblingId = (id: string): string =>
   tagOf(id) + randomness.take(9).toString("base64url") + id.slice(-REALM_LENGTH);
-/** An id from what is as good as random. */
+/** An id from pseudorandom text. */
 export const idFrom = (bytes: Buffer, realm: string): string =>
   bytes.toString("base64url").slice(0, RANDOM_LENGTH) + realm;
 /**
@@ -67,10 +67,10 @@ export type Scopes = Readonly<Record<CookiePurpose | "device", string>>;
 
 const UNBOUND: Scopes = { session: "", remember: "", device: "" };
 
-/** 96 bits: who guesses a mark is spared a mail, and nothing else. */
+/** 96 bits: guessing a mark only suppresses a mail about a new device. */
 export const MARK_LENGTH = 16;
 
-/** A cookie as it came: what everybody may see of it, its secret, and its MAC over `text`. */
+/** A parsed cookie: its public part, its secret, and its MAC over `text`. */
 export interface Signed {
   readonly head: string;
   readonly secret: Secret;
@@ -78,14 +78,14 @@ export interface Signed {
   readonly mac: string;
 }
 
-/** What a MAC was found right for. No secret is in it: who has the digest and the MAC still lacks the cookie. */
+/** What a MAC was valid for. It holds no secret: the digest and the MAC do not make the cookie. */
 interface Verified {
   readonly purpose: CookiePurpose;
   readonly head: string;
   readonly digest: Digest;
 }
 
-/** Cookies whose MAC needs no second look; half a megabyte. */
+/** Cookies whose MAC is cached; half a megabyte. */
 const MOST_VERIFIED = 2000;
 
 interface DerivedKey {
@@ -106,13 +106,13 @@ export interface Derivation {
 
 /**
  * The application's keys: the first one signs and derives, every one verifies, so that keys can be
- * exchanged without logging anybody out. Uses of a key are separated with HKDF (RFC 5869).
+ * exchanged without logging users out. Uses of a key are separated with HKDF (RFC 5869).
  */
 export class KeyRing {
   readonly #keys: readonly [DerivedKey, ...DerivedKey[]];
   /** By MAC, the oldest first. */
   readonly #verified = new Map<string, Verified>();
-  /** Keys that presented tokens make of one of ours, as long as the tokens are in memory. */
+  /** Keys derived from an application key and a presented token, for as long as the token is in memory. */
   readonly #ofTokens = new WeakMap<Secret, { readonly key: DerivedKey; readonly own: KeyObject }>();
 
   constructor(keys: readonly [Uint8Array | string, ...(Uint8Array | string)[]], scopes = UNBOUND) {
@@ -135,7 +135,7 @@ export class KeyRing {
 
   /**
    * The digest of a cookie's secret, or undefined where the MAC is wrong. A browser sends the same cookie with every
-   * request: a MAC that was right for this head and a secret of this digest is right again, and the digest is needed
+   * request: a MAC that was valid for this head and a secret of this digest still is, and the digest is needed
    * anyway. Making a MAC takes several times as long as a digest.
    */
   digestIfSigned(purpose: CookiePurpose, { head, secret, text, mac }: Signed): Digest | undefined {
@@ -168,7 +168,7 @@ export class KeyRing {
   }
 
   /**
-   * The successor of a presented token. Everyone who presents the same predecessor arrives at the same
+   * The successor of a presented token. All requests that present the same predecessor derive the same
    * value although the store holds neither: the key alone yields nothing without a live cookie, and a
    * dump of the store with an old cookie yields nothing without the key.
    */
@@ -186,7 +186,7 @@ export class KeyRing {
     return createHmac("sha256", this.#perToken(key, presented)).update(text).digest();
   }
 
-  /** The same for both of its successors, which are wanted together. */
+  /** Cached, as the token and the session secret derived from one token are made together. */
   #perToken(key: DerivedKey, presented: Secret): KeyObject {
     const known = this.#ofTokens.get(presented);
     if (known?.key === key) return known.own;
@@ -211,7 +211,7 @@ function deriveKey(key: Uint8Array | string, scopes: Scopes): DerivedKey {
       session: keyFor(`mac/session/${scopes.session}`),
       remember: keyFor(`mac/remember/${scopes.remember}`),
     },
-    // Without a scope: what is derived is bound to its row, and outlives a change of its cookie's attributes.
+    // Without a scope: derived values are bound to their row, and outlive a change of the cookie's attributes.
     successor: keyFor("successor"),
     device: keyFor(`mac/device/${scopes.device}`),
   };

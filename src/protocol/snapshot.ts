@@ -1,8 +1,8 @@
 import v8 from "node:v8";
 
 /**
- * Called when this process is being saved as a V8 start-up snapshot, of which many processes start: what must be another
- * one in each of them has to be forgotten here. Bun and Deno know no snapshots.
+ * Called when this process is being saved as a V8 start-up snapshot, from which many processes start: forget here what
+ * must differ between them. Bun and Deno know no snapshots.
  */
 export function beforeSnapshot(forget: () => void): void {
   const snapshot: Partial<typeof v8.startupSnapshot> | undefined = v8.startupSnapshot;

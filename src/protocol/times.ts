@@ -20,7 +20,7 @@ export interface ProtocolTimes {
   readonly flight: number;
   /** Q: how long after an exchange a request may arrive that the browser held back, with its cookies of before. */
   readonly queue: number;
-  /** A: no honest body or queue takes longer, and what a proxy gets wrong moves a request no further back. */
+  /** A: no honest body or queue takes longer, and a proxy's wrong clock moves a request no further back. */
   readonly arrival: number;
 }
 

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from "node:net";
 
-/** Of networks that many share, or that never reach a server from outside (RFC 6890). */
+/** Addresses of networks that many share, or that never reach a server from outside (RFC 6890). */
 const PRIVATE = new BlockList();
 const NETWORKS =
   "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.168.0.0/16 ::/127 fc00::/7 fe80::/10";
@@ -15,7 +15,7 @@ export const unmapped = (address: string): string => address.replace(/^::ffff:(?
 const MAPPED = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
 
 /**
- * The one form in which an address is kept, compared and shown. Some proxies add the port, which is another one at each
+ * The one form in which an address is kept, compared and shown. Some proxies add the port, which differs with each
  * connection, or brackets (RFC 7239 section 6); what is no address stays as it came. Undefined where there is none.
  */
 export function normalAddress(given: string | undefined): string | undefined {
@@ -35,7 +35,7 @@ export function normalAddress(given: string | undefined): string | undefined {
 
 const dotted = (high: number, low: number): string => [high >> 8, high & 255, low >> 8, low & 255].join(".");
 
-/** Whom the first proxy saw, of a list as `X-Forwarded-For` has it. */
+/** The address that the first proxy saw, from a list like `X-Forwarded-For`. */
 export function firstOf(list: string | undefined): string | undefined {
   // Nearly always there is one, or none.
   const items = list?.includes(",") ? list.split(",") : [list ?? ""];
@@ -46,7 +46,7 @@ export function firstOf(list: string | undefined): string | undefined {
   return undefined;
 }
 
-/** An address that was seen from outside, rather than that of a machine or a proxy beside ours. */
+/** A public address, rather than that of a machine or a proxy in the same network. */
 export function isPublic(address: string): boolean {
   const plain = unmapped(address);
   const family = isIP(plain);

@@ -4,8 +4,8 @@ import type { RequestState } from "./state.ts";
 
 /**
  * Whether what a request opened still stands, by a fresh read of its row: not ended, not past a deadline, not
- * given to another sign-in, and its secret not replaced by a proof of a credential or a renewal: whoever holds the old
- * one has nothing any more. Other exchanges of the secret do not end a connection.
+ * given to another sign-in, and its secret not replaced by a proof of a credential or a renewal, after which the old
+ * secret gets nothing. Other exchanges of the secret do not end a connection.
  */
 export async function isAlive({ core, standing }: RequestState): Promise<boolean> {
   const { settings } = core;

@@ -2,7 +2,7 @@ import type { Settings } from "../options/settings.ts";
 import { type ProtocolTimes, protocolTimes } from "../protocol/times.ts";
 import type { RequestFacts } from "./facts.ts";
 
-/** When a request arrived, as far as that is believed: never in the future, and at most five minutes ago. */
+/** When a request arrived, clamped: never in the future, and at most five minutes ago. */
 export function arrivalOf(
   { arrivedAt }: Pick<RequestFacts, "arrivedAt">,
   now: number,
@@ -29,7 +29,7 @@ export function readRequestStart(value: string | readonly string[] | undefined):
   return Math.trunc(milliseconds + 0.001);
 }
 
-/** When a request came that was `seen` here then: earlier, where its proxy says so and is believed (`proxy.requestStart`). */
+/** When a request that was `seen` here came: earlier, where a trusted proxy says so (`proxy.requestStart`). */
 export function cameAt<Seen extends number | undefined>(
   { proxy }: Pick<Settings, "proxy">,
   header: (name: string) => string | readonly string[] | undefined,

@@ -8,8 +8,8 @@ import { sessionOf, type Writing } from "./state.ts";
 import { use } from "./use.ts";
 
 /*
- * What a request uses of that which is kept beside the data. CSRF secrets and states from before a sign-in may be known
- * to whoever planted the session (CWE-384): those that were made after it are noted.
+ * What a request uses of the values kept beside the data. An attacker who planted the session may know the CSRF secrets
+ * and states from before a sign-in (CWE-384): those that were made after it are noted.
  */
 type State = Writing<"csrf" | "flash">;
 
@@ -49,13 +49,13 @@ export function newState(state: State, options: StateOptions): string {
 
 export async function takeState(state: State, presented: unknown): Promise<boolean> {
   use(state);
-  // Nobody is there to be signed in: the page itself is asked for by a request of its own.
+  // No user is waiting for this answer: the page itself comes with a request of its own.
   if (state.facts.ahead !== undefined || !statesOf(state).has(presented)) return false;
   const take = () => statesOf(state).take(presented);
   return isStored(state) ? atomically(state, take) : take();
 }
 
-/** Of a sign-in: what was made before it counts no more. */
+/** Called at a sign-in: CSRF secrets and states made before it no longer count. */
 export function forgetTokens(state: State): void {
   delete state.data.asides[CSRF];
   state.csrf = undefined;
@@ -65,6 +65,6 @@ export function forgetTokens(state: State): void {
 
 const statesOf = ({ data, core }: State): States => new States(data, core.settings.clock.now());
 
-/** There is a row, or a login that will get one, and so others who might change it at the same time. */
+/** There is a row, or a login that will get one, which other requests might change at the same time. */
 const isStored = ({ standing }: State): boolean =>
   sessionOf(standing) !== undefined || standing.kind === "remembered";

@@ -5,12 +5,12 @@ import type { SessionRow } from "../stores/store.ts";
 import { unmapped } from "./addresses.ts";
 import type { RequestFacts } from "./facts.ts";
 
-/** What differs from where the session came from, of what the options ask to be the same. */
+/** Which of the address and browser that the options bind differ from the session's. */
 export type Mismatch = "address" | "userAgent";
 
 /**
- * Compares a request with its session's row. Off by default: addresses change with every network, and whoever
- * steals a cookie can copy a user agent. It raises the price of a stolen cookie, no more.
+ * Compares a request with its session's row. Off by default: addresses change with every network, and a thief
+ * of a cookie can copy the user agent as well. It raises the price of a stolen cookie, no more.
  */
 export function mismatchOf(
   row: SessionRow,

@@ -5,10 +5,10 @@ import type { UserId } from "../stores/store.ts";
 import { idOf } from "./standing.ts";
 import type { RequestState } from "./state.ts";
 
-/** What of the data is kept: everything, nothing, or some keys. */
+/** The part of the data that is kept: everything, nothing, or some keys. */
 export type Keep<Data> = "all" | "none" | readonly (keyof Data & string)[];
 
-/** What of the present data a sign-in keeps; or what the function returns. */
+/** The part of the present data that a sign-in keeps; or the data that the function returns. */
 export type Carry<Data> =
   | Keep<Data>
   | ((present: Partial<Data>, previous: Partial<Data> | undefined) => Partial<Data>);
@@ -21,7 +21,7 @@ export interface PreviousSession {
   readonly data: string;
 }
 
-/** Text has no keys, and a key that is none would be passed over: what was to stay would be gone. */
+/** Text has no keys, and a wrong key would be ignored: the data it was to keep would be lost. */
 export function assertKeep(what: string, keep: unknown): void {
   const isList = Array.isArray(keep) && keep.every((key) => typeof key === "string");
   if (keep === "all" || keep === "none" || isList) return;
@@ -61,7 +61,7 @@ async function previousOf(state: RequestState, userId: UserId): Promise<DataReco
   const latest = others.sort((a, b) => b.lastSeenAt - a.lastSeenAt)[0];
   if (latest === undefined) return undefined;
   try {
-    // Lists have no data. Whoever has signed in on the row since then is asked for nothing.
+    // Lists have no data. A row that another user has signed in on since then is not used.
     const row = await store.findSession(latest.id);
     return row?.userId === userId ? readable(state, userId, () => row.data) : undefined;
   } catch (error) {
@@ -79,11 +79,13 @@ function givenPrevious(
 ): DataRecord | undefined {
   if (previous === null) return undefined;
   const { id = "", data } = previous;
-  const { vault } = state.core.settings;
-  return readable(state, userId, () => (vault === undefined ? data : vault.open(data, { id, userId })));
+  const { encryption } = state.core.settings;
+  return readable(state, userId, () =>
+    encryption === undefined ? data : encryption.decrypt(data, { id, userId }),
+  );
 }
 
-/** Somebody whose other session is damaged must still be able to sign in. */
+/** A user whose other session is damaged must still be able to sign in. */
 function readable(state: RequestState, userId: UserId, text: () => string): DataRecord | undefined {
   try {
     return state.data.decode(text());

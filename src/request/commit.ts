@@ -9,7 +9,7 @@ import type { Plan } from "./plan/parts.ts";
 import { beginCommit, conclude, isOnSession, reconcile, refresh } from "./standing.ts";
 import { type Core, type RequestState, type Standing, sessionOf, type Writing } from "./state.ts";
 
-/** Turns are taken within a process; between processes each one has this many tries, and more is a fault to be seen. */
+/** Turns only work within a process; against other processes a commit has this many tries, then fails visibly. */
 const MOST_ATTEMPTS = 256;
 
 /**
@@ -32,11 +32,11 @@ export function commitRequest(state: RequestState, isFinal: boolean): Promise<"d
 const planNow = (state: RequestState, isFinal: boolean): Plan =>
   planCommit(state, state.core.settings.clock.now(), isFinal);
 
-/** Of a session whose time ran out since the request came, by what it knows: a slow handler, or a socket. */
+/** By the row as read, the session's time ran out since the request came: a slow handler, or a socket. */
 const isOverdue = ({ standing, core, intent }: RequestState): boolean =>
   intent.kind !== "logout" && isOnSession(standing) && isPast(standing.session, core.settings.clock.now());
 
-/** Others may have used the session meanwhile. If nobody did, saving must not bring it back (ASVS 7.3.1). */
+/** Other requests may have used the session meanwhile. If none did, saving must not bring it back (ASVS 7.3.1). */
 async function performOverdue(state: RequestState, isFinal: boolean): Promise<"done" | "full"> {
   await refresh(state, 1);
   return perform(state, planNow(state, isFinal), isFinal);
@@ -56,8 +56,8 @@ export function inTurn<T>(state: Writing<"turn">, work: () => T | Promise<T>): P
 }
 
 /**
- * Whoever meets a conflict takes turns within this process, and so does whoever comes after: commits that all try again
- * at once would take a number of statements that grows with the square of their number.
+ * A commit that meets a conflict takes turns within this process, and so do those after it: if all tried again at once,
+ * the number of statements would grow with the square of their number.
  */
 async function perform(state: RequestState, first: Plan, isFinal: boolean): Promise<"done" | "full"> {
   const lines = linesOf(state.core);
@@ -76,8 +76,8 @@ async function perform(state: RequestState, first: Plan, isFinal: boolean): Prom
   if (typeof result === "string") return result;
   throw new PsessionError(
     "store_conflict",
-    `A session was changed by others ${MOST_ATTEMPTS} times while it was being saved; the change was given up.`,
-    // Nothing was done, as where a lock was not to be had.
+    `A session was changed by others ${MOST_ATTEMPTS} times while it was being saved; the change was discarded.`,
+    // Nothing was done, as where a lock was not acquired.
     { status: 503, retryAfter: 1 },
   );
 }
@@ -96,7 +96,7 @@ async function attempt(state: RequestState, plan: Plan): Promise<Attempt> {
   return result.lost === "full" ? "full" : { lost: result.lost };
 }
 
-/** What takes turns is what may be lost to another one; a sign-out waits for nobody. */
+/** Commits that can conflict take turns; a sign-out never waits. */
 function isConditional(plan: Plan): boolean {
   const { update, rotate } = partsOf(plan);
   return update !== undefined || rotate !== undefined;
@@ -118,7 +118,7 @@ function linesOf(core: Core): Lines {
   return lines;
 }
 
-/** That a session was used is worth a write, but not an error page where the write fails. */
+/** Marks the session as used; where that write fails, the visitor gets no error page. */
 async function touch({ settings, events }: Core, touched: Touch): Promise<void> {
   try {
     await settings.store.touch([touched]);
@@ -137,7 +137,7 @@ function finish(state: RequestState, plan: Plan, ended: readonly Ended[] = []): 
     else events.emit("logoutUnmatched", { at: settings.clock.now(), request: originOf(state.facts) });
   }
   noteSignIn(state, plan);
-  tellOfCapped(state, ended);
+  emitCapped(state, ended);
   return "done";
 }
 
@@ -153,8 +153,8 @@ function noteSignIn({ core }: RequestState, plan: Plan): void {
 const leavesSession = (plan: Plan): boolean =>
   partsOf(plan).end?.some(({ session }) => session?.secret !== undefined) === true;
 
-/** What a sign-in ended by the way, on other devices. That this browser's own login was replaced is no news. */
-function tellOfCapped({ core }: RequestState, ended: readonly Ended[]): void {
+/** Emits `revoked` for devices that a sign-in evicted; replacing this browser's own login is expected. */
+function emitCapped({ core }: RequestState, ended: readonly Ended[]): void {
   const at = core.settings.clock.now();
   for (const { sessionId, rememberedId, userId, reason } of ended) {
     if (reason !== "cap" && reason !== "tag") continue;

@@ -2,13 +2,13 @@ import { AsyncLocalStorage } from "node:async_hooks";
 
 const requests = new AsyncLocalStorage<object | undefined>();
 
-/** Runs a handler, and whatever it awaits, as part of a request. To look whether it is one already takes a twentieth. */
+/** Runs a handler, and all it awaits, as part of a request. Checking first whether it already is takes a twentieth. */
 export const runInRequest = <R>(request: object, work: () => R): R =>
   requests.getStore() === request ? work() : requests.run(request, work);
 
 /**
- * Goes on as part of a request: for those whom nobody runs. Only in the turn that a server began for this request,
- * as it lasts until that ends.
+ * Goes on as part of a request: for handlers that no wrapper can run. Only in the turn that a server began for this
+ * request, as it lasts until that ends.
  */
 export function enterRequest(request: object): void {
   try {
@@ -18,10 +18,10 @@ export function enterRequest(request: object): void {
   }
 }
 
-/** Before Node 24 a connection that is kept brings along what the request before had entered. */
+/** Before Node 24 a kept-alive connection carries over the context that its previous request entered. */
 export function leaveRequest(): void {
   if (requests.getStore() !== undefined) requests.enterWith(undefined);
 }
 
-/** What stands for the request that runs this code: the `request` of its facts. Undefined elsewhere. */
+/** The object that identifies the request which runs this code: `request` of its facts. Undefined outside of one. */
 export const currentRequest = (): object | undefined => requests.getStore();

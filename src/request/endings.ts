@@ -5,7 +5,7 @@ import { isAlive } from "./alive.ts";
 import { idOf } from "./standing.ts";
 import { identityOf, type RequestState, sessionOf } from "./state.ts";
 
-/** After these the row is looked at: an event only says when, and whether a session ended is what its row says. */
+/** Events after which the row is read: an event only says when to look; the row says whether the session ended. */
 const ENDINGS: ReadonlySet<EventName> = new Set([
   "login",
   "logout",
@@ -17,21 +17,21 @@ const ENDINGS: ReadonlySet<EventName> = new Set([
   "rotated",
   "reauthenticated",
 ]);
-/** They concern one session, and are frequent: the user's others are left alone. */
+/** Frequent events that concern one session only: the user's other sessions are not read for them. */
 const OF_ONE: ReadonlySet<EventName> = new Set(["rotated", "reauthenticated"]);
 
 /** One connection that outlives its request. */
 interface Watch {
   readonly state: RequestState;
   readonly listener: () => void;
-  /** Of its session and its remembered login. */
+  /** The ids of its session and its remembered login. */
   ids: readonly string[];
   userId: UserId | undefined;
   /** The row is being read; `again`: something happened meanwhile. */
   looking: "no" | "once" | "again";
 }
 
-/** Who waits for the end of their session: one subscription for however many connections. */
+/** Connections that wait for the end of their session, with one subscription for all. */
 class Endings {
   readonly #events: Events;
   readonly #watches = new Map<RequestState, Set<Watch>>();
@@ -91,7 +91,7 @@ class Endings {
     }
     do {
       watch.looking = "once";
-      // Who cannot ask does not go on as if nothing had happened.
+      // A connection that cannot check its session must not go on as if nothing had happened.
       const goesOn = await isAlive(watch.state).catch(() => false);
       if (!this.#watches.get(watch.state)?.has(watch)) return;
       if (!goesOn) {
@@ -159,7 +159,7 @@ export function onEnd(state: RequestState, listener: () => void): () => void {
   return own.add(state, listener);
 }
 
-/** To be called when a response was settled, for those who wait for the end of its session. */
+/** To be called when a response was settled, for listeners that wait for the end of its session. */
 export function settledFor(state: RequestState): void {
   endings.get(state.core.events)?.settled(state);
 }

@@ -32,12 +32,12 @@ export interface CommitOptions {
   readonly savesAfterHead?: boolean;
 }
 
-/** Integrations whose framework expects more of a session than ours has make a class of their own. */
+/** Integrations whose framework expects more of a session than this class has make one of their own. */
 export type MakeSession<S> = (state: RequestState) => S;
 
 type State = Writing<"life" | "canSetCookies" | "onUseAfterHead">;
 
-/** Of answers without a cookie of ours, which are most. */
+/** For answers without a cookie of psession's, which are most. */
 const SETTLEMENTS: Readonly<Record<Caching, Settlement>> = {
   varies: { ...NO_SETTLEMENT, caching: "varies" },
   private: { ...NO_SETTLEMENT, caching: "private" },
@@ -53,13 +53,13 @@ export class Exchange<S> {
   /** @internal */
   readonly facts: RequestFacts;
   readonly #make: MakeSession<S>;
-  /** What stands for this request where code asks `currentRequest()`. */
+  /** What `currentRequest()` returns within this request. */
   readonly token: object;
   #opening: Promise<S> | undefined;
   #state: State | undefined;
   #isSettled = false;
   #savesAfterHead = false;
-  /** The head is yet to leave. */
+  /** The head has not been sent yet. */
   #canSetHeaders = true;
 
   /** @internal */
@@ -76,7 +76,7 @@ export class Exchange<S> {
     return this.#opening;
   }
 
-  /** Gives this session a life of its own. For frameworks whose sessions have one each; before a save or commit. */
+  /** Sets this session's own lifetime. For frameworks that have one per session; call it before a save or commit. */
   live(life: SessionLife): void {
     if (this.#state !== undefined) this.#state.life = life;
   }
@@ -185,11 +185,11 @@ export class Exchange<S> {
   }
 }
 
-/** It came with a cookie of ours: an application that is being built may open sessions, and must not connect. */
+/** It came with a cookie of psession's: an application that is being built may open sessions, and must not connect. */
 const hasRead = ({ presented, rememberCookie }: RequestState): boolean =>
   presented !== undefined || rememberCookie.kind === "valid";
 
-/** Saves once whoever is running now has returned, however often they use the data. */
+/** Saves once after the running code has returned, however often that uses the data. */
 function saveSoon(commit: () => unknown): () => void {
   let isWaiting = false;
   return () => {

@@ -10,12 +10,12 @@ export async function exclusive(state: Writing<"lock">, options: LockOptions): P
   const { standing, intent } = state;
   const { userId } = identityOf(state);
   const id = sessionOf(standing)?.id ?? (standing.kind === "remembered" ? standing.login.id : undefined);
-  // A session that is not stored yet is nobody else's, and neither is what follows a logout.
+  // No other request can use a session that is not stored yet, nor what follows a logout.
   const isOwn = id === undefined || intent.kind === "logout" || beginsAnew(intent);
   if (isOwn || state.lock !== undefined) return;
   state.lock = await state.core.locks.take(`session/${id}`, limits);
   await inTurn(state, () => refresh(state));
-  // A guard may have let this request through for the user who was there before the wait.
+  // A guard may have let this request through for the user signed in before the wait.
   if (identityOf(state).userId === userId) return;
   throw new PsessionError(
     "session_ended",
@@ -26,7 +26,7 @@ export async function exclusive(state: Writing<"lock">, options: LockOptions): P
   );
 }
 
-/** Nobody waits for it: the response is on its way, and a lock that is not given back ends by itself. */
+/** Not awaited: the response is on its way, and a lock that is not released expires. */
 export function unlock(state: Writing<"lock">): void {
   const { settings, events } = state.core;
   state.lock?.release().catch((error: unknown) => {

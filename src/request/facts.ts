@@ -19,7 +19,7 @@ export interface RequestFacts {
   readonly canSetCookies: boolean;
   /**
    * When the head of the request arrived, by psession's clock: what a slow body or slow middleware keeps from being
-   * opened was sent then. Undefined where nobody knows.
+   * opened was sent then. Undefined where that is not known.
    */
   readonly arrivedAt?: number | undefined;
   /** Another site made the browser send this, by Sec-Fetch-Site or else Origin: SameSite cookies may be withheld. */
@@ -27,19 +27,19 @@ export interface RequestFacts {
   /** GET, HEAD, OPTIONS or TRACE (RFC 9110 section 9.2.1). */
   readonly safe: boolean;
   /**
-   * Nobody is to see the answer yet, or at all: "prefetch", what a browser fetches ahead (`Sec-Purpose`); "head", the
-   * method. Such a request counts as no use, takes nothing, and exchanges nothing by itself. Anybody can claim it.
+   * The answer is not shown yet, or at all: "prefetch", what a browser fetches ahead (`Sec-Purpose`); "head", the
+   * method. Such a request is no use, takes nothing, and exchanges nothing by itself. Any client can claim it.
    */
   readonly ahead?: "prefetch" | "head" | undefined;
   readonly userAgent: string | undefined;
   readonly address: string | undefined;
   /** An object of this request alone, in which its handler runs (`runInRequest`). Default: these facts. */
   readonly request?: object | undefined;
-  /** A forwarding header came along that nobody is told to trust: the address may be a proxy's. */
+  /** A forwarding header came along that no setting trusts: the address may be a proxy's. */
   readonly forwarded: boolean;
   /**
    * What the session cookie will be, where a session of another library is taken over: derived from that one's
-   * cookie, so that parallel requests arrive at one session. Counts only without a session cookie of ours, and
+   * cookie, so that parallel requests arrive at one session. Counts only without psession's own session cookie, and
    * for a session that was made a moment ago.
    */
   readonly successor?: SessionCookie | undefined;
@@ -54,7 +54,7 @@ export const originOf = ({
   userAgent,
 });
 
-/** What stands for the request wherever its handler goes. */
+/** The object that identifies the request throughout its handler. */
 export const tokenOf = (facts: RequestFacts): object => facts.request ?? facts;
 
 /** What an integration has to find out about a request, besides its headers; see `factsOf`. */
@@ -63,7 +63,7 @@ export interface Transport extends Pick<RequestFacts, "secure" | "address" | "ar
   readonly canSetCookies?: boolean | undefined;
   /** Scheme and host as the visitor's browser sees them, such as "https://example.com". Asked only where it counts. */
   readonly origin?: string | (() => string) | undefined;
-  /** Forwarding headers are believed, and `address` is what they say. */
+  /** Forwarding headers are trusted, and `address` is taken from them. */
   readonly trustsProxy?: boolean | (() => boolean) | undefined;
 }
 
@@ -86,7 +86,7 @@ export function factsOf(
   return {
     cookie: one("cookie"),
     secure: transport.secure,
-    // Browsers send Sec-Fetch-* to https and localhost only; elsewhere Accept has to do.
+    // Browsers send Sec-Fetch-* to https and localhost only; elsewhere Accept is the best sign.
     navigation:
       mode === undefined ? isPageRequest : mode === "navigate" && one("sec-fetch-dest") === "document",
     script: one("sec-fetch-dest") === "empty" || one("x-requested-with")?.toLowerCase() === "xmlhttprequest",
@@ -113,7 +113,7 @@ function aheadOf(
   return /^\s*prefetch\b/i.test(purpose) ? "prefetch" : undefined;
 }
 
-/** What says neither comes from no browser of today, or from the user's own doing. */
+/** A request with neither header comes from no current browser, or from the user directly. */
 function isCrossSite(
   site: string | undefined,
   origin: string | undefined,
@@ -124,7 +124,7 @@ function isCrossSite(
   return origin !== (typeof own === "function" ? own() : own);
 }
 
-/** A framework that has to work out whom it trusts is asked last. */
+/** Asked last, as some frameworks have to work out whether they trust the proxy. */
 function isForwarded(header: (name: string) => unknown, trustsProxy: Transport["trustsProxy"]): boolean {
   if (trustsProxy === true) return false;
   for (const name of FORWARDING)

@@ -27,8 +27,8 @@ import { signedIn } from "./use.ts";
 export interface ProofOptions {
   /**
    * When the credential was checked, in epoch milliseconds. A proof counts for nothing where the user's password was
-   * changed or the user revoked since, and an hour later. Default: when the request arrived; needed where nobody knows
-   * that, as with cookie jars.
+   * changed or the user revoked since, and an hour later. Default: when the request arrived; required where that is not
+   * known, as with cookie jars.
    */
   provedAt?: number | undefined;
 }
@@ -103,7 +103,7 @@ async function prepareLogin<Data>(
   options: LoginOptions<Data>,
   provedAt: number,
 ): Promise<void> {
-  // By the row, not by what the handler asked for since: after logout() the data of another user is still there.
+  // By the row, not by the handler's calls since: after logout() the data of another user is still there.
   const before = identityOfStanding(state.standing).userId;
   const isOtherUser = before !== undefined && before !== userId;
   const carry = options.carry ?? (isOtherUser && state.intent.kind !== "logout" ? "none" : "all");
@@ -131,7 +131,7 @@ const signIn = (userId: UserId, provedAt: number): LoginIntent => ({
   provedAt,
 });
 
-/** Nobody proved anything now, so what another library had kept is never fresh. */
+/** No credential was proved now, so a sign-in that another library had kept is never fresh. */
 export function takeOver(state: RequestState, userId: UserId): void {
   assertUserId(userId, state.core.settings.store.userIds);
   ask(state, { ...signIn(userId, state.arrivedAt), isTakenOver: true });
@@ -165,10 +165,10 @@ export function regenerate<Data>(state: RequestState, options: { keep?: Keep<Dat
   if (state.intent.kind === "keep") ask(state, { kind: "regenerate" });
 }
 
-/** The old secret gets nothing: somebody may have planted it. */
+/** The old secret gets nothing: an attacker may have planted it. */
 export function replaceSecret(state: RequestState): void {
   const { kind } = state.intent;
-  // A secret that is derived from another library's cookie belongs to whoever has that.
+  // Any holder of the other library's cookie can derive this secret from it.
   if (sessionOf(state.standing) === undefined) forgetSuccessor(state);
   else if (kind === "keep" || kind === "regenerate") ask(state, { kind: "regenerate", isFinal: true });
 }
@@ -206,7 +206,7 @@ function proofTime({ facts, arrivedAt, core }: RequestState, method: string, giv
     "invalid_options",
     isKnown
       ? `${method}: provedAt must be the time at which the credential was checked, in epoch milliseconds, and not in the future.`
-      : `${method}: provedAt is needed here, as nobody knows when this request arrived: the time at which you began to check the credential, such as Date.now() before you look at the password.`,
+      : `${method}: provedAt is needed here, as it is not known when this request arrived: the time at which you began to check the credential, such as Date.now() before you look at the password.`,
   );
 }
 
@@ -215,7 +215,7 @@ const LONGEST_TAG = 50;
 function assertLogin<Data>(options: LoginOptions<Data>): void {
   assertOptions("login", options, ["remember", "carry", "previous", "tag", "provedAt"]);
   const { remember = false, carry = "all", previous, tag } = options;
-  // What a form posts is text: taken for true, "off" would remember, and for false, a tick would be lost in silence.
+  // Forms post text: taken for true, "off" would remember; taken for false, a tick would be ignored silently.
   if (typeof remember !== "boolean")
     throw new PsessionError(
       "invalid_options",

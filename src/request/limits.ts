@@ -2,8 +2,8 @@ import type { Settings } from "../options/settings.ts";
 import type { ListedEntry, ListedSession, RememberedRow } from "../stores/store.ts";
 
 /*
- * What limits a row is what was said when it was written, and what the options say today, whichever is less: a policy
- * that was shortened holds for those who are signed in already (ASVS 7.3.1, 7.3.2).
+ * A row's limit is the one written with it or that of today's options, whichever is less: a shortened policy also
+ * holds for users who are signed in already (ASVS 7.3.1, 7.3.2).
  */
 
 /** The row with the deadlines that are in force. Most rows are given back as they are. */
@@ -25,7 +25,7 @@ export function loginInForce<Row extends RememberedRow | undefined>(row: Row, { 
   return isAsWritten ? row : { ...row, idleDeadline, absoluteDeadline };
 }
 
-/** A device without a login that is of no use any more is its session. */
+/** A device whose login can no longer be used is only its session. */
 export function entryInForce({ session, login }: ListedEntry, settings: Settings): ListedEntry {
   if (session !== undefined)
     return { session: sessionInForce(session, settings), login: loginInForce(login, settings) };

@@ -1,6 +1,6 @@
 import { PsessionError } from "../errors.ts";
 
-/** As long as stores over a connection may take by default. Whoever waits for a turn does not wait for longer. */
+/** The default timeout of stores over a connection. A commit waits no longer for its turn. */
 export const LONGEST_TURN = 5_000;
 
 interface Line {
@@ -12,12 +12,12 @@ interface Line {
 
 /**
  * Lets commits of one row through one by one, in the order in which they came, for as long as any is there. Where the
- * store fails or hangs, all who wait go at once: one after the other, each would wait for a timeout of its own.
+ * store fails or hangs, all waiting commits go at once: one after the other, each would wait for a timeout of its own.
  */
 export class Lines {
   readonly #lines = new Map<string, Line>();
 
-  /** Whether others take turns, and have made something newer of the row: an attempt would be in vain. */
+  /** Whether commits in the line have already made a newer version: an attempt would fail. */
   areAhead(row: string, version: number): boolean {
     return version < (this.#lines.get(row)?.version ?? version);
   }

@@ -4,11 +4,11 @@ import type { Settings } from "../options/settings.ts";
 import type { Mark, UserId } from "../stores/store.ts";
 
 /*
- * A mark is a time before which nothing that a user proved counts any more: a sign-in that checked the old password, and
+ * A mark is a time before which a user's proofs no longer count: a sign-in that checked the old password, and
  * is still on its way when the password is changed, must not end up signed in.
  */
 
-/** A proof older than this signs nobody in, so that marks need not be kept for longer. */
+/** A proof older than this signs no user in, so that marks need not be kept for longer. */
 export const PROOF_LIFE = 3_600_000;
 
 const nameOf = (...parts: readonly string[]): string => hash("sha256", JSON.stringify(parts), "base64url");

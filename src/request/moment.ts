@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "../protocol/clock.ts";
 
-/** The clocks of every psession that is open, other than the system's. Weak: who forgets to close leaves nothing behind. */
+/** The clocks of all open psessions, other than the system's. Weak: one that is never closed is still collected. */
 const injected = new Set<WeakRef<Clock>>();
 const known = new WeakMap<Clock, WeakRef<Clock>>();
 const collected = new FinalizationRegistry<WeakRef<Clock>>((reference) => injected.delete(reference));
@@ -21,7 +21,7 @@ export function forgetClock(clock: Clock): void {
   injected.delete(reference);
 }
 
-/** A moment by every clock in use, for what happens before anybody knows which psession will ask. */
+/** A moment by every clock in use, for what happens before it is known which psession will ask. */
 export class Moment {
   readonly #bySystem = systemClock.now();
   readonly #byOthers = injected.size === 0 ? undefined : readings();
@@ -41,11 +41,11 @@ function readings(): Map<Clock, number> {
   return all;
 }
 
-/** A clock that throws must not end the process: nobody awaits what runs when a request arrives. */
+/** A clock that throws must not end the process: no caller catches what runs when a request arrives. */
 function read(clock: Clock, into: Map<Clock, number>): void {
   try {
     into.set(clock, clock.now());
   } catch {
-    // Whoever opens the session reads it again, and is told.
+    // Opening the session reads the clock again, and throws there.
   }
 }

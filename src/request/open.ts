@@ -43,13 +43,13 @@ interface Opened {
   readonly hasMoved?: boolean;
   readonly presented?: PresentedSession;
   readonly successor?: SessionCookie | undefined;
-  /** The row that the session cookie names, and whose secret it no longer has. */
+  /** The row that the session cookie names with a replaced secret. */
   readonly outdated?: SessionRow;
 }
 
 /**
- * Reads the rows and decides the case. Nothing is changed here but for a theft, which is acted on at once. Every request
- * comes by here: it awaits the store, and nothing else.
+ * Reads the rows and decides the case. Changes nothing, except that a theft is acted on at once. Every request
+ * runs this: it awaits the store, and nothing else.
  */
 export async function openRequest(core: Core, facts: RequestFacts): Promise<RequestState> {
   const { cookies, clock, keys, remember, store, times } = core.settings;
@@ -86,7 +86,7 @@ export async function openRequest(core: Core, facts: RequestFacts): Promise<Requ
   }
 }
 
-/** Where the policy for a store that is down is to go on without it. */
+/** For the policy of going on without a store that is down. */
 function openUnavailable(core: Core, facts: RequestFacts, openedAt: number, error: unknown): RequestState {
   const { clock, whenUnavailable } = core.settings;
   const isOutage = error instanceof PsessionError && error.code === "store_unavailable";
@@ -98,8 +98,8 @@ function openUnavailable(core: Core, facts: RequestFacts, openedAt: number, erro
 }
 
 /**
- * Tells of several cookies of one name, and gives what to clear. Only where none can be ours by its looks: to clear
- * hits the one with our own attributes, and that may be the honest one.
+ * Emits that several cookies have one name, and returns what to clear. Only where none has the form of psession's:
+ * clearing hits the cookie with psession's attributes, which may be the honest one.
  */
 function garbageIn(
   { settings, events }: Core,
@@ -111,7 +111,7 @@ function garbageIn(
   return cookie.looksRight ? [] : [clearCookie(definition)];
 }
 
-/** The session to be read: the cookie's, or the one that takes another library's over. */
+/** The session to be read: the cookie's, or the one that takes over another library's. */
 function askedFor(
   cookie: Presented<PresentedSession>,
   { successor }: RequestFacts,
@@ -126,8 +126,8 @@ function withoutCookie({ kind }: Presented<PresentedSession>, isWithheld: boolea
 }
 
 /**
- * Another site made the browser send this, and the browser has withheld SameSite cookies: that none came does not mean
- * that there is none. A new session would overwrite the one that the browser has.
+ * Another site made the browser send this, so SameSite cookies were withheld: the browser may still have a session,
+ * which a new one would overwrite.
  */
 function isWithheld(
   { settings: { cookies } }: Core,
@@ -153,7 +153,7 @@ function decideOpened(
   const row = sessionInForce(read, settings);
   if (cookie.kind !== "valid") {
     if (row === undefined) return { standing: { kind: "none" }, outcome: "none", successor: facts.successor };
-    // The old cookie is good for one takeover, and for those who came at the same time.
+    // The old cookie allows one takeover, shared by requests that came at the same time.
     if (now - row.createdAt > settings.times.grace) return { standing: { kind: "none" }, outcome: "none" };
   }
   if (row === undefined) return { standing: { kind: "none" }, outcome: "unknown" };
@@ -240,7 +240,7 @@ async function openRemembered(
       return none("theft");
     case "ahead":
     case "forked":
-      // Where the primary knows better than what was read here, nothing has ended: it is the newer cookie, too.
+      // Where the primary refuses the end, the read here was stale: nothing has ended, and the cookie is the newer one.
       return (await endMisfit(core, decision.kind, found, cookie, now))
         ? none(decision.kind, true)
         : { standing: { kind: "detached", why: "ended" }, outcome: decision.kind };
@@ -270,14 +270,14 @@ async function openRemembered(
 }
 
 /**
- * Served without an exchange, a thief could read every page by a copied token and never be noticed; served as nobody, a
- * remembered user would be shown that page. An error makes the browser drop what it fetched, and ask when it is wanted.
+ * Served without an exchange, a thief could read every page by a copied token and never be noticed; served as anonymous,
+ * a remembered user would see that page. An error makes the browser drop what it fetched, and ask when it is wanted.
  */
 const fetchedAhead = (): PsessionError =>
   new PsessionError(
     "fetched_ahead",
-    "A browser fetched this page ahead, and to bring its remembered user back a token must be exchanged: it is told to " +
-      "ask again when the page is wanted.",
+    "A browser prefetched this page, and restoring its remembered user takes a token exchange: it must request the " +
+      "page again when the user opens it.",
     { status: 503 },
   );
 
@@ -295,7 +295,7 @@ function isHeldBack(
     session !== undefined &&
     session.id === outdatedRow?.id &&
     session.level === "login" &&
-    // A renewal proves nothing: whoever took the session by one loses it as soon as the browser comes.
+    // A renewal proves nothing: a thief who took the session by one loses it as soon as the browser comes.
     session.beganAt === session.secretAt &&
     now - session.secretAt <= times.queue &&
     !isPast(session, now)
@@ -305,12 +305,12 @@ function isHeldBack(
 const withoutExchange = (decision: RememberDecision): RememberDecision =>
   decision.kind === "rotate" || decision.kind === "recover" ? { kind: "accept" } : decision;
 
-/** How often a login's old token may be taken for one that the browser held back. */
+/** How often a login's old token may count as one that the browser held back. */
 const MOST_STRAYS = 3;
 
 /**
  * Only from where the login is used, as far as that says anything: an address that many share, or that a proxy may have
- * put there, tells a browser from a thief as little as no address does.
+ * put there, does not distinguish the browser from a thief.
  */
 async function countedAsStray(
   { settings, events }: Core,
@@ -341,7 +341,7 @@ async function countedAsStray(
   return true;
 }
 
-/** The browser may come back while we count, and rotate: what was a stray when it was read still is one. */
+/** The browser may come back and rotate during the count: a token that was a stray when read still is one. */
 async function countStray(
   { store }: Pick<Settings, "store">,
   { id, generation }: RememberedRow,
@@ -353,7 +353,7 @@ async function countStray(
   return login.generation !== generation && countStray({ store }, login);
 }
 
-/** Only that login, whatever `remember.onTheft` says: nobody has stolen anything. False where it had not to end. */
+/** Only that login, whatever `remember.onTheft` says: this is no theft. False where it did not have to end. */
 async function endMisfit(
   { settings, events }: Core,
   kind: Misfit["kind"] | "ahead",
@@ -400,7 +400,7 @@ function choose(
     return isOdd && bySession.outcome === "none" ? { ...bySession, outcome: rememberCookie.kind } : bySession;
   }
   if (byRemember.standing.kind === "remembered") return byRemember;
-  // With a dead session cookie, what became of the remembered login is the better answer.
+  // With a dead session cookie, the outcome of the remember cookie says more.
   if (bySession.standing.kind === "none" || sessionCookie.kind !== "valid") return byRemember;
   return { ...bySession, outcome: byRemember.outcome };
 }
@@ -420,7 +420,7 @@ async function endStolen(
     at: now,
     pruneAfter: tombstoneUntil(now, settings),
   });
-  // Of several requests that notice at once, the one that ended it tells.
+  // Of several requests that notice at once, the one that ended it emits the event.
   if (!ended.some((device) => device.rememberedId === login.id)) return;
   events.emit("theft", {
     at: now,
@@ -434,7 +434,7 @@ async function endStolen(
   });
 }
 
-/** Secure cookies over plain http: usually a proxy that nobody trusted. Silence here has cost people days. */
+/** Secure cookies over plain http: usually a proxy missing from the trusted ones. Silence here has cost people days. */
 function openInsecure(core: Core, facts: RequestFacts, openedAt: number): RequestState {
   core.events.emit("insecureTransport", { at: openedAt });
   warnOnce(

@@ -109,6 +109,6 @@ export function rememberedUse(
   return { lastUsedAt: now, idleDeadline, pruneAfter: coarse(idleDeadline) };
 }
 
-/** What lists of devices call a session: by its remembered login, where it has one. */
+/** A session's handle in lists of devices: the id of its remembered login, where it has one. */
 export const handleOf = ({ id, rememberedId }: Pick<SessionRow, "id" | "rememberedId">): string =>
   rememberedId ?? id;

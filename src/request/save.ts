@@ -4,7 +4,7 @@ import { commitRequest, inTurn } from "./commit.ts";
 import { ask, reloadRequest, takeBack } from "./standing.ts";
 import type { RequestState, Writing } from "./state.ts";
 
-/** Stores what was asked for and changed so far; throws where it was given up instead. */
+/** Stores what was asked for and changed so far; throws where it was discarded instead. */
 export async function store(state: RequestState): Promise<"done" | "full"> {
   const result = await commitRequest(state, false);
   if (!state.hasDiscarded) return result ?? "done";
@@ -21,7 +21,7 @@ export function save(state: RequestState): Promise<void> {
       takeBack(state);
       const { intent } = state;
       // The handler will answer that this failed; the commit must not do it after all. A session of another library
-      // is taken over with its user all the same: without, the data would say who is signed in where nobody is.
+      // is still taken over with its user: otherwise the data would name a signed-in user where there is none.
       const isDue = intent.kind === "logout" || (intent.kind === "login" && intent.isTakenOver === true);
       if (!isDue) ask(state, { kind: "keep" });
       throw error;
@@ -30,7 +30,7 @@ export function save(state: RequestState): Promise<void> {
 }
 
 export function reload(state: RequestState): Promise<void> {
-  // After logout() the row is still there until the response begins, and its data is the user's who has left.
+  // After logout() the row is still there until the response begins, with the data of the user who left.
   if (state.intent.kind === "logout") throw ended("there is nothing to read again");
   return inTurn(state, () => reloadRequest(state));
 }
@@ -45,7 +45,7 @@ export function update<Data, R>(state: RequestState, change: (data: Partial<Data
   });
 }
 
-/** Changes the data and stores the change as one step; where somebody was faster, the change is made again on theirs. */
+/** Changes the data and stores the change as one step; where another request was faster, changes its result instead. */
 export function atomically<R>(state: Writing<"rerun">, change: () => R): Promise<R> {
   const { data } = state;
   return inTurn(state, async () => {

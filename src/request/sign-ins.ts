@@ -1,12 +1,12 @@
 import type { UserId } from "../stores/store.ts";
 
-/** Of so many sign-ins of a user, one looks at how many devices that user has. */
+/** One in this many sign-ins of a user counts the user's devices. */
 export const CHECKED_EVERY = 64;
-/** Users whose sign-ins are counted; of more, those that sign in rarely are forgotten. */
+/** How many users are counted; of more, those who sign in rarely are forgotten. */
 const MOST_USERS = 10_000;
 
 /**
- * Counts the sign-ins of each user in this process, so that a limit which is only to keep anybody from filling the store
+ * Counts the sign-ins of each user in this process, so that a limit which only keeps users from filling the store
  * costs nothing at nearly all of them.
  */
 export class SignIns {
@@ -27,7 +27,7 @@ export class SignIns {
     if (this.#counts.size > MOST_USERS) this.#forget();
   }
 
-  /** Whoever signs in again and again stays, however many others do once. */
+  /** A user who signs in often stays, however many others sign in once. */
   #forget(): void {
     for (const [userId, count] of this.#counts) {
       if (count > 1) this.#counts.set(userId, count >> 1);

@@ -21,8 +21,8 @@ import {
 } from "./state.ts";
 
 /*
- * Where a request stands, and what its handler asked for: nothing else writes these fields. They belong together, as each
- * step from one standing to the next says of all of them what becomes of it.
+ * Where a request stands, and what its handler asked for: nothing else writes these fields. They belong together: each
+ * step from one standing to the next decides about all of them.
  */
 type State = Writing<
   "standing" | "presented" | "successor" | "drawnId" | "intent" | "checkpoint" | "hasDiscarded" | "isPersonal"
@@ -33,7 +33,7 @@ type SessionStanding = Standing & { kind: "live" | "previous" };
 export const isOnSession = (standing: Standing): standing is SessionStanding =>
   standing.kind === "live" || standing.kind === "previous";
 
-/** Drawn when somebody asks for it: most requests find a session, and random bytes cost more than all the rest. */
+/** Drawn on demand: most requests find a session, and random bytes cost more than all the rest. */
 export function newIdOf(state: State): string {
   const { standing } = state;
   // A login whose session row was lost gets one that belongs to it.
@@ -66,7 +66,7 @@ export function described(state: RequestState): object {
   return { id: idOf(state), handle: handleOf(state), userId, level, authenticatedAt, isNew };
 }
 
-/** What the commit is to do besides saving changed data, in place of what was asked for before. */
+/** Sets what the commit does besides saving changed data, replacing an earlier intent. */
 export function ask(state: State, intent: Intent): void {
   state.intent = intent;
 }
@@ -96,20 +96,20 @@ export function checkpointOf(state: RequestState): Checkpoint {
   return { standing, intent, drawnId, successor, presented, data: data.snapshot() };
 }
 
-/** What is asked for from `before` on is taken back together where it cannot be stored. */
+/** What the handler asked for since `before` is taken back together where it cannot be stored. */
 export function setCheckpoint(state: State, before?: Checkpoint): void {
   state.checkpoint ??= before ?? checkpointOf(state);
 }
 
 export function goBack(state: State, { data, ...before }: Checkpoint): void {
-  // What was lost meanwhile stays lost: nothing of an ended session may come back.
+  // Changes discarded meanwhile stay discarded: nothing of an ended session may come back.
   if (state.standing.kind === "detached" && before.standing.kind !== "detached") return;
   Object.assign(state, before);
   state.data.restore(data);
 }
 
 /**
- * A sign-in was not stored. What it carried is the user's, and would be stored under the old secret, which whoever
+ * A sign-in was not stored. Its data is the user's, and would be stored under the old secret, which an attacker who
  * planted the session knows (CWE-384): all that followed is forgotten.
  */
 export function takeBack(state: State): void {
@@ -118,7 +118,7 @@ export function takeBack(state: State): void {
   if (checkpoint !== undefined) goBack(state, checkpoint);
 }
 
-/** From here on `hasDiscarded` speaks of the commit that begins. */
+/** From here on `hasDiscarded` is about the commit that begins. */
 export function beginCommit(state: State): void {
   state.hasDiscarded = false;
 }
@@ -142,7 +142,7 @@ export function conclude(state: State, { change, standing, isIntentPending }: Pl
   }
 }
 
-/** Reads the rows again and takes over what others changed meanwhile, as after waiting for a turn. */
+/** Reads the rows again and takes over changes of other requests, as after waiting for a turn. */
 export async function refresh(state: State, attempt?: number): Promise<void> {
   const { standing } = state;
   if (standing.kind === "remembered") await reconcileRemembered(state, standing, attempt);
@@ -156,7 +156,7 @@ export async function reconcile(state: State, lost: string, attempt: number): Pr
   if (lost !== "exists")
     throw new PsessionError("store_conflict", `The store reported ${lost} for a new session.`);
   if (state.successor !== undefined && (await joinSuccessor(state, state.successor, attempt))) return;
-  // Random bits do not collide: somebody else's row has this id only if the store is wrong. Draw again.
+  // Random bits do not collide: another user's row has this id only if the store is wrong. Draw again.
   state.drawnId = newSiblingId(newIdOf(state));
   const { intent } = state;
   if (intent.kind === "login" && intent.remember !== undefined) {
@@ -164,7 +164,7 @@ export async function reconcile(state: State, lost: string, attempt: number): Pr
   }
 }
 
-/** A parallel request took the same session over before us: ours joins it. False where that is not how it is. */
+/** A parallel request took the same session over first: this one joins it. False where that is not the case. */
 async function joinSuccessor(state: State, successor: SessionCookie, attempt: number): Promise<boolean> {
   forgetSuccessor(state);
   const row = await state.core.settings.store.findSession(successor.id);
@@ -201,7 +201,7 @@ async function reconcileRemembered(
   };
 }
 
-/** Its secret was replaced by a proof of a credential, or by a renewal: what stood on the old one gets nothing. */
+/** Its secret was replaced by a proof of a credential, or by a renewal: a request with the old one gets nothing. */
 const isFenced = (before: SessionRow | undefined, row: SessionRow | undefined): boolean =>
   before !== undefined && row !== undefined && before.fence !== row.fence;
 
@@ -232,14 +232,14 @@ async function reconcileSession(
   if (isOver) return lose(state, before, "ended");
   const { intent } = state;
   const isReplaced = isExchanged(before, row);
-  // The row is somebody else's now: nothing of ours may be mixed into it.
+  // The row belongs to another user now: this request's changes must not be mixed into it.
   if (row.userId !== before.userId) return lose(state, before, "taken_over");
   if (isFenced(before, row) && intent.kind !== "login") return lose(state, before, "replaced");
   if (row.rememberedId !== before.rememberedId) return lose(state, before, "taken_over");
   if (isReplaced && beginsAnew(intent)) return lose(state, before, "replaced");
   if (beginsAnew(intent)) state.data.committed(row.data);
   else if (intent.kind !== "login" || intent.carriesAll) rebase(state, row, attempt);
-  // A parallel request of this browser exchanged the secret already: doing it again would kill what it was given.
+  // A parallel request of this browser exchanged the secret already: again would end the one it was given.
   if (isReplaced && intent.kind === "regenerate") state.intent = { kind: "keep" };
   if (intent.kind === "renew" && intent.login !== undefined)
     await refreshRenewal(state, intent, intent.login);
@@ -263,7 +263,7 @@ async function refreshRenewal(state: State, intent: RenewIntent, { id }: Remembe
 /** Reads the row again and forgets what the handler changed and did not save. */
 export async function reloadRequest(state: State): Promise<void> {
   const { standing } = state;
-  // Nothing was stored yet, and so nobody can have ended it.
+  // Nothing was stored yet, so no other request can have ended it.
   if (standing.kind === "none") return state.data.reset();
   const before = "session" in standing ? standing.session : undefined;
   const row = before === undefined ? undefined : await state.core.settings.store.findSession(before.id);
@@ -274,7 +274,7 @@ export async function reloadRequest(state: State): Promise<void> {
     row.rememberedId !== before.rememberedId ||
     (standing.kind !== "remembered" && isFenced(before, row))
   ) {
-    throw new PsessionError("session_ended", "There is no such session any more: it cannot be read again.", {
+    throw new PsessionError("session_ended", "This session has ended: it cannot be read again.", {
       status: 409,
     });
   }
@@ -283,7 +283,7 @@ export async function reloadRequest(state: State): Promise<void> {
   else if (isOnSession(standing)) standOn(state, standing, row);
 }
 
-/** The row went away under the request. A sign-in gets a row of its own; anything else is given up. */
+/** The row was deleted during the request. A sign-in gets a row of its own; anything else is discarded. */
 function lose(state: State, row: SessionRow | undefined, why: "ended" | "taken_over" | "replaced"): void {
   const { core, intent } = state;
   state.isPersonal = true;

@@ -32,7 +32,7 @@ export interface Core {
 export type Standing =
   /** No session; one may be made. */
   | { readonly kind: "none" }
-  /** Nothing may be saved and no cookie set, except by a sign-in. */
+  /** Only a sign-in may save anything or set a cookie. */
   | {
       readonly kind: "detached";
       readonly why:
@@ -109,7 +109,7 @@ export interface LoginIntent {
   readonly remember: { readonly id: string } | undefined;
   /** The whole present data is carried, so changes of parallel requests are too. */
   readonly carriesAll: boolean;
-  /** The sign-in was another library's: nobody proves anything now. */
+  /** The sign-in was another library's: no credential is proved now. */
   readonly isTakenOver?: boolean;
   /** The user's other device of this tag ends. */
   readonly tag: string | undefined;
@@ -117,7 +117,7 @@ export interface LoginIntent {
   readonly provedAt: number;
 }
 
-/** What an integration asks for the life of one session, in place of what the options say. */
+/** The lifetime that an integration sets for one session, in place of the options'. */
 export interface SessionLife {
   /** The session ends this many milliseconds after its last use. */
   readonly idle: number;
@@ -133,30 +133,30 @@ export type Checkpoint = Pick<RequestState, "standing" | "intent" | "drawnId" | 
 };
 
 /**
- * One request, from open to commit. What is not said once when it is opened is written by the one file that is named above
- * it: that asks for the state as `Writing`, and to all others it is read-only.
+ * One request, from open to commit. Fields that change after the opening are written only by the file named above
+ * them, which takes the state as `Writing`; to all others they are read-only.
  */
 export interface RequestState {
   readonly core: Core;
   readonly facts: RequestFacts;
-  /** Stands for the request, whatever is made of it. */
+  /** Identifies the request, whatever wraps it. */
   readonly request: object;
   readonly rememberCookie: Presented<PresentedRemember>;
   readonly outcome: Outcome;
   /** When the session was opened. */
   readonly openedAt: number;
   /**
-   * When the head of the request arrived, as far as that is known and believed. What the request proves, it proved then,
+   * When the head of the request arrived, as far as that is known and trusted. What the request proves, it proved then,
    * however long its body or its handler takes.
    */
   readonly arrivedAt: number;
   /** The browser has withheld its cookies, as another site made it send the request. */
   readonly isWithheld: boolean;
-  /** The session is used from somewhere else than its row says, which the row is to be told. */
+  /** The session is used from somewhere else than its row says; the save updates the row. */
   readonly hasMoved: boolean;
-  /** Cookies that are of no use any more, to be cleared if the answer does not take long. */
+  /** Useless cookies, to be cleared if the answer does not take long. */
   readonly stale: readonly CookieInstruction[];
-  /** Changed by the handler; what the store holds of it is set where the request comes to stand on a row (standing.ts). */
+  /** Changed by the handler; its stored base is set where the request's standing gets a row (standing.ts). */
   readonly data: TrackedData;
 
   // standing.ts
@@ -168,11 +168,11 @@ export interface RequestState {
   /** The row id of a session that is yet to be stored; see `newIdOf`. */
   readonly drawnId: string | undefined;
   readonly intent: Intent;
-  /** What to go back to where what was asked for since cannot be stored. */
+  /** The state to go back to where the handler's later calls cannot be stored. */
   readonly checkpoint: Checkpoint | undefined;
-  /** Changes were given up since the last commit began. */
+  /** Changes were discarded since the last commit began. */
   readonly hasDiscarded: boolean;
-  /** What it is about was stored, given up or lost meanwhile: the answer is this visitor's. */
+  /** A change was stored, discarded or lost meanwhile: the answer is this visitor's. */
   readonly isPersonal: boolean;
 
   // commit.ts
@@ -190,15 +190,15 @@ export interface RequestState {
   readonly lock: HeldLock | undefined;
 
   // asides.ts
-  /** The CSRF secret that was made after the sign-in of this request; any other one may be known to others. */
+  /** The CSRF secret that was made after the sign-in of this request; an attacker may know any other. */
   readonly csrf: string | undefined;
-  /** Where the states are kept that were made after the sign-in of this request; others may be known as well. */
+  /** The keys of states that were made after the sign-in of this request; an attacker may know the others. */
   readonly states: Set<string>;
   /** Messages, where the handler asked for them. */
   readonly flash: Flash | undefined;
 
   // use.ts
-  /** Somebody asked for what depends on the cookies: so may the answer. */
+  /** Something that depends on the cookies was read: so may the answer. */
   readonly isLookedAt: boolean;
 
   // session.ts
@@ -219,7 +219,7 @@ export type Writing<Field extends keyof RequestState> = Omit<RequestState, Field
   -readonly [F in Field]: RequestState[F];
 };
 
-/** What caches are to be told of the answer. Undefined where nobody looked at the session. */
+/** How caches may use the answer. Undefined where the session was not looked at. */
 export function cachingOf(state: RequestState): Caching | undefined {
   if (!state.isLookedAt || state.core.settings.caching === "off") return undefined;
   if (state.isGuarded) return "guarded";
@@ -230,15 +230,15 @@ export function cachingOf(state: RequestState): Caching | undefined {
 export const isChanged = (state: RequestState): boolean =>
   state.intent.kind !== "keep" || state.data.changed() !== undefined;
 
-/** The handler began anew: nothing of the row that it found may reach what follows, nor what follows the old secret. */
+/** The handler began anew: nothing of the old row may reach the new session, nor may the old secret reach that. */
 export const beginsAnew = (intent: Intent): boolean =>
   intent.kind === "regenerate" && intent.isFinal === true;
 
-/** The settings, with the life that was asked for this session. */
+/** The settings, with this session's own lifetime. */
 export function settingsOf({ core: { settings }, life }: RequestState): Settings {
   if (life === undefined) return settings;
   const { session } = settings;
-  // Longer than the session can live says nothing, and times beyond 2^53 are none that a store keeps.
+  // Capped at the longest a session can live: stores cannot keep times beyond 2^53.
   const idle = Math.min(life.idle, session.absolute);
   // A short life must not run out between two touches.
   const touchEvery = Math.min(session.touchEvery, Math.floor(idle / 10));
@@ -248,7 +248,7 @@ export function settingsOf({ core: { settings }, life }: RequestState): Settings
 export const sessionOf = (standing: Standing): SessionRow | undefined =>
   "session" in standing ? standing.session : undefined;
 
-/** Who the visitor is, by the rows and by what the handler asked for since. */
+/** The visitor's identity, by the rows and the handler's calls since. */
 export interface Identity {
   readonly userId: UserId | undefined;
   readonly level: Level;

@@ -4,13 +4,13 @@ import { identityOf, type RequestState, type Writing } from "./state.ts";
 
 type State = Writing<"isLookedAt">;
 
-/** For all that tells something of the visitor: caches are told that the answer may depend on it. */
+/** For reads that reveal something of the visitor: the answer may depend on it, which its caching headers say. */
 export function look(state: State): RequestState {
   state.isLookedAt = true;
   return state;
 }
 
-/** For whoever asks for something of the session: what comes of that may depend on the cookies. */
+/** For any call on the session: its result may depend on the cookies. */
 export function usable(state: State): RequestState {
   if (!look(state).destroyed) return state;
   throw new PsessionError(
@@ -19,7 +19,7 @@ export function usable(state: State): RequestState {
   );
 }
 
-/** What is kept, for whoever reads or changes it now. */
+/** The data kept for the session, for a read or a change now. */
 export function use(state: State): RequestState["data"] {
   usable(state).onUseAfterHead?.();
   return state.data;
@@ -28,7 +28,7 @@ export function use(state: State): RequestState["data"] {
 export function signedIn(state: State): UserId {
   const { userId } = identityOf(usable(state));
   if (userId !== undefined) return userId;
-  throw new PsessionError("not_signed_in", "Nobody is signed in: call login() first, or guard the route.", {
+  throw new PsessionError("not_signed_in", "No user is signed in: call login() first, or guard the route.", {
     status: 401,
   });
 }

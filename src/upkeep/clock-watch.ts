@@ -29,8 +29,8 @@ export async function clockDifference({
 }
 
 /**
- * Compares this process's clock with the store's, from time to time. One that is a month ahead takes everybody's rows
- * for garbage and everybody's cookies for expired, and what it deletes does not come back.
+ * Compares this process's clock with the store's, from time to time. One that is a month ahead takes all rows
+ * for garbage and all cookies for expired, and what it deletes does not come back.
  */
 export class ClockWatch {
   readonly #settings: Settings;
@@ -48,17 +48,17 @@ export class ClockWatch {
     this.#isComparable = settings.isSystemClock && settings.store.clock !== undefined;
   }
 
-  /** Whether what is past its time may be taken for that: not before a comparison, and not after a jump. */
+  /** Whether expired rows may be treated as expired: not before a comparison, and not after a jump. */
   isRightAt(now: number): boolean {
     return !this.#isComparable || (this.#isRight && this.#holdsAt(now));
   }
 
-  /** A request has read the store. It does not wait for a comparison, nor fail by one. */
+  /** A request has read the store. It neither waits for the comparison nor fails with it. */
   noteRead(now: number): void {
     if (this.#isComparable && !this.#holdsAt(now)) this.compare().catch(() => {});
   }
 
-  /** Asks the store now, and says whether the clocks agree; where they differ that is told. */
+  /** Asks the store now, and returns whether the clocks agree; emits `clockDiffers` where they do not. */
   async compare(): Promise<boolean> {
     if (!this.#isComparable) return true;
     this.#running ??= this.#compare().finally(() => {

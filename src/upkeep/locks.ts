@@ -29,7 +29,7 @@ export interface LockOptions {
 export interface HeldLock {
   /** Grows with every taking of this name. */
   readonly fence: number;
-  /** Gives the lock back; where the store fails, it ends by itself after `hold`. */
+  /** Releases the lock; where the store fails, it expires after `hold`. */
   release(): Promise<void>;
 }
 
@@ -44,7 +44,7 @@ const time = (least: number, fallback: number, message: string) =>
     fallback,
   );
 const lockTimes = v.strictObject({
-  // A lock that is over when it is taken would protect nothing.
+  // A lock that has expired when it is taken would protect nothing.
   hold: time(1, 30_000, "must be a positive duration of at most a day"),
   wait: time(0, 10_000, "must be a duration of at most a day"),
 });
@@ -69,7 +69,7 @@ const WAITS = [2, 5, 10, 20, 50];
 /**
  * Locks by name, across all processes that share a store. Within this process callers queue up first, so that the
  * store is asked by one of them at a time, and the order in which they came is kept. No connection is held while a
- * lock is: it is a row with an end, or a pool of connections could be used up by those who wait for one more.
+ * lock is: it is a row with an end, or callers that wait for one more could use up a pool of connections.
  */
 export class Locks {
   readonly #store: Store;
@@ -82,7 +82,7 @@ export class Locks {
     this.#clock = clock;
   }
 
-  /** Throws `lock_timeout` where it was not to be had within `wait`. */
+  /** Throws `lock_timeout` where it was not acquired within `wait`. */
   async take(name: string, limits: LockTimes): Promise<HeldLock> {
     const giveUpAt = performance.now() + limits.wait;
     const before = this.#queues.get(name);
@@ -128,7 +128,7 @@ export class Locks {
   }
 }
 
-/** Waits for those before us. Who gives up leaves the queue as it was: the next one still waits for all. */
+/** Waits for earlier callers. One that stops waiting leaves the queue as it was: the next still waits for all. */
 function within(before: Promise<void>, giveUpAt: number, name: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(timedOut(name)), Math.max(0, giveUpAt - performance.now()));
@@ -139,7 +139,7 @@ function within(before: Promise<void>, giveUpAt: number, name: string): Promise<
   });
 }
 
-/** Nothing was done, and those before us are soon done: a client may try again. */
+/** Nothing was done, and earlier callers finish soon: a client may try again. */
 const timedOut = (name: string): PsessionError =>
   new PsessionError("lock_timeout", `The lock ${name} was held by others for too long.`, {
     status: 503,

@@ -64,7 +64,7 @@ export class Pruner {
     }
   }
 
-  /** On demand. Claimed as well: other processes need not come right after, and `doctor` sees that somebody prunes. */
+  /** On demand. Claimed as well: other processes need not prune right after, and `doctor` sees that pruning happens. */
   async pruneNow(): Promise<Pruned> {
     const { store, clock } = this.#core.settings;
     if (!(await this.#core.clocks.compare())) return NOTHING_PRUNED;
@@ -107,7 +107,7 @@ interface Places {
   readonly audit: { readonly sink: AuditSink; readonly keep: number } | undefined;
 }
 
-/** Deletes rows and audit entries past their time, and tells of every chunk. */
+/** Deletes rows and audit entries past their time, and reports every chunk. */
 export async function* pruneInChunks(
   { store, audit }: Places,
   now: number,

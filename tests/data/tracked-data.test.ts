@@ -109,7 +109,7 @@ describe("paths", () => {
     expect(getPath(data, "user.address.city")).toBe("Bern");
     expect(getPath(data, "user.toString")).toBeUndefined();
     expect(getPath({ list: ["a", "b"] }, "list.1")).toBe("b");
-    expect(() => setPath({ a: 1 }, "a.b", 2)).toThrow("no object");
+    expect(() => setPath({ a: 1 }, "a.b", 2)).toThrow("not an object");
     expect(() => getPath({}, "a..b")).toThrow("no path");
   });
 

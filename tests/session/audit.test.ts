@@ -325,8 +325,12 @@ describe("an audit sink", () => {
     const options = (audit: object) => () =>
       createPsession({ store: memoryStore(), keys: [KEY], prune: false, audit });
     expect(options({})).toThrow("audit.sink is needed");
-    expect(options({ sink: sinkOf().sink, events: ["typo"] })).toThrow("audit.events.0 is no event");
-    expect(options({ sink: sinkOf().sink, events: ["auditLost"] })).toThrow("audit.events.0 is no event");
+    expect(options({ sink: sinkOf().sink, events: ["typo"] })).toThrow(
+      "audit.events.0 is not an auditable event",
+    );
+    expect(options({ sink: sinkOf().sink, events: ["auditLost"] })).toThrow(
+      "audit.events.0 is not an auditable event",
+    );
     expect(options({ sink: {} })).toThrow("audit.sink must be an object with append()");
   });
 

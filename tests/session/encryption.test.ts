@@ -10,8 +10,8 @@ import type { ChangeParts } from "../../src/stores/store.ts";
 import { KEY, TestBrowser, testApp } from "../support/app.ts";
 import { intercepted } from "../support/stores.ts";
 
-const VAULT_KEY = "Vt7Hq2Zx9Mb4Kd8Ws3Yf6Lc1Np5Rj0Ga";
-const OLDER_VAULT_KEY = "Ue6Gp1Yw8La3Jc7Vr2Xe5Kb0Mo4Qi9Fz";
+const ENCRYPTION_KEY = "Vt7Hq2Zx9Mb4Kd8Ws3Yf6Lc1Np5Rj0Ga";
+const OLDER_ENCRYPTION_KEY = "Ue6Gp1Yw8La3Jc7Vr2Xe5Kb0Mo4Qi9Fz";
 
 /** A store that shows what it is given, and can be made to give something else. */
 const watched = () => {
@@ -33,7 +33,7 @@ const watched = () => {
 };
 
 const start = (store: Store, options: Partial<PsessionOptions> = {}) => {
-  const app = testApp({ store, encryption: { keys: [VAULT_KEY] }, ...options });
+  const app = testApp({ store, encryption: { keys: [ENCRYPTION_KEY] }, ...options });
   return { app, browser: new TestBrowser(app) };
 };
 
@@ -104,28 +104,31 @@ test("a fault of the data says nothing of it, and leaves the cookies alone", asy
   expect(browser.jar).toEqual(before);
 });
 
-test("keys rotate: the first seals, all open", async () => {
+test("keys rotate: the first encrypts, all decrypt", async () => {
   const { store, rows } = watched();
-  const before = start(store, { encryption: { keys: [OLDER_VAULT_KEY] } });
+  const before = start(store, { encryption: { keys: [OLDER_ENCRYPTION_KEY] } });
   const { session } = await before.browser.visit((session) => session.set("name", "Ada"));
-  const after = start(store, { encryption: { keys: [VAULT_KEY, OLDER_VAULT_KEY] }, clock: before.app.clock });
+  const after = start(store, {
+    encryption: { keys: [ENCRYPTION_KEY, OLDER_ENCRYPTION_KEY] },
+    clock: before.app.clock,
+  });
   after.browser.jar = before.browser.copyJar();
   expect((await after.browser.visit((session) => session.set("count", 1))).session.data.name).toBe("Ada");
   expect(rows.get(session.id)?.data.split(".")[1]).not.toBe(undefined);
   const alone = start(store, { clock: before.app.clock });
   alone.browser.jar = before.browser.copyJar();
   expect((await alone.browser.visit()).session.data).toEqual({ name: "Ada", count: 1 });
-  const lost = start(store, { encryption: { keys: [OLDER_VAULT_KEY] }, clock: before.app.clock });
+  const lost = start(store, { encryption: { keys: [OLDER_ENCRYPTION_KEY] }, clock: before.app.clock });
   lost.browser.jar = before.browser.copyJar();
   await expect(lost.browser.visit()).rejects.toThrow(/not among encryption.keys/);
 });
 
-test("switched on over rows that are plain, it takes them in and seals them as they are saved", async () => {
+test("switched on over rows that are plain, it takes them in and encrypts them as they are saved", async () => {
   const { store, rows } = watched();
   const before = start(store, { encryption: undefined as never });
   const { session } = await before.browser.visit((session) => session.set("name", "Ada"));
   expect(rows.get(session.id)?.data).toBe('{"name":"Ada"}');
-  const encryption = { keys: [VAULT_KEY], acceptPlainText: true };
+  const encryption = { keys: [ENCRYPTION_KEY], acceptPlainText: true };
   const after = start(store, { encryption, clock: before.app.clock });
   after.browser.jar = before.browser.copyJar();
   await after.browser.visit((session) => session.set("count", 1));

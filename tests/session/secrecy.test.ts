@@ -18,7 +18,7 @@ import { HOUR } from "../support/clock.ts";
 import { failingStore } from "../support/stores.ts";
 import { temporaryFolder } from "../support/temp.ts";
 
-const VAULT_KEY = "Vt7Hq2Zx9Mb4Kd8Ws3Yf6Lc1Np5Rj0Ga";
+const ENCRYPTION_KEY = "Vt7Hq2Zx9Mb4Kd8Ws3Yf6Lc1Np5Rj0Ga";
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -107,13 +107,13 @@ test("what goes wrong is told without a secret, or anything of the data: in even
   onTestFinished(() => void process.off("warning", note));
 
   const { store, failing } = failingStore();
-  const encryption = { keys: [VAULT_KEY] };
+  const encryption = { keys: [ENCRYPTION_KEY] };
   const app = testApp({ store, encryption, session: { matchAddress: "exact", maxBytes: 2000 } });
   app.psession.on("*", note);
   app.psession.on("theft", () => {
     throw new Error("the listener failed");
   });
-  const secrets = new Set<string>([KEY, VAULT_KEY, "4000 0000 0000 0002"]);
+  const secrets = new Set<string>([KEY, ENCRYPTION_KEY, "4000 0000 0000 0002"]);
   const browser = new TestBrowser(app);
   const attempt = async (handler: (session: TestSession) => unknown, visit: VisitOptions = {}) => {
     try {
@@ -175,7 +175,7 @@ test("what goes wrong is told without a secret, or anything of the data: in even
   await new TestBrowser(unreadable).visit(({ data }) => data, { jar: browser.copyJar() }).catch(note);
   for (const keys of [[KEY.slice(1)], [KEY, KEY.slice(2)], [{ secret: KEY }]]) {
     try {
-      testApp({ keys: keys as string[], encryption: { keys: [VAULT_KEY, VAULT_KEY.slice(1)] } });
+      testApp({ keys: keys as string[], encryption: { keys: [ENCRYPTION_KEY, ENCRYPTION_KEY.slice(1)] } });
     } catch (error) {
       note(error);
     }

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Vault } from "../../src/data/vault.ts";
+import { Encryption } from "../../src/data/encryption.ts";
 import type { Store } from "../../src/index.ts";
 import { memoryStore } from "../../src/index.ts";
-import { sealedStore } from "../../src/stores/sealed.ts";
+import { encryptedStore } from "../../src/stores/encrypted.ts";
 import { sessionRow } from "../../src/testing/rows.ts";
 import { describeWith } from "../support/servers/reach.ts";
 import { type Place, sqlBackends } from "./fixtures.ts";
@@ -100,15 +100,15 @@ for (const backend of sqlBackends.filter(({ name }) => [...CHOSEN, ...KYSELY].in
   });
 }
 
-test("an encrypted store shows what opens, and the rest as it is stored", async () => {
+test("an encrypted store shows what it can decrypt, and the rest as it is stored", async () => {
   const inner = memoryStore();
-  const vault = new Vault(["Vt7Hq2Zx9Mb4Kd8Ws3Yf6Lc1Np5Rj0Ga"], false);
-  const sealed = sealedStore(inner, vault);
+  const encryption = new Encryption(["Vt7Hq2Zx9Mb4Kd8Ws3Yf6Lc1Np5Rj0Ga"], false);
+  const encrypted = encryptedStore(inner, encryption);
   const row = sessionRow({ data: '{"n":1}' });
-  await sealed.apply({ kind: "signIn", insert: row });
+  await encrypted.apply({ kind: "signIn", insert: row });
   const damaged = sessionRow({ data: "damaged" });
   await inner.apply({ kind: "signIn", insert: damaged });
-  const page = await sealed.admin?.browse({ limit: 10 });
+  const page = await encrypted.admin?.browse({ limit: 10 });
   expect(new Set(page?.entries.map(({ session }) => session?.data))).toEqual(new Set(['{"n":1}', "damaged"]));
-  expect((await sealed.admin?.inspect())?.tables[0]?.rows).toBe(2);
+  expect((await encrypted.admin?.inspect())?.tables[0]?.rows).toBe(2);
 });

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe } from "vitest";
-import { Vault } from "../../src/data/vault.ts";
+import { Encryption } from "../../src/data/encryption.ts";
 import { memoryStore, type Store } from "../../src/index.ts";
+import { encryptedStore } from "../../src/stores/encrypted.ts";
 import { mysqlStore } from "../../src/stores/mysql/index.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { redisStore } from "../../src/stores/redis/index.ts";
-import { sealedStore } from "../../src/stores/sealed.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { freshDatabase, freshSchema, onMysql, onPostgres } from "./servers/fresh.ts";
 import { describeWith, MYSQL, type Need, POSTGRES } from "./servers/reach.ts";
@@ -80,8 +80,8 @@ export function describeStores(
   parts: Parts = {},
 ): void {
   describe(`${title} memory`, () => body(() => memoryStore(parts)));
-  const vault = new Vault(["Vt7Hq2Zx9Mb4Kd8Ws3Yf6Lc1Np5Rj0Ga"], false);
-  describe(`${title} memory, encrypted`, () => body(() => sealedStore(memoryStore(parts), vault)));
+  const encryption = new Encryption(["Vt7Hq2Zx9Mb4Kd8Ws3Yf6Lc1Np5Rj0Ga"], false);
+  describe(`${title} memory, encrypted`, () => body(() => encryptedStore(memoryStore(parts), encryption)));
   describe(`${title} sqlite`, () => body(() => sqliteStore({ path: ":memory:", ...parts })));
   for (const [name, { needs, open }] of Object.entries(SERVERS)) {
     describeWith(needs, `${title} ${name}`, () => {

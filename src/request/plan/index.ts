@@ -27,10 +27,10 @@ export function planCommit(state: RequestState, now: number, isFinal: boolean): 
   return isFinal || intent.kind === "keep" ? plan : { ...plan, isIntentPending: true };
 }
 
-/** Stored under the old secret, even until the response, it would be there for whoever planted that (CWE-384). */
+/** Stored under the old secret, even until the response, an attacker who planted that could read it (CWE-384). */
 function planAnew(state: RequestState, now: number): Plan {
   if (state.data.changed() !== undefined) assertDeliverable(state, "begin a session anew");
-  // Who holds the newer secret of this row may be the one who planted the older.
+  // The holder of this row's newer secret may be the attacker who planted the older one.
   if (state.standing.kind === "previous") return planCreate(state, now, state.data.encoded());
   return planKeep(state, now, true);
 }

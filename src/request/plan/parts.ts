@@ -23,14 +23,14 @@ import { MARK_OF_EVERYONE, markOfUser, outdatedProof, ownMarks, PROOF_LIFE } fro
 import { handleOf, sessionDeadlines } from "../rows.ts";
 import { identityOf, type Raise, type RequestState, type Standing, settingsOf } from "../state.ts";
 
-export type Told = { [K in EventName]: readonly [K, PsessionEvents[K]] }[EventName];
+export type PlannedEvent = { [K in EventName]: readonly [K, PsessionEvents[K]] }[EventName];
 
 /** The effects of one commit: what the store is asked to do, and what follows if it does. */
 export interface Plan {
   readonly change?: Write | undefined;
   readonly touch?: Touch;
   readonly cookies: readonly CookieInstruction[];
-  readonly events: readonly Told[];
+  readonly events: readonly PlannedEvent[];
   /** How the request stands once the change is done. */
   readonly standing: Standing;
   /** What the handler asked for waits for the response. */
@@ -44,7 +44,7 @@ export function updated(row: SessionRow, update: SessionUpdate): SessionRow {
 export const confirmed = (use: RememberedUse | undefined) =>
   use?.confirm === undefined ? {} : { confirmFrom: undefined };
 
-export function confirmEvents(row: SessionRow, use: RememberedUse | undefined, now: number): Told[] {
+export function confirmEvents(row: SessionRow, use: RememberedUse | undefined, now: number): PlannedEvent[] {
   if (use?.confirm === undefined || row.userId === undefined) return [];
   return [["confirmed", { at: now, handle: use.id, userId: row.userId }]];
 }
@@ -61,7 +61,7 @@ export const raisedSession = (state: RequestState, { provedAt, notAfter }: Raise
   ...sessionDeadlines(now, settingsOf(state), notAfter),
 });
 
-/** An exchange after which the old secret gets nothing. Of the same user's own doing, it may still sign out. */
+/** An exchange after which the old secret gets nothing; where the same user caused it, it may still sign out. */
 export const fenced = (row: Pick<SessionRow, "secret" | "fence">, secret: Secret, now: number) => ({
   secret: digest(secret),
   secretAt: now,
@@ -70,12 +70,12 @@ export const fenced = (row: Pick<SessionRow, "secret" | "fence">, secret: Secret
   fence: row.fence + 1,
 });
 
-/** The condition that a proof of a credential is newer than what made proofs of its user worthless. */
+/** The condition that a proof of a credential is newer than the marks of its user, such as of a changed password. */
 export function proofOf(state: RequestState, userId: UserId, provedAt: number): Proof {
   const { clock } = state.core.settings;
   if (clock.now() - provedAt > PROOF_LIFE) throw outdatedProof();
   const marks = [markOfUser(userId), MARK_OF_EVERYONE];
-  // What this request itself has marked it did so knowing the new credential.
+  // A mark of this very request does not refuse it: it knew the new credential.
   const own = Math.max(...marks.map((name) => ownMarks(state.request).get(name) ?? 0));
   return { marks, ofEveryone: MARK_OF_EVERYONE, provedAt: Math.max(provedAt, own + 1) };
 }
@@ -120,7 +120,7 @@ export function rememberCookie(
   };
 }
 
-/** What a browser is known by, where the options ask for that: whether it was known for the user, and its cookie. */
+/** With `devices.detectNew`: whether the browser was known for the user, and its new cookie. */
 export function recognised(
   state: RequestState,
   userId: UserId,
@@ -134,8 +134,8 @@ export function recognised(
   };
 }
 
-export const reauthenticated = (state: RequestState, session: SessionRow, now: number): Told =>
-  told("reauthenticated", {
+export const reauthenticated = (state: RequestState, session: SessionRow, now: number): PlannedEvent =>
+  event("reauthenticated", {
     at: now,
     sessionId: session.id,
     userId: session.userId,
@@ -146,8 +146,8 @@ export const reauthenticated = (state: RequestState, session: SessionRow, now: n
 
 export const nothing = (standing: Standing): Plan => ({ cookies: [], events: [], standing });
 
-export const told = <K extends EventName>(type: K, facts: PsessionEvents[K]): Told =>
-  [type, facts] as unknown as Told;
+export const event = <K extends EventName>(type: K, facts: PsessionEvents[K]): PlannedEvent =>
+  [type, facts] as unknown as PlannedEvent;
 
 export function assertDeliverable(state: RequestState, what: string): void {
   if (state.standing.kind === "detached" && state.standing.why === "insecure") throw insecure();
@@ -169,7 +169,7 @@ export function insecure(): PsessionError {
   );
 }
 
-/** Of a request that was let in as anonymous while the store was down. */
+/** The error of a request that was let in as anonymous while the store was down. */
 export function unavailable(cause: unknown): PsessionError {
   return new PsessionError(
     "store_unavailable",
@@ -178,14 +178,14 @@ export function unavailable(cause: unknown): PsessionError {
   );
 }
 
-/** Of a request that could carry out no exchange; see the event. */
+/** The event of a request that could carry out no exchange. */
 export const deferred = (
   state: RequestState,
   session: SessionRow | undefined,
   what: PsessionEvents["rotationDeferred"]["what"],
   now: number,
-): Told => {
+): PlannedEvent => {
   const { userId, rememberedId } = identityOf(state);
   const handle = rememberedId ?? session?.id ?? "";
-  return told("rotationDeferred", { at: now, sessionId: session?.id, userId, handle, what });
+  return event("rotationDeferred", { at: now, sessionId: session?.id, userId, handle, what });
 };

@@ -7,17 +7,17 @@ import { identityOf, type RememberedStanding, type RequestState, raiseOf, settin
 
 import {
   deferred,
+  event,
   fenced,
   heldBy,
   type Plan,
+  type PlannedEvent,
   proofOf,
   raisedSession,
   reauthenticated,
   recognised,
   rememberCookie,
   sessionCookie,
-  type Told,
-  told,
   updated,
 } from "./parts.ts";
 
@@ -42,7 +42,7 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
   const derivation = { id: login.id, generation, salt };
   const raise = raiseOf(state.intent);
   const token = derived(state, "remember", presented.token, derivation);
-  // A raised session gets a secret that nobody can derive who merely holds the predecessor.
+  // A raised session gets a random secret: the holder of a predecessor must not be able to derive it.
   const secret = raise ? newSecret() : derived(state, "session", presented.token, derivation);
   const rotation: Rotation = {
     ...rememberedUse(now, settings),
@@ -85,7 +85,7 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
       ...recognised(state, login.userId).cookies,
     ],
     events: [
-      told(effect === "recover" ? "recovered" : "restored", {
+      event(effect === "recover" ? "recovered" : "restored", {
         at: now,
         handle: login.id,
         userId: login.userId,
@@ -113,9 +113,9 @@ function planAccepted(
   const successor = isFinal && state.canSetCookies ? convergence(state, standing, now) : undefined;
   const cookies = successor === undefined ? [] : [rememberCookie(state, login, successor.token, now)];
   const facts = { at: now, handle: login.id, userId: login.userId };
-  const events: Told[] = [];
-  if (isFinal) events.push(successor === undefined ? told("accepted", facts) : told("converged", facts));
-  // Whoever is only accepted may hold a token that was given up: a secret of its own would keep it in.
+  const events: PlannedEvent[] = [];
+  if (isFinal) events.push(successor === undefined ? event("accepted", facts) : event("converged", facts));
+  // A request that is only accepted may hold a superseded token: a secret of its own would keep a thief in.
   if (isFinal && state.intent.kind === "regenerate") events.push(deferred(state, session, "regenerate", now));
   const use: RememberedUse = { id: login.id, ...rememberedUse(now, settings), confirm: undefined };
 
@@ -203,7 +203,7 @@ function writeSession(
 
 /**
  * The successor that another request made from the same token, checked against the row before it is sent. A
- * handler may have taken long: past the window the successor may be superseded by now, and nobody is to be
+ * handler may have taken long: past the window the successor may be superseded by now, and no browser must be
  * given an older cookie.
  */
 function convergence(

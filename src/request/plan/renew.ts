@@ -21,6 +21,7 @@ import {
 import {
   assertDeliverable,
   deferred,
+  event,
   fenced,
   heldBy,
   type Plan,
@@ -30,7 +31,6 @@ import {
   recognised,
   rememberCookie,
   sessionCookie,
-  told,
   updated,
 } from "./parts.ts";
 
@@ -46,7 +46,7 @@ export function planRenewal(state: RequestState, intent: RenewIntent, now: numbe
   const current = currentLogin(state, intent);
   const isTolerated =
     standing.kind === "previous" || (standing.kind === "remembered" && current === undefined);
-  // Whoever is only let in for a while may hold a copy that was given up: a secret of its own would keep it in.
+  // A request that is only accepted may hold a superseded copy: a secret of its own would keep a thief in.
   if (isTolerated && !intent.endsLogin && intent.raise === undefined) {
     const row = standing.session;
     return { cookies: [], events: [deferred(state, row, "renew", now)], standing };
@@ -97,7 +97,7 @@ function exchange(
   return {
     change: {
       kind: "renew",
-      // Of the generation whose token came along: it takes effect only while what it renews is alive.
+      // Conditional on the generation of the presented token: it takes effect only while that login is alive.
       ...(before === undefined || (login === undefined && row !== undefined) ? {} : { hold: heldBy(before) }),
       ...(raise === undefined || userId === undefined
         ? {}
@@ -113,14 +113,14 @@ function exchange(
       ...(userId === undefined ? [] : recognised(state, userId).cookies),
     ],
     events: [
-      told("rotated", { at: now, sessionId: id, userId }),
+      event("rotated", { at: now, sessionId: id, userId }),
       ...(raise === undefined ? [] : [reauthenticated(state, session, now)]),
     ],
     standing: { kind: "live", session },
   };
 }
 
-/** The same login, as lists and limits have it, under another id: what was made from the old one gets nothing. */
+/** The same login for lists and limits, under another id: tokens derived from the old one get nothing. */
 function renewed(
   state: RequestState,
   { userId, createdAt, absoluteDeadline, name, tag }: RememberedRow,

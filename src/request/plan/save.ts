@@ -12,6 +12,7 @@ import {
   confirmEvents,
   confirmed,
   deferred,
+  event,
   fenced,
   insecure,
   nothing,
@@ -22,7 +23,6 @@ import {
   recognised,
   sameSessionCookie,
   sessionCookie,
-  told,
   unavailable,
   undeliverable,
   updated,
@@ -65,7 +65,7 @@ export function planDetached(
   };
 }
 
-/** Whether the browser of a sign-in was known, which could not be told from the request that signed in. */
+/** Whether the browser of a sign-in was known, which the request that signed in could not show. */
 function deviceSeen(
   state: RequestState,
   row: SessionRow,
@@ -89,7 +89,7 @@ function deviceSeen(
     remembered: row.rememberedId !== undefined,
     request: originOf(state.facts),
   };
-  return { cookies, events: isNew ? [told("newDevice", ofDevice)] : [] };
+  return { cookies, events: isNew ? [event("newDevice", ofDevice)] : [] };
 }
 
 export function planSave(
@@ -114,12 +114,12 @@ export function planSave(
   const isTouchDue =
     state.facts.ahead === undefined &&
     (now - row.lastSeenAt >= settings.session.touchEvery || use?.confirm !== undefined);
-  // Told once: from here on the row says where the session is used now.
+  // Emitted once: from here on the row says where the session is used now.
   const moves =
     state.hasMoved && (row.address !== state.facts.address || row.userAgent !== state.facts.userAgent);
   const resent = isLive && isFinal && !raise && !regenerates ? sameSessionCookie(state, row) : undefined;
   const isUnchanged = data === undefined && !raise && !regenerates && !moves && resent === undefined;
-  // A head that was sent, or a WebSocket's: the cookie would reach nobody.
+  // The head was sent, or is a WebSocket's: the cookie would not reach the browser.
   const isDeferred = isLive && isFinal && !regenerates && state.intent.kind === "regenerate";
   const deferrals = isDeferred ? [deferred(state, row, "regenerate", now)] : [];
   if (isUnchanged && !isTouchDue) return { ...nothing(standing), events: deferrals };
@@ -170,7 +170,7 @@ export function planSave(
     events: [
       ...(seen?.events ?? []),
       ...confirmEvents(row, use, now),
-      ...(secret === undefined ? [] : [told("rotated", { at: now, sessionId: row.id, userId: row.userId })]),
+      ...(secret === undefined ? [] : [event("rotated", { at: now, sessionId: row.id, userId: row.userId })]),
       ...(raise ? [reauthenticated(state, row, now)] : []),
       ...deferrals,
     ],

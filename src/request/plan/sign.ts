@@ -17,14 +17,14 @@ import {
 } from "../state.ts";
 
 import {
+  event,
   nothing,
   type Plan,
+  type PlannedEvent,
   proofOf,
   recognised,
   rememberCookie,
   sessionCookie,
-  type Told,
-  told,
   unavailable,
   updated,
 } from "./parts.ts";
@@ -35,7 +35,7 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
   const base = sessionOf(state.standing);
   const isUnseen = state.isWithheld && settings.devices.detectNew;
   prepareAsides(state, isUnseen ? now : undefined);
-  // Who proves a credential gets a secret that nobody can derive.
+  // A proof of a credential gets a random secret, which no holder of an older cookie can derive.
   const secret = (intent.isTakenOver ? state.successor?.secret : undefined) ?? newSecret();
   const token = newSecret();
   const device = deviceOf(state, intent);
@@ -95,18 +95,18 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
     ],
     events: [
       ...(base === undefined
-        ? [told("created", { at: now, sessionId: session.id, userId: intent.userId })]
+        ? [event("created", { at: now, sessionId: session.id, userId: intent.userId })]
         : []),
-      told("login", ofDevice),
-      ...(isNew && !isUnseen ? [told("newDevice", ofDevice)] : []),
+      event("login", ofDevice),
+      ...(isNew && !isUnseen ? [event("newDevice", ofDevice)] : []),
     ],
     standing: { kind: "live", session },
   };
 }
 
 /**
- * That no remember cookie came does not mean that the browser has none. A session of another library that is taken over
- * is nobody's sign-in, and its own cookie came along.
+ * Also where no remember cookie came, as the browser may have one that it did not send. Not where a session of another
+ * library is taken over: the user does not sign in, and its own cookie came along.
  */
 const clearsRemember = ({ rememberCookie }: RequestState, { isTakenOver }: LoginIntent): boolean =>
   isTakenOver !== true || rememberCookie.kind !== "absent";
@@ -136,7 +136,7 @@ export function planLogout(state: RequestState, now: number): Plan {
   const { standing } = state;
   const { session, remember } = state.core.settings.cookies;
   if (standing.kind === "detached" && !mayLeave(standing)) {
-    // Nobody may believe to have left while the session lives on.
+    // A user must not see a successful sign-out while the session lives on.
     if (standing.why === "unavailable") throw unavailable(standing.error);
     const kept = planDetached(state, standing, now);
     return { ...kept, events: [...kept.events, unmatched(state, now)] };
@@ -144,13 +144,13 @@ export function planLogout(state: RequestState, now: number): Plan {
   const base = leavingOf(state);
   const isUnmatched = standing.kind === "detached" && base === undefined;
   const end = endings(state, "logout", now, base, undefined);
-  const events: Told[] = [];
+  const events: PlannedEvent[] = [];
   if (base !== undefined) {
     const { id: sessionId, userId } = base.row;
     const handle = handleOf(base.row);
     events.push(["logout", { at: now, sessionId, userId, handle, request: originOf(state.facts) }]);
   }
-  // Something put into the session after leaving, such as a farewell, is held by a new, anonymous session.
+  // Data set after the logout, such as a farewell, goes into a new, anonymous session.
   const hasFarewell = !state.destroyed && state.canSetCookies && state.data.changed() !== undefined;
   const created: ReturnType<typeof planCreate> = hasFarewell
     ? planCreate(state, now)
@@ -165,8 +165,8 @@ export function planLogout(state: RequestState, now: number): Plan {
 }
 
 /**
- * Who asks to leave gets rid of the cookies, also of those that are worth nothing any more. Not where the browser has
- * withheld them, as any site can make it ask, and not where a clock is wrong.
+ * A sign-out clears all cookies, invalid ones too. Not where the browser has withheld them, as any site can make it
+ * send that request, and not where a clock is wrong.
  */
 function mayLeave({ why }: Standing & { kind: "detached" }): boolean {
   return why !== "unavailable" && why !== "skew" && why !== "insecure" && why !== "cross_site";
@@ -181,12 +181,12 @@ function leavingOf({ standing, presented }: RequestState): Leaving | undefined {
   return { row, secret: standing.kind === "previous" ? presented?.digest : undefined };
 }
 
-const unmatched = (state: RequestState, now: number): Told =>
-  told("logoutUnmatched", { at: now, request: originOf(state.facts) });
+const unmatched = (state: RequestState, now: number): PlannedEvent =>
+  event("logoutUnmatched", { at: now, request: originOf(state.facts) });
 
 /**
  * The login of the session at hand and the one of the remember cookie. The latter only by a token that is or was just
- * valid, as with an old one anybody could end somebody else's login; or where it is the user's who signs in.
+ * valid, as any holder of an old one could end another user's login; or where it belongs to the user who signs in.
  */
 function endings(
   state: RequestState,
@@ -204,7 +204,7 @@ function endings(
     const login = secret === undefined && own !== undefined ? { id: own } : undefined;
     list.push({ session: { id: row.id, userId: row.userId ?? null, secret }, login, ...at });
   } else if (own !== undefined) list.push({ login: { id: own }, ...at });
-  // Also that of the session at hand, where its secret is what ends it: a restore leaves none that may sign out.
+  // Also the session's own login where a secret ends the session: a restore keeps no old secret that may sign out.
   const isNamed = leaving?.secret === undefined;
   if (rememberCookie.kind === "valid" && !(isNamed && rememberCookie.cookie.id === own)) {
     const { id, digest: token } = rememberCookie.cookie;
@@ -214,8 +214,8 @@ function endings(
 }
 
 /**
- * A CSRF secret and states from before the sign-in may be known to whoever planted the session (CWE-384). Whether the
- * browser is known cannot be told from a request whose cookies were withheld: the next one tells.
+ * An attacker who planted the session may know its CSRF secret and states (CWE-384). A request whose cookies were
+ * withheld does not show whether the browser is known: the next one does.
  */
 function prepareAsides({ data, csrf, states, core }: RequestState, unseenSince: number | undefined): void {
   if (data.asides[CSRF] !== csrf) delete data.asides[CSRF];

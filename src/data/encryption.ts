@@ -10,50 +10,50 @@ import { PsessionError } from "../errors.ts";
 import { bytesOfKey } from "../protocol/bytes.ts";
 import type { UserId } from "../protocol/rows.ts";
 
-/** What sealed data is bound to: put into another row, or given to another user, it does not open. */
+/** What encrypted data is bound to: moved to another row or user, it cannot be decrypted. */
 export interface Bond {
   readonly id: string;
   readonly userId: UserId | undefined;
 }
 
-interface VaultKey {
+interface EncryptionKey {
   /** Names the key in a row without saying anything about it. */
   readonly id: string;
   readonly key: KeyObject;
 }
 
-const SEALED = /^enc1\.([A-Za-z0-9_-]{8})\.([A-Za-z0-9_-]+)$/;
+const ENCRYPTED = /^enc1\.([A-Za-z0-9_-]{8})\.([A-Za-z0-9_-]+)$/;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
  * Encrypts session data with AES-256-GCM (NIST SP 800-38D). Each text has a key of its own, derived from a random
- * salt, so that no number of saves wears a key out. The first key seals, every one opens.
+ * salt, so that no number of saves wears a key out. The first key encrypts, all decrypt.
  */
-export class Vault {
-  readonly #keys: readonly VaultKey[];
-  readonly #opensPlainText: boolean;
+export class Encryption {
+  readonly #keys: readonly EncryptionKey[];
+  readonly #acceptsPlainText: boolean;
 
-  constructor(keys: readonly (string | Uint8Array)[], opensPlainText: boolean) {
-    this.#keys = keys.map(vaultKey);
-    this.#opensPlainText = opensPlainText;
+  constructor(keys: readonly (string | Uint8Array)[], acceptsPlainText: boolean) {
+    this.#keys = keys.map(encryptionKey);
+    this.#acceptsPlainText = acceptsPlainText;
   }
 
-  seal(text: string, bond: Bond): string {
+  encrypt(text: string, bond: Bond): string {
     const current = this.#keys[0];
-    if (current === undefined) throw new Error("A vault has at least one key.");
+    if (current === undefined) throw new Error("Encryption needs at least one key.");
     const salt = randomBytes(NONCE_BYTES);
     const { key, nonce } = textKey(current.key, salt);
     const cipher = createCipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES });
     cipher.setAAD(associated(bond, current.id));
-    const sealed = Buffer.concat([salt, cipher.update(text, "utf8"), cipher.final(), cipher.getAuthTag()]);
-    return `enc1.${current.id}.${sealed.toString("base64url")}`;
+    const encrypted = Buffer.concat([salt, cipher.update(text, "utf8"), cipher.final(), cipher.getAuthTag()]);
+    return `enc1.${current.id}.${encrypted.toString("base64url")}`;
   }
 
-  open(text: string, bond: Bond): string {
-    const [, keyId, body] = SEALED.exec(text) ?? [];
+  decrypt(text: string, bond: Bond): string {
+    const [, keyId, body] = ENCRYPTED.exec(text) ?? [];
     if (keyId === undefined || body === undefined) {
-      if (this.#opensPlainText) return text;
+      if (this.#acceptsPlainText) return text;
       throw unreadable(
         "it is not encrypted; encryption.acceptPlainText lets such rows in until they are saved",
       );
@@ -67,16 +67,17 @@ export class Vault {
       decipher.setAAD(associated(bond, named.id));
       decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
       // As text at once: to put buffers together would leave the data in Node's slab.
-      const opened = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES), undefined, "utf8");
-      return opened + decipher.final("utf8");
+      const decrypted = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES), undefined, "utf8");
+      return decrypted + decipher.final("utf8");
     } catch (cause) {
       throw unreadable("it was changed, or belongs to another session or user", cause);
     }
   }
 }
 
-function vaultKey(key: string | Uint8Array): VaultKey {
+function encryptionKey(key: string | Uint8Array): EncryptionKey {
   const input = bytesOfKey(key);
+  // The labels are part of the format: other ones would be other keys.
   const expand = (info: string, length: number) =>
     Buffer.from(hkdfSync("sha256", input, "psession", `psession/1/${info}`, length));
   return {
