@@ -15,16 +15,16 @@ interface Seen {
 }
 
 /**
- * Counts cookies that look right and fit no key. Keys that were exchanged without the old one behind sign everybody out,
- * who then looks like a visitor that never was here: nobody would hear of it.
+ * Counts cookies that look right and fit no key. Keys that were exchanged without the old one behind sign every user
+ * out, and each then looks like a new visitor: without this count no operator would notice.
  */
 export class UnknownKeys {
   readonly #events: Events;
   /** The present part first. */
   #parts: Seen[] = noneIn(PARTS);
   #partBegan = Number.NEGATIVE_INFINITY;
-  #untold = 0;
-  #toldAt: number | undefined;
+  #unreported = 0;
+  #reportedAt: number | undefined;
   #hasWarned = false;
 
   constructor(events: Events) {
@@ -39,17 +39,18 @@ export class UnknownKeys {
 
   #noteUnknown(now: number): void {
     this.#partAt(now).unknown++;
-    this.#untold++;
-    const isDue = this.#toldAt === undefined || now < this.#toldAt || now - this.#toldAt >= MINUTE;
+    this.#unreported++;
+    const isDue =
+      this.#reportedAt === undefined || now < this.#reportedAt || now - this.#reportedAt >= MINUTE;
     if (isDue) {
-      this.#events.emit("unknownKeyCookies", { at: now, count: this.#untold });
-      this.#untold = 0;
-      this.#toldAt = now;
+      this.#events.emit("unknownKeyCookies", { at: now, count: this.#unreported });
+      this.#unreported = 0;
+      this.#reportedAt = now;
     }
     if (!this.#hasWarned) this.#judge();
   }
 
-  /** Anybody can send what looks right, so a warning takes more of it than of what fits. */
+  /** Any client can make up a cookie that looks right: psession warns only if more of these come than of valid ones. */
   #judge(): void {
     const fitting = this.#parts.reduce((sum, part) => sum + part.fitting, 0);
     const unknown = this.#parts.reduce((sum, part) => sum + part.unknown, 0);

@@ -73,7 +73,7 @@ export const commits: Tracing<CommitContext> = tracingChannel("psession.commit")
 export const storeCalls: Tracing<StoreContext> = tracingChannel("psession.store");
 export const batches = channel("psession:batch");
 
-export function tellOfBatch(store: string, operation: BatchFacts["operation"], size: number): void {
+export function publishBatch(store: string, operation: BatchFacts["operation"], size: number): void {
   if (batches.hasSubscribers) batches.publish({ store, operation, size } satisfies BatchFacts);
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { revoke } from "../../stores/changes.ts";
 import type { SessionRow, Store } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
-import { type Cases, done, ENDING, pick, rotation } from "./scene.ts";
+import { type Cases, done, ENDING, pick, rotation } from "./fixture.ts";
 
 export const races: Cases = {
   "of parallel rotations one wins, and its session with it": async ({
@@ -247,9 +247,9 @@ export const races: Cases = {
           assert.equal(await store.findSession(session.id), undefined);
         }
         assert.equal(await store.findSession(anonymous.id), undefined);
-        const told = [...first, ...second].flatMap(({ rememberedId }) => rememberedId ?? []);
-        assert.equal(new Set(told).size, told.length);
-        assert.equal(told.length, devices.length + 1);
+        const ended = [...first, ...second].flatMap(({ rememberedId }) => rememberedId ?? []);
+        assert.equal(new Set(ended).size, ended.length);
+        assert.equal(ended.length, devices.length + 1);
       }
     },
 };

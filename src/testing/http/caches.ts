@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Answer, Visitor } from "./client.ts";
-import type { HttpScene, Stories, Story } from "./scene.ts";
+import type { HttpCase, HttpCases, HttpFixture } from "./fixture.ts";
 import { startSharedCache } from "./shared-cache.ts";
 
 const MINUTE = { "cache-control": "max-age=60", "content-type": "text/plain" };
@@ -8,13 +8,13 @@ const MINUTE = { "cache-control": "max-age=60", "content-type": "text/plain" };
 /** What an answer tells caches. */
 const told = ({ headers }: Answer) => [headers["cache-control"], headers.vary];
 
-type CachedStory = (scene: HttpScene & { cached(): Visitor }) => Promise<void>;
+type CachedCase = (fixture: HttpFixture & { cached(): Visitor }) => Promise<void>;
 
 /** Visitors of a cache that all of them share. */
 const behindCache =
-  (run: CachedStory): Story =>
-  async (scene) => {
-    const cache = await startSharedCache(scene.url);
+  (run: CachedCase): HttpCase =>
+  async (fixture) => {
+    const cache = await startSharedCache(fixture.url);
     const visitors: Visitor[] = [];
     const cached = () => {
       const visitor = new Visitor(cache.url);
@@ -22,7 +22,7 @@ const behindCache =
       return visitor;
     };
     try {
-      await run({ ...scene, cached });
+      await run({ ...fixture, cached });
     } finally {
       for (const visitor of visitors) visitor.leave();
       await cache.close();
@@ -30,7 +30,7 @@ const behindCache =
   };
 
 /** What caches are told of answers that depend on who asks. */
-export const caches: Stories = {
+export const caches: HttpCases = {
   "a user's page that says it may be kept for a minute reaches nobody else": behindCache(
     async ({ cached, route }) => {
       for (const path of ["/account", "/members"])
@@ -210,4 +210,4 @@ export const caches: Stories = {
   },
 };
 
-type SiteSession = Parameters<Parameters<HttpScene["route"]>[1]>[0]["session"];
+type SiteSession = Parameters<Parameters<HttpFixture["route"]>[1]>[0]["session"];

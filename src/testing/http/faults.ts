@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { Gate, type Stories } from "./scene.ts";
+import { Gate, type HttpCases } from "./fixture.ts";
 
 /** What goes wrong. */
-export const faults: Stories = {
+export const faults: HttpCases = {
   "options that come as a function are asked for by the first visitor, not where the site is set up": {
     failsToStart: 0,
     run: async ({ visitor, asked }) => {

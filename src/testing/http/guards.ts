@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import type { Stories } from "./scene.ts";
+import type { HttpCases } from "./fixture.ts";
 
 const PAGE = { headers: { accept: "text/html,application/xhtml+xml" } };
 const SCRIPT = { headers: { accept: "application/json" } };
 const HOUR = 3_600_000;
 
 /** What stands before handlers. */
-export const guards: Stories = {
+export const guards: HttpCases = {
   "requireLogin sends pages to the sign-in and refuses scripts; who is signed in passes": async ({
     visitor,
     wait,

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { Visitor } from "./client.ts";
-import { Gate, type Stories } from "./scene.ts";
+import { Gate, type HttpCases } from "./fixture.ts";
 import { startSharedCache } from "./shared-cache.ts";
 
 /** What becomes of the response. */
-export const responses: Stories = {
+export const responses: HttpCases = {
   "a redirect does not outrun the save": async ({ visitor, hold }) => {
     const ada = visitor();
     await ada.get("/add?item=tea");

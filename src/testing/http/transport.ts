@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { Gate, type Stories } from "./scene.ts";
+import { Gate, type HttpCases } from "./fixture.ts";
 
 const HTTPS = { "x-forwarded-proto": "https", "x-forwarded-for": "203.0.113.9" };
 
 /** Connections, proxies, and the server's end. */
-export const transport: Stories = {
+export const transport: HttpCases = {
   "pipelined requests are answered in their order, each as whoever it came from": async ({ visitor }) => {
     const ada = visitor();
     await ada.post("/login");

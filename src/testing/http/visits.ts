@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Sending } from "./client.ts";
-import type { Stories } from "./scene.ts";
+import type { HttpCases } from "./fixture.ts";
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
@@ -14,7 +14,7 @@ const AHEAD: readonly Sending[] = [
 ];
 
 /** What visitors do. */
-export const visits: Stories = {
+export const visits: HttpCases = {
   "a new visitor who only looks gets no cookie and leaves no row": async ({ visitor, calls }) => {
     const answer = await visitor().get("/read");
     assert.deepEqual(JSON.parse(answer.text), {

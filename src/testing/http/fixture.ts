@@ -8,8 +8,8 @@ import { Visitor } from "./client.ts";
 import type { ContractData, HttpIntegration, ServedIntegration, Site } from "./integration.ts";
 import { ROUTES } from "./routes.ts";
 
-/** What a story of the contract works with. */
-export interface HttpScene {
+/** What a case of the contract works with. */
+export interface HttpFixture {
   readonly psession: Psession<ContractData>;
   readonly isLazy: boolean;
   readonly url: string;
@@ -28,7 +28,7 @@ export interface HttpScene {
   /** Lets every call of this method fail as a store does that cannot be reached, until `recover`. */
   fail(method: string): void;
   recover(): void;
-  /** Lets requests to this path wait before the sessions. In scenes that are slow. */
+  /** Lets requests to this path wait before the sessions. In cases that are slow. */
   before(path: string): Gate;
   now(): number;
   /** Moves the clock, in milliseconds. */
@@ -63,7 +63,7 @@ export class Gate {
   }
 }
 
-export interface SceneOptions {
+export interface HttpCaseOptions {
   /** Cookies that need https, as in production. */
   readonly secure?: boolean;
   readonly trustProxy?: boolean;
@@ -75,12 +75,15 @@ export interface SceneOptions {
   readonly failsToStart?: number;
 }
 
-export type Stories = Record<string, Story>;
-export type Story =
-  | ((scene: HttpScene) => Promise<void>)
-  | (SceneOptions & { readonly run: (scene: HttpScene) => Promise<void> });
+export type HttpCases = Record<string, HttpCase>;
+export type HttpCase =
+  | ((fixture: HttpFixture) => Promise<void>)
+  | (HttpCaseOptions & { readonly run: (fixture: HttpFixture) => Promise<void> });
 
-export async function openScene(integration: HttpIntegration, options: SceneOptions): Promise<HttpScene> {
+export async function openFixture(
+  integration: HttpIntegration,
+  options: HttpCaseOptions,
+): Promise<HttpFixture> {
   const calls: string[] = [];
   const failing = new Set<string>();
   const gates = new Map<string, Gate>();
