@@ -31,7 +31,7 @@ export class UnknownKeys {
     this.#events = events;
   }
 
-  /** Every request comes by here, twice: a cookie that fits is a comparison and an addition. */
+  /** Called twice per request, so a valid cookie costs one comparison and one addition. */
   note(cookie: Presented<unknown>, now: number): void {
     if (cookie.kind === "valid") this.#partAt(now).fitting++;
     else if (cookie.kind === "malformed" && cookie.looksRight) this.#noteUnknown(now);
@@ -47,11 +47,11 @@ export class UnknownKeys {
       this.#unreported = 0;
       this.#reportedAt = now;
     }
-    if (!this.#hasWarned) this.#judge();
+    if (!this.#hasWarned) this.#warnIfMany();
   }
 
   /** Any client can make up a cookie that looks right: psession warns only if more of these come than of valid ones. */
-  #judge(): void {
+  #warnIfMany(): void {
     const fitting = this.#parts.reduce((sum, part) => sum + part.fitting, 0);
     const unknown = this.#parts.reduce((sum, part) => sum + part.unknown, 0);
     if (unknown < LEAST || unknown <= fitting) return;
@@ -60,7 +60,7 @@ export class UnknownKeys {
       "PSESSION_UNKNOWN_KEY",
       `Of ${fitting + unknown} cookies of the last hour that look like psession's, ${unknown} fit none of its keys: ` +
         "their visitors are signed out. If keys, realm, or the name, domain or path of cookies were changed, that is " +
-        "why; put the old key behind the new one. Otherwise somebody is sending made-up cookies.",
+        "why; put the old key behind the new one. Otherwise a client is sending made-up cookies.",
     );
   }
 

@@ -6,7 +6,7 @@ import { ATTRIBUTES, errorTypeOf, SCOPE, type SPANS } from "./definitions.ts";
 /** Makes spans of what every psession of the process does, until the function that it returns is called. */
 export function spanInto(provider: TracerProvider): () => void {
   const tracer = provider.getTracer(SCOPE);
-  // Made when all is known: a commit with nothing to do is no span.
+  // Made at the end, as a commit with nothing to do is no span.
   const spanAs = (name: keyof typeof SPANS) => (of: OpenContext | CommitContext, begun: number) => {
     const attributes = { [ATTRIBUTES.store]: of.store, [ATTRIBUTES.outcome]: of.outcome };
     const span = tracer.startSpan(name, { startTime: begun, attributes });

@@ -127,7 +127,7 @@ export const admin: Cases = {
     }
   },
 
-  "a store tells its clock, itself, its rows, and when they were pruned": async ({
+  "a store reports its clock, version, rows, and when they were pruned": async ({
     store,
     ada,
     expires,

@@ -17,7 +17,7 @@ const entry = (at: number, fields: Partial<AuditEntry> = {}): AuditEntry => ({
 const byId = (entries: readonly AuditEntry[]): AuditEntry[] =>
   entries.toSorted((a, b) => (a.id < b.id ? 1 : -1));
 
-/** A hundred and one entries of ada, bob and nobody, one a second. */
+/** A hundred and one entries of ada, bob and anonymous visitors, one a second. */
 function someEntries({ ada, bob }: CaseFixture): AuditEntry[] {
   return Array.from({ length: 101 }, (_, index) =>
     entry(T0 + index * 1000, {
@@ -57,7 +57,7 @@ export const audit: Cases = {
     );
   },
 
-  "an audit trail tells users apart who are alike": async ({ store }) => {
+  "an audit trail distinguishes users whose ids are alike": async ({ store }) => {
     if (store.audit === undefined || (store.userIds !== "any" && store.userIds !== "text")) return;
     const entries = ["ada", "ada ", "Ada"].map((userId, index) => entry(T0 + index, { userId }));
     await store.audit.append(entries);

@@ -65,7 +65,7 @@ export const caps: Cases = {
     await done(attempt());
   },
 
-  "which device was not used for longest is told by the later use of its session and its login": async ({
+  "the later use of its session and its login decides which device was not used for longest": async ({
     store,
     ada,
     sessionRow,

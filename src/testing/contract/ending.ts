@@ -114,7 +114,7 @@ export const ending: Cases = {
     }
   },
 
-  "a change ends another login whatever its token where it is the user's who signs in": async ({
+  "a sign-in ends another login of its user, whatever the token": async ({
     store,
     ada,
     bob,

@@ -65,7 +65,7 @@ export const locks: Cases = {
     assert.ok((await take("a", T0 + 5000)) > third);
   },
 
-  "a lock that was never given back ends by itself, and its fence tells who came later": async ({
+  "a lock that was never given back ends by itself, and the next owner gets a greater fence": async ({
     store,
   }) => {
     const first = await locksOf(store).acquire(request("a", "first", T0));
@@ -106,7 +106,7 @@ export const locks: Cases = {
 };
 
 const HOLD = 1000;
-/** Far more than eight who take turns need. */
+/** Far more than eight owners in turn need. */
 const MOST_TRIES = 20_000;
 
 const request = (name: string, owner: string, now: number): LockRequest => ({

@@ -167,7 +167,7 @@ export const marks: Cases = {
       await lost("outdated", signIn(own, T0));
       await done(signIn(own, T0 + 1));
     }
-    // Who has a mark of their own besides is held to both.
+    // A user with a mark of their own is held to both.
     const own = newMark(T0 + 7);
     await revoke(store, { handle: newId(), mark: own, ...ENDING });
     await lost("outdated", signIn([own.name], T0 + 7));
@@ -191,7 +191,7 @@ export const marks: Cases = {
     }
   },
 
-  "a mark is never moved back, by nobody": async ({ store, ada, all, sessionRow }) => {
+  "a mark is never moved back": async ({ store, ada, all, sessionRow }) => {
     const mark = newMark(T0 + 100);
     await Promise.all(
       [T0, T0 + 100, T0 + 40].map((at, index) =>

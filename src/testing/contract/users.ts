@@ -66,7 +66,11 @@ export const users: Cases = {
     }
   },
 
-  "two users who are alike do not get in each other's way": async ({ store, sessionRow, rememberedRow }) => {
+  "two users whose ids are alike do not get in each other's way": async ({
+    store,
+    sessionRow,
+    rememberedRow,
+  }) => {
     for (const [one, other] of ALIKE[store.userIds].flatMap(([a, b]) => [
       [a, b],
       [b, a],
@@ -120,7 +124,7 @@ export const users: Cases = {
     }
   },
 
-  "a user id of another kind, or that nobody keeps, is refused and not converted": async ({
+  "a user id of another kind, or that no store keeps, is refused and not converted": async ({
     store,
     sessionRow,
     rememberedRow,
@@ -145,7 +149,7 @@ export const users: Cases = {
       if (store.audit !== undefined) await assert.rejects(store.audit.read({ userId, limit: 1 }), refused);
       assert.equal(await store.findSession(row.id), undefined);
     }
-    // Somebody who is left out is no user, and least of all nobody.
+    // Left out, a user id must not mean every user, nor anonymous sessions.
     const nobody = { handle: named.id, userId: undefined as never, name: "theirs" };
     await assert.rejects(nameDevice(store, nobody), { code: "invalid_user_id" });
     assert.deepEqual(plain(await store.findSession(named.id)), plain(named));

@@ -5,8 +5,8 @@ import { startSharedCache } from "./shared-cache.ts";
 
 const MINUTE = { "cache-control": "max-age=60", "content-type": "text/plain" };
 
-/** What an answer tells caches. */
-const told = ({ headers }: Answer) => [headers["cache-control"], headers.vary];
+/** What an answer says to caches. */
+const cachingOf = ({ headers }: Answer) => [headers["cache-control"], headers.vary];
 
 type CachedCase = (fixture: HttpFixture & { cached(): Visitor }) => Promise<void>;
 
@@ -29,7 +29,7 @@ const behindCache =
     }
   };
 
-/** What caches are told of answers that depend on who asks. */
+/** Cache headers of answers that depend on the visitor. */
 export const caches: HttpCases = {
   "a user's page that says it may be kept for a minute reaches nobody else": behindCache(
     async ({ cached, route }) => {
@@ -41,7 +41,7 @@ export const caches: HttpCases = {
       assert.equal((await bob.get("/account")).text, "of undefined");
       const refused = await bob.get("/members", { headers: { accept: "text/html" } });
       assert.deepEqual([refused.status, refused.text], [303, ""]);
-      assert.equal((await ada.get("/account")).text, "of ada", "and nobody else's page reaches her");
+      assert.equal((await ada.get("/account")).text, "of ada", "and no other page reaches her");
     },
   ),
 
@@ -49,7 +49,7 @@ export const caches: HttpCases = {
     async ({ visitor, route }) => {
       route("/opened", async (request) => {
         await request.session();
-        return { headers: MINUTE, body: "the same for everybody" };
+        return { headers: MINUTE, body: "the same for every visitor" };
       });
       const looks = {
         "/user": (session) => session.userId,
@@ -60,17 +60,18 @@ export const caches: HttpCases = {
       for (const [path, look] of Object.entries(looks)) {
         route(path, async (request) => {
           await look(await request.session());
-          return { headers: MINUTE, body: "of somebody" };
+          return { headers: MINUTE, body: "of one visitor" };
         });
       }
       route("/plain", async () => ({ headers: MINUTE, body: "nothing to do with sessions" }));
       const [ada, bob] = [visitor(), visitor()];
       await ada.post("/login");
       for (const path of ["/opened", "/plain"])
-        for (const who of [ada, bob]) assert.deepEqual(told(await who.get(path)), ["max-age=60", undefined]);
+        for (const who of [ada, bob])
+          assert.deepEqual(cachingOf(await who.get(path)), ["max-age=60", undefined]);
       for (const path of Object.keys(looks)) {
-        assert.deepEqual(told(await bob.get(path)), ["max-age=60", "Cookie"], path);
-        assert.deepEqual(told(await ada.get(path)), ["max-age=60, private", "Cookie"], path);
+        assert.deepEqual(cachingOf(await bob.get(path)), ["max-age=60", "Cookie"], path);
+        assert.deepEqual(cachingOf(await ada.get(path)), ["max-age=60, private", "Cookie"], path);
       }
     },
 
@@ -81,12 +82,16 @@ export const caches: HttpCases = {
         return { headers: { "content-type": "text/plain" }, body: "changed" };
       });
       const [ada, bob] = [visitor(), visitor()];
-      assert.deepEqual(told(await bob.get("/read")), [undefined, "Cookie"]);
-      assert.deepEqual(told(await bob.get("/change?count=1")), ["no-store", "Cookie"], "it has a cookie");
-      assert.deepEqual(told(await bob.get("/change?count=2")), ["private", "Cookie"]);
-      assert.deepEqual(told(await bob.get("/read")), [undefined, "Cookie"]);
+      assert.deepEqual(cachingOf(await bob.get("/read")), [undefined, "Cookie"]);
+      assert.deepEqual(
+        cachingOf(await bob.get("/change?count=1")),
+        ["no-store", "Cookie"],
+        "it has a cookie",
+      );
+      assert.deepEqual(cachingOf(await bob.get("/change?count=2")), ["private", "Cookie"]);
+      assert.deepEqual(cachingOf(await bob.get("/read")), [undefined, "Cookie"]);
       await ada.post("/login");
-      assert.deepEqual(told(await ada.get("/read")), ["private", "Cookie"]);
+      assert.deepEqual(cachingOf(await ada.get("/read")), ["private", "Cookie"]);
     },
 
   "what a page itself says of caches stays: public, private, no-store, and what it varies by": async ({
@@ -106,7 +111,7 @@ export const caches: HttpCases = {
     const ada = visitor();
     await ada.post("/login");
     const says = async (saying: Record<string, string>) =>
-      told(await ada.get(`/says?${new URLSearchParams(saying)}`));
+      cachingOf(await ada.get(`/says?${new URLSearchParams(saying)}`));
     for (const control of [
       "public, max-age=60",
       "max-age=60, Public",
@@ -126,7 +131,7 @@ export const caches: HttpCases = {
       assert.deepEqual(await says({ vary }), ["private", added]);
   },
 
-  "answers behind a guard are kept by nobody, unless they themselves say who may": async ({
+  "no cache keeps an answer behind a guard, unless the answer itself allows it": async ({
     visitor,
     route,
   }) => {
@@ -141,16 +146,20 @@ export const caches: HttpCases = {
     await ada.post("/login");
     for (const path of ["/members", "/proved", "/fresh"]) {
       const says = async (control: string) =>
-        told(await ada.get(`${path}?${new URLSearchParams({ control })}`));
-      assert.deepEqual(told(await ada.get(path)), ["no-store", "Cookie"], path);
+        cachingOf(await ada.get(`${path}?${new URLSearchParams({ control })}`));
+      assert.deepEqual(cachingOf(await ada.get(path)), ["no-store", "Cookie"], path);
       assert.deepEqual(await says("max-age=60"), ["no-store", "Cookie"], path);
       for (const control of ["private, max-age=60", "public, max-age=60"])
         assert.deepEqual(await says(control), [control, "Cookie"], path);
     }
-    assert.deepEqual(told(await visitor().get("/members")), ["no-store", "Cookie"], "what it answers itself");
+    assert.deepEqual(
+      cachingOf(await visitor().get("/members")),
+      ["no-store", "Cookie"],
+      "what it answers itself",
+    );
   },
 
-  "caches that have headers of their own are told to keep no answer with a cookie of ours": async ({
+  "headers of particular CDNs forbid keeping an answer with a session cookie as well": async ({
     visitor,
     route,
   }) => {
@@ -169,45 +178,47 @@ export const caches: HttpCases = {
     for (const name of Object.keys(own)) assert.equal(about.headers[name], "max-age=60", name);
   },
 
-  "streams, redirects, 304, answers without a body, HEAD and errors tell caches what pages do": async ({
-    visitor,
-    route,
-  }) => {
-    async function* pieces() {
-      yield "one ";
-      yield "two";
-    }
-    const answers = {
-      "/stream": { headers: MINUTE, body: pieces },
-      "/moved": { status: 301, headers: { ...MINUTE, location: "/read" } },
-      "/unchanged": { status: 304, headers: { ...MINUTE, etag: '"v1"' } },
-      "/empty": { status: 204, headers: MINUTE },
-      "/missing": { status: 404, headers: MINUTE, body: "no such page" },
-    };
-    for (const [path, { headers, ...answer }] of Object.entries(answers)) {
-      route(path, async (request) => {
-        await (await request.session()).isAlive();
-        const { body } = answer as { body?: unknown };
-        return {
-          headers: headers as Record<string, string>,
-          ...(answer as object),
-          ...(typeof body === "function" ? { body: body() } : {}),
-        };
+  "streams, redirects, 304, answers without a body, HEAD and errors have the same cache headers as pages":
+    async ({ visitor, route }) => {
+      async function* pieces() {
+        yield "one ";
+        yield "two";
+      }
+      const answers = {
+        "/stream": { headers: MINUTE, body: pieces },
+        "/moved": { status: 301, headers: { ...MINUTE, location: "/read" } },
+        "/unchanged": { status: 304, headers: { ...MINUTE, etag: '"v1"' } },
+        "/empty": { status: 204, headers: MINUTE },
+        "/missing": { status: 404, headers: MINUTE, body: "no such page" },
+      };
+      for (const [path, { headers, ...answer }] of Object.entries(answers)) {
+        route(path, async (request) => {
+          await (await request.session()).isAlive();
+          const { body } = answer as { body?: unknown };
+          return {
+            headers: headers as Record<string, string>,
+            ...(answer as object),
+            ...(typeof body === "function" ? { body: body() } : {}),
+          };
+        });
+      }
+      route("/broken", async (request) => {
+        throw new Error(`broken for ${(await request.session()).userId}`);
       });
-    }
-    route("/broken", async (request) => {
-      throw new Error(`broken for ${(await request.session()).userId}`);
-    });
-    const ada = visitor();
-    await ada.post("/login");
-    for (const path of Object.keys(answers))
-      for (const method of ["GET", "HEAD"])
-        assert.deepEqual(told(await ada.get(path, { method })), ["max-age=60, private", "Cookie"], path);
-    const { status, headers } = await ada.get("/broken");
-    assert.equal(status, 500);
-    assert.match(String(headers["cache-control"]), /private|no-store/);
-    assert.equal(headers.vary, "Cookie");
-  },
+      const ada = visitor();
+      await ada.post("/login");
+      for (const path of Object.keys(answers))
+        for (const method of ["GET", "HEAD"])
+          assert.deepEqual(
+            cachingOf(await ada.get(path, { method })),
+            ["max-age=60, private", "Cookie"],
+            path,
+          );
+      const { status, headers } = await ada.get("/broken");
+      assert.equal(status, 500);
+      assert.match(String(headers["cache-control"]), /private|no-store/);
+      assert.equal(headers.vary, "Cookie");
+    },
 };
 
 type SiteSession = Parameters<Parameters<HttpFixture["route"]>[1]>[0]["session"];

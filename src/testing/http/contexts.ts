@@ -63,6 +63,6 @@ export const contexts: HttpCases = {
       seen.map((one) => fixture.exchanges.findIndex(({ token }) => token === one)).sort(),
       [0, 1, 2],
     );
-    assert.equal(currentRequest(), undefined, "and whoever sent them is in none");
+    assert.equal(currentRequest(), undefined, "and the test, which sent them, is in none");
   },
 };

@@ -15,7 +15,7 @@ export interface HttpFixture {
   readonly url: string;
   /** Names of the store's methods that were called, in order. */
   readonly calls: string[];
-  /** What the integration found out of each request whose session it opened. */
+  /** The facts that the integration gave of each request whose session it opened. */
   readonly exchanges: { readonly facts: RequestFacts; readonly token: object }[];
   readonly seesHeads: boolean;
   /** How often the options were asked for, where they come as a function. */
@@ -33,7 +33,7 @@ export interface HttpFixture {
   now(): number;
   /** Moves the clock, in milliseconds. */
   wait(time: number): void;
-  /** Tells the server to stop, as at a deployment. */
+  /** Stops the server, as at a deployment. */
   stop(): Promise<void>;
   close(): Promise<void>;
 }

@@ -48,7 +48,7 @@ export interface IntegrationSetup {
 export interface ServedIntegration {
   /** Such as http://127.0.0.1:3000, without a path. */
   readonly url: string;
-  /** Stops as a server does that is told to: takes no more connections, and answers what is in flight. */
+  /** Stops gracefully: takes no more connections, and answers what is in flight. */
   close(): Promise<void>;
 }
 

@@ -23,7 +23,7 @@ export const responses: HttpCases = {
     assert.deepEqual(((await ada.json("/read")) as { data: unknown }).data, { items: ["tea", "milk"] });
   },
 
-  "cookies that the application sets are kept beside ours": async ({ visitor, route }) => {
+  "cookies that the application sets are kept beside psession's": async ({ visitor, route }) => {
     route("/both", async (request) => {
       (await request.session()).set("count", 1);
       return { setCookie: ["one=1; Path=/", "two=2; Path=/"], body: "ok" };
@@ -35,7 +35,7 @@ export const responses: HttpCases = {
     assert.equal(((await ada.json("/read")) as { data: { count: number } }).data.count, 1);
   },
 
-  "a cache that all share keeps no answer with a cookie of ours, whatever the page says of itself": async ({
+  "a shared cache keeps no answer with a session cookie, whatever the page says of itself": async ({
     url,
     route,
   }) => {
@@ -110,7 +110,7 @@ export const responses: HttpCases = {
     assert.equal(((await ada.json("/read")) as { data: { count: number } }).data.count, 2);
   },
 
-  "what is changed while the body streams is not lost, even where nobody saves it": async ({
+  "what is changed while the body streams is not lost, even where the handler does not save": async ({
     visitor,
     route,
   }) => {

@@ -16,7 +16,7 @@ async function factsOf({ visitor, exchanges }: HttpFixture, headers: NonNullable
   return facts;
 }
 
-/** Who sent a request, and what came along on the way. */
+/** Which site sent a request, and which headers proxies added. */
 export const senders: HttpCases = {
   "a request of another site is known by Sec-Fetch-Site, or else by its Origin": async (fixture) => {
     const sent = async (headers: NonNullable<Sending["headers"]>) =>
@@ -28,10 +28,10 @@ export const senders: HttpCases = {
     assert.equal(await sent({ origin: "null" }), true);
     assert.equal(await sent({ origin: fixture.url }), false);
     assert.equal(await sent({ origin: fixture.url.replace("http:", "https:") }), true);
-    assert.equal(await sent({ ...SHOP, origin: "https://shop.example" }), true, "nobody trusts that proxy");
+    assert.equal(await sent({ ...SHOP, origin: "https://shop.example" }), true, "that proxy is not trusted");
   },
 
-  "behind a proxy that is trusted, a request of our own site has the origin that the proxy says": {
+  "behind a proxy that is trusted, a request of the same site has the origin that the proxy says": {
     secure: true,
     trustProxy: true,
     run: async (fixture) => {
@@ -50,7 +50,7 @@ export const senders: HttpCases = {
     assert.deepEqual(functions, []);
   },
 
-  "forwarding headers that nobody is told to trust are noticed": async (fixture) => {
+  "forwarding headers that the options do not trust are noticed": async (fixture) => {
     assert.equal((await factsOf(fixture, {})).forwarded, false);
     for (const headers of [SHOP, { forwarded: "for=203.0.113.9" }, { "x-real-ip": "203.0.113.9" }]) {
       assert.equal((await factsOf(fixture, headers as Record<string, string>)).forwarded, true);

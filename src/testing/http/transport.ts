@@ -5,7 +5,9 @@ const HTTPS = { "x-forwarded-proto": "https", "x-forwarded-for": "203.0.113.9" }
 
 /** Connections, proxies, and the server's end. */
 export const transport: HttpCases = {
-  "pipelined requests are answered in their order, each as whoever it came from": async ({ visitor }) => {
+  "pipelined requests are answered in their order, each for the visitor that sent it": async ({
+    visitor,
+  }) => {
     const ada = visitor();
     await ada.post("/login");
     const text = await ada.pipeline(["/add?item=tea", "/plain", "/read"]);
@@ -80,7 +82,7 @@ export const transport: HttpCases = {
     );
   },
 
-  "a hundred requests in flight when the server is told to stop are answered, and saved": async ({
+  "a hundred requests in flight when the server begins to stop are answered, and saved": async ({
     visitor,
     route,
     psession,

@@ -63,7 +63,10 @@ export const turns: HttpCases = {
     }
   },
 
-  "who waits too long gets 503, with nothing done; the others go on": async ({ visitor, route }) => {
+  "a request that waits too long gets 503, with nothing done; the others go on": async ({
+    visitor,
+    route,
+  }) => {
     const handler = new Gate();
     let served = 0;
     route("/now", async (request) => {
@@ -92,7 +95,7 @@ export const turns: HttpCases = {
     for (const which of ["first", "second"]) assert.equal((await ada.get("/now")).status, 500, which);
   },
 
-  "who is signed out while waiting is refused, although requireLogin had let them through": async (
+  "a user who is signed out while waiting is refused, although requireLogin had let them through": async (
     fixture,
   ) => {
     let served = 0;
