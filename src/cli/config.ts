@@ -34,7 +34,7 @@ export interface Deployment {
   readonly production?: boolean | undefined;
   /** Address of a page that uses its session, as visitors have it. */
   readonly url?: string | undefined;
-  /** A proxy stands before the application, and the integration was told to believe it. */
+  /** A proxy stands before the application, and the integration trusts it. */
   readonly trustProxy?: boolean | undefined;
   /** Level of NIST SP 800-63B-4 that lifetimes are to keep to. */
   readonly policy?: (typeof POLICIES)[number] | undefined;

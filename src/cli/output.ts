@@ -13,7 +13,7 @@ export function say({ stdout }: Environment, text: string): void {
   stdout.write(`${text}\n`);
 }
 
-/** For people who watch; never part of the answer. */
+/** For people at the terminal; never part of the answer. */
 export function hint({ stderr }: Environment, text: string): void {
   stderr.write(`${styled(stderr, "dim", text)}\n`);
 }

@@ -120,7 +120,7 @@ async function inFile(
   if (await isTracked(path)) {
     throw new Stop(
       EXIT.failed,
-      `${file} is tracked by git: no key is written there. Whoever has the repository would have it.`,
+      `${file} is tracked by git: no key is written there, as every copy of the repository would have it.`,
     );
   }
   return changeKeyList(path, variable, (keys) => {
