@@ -136,12 +136,12 @@ export async function loadConfig(file: string): Promise<Config> {
     file,
     options,
     audit: sink === undefined || keep === undefined ? undefined : { sink, keep },
-    // As the service sees it: what a command shows is what it can end. What is wrong with the options is said elsewhere.
+    // As the service sees it, so that a command shows what it can end. Faults of the options are reported elsewhere.
     store: realmStore(store, realmCode(typeof options.realm === "string" ? options.realm : "")),
     clock: typeof clock?.now === "function" ? clock : systemClock,
     isSystemClock: typeof clock?.now !== "function",
     deployment,
-    // Pruning is what the application does; here it happens when it is asked for.
+    // The application prunes; a command does only if it is `prune`.
     service: () => makingForCommand(() => createPsession<object>({ ...options, prune: false })),
   };
 }

@@ -56,7 +56,7 @@ function replace(file: string, text: string): void {
   const { uid, gid, mode } = statSync(file);
   const next = `${file}.psession-${process.pid}`;
   try {
-    // Private until it has its old owner again: the old mode may let a group read it, which would be the wrong one.
+    // Private until it has its old owner again: with the old mode, a wrong group might read it.
     writeFileSync(next, text, { mode: 0o600, flag: "wx" });
     const made = statSync(next);
     if (made.uid !== uid || made.gid !== gid) chownSync(next, uid, gid);

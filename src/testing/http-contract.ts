@@ -32,10 +32,7 @@ const CASES: HttpCases = {
  * `for (const { name, run } of httpContract(integration)) test(name, run)`.
  */
 export function httpContract(integration: HttpIntegration): ContractCase[] {
-  return Object.entries(CASES).map(([name, one]) => ({
-    name,
-    run: () => runCase(integration, one),
-  }));
+  return Object.entries(CASES).map(([name, one]) => ({ name, run: () => runCase(integration, one) }));
 }
 
 async function runCase(integration: HttpIntegration, one: HttpCase): Promise<void> {

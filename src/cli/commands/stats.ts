@@ -23,7 +23,7 @@ const ALWAYS = ["theft", "recovered"];
 /** @internal */
 export function addStats(program: Command, environment: Environment): void {
   takesConfig(program.command("stats"))
-    .summary("show sizes, and how much is going on")
+    .summary("show sizes and activity")
     .description(
       "Shows the tables' sizes, how many sessions and logins are alive, in which hours sessions were last used, and what the audit trail counted: thefts, recoveries and the rest.",
     )

@@ -126,7 +126,7 @@ const nothingSeen = (url: string): Finding =>
     "Give the https address of a page that uses its session.",
   );
 
-/** Two of each name, none of which can be ours. */
+/** Two of each name, none of which can be psession's. */
 const useless = ({ cookies: { session, remember } }: Settings): string =>
   [session, remember].flatMap(({ name }) => [`${name}=doctor`, `${name}=doctor`]).join("; ");
 

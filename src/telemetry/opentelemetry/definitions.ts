@@ -75,7 +75,7 @@ export const COUNTERS = {
   },
   "psession.discarded.saves": {
     unit: "{save}",
-    description: "Saves that were given up, as their session was no longer theirs",
+    description: "Saves that were discarded, as the session had ended or changed its user",
     attributes: [],
   },
   "psession.pruned.rows": { unit: "{row}", description: "Rows that were pruned", attributes: [rowKind] },

@@ -20,12 +20,8 @@ const newer = ({ name }: Mark, at: number) => ({ marks: [name], provedAt: at });
 type Proved = SaveChange | RestoreChange | AcceptChange | SignInChange | RenewChange;
 
 /** Every kind of change that may rest on a proof, with the rows that it needs. */
-async function shapesOf({
-  store,
-  ada,
-  sessionRow,
-  rememberedRow,
-}: CaseFixture): Promise<Record<string, Proved>> {
+async function shapesOf(fixture: CaseFixture): Promise<Record<string, Proved>> {
+  const { store, ada, sessionRow, rememberedRow } = fixture;
   const device = async () => {
     const login = rememberedRow();
     const session = sessionRow({ rememberedId: login.id, userId: ada, level: "remembered" });
@@ -116,18 +112,13 @@ export const marks: Cases = {
   },
 
   "a proof counts where no mark was ever set": async (fixture) => {
+    const { store, sessionRow } = fixture;
     for (const [name, change] of Object.entries(await shapesOf(fixture))) {
       const marks = [newMark().name, newMark().name];
-      const result = await fixture.store.apply({ ...change, proof: { marks, provedAt: T0 } });
+      const result = await store.apply({ ...change, proof: { marks, provedAt: T0 } });
       assert.equal(result.done, true, name);
     }
-    await done(
-      fixture.store.apply({
-        kind: "signIn",
-        insert: fixture.sessionRow(),
-        proof: { marks: [], provedAt: T0 },
-      }),
-    );
+    await done(store.apply({ kind: "signIn", insert: sessionRow(), proof: { marks: [], provedAt: T0 } }));
   },
 
   "any of the marks that a proof names outdates it, and no other": async ({ store, ada, sessionRow }) => {

@@ -66,7 +66,7 @@ export const users: Cases = {
     }
   },
 
-  "two users whose ids are alike do not get in each other's way": async ({
+  "users whose ids are alike do not get in each other's way": async ({
     store,
     sessionRow,
     rememberedRow,

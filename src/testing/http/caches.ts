@@ -6,7 +6,7 @@ import { startSharedCache } from "./shared-cache.ts";
 const MINUTE = { "cache-control": "max-age=60", "content-type": "text/plain" };
 
 /** What an answer says to caches. */
-const cachingOf = ({ headers }: Answer) => [headers["cache-control"], headers.vary];
+const said = ({ headers }: Answer) => [headers["cache-control"], headers.vary];
 
 type CachedCase = (fixture: HttpFixture & { cached(): Visitor }) => Promise<void>;
 
@@ -67,11 +67,10 @@ export const caches: HttpCases = {
       const [ada, bob] = [visitor(), visitor()];
       await ada.post("/login");
       for (const path of ["/opened", "/plain"])
-        for (const who of [ada, bob])
-          assert.deepEqual(cachingOf(await who.get(path)), ["max-age=60", undefined]);
+        for (const who of [ada, bob]) assert.deepEqual(said(await who.get(path)), ["max-age=60", undefined]);
       for (const path of Object.keys(looks)) {
-        assert.deepEqual(cachingOf(await bob.get(path)), ["max-age=60", "Cookie"], path);
-        assert.deepEqual(cachingOf(await ada.get(path)), ["max-age=60, private", "Cookie"], path);
+        assert.deepEqual(said(await bob.get(path)), ["max-age=60", "Cookie"], path);
+        assert.deepEqual(said(await ada.get(path)), ["max-age=60, private", "Cookie"], path);
       }
     },
 
@@ -82,16 +81,12 @@ export const caches: HttpCases = {
         return { headers: { "content-type": "text/plain" }, body: "changed" };
       });
       const [ada, bob] = [visitor(), visitor()];
-      assert.deepEqual(cachingOf(await bob.get("/read")), [undefined, "Cookie"]);
-      assert.deepEqual(
-        cachingOf(await bob.get("/change?count=1")),
-        ["no-store", "Cookie"],
-        "it has a cookie",
-      );
-      assert.deepEqual(cachingOf(await bob.get("/change?count=2")), ["private", "Cookie"]);
-      assert.deepEqual(cachingOf(await bob.get("/read")), [undefined, "Cookie"]);
+      assert.deepEqual(said(await bob.get("/read")), [undefined, "Cookie"]);
+      assert.deepEqual(said(await bob.get("/change?count=1")), ["no-store", "Cookie"], "it has a cookie");
+      assert.deepEqual(said(await bob.get("/change?count=2")), ["private", "Cookie"]);
+      assert.deepEqual(said(await bob.get("/read")), [undefined, "Cookie"]);
       await ada.post("/login");
-      assert.deepEqual(cachingOf(await ada.get("/read")), ["private", "Cookie"]);
+      assert.deepEqual(said(await ada.get("/read")), ["private", "Cookie"]);
     },
 
   "what a page itself says of caches stays: public, private, no-store, and what it varies by": async ({
@@ -111,7 +106,7 @@ export const caches: HttpCases = {
     const ada = visitor();
     await ada.post("/login");
     const says = async (saying: Record<string, string>) =>
-      cachingOf(await ada.get(`/says?${new URLSearchParams(saying)}`));
+      said(await ada.get(`/says?${new URLSearchParams(saying)}`));
     for (const control of [
       "public, max-age=60",
       "max-age=60, Public",
@@ -146,17 +141,13 @@ export const caches: HttpCases = {
     await ada.post("/login");
     for (const path of ["/members", "/proved", "/fresh"]) {
       const says = async (control: string) =>
-        cachingOf(await ada.get(`${path}?${new URLSearchParams({ control })}`));
-      assert.deepEqual(cachingOf(await ada.get(path)), ["no-store", "Cookie"], path);
+        said(await ada.get(`${path}?${new URLSearchParams({ control })}`));
+      assert.deepEqual(said(await ada.get(path)), ["no-store", "Cookie"], path);
       assert.deepEqual(await says("max-age=60"), ["no-store", "Cookie"], path);
       for (const control of ["private, max-age=60", "public, max-age=60"])
         assert.deepEqual(await says(control), [control, "Cookie"], path);
     }
-    assert.deepEqual(
-      cachingOf(await visitor().get("/members")),
-      ["no-store", "Cookie"],
-      "what it answers itself",
-    );
+    assert.deepEqual(said(await visitor().get("/members")), ["no-store", "Cookie"], "what it answers itself");
   },
 
   "headers of particular CDNs forbid keeping an answer with a session cookie as well": async ({
@@ -209,11 +200,7 @@ export const caches: HttpCases = {
       await ada.post("/login");
       for (const path of Object.keys(answers))
         for (const method of ["GET", "HEAD"])
-          assert.deepEqual(
-            cachingOf(await ada.get(path, { method })),
-            ["max-age=60, private", "Cookie"],
-            path,
-          );
+          assert.deepEqual(said(await ada.get(path, { method })), ["max-age=60, private", "Cookie"], path);
       const { status, headers } = await ada.get("/broken");
       assert.equal(status, 500);
       assert.match(String(headers["cache-control"]), /private|no-store/);

@@ -63,10 +63,7 @@ export const turns: HttpCases = {
     }
   },
 
-  "a request that waits too long gets 503, with nothing done; the others go on": async ({
-    visitor,
-    route,
-  }) => {
+  "a request that waits too long gets 503 and does nothing; others go on": async ({ visitor, route }) => {
     const handler = new Gate();
     let served = 0;
     route("/now", async (request) => {
@@ -95,9 +92,7 @@ export const turns: HttpCases = {
     for (const which of ["first", "second"]) assert.equal((await ada.get("/now")).status, 500, which);
   },
 
-  "a user who is signed out while waiting is refused, although requireLogin had let them through": async (
-    fixture,
-  ) => {
+  "a user who is signed out while waiting is refused, though requireLogin let them in": async (fixture) => {
     let served = 0;
     fixture.route("/members-turns", async (request) => {
       served++;
