@@ -75,7 +75,7 @@ export const COUNTERS = {
   },
   "psession.discarded.saves": {
     unit: "{save}",
-    description: "Saves that were discarded, as the session had ended or changed its user",
+    description: "Saves that were dropped, as their request no longer had the session",
     attributes: [],
   },
   "psession.pruned.rows": { unit: "{row}", description: "Rows that were pruned", attributes: [rowKind] },

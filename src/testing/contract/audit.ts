@@ -32,9 +32,7 @@ function someEntries({ ada, bob }: CaseFixture): AuditEntry[] {
 
 /** What an audit trail keeps, of stores that have one. */
 export const audit: Cases = {
-  "audit entries come back as they were, the newest first, by user, by time and in pages": async (
-    fixture,
-  ) => {
+  "audit entries come back as they were, newest first, by user, by time and in pages": async (fixture) => {
     const { store, all, ada } = fixture;
     if (store.audit === undefined) return;
     assert.deepEqual(await store.audit.read({ limit: 10 }), []);

@@ -13,10 +13,8 @@ const handlesOf = (ended: readonly Ended[]) =>
   new Set(ended.flatMap(({ sessionId, rememberedId }) => [sessionId, rememberedId]).filter(Boolean));
 
 /** One device of each kind in a realm, all of ada's. */
-async function devicesIn(
-  { store, ada, sessionRow, rememberedRow }: CaseFixture,
-  realm: string,
-): Promise<string[]> {
+async function devicesIn(fixture: CaseFixture, realm: string): Promise<string[]> {
+  const { store, ada, sessionRow, rememberedRow } = fixture;
   const login = rememberedRow({ id: idIn(realm) });
   const session = sessionRow({
     id: siblingIn(realm, login.id),

@@ -66,11 +66,7 @@ export const users: Cases = {
     }
   },
 
-  "users whose ids are alike do not get in each other's way": async ({
-    store,
-    sessionRow,
-    rememberedRow,
-  }) => {
+  "users with similar ids do not get in each other's way": async ({ store, sessionRow, rememberedRow }) => {
     for (const [one, other] of ALIKE[store.userIds].flatMap(([a, b]) => [
       [a, b],
       [b, a],

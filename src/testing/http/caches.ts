@@ -169,43 +169,45 @@ export const caches: HttpCases = {
     for (const name of Object.keys(own)) assert.equal(about.headers[name], "max-age=60", name);
   },
 
-  "streams, redirects, 304, answers without a body, HEAD and errors have the same cache headers as pages":
-    async ({ visitor, route }) => {
-      async function* pieces() {
-        yield "one ";
-        yield "two";
-      }
-      const answers = {
-        "/stream": { headers: MINUTE, body: pieces },
-        "/moved": { status: 301, headers: { ...MINUTE, location: "/read" } },
-        "/unchanged": { status: 304, headers: { ...MINUTE, etag: '"v1"' } },
-        "/empty": { status: 204, headers: MINUTE },
-        "/missing": { status: 404, headers: MINUTE, body: "no such page" },
-      };
-      for (const [path, { headers, ...answer }] of Object.entries(answers)) {
-        route(path, async (request) => {
-          await (await request.session()).isAlive();
-          const { body } = answer as { body?: unknown };
-          return {
-            headers: headers as Record<string, string>,
-            ...(answer as object),
-            ...(typeof body === "function" ? { body: body() } : {}),
-          };
-        });
-      }
-      route("/broken", async (request) => {
-        throw new Error(`broken for ${(await request.session()).userId}`);
+  "streams, redirects, 304, answers without a body, HEAD and errors have pages' cache headers": async ({
+    visitor,
+    route,
+  }) => {
+    async function* pieces() {
+      yield "one ";
+      yield "two";
+    }
+    const answers = {
+      "/stream": { headers: MINUTE, body: pieces },
+      "/moved": { status: 301, headers: { ...MINUTE, location: "/read" } },
+      "/unchanged": { status: 304, headers: { ...MINUTE, etag: '"v1"' } },
+      "/empty": { status: 204, headers: MINUTE },
+      "/missing": { status: 404, headers: MINUTE, body: "no such page" },
+    };
+    for (const [path, { headers, ...answer }] of Object.entries(answers)) {
+      route(path, async (request) => {
+        await (await request.session()).isAlive();
+        const { body } = answer as { body?: unknown };
+        return {
+          headers: headers as Record<string, string>,
+          ...(answer as object),
+          ...(typeof body === "function" ? { body: body() } : {}),
+        };
       });
-      const ada = visitor();
-      await ada.post("/login");
-      for (const path of Object.keys(answers))
-        for (const method of ["GET", "HEAD"])
-          assert.deepEqual(said(await ada.get(path, { method })), ["max-age=60, private", "Cookie"], path);
-      const { status, headers } = await ada.get("/broken");
-      assert.equal(status, 500);
-      assert.match(String(headers["cache-control"]), /private|no-store/);
-      assert.equal(headers.vary, "Cookie");
-    },
+    }
+    route("/broken", async (request) => {
+      throw new Error(`broken for ${(await request.session()).userId}`);
+    });
+    const ada = visitor();
+    await ada.post("/login");
+    for (const path of Object.keys(answers))
+      for (const method of ["GET", "HEAD"])
+        assert.deepEqual(said(await ada.get(path, { method })), ["max-age=60, private", "Cookie"], path);
+    const { status, headers } = await ada.get("/broken");
+    assert.equal(status, 500);
+    assert.match(String(headers["cache-control"]), /private|no-store/);
+    assert.equal(headers.vary, "Cookie");
+  },
 };
 
 type SiteSession = Parameters<Parameters<HttpFixture["route"]>[1]>[0]["session"];

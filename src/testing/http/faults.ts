@@ -132,11 +132,7 @@ export const faults: HttpCases = {
     assert.equal((await first).status, 200);
 
     fail("findSession");
-    assert.deepEqual(
-      await answered("/read"),
-      [503, undefined, "no-store"],
-      "it is unknown when the store is back",
-    );
+    assert.deepEqual(await answered("/read"), [503, undefined, "no-store"], "how long it takes is unknown");
     recover();
     fail("apply");
     route("/order", async (request) => {

@@ -63,7 +63,7 @@ export class Gate {
   }
 }
 
-export interface HttpCaseOptions {
+export interface CaseOptions {
   /** Cookies that need https, as in production. */
   readonly secure?: boolean;
   readonly trustProxy?: boolean;
@@ -78,12 +78,9 @@ export interface HttpCaseOptions {
 export type HttpCases = Record<string, HttpCase>;
 export type HttpCase =
   | ((fixture: HttpFixture) => Promise<void>)
-  | (HttpCaseOptions & { readonly run: (fixture: HttpFixture) => Promise<void> });
+  | (CaseOptions & { readonly run: (fixture: HttpFixture) => Promise<void> });
 
-export async function openFixture(
-  integration: HttpIntegration,
-  options: HttpCaseOptions,
-): Promise<HttpFixture> {
+export async function openFixture(integration: HttpIntegration, options: CaseOptions): Promise<HttpFixture> {
   const calls: string[] = [];
   const failing = new Set<string>();
   const gates = new Map<string, Gate>();

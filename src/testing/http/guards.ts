@@ -77,10 +77,7 @@ export const guards: HttpCases = {
     assert.equal(await next({ referer: `${url}/elsewhere` }, "GET"), "/mounted/pay?now");
   },
 
-  "a request whose target is a whole address, also of another site, comes back to a path": async ({
-    visitor,
-    url,
-  }) => {
+  "whole addresses as targets, of other sites too, lead back to a path": async ({ visitor, url }) => {
     for (const target of [`${url}/mounted/page?tab=1`, "http://evil.example/mounted/page?tab=1"]) {
       const { status, headers } = await visitor().get(target, PAGE);
       assert.deepEqual(

@@ -5,9 +5,7 @@ const HTTPS = { "x-forwarded-proto": "https", "x-forwarded-for": "203.0.113.9" }
 
 /** Connections, proxies, and the server's end. */
 export const transport: HttpCases = {
-  "pipelined requests are answered in their order, each for the visitor that sent it": async ({
-    visitor,
-  }) => {
+  "pipelined requests are answered in their order, each for its own visitor": async ({ visitor }) => {
     const ada = visitor();
     await ada.post("/login");
     const text = await ada.pipeline(["/add?item=tea", "/plain", "/read"]);
