@@ -146,7 +146,7 @@ export async function loadConfig(file: string): Promise<Config> {
   };
 }
 
-/** What an application has asked for at its first use, by then: a function's options, or a service of its own. */
+/** The options of a function or a service, which an application asks for at its first use only. */
 async function defaultOf(file: string, { default: exported }: Record<string, unknown>): Promise<unknown> {
   return loadingForCommand(async () => {
     try {

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { checkedOptions } from "../checks/faults.ts";
 import { warn } from "../telemetry/warnings.ts";
 
-/** Which origins may send changes, besides the own one. */
+/** Which origins may send changes, besides the application's own. */
 export interface OriginOptions {
   /** Further origins that may send changes, such as "https://admin.example.com". */
   readonly allowed?: readonly string[] | undefined;
