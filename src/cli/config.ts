@@ -34,7 +34,7 @@ export interface Deployment {
   readonly production?: boolean | undefined;
   /** Address of a page that uses its session, as visitors have it. */
   readonly url?: string | undefined;
-  /** A proxy stands before the application, and the integration was told to believe it. */
+  /** A proxy stands before the application, and the integration trusts it. */
   readonly trustProxy?: boolean | undefined;
   /** Level of NIST SP 800-63B-4 that lifetimes are to keep to. */
   readonly policy?: (typeof POLICIES)[number] | undefined;
@@ -136,17 +136,17 @@ export async function loadConfig(file: string): Promise<Config> {
     file,
     options,
     audit: sink === undefined || keep === undefined ? undefined : { sink, keep },
-    // As the service sees it: what a command shows is what it can end. What is wrong with the options is said elsewhere.
+    // As the service sees it, so that a command shows what it can end. Faults of the options are reported elsewhere.
     store: realmStore(store, realmCode(typeof options.realm === "string" ? options.realm : "")),
     clock: typeof clock?.now === "function" ? clock : systemClock,
     isSystemClock: typeof clock?.now !== "function",
     deployment,
-    // Pruning is what the application does; here it happens when it is asked for.
+    // The application prunes; a command does only if it is `prune`.
     service: () => makingForCommand(() => createPsession<object>({ ...options, prune: false })),
   };
 }
 
-/** What an application has asked for at its first use, by then: a function's options, or a service of its own. */
+/** The options of a function or a service, which an application asks for at its first use only. */
 async function defaultOf(file: string, { default: exported }: Record<string, unknown>): Promise<unknown> {
   return loadingForCommand(async () => {
     try {

@@ -56,7 +56,7 @@ function replace(file: string, text: string): void {
   const { uid, gid, mode } = statSync(file);
   const next = `${file}.psession-${process.pid}`;
   try {
-    // For nobody else until it is whoever's it was: the mode may let its group read it.
+    // Private until it has its old owner again: with the old mode, a wrong group might read it.
     writeFileSync(next, text, { mode: 0o600, flag: "wx" });
     const made = statSync(next);
     if (made.uid !== uid || made.gid !== gid) chownSync(next, uid, gid);

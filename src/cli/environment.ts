@@ -11,6 +11,6 @@ export interface Environment {
   readonly stdout: Output;
   /** Questions, progress, hints and errors. */
   readonly stderr: Output;
-  /** Aborted when the user has had enough (Ctrl-C). */
+  /** Aborted by Ctrl-C. */
   readonly interrupted: AbortSignal;
 }

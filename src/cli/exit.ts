@@ -1,4 +1,4 @@
-/** What the exit codes say. They are API: scripts ask for them. */
+/** The exit codes. They are API: scripts depend on them. */
 export const EXIT = {
   ok: 0,
   /** Something failed, or `doctor` found a fault. */

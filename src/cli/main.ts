@@ -10,7 +10,7 @@ async function main(): Promise<void> {
   const interruption = new AbortController();
   process.once("SIGINT", () => interruption.abort());
   process.once("SIGTERM", () => interruption.abort());
-  // Whoever reads may have seen enough: psession sessions | head.
+  // The reader of a pipe may stop early: psession sessions | head.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
   const program = createProgram({
@@ -21,6 +21,6 @@ async function main(): Promise<void> {
     interrupted: interruption.signal,
   });
   const exitCode = await runProgram(program, process.argv.slice(2), process.stderr);
-  // A pool of the configuration would keep the process: it belongs to the application, and nobody closes it here.
+  // A pool of the configuration would keep the process alive: it is the application's, and no command closes it.
   process.stdout.write("", () => process.exit(exitCode));
 }

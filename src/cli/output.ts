@@ -13,7 +13,7 @@ export function say({ stdout }: Environment, text: string): void {
   stdout.write(`${text}\n`);
 }
 
-/** For people who watch; never part of the answer. */
+/** For people at the terminal; never part of the answer. */
 export function hint({ stderr }: Environment, text: string): void {
   stderr.write(`${styled(stderr, "dim", text)}\n`);
 }
@@ -24,7 +24,7 @@ export function sayJson({ stdout }: Environment, value: unknown): void {
 
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** JSON of whatever browsers and users wrote: escaped, as JSON leaves C1 controls, which move a terminal's cursor, as they are. */
+/** JSON leaves C1 controls as they are, which move a terminal's cursor: text of browsers and users is escaped. */
 export function jsonOf(value: unknown, indent?: number): string {
   const escaped = (text: string) =>
     [...Array(text.length).keys()]

@@ -68,15 +68,15 @@ export async function runProgram(
     await program.parseAsync(values, { from: "user" });
     return EXIT.ok;
   } catch (error) {
-    // Commander has told already.
+    // Commander has printed it already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     const exitCode = error instanceof Stop ? error.exitCode : EXIT.failed;
-    if (reasonOf(error) !== "") stderr.write(told(error, values.includes("--json")));
+    if (reasonOf(error) !== "") stderr.write(messageOf(error, values.includes("--json")));
     return exitCode;
   }
 }
 
-function told(error: unknown, isJson: boolean): string {
+function messageOf(error: unknown, isJson: boolean): string {
   if (!isJson) return `psession: ${reasonOf(error)}\n`;
   const code = error instanceof PsessionError ? error.code : undefined;
   return `${jsonOf({ error: { code, message: reasonOf(error) } })}\n`;

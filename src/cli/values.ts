@@ -22,8 +22,8 @@ export function milliseconds(text: string): number {
 const POINT = /^(\d{4}-\d{2}-\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2}))?$/;
 
 /**
- * A date (midnight, UTC) or a date with time and zone, in epoch milliseconds. Without a zone it would be another moment on
- * another machine.
+ * A date (midnight, UTC) or a date with time and zone, in epoch milliseconds. A time without a zone would depend on the
+ * machine.
  *
  * @internal
  */

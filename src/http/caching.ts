@@ -1,6 +1,6 @@
 import type { Settlement } from "./settlement.ts";
 
-/** Fields by which a CDN is told something else than everybody (RFC 9213), and its older ones. */
+/** Fields that only CDNs read, in place of Cache-Control (RFC 9213), and older ones of particular CDNs. */
 const OF_CDNS = [
   "CDN-Cache-Control",
   "Cloudflare-CDN-Cache-Control",
@@ -16,7 +16,7 @@ const NONE: readonly Header[] = [];
 
 /**
  * The headers that an answer needs besides its cookies, each in place of what it has of that name, which `header` gives.
- * None where nobody looked at the session.
+ * None if the session was not looked at.
  */
 export function cacheHeaders(
   { noStore, caching }: Pick<Settlement, "noStore" | "caching">,
@@ -36,14 +36,14 @@ export function cacheHeaders(
   return headers;
 }
 
-/** Undefined where it says so already. */
+/** Undefined if it names Cookie already. */
 function varying(vary: string): string | undefined {
   if (vary === "") return "Cookie";
   const names = namesIn(vary);
   return names.includes("cookie") || names.includes("*") ? undefined : `${vary}, Cookie`;
 }
 
-/** Undefined where the application has said who may keep it. */
+/** Undefined if the application has decided which caches may keep the answer. */
 function controlled(control: string, isGuarded: boolean): string | undefined {
   // `private="set-cookie"` is about a header, and what is quoted is no directive.
   const names = control === "" ? [] : namesIn(control.replace(/"[^"]*"?/g, '""'));

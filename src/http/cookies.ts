@@ -13,7 +13,7 @@ import {
   type Secret,
 } from "../protocol/secrets.ts";
 
-/** One cookie of ours: used for reading, setting and clearing alike, so that the three cannot drift apart. */
+/** One cookie of psession: used for reading, setting and clearing alike, so that the three cannot drift apart. */
 export interface CookieDefinition {
   readonly name: string;
   readonly path: string;
@@ -28,7 +28,7 @@ export interface CookieInstruction {
   readonly definition: CookieDefinition;
   readonly value: string;
   readonly maxAgeSeconds: number | undefined;
-  /** The same moment for browsers with a right clock and for what reads nothing else; epoch milliseconds. */
+  /** The same moment, for clients that ignore Max-Age; epoch milliseconds. */
   readonly expiresAt?: number | undefined;
 }
 
@@ -56,7 +56,7 @@ export interface PresentedRemember extends RememberCookie {
 /** What a request presents under one cookie name. Only `valid` ever reaches the store. */
 export type Presented<T> =
   | { readonly kind: "absent" }
-  /** `looksRight`: one has the shape of ours, and no key fits. `duplicate`: several came, and not exactly one fits. */
+  /** `looksRight`: one has psession's shape, and no key fits. `duplicate`: several came, and not exactly one fits. */
   | { readonly kind: "malformed" | "duplicate"; readonly looksRight: boolean }
   | { readonly kind: "valid"; readonly cookie: T };
 
@@ -66,26 +66,25 @@ export const MAX_AGE_LIMIT_SECONDS = 34_560_000;
 const SPACE = 32;
 const TAB = 9;
 const ID = `[A-Za-z0-9_-]{${ID_LENGTH}}`;
-/** One spelling for each secret: of the last character, two bits are spare, and have to be none. */
+/** One spelling for each secret: two bits of the last character are spare, and must be zero. */
 const SECRET = `[A-Za-z0-9_-]{${SECRET_LENGTH - 1}}[AEIMQUYcgkosw048]`;
 const MAC = `[A-Za-z0-9_-]{${MAC_LENGTH}}`;
 const GENERATION = "0|[1-9][0-9]{0,14}";
-/** What everybody may see, the secret, and the MAC over both. */
+/** The public part, the secret, and the MAC over both. */
 const SHAPES: Readonly<Record<CookiePurpose, RegExp>> = {
   session: new RegExp(`^(${ID})\\.(${SECRET})\\.(${MAC})$`),
   remember: new RegExp(`^(${ID}\\.(?:${GENERATION}))\\.(${SECRET})\\.(${MAC})$`),
 };
 const LONGEST_VALUE = 160;
 /**
- * Browsers come to have several cookies of one name by a few changes of Domain or Path. Hundreds are sent to make us
- * work, at a MAC per key each.
+ * A few changes of Domain or Path leave a browser with several cookies of one name. Hundreds are an attack on the CPU,
+ * as each costs a MAC per key.
  */
 const MOST_OF_ONE_NAME = 8;
 
 /**
- * What makes a cookie another one for browsers, as text for a MAC key: a browser sends names and values only, so one
- * that was set with other attributes, as before a change of options, would pass for ours. So would one of another
- * realm.
+ * What makes a cookie another one for browsers, as text for a MAC key: a browser sends names and values only, so a
+ * cookie that was set with other attributes, as before a change of options, or by another realm, would be accepted.
  */
 export const scopeOf = ({ name, domain, path, partitioned }: CookieDefinition, realm = ""): string =>
   hash(
@@ -101,8 +100,8 @@ export function candidatesIn(header: string | undefined, name: string): readonly
 }
 
 /**
- * The one that fits, of all that came under a name. Undefined where several do: each may have been issued to somebody,
- * and then tossed in by a subdomain. A live row decides nothing, as an attacker's session is live.
+ * The one that fits, of all that came under a name. Undefined where several do: one of them may be an attacker's own
+ * cookie, tossed in by a subdomain. A live row decides nothing, as the attacker's session is live.
  */
 export function onlyOne<T>(values: readonly string[], read: (value: string) => T | undefined): T | undefined {
   let found: T | undefined;
@@ -127,7 +126,7 @@ export function cookieValues(header: string | undefined, name: string): string[]
   while (start <= header.length) {
     let end = header.indexOf(";", start);
     if (end === -1) end = header.length;
-    // Not sought again in what has none: 64 KiB of semicolons would be read as many times.
+    // Once there is no "=" left, it is not sought again: 64 KiB of semicolons would be read as many times.
     if (equals !== -1 && equals < start) equals = header.indexOf("=", start);
     if (equals !== -1 && equals < end && trimmed(header, start, equals) === name) {
       values.push(trimmed(header, equals + 1, end));
@@ -156,7 +155,7 @@ export function readRememberCookie(
   });
 }
 
-/** A cookie that is known without having come, as if it had. */
+/** A cookie that was just issued, in the form of one that a request presents. */
 export const digested = (cookie: SessionCookie): PresentedSession => ({
   ...cookie,
   digest: digest(cookie.secret),
@@ -170,7 +169,7 @@ export function rememberCookieValue(cookie: RememberCookie, keys: KeyRing): stri
   return signed("remember", `${cookie.id}.${cookie.generation}.${cookie.token.toString("base64url")}`, keys);
 }
 
-/** Lines that clear a cookie, which are always the same; a sign-in has one. */
+/** Lines that clear a cookie, cached as they are always the same. */
 const clearing = new WeakMap<CookieDefinition, string>();
 
 /** The Set-Cookie line. Throws rather than let a browser drop or cut an oversized cookie. */

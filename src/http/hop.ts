@@ -29,7 +29,7 @@ export interface Hop {
   readonly body: string;
 }
 
-/** Of the fields that a page of ours posts. Anybody can send it: it says what to answer, and is no proof. */
+/** Marks the fields that the hop's page posts. Any client can send it: it chooses the answer, and proves nothing. */
 const MARKER = "psession-hop";
 
 /** SAML answers with hundreds of groups are large; what is larger has another reason. */
@@ -83,8 +83,8 @@ const HEADERS = {
 
 /**
  * Answers a form that another site made the browser post, such as the end of a sign-in at Apple, Azure or a SAML provider.
- * SameSite cookies do not come with it; they do come with the next request, when a page of our own posts the same fields
- * again. Who answers that one has to check `state` by `session.takeState`, or this is a way around SameSite.
+ * SameSite cookies do not come with it; they do come with the next request, when a page of this site posts the same
+ * fields again. Its handler has to check `state` by `session.takeState`, or this is a way around SameSite.
  */
 export function sameSiteHop(options: HopOptions): Hop {
   const { action, fields, title, button, lang } = checkedOptions("sameSiteHop", hopOptions, options);
@@ -127,7 +127,7 @@ function checkedFields(fields: unknown): readonly (readonly [string, string])[] 
   for (const [name, value] of pairs) {
     if (!isCarried(name) || !isCarried(value)) throw refused("names and values must be text without NUL");
     if (name === "") throw refused("a field has no name");
-    // Our own page has posted this already: another page would go on for ever.
+    // The hop's page has posted this already: another one would go on for ever.
     if (name === MARKER) throw refused("this form has been posted again already; see isHopped()");
     bytes += Buffer.byteLength(name) + Buffer.byteLength(value);
   }

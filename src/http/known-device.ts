@@ -9,11 +9,11 @@ import {
   onlyOne,
 } from "./cookies.ts";
 
-/** Users whom one browser is known for; the one who signed in longest ago is forgotten first. */
+/** Users that one browser is known for; the one that signed in longest ago is forgotten first. */
 const MOST_USERS = 5;
 const SHAPE = new RegExp(`^([A-Za-z0-9_-]{22})((?:\\.[A-Za-z0-9_-]{${MARK_LENGTH}}){1,${MOST_USERS}})$`);
 
-/** Which of a browser's marks are whose, without a word about either: nobody but us can tell. */
+/** MACs of the users that a browser is known for: without the keys, a mark says neither user nor browser. */
 export interface KnownDevice {
   readonly nonce: string;
   readonly marks: readonly string[];
@@ -21,8 +21,8 @@ export interface KnownDevice {
 
 /**
  * What the device cookie says, which outlives sessions: users who signed in on this browser before (OWASP's device
- * cookie). It is worth nothing as a credential. Whatever does not fit counts as none, and of several cookies the one
- * that knows this user.
+ * cookie). It is worth nothing as a credential. Malformed ones count as none, and of several cookies the one that
+ * knows this user counts.
  */
 export function readKnownDevice(
   header: string | undefined,

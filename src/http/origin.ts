@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { checkedOptions } from "../checks/faults.ts";
 import { warn } from "../telemetry/warnings.ts";
 
-/** Whose changes are taken, besides those of this origin. */
+/** Which origins may send changes, besides the application's own. */
 export interface OriginOptions {
   /** Further origins that may send changes, such as "https://admin.example.com". */
   readonly allowed?: readonly string[] | undefined;
@@ -44,8 +44,8 @@ const known = new WeakMap<readonly string[], ReadonlySet<string>>();
  *
  * @internal
  */
-export function checkOrigins(who: string, options: OriginOptions): void {
-  checkedOptions(who, originOptions, options);
+export function checkOrigins(callee: string, options: OriginOptions): void {
+  checkedOptions(callee, originOptions, options);
 }
 
 function allows({ allowed }: OriginOptions, origin: string): boolean {
@@ -62,7 +62,7 @@ function allows({ allowed }: OriginOptions, origin: string): boolean {
 /**
  * Whether a request may change something: a forged form or script on another site cannot send it
  * (ASVS 3.5.1 to 3.5.3). Sec-Fetch-Site decides where the browser sends it, then Origin. Requests with
- * neither come from no browser of today, and a cookie that is theirs came from no victim.
+ * neither come from no browser of today, so no attacker's page has made a victim's browser send them.
  */
 export function isSameOrigin(
   request: {
@@ -88,7 +88,7 @@ const schemeless = (origin: string): string => origin.replace(/^https?:/, "");
 
 let hasHinted = false;
 
-/** The page was of our own host, and only the scheme another one: a proxy speaks https, and nobody believes it. */
+/** The page had the same host and another scheme: most likely a proxy speaks https and is not trusted. */
 function hintAtProxy(): void {
   if (hasHinted) return;
   hasHinted = true;

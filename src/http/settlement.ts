@@ -1,5 +1,5 @@
 /**
- * What caches are told of an answer for which somebody looked at the session. "varies": it depends on the cookie;
+ * What the headers say to caches of an answer whose handler looked at the session. "varies": it depends on the cookie;
  * "private": besides, it is one visitor's; "guarded": it stands behind a guard.
  */
 export type Caching = "varies" | "private" | "guarded";
@@ -10,9 +10,9 @@ export interface Settlement {
   readonly setCookie: readonly string[];
   /** The response must not be kept by caches: it sets cookies (ASVS 14.3.2). */
   readonly noStore: boolean;
-  /** What caches must be told besides; see `cacheHeaders`. */
+  /** What else the headers say to caches; see `cacheHeaders`. */
   readonly caching?: Caching | undefined;
 }
 
-/** Of an answer that needs no cookie, and that no cache has to be told of. */
+/** Of an answer that needs neither a cookie nor headers for caches. */
 export const NO_SETTLEMENT: Settlement = { setCookie: [], noStore: false };

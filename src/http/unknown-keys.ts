@@ -15,23 +15,23 @@ interface Seen {
 }
 
 /**
- * Counts cookies that look right and fit no key. Keys that were exchanged without the old one behind sign everybody out,
- * who then looks like a visitor that never was here: nobody would hear of it.
+ * Counts cookies that look right and fit no key. Keys that were exchanged without the old one behind sign every user
+ * out, and each then looks like a new visitor: without this count no operator would notice.
  */
 export class UnknownKeys {
   readonly #events: Events;
   /** The present part first. */
   #parts: Seen[] = noneIn(PARTS);
   #partBegan = Number.NEGATIVE_INFINITY;
-  #untold = 0;
-  #toldAt: number | undefined;
+  #unreported = 0;
+  #reportedAt: number | undefined;
   #hasWarned = false;
 
   constructor(events: Events) {
     this.#events = events;
   }
 
-  /** Every request comes by here, twice: a cookie that fits is a comparison and an addition. */
+  /** Called twice per request, so a valid cookie costs one comparison and one addition. */
   note(cookie: Presented<unknown>, now: number): void {
     if (cookie.kind === "valid") this.#partAt(now).fitting++;
     else if (cookie.kind === "malformed" && cookie.looksRight) this.#noteUnknown(now);
@@ -39,18 +39,19 @@ export class UnknownKeys {
 
   #noteUnknown(now: number): void {
     this.#partAt(now).unknown++;
-    this.#untold++;
-    const isDue = this.#toldAt === undefined || now < this.#toldAt || now - this.#toldAt >= MINUTE;
+    this.#unreported++;
+    const isDue =
+      this.#reportedAt === undefined || now < this.#reportedAt || now - this.#reportedAt >= MINUTE;
     if (isDue) {
-      this.#events.emit("unknownKeyCookies", { at: now, count: this.#untold });
-      this.#untold = 0;
-      this.#toldAt = now;
+      this.#events.emit("unknownKeyCookies", { at: now, count: this.#unreported });
+      this.#unreported = 0;
+      this.#reportedAt = now;
     }
-    if (!this.#hasWarned) this.#judge();
+    if (!this.#hasWarned) this.#warnIfMany();
   }
 
-  /** Anybody can send what looks right, so a warning takes more of it than of what fits. */
-  #judge(): void {
+  /** Any client can make up a cookie that looks right: psession warns only if more of these come than of valid ones. */
+  #warnIfMany(): void {
     const fitting = this.#parts.reduce((sum, part) => sum + part.fitting, 0);
     const unknown = this.#parts.reduce((sum, part) => sum + part.unknown, 0);
     if (unknown < LEAST || unknown <= fitting) return;
@@ -59,7 +60,7 @@ export class UnknownKeys {
       "PSESSION_UNKNOWN_KEY",
       `Of ${fitting + unknown} cookies of the last hour that look like psession's, ${unknown} fit none of its keys: ` +
         "their visitors are signed out. If keys, realm, or the name, domain or path of cookies were changed, that is " +
-        "why; put the old key behind the new one. Otherwise somebody is sending made-up cookies.",
+        "why; put the old key behind the new one. Otherwise a client is sending made-up cookies.",
     );
   }
 

@@ -7,8 +7,8 @@ export function deviceLabel(userAgent: string | undefined): string {
 }
 
 /**
- * The same, of names that are known in advance only. Whoever sends a request writes its user agent: in a mail, where
- * what looks like a host becomes a link, "acme-shop.security-check.com" would speak for us.
+ * The same, of names that are known in advance only. An attacker chooses the user agent: mail programs make a link of
+ * what looks like a host, so "acme-shop.security-check.com" would seem to come from the application.
  */
 export function knownDeviceLabel(userAgent: string | undefined): string | undefined {
   const { browser, os } = namesIn(userAgent);

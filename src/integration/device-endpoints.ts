@@ -8,7 +8,7 @@ import type { Session } from "../session.ts";
 import { type Answer, NOT_KEPT } from "./answer.ts";
 import { freshGuard, type Guard, loginGuard, type RefusalBody } from "./guards.ts";
 
-/** What the endpoints of devices ask of who calls them. */
+/** What the endpoints of devices require of their callers. */
 export interface DevicesOptions extends OriginOptions {
   /** How recently the user must have proved a credential to end devices. Default: no limit. */
   fresh?: Duration | undefined;

@@ -4,7 +4,7 @@ import { firstOf } from "../request/addresses.ts";
 export interface ProxyOptions {
   /**
    * Believe `X-Forwarded-Proto`, `X-Forwarded-For` and `X-Forwarded-Host`: only behind a proxy that sets them
-   * itself, as anybody can send them. Default: false.
+   * itself, as any client can send them. Default: false.
    */
   trustProxy?: boolean | undefined;
 }

@@ -9,7 +9,7 @@ import type { Level } from "../stores/store.ts";
 import { type LockOptions, resolveLimits } from "../upkeep/locks.ts";
 import { type Answer, NOT_KEPT } from "./answer.ts";
 
-/** What a guard does with whom it does not let through. */
+/** What a guard does with a request that it refuses. */
 export interface GuardOptions {
   /**
    * Redirects browsers that ask for a page. A function gets the path and query to come back to: those of the request,

@@ -2,19 +2,19 @@ import { channel, type TracingChannel, tracingChannel } from "node:diagnostics_c
 import type { Outcome } from "../protocol/outcome.ts";
 
 /**
- * What goes by on `node:diagnostics_channel` beside the events: one object per call, the same from its start to its
- * end. No secret, no id and nothing of a user is in it.
+ * What psession publishes on `node:diagnostics_channel` beside its events: one object per call, the same from start to
+ * end. It holds no secret, no id and nothing about a user.
  */
 interface Traced {
   /** The store's name, such as "postgres". */
   readonly store: string;
-  /** What was thrown. There only if something was. */
+  /** What was thrown; absent if nothing was. */
   error?: unknown;
 }
 
 /** A request being opened: "tracing:psession.open:start" and its siblings. */
 export interface OpenContext extends Traced {
-  /** Known once "asyncStart" is told, unless opening failed. */
+  /** Known once "asyncStart" is published, unless opening failed. */
   outcome: Outcome | undefined;
 }
 
@@ -57,7 +57,7 @@ export type StoreOperation =
   | "acquireLock"
   | "releaseLock";
 
-/** What many requests wanted goes to the database together, "psession:batch". */
+/** One batch of calls of many requests that goes to the database together, "psession:batch". */
 export interface BatchFacts {
   readonly store: string;
   readonly operation: "findSession" | "touch";
@@ -73,7 +73,7 @@ export const commits: Tracing<CommitContext> = tracingChannel("psession.commit")
 export const storeCalls: Tracing<StoreContext> = tracingChannel("psession.store");
 export const batches = channel("psession:batch");
 
-export function tellOfBatch(store: string, operation: BatchFacts["operation"], size: number): void {
+export function publishBatch(store: string, operation: BatchFacts["operation"], size: number): void {
   if (batches.hasSubscribers) batches.publish({ store, operation, size } satisfies BatchFacts);
 }
 
@@ -92,8 +92,8 @@ export const isHeard = (
   tracing.error.hasSubscribers;
 
 /**
- * Tells of `work` as Node's own `tracePromise` does, but for two things: that one gives every subscriber the result,
- * which is somebody's session here, and makes a promise of an answer that is there at once.
+ * Traces `work` as Node's own `tracePromise` does, with two differences: that one gives every subscriber the result,
+ * here a user's session, and makes a promise of a result that is there at once.
  */
 export function traced<Context extends Traced, Result>(
   { start, end, asyncStart, asyncEnd, error }: Tracing<Context>,

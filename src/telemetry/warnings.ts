@@ -2,14 +2,14 @@ import { reasonOf } from "../errors.ts";
 
 const warned = new Set<string>();
 
-/** Once per process and code: whoever reads its log knows by then. */
+/** Once per process and code: repeating it would only fill the log. */
 export function warnOnce(code: `PSESSION_${string}`, message: string): void {
   if (warned.has(code)) return;
   warned.add(code);
   warn(code, message);
 }
 
-/** For what goes wrong where nobody can be answered any more: loudly, and never with a secret. */
+/** For failures that no response can report any more. `message` must hold no secret. */
 export function warn(code: `PSESSION_${string}`, message: string): void {
   process.emitWarning(message, { code });
 }
@@ -22,7 +22,7 @@ export const warnOfSaveAfterHead = (error: unknown): void =>
 
 const PLAIN_HTTP = "PSESSION_INSECURE_HTTP";
 
-/** Where it is meant, as in tests, nobody is warned of it. */
+/** Turns the warning off where plain http is meant, as in tests. */
 export const expectPlainHttp = (): void => void warned.add(PLAIN_HTTP);
 
 export const warnOfPlainHttp = (): void =>

@@ -9,7 +9,7 @@ export interface TestResponse {
   readonly headers: object;
 }
 
-/** How a test's browser tells the time. */
+/** Options of a test's browser. */
 export interface TestBrowserOptions {
   /** By which cookies run out. Default: the system's. */
   clock?: Clock;

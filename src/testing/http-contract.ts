@@ -2,10 +2,10 @@ import { arrivals } from "./http/arrivals.ts";
 import { caches } from "./http/caches.ts";
 import { contexts } from "./http/contexts.ts";
 import { faults } from "./http/faults.ts";
+import { type HttpCase, type HttpCases, openFixture } from "./http/fixture.ts";
 import { guards } from "./http/guards.ts";
 import type { HttpIntegration } from "./http/integration.ts";
 import { responses } from "./http/responses.ts";
-import { openScene, type Stories, type Story } from "./http/scene.ts";
 import { senders } from "./http/senders.ts";
 import { streams } from "./http/streams.ts";
 import { transport } from "./http/transport.ts";
@@ -13,7 +13,7 @@ import { turns } from "./http/turns.ts";
 import { visits } from "./http/visits.ts";
 import type { ContractCase } from "./store-contract.ts";
 
-const STORIES: Stories = {
+const CASES: HttpCases = {
   ...visits,
   ...responses,
   ...faults,
@@ -32,16 +32,16 @@ const STORIES: Stories = {
  * `for (const { name, run } of httpContract(integration)) test(name, run)`.
  */
 export function httpContract(integration: HttpIntegration): ContractCase[] {
-  return Object.entries(STORIES).map(([name, story]) => ({ name, run: () => tell(integration, story) }));
+  return Object.entries(CASES).map(([name, one]) => ({ name, run: () => runCase(integration, one) }));
 }
 
-async function tell(integration: HttpIntegration, story: Story): Promise<void> {
-  const { run, ...options } = typeof story === "function" ? { run: story } : story;
-  const scene = await openScene(integration, options);
+async function runCase(integration: HttpIntegration, one: HttpCase): Promise<void> {
+  const { run, ...options } = typeof one === "function" ? { run: one } : one;
+  const fixture = await openFixture(integration, options);
   try {
-    await run(scene);
+    await run(fixture);
   } finally {
-    await scene.close();
-    await scene.psession.close();
+    await fixture.close();
+    await fixture.psession.close();
   }
 }

@@ -11,7 +11,7 @@ export type TestPsessionOptions = Partial<Omit<PsessionOptions, "clock">> & {
   clock?: TestClock;
 };
 
-/** Everybody has it: `createPsession` refuses it in production together with plain http. */
+/** A public key: `createPsession` refuses it in production together with plain http. */
 const KEY = "for tests only: anybody can read this key";
 
 /**

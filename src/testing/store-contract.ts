@@ -3,6 +3,7 @@ import { admin } from "./contract/admin.ts";
 import { audit } from "./contract/audit.ts";
 import { caps } from "./contract/caps.ts";
 import { ending } from "./contract/ending.ts";
+import { type Cases, fixtureOf } from "./contract/fixture.ts";
 import { locks } from "./contract/locks.ts";
 import { marks } from "./contract/marks.ts";
 import { misfits } from "./contract/misfits.ts";
@@ -10,7 +11,6 @@ import { pruning } from "./contract/pruning.ts";
 import { races } from "./contract/races.ts";
 import { realms } from "./contract/realms.ts";
 import { rows } from "./contract/rows.ts";
-import { type Cases, sceneOf } from "./contract/scene.ts";
 import { users } from "./contract/users.ts";
 import { writes } from "./contract/writes.ts";
 
@@ -55,7 +55,7 @@ export function storeContract(open: () => Promise<StoreFixture>): ContractCase[]
     run: async () => {
       const { store, others = [], expires = false, close } = await open();
       try {
-        await body(sceneOf(store, others, expires));
+        await body(fixtureOf(store, others, expires));
       } finally {
         await close();
       }

@@ -126,7 +126,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
       const { stdout } = await run("stats");
       expect(stdout).toMatch(/^(SQLite|PostgreSQL) .*; last pruned: -/);
       expect(stdout).toMatch(/psession_logins +2 +\d/);
-      expect(stdout).toContain("2 sessions of 2 users, 1 of nobody; 1 remembered login without a session");
+      expect(stdout).toContain("2 sessions of 2 users, 1 anonymous; 1 remembered login without a session");
       expect(stdout).toMatch(/┤.*[─╭╮╯╰]/);
       expect(json.events).toBeNull();
     });

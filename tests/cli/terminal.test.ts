@@ -30,7 +30,7 @@ test("revoke asks, says of how much, and takes no for an answer", async () => {
   }
   const terminal = new Terminal();
   const done = start(terminal, "revoke", "--everyone");
-  await terminal.press("y", "Sign EVERYBODY out, everywhere?");
+  await terminal.press("y", "Sign ALL USERS out, everywhere?");
   expect(await done).toBe(0);
   expect(terminal.answer).toBe("Ended 2 devices.\n");
 });

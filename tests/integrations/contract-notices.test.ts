@@ -95,10 +95,10 @@ const careless = (change: (setup: IntegrationSetup) => IntegrationSetup): HttpIn
 
 test.each<[HttpIntegration, string]>([
   [naive({ answersBeforeSaving: true }), "a redirect does not outrun the save"],
-  [naive({ replacesCookies: true }), "cookies that the application sets are kept beside ours"],
+  [naive({ replacesCookies: true }), "cookies that the application sets are kept beside psession's"],
   [
     naive({ forgetsNoStore: true }),
-    "a cache that all share keeps no answer with a cookie of ours, whatever the page says of itself",
+    "a shared cache keeps no answer with a session cookie, whatever the page says of itself",
   ],
   [
     naive({ forgetsCaching: true }),
@@ -108,12 +108,12 @@ test.each<[HttpIntegration, string]>([
     naive({ forgetsCaching: true }),
     "an answer is private where its session has a user or was changed, also where it says nothing of caches",
   ],
-  [naive({}), "answers behind a guard are kept by nobody, unless they themselves say who may"],
+  [naive({}), "no cache keeps an answer behind a guard, unless the answer itself allows it"],
   [naive({}), "another site's form can sign nobody in and nobody out"],
   [naive({ keepsSessionPerConnection: true }), "two visitors on one connection are two visitors"],
   [
     naive({ answersWhereSavingFailed: true }),
-    "an answer whose save failed does not leave: 503, none of its words, and no cookie of ours",
+    "an answer whose save failed does not leave: 503, none of its words, and no session cookie",
   ],
   [
     naive({ savesNothingOnErrors: true }),
@@ -121,10 +121,10 @@ test.each<[HttpIntegration, string]>([
   ],
   [
     naive({ stopsRudely: true }),
-    "a hundred requests in flight when the server is told to stop are answered, and saved",
+    "a hundred requests in flight when the server begins to stop are answered, and saved",
   ],
-  [naive({}), "what is changed while the body streams is not lost, even where nobody saves it"],
-  [naive({}), "requireLogin sends pages to the sign-in and refuses scripts; who is signed in passes"],
+  [naive({}), "what is changed while the body streams is not lost, even where the handler does not save"],
+  [naive({}), "requireLogin sends pages to the sign-in and refuses scripts; a signed-in user passes"],
   [naive({}), "changes that another site sends are refused before the session is read"],
   [
     naive({}),
@@ -160,12 +160,12 @@ test("and it has nothing against what that attempt does right", async () => {
   const right = [
     "what one request writes, the next one reads",
     "a redirect does not outrun the save",
-    "cookies that the application sets are kept beside ours",
-    "a cache that all share keeps no answer with a cookie of ours, whatever the page says of itself",
+    "cookies that the application sets are kept beside psession's",
+    "a shared cache keeps no answer with a session cookie, whatever the page says of itself",
     "an answer is private where its session has a user or was changed, also where it says nothing of caches",
     "two visitors on one connection are two visitors",
     "what a handler changed before it failed is saved with the error's page",
-    "a hundred requests in flight when the server is told to stop are answered, and saved",
+    "a hundred requests in flight when the server begins to stop are answered, and saved",
   ];
   for (const { name, run } of httpContract(naive({}))) if (right.includes(name)) await run();
 });

@@ -21,8 +21,8 @@ interface Flags extends ConfigFlags {
 export function addSessions(program: Command, environment: Environment): void {
   addList(program, environment, {
     name: "sessions",
-    summary: "list sessions, those of nobody included",
-    description: "Lists sessions. A handle is safe to show, and what revoke takes.",
+    summary: "list sessions, anonymous ones included",
+    description: "Lists sessions. revoke takes a handle, which is safe to show.",
     shown: shownSession,
   });
 }
@@ -33,7 +33,7 @@ export function addDevices(program: Command, environment: Environment): void {
     name: "devices",
     summary: "list where users are signed in",
     description:
-      "Lists where users are signed in: live sessions, and remembered logins with or without one. A handle is safe to show, and what revoke takes.",
+      "Lists where users are signed in: live sessions, and remembered logins with or without one. revoke takes a handle, which is safe to show.",
     shown: shownDevice,
   });
 }

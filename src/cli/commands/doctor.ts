@@ -39,13 +39,13 @@ Examples:
 /** @internal */
 export function addDoctor(program: Command, environment: Environment): void {
   takesConfig(program.command("doctor"))
-    .summary("say what will go wrong")
+    .summary("check the configuration and the deployment")
     .description(
-      "Looks at keys, cookies, proxy, clocks, tables, lifetimes and pruning, and says what will go wrong and what to do. Changes nothing.",
+      "Checks keys, cookies, proxy, clocks, tables, lifetimes and pruning, and prints each problem with a remedy. Changes nothing.",
     )
     .option(
       "--url <address>",
-      "a page that uses its session, as visitors have it: it is asked for, twice",
+      "a page that uses its session, as visitors reach it; doctor requests it",
       address,
     )
     .addOption(new Option("--policy <name>", "lifetimes of NIST SP 800-63B-4 to keep to").choices(POLICIES))
@@ -111,8 +111,8 @@ function report(environment: Environment, found: readonly Finding[], { json }: F
   else {
     for (const { code, severity, message, remedy } of findings) {
       const head = styled(environment.stdout, COLOURS[severity], severity);
-      const told = [message, remedy ?? ""].flatMap((text) => text.split("\n"));
-      const lines = told.filter((line) => line !== "").map((line) => `  ${printable(line)}`);
+      const paragraphs = [message, remedy ?? ""].flatMap((text) => text.split("\n"));
+      const lines = paragraphs.filter((line) => line !== "").map((line) => `  ${printable(line)}`);
       say(environment, [`${head} ${code}`, ...lines, ""].join("\n"));
     }
     const counts = [

@@ -160,7 +160,7 @@ async function userIdsFor(
   if (flags.userIds !== undefined) {
     if (usual !== undefined && kinds.includes(flags.userIds)) return flags.userIds;
     const instead = usual === undefined ? "leave it out" : kinds.join(", ");
-    throw new Stop(EXIT.usage, `--user-ids ${flags.userIds} is nothing for ${store}: ${instead}.`);
+    throw new Stop(EXIT.usage, `--user-ids ${flags.userIds} does not fit ${store}: ${instead}.`);
   }
   if (usual === undefined || flags.store !== undefined || flags.yes === true) return usual;
   const options = kinds.map((value) => ({ value, ...USER_IDS[value] }));
@@ -226,7 +226,7 @@ async function planEnv(environment: Environment, flags: Flags, store: StoreName)
   if (!flags.env) return none;
   const missing = missingFrom(file, variablesFor(store));
   if (missing.length === 0) return { ...none, isRead: true };
-  // Whoever has the repository would have the key.
+  // Every copy of the repository would have the key.
   if (await isTracked(file)) return { ...none, isTracked: true };
   const question = `Write ${missing.map(({ name }) => name).join(", ")} into ${ENV}, and keep that out of git?`;
   const isWanted = await agreed(environment, flags, "--no-env", question, true);

@@ -42,7 +42,7 @@ export function addKeys(program: Command, environment: Environment): void {
       else say(environment, key);
     });
   takesConfig(keys.command("rotate"))
-    .summary("put a new key in front, and say when older ones may go")
+    .summary("put a new key in front, and say when to drop older ones")
     .description(
       "Makes a new key, says where to put it and when older ones may be dropped. Keys that are there are never shown.",
     )
@@ -120,7 +120,7 @@ async function inFile(
   if (await isTracked(path)) {
     throw new Stop(
       EXIT.failed,
-      `${file} is tracked by git: no key is written there. Whoever has the repository would have it.`,
+      `${file} is tracked by git: no key is written there, as every copy of the repository would have it.`,
     );
   }
   return changeKeyList(path, variable, (keys) => {

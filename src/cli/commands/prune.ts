@@ -21,7 +21,7 @@ export function addPrune(program: Command, environment: Environment): void {
   takesConfig(program.command("prune"))
     .summary("delete rows past their deadline")
     .description(
-      "Deletes rows past their deadline, in chunks. Applications do so by themselves unless their option prune is false; then run this from time to time.",
+      "Deletes rows past their deadline, in chunks. Applications do so by themselves unless their option prune is false; then run this at least daily.",
     )
     .option("--chunk <rows>", "rows per statement", wholeNumber(1, 100_000), 1000)
     .option("--json", "answer as JSON")
@@ -41,11 +41,11 @@ async function prune(environment: Environment, config: Config, { chunk, json }: 
   }
   const { tables = [] } = (await store.admin?.inspect()) ?? {};
   const most = tables.reduce((sum, { rows }) => sum + rows, 0);
-  // Recorded, so that `doctor` knows that somebody prunes.
+  // Recorded, so that `doctor` knows that pruning happens.
   await claimPrune(store, now, HOUR, true);
   const progress = showProgress(environment, { message: "Deleting rows", most, isQuiet: json });
   let total = NOTHING_PRUNED;
-  const told = () => {
+  const summary = () => {
     const sessions = plural(total.sessions, "session");
     const logins = plural(total.logins, "remembered login");
     if (audit === undefined) return `Deleted ${sessions} and ${logins}.`;
@@ -54,14 +54,14 @@ async function prune(environment: Environment, config: Config, { chunk, json }: 
   try {
     for await (const deleted of pruneInChunks(config, now, chunk)) {
       total = plus(total, deleted);
-      progress.advance(deleted.sessions + deleted.logins + deleted.audit, told());
+      progress.advance(deleted.sessions + deleted.logins + deleted.audit, summary());
       if (environment.interrupted.aborted) break;
     }
   } catch (error) {
-    progress.failed(`${told()} Then something failed.`);
+    progress.failed(`${summary()} Then something failed.`);
     throw error;
   }
   progress.done("Rows past their deadline are gone.");
   if (json) sayJson(environment, total);
-  else say(environment, told());
+  else say(environment, summary());
 }

@@ -48,7 +48,7 @@ async function restored(
       `--before ${moment(before)} lies in the future: here it is ${moment(now)}. Nothing was done.`,
     );
   }
-  // Before the question: nobody should agree to what cannot be done.
+  // Before the question, as faulty options would fail the command after it.
   const service = config.service();
   if (yes !== true) await assertAgreed(environment, await questionOf(config, before), yes);
   const core = coreOf(service);
@@ -58,13 +58,13 @@ async function restored(
   else say(environment, `Ended ${plural(ended, "device")}.`);
 }
 
-/** Marks were lost with the rest: what was proved before the restore signs nobody in. Proofs get too old by themselves. */
+/** The restore lost marks, too: this one refuses what was proved before it. None for long ago, as proofs get too old. */
 function markOf({ settings }: Core, before: number, now: number): Mark | undefined {
   const mark = markAt(MARK_OF_EVERYONE, before, settings);
   return mark.until > now ? mark : undefined;
 }
 
-/** By the same rule as the end itself. A store of somebody's own may have no way to look through all of it. */
+/** Counts by the same rule as the end itself. Custom stores may have no `admin` to count with. */
 async function questionOf({ store: { admin } }: Config, before: number): Promise<string> {
   const when = `last used before ${moment(before)}`;
   if (admin === undefined) return `Sign out whatever was ${when}?`;

@@ -24,13 +24,13 @@ export function addRevoke(program: Command, environment: Environment): void {
   takesConfig(program.command("revoke"))
     .summary("end sessions and remembered logins")
     .description(
-      "Ends a device by its handle, all devices of a user, or everything. What is on its way at that moment is refused as well.",
+      "Ends a device by its handle, all devices of a user, or everything. Requests and sign-ins that are under way at that moment are refused as well.",
     )
     .argument("[handle]", "from psession devices or sessions")
     .option("--user <id>", "all devices of this user")
     .option("--text", "the user's id is text, though it looks like a number")
-    .option("--everyone", "all devices of all users, and all sessions of nobody")
-    .option("--reason <word>", "what is recorded and told as the reason", "revoked")
+    .option("--everyone", "all devices of all users, and all anonymous sessions")
+    .option("--reason <word>", "the reason to record", "revoked")
     .option("--yes", "do not ask")
     .option("--json", "answer as JSON")
     .showHelpAfterError("(a handle that begins with a dash goes last, after two: psession revoke -- -x…)")
@@ -55,7 +55,7 @@ async function revoke(
   whom: Whom,
   { reason, yes, json }: Flags,
 ): Promise<void> {
-  // Before the question: nobody should agree to what cannot be done.
+  // Before the question, as faulty options would fail the command after it.
   const service = config.service();
   await assertAgreed(environment, await questionOf(config, whom), yes);
   const ended =
@@ -74,7 +74,7 @@ async function revoke(
 
 async function questionOf({ store, clock }: Config, whom: Whom): Promise<string> {
   if ("handle" in whom) return "Sign this device out?";
-  if ("everyone" in whom) return "Sign EVERYBODY out, everywhere?";
+  if ("everyone" in whom) return "Sign ALL USERS out, everywhere?";
   const now = clock.now();
   const devices = (await store.list(whom.userId)).filter((entry) => deadlineOf(entry) >= now);
   return `Sign user ${JSON.stringify(whom.userId)} out of ${plural(devices.length, "device")}?`;

@@ -23,7 +23,7 @@ const ALWAYS = ["theft", "recovered"];
 /** @internal */
 export function addStats(program: Command, environment: Environment): void {
   takesConfig(program.command("stats"))
-    .summary("show sizes, and how much is going on")
+    .summary("show sizes and activity")
     .description(
       "Shows the tables' sizes, how many sessions and logins are alive, in which hours sessions were last used, and what the audit trail counted: thefts, recoveries and the rest.",
     )
@@ -32,7 +32,7 @@ export function addStats(program: Command, environment: Environment): void {
 }
 
 interface Counts {
-  /** Sessions of users, of nobody, logins without a live session, and what waits to be pruned. */
+  /** Sessions of users, anonymous ones, logins without a live session, and rows that wait to be pruned. */
   signedIn: number;
   anonymous: number;
   away: number;
@@ -55,14 +55,14 @@ async function stats(environment: Environment, config: Config, { json }: Flags):
   if (json) {
     const { hours, ...rest } = counts;
     const lastUsed = hours.map((sessions, at) => ({ from: now - (HOURS - at) * HOUR, sessions }));
-    const told = events === undefined ? null : { since, counts: withZeros(events) };
-    const all = { version, tables, prunedAt: prunedAt ?? null, ...rest, lastUsed, events: told };
+    const counted = events === undefined ? null : { since, counts: withZeros(events) };
+    const all = { version, tables, prunedAt: prunedAt ?? null, ...rest, lastUsed, events: counted };
     return sayJson(environment, all);
   }
   sayTables(environment, report);
   say(
     environment,
-    `\n${plural(counts.signedIn, "session")} of ${plural(counts.users, "user")}, ${counts.anonymous.toLocaleString("en")} of nobody; ` +
+    `\n${plural(counts.signedIn, "session")} of ${plural(counts.users, "user")}, ${counts.anonymous.toLocaleString("en")} anonymous; ` +
       `${plural(counts.away, "remembered login")} without a session; ${counts.expired.toLocaleString("en")} past their deadline.`,
   );
   say(environment, `\nSessions by the hour of their last use, UTC:\n${chart(counts.hours, now)}`);

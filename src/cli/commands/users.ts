@@ -24,9 +24,9 @@ interface Counted {
 /** @internal */
 export function addUsers(program: Command, environment: Environment): void {
   takesConfig(program.command("users"))
-    .summary("show a user's devices, or who is signed in")
+    .summary("show a user's devices, or all users who are signed in")
     .description(
-      "Shows where one user is signed in; without an id, who is signed in, the latest first. Users without any device are not known here.",
+      "Shows where one user is signed in; without an id, all users who are signed in, the latest first. psession does not know users without a device.",
     )
     .argument("[id]", "the user's id in the application")
     .option("--text", "the id is text, though it looks like a number")

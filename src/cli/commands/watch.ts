@@ -14,21 +14,21 @@ interface Flags extends ConfigFlags {
   readonly json?: true;
 }
 
-/** Each look reads everything: beyond this many rows that is no way to watch. */
+/** Each poll reads all rows: more would load the database too much. */
 const MOST = 10_000;
-/** Entries come a little after what they tell, and clocks of servers differ: so much is read again at each look. */
+/** Entries are written a little after their time, and clocks of servers differ: so much is read again at each poll. */
 const OVERLAP = 30_000;
 const PAGE = 1000;
 
 /** @internal */
 export function addWatch(program: Command, environment: Environment): void {
   takesConfig(program.command("watch"))
-    .summary("tell what happens, as it happens")
+    .summary("print events as they happen")
     .description(
-      "Tells what the audit trail is told, as it is told: sign-ins, returns, thefts, revocations and why. Without a trail it looks at all rows again and again, and tells what changed between two looks: new, used, changed (another level), expired, ended. Ends with Ctrl-C.",
+      "Prints the entries of the audit trail as they come: sign-ins, returns, thefts, and revocations with their reasons. Without a trail it polls the rows, and prints the changes since the previous poll: new, used, changed (another user or level), expired, ended. Ends with Ctrl-C.",
     )
-    .option("--every <duration>", "between two looks", milliseconds, 2000)
-    .option("--rows", "look at rows, although there is an audit trail")
+    .option("--every <duration>", "time between two polls", milliseconds, 2000)
+    .option("--rows", "poll the rows, although there is an audit trail")
     .option("--json", "one JSON object a line")
     .action((flags: Flags) => withConfig(environment, flags, (config) => watch(environment, config, flags)));
 }
@@ -71,8 +71,8 @@ function entryLine(
   { stdout }: Environment,
   { at, event, userId, handle, address, detail }: AuditEntry,
 ): string {
-  const who = userId === undefined ? "nobody" : `user ${userId}`;
-  const parts = [who, handle ?? "-", address ?? "-", detail ?? ""].map(printable);
+  const user = userId === undefined ? "nobody" : `user ${userId}`;
+  const parts = [user, handle ?? "-", address ?? "-", detail ?? ""].map(printable);
   const name = styled(stdout, ALARMING.has(event) ? "red" : "cyan", printable(event).padEnd(17));
   return `${moment(at)}  ${name}  ${parts.join("  ").trimEnd()}`;
 }
@@ -112,7 +112,7 @@ async function look(config: Config): Promise<Seen> {
     if (seen.size >= MOST) {
       throw new Stop(
         EXIT.failed,
-        `There are more than ${MOST} sessions and logins: too many to read them again and again. Give the store an audit trail (its option audit: true), or hear the events of the application (psession.on).`,
+        `There are more than ${MOST} sessions and logins: too many to poll. Give the store an audit trail (its option audit: true), or listen to the events of the application (psession.on).`,
       );
     }
     const shown = shownDevice(entry, now) ?? shownSession(entry);
@@ -143,7 +143,7 @@ function asLine(
   { handle, userId, level, address, label }: Shown,
   now: number,
 ): string {
-  const who = userId === undefined ? "nobody" : `user ${userId}`;
-  const parts = [handle, who, level, address ?? "-", label].map(printable);
+  const user = userId === undefined ? "nobody" : `user ${userId}`;
+  const parts = [handle, user, level, address ?? "-", label].map(printable);
   return `${moment(now)}  ${styled(stdout, COLOURS[change], change.padEnd(8))}  ${parts.join("  ")}`;
 }

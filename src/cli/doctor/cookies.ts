@@ -7,13 +7,13 @@ export function cookieFindings(settings: Settings, { production, url }: Deployme
   const { session, remember } = settings.cookies;
   const names = `${session.name} and ${remember.name}`;
   if (!session.secure) {
-    // An address that others can reach speaks of users, whatever else was said.
+    // An address that others can reach serves users, whatever `production` says.
     const isPublic = url !== undefined && !isLoopback(new URL(url).hostname);
     const severity = production === true || isPublic ? error : production === false ? note : warning;
     return [
       severity(
         "cookies_insecure",
-        `${names} travel over plain http (dangerouslyAllowInsecureHttp): everybody on the way can read and use them.`,
+        `${names} travel over plain http (dangerouslyAllowInsecureHttp): anyone on the way can read and use them.`,
         production === false && !isPublic
           ? "Right for http://localhost, and nowhere else."
           : "Leave the option out where users are. Behind a proxy that speaks https, trust the proxy instead.",
@@ -26,7 +26,7 @@ export function cookieFindings(settings: Settings, { production, url }: Deployme
     findings.push(
       warning(
         "cookie_unprefixed",
-        `The name ${name} has no prefix: any subdomain, and anybody between a browser and plain http, can set a cookie of this name; visitors who have two that were issued here count as signed out.`,
+        `The name ${name} has no prefix: any subdomain, and any attacker on a plain http connection, can set a cookie of this name; a visitor with two valid ones counts as signed out.`,
         `Call it __Host-${name}, or __Secure-${name} with a domain; or leave the name to psession.`,
       ),
     );
@@ -44,7 +44,7 @@ export function cookieFindings(settings: Settings, { production, url }: Deployme
     findings.push(
       error(
         "url_is_http",
-        "The address of the application is plain http: browsers send Secure cookies to https only, so nobody stays signed in.",
+        "The address of the application is plain http: browsers send Secure cookies to https only, so no user stays signed in.",
         "Serve it over https.",
       ),
     );

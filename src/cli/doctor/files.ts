@@ -7,12 +7,12 @@ const COMPANIONS = ["", "-wal", "-shm", "-journal"];
 const OTHERS = 0o007;
 const GROUP = 0o070;
 
-/** Whoever reads a database file reads what is in sessions; whoever writes it signs in as anybody. */
+/** A user of the machine who reads a database file reads sessions; one who writes it can sign in as any user. */
 export async function fileFindings(
   files: readonly string[],
   platform: NodeJS.Platform = process.platform,
 ): Promise<Finding[]> {
-  // Its files have no such modes.
+  // Windows has no such modes.
   if (platform === "win32") return [];
   const paths = files.flatMap((file) => COMPANIONS.map((companion) => file + companion));
   const modes = await Promise.all(paths.map(async (path) => ({ path, mode: await modeOf(path) })));
@@ -24,8 +24,8 @@ export async function fileFindings(
   return [
     severity(
       "file_mode",
-      `${isForAll ? "Everybody on this machine" : "A group of users"} may open ${shown}: what sessions hold can be read there, and where the file can be written, anybody's session be made.`,
-      // Companions come and go: one that has gone needs nothing.
+      `${isForAll ? "Every user of this machine" : "A group of users"} may open ${shown}: they can read session data there, and with the right to write make a session of any user.`,
+      // -f, as a companion may have gone by now.
       `chmod -f 600 ${open.map(({ path }) => quoted(path)).join(" ")}`,
     ),
   ];

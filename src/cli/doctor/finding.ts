@@ -2,7 +2,7 @@
 export type Severity = "error" | "warning" | "note";
 
 export interface Finding {
-  /** Stable: scripts may ask for it. */
+  /** Stable: scripts may depend on it. */
   readonly code: string;
   readonly severity: Severity;
   /** What will go wrong. Holds no secret. */

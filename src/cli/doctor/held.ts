@@ -4,14 +4,14 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Settings } from "../../options/settings.ts";
 import { type Finding, warning } from "./finding.ts";
 
-/** A body of which nobody wants to know anything, in two parts. */
+/** A meaningless body, sent in two parts. */
 const BODY = Buffer.alloc(1024);
 const PATIENCE = 10_000;
 
 /**
  * Whether a proxy keeps requests until their bodies are complete, without the application knowing since when. The head
- * and half of a body go first. Where nobody answers, the rest follows so late that only an application that took the
- * request for a quick one clears the useless cookies that came with it.
+ * and most of a body go first. If no answer comes, the rest follows so late that only an application that dates the
+ * request by its end clears the useless cookies that came with it.
  */
 export async function heldFindings(
   url: string,
@@ -36,7 +36,7 @@ export async function heldFindings(
       response.resume();
       resolve(response.headers["set-cookie"] ?? []);
     });
-    // The page was seen already: what does not like such a request says nothing about bodies.
+    // The page has answered before, so a refusal of this request says nothing about bodies.
     sent.once("error", () => resolve(undefined));
     sent.once("timeout", () => sent.destroy(new Error("no answer")));
   });
@@ -50,7 +50,7 @@ export async function heldFindings(
   return [
     warning(
       "requests_held",
-      `Something before the application at ${url} keeps each request until its body is complete, as nginx does unless it is told otherwise, and nothing says since when: a browser that restarts while it uploads looks like a thief.`,
+      `Something before the application at ${url} keeps each request until its body is complete, as nginx does by default, and does not pass on when it arrived: a browser that restarts while it uploads looks like a thief.`,
       'Let the proxy say when a request began (nginx: set $start "t=$msec"; proxy_set_header X-Request-Start $start;) and name that header in the option proxy.requestStart; or let it pass bodies on as they come (proxy_request_buffering off).',
     ),
   ];

@@ -9,7 +9,7 @@ import { error, type Finding, note, warning } from "./finding.ts";
 type Key = string | Uint8Array;
 
 const SHORTEST = 32;
-/** Shorter ones are found by accident, and are a fault anyway. */
+/** Shorter ones would be found by accident, and have a finding of their own. */
 const SHORTEST_SOUGHT = 12;
 const LARGEST_FILE = 32 * 1024 * 1024;
 const PHRASES = /secret|change.?me|password|example|default|keyboard.?cat|your.?key|123456/i;
@@ -104,7 +104,7 @@ async function gitFindings(
     findings.push(
       error(
         "keys_in_git",
-        `${name} stands in ${places.map(shown).join(", ")}, tracked by git: everybody with a copy of the repository can sign in as anybody.`,
+        `${name} stands in ${places.map(shown).join(", ")}, tracked by git: anyone with a copy of the repository can sign in as any user.`,
         "Exchange it (`psession keys rotate`) and drop it at once; taking it out of the file leaves it in the history.",
       ),
     );

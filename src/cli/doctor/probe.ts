@@ -5,7 +5,7 @@ import { error, type Finding, note, warning } from "./finding.ts";
 import { heldFindings } from "./held.ts";
 
 const PATIENCE = 10_000;
-/** Longer than any clocks differ that work together, and not so long that nobody would believe it. */
+/** Longer than clocks of servers differ, and not too long for an application to believe. */
 const CLAIMED_AGE = 4 * 60_000;
 const UNTRUSTED_REMEDY =
   "Trust the proxy: Express app.set('trust proxy', 1), elsewhere trustProxy: true. If the proxy is trusted, the page asks for no session: give the address of one that does.";
@@ -13,14 +13,14 @@ const UNTRUSTED_REMEDY =
 interface Seen {
   readonly status: number;
   readonly isUncached: boolean;
-  /** Set-Cookie lines by cookie, of ours. */
+  /** Set-Cookie lines by cookie, of psession's. */
   readonly lines: ReadonlyMap<CookieDefinition, string>;
 }
 
 /**
- * Looks at the application from outside. Two cookies of one name that do not even look like ours are cleared, by
- * psession and on any page that opens its session: so what it sets, and whether it takes the request for https, is seen without
- * signing in. Nothing is stored.
+ * Looks at the application from outside. On any page that opens its session, psession clears two cookies of one name
+ * that cannot be its own: this shows what it sets, and whether it takes the request for https, without signing in.
+ * Nothing is stored.
  */
 export async function probeFindings(url: string, settings: Settings): Promise<Finding[]> {
   const { session } = settings.cookies;
@@ -29,7 +29,7 @@ export async function probeFindings(url: string, settings: Settings): Promise<Fi
   let forged: Seen;
   try {
     plain = await ask(url, settings, {});
-    // A proxy that is worth its trust overwrites what visitors claim.
+    // A proxy that may be trusted overwrites what visitors claim.
     const proto = isHttps ? "http" : "https";
     forged = await ask(url, settings, { "x-forwarded-proto": proto, forwarded: `proto=${proto}` });
   } catch (fault) {
@@ -57,14 +57,14 @@ export async function probeFindings(url: string, settings: Settings): Promise<Fi
     ...(plain.lines.size > 0 ? await heldFindings(url, settings, useless(settings)) : []),
   ];
   const isSeen = plain.lines.size > 0;
-  // Cookies that need no https are set whatever anybody claims.
+  // Cookies that need no https are set whatever the header claims.
   if (!session.secure) return isSeen ? findings : [...findings, nothingSeen(url)];
 
   if (isSeen !== forged.lines.size > 0) {
     findings.push(
       error(
         "proxy_trusted_blindly",
-        `The application at ${url} believes the X-Forwarded-Proto that any visitor sends, and so X-Forwarded-For: addresses in logs and device lists, and limits by address, are what an attacker likes.`,
+        `The application at ${url} believes the X-Forwarded-Proto that any visitor sends, and so X-Forwarded-For: addresses in logs and device lists, and limits by address, are whatever an attacker sends.`,
         "Trust no proxy where none is in front; else let the proxy overwrite these headers, let nothing but the proxy reach the application, and trust that one only.",
       ),
     );
@@ -73,7 +73,7 @@ export async function probeFindings(url: string, settings: Settings): Promise<Fi
     findings.push(
       error(
         "proxy_untrusted",
-        `A page at ${url} gave no sign of a session: the application takes the request for plain http, sets no cookies, and nobody can sign in.`,
+        `A page at ${url} gave no sign of a session: the application takes the request for plain http, sets no cookies, and no user can sign in.`,
         UNTRUSTED_REMEDY,
       ),
     );
@@ -92,8 +92,8 @@ export async function probeFindings(url: string, settings: Settings): Promise<Fi
 }
 
 /**
- * Useless cookies are cleared by quick answers only, as the browser may have newer ones by now. So whether the
- * application believes that a request came minutes ago can be seen.
+ * psession clears useless cookies only in quick answers, as the browser may have newer ones by now: this shows whether
+ * the application believes that a request came minutes ago.
  */
 async function startFindings(url: string, settings: Settings, plain: Seen): Promise<Finding[]> {
   const header = settings.proxy.requestStart;
@@ -126,7 +126,7 @@ const nothingSeen = (url: string): Finding =>
     "Give the https address of a page that uses its session.",
   );
 
-/** Two of each name, none of which can be ours. */
+/** Two of each name, none of which can be psession's. */
 const useless = ({ cookies: { session, remember } }: Settings): string =>
   [session, remember].flatMap(({ name }) => [`${name}=doctor`, `${name}=doctor`]).join("; ");
 

@@ -17,7 +17,7 @@ export function sharingFindings(config: Config, other: Config): Finding[] {
     findings.push(
       error(
         "cookie_shared",
-        `${cookie.name} is a cookie of ${other.file} as well. Where both are on one host (ports make no difference) each replaces and clears the other's: ${cookie === ours.cookies.device ? "browsers are taken for new that are known" : "who signs in here is signed out there"}.`,
+        `${cookie.name} is a cookie of ${other.file} as well. Where both are on one host (ports make no difference) each replaces and clears the other's: ${cookie === ours.cookies.device ? "known browsers are treated as new" : "a user who signs in here is signed out there"}.`,
         "Give one of them names of its own: cookies.session, cookies.remember and cookies.device.",
       ),
     );
@@ -26,8 +26,8 @@ export function sharingFindings(config: Config, other: Config): Finding[] {
     findings.push(
       error(
         "keys_shared",
-        `A key of this application is a key of ${other.file} as well: cookies of one are genuine to the other where their names and attributes are the same, and one leaked key compromises both.`,
-        "Give each application keys of its own; `psession keys rotate` exchanges them without signing anybody out. Two kinds of users of one application have a realm each.",
+        `A key of this application is a key of ${other.file} as well: each accepts cookies of the other where names and attributes are the same, and one leaked key compromises both.`,
+        "Give each application keys of its own; `psession keys rotate` exchanges them without signing users out. For two kinds of users of one application, use a realm each.",
       ),
     );
   }

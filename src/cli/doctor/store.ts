@@ -18,7 +18,7 @@ export async function storeFindings(config: Config, settings: Settings | undefin
     findings.push(
       severity(
         "store_memory",
-        "Sessions are kept in memory: a restart signs everybody out, and a second process knows none of them.",
+        "Sessions are kept in memory: a restart signs all users out, and a second process knows none of the sessions.",
         "Use a database: psession/sqlite needs nothing installed.",
       ),
     );

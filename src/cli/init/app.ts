@@ -2,7 +2,7 @@ import type { UserIdKind } from "../../stores/store.ts";
 import type { Typed } from "./frameworks/framework.ts";
 import { FRAMEWORKS } from "./frameworks/index.ts";
 
-/** Who can sign in until the application has users of its own. */
+/** The one user, until the application has users of its own. */
 export const DEMO_USER = { email: "ada@example.com", password: "only for trying it out" } as const;
 
 interface Chosen {
@@ -34,7 +34,7 @@ export function applicationFor({ framework, file, config, userIds, typescript }:
 
 const SERVICE = `
 const psession = createPsession(config);
-// A token that had been replaced came back: somebody has copied a cookie. The login has been ended.
+// A token that had been replaced came back: a cookie was copied. psession has ended the login.
 psession.on("theft", ({ userId, request }) => console.warn("stolen cookie", userId, request.address));
 `;
 

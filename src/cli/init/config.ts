@@ -14,7 +14,7 @@ interface Chosen {
 /** The configuration that the application imports and the command line reads. */
 export function configFor({ store: name, userIds, typescript }: Chosen): string {
   const { imports, before = "", store } = STORES[name];
-  // The tables are made for it: said where everybody looks who changes it.
+  // The tables are made for it, so it is written out where a developer would change it.
   const more = userIds === undefined ? "" : `, userIds: "${userIds}"`;
   const type = typescript ? ", type PsessionOptions" : "";
   const [begin, end] = typescript

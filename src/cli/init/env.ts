@@ -22,7 +22,7 @@ export function variablesFor(store: StoreName): Variable[] {
   return [
     {
       name: KEYS,
-      comment: "Whoever has these keys can sign in as anybody. Commas between them, the first signs.",
+      comment: "Anyone with these keys can sign in as any user. Commas between them, the first signs.",
       value: newKey,
       advice: "keys with commas between them: npx psession keys generate",
       isToBeFilledIn: false,
@@ -55,11 +55,11 @@ export function missingFrom(file: string, variables: readonly Variable[]): Varia
   );
 }
 
-/** What is there stays as it is: other keys would sign everybody out. */
+/** Variables that are there stay as they are: other keys would sign all users out. */
 export function addVariables(file: string, variables: readonly Variable[]): void {
   const lines = variables.map(({ name, comment, value }) => `# ${comment}\n${name}=${value()}\n`).join("");
   if (existsSync(file)) appendFileSync(file, atNewLine(readFileSync(file, "utf8"), lines));
-  // Made with the umask of most systems, everybody on the machine could read it.
+  // With the umask of most systems, every user of the machine could read it.
   else writeFileSync(file, lines, { mode: 0o600, flag: "wx" });
 }
 

@@ -5,9 +5,9 @@ export type StoreName = "sqlite" | "postgres" | "mysql" | "redis";
 /** An environment variable with the address of a database. */
 interface Address {
   readonly name: string;
-  /** What .env has until somebody changes it. */
+  /** The value that `psession init` writes into .env. */
   readonly value: string;
-  /** Nobody's database is there: the value only shows the form. */
+  /** The value only shows the form: no database has this address. */
   readonly isToBeFilledIn: boolean;
 }
 
@@ -29,7 +29,7 @@ interface StoreTemplate {
   readonly files?: string;
 }
 
-/** What user ids are, as a question to whoever runs `psession init`. */
+/** The types of user ids, as choices of a question of `psession init`. */
 export const USER_IDS: Readonly<Record<UserIdKind, { readonly label: string; readonly hint: string }>> = {
   text: { label: "text", hint: "nanoid, ULID, a name: compared letter by letter" },
   integer: { label: "integer", hint: "numbers, such as a key that counts up" },

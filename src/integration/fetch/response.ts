@@ -43,7 +43,7 @@ export function discard(response: Response | undefined): void {
   response?.body?.cancel().catch(() => {});
 }
 
-/** The response of a guard that lets nobody through. */
+/** The response of a guard that refuses the request. */
 export const refused = (refusal: Refusal): Response => responseOf(answerTo(refusal));
 
 /** The bare status: 503 where the store failed. */

@@ -7,7 +7,7 @@ import { type KnownFacts, type NodeOptions, nodeFacts } from "./facts.ts";
 import { settleBeforeHead } from "./held-response.ts";
 import type { NodeRequest, NodeResponse } from "./messages.ts";
 
-/** How a request of Node is read, and who answers where its session cannot be saved. */
+/** How a request of Node is read, and what answers where its session cannot be saved. */
 export interface OpenOptions extends NodeOptions {
   /** Answers in place of the handler when saving failed. Default: the bare status, 503 or 500. */
   onError?: ((error: unknown) => void) | undefined;

@@ -41,7 +41,7 @@ export type FetchHandler<
   Answer extends Response | undefined,
 > = (request: Request, getSession: GetSession<Data>, ...context: Context) => Answer | Promise<Answer>;
 
-/** How a handler gets its session, and who answers where that fails. */
+/** How a handler gets its session, and what answers where that fails. */
 export interface WithSessionOptions<Context extends readonly unknown[]> extends FetchOptions<Context> {
   /**
    * Answers if the handler threw, or its session could not be saved. If it throws itself, the server gets the error,

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import type { Duration } from "../../checks/duration.ts";
 import { checkedOptions } from "../../checks/faults.ts";
 import { assertUserId } from "../../checks/user-id.ts";
-import { tellOfBatch } from "../../telemetry/tracing.ts";
+import { publishBatch } from "../../telemetry/tracing.ts";
 import type { AuditTrail } from "../audit.ts";
 import { Batch } from "../batch.ts";
 import { performed } from "../changes.ts";
@@ -223,7 +223,7 @@ class RedisStore implements Store {
   };
 
   async #loadSessions(ids: readonly string[], since: number): Promise<ReadonlyMap<string, string>> {
-    tellOfBatch(this.name, "findSession", ids.length);
+    publishBatch(this.name, "findSession", ids.length);
     const names = ids.map((id) => this.#server.keys.session(id));
     const deadline = this.#server.deadline(since);
     const get = async (name: string) => textOrNone(await this.#server.read(name, ["GET", name], deadline));

@@ -1,5 +1,5 @@
 import { tagOf } from "../../protocol/secrets.ts";
-import { tellOfBatch } from "../../telemetry/tracing.ts";
+import { publishBatch } from "../../telemetry/tracing.ts";
 import type { Touch } from "../store.ts";
 import { assertSiblings, encodeTouch } from "./changes.ts";
 import { withIndexes } from "./indexes.ts";
@@ -71,7 +71,7 @@ export class Touches {
     );
     const [first, ...rest] = named;
     if (first === undefined) return;
-    tellOfBatch(this.#store, "touch", touches.length);
+    publishBatch(this.#store, "touch", touches.length);
     const encoded = touches.map(encodeTouch);
     await withIndexes(this.#server, deadline, [], (told) =>
       this.#server.run(

@@ -1,5 +1,5 @@
 import { systemClock } from "../../protocol/clock.ts";
-import { tellOfBatch } from "../../telemetry/tracing.ts";
+import { publishBatch } from "../../telemetry/tracing.ts";
 import { Batch } from "../batch.ts";
 import type { MigrateOptions, SessionRow, Store, Touch } from "../store.ts";
 import { integerIn } from "./answers.ts";
@@ -75,7 +75,7 @@ export class SqlStore extends ProgramStore {
 
   async #findSessions(ids: readonly string[]): Promise<ReadonlyMap<string, SessionRow>> {
     const statements = this.statements;
-    tellOfBatch(this.name, "findSession", ids.length);
+    publishBatch(this.name, "findSession", ids.length);
     // Every request comes by here: no turn of the event loop more than needed.
     const runner = this.#isReady ? this.runs : await this.whenReady();
     return runner.select(statements.findSessions(ids), (rows) => {
@@ -90,7 +90,7 @@ export class SqlStore extends ProgramStore {
 
   async #touchAll(touches: readonly Touch[]): Promise<void> {
     const statements = this.statements;
-    tellOfBatch(this.name, "touch", touches.length);
+    publishBatch(this.name, "touch", touches.length);
     const plain = touches.filter(({ remembered }) => remembered?.confirm === undefined);
     const confirming = touches.filter(({ remembered }) => remembered?.confirm !== undefined);
     const runner = await this.whenReady();

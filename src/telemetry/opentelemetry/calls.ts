@@ -1,8 +1,8 @@
 import type { TracingChannel } from "node:diagnostics_channel";
 
 /**
- * Hears of every call on a tracing channel that failed, or that was answered and not at once, in the asynchronous
- * context of the call; with when it began (`performance.now()`). Returns the function that ends it.
+ * Calls `finished` for every traced call that failed or settled asynchronously, in the asynchronous context of the
+ * call, with when it began (`performance.now()`). Returns the function that ends it.
  */
 export function onFinished<Context extends object>(
   tracing: TracingChannel<Context, Context>,
@@ -11,7 +11,7 @@ export function onFinished<Context extends object>(
   const calls = new WeakMap<Context, number>();
   const finish = (context: Context) => {
     const begun = calls.get(context);
-    // Calls that began before anybody listened are left out; and "asyncEnd" comes after "error", too.
+    // Calls that began before the subscription are left out; and "asyncEnd" follows "error", too.
     if (begun === undefined) return;
     calls.delete(context);
     finished(context, begun);

@@ -1,7 +1,7 @@
-/** Who measures: the instrumentation scope of all that is made here. */
+/** The instrumentation scope of every metric and span. */
 export const SCOPE = "psession";
 
-/** No id, no address, no name of a user: every attribute has few values, whoever comes. */
+/** No id, no address, no name of a user: every attribute has few values, however many visitors come. */
 export const ATTRIBUTES = {
   outcome: "psession.outcome",
   remembered: "psession.remembered",
@@ -40,7 +40,7 @@ export const COUNTERS = {
   },
   "psession.recoveries": {
     unit: "{recovery}",
-    description: "Browsers that came back by a token whose successor nobody confirmed",
+    description: "Browsers that came back by a token whose successor was never confirmed",
     attributes: [],
   },
   "psession.convergences": {
@@ -75,7 +75,7 @@ export const COUNTERS = {
   },
   "psession.discarded.saves": {
     unit: "{save}",
-    description: "Saves that were given up, as their session was no longer theirs",
+    description: "Saves that were dropped, as their request no longer had the session",
     attributes: [],
   },
   "psession.pruned.rows": { unit: "{row}", description: "Rows that were pruned", attributes: [rowKind] },
@@ -97,7 +97,7 @@ export const COUNTERS = {
   },
   "psession.audit.losses": {
     unit: "{entry}",
-    description: "Entries that the audit trail did not take and that were given up",
+    description: "Entries that were dropped, as the audit trail did not take them",
     attributes: [],
   },
 } as const satisfies Record<string, Definition>;
@@ -136,7 +136,7 @@ export const REASONS: ReadonlySet<string> = new Set([
 /** Applications may give any text as a reason. */
 export const reasonNamed = (reason: string): string => (REASONS.has(reason) ? reason : "other");
 
-/** Of an error that has no code of ours (semantic conventions, error.type). */
+/** For errors without a code of psession (semantic conventions, error.type). */
 const OTHER_ERROR = "_OTHER";
 
 /** By name and not by class: two copies of psession may be in one process, and both are counted. */

@@ -38,8 +38,8 @@ const tracing = new WeakMap<object, Use>();
 
 /**
  * Counts and traces what every psession of this process does, by OpenTelemetry; docs/observability.md has the names.
- * Call it once the SDK has started. Returns the function that ends it. A provider that is given again, before that,
- * gets everything once all the same, until all who gave it have ended it.
+ * Call it once the SDK has started. Returns the function that ends it. A provider that is given to several calls gets
+ * everything once, until each of them has been ended.
  */
 export function instrument(options: InstrumentOptions = {}): () => void {
   const given = checkedOptions("instrument", optionsSchema, options);

@@ -82,7 +82,7 @@ function countersOf(meter: Meter): Add {
   const counters = new Map<string, Counter<Facts>>();
   for (const [name, { unit, description, attributes }] of Object.entries(COUNTERS)) {
     const counter = meter.createCounter(name, { unit, description });
-    // A series that begins with its first theft shows no increase to whoever compares it with the minute before.
+    // Without a zero first, the series would begin with its first theft, and `increase` would miss that one.
     if (attributes.length === 0) counter.add(0);
     counters.set(name, counter);
   }

@@ -6,8 +6,8 @@ import { ATTRIBUTES, errorTypeOf, SCOPE, type SPANS } from "./definitions.ts";
 /** Makes spans of what every psession of the process does, until the function that it returns is called. */
 export function spanInto(provider: TracerProvider): () => void {
   const tracer = provider.getTracer(SCOPE);
-  // Made when all is known: a commit with nothing to do is no span.
-  const tellAs = (name: keyof typeof SPANS) => (of: OpenContext | CommitContext, begun: number) => {
+  // Made at the end, as a commit with nothing to do is no span.
+  const spanAs = (name: keyof typeof SPANS) => (of: OpenContext | CommitContext, begun: number) => {
     const attributes = { [ATTRIBUTES.store]: of.store, [ATTRIBUTES.outcome]: of.outcome };
     const span = tracer.startSpan(name, { startTime: begun, attributes });
     if ("error" in of) {
@@ -17,8 +17,8 @@ export function spanInto(provider: TracerProvider): () => void {
     span.end(performance.now());
   };
   const ends = [
-    onFinished(openings, tellAs("psession.open")),
-    onFinished(commits, tellAs("psession.commit")),
+    onFinished(openings, spanAs("psession.open")),
+    onFinished(commits, spanAs("psession.commit")),
   ];
   return () => {
     for (const end of ends) end();

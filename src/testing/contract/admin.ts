@@ -4,7 +4,7 @@ import { revoke } from "../../stores/changes.ts";
 import type { Store, UserEntry } from "../../stores/store.ts";
 import { claimPrune } from "../../upkeep/prune.ts";
 import { T0 } from "../rows.ts";
-import { type Cases, done, ENDING, pick } from "./scene.ts";
+import { type Cases, done, ENDING, pick } from "./fixture.ts";
 
 /** More than any case has rows, and pages that a store of many parts may leave empty. */
 const MOST_PAGES = 1000;
@@ -127,7 +127,7 @@ export const admin: Cases = {
     }
   },
 
-  "a store tells its clock, itself, its rows, and when they were pruned": async ({
+  "a store reports its clock, version, rows, and when they were pruned": async ({
     store,
     ada,
     expires,

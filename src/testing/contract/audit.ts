@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type AuditEntry, newAuditId } from "../../stores/audit.ts";
 import { T0 } from "../rows.ts";
-import { type Cases, pick, type Scene } from "./scene.ts";
+import { type CaseFixture, type Cases, pick } from "./fixture.ts";
 
 const entry = (at: number, fields: Partial<AuditEntry> = {}): AuditEntry => ({
   id: newAuditId(at),
@@ -17,8 +17,8 @@ const entry = (at: number, fields: Partial<AuditEntry> = {}): AuditEntry => ({
 const byId = (entries: readonly AuditEntry[]): AuditEntry[] =>
   entries.toSorted((a, b) => (a.id < b.id ? 1 : -1));
 
-/** A hundred and one entries of ada, bob and nobody, one a second. */
-function someEntries({ ada, bob }: Scene): AuditEntry[] {
+/** A hundred and one entries of ada, bob and anonymous visitors, one a second. */
+function someEntries({ ada, bob }: CaseFixture): AuditEntry[] {
   return Array.from({ length: 101 }, (_, index) =>
     entry(T0 + index * 1000, {
       userId: [ada, bob, undefined][index % 3],
@@ -32,11 +32,11 @@ function someEntries({ ada, bob }: Scene): AuditEntry[] {
 
 /** What an audit trail keeps, of stores that have one. */
 export const audit: Cases = {
-  "audit entries come back as they were, the newest first, by user, by time and in pages": async (scene) => {
-    const { store, all, ada } = scene;
+  "audit entries come back as they were, newest first, by user, by time and in pages": async (fixture) => {
+    const { store, all, ada } = fixture;
     if (store.audit === undefined) return;
     assert.deepEqual(await store.audit.read({ limit: 10 }), []);
-    const entries = someEntries(scene);
+    const entries = someEntries(fixture);
     await store.audit.append(entries.slice(0, 100));
     await pick(all, 1).audit?.append(entries.slice(100));
     const newest = byId(entries);
@@ -55,7 +55,7 @@ export const audit: Cases = {
     );
   },
 
-  "an audit trail tells users apart who are alike": async ({ store }) => {
+  "an audit trail distinguishes users whose ids are alike": async ({ store }) => {
     if (store.audit === undefined || (store.userIds !== "any" && store.userIds !== "text")) return;
     const entries = ["ada", "ada ", "Ada"].map((userId, index) => entry(T0 + index, { userId }));
     await store.audit.append(entries);
@@ -66,10 +66,10 @@ export const audit: Cases = {
     }
   },
 
-  "an audit entry that is appended again, alone or among others, is there once": async (scene) => {
-    const { store, all } = scene;
+  "an audit entry that is appended again, alone or among others, is there once": async (fixture) => {
+    const { store, all } = fixture;
     if (store.audit === undefined) return;
-    const entries = someEntries(scene).slice(0, 20);
+    const entries = someEntries(fixture).slice(0, 20);
     await store.audit.append(entries.slice(3, 9));
     await Promise.all([store.audit.append(entries), pick(all, 1).audit?.append(entries)]);
     await store.audit.append(entries.slice(0, 1));
@@ -77,10 +77,10 @@ export const audit: Cases = {
     assert.deepEqual(await store.audit.read({ limit: 1000 }), byId(entries));
   },
 
-  "audit entries are counted by event, and pruned by age, the oldest first": async (scene) => {
-    const { store, ada } = scene;
+  "audit entries are counted by event, and pruned by age, the oldest first": async (fixture) => {
+    const { store, ada } = fixture;
     if (store.audit === undefined) return;
-    const entries = someEntries(scene);
+    const entries = someEntries(fixture);
     await store.audit.append(entries);
     const counts = Object.fromEntries(await store.audit.count(T0 + 50_000));
     assert.deepEqual(counts, { theft: 6, login: 45 });

@@ -3,7 +3,7 @@ import { newSiblingId } from "../../protocol/secrets.ts";
 import { revoke } from "../../stores/changes.ts";
 import type { RememberedRow, SessionRow } from "../../stores/store.ts";
 import { digestOf, T0 } from "../rows.ts";
-import { type Cases, done, ENDING, ids, lost, pick } from "./scene.ts";
+import { type Cases, done, ENDING, ids, lost, pick } from "./fixture.ts";
 
 export const caps: Cases = {
   "a cap ends the devices that were not used for longest": async ({
@@ -65,7 +65,7 @@ export const caps: Cases = {
     await done(attempt());
   },
 
-  "which device was not used for longest is told by the later use of its session and its login": async ({
+  "the later use of its session and its login decides which device was not used for longest": async ({
     store,
     ada,
     sessionRow,

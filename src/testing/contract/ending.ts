@@ -4,7 +4,7 @@ import { revoke } from "../../stores/changes.ts";
 import { listed } from "../../stores/devices.ts";
 import type { Change, Ended } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
-import { type Cases, done, ENDING, ids, pick } from "./scene.ts";
+import { type Cases, done, ENDING, ids, pick } from "./fixture.ts";
 
 const byHandle = (ended: readonly Ended[]) =>
   new Map(ended.map((device) => [device.rememberedId ?? device.sessionId, device]));
@@ -114,7 +114,7 @@ export const ending: Cases = {
     }
   },
 
-  "a change ends another login whatever its token where it is the user's who signs in": async ({
+  "a sign-in ends another login of its user, whatever the token": async ({
     store,
     ada,
     bob,
@@ -220,7 +220,7 @@ export const ending: Cases = {
         login: { id: second.id, token: digestOf(token) },
       };
       const result = await store.apply({ kind: "end", end: [{ ...ending, ...ENDING }] });
-      const told = `${String(userId)}, ${token}`;
+      const message = `${String(userId)}, ${token}`;
       const { reason } = ENDING;
       const expected = [
         ...(endsFirst ? [{ sessionId: firstSession.id, rememberedId: first.id, userId: ada, reason }] : []),
@@ -228,13 +228,13 @@ export const ending: Cases = {
           ? [{ sessionId: secondSession.id, rememberedId: second.id, userId: ada, reason }]
           : []),
       ];
-      assert.deepEqual(byHandle(result.done ? result.ended : []), byHandle(expected), told);
+      assert.deepEqual(byHandle(result.done ? result.ended : []), byHandle(expected), message);
       for (const [login, session, ends] of [
         [first, firstSession, endsFirst],
         [second, secondSession, endsSecond],
       ] as const) {
-        assert.equal((await store.findRemembered(login.id))?.login.revokedAt !== undefined, ends, told);
-        assert.equal((await store.findSession(session.id)) === undefined, ends, told);
+        assert.equal((await store.findRemembered(login.id))?.login.revokedAt !== undefined, ends, message);
+        assert.equal((await store.findSession(session.id)) === undefined, ends, message);
       }
     }
     // Of one device: a login that ends takes its session along, whatever the ending says of that.

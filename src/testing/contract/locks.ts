@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { locksOf } from "../../stores/locks.ts";
 import type { LockRequest, Store } from "../../stores/store.ts";
 import { T0 } from "../rows.ts";
-import { type Cases, done, pick } from "./scene.ts";
+import { type Cases, done, pick } from "./fixture.ts";
 
 export const locks: Cases = {
   "a lock has one owner at a time": async ({ store, all }) => {
@@ -21,7 +21,7 @@ export const locks: Cases = {
 
   "names of locks are compared exactly, and locks of other names are not in the way": async ({ store }) => {
     const long = "l".repeat(149);
-    const told = (name: string) => JSON.stringify(name);
+    const shown = (name: string) => JSON.stringify(name);
     const names = [
       "a",
       "A",
@@ -39,10 +39,10 @@ export const locks: Cases = {
       assert.notEqual(
         await locksOf(store).acquire(request(name, `owner-${index}`, T0)),
         undefined,
-        told(name),
+        shown(name),
       );
     for (const name of names)
-      assert.equal(await locksOf(store).acquire(request(name, "late", T0)), undefined, told(name));
+      assert.equal(await locksOf(store).acquire(request(name, "late", T0)), undefined, shown(name));
     await locksOf(store).release("a ", "owner-0");
     assert.equal(await locksOf(store).acquire(request("a ", "late", T0)), undefined);
     await locksOf(store).release("a ", "owner-2");
@@ -65,7 +65,7 @@ export const locks: Cases = {
     assert.ok((await take("a", T0 + 5000)) > third);
   },
 
-  "a lock that was never given back ends by itself, and its fence tells who came later": async ({
+  "a lock that was never given back ends by itself, and the next owner gets a greater fence": async ({
     store,
   }) => {
     const first = await locksOf(store).acquire(request("a", "first", T0));
@@ -106,7 +106,7 @@ export const locks: Cases = {
 };
 
 const HOLD = 1000;
-/** Far more than eight who take turns need. */
+/** Far more than eight owners in turn need. */
 const MOST_TRIES = 20_000;
 
 const request = (name: string, owner: string, now: number): LockRequest => ({

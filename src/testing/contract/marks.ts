@@ -11,7 +11,7 @@ import type {
   SignInChange,
 } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
-import { type Cases, done, ENDING, ids, lost, pick, rotation, type Scene } from "./scene.ts";
+import { type CaseFixture, type Cases, done, ENDING, ids, lost, pick, rotation } from "./fixture.ts";
 
 /** A mark that no other case has. */
 const newMark = (at = T0): Mark => ({ name: `mark of ${newId()}`, at, until: T0 + 1000 });
@@ -20,7 +20,8 @@ const newer = ({ name }: Mark, at: number) => ({ marks: [name], provedAt: at });
 type Proved = SaveChange | RestoreChange | AcceptChange | SignInChange | RenewChange;
 
 /** Every kind of change that may rest on a proof, with the rows that it needs. */
-async function shapesOf({ store, ada, sessionRow, rememberedRow }: Scene): Promise<Record<string, Proved>> {
+async function shapesOf(fixture: CaseFixture): Promise<Record<string, Proved>> {
+  const { store, ada, sessionRow, rememberedRow } = fixture;
   const device = async () => {
     const login = rememberedRow();
     const session = sessionRow({ rememberedId: login.id, userId: ada, level: "remembered" });
@@ -89,10 +90,10 @@ async function shapesOf({ store, ada, sessionRow, rememberedRow }: Scene): Promi
 }
 
 export const marks: Cases = {
-  "what was proved up to a mark changes nothing, whatever it is": async (scene) => {
-    const { store, ada } = scene;
+  "what was proved up to a mark changes nothing, whatever it is": async (fixture) => {
+    const { store, ada } = fixture;
     const mark = newMark();
-    const shapes = await shapesOf(scene);
+    const shapes = await shapesOf(fixture);
     const before = async () => new Set((await store.list(ada)).map((entry) => JSON.stringify(plain(entry))));
     const devices = await before();
     await revoke(store, { handle: newId(), mark, ...ENDING });
@@ -110,15 +111,14 @@ export const marks: Cases = {
     }
   },
 
-  "a proof counts where no mark was ever set": async (scene) => {
-    for (const [name, change] of Object.entries(await shapesOf(scene))) {
+  "a proof counts where no mark was ever set": async (fixture) => {
+    const { store, sessionRow } = fixture;
+    for (const [name, change] of Object.entries(await shapesOf(fixture))) {
       const marks = [newMark().name, newMark().name];
-      const result = await scene.store.apply({ ...change, proof: { marks, provedAt: T0 } });
+      const result = await store.apply({ ...change, proof: { marks, provedAt: T0 } });
       assert.equal(result.done, true, name);
     }
-    await done(
-      scene.store.apply({ kind: "signIn", insert: scene.sessionRow(), proof: { marks: [], provedAt: T0 } }),
-    );
+    await done(store.apply({ kind: "signIn", insert: sessionRow(), proof: { marks: [], provedAt: T0 } }));
   },
 
   "any of the marks that a proof names outdates it, and no other": async ({ store, ada, sessionRow }) => {
@@ -158,7 +158,7 @@ export const marks: Cases = {
       await lost("outdated", signIn(own, T0));
       await done(signIn(own, T0 + 1));
     }
-    // Who has a mark of their own besides is held to both.
+    // A user with a mark of their own is held to both.
     const own = newMark(T0 + 7);
     await revoke(store, { handle: newId(), mark: own, ...ENDING });
     await lost("outdated", signIn([own.name], T0 + 7));
@@ -182,7 +182,7 @@ export const marks: Cases = {
     }
   },
 
-  "a mark is never moved back, by nobody": async ({ store, ada, all, sessionRow }) => {
+  "a mark is never moved back": async ({ store, ada, all, sessionRow }) => {
     const mark = newMark(T0 + 100);
     await Promise.all(
       [T0, T0 + 100, T0 + 40].map((at, index) =>
@@ -226,9 +226,9 @@ export const marks: Cases = {
   "a mark ends what its selector means, and spares what it excepts": async ({ store, ada, sessionRow }) => {
     const [kept, ended] = [sessionRow({ userId: ada }), sessionRow({ userId: ada })];
     for (const insert of [kept, ended]) await done(store.apply({ kind: "signIn", insert }));
-    const told = await revoke(store, { userId: ada, except: kept.id, mark: newMark(), ...ENDING });
+    const revoked = await revoke(store, { userId: ada, except: kept.id, mark: newMark(), ...ENDING });
     assert.deepEqual(
-      told.map(({ sessionId }) => sessionId),
+      revoked.map(({ sessionId }) => sessionId),
       [ended.id],
     );
     assert.deepEqual(ids(await store.list(ada)), [kept.id]);
@@ -256,14 +256,14 @@ export const marks: Cases = {
     await lost("outdated", signIn(later));
   },
 
-  "of sign-ins and a mark at once each is either refused or ended": async (scene) => {
-    const { all, store, ada } = scene;
+  "of sign-ins and a mark at once each is either refused or ended": async (fixture) => {
+    const { all, store, ada } = fixture;
     for (let round = 0; round < 12; round++) {
       const isOfAll = round % 4 === 3;
       const mark = { ...newMark(), ofEveryone: isOfAll };
       const other = `another ${round % 3}`;
       const marks = { marks: [mark.name, other], ofEveryone: isOfAll ? mark.name : other };
-      const changes = Object.values(await shapesOf(scene)).map((change) => ({
+      const changes = Object.values(await shapesOf(fixture)).map((change) => ({
         ...change,
         proof: { ...marks, provedAt: T0 },
       }));

@@ -3,7 +3,7 @@ import { newId } from "../../protocol/secrets.ts";
 import { revoke } from "../../stores/changes.ts";
 import type { Misfit } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
-import { type Cases, done, ENDING, lost, pick, rotation } from "./scene.ts";
+import { type Cases, done, ENDING, lost, pick, rotation } from "./fixture.ts";
 
 /** What ends, or is counted, only while a row is in a certain state. */
 export const misfits: Cases = {
@@ -32,16 +32,16 @@ export const misfits: Cases = {
       const session = sessionRow({ rememberedId: login.id, userId: ada, level: "remembered" });
       await done(store.apply({ kind: "signIn", remember: login, insert: session }));
       const end = [{ login: { id: login.id, misfit }, ...ENDING, reason: "stale" }];
-      const told = JSON.stringify(plain(misfit));
+      const message = JSON.stringify(plain(misfit));
       const result = await store.apply({ kind: "end", end });
       const ended = { sessionId: session.id, rememberedId: login.id, userId: ada, reason: "stale" };
-      assert.deepEqual(result, { done: true, ended: ends ? [ended] : [] }, told);
+      assert.deepEqual(result, { done: true, ended: ends ? [ended] : [] }, message);
       const found = await store.findRemembered(login.id);
-      assert.equal(found?.login.revokedReason, ends ? "stale" : undefined, told);
-      assert.equal(found?.session === undefined, ends, told);
+      assert.equal(found?.login.revokedReason, ends ? "stale" : undefined, message);
+      assert.equal(found?.session === undefined, ends, message);
       // What has ended is no misfit any more.
       await revoke(store, { handle: login.id, ...ENDING });
-      assert.deepEqual(await store.apply({ kind: "end", end }), { done: true, ended: [] }, told);
+      assert.deepEqual(await store.apply({ kind: "end", end }), { done: true, ended: [] }, message);
     }
     assert.deepEqual(
       await store.apply({ kind: "end", end: [{ login: { id: newId(), misfit: behind(1) }, ...ENDING }] }),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { locksOf } from "../../stores/locks.ts";
 import { claimPrune } from "../../upkeep/prune.ts";
 import { plain, T0 } from "../rows.ts";
-import { type Cases, done, pick } from "./scene.ts";
+import { type Cases, done, pick } from "./fixture.ts";
 
 export const pruning: Cases = {
   "pruning deletes what is past its time, at most so much at once": async ({

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { revoke } from "../../stores/changes.ts";
 import type { SessionRow, Store } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
-import { type Cases, done, ENDING, pick, rotation } from "./scene.ts";
+import { type Cases, done, ENDING, pick, rotation } from "./fixture.ts";
 
 export const races: Cases = {
   "of parallel rotations one wins, and its session with it": async ({
@@ -50,7 +50,7 @@ export const races: Cases = {
     const row = sessionRow({ data: '{"n":0}' });
     await done(store.apply({ kind: "signIn", insert: row }));
     const increment = async (from: Store): Promise<void> => {
-      // Each time somebody else's succeeded.
+      // Each failure means that another save succeeded.
       for (let attempt = 0; attempt < 200; attempt++) {
         const found = (await from.findSession(row.id)) as SessionRow;
         const data = JSON.stringify({ n: JSON.parse(found.data).n + 1 });
@@ -201,7 +201,7 @@ export const races: Cases = {
     }
   },
 
-  "ending everyone wins against everything that is on its way, and two of them tell of each device once":
+  "ending everyone wins against everything that is on its way, and two such endings report each device once":
     async ({ store, all, ada, bob, sessionRow, rememberedRow }) => {
       for (let round = 0; round < 10; round++) {
         const devices = Array.from({ length: 6 }, (_, index) => {
@@ -247,9 +247,9 @@ export const races: Cases = {
           assert.equal(await store.findSession(session.id), undefined);
         }
         assert.equal(await store.findSession(anonymous.id), undefined);
-        const told = [...first, ...second].flatMap(({ rememberedId }) => rememberedId ?? []);
-        assert.equal(new Set(told).size, told.length);
-        assert.equal(told.length, devices.length + 1);
+        const ended = [...first, ...second].flatMap(({ rememberedId }) => rememberedId ?? []);
+        assert.equal(new Set(ended).size, ended.length);
+        assert.equal(ended.length, devices.length + 1);
       }
     },
 };

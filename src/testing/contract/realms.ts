@@ -3,7 +3,7 @@ import { newId } from "../../protocol/secrets.ts";
 import { revoke } from "../../stores/changes.ts";
 import type { Ended } from "../../stores/store.ts";
 import { T0 } from "../rows.ts";
-import { type Cases, done, ENDING, ids, lost, type Scene } from "./scene.ts";
+import { type CaseFixture, type Cases, done, ENDING, ids, lost } from "./fixture.ts";
 
 /** An id of a realm: it ends with the realm's text. */
 const idIn = (realm: string, like = newId()): string => like.slice(0, -realm.length) + realm;
@@ -13,7 +13,8 @@ const handlesOf = (ended: readonly Ended[]) =>
   new Set(ended.flatMap(({ sessionId, rememberedId }) => [sessionId, rememberedId]).filter(Boolean));
 
 /** One device of each kind in a realm, all of ada's. */
-async function devicesIn({ store, ada, sessionRow, rememberedRow }: Scene, realm: string): Promise<string[]> {
+async function devicesIn(fixture: CaseFixture, realm: string): Promise<string[]> {
+  const { store, ada, sessionRow, rememberedRow } = fixture;
   const login = rememberedRow({ id: idIn(realm) });
   const session = sessionRow({
     id: siblingIn(realm, login.id),
@@ -30,13 +31,13 @@ async function devicesIn({ store, ada, sessionRow, rememberedRow }: Scene, realm
 }
 
 export const realms: Cases = {
-  "a realm ends its own devices only, of a user and of everyone": async (scene) => {
-    const { store, ada, bob } = scene;
+  "a realm ends its own devices only, of a user and of everyone": async (fixture) => {
+    const { store, ada, bob } = fixture;
     for (const selector of [{ userId: ada }, { everyone: true }]) {
-      const ours = await devicesIn(scene, "AAAA");
-      const theirs = await devicesIn(scene, "BBBB");
+      const ours = await devicesIn(fixture, "AAAA");
+      const theirs = await devicesIn(fixture, "BBBB");
       // The same letters elsewhere in an id are no realm.
-      const elsewhere = scene.sessionRow({ id: idIn("AAAAx"), userId: ada, level: "login" });
+      const elsewhere = fixture.sessionRow({ id: idIn("AAAAx"), userId: ada, level: "login" });
       await done(store.apply({ kind: "signIn", insert: elsewhere }));
       assert.deepEqual(await revoke(store, { userId: bob, realm: "AAAA", ...ENDING }), []);
       assert.deepEqual(
@@ -56,16 +57,16 @@ export const realms: Cases = {
     }
   },
 
-  "a handle ends nothing from another realm": async (scene) => {
-    const { store } = scene;
-    const [, session = ""] = await devicesIn(scene, "AAAA");
+  "a handle ends nothing from another realm": async (fixture) => {
+    const { store } = fixture;
+    const [, session = ""] = await devicesIn(fixture, "AAAA");
     assert.deepEqual(await revoke(store, { handle: session, realm: "BBBB", ...ENDING }), []);
     assert.equal((await revoke(store, { handle: session, realm: "AAAA", ...ENDING })).length, 1);
   },
 
-  "a cap counts and ends devices of its realm only": async (scene) => {
-    const { store, ada, sessionRow } = scene;
-    const theirs = await devicesIn(scene, "BBBB");
+  "a cap counts and ends devices of its realm only": async (fixture) => {
+    const { store, ada, sessionRow } = fixture;
+    const theirs = await devicesIn(fixture, "BBBB");
     const old = sessionRow({ id: idIn("AAAA"), userId: ada, level: "login", lastSeenAt: T0 - 9 });
     await done(store.apply({ kind: "signIn", insert: old }));
     const cap = { userId: ada, max: 1, realm: "AAAA", reason: "cap", at: T0, pruneAfter: T0 + 20 };

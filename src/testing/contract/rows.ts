@@ -3,7 +3,7 @@ import { newId } from "../../protocol/secrets.ts";
 import { nameDevice, revoke } from "../../stores/changes.ts";
 import { listed } from "../../stores/devices.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
-import { type Cases, done, ENDING, fullRows } from "./scene.ts";
+import { type Cases, done, ENDING, fullRows } from "./fixture.ts";
 
 export const rows: Cases = {
   "a missing row is undefined, not an error": async ({ store, bob }) => {

@@ -3,7 +3,7 @@ import { nameDevice, revoke } from "../../stores/changes.ts";
 import { listed } from "../../stores/devices.ts";
 import type { UserId, UserIdKind } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
-import { type Cases, done, ENDING, ids } from "./scene.ts";
+import { type Cases, done, ENDING, ids } from "./fixture.ts";
 
 /** User ids, and others that a careless store would take for the same. */
 const STRICT: Record<UserIdKind, readonly (readonly [UserId, readonly UserId[]])[]> = {
@@ -66,26 +66,26 @@ export const users: Cases = {
     }
   },
 
-  "two users who are alike do not get in each other's way": async ({ store, sessionRow, rememberedRow }) => {
+  "users with similar ids do not get in each other's way": async ({ store, sessionRow, rememberedRow }) => {
     for (const [one, other] of ALIKE[store.userIds].flatMap(([a, b]) => [
       [a, b],
       [b, a],
     ])) {
       if (one === undefined || other === undefined) return;
-      const told = `${JSON.stringify(one)} and ${JSON.stringify(other)}`;
+      const message = `${JSON.stringify(one)} and ${JSON.stringify(other)}`;
       const theirs = rememberedRow({ userId: other });
       const theirSession = sessionRow({ rememberedId: theirs.id, userId: other, level: "login" });
       const own = sessionRow({ userId: one, level: "login" });
       await done(store.apply({ kind: "signIn", remember: theirs, insert: theirSession }));
       await done(store.apply({ kind: "signIn", insert: own }));
-      assert.deepEqual(ids(await store.list(one)), [own.id], told);
-      assert.equal(await nameDevice(store, { handle: theirs.id, userId: one, name: "mine" }), false, told);
-      assert.deepEqual(await revoke(store, { handle: theirs.id, userId: one, ...ENDING }), [], told);
+      assert.deepEqual(ids(await store.list(one)), [own.id], message);
+      assert.equal(await nameDevice(store, { handle: theirs.id, userId: one, name: "mine" }), false, message);
+      assert.deepEqual(await revoke(store, { handle: theirs.id, userId: one, ...ENDING }), [], message);
       const end = [
         { session: { id: theirSession.id, userId: one }, ...ENDING },
         { login: { id: theirs.id, token: digestOf("old"), orOfUser: one }, ...ENDING },
       ];
-      assert.deepEqual(await store.apply({ kind: "end", end }), { done: true, ended: [] }, told);
+      assert.deepEqual(await store.apply({ kind: "end", end }), { done: true, ended: [] }, message);
       const next = sessionRow({ userId: one, level: "login" });
       const cap = {
         userId: one,
@@ -99,12 +99,12 @@ export const users: Cases = {
       assert.deepEqual(
         new Set((await revoke(store, { userId: one, ...ENDING })).map(({ sessionId }) => sessionId)),
         new Set([own.id, next.id]),
-        told,
+        message,
       );
       assert.deepEqual(
         plain(await store.list(other)),
         plain([listed({ session: theirSession, login: theirs })]),
-        told,
+        message,
       );
       await revoke(store, { userId: other, ...ENDING });
     }
@@ -120,7 +120,7 @@ export const users: Cases = {
     }
   },
 
-  "a user id of another kind, or that nobody keeps, is refused and not converted": async ({
+  "a user id of another kind, or that no store keeps, is refused and not converted": async ({
     store,
     sessionRow,
     rememberedRow,
@@ -145,7 +145,7 @@ export const users: Cases = {
       if (store.audit !== undefined) await assert.rejects(store.audit.read({ userId, limit: 1 }), refused);
       assert.equal(await store.findSession(row.id), undefined);
     }
-    // Somebody who is left out is no user, and least of all nobody.
+    // Left out, a user id must not mean every user, nor anonymous sessions.
     const nobody = { handle: named.id, userId: undefined as never, name: "theirs" };
     await assert.rejects(nameDevice(store, nobody), { code: "invalid_user_id" });
     assert.deepEqual(plain(await store.findSession(named.id)), plain(named));

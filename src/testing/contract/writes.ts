@@ -3,7 +3,7 @@ import { newId, newSiblingId } from "../../protocol/secrets.ts";
 import { revoke } from "../../stores/changes.ts";
 import type { RememberedRow } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
-import { type Cases, done, ENDING, fullRows, lost, rotation } from "./scene.ts";
+import { type Cases, done, ENDING, fullRows, lost, rotation } from "./fixture.ts";
 
 export const writes: Cases = {
   "an insert never replaces": async ({ store, sessionRow }) => {

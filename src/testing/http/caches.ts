@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import { type Answer, Visitor } from "./client.ts";
-import type { HttpScene, Stories, Story } from "./scene.ts";
+import type { HttpCase, HttpCases, HttpFixture } from "./fixture.ts";
 import { startSharedCache } from "./shared-cache.ts";
 
 const MINUTE = { "cache-control": "max-age=60", "content-type": "text/plain" };
 
-/** What an answer tells caches. */
-const told = ({ headers }: Answer) => [headers["cache-control"], headers.vary];
+/** What an answer says to caches. */
+const said = ({ headers }: Answer) => [headers["cache-control"], headers.vary];
 
-type CachedStory = (scene: HttpScene & { cached(): Visitor }) => Promise<void>;
+type CachedCase = (fixture: HttpFixture & { cached(): Visitor }) => Promise<void>;
 
 /** Visitors of a cache that all of them share. */
 const behindCache =
-  (run: CachedStory): Story =>
-  async (scene) => {
-    const cache = await startSharedCache(scene.url);
+  (run: CachedCase): HttpCase =>
+  async (fixture) => {
+    const cache = await startSharedCache(fixture.url);
     const visitors: Visitor[] = [];
     const cached = () => {
       const visitor = new Visitor(cache.url);
@@ -22,15 +22,15 @@ const behindCache =
       return visitor;
     };
     try {
-      await run({ ...scene, cached });
+      await run({ ...fixture, cached });
     } finally {
       for (const visitor of visitors) visitor.leave();
       await cache.close();
     }
   };
 
-/** What caches are told of answers that depend on who asks. */
-export const caches: Stories = {
+/** Cache headers of answers that depend on the visitor. */
+export const caches: HttpCases = {
   "a user's page that says it may be kept for a minute reaches nobody else": behindCache(
     async ({ cached, route }) => {
       for (const path of ["/account", "/members"])
@@ -41,7 +41,7 @@ export const caches: Stories = {
       assert.equal((await bob.get("/account")).text, "of undefined");
       const refused = await bob.get("/members", { headers: { accept: "text/html" } });
       assert.deepEqual([refused.status, refused.text], [303, ""]);
-      assert.equal((await ada.get("/account")).text, "of ada", "and nobody else's page reaches her");
+      assert.equal((await ada.get("/account")).text, "of ada", "and no other page reaches her");
     },
   ),
 
@@ -49,7 +49,7 @@ export const caches: Stories = {
     async ({ visitor, route }) => {
       route("/opened", async (request) => {
         await request.session();
-        return { headers: MINUTE, body: "the same for everybody" };
+        return { headers: MINUTE, body: "the same for every visitor" };
       });
       const looks = {
         "/user": (session) => session.userId,
@@ -60,17 +60,17 @@ export const caches: Stories = {
       for (const [path, look] of Object.entries(looks)) {
         route(path, async (request) => {
           await look(await request.session());
-          return { headers: MINUTE, body: "of somebody" };
+          return { headers: MINUTE, body: "of one visitor" };
         });
       }
       route("/plain", async () => ({ headers: MINUTE, body: "nothing to do with sessions" }));
       const [ada, bob] = [visitor(), visitor()];
       await ada.post("/login");
       for (const path of ["/opened", "/plain"])
-        for (const who of [ada, bob]) assert.deepEqual(told(await who.get(path)), ["max-age=60", undefined]);
+        for (const who of [ada, bob]) assert.deepEqual(said(await who.get(path)), ["max-age=60", undefined]);
       for (const path of Object.keys(looks)) {
-        assert.deepEqual(told(await bob.get(path)), ["max-age=60", "Cookie"], path);
-        assert.deepEqual(told(await ada.get(path)), ["max-age=60, private", "Cookie"], path);
+        assert.deepEqual(said(await bob.get(path)), ["max-age=60", "Cookie"], path);
+        assert.deepEqual(said(await ada.get(path)), ["max-age=60, private", "Cookie"], path);
       }
     },
 
@@ -81,12 +81,12 @@ export const caches: Stories = {
         return { headers: { "content-type": "text/plain" }, body: "changed" };
       });
       const [ada, bob] = [visitor(), visitor()];
-      assert.deepEqual(told(await bob.get("/read")), [undefined, "Cookie"]);
-      assert.deepEqual(told(await bob.get("/change?count=1")), ["no-store", "Cookie"], "it has a cookie");
-      assert.deepEqual(told(await bob.get("/change?count=2")), ["private", "Cookie"]);
-      assert.deepEqual(told(await bob.get("/read")), [undefined, "Cookie"]);
+      assert.deepEqual(said(await bob.get("/read")), [undefined, "Cookie"]);
+      assert.deepEqual(said(await bob.get("/change?count=1")), ["no-store", "Cookie"], "it has a cookie");
+      assert.deepEqual(said(await bob.get("/change?count=2")), ["private", "Cookie"]);
+      assert.deepEqual(said(await bob.get("/read")), [undefined, "Cookie"]);
       await ada.post("/login");
-      assert.deepEqual(told(await ada.get("/read")), ["private", "Cookie"]);
+      assert.deepEqual(said(await ada.get("/read")), ["private", "Cookie"]);
     },
 
   "what a page itself says of caches stays: public, private, no-store, and what it varies by": async ({
@@ -106,7 +106,7 @@ export const caches: Stories = {
     const ada = visitor();
     await ada.post("/login");
     const says = async (saying: Record<string, string>) =>
-      told(await ada.get(`/says?${new URLSearchParams(saying)}`));
+      said(await ada.get(`/says?${new URLSearchParams(saying)}`));
     for (const control of [
       "public, max-age=60",
       "max-age=60, Public",
@@ -126,7 +126,7 @@ export const caches: Stories = {
       assert.deepEqual(await says({ vary }), ["private", added]);
   },
 
-  "answers behind a guard are kept by nobody, unless they themselves say who may": async ({
+  "no cache keeps an answer behind a guard, unless the answer itself allows it": async ({
     visitor,
     route,
   }) => {
@@ -141,16 +141,16 @@ export const caches: Stories = {
     await ada.post("/login");
     for (const path of ["/members", "/proved", "/fresh"]) {
       const says = async (control: string) =>
-        told(await ada.get(`${path}?${new URLSearchParams({ control })}`));
-      assert.deepEqual(told(await ada.get(path)), ["no-store", "Cookie"], path);
+        said(await ada.get(`${path}?${new URLSearchParams({ control })}`));
+      assert.deepEqual(said(await ada.get(path)), ["no-store", "Cookie"], path);
       assert.deepEqual(await says("max-age=60"), ["no-store", "Cookie"], path);
       for (const control of ["private, max-age=60", "public, max-age=60"])
         assert.deepEqual(await says(control), [control, "Cookie"], path);
     }
-    assert.deepEqual(told(await visitor().get("/members")), ["no-store", "Cookie"], "what it answers itself");
+    assert.deepEqual(said(await visitor().get("/members")), ["no-store", "Cookie"], "what it answers itself");
   },
 
-  "caches that have headers of their own are told to keep no answer with a cookie of ours": async ({
+  "headers of particular CDNs forbid keeping an answer with a session cookie as well": async ({
     visitor,
     route,
   }) => {
@@ -169,7 +169,7 @@ export const caches: Stories = {
     for (const name of Object.keys(own)) assert.equal(about.headers[name], "max-age=60", name);
   },
 
-  "streams, redirects, 304, answers without a body, HEAD and errors tell caches what pages do": async ({
+  "streams, redirects, 304, answers without a body, HEAD and errors have pages' cache headers": async ({
     visitor,
     route,
   }) => {
@@ -202,7 +202,7 @@ export const caches: Stories = {
     await ada.post("/login");
     for (const path of Object.keys(answers))
       for (const method of ["GET", "HEAD"])
-        assert.deepEqual(told(await ada.get(path, { method })), ["max-age=60, private", "Cookie"], path);
+        assert.deepEqual(said(await ada.get(path, { method })), ["max-age=60, private", "Cookie"], path);
     const { status, headers } = await ada.get("/broken");
     assert.equal(status, 500);
     assert.match(String(headers["cache-control"]), /private|no-store/);
@@ -210,4 +210,4 @@ export const caches: Stories = {
   },
 };
 
-type SiteSession = Parameters<Parameters<HttpScene["route"]>[1]>[0]["session"];
+type SiteSession = Parameters<Parameters<HttpFixture["route"]>[1]>[0]["session"];

@@ -76,7 +76,7 @@ export class Visitor {
   /** Sends a request; `hangUp` breaks the connection, whatever became of it. */
   startAndLeave(path: string): { hangUp(): void } {
     const call = this.#call(path, {});
-    // What breaks here is what the story is about.
+    // What breaks here is what the case is about.
     call.on("error", () => {});
     call.end();
     return { hangUp: () => void call.destroy() };

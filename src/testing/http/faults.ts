@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { Gate, type Stories } from "./scene.ts";
+import { Gate, type HttpCases } from "./fixture.ts";
 
 /** What goes wrong. */
-export const faults: Stories = {
+export const faults: HttpCases = {
   "options that come as a function are asked for by the first visitor, not where the site is set up": {
     failsToStart: 0,
     run: async ({ visitor, asked }) => {
-      assert.equal(asked(), 0, "the site is set up, and nobody has asked for the options");
+      assert.equal(asked(), 0, "the site is set up, and the options were not asked for");
       const ada = visitor();
       await ada.get("/add?item=tea");
       assert.deepEqual(((await ada.json("/read")) as { data: unknown }).data, { items: ["tea"] });
@@ -27,7 +27,7 @@ export const faults: Stories = {
     },
   },
 
-  "a handler that fails answers 500, and costs nobody their session": async ({ visitor, route }) => {
+  "a handler that fails answers 500, and its visitor keeps the session": async ({ visitor, route }) => {
     route("/broken", async (request) => {
       await request.session();
       throw new Error("broken");
@@ -66,7 +66,7 @@ export const faults: Stories = {
     assert.equal(((await ada.json("/read", { cookie: before })) as { userId: string }).userId, "ada");
   },
 
-  "an answer whose save failed does not leave: 503, none of its words, and no cookie of ours": async ({
+  "an answer whose save failed does not leave: 503, none of its words, and no session cookie": async ({
     visitor,
     fail,
     recover,
@@ -91,7 +91,7 @@ export const faults: Stories = {
     assert.deepEqual([userId, data], [null, { items: ["tea"] }]);
   },
 
-  "an error of ours says its status and when to try again, and no cache keeps it": async ({
+  "a PsessionError has its status and says when to try again, and no cache keeps it": async ({
     visitor,
     route,
     psession,
@@ -132,7 +132,7 @@ export const faults: Stories = {
     assert.equal((await first).status, 200);
 
     fail("findSession");
-    assert.deepEqual(await answered("/read"), [503, undefined, "no-store"], "nobody knows when it is back");
+    assert.deepEqual(await answered("/read"), [503, undefined, "no-store"], "how long it takes is unknown");
     recover();
     fail("apply");
     route("/order", async (request) => {

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import type { Stories } from "./scene.ts";
+import type { HttpCases } from "./fixture.ts";
 
 const PAGE = { headers: { accept: "text/html,application/xhtml+xml" } };
 const SCRIPT = { headers: { accept: "application/json" } };
 const HOUR = 3_600_000;
 
 /** What stands before handlers. */
-export const guards: Stories = {
-  "requireLogin sends pages to the sign-in and refuses scripts; who is signed in passes": async ({
+export const guards: HttpCases = {
+  "requireLogin sends pages to the sign-in and refuses scripts; a signed-in user passes": async ({
     visitor,
     wait,
   }) => {
@@ -41,7 +41,7 @@ export const guards: Stories = {
     assert.deepEqual(await answered("/add", foreign), [403, "no-store", json]);
   },
 
-  "redirectTo is told the whole path and query that were asked for, also by a guard below a mount": async ({
+  "redirectTo gets the whole path and query that were asked for, also by a guard below a mount": async ({
     visitor,
     route,
   }) => {
@@ -77,16 +77,15 @@ export const guards: Stories = {
     assert.equal(await next({ referer: `${url}/elsewhere` }, "GET"), "/mounted/pay?now");
   },
 
-  "a request that names its host in its target is told from one of another site: what comes back is a path":
-    async ({ visitor, url }) => {
-      for (const target of [`${url}/mounted/page?tab=1`, "http://evil.example/mounted/page?tab=1"]) {
-        const { status, headers } = await visitor().get(target, PAGE);
-        assert.deepEqual(
-          [status, headers.location],
-          [303, `/sign-in?next=${encodeURIComponent("/mounted/page?tab=1")}`],
-        );
-      }
-    },
+  "whole addresses as targets, of other sites too, lead back to a path": async ({ visitor, url }) => {
+    for (const target of [`${url}/mounted/page?tab=1`, "http://evil.example/mounted/page?tab=1"]) {
+      const { status, headers } = await visitor().get(target, PAGE);
+      assert.deepEqual(
+        [status, headers.location],
+        [303, `/sign-in?next=${encodeURIComponent("/mounted/page?tab=1")}`],
+      );
+    }
+  },
 
   "requireLevel asks remembered visitors for their password": async ({ visitor, wait }) => {
     const ada = visitor();
@@ -100,7 +99,7 @@ export const guards: Stories = {
     assert.equal(ada.jar.size, 2, "the restore is settled with a guard's answer as with any other");
   },
 
-  "requireFresh asks everybody whose sign-in was a while ago": async ({ visitor, wait }) => {
+  "requireFresh asks every user whose sign-in was a while ago": async ({ visitor, wait }) => {
     const ada = visitor();
     assert.equal((await ada.get("/fresh", SCRIPT)).status, 401);
     await ada.post("/login");

@@ -48,14 +48,14 @@ export interface IntegrationSetup {
 export interface ServedIntegration {
   /** Such as http://127.0.0.1:3000, without a path. */
   readonly url: string;
-  /** Stops as a server does that is told to: takes no more connections, and answers what is in flight. */
+  /** Stops gracefully: takes no more connections, and answers what is in flight. */
   close(): Promise<void>;
 }
 
 /**
  * Something that gives a framework its sessions, set up as its documentation says, with plain http allowed.
- * `serve` mounts, from the outside in: the origin check before everything; `before`, where it is given; the sessions; what parses bodies, unless handlers do; the guards
- * `requireLogin({ redirectTo: "/sign-in" })` before /members, the same with a function of the path, which gives
+ * `serve` mounts, from the outside in: the origin check before everything; `before`, where it is given; the sessions; what
+ * parses bodies, unless handlers do; the guards `requireLogin({ redirectTo: "/sign-in" })` before /members, the same with a function of the path, which gives
  * "/sign-in?next=" and that path by `encodeURIComponent`, before all that is below /mounted, put there by whatever the
  * framework has for parts of an application (a mount, a prefix, a router); `requireLevel("login")` before /proved,
  * `requireFresh({ within: "10m" })` before /fresh, `exclusive()` before /turns, `exclusive({ wait: 0 })` before /now and

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { Visitor } from "./client.ts";
-import { Gate, type Stories } from "./scene.ts";
+import { Gate, type HttpCases } from "./fixture.ts";
 import { startSharedCache } from "./shared-cache.ts";
 
 /** What becomes of the response. */
-export const responses: Stories = {
+export const responses: HttpCases = {
   "a redirect does not outrun the save": async ({ visitor, hold }) => {
     const ada = visitor();
     await ada.get("/add?item=tea");
@@ -23,7 +23,7 @@ export const responses: Stories = {
     assert.deepEqual(((await ada.json("/read")) as { data: unknown }).data, { items: ["tea", "milk"] });
   },
 
-  "cookies that the application sets are kept beside ours": async ({ visitor, route }) => {
+  "cookies that the application sets are kept beside psession's": async ({ visitor, route }) => {
     route("/both", async (request) => {
       (await request.session()).set("count", 1);
       return { setCookie: ["one=1; Path=/", "two=2; Path=/"], body: "ok" };
@@ -35,7 +35,7 @@ export const responses: Stories = {
     assert.equal(((await ada.json("/read")) as { data: { count: number } }).data.count, 1);
   },
 
-  "a cache that all share keeps no answer with a cookie of ours, whatever the page says of itself": async ({
+  "a shared cache keeps no answer with a session cookie, whatever the page says of itself": async ({
     url,
     route,
   }) => {
@@ -110,7 +110,7 @@ export const responses: Stories = {
     assert.equal(((await ada.json("/read")) as { data: { count: number } }).data.count, 2);
   },
 
-  "what is changed while the body streams is not lost, even where nobody saves it": async ({
+  "what is changed while the body streams is not lost, even where the handler does not save": async ({
     visitor,
     route,
   }) => {

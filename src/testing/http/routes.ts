@@ -11,7 +11,7 @@ const read: Site = async (request) => {
   return json({ userId, level, outcome, data: session.data });
 };
 
-/** What most stories need: a shop with a cart and an account. */
+/** What most cases need: a shop with a cart and an account. */
 export const ROUTES: Record<string, Site> = {
   "/plain": async () => ({ headers: { "content-type": "text/plain" }, body: "nothing to do with sessions" }),
   "/read": read,

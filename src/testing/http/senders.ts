@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Sending } from "./client.ts";
-import type { HttpScene, Stories } from "./scene.ts";
+import type { HttpCases, HttpFixture } from "./fixture.ts";
 
 const SHOP = {
   "x-forwarded-proto": "https",
@@ -9,59 +9,59 @@ const SHOP = {
 };
 
 /** What the integration found out of a request with these headers. */
-async function factsOf({ visitor, exchanges }: HttpScene, headers: NonNullable<Sending["headers"]>) {
+async function factsOf({ visitor, exchanges }: HttpFixture, headers: NonNullable<Sending["headers"]>) {
   assert.equal((await visitor().get("/read", { headers })).status, 200);
   const facts = exchanges.at(-1)?.facts;
   assert.ok(facts !== undefined);
   return facts;
 }
 
-/** Who sent a request, and what came along on the way. */
-export const senders: Stories = {
-  "a request of another site is known by Sec-Fetch-Site, or else by its Origin": async (scene) => {
+/** Which site sent a request, and which headers proxies added. */
+export const senders: HttpCases = {
+  "a request of another site is known by Sec-Fetch-Site, or else by its Origin": async (fixture) => {
     const sent = async (headers: NonNullable<Sending["headers"]>) =>
-      (await factsOf(scene, headers)).crossSite;
+      (await factsOf(fixture, headers)).crossSite;
     assert.equal(await sent({}), false);
     assert.equal(await sent({ "sec-fetch-site": "cross-site" }), true);
     assert.equal(await sent({ "sec-fetch-site": "same-origin", origin: "https://evil.example" }), false);
     assert.equal(await sent({ origin: "https://evil.example" }), true);
     assert.equal(await sent({ origin: "null" }), true);
-    assert.equal(await sent({ origin: scene.url }), false);
-    assert.equal(await sent({ origin: scene.url.replace("http:", "https:") }), true);
-    assert.equal(await sent({ ...SHOP, origin: "https://shop.example" }), true, "nobody trusts that proxy");
+    assert.equal(await sent({ origin: fixture.url }), false);
+    assert.equal(await sent({ origin: fixture.url.replace("http:", "https:") }), true);
+    assert.equal(await sent({ ...SHOP, origin: "https://shop.example" }), true, "that proxy is not trusted");
   },
 
-  "behind a proxy that is trusted, a request of our own site has the origin that the proxy says": {
+  "behind a proxy that is trusted, a request of the same site has the origin that the proxy says": {
     secure: true,
     trustProxy: true,
-    run: async (scene) => {
-      const sent = async (origin: string) => (await factsOf(scene, { ...SHOP, origin })).crossSite;
+    run: async (fixture) => {
+      const sent = async (origin: string) => (await factsOf(fixture, { ...SHOP, origin })).crossSite;
       assert.equal(await sent("https://shop.example"), false);
       assert.equal(await sent("http://shop.example"), true);
-      assert.equal(await sent(scene.url), true);
+      assert.equal(await sent(fixture.url), true);
     },
   },
 
   "facts are values: by a function that reads headers, a request would stay in memory with them": async (
-    scene,
+    fixture,
   ) => {
-    const facts = await factsOf(scene, SHOP);
+    const facts = await factsOf(fixture, SHOP);
     const functions = Object.entries(facts).filter(([, value]) => typeof value === "function");
     assert.deepEqual(functions, []);
   },
 
-  "forwarding headers that nobody is told to trust are noticed": async (scene) => {
-    assert.equal((await factsOf(scene, {})).forwarded, false);
+  "forwarding headers that the options do not trust are noticed": async (fixture) => {
+    assert.equal((await factsOf(fixture, {})).forwarded, false);
     for (const headers of [SHOP, { forwarded: "for=203.0.113.9" }, { "x-real-ip": "203.0.113.9" }]) {
-      assert.equal((await factsOf(scene, headers as Record<string, string>)).forwarded, true);
+      assert.equal((await factsOf(fixture, headers as Record<string, string>)).forwarded, true);
     }
   },
 
   "forwarding headers of a proxy that is trusted are none of those": {
     secure: true,
     trustProxy: true,
-    run: async (scene) => {
-      assert.equal((await factsOf(scene, SHOP)).forwarded, false);
+    run: async (fixture) => {
+      assert.equal((await factsOf(fixture, SHOP)).forwarded, false);
     },
   },
 

@@ -17,7 +17,7 @@ export interface SharedCache {
 }
 
 /**
- * A cache in front of a site, as a CDN that was told to keep all it may (RFC 9111): cookies do not hold it back, unless an
+ * A cache in front of a site, as a CDN that is set to keep all it may (RFC 9111): cookies do not hold it back, unless an
  * answer varies by them.
  */
 export async function startSharedCache(target: string): Promise<SharedCache> {

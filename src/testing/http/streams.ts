@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
+import type { HttpCases, HttpFixture } from "./fixture.ts";
 import type { Site } from "./integration.ts";
-import type { HttpScene, Stories } from "./scene.ts";
 
 /** Server-sent events, until the session ends. */
 const watching =
@@ -23,7 +23,7 @@ const watching =
   };
 
 /** What a stream of this visitor says until it ends, where `end` happens once it is under way. */
-async function streamed({ visitor, route }: HttpScene, cookie: string, end: () => Promise<unknown>) {
+async function streamed({ visitor, route }: HttpFixture, cookie: string, end: () => Promise<unknown>) {
   const alive: boolean[] = [];
   route("/watch", watching(alive));
   const response = await visitor().start("/watch", { cookie });
@@ -39,11 +39,11 @@ async function streamed({ visitor, route }: HttpScene, cookie: string, end: () =
 }
 
 /** Answers that last: server-sent events, long polls. */
-export const streams: Stories = {
+export const streams: HttpCases = {
   "a stream hears that its session ended: by a logout elsewhere, a revocation, a changed password": async (
-    scene,
+    fixture,
   ) => {
-    const { visitor, psession } = scene;
+    const { visitor, psession } = fixture;
     const ada = visitor();
     for (const end of [
       (cookie: string) => visitor().post("/logout", { cookie }),
@@ -52,10 +52,10 @@ export const streams: Stories = {
       () => psession.revokeEveryone(),
     ]) {
       // Later than the mark that the one before has set.
-      scene.wait(1);
+      fixture.wait(1);
       await ada.post("/login");
       const { cookie } = ada;
-      const { text, alive } = await streamed(scene, cookie, () => end(cookie));
+      const { text, alive } = await streamed(fixture, cookie, () => end(cookie));
       assert.deepEqual(
         [text, alive],
         [

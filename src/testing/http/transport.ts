@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { Gate, type Stories } from "./scene.ts";
+import { Gate, type HttpCases } from "./fixture.ts";
 
 const HTTPS = { "x-forwarded-proto": "https", "x-forwarded-for": "203.0.113.9" };
 
 /** Connections, proxies, and the server's end. */
-export const transport: Stories = {
-  "pipelined requests are answered in their order, each as whoever it came from": async ({ visitor }) => {
+export const transport: HttpCases = {
+  "pipelined requests are answered in their order, each for its own visitor": async ({ visitor }) => {
     const ada = visitor();
     await ada.post("/login");
     const text = await ada.pipeline(["/add?item=tea", "/plain", "/read"]);
@@ -80,7 +80,7 @@ export const transport: Stories = {
     );
   },
 
-  "a hundred requests in flight when the server is told to stop are answered, and saved": async ({
+  "a hundred requests in flight when the server begins to stop are answered, and saved": async ({
     visitor,
     route,
     psession,

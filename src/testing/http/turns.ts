@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
+import { Gate, type HttpCases, type HttpFixture } from "./fixture.ts";
 import type { Site } from "./integration.ts";
-import { Gate, type HttpScene, type Stories } from "./scene.ts";
 
 /** Reads first and writes last, as code does that was written for one request at a time. */
 const count: Site = async (request) => {
@@ -13,7 +13,7 @@ const count: Site = async (request) => {
 };
 
 /** Requests of one session that have all read it before the first handler runs. */
-async function atOnce({ visitor, hold }: HttpScene, cookie: string, path: string, times: number) {
+async function atOnce({ visitor, hold }: HttpFixture, cookie: string, path: string, times: number) {
   const reading = hold("findSession");
   const answers = Promise.all(Array.from({ length: times }, () => visitor().get(path, { cookie })));
   await reading.reached(times);
@@ -21,23 +21,23 @@ async function atOnce({ visitor, hold }: HttpScene, cookie: string, path: string
   return answers;
 }
 
-async function countOn(scene: HttpScene, path: string, times: number) {
-  const ada = scene.visitor();
-  scene.route(path, count);
+async function countOn(fixture: HttpFixture, path: string, times: number) {
+  const ada = fixture.visitor();
+  fixture.route(path, count);
   await ada.get("/add");
-  const answers = await atOnce(scene, ada.cookie, path, times);
+  const answers = await atOnce(fixture, ada.cookie, path, times);
   const { data } = (await ada.json("/read")) as { data: { count: number } };
   return { counts: answers.map(({ text }) => text).sort(), inTheEnd: data.count };
 }
 
 /** One request of a session at a time. */
-export const turns: Stories = {
+export const turns: HttpCases = {
   "nine requests at once to an exclusive route that reads and then writes are counted one by one": async (
-    scene,
+    fixture,
   ) => {
-    const counted = await countOn(scene, "/turns", 9);
+    const counted = await countOn(fixture, "/turns", 9);
     assert.deepEqual(counted, { counts: [..."123456789"], inTheEnd: 9 });
-    const { inTheEnd } = await countOn(scene, "/no-turns", 9);
+    const { inTheEnd } = await countOn(fixture, "/no-turns", 9);
     assert.ok(inTheEnd < 9, "the same route without the guard loses some");
   },
 
@@ -63,7 +63,7 @@ export const turns: Stories = {
     }
   },
 
-  "who waits too long gets 503, with nothing done; the others go on": async ({ visitor, route }) => {
+  "a request that waits too long gets 503 and does nothing; others go on": async ({ visitor, route }) => {
     const handler = new Gate();
     let served = 0;
     route("/now", async (request) => {
@@ -92,17 +92,17 @@ export const turns: Stories = {
     for (const which of ["first", "second"]) assert.equal((await ada.get("/now")).status, 500, which);
   },
 
-  "who is signed out while waiting is refused, although requireLogin had let them through": async (scene) => {
+  "a user who is signed out while waiting is refused, though requireLogin let them in": async (fixture) => {
     let served = 0;
-    scene.route("/members-turns", async (request) => {
+    fixture.route("/members-turns", async (request) => {
       served++;
       await (await request.session()).logout();
       return { status: 204 };
     });
-    const ada = scene.visitor();
+    const ada = fixture.visitor();
     assert.equal((await ada.get("/members-turns")).status, 401);
     await ada.post("/login");
-    const answers = await atOnce(scene, ada.cookie, "/members-turns", 3);
+    const answers = await atOnce(fixture, ada.cookie, "/members-turns", 3);
     assert.deepEqual(answers.map(({ status }) => status).sort(), [204, 401, 401]);
     assert.equal(served, 1);
   },

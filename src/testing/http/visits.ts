@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import type { Sending } from "./client.ts";
-import type { Stories } from "./scene.ts";
+import type { HttpCases } from "./fixture.ts";
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
 
-/** As browsers say that nobody has asked for a page yet, and a method that asks for none. */
+/** A prefetch, as browsers mark it, and HEAD: no user asked for these. */
 const AHEAD: readonly Sending[] = [
   { headers: { "sec-purpose": "prefetch" } },
   { headers: { "sec-purpose": "prefetch;prerender" } },
@@ -14,7 +14,7 @@ const AHEAD: readonly Sending[] = [
 ];
 
 /** What visitors do. */
-export const visits: Stories = {
+export const visits: HttpCases = {
   "a new visitor who only looks gets no cookie and leaves no row": async ({ visitor, calls }) => {
     const answer = await visitor().get("/read");
     assert.deepEqual(JSON.parse(answer.text), {
@@ -32,7 +32,7 @@ export const visits: Stories = {
     const ada = visitor();
     const first = await ada.get("/add?item=tea");
     assert.equal(first.setCookie.length, 1);
-    assert.equal(first.headers["cache-control"], "no-store", "an answer with a cookie is nobody else's");
+    assert.equal(first.headers["cache-control"], "no-store", "an answer with a cookie is for one visitor");
     assert.deepEqual(await ada.json("/add?item=milk"), ["tea", "milk"]);
     const { setCookie, text } = await ada.get("/read");
     assert.deepEqual([setCookie, JSON.parse(text).data], [[], { items: ["tea", "milk"] }]);

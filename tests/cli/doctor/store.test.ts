@@ -158,7 +158,7 @@ describe.skipIf(process.platform === "win32")("SQLite", () => {
     chmodSync(`${file}-journal`, 0o604);
     expect((await findings()).get("file_mode")).toMatchObject({
       severity: "warning",
-      message: expect.stringMatching(/^Everybody on this machine may open .*0644.*-journal \(0604\)/),
+      message: expect.stringMatching(/^Every user of this machine may open .*0644.*-journal \(0604\)/),
       remedy: expect.stringMatching(/^chmod -f 600 .*\.sqlite .*-journal$/),
     });
     const { stdout } = await doctor();

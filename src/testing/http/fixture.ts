@@ -8,14 +8,14 @@ import { Visitor } from "./client.ts";
 import type { ContractData, HttpIntegration, ServedIntegration, Site } from "./integration.ts";
 import { ROUTES } from "./routes.ts";
 
-/** What a story of the contract works with. */
-export interface HttpScene {
+/** What a case of the contract works with. */
+export interface HttpFixture {
   readonly psession: Psession<ContractData>;
   readonly isLazy: boolean;
   readonly url: string;
   /** Names of the store's methods that were called, in order. */
   readonly calls: string[];
-  /** What the integration found out of each request whose session it opened. */
+  /** The facts that the integration gave of each request whose session it opened. */
   readonly exchanges: { readonly facts: RequestFacts; readonly token: object }[];
   readonly seesHeads: boolean;
   /** How often the options were asked for, where they come as a function. */
@@ -28,12 +28,12 @@ export interface HttpScene {
   /** Lets every call of this method fail as a store does that cannot be reached, until `recover`. */
   fail(method: string): void;
   recover(): void;
-  /** Lets requests to this path wait before the sessions. In scenes that are slow. */
+  /** Lets requests to this path wait before the sessions. In cases that are slow. */
   before(path: string): Gate;
   now(): number;
   /** Moves the clock, in milliseconds. */
   wait(time: number): void;
-  /** Tells the server to stop, as at a deployment. */
+  /** Stops the server, as at a deployment. */
   stop(): Promise<void>;
   close(): Promise<void>;
 }
@@ -63,7 +63,7 @@ export class Gate {
   }
 }
 
-export interface SceneOptions {
+export interface CaseOptions {
   /** Cookies that need https, as in production. */
   readonly secure?: boolean;
   readonly trustProxy?: boolean;
@@ -75,12 +75,12 @@ export interface SceneOptions {
   readonly failsToStart?: number;
 }
 
-export type Stories = Record<string, Story>;
-export type Story =
-  | ((scene: HttpScene) => Promise<void>)
-  | (SceneOptions & { readonly run: (scene: HttpScene) => Promise<void> });
+export type HttpCases = Record<string, HttpCase>;
+export type HttpCase =
+  | ((fixture: HttpFixture) => Promise<void>)
+  | (CaseOptions & { readonly run: (fixture: HttpFixture) => Promise<void> });
 
-export async function openScene(integration: HttpIntegration, options: SceneOptions): Promise<HttpScene> {
+export async function openFixture(integration: HttpIntegration, options: CaseOptions): Promise<HttpFixture> {
   const calls: string[] = [];
   const failing = new Set<string>();
   const gates = new Map<string, Gate>();

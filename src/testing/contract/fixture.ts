@@ -11,7 +11,7 @@ import type {
 import { digestOf, rememberedRow, sessionRow, T0 } from "../rows.ts";
 
 /** What a case of the contract works with. */
-export interface Scene {
+export interface CaseFixture {
   readonly store: Store;
   /** The store and its others, for calls from several connections. */
   readonly all: readonly Store[];
@@ -25,7 +25,7 @@ export interface Scene {
   rememberedRow(fields?: Partial<RememberedRow>): RememberedRow;
 }
 
-export type Cases = Record<string, (scene: Scene) => Promise<void>>;
+export type Cases = Record<string, (fixture: CaseFixture) => Promise<void>>;
 
 const USERS: Record<UserIdKind, readonly [UserId, UserId]> = {
   any: ["ada", "bob"],
@@ -34,7 +34,7 @@ const USERS: Record<UserIdKind, readonly [UserId, UserId]> = {
   uuid: ["0f8fad5b-d9cb-469f-a165-70867728950e", "7c9e6679-7425-40de-944b-e07fc1f90ae7"],
 };
 
-export function sceneOf(store: Store, others: readonly Store[], expires: boolean): Scene {
+export function fixtureOf(store: Store, others: readonly Store[], expires: boolean): CaseFixture {
   const [ada, bob] = USERS[store.userIds];
   return {
     store,
