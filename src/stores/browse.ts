@@ -1,7 +1,7 @@
-import { tagOf } from "../protocol/secrets.ts";
+import { shardKeyOf } from "../protocol/secrets.ts";
 import type { BrowseResult, UserEntry } from "./store.ts";
 
-const tagOfEntry = ({ session, login }: UserEntry): string => tagOf(session?.id ?? login?.id ?? "");
+const shardKeyOfEntry = ({ session, login }: UserEntry): string => shardKeyOf(session?.id ?? login?.id ?? "");
 
 /** Comes after every id of a tag, and before those of the next: ids are base64url. */
 export const past = (tag: string): string => `${tag}~`;
@@ -16,7 +16,7 @@ export function cutPage(
   limit: number,
   reached: string | undefined,
 ): BrowseResult {
-  const byTag = [...Map.groupBy(read, tagOfEntry)].sort(([a], [b]) => (a < b ? -1 : 1));
+  const byTag = [...Map.groupBy(read, shardKeyOfEntry)].sort(([a], [b]) => (a < b ? -1 : 1));
   const entries: UserEntry[] = [];
   let last: string | undefined;
   for (const [tag, group] of byTag) {

@@ -421,7 +421,7 @@ export interface StoreAdmin {
   /**
    * Sessions and unrevoked logins in pages, in an order of the store's own; `next` is where the following page
    * begins, undefined at the end. What is there from the first page to the last comes exactly once. A page may have
-   * fewer entries than `limit`; it has more only where all of them have one tag (`tagOf`: a store may read what lies together
+   * fewer entries than `limit`; it has more only where all of them have one tag (`shardKeyOf`: a store may read what lies together
    * as a whole). None but the last has no `next`.
    */
   browse(page: BrowsePage): Promise<BrowseResult>;

@@ -1,4 +1,4 @@
-import { tagOf } from "../../protocol/secrets.ts";
+import { shardKeyOf } from "../../protocol/secrets.ts";
 import { cutPage, past } from "../browse.ts";
 import type { BrowsePage, BrowseResult } from "../store.ts";
 import { LOGINS, SESSIONS } from "./keys.ts";
@@ -14,11 +14,11 @@ export function* browsed(work: Work, { after, limit }: BrowsePage): Steps<Browse
       parts.push((yield* work.range(range)).map(([key]) => key));
     }
     // Where more follows, the last tag may not be whole.
-    const ends = parts.flatMap((keys) => (keys.length < size ? [] : tagOf(keys.at(-1)?.slice(2) ?? "")));
+    const ends = parts.flatMap((keys) => (keys.length < size ? [] : shardKeyOf(keys.at(-1)?.slice(2) ?? "")));
     const end = ends.sort()[0];
-    const whole = parts.flat().filter((key) => end === undefined || tagOf(key.slice(2)) < end);
+    const whole = parts.flat().filter((key) => end === undefined || shardKeyOf(key.slice(2)) < end);
     const reached = whole
-      .map((key) => tagOf(key.slice(2)))
+      .map((key) => shardKeyOf(key.slice(2)))
       .sort()
       .at(-1);
     if (end !== undefined && reached === undefined) continue;

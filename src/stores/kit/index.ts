@@ -7,6 +7,7 @@ import type { AuditTrail } from "../audit.ts";
 import { performed } from "../changes.ts";
 import { isMeant, listed, targetOf, usersOf } from "../devices.ts";
 import { isHeld, type Lock, lastTaken } from "../locks.ts";
+import { driverError } from "../messages/driver-error.ts";
 import {
   type Change,
   type ChangeResult,
@@ -26,7 +27,6 @@ import {
   type UserEntry,
   type UserIdKind,
 } from "../store.ts";
-import { driverError } from "../told/driver-error.ts";
 import { applied, endDevices, marked, touched } from "./apply.ts";
 import { browsed, counted } from "./browse.ts";
 import type { Database, KeyValueDatabase } from "./database.ts";

@@ -1,9 +1,9 @@
 import type { CompiledQuery, Kysely } from "kysely";
 import { PsessionError } from "../../errors.ts";
+import { driverError } from "../messages/driver-error.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import { type Deadline, NotSent, type SqlConnection, type SqlDriver } from "../sql/driver.ts";
 import { type Answer, type RawRow, type Statement, toBuffer } from "../sql/statement.ts";
-import { driverError } from "../told/driver-error.ts";
 
 type Executor = Pick<Kysely<unknown>, "executeQuery">;
 

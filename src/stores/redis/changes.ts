@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { tagOf } from "../../protocol/secrets.ts";
+import { shardKeyOf } from "../../protocol/secrets.ts";
 import { beforeSnapshot } from "../../protocol/snapshot.ts";
 import type {
   ChangeParts,
@@ -184,7 +184,7 @@ export function rowKeys(change: ChangeParts, keys: Keys): string[] {
 
 /** What changes together has to lie together, or no script could reach it all in a cluster. */
 export function assertSiblings(ids: readonly string[]): void {
-  if (new Set(ids.map(tagOf)).size <= 1) return;
+  if (new Set(ids.map(shardKeyOf)).size <= 1) return;
   throw new Error(
     "A session and its remembered login must begin with the same six characters (newSiblingId); these ids do not.",
   );

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
-import { tagOf } from "../../protocol/secrets.ts";
+import { shardKeyOf } from "../../protocol/secrets.ts";
 import { excessOf, listed } from "../devices.ts";
 import { endsDevice } from "../endings.ts";
 import type {
@@ -164,8 +164,8 @@ export class ClusterWriter implements Writer {
     const own: Ending[] = [];
     const foreign = new Map<string, Ending[]>();
     for (const ending of (change.end ?? []).flatMap(bySlot)) {
-      const tag = tagOf((ending.session ?? ending.login)?.id ?? "");
-      if (main !== undefined && tag === tagOf(main)) own.push(ending);
+      const tag = shardKeyOf((ending.session ?? ending.login)?.id ?? "");
+      if (main !== undefined && tag === shardKeyOf(main)) own.push(ending);
       else foreign.set(tag, [...(foreign.get(tag) ?? []), ending]);
     }
     // First, and whatever becomes of the rest: if the rest is lost, or this process dies, somebody is signed out
@@ -347,7 +347,8 @@ function foreseen({ remember, insert, update }: ChangeParts): Missing[] {
 /** One that names a session and a login of other slots is two. */
 function bySlot(ending: Ending): Ending[] {
   const { session, login } = ending;
-  if (session === undefined || login === undefined || tagOf(session.id) === tagOf(login.id)) return [ending];
+  if (session === undefined || login === undefined || shardKeyOf(session.id) === shardKeyOf(login.id))
+    return [ending];
   return [
     { ...ending, login: undefined },
     { ...ending, session: undefined },

@@ -1,5 +1,5 @@
 import { PsessionError, reasonOf } from "../../errors.ts";
-import { driverError } from "../told/driver-error.ts";
+import { driverError } from "../messages/driver-error.ts";
 import type { Keys } from "./keys.ts";
 import { DamagedIndex, damaged } from "./replies.ts";
 

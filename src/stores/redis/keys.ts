@@ -1,4 +1,4 @@
-import { tagOf } from "../../protocol/secrets.ts";
+import { shardKeyOf } from "../../protocol/secrets.ts";
 
 /**
  * The names of keys. What changes together lies in one slot of a cluster: what stands between braces decides, and
@@ -15,11 +15,11 @@ export class Keys {
   }
 
   session(id: string): string {
-    return `${this.prefix}{${tagOf(id)}}s:${id}`;
+    return `${this.prefix}{${shardKeyOf(id)}}s:${id}`;
   }
 
   login(id: string): string {
-    return `${this.prefix}{${tagOf(id)}}l:${id}`;
+    return `${this.prefix}{${shardKeyOf(id)}}l:${id}`;
   }
 
   /** The handles of a user, given as rows write users. */

@@ -1,4 +1,4 @@
-import { tagOf } from "../../protocol/secrets.ts";
+import { shardKeyOf } from "../../protocol/secrets.ts";
 import type { Server } from "./server.ts";
 
 /** Handles of one script on a single server: others wait while it runs. */
@@ -15,7 +15,7 @@ export async function perSlot(
   handles: readonly string[],
   run: (key: string, handles: readonly string[]) => Promise<unknown>,
 ): Promise<unknown[]> {
-  const byTag = [...Map.groupBy(handles, (handle) => tagOf(handle.slice(2))).values()];
+  const byTag = [...Map.groupBy(handles, (handle) => shardKeyOf(handle.slice(2))).values()];
   const parts = server.isCluster ? byTag : partsOf(byTag);
   const size = server.isCluster ? MOST_AT_ONCE : 1;
   const results: PromiseSettledResult<unknown>[] = [];

@@ -1,4 +1,4 @@
-import { tagOf } from "../../protocol/secrets.ts";
+import { shardKeyOf } from "../../protocol/secrets.ts";
 import { tellOfBatch } from "../../telemetry/tracing.ts";
 import type { Touch } from "../store.ts";
 import { assertSiblings, encodeTouch } from "./changes.ts";
@@ -55,7 +55,7 @@ export class Touches {
 
   #groups(touches: readonly Touch[]): Touch[][] {
     if (this.#server.isCluster)
-      return [...Map.groupBy(touches, ({ sessionId }) => tagOf(sessionId)).values()];
+      return [...Map.groupBy(touches, ({ sessionId }) => shardKeyOf(sessionId)).values()];
     const groups: Touch[][] = [];
     for (let at = 0; at < touches.length; at += MOST) groups.push(touches.slice(at, at + MOST));
     return groups;

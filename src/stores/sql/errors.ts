@@ -1,5 +1,5 @@
 import { PsessionError } from "../../errors.ts";
-import { driverError } from "../told/driver-error.ts";
+import { driverError } from "../messages/driver-error.ts";
 import { Misread, misreadError } from "./answers.ts";
 import type { Dialect } from "./dialect.ts";
 import type { FaultKind, SqlFault } from "./statement.ts";

@@ -1,6 +1,6 @@
 import { PsessionError } from "../../errors.ts";
+import { driverError } from "../messages/driver-error.ts";
 import type { MigrateOptions } from "../store.ts";
-import { driverError } from "../told/driver-error.ts";
 import { textIn, valueIn } from "./answers.ts";
 import { checksum, createTable, type Migration, recordOf, type Step } from "./migration.ts";
 import { type Changed, changedError, removeEmpty } from "./remake.ts";

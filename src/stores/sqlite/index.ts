@@ -4,6 +4,7 @@ import { hasMethods } from "../../checks/shape.ts";
 import { PsessionError } from "../../errors.ts";
 import { systemClock } from "../../protocol/clock.ts";
 import { isLoadingForCommand } from "../command.ts";
+import { driverError } from "../messages/driver-error.ts";
 import { Misread } from "../sql/answers.ts";
 import { sqliteDialect } from "../sql/dialects/sqlite.ts";
 import { executeSync } from "../sql/driver.ts";
@@ -17,7 +18,6 @@ import { Sql } from "../sql/sql.ts";
 import { isFault, type Program, SqlFault } from "../sql/statement.ts";
 import { throwFirst, touchInParts } from "../sql/touch-queue.ts";
 import type { MigrateOptions, SessionRow, Store, Touch, UserIdKind } from "../store.ts";
-import { driverError } from "../told/driver-error.ts";
 import { type SqliteDatabase, SqliteSession } from "./database.ts";
 import { createPrivately } from "./file.ts";
 

@@ -1,4 +1,4 @@
-import { tagOf } from "../../../protocol/secrets.ts";
+import { shardKeyOf } from "../../../protocol/secrets.ts";
 import { cutPage, past } from "../../browse.ts";
 import { lastTaken } from "../../locks.ts";
 import {
@@ -29,7 +29,7 @@ export function* browseProgram(statements: Sql, { after, limit }: BrowsePage): P
   const from = after === undefined ? "" : past(after);
   const { rows: ends } = yield browseEnds(statements, from, limit);
   const [reached] = Object.values(ends[0] ?? {})
-    .flatMap((id) => (id === null ? [] : tagOf(String(id))))
+    .flatMap((id) => (id === null ? [] : shardKeyOf(String(id))))
     .sort();
   const { rows } = yield devicesBetween(statements, from, reached === undefined ? undefined : past(reached));
   const entries = rows.flatMap((raw) => statements.readEntry(raw) ?? []);

@@ -1,5 +1,5 @@
 import { PsessionError } from "../../../errors.ts";
-import { driverError } from "../../told/driver-error.ts";
+import { driverError } from "../../messages/driver-error.ts";
 import { Misread, textIn, valueIn } from "../answers.ts";
 import type { Probe } from "../dialect.ts";
 import type { Sql } from "../sql.ts";
