@@ -1,6 +1,6 @@
 /**
- * What drivers answer, checked before it decides who somebody is. A pool may be set to change what rows look like: taken
- * as it came, a column that has another name is a visitor without a session, and a digest that came as text is a theft.
+ * Checks what drivers answer before it identifies a user. A pool may be set to change what rows look like: unchecked, a
+ * renamed column would look like a visitor without a session, and a digest that came as text like a theft.
  */
 import { PsessionError } from "../../errors.ts";
 import type { RawRow } from "./statement.ts";
@@ -48,7 +48,7 @@ export const bytesOfHex: Check<Uint8Array> = (value, column) => Buffer.from(asTe
 
 export const digestOfHex: Check<Uint8Array> = (value, column) => asDigest(bytesOfHex(value, column), column);
 
-/** A user's id. No text without characters is one: what came so was null, which is nobody. */
+/** A user's id. Empty text is none: it was null, an anonymous session, before a setting changed it. */
 export const asUserText: Check<string> = (value, column) => {
   if (value !== "") return asText(value, column);
   throw misread(column, "a user's id", value);

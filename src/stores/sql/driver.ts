@@ -1,7 +1,7 @@
 import type { Answer, Program, Statement } from "./statement.ts";
 
 export interface Abandonable {
-  /** Nobody waits any more; what was sent may still be under way. */
+  /** The caller waits no longer; what was sent may still be under way. */
   abandon(): void;
 }
 
@@ -10,7 +10,7 @@ export class Deadline {
   /** Milliseconds by `performance.now()`. */
   readonly at: number;
   isOver = false;
-  /** Of who uses a connection: it is of no use to anybody any more. */
+  /** Called by the code that uses a connection: no one can use that any more. */
   lease: Abandonable | undefined;
 
   constructor(timeout: number) {

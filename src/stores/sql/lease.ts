@@ -5,7 +5,7 @@ export interface Lender<Connection> {
   connect(): Promise<Connection>;
   /** Called when a connection is lent. */
   lend?(connection: Connection): void;
-  /** Gives a connection back to its pool, or destroys one that is of no use to anybody any more. */
+  /** Gives a connection back to its pool, or destroys one that cannot be used any more. */
   giveBack(connection: Connection, isBroken: boolean): void;
   /** Whether an error takes its connection along. */
   isFatal(error: unknown): boolean;
@@ -15,7 +15,7 @@ export interface Lender<Connection> {
 export type Watch = <R>(call: Promise<R>) => Promise<R>;
 
 /**
- * A connection on loan. One that broke, or that somebody gave up waiting for, is destroyed: the pool makes another one.
+ * A connection on loan. One that broke, or whose caller stopped waiting, is destroyed: the pool makes another one.
  */
 class Lease<Connection> implements Abandonable {
   readonly #lender: Lender<Connection>;

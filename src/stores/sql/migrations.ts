@@ -27,7 +27,8 @@ export function* isMigrated(
 }
 
 /**
- * One process at a time; the others find that nothing is left to do. `at` is the time to record. Names what ran.
+ * One process at a time; the others find that nothing is left to do. `at` is the time to record. Returns the names of
+ * the migrations that ran.
  */
 export function* lockedMigration(
   statements: Sql,
@@ -41,7 +42,7 @@ export function* lockedMigration(
     if (rows[0] === undefined || Number(valueIn(rows[0], "locked")) !== 1) {
       throw new PsessionError(
         "store_unavailable",
-        "Psession's tables could not be created or updated: another process has been at it for too long. It is tried again at the next use.",
+        "Psession's tables could not be created or updated: another process has been doing so for too long. The next use tries again.",
       );
     }
   }
@@ -56,7 +57,7 @@ export function* lockedMigration(
   return ran;
 }
 
-/** Gives the lock back after a failure, which is what is to be told, and not that the connection is gone. */
+/** Gives the lock back after a failure. That failure is reported, and not that the connection is gone. */
 function* givenBack(release: Statement | undefined): Program<void> {
   try {
     if (release !== undefined) yield release;
@@ -104,7 +105,7 @@ function* recorded(statements: Sql): Program<Examined> {
   }
 }
 
-/** An interrupted migration of ours is gone on with; a table of somebody else is not taken for ours. */
+/** Continues an interrupted migration of psession's; never takes another application's table for its own. */
 function* assertOurs(statements: Sql, { table, mark }: NonNullable<Step["made"]>): Program<void> {
   const { dialect } = statements;
   const comment = dialect.inspection.comment?.(statements, table);

@@ -33,7 +33,7 @@ import type { Sql } from "./sql.ts";
 import type { Program, Statement } from "./statement.ts";
 import type { Prunable } from "./statements.ts";
 
-/** How a database runs programs. All try again where somebody was in the way; what fails in the end is a `PsessionError`. */
+/** How a database runs programs. All retry after a conflict of locks; what fails in the end is a `PsessionError`. */
 export interface Runs {
   /** What changes nothing. */
   read<T>(make: () => Program<T>): Promise<T>;
@@ -176,7 +176,7 @@ export abstract class ProgramStore implements Store {
       (await this.whenReady()).run(() => single(releaseLock(this.statements, name, owner))),
   };
 
-  /** Administration reads past the tables' being there: what is missing is what it is asked for. */
+  /** Administration does not require that the tables exist: it reports what is missing. */
   readonly admin: StoreAdmin = {
     browse: async (page) => (await this.whenReady()).read(() => browseProgram(this.statements, page)),
     inspect: () => this.runs.read(() => inspectProgram(this.statements)),

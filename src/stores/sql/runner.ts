@@ -8,7 +8,7 @@ import type { Sql } from "./sql.ts";
 import { type Answer, type FaultKind, type Program, SqlFault, type Statement } from "./statement.ts";
 import { wasIdle, wasNotDone } from "./syntax.ts";
 
-/** First waits are short: who is in the way is mostly gone within a millisecond. */
+/** First waits are short: another transaction mostly gives its locks back within a millisecond. */
 const WAITS = [1, 2, 5, 10, 20, 50];
 
 /**
@@ -27,8 +27,8 @@ export interface RunnerParts {
 }
 
 /**
- * Runs programs on a driver. Tries again where somebody was in the way, and where a connection broke before anything
- * can have happened. In the end every fault is an error of ours, and nothing takes longer than the timeout.
+ * Runs programs on a driver. Retries after a conflict of locks, and where a connection broke before anything can have
+ * happened. In the end every fault is a `PsessionError`, and nothing takes longer than the timeout.
  */
 export class Runner implements Runs {
   readonly #name: string;
@@ -128,7 +128,7 @@ export class Runner implements Runs {
         // In whole milliseconds: timers of one length are kept together.
         Math.max(0, Math.ceil(deadline.at - performance.now())),
       );
-      // Whatever comes after the timeout is too late to be told.
+      // The caller has its timeout already: a later failure has no one to report to.
       work.then(
         (result) => {
           clearTimeout(timer);

@@ -21,9 +21,8 @@ export interface Answer {
 }
 
 /**
- * Work on the database as a sequence of statements, whoever executes them and however: at once and
- * synchronously in SQLite, one after another over a network elsewhere. A statement that fails throws where it
- * was yielded.
+ * Work on the database as a sequence of statements, independent of what executes them: synchronously in SQLite, one
+ * after another over a network elsewhere. A statement that fails throws where it was yielded.
  */
 export type Program<T> = Generator<Statement, T, Answer>;
 
@@ -31,7 +30,7 @@ export type Program<T> = Generator<Statement, T, Answer>;
 export type FaultKind =
   /** A row of this key is there already. */
   | "unique"
-  /** Somebody was in the way: nothing was changed, and the same again may succeed. */
+  /** Another transaction held a lock: nothing was changed, and a retry may succeed. */
   | "contention"
   /** Tables or columns are missing. */
   | "schema"

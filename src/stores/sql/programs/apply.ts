@@ -62,7 +62,7 @@ function* provenProgram(statements: Sql, change: Write, provesFirst: boolean): P
   if (!provesFirst) {
     const rows = rowsOf(change);
     const atOnce = isSingleWrite(rows) ? undefined : statements.dialect.applyAtOnce?.(statements, rows);
-    // One that does not say what was lost is for those who are not in a transaction.
+    // A combined write does not say which condition failed, so it is used only outside of transactions.
     if (atOnce?.returns === true) return void (yield* applyAtOnceProgram(statements, rows, atOnce));
     const isAskedFor = [rotate, hold, stray].every((part) => part === undefined);
     if (isAskedFor && (remember ?? insert ?? update) !== undefined)
@@ -156,7 +156,7 @@ export function* applyAtOnceProgram(
 
 /**
  * Some condition did not hold, and none of them can hold again: generations and versions grow, and what is revoked
- * stays so. A use of a login that has ended is none, but keeps nobody from saving.
+ * stays so. A use of a login that has ended counts for nothing, but does not fail the save.
  */
 function* changedNothing(statements: Sql, { rotate, update }: ChangeParts): Program<void> {
   if (rotate !== undefined) {
@@ -201,7 +201,7 @@ function* lockUser(statements: Sql, { userId, at }: Cap): Program<void> {
   if (statement !== undefined) yield statement;
 }
 
-/** The user's devices, this change's own included, as they are once whoever was counting before has committed. */
+/** The user's devices, this change's own included, as they are once an earlier count has committed. */
 function* newestDevices(statements: Sql, userId: UserId): Program<ListedEntry[]> {
   const { newest } = statements.dialect;
   const sessions = yield selectSessionsOf(statements, userId, newest);

@@ -5,7 +5,7 @@ import { isOf, ofHandle } from "./end.ts";
 
 /** What was found is what counts: a database may not count a row that had this name already. */
 export function* nameProgram(statements: Sql, { handle, userId, name }: Naming): Program<boolean> {
-  // Before anything is compared: to take a wrong id for nobody's would be to name anonymous sessions.
+  // Before anything is compared: a wrong id that became null would name anonymous sessions.
   statements.user(userId);
   const entries = (yield* ofHandle(statements, handle)).filter(isOf(userId));
   for (const { session, login } of entries) {
