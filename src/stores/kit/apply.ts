@@ -18,7 +18,7 @@ import { markKey } from "./keys.ts";
 import type { Steps } from "./transaction.ts";
 import type { Work } from "./work.ts";
 
-/** A change of `Store.apply`: every condition of the protocol, on rows that nobody else changes meanwhile. */
+/** A change of `Store.apply`: every condition of the protocol, on rows that no other transaction changes meanwhile. */
 export function* applied(work: Work, change: ChangeParts): Steps<ChangeResult> {
   const lost = yield* lostBy(work, change);
   if (lost !== undefined) return giveUp(work, lost);

@@ -125,7 +125,7 @@ export class KeyValueStore<Value> implements Store {
     });
   }
 
-  /** In parts: whoever has very many sessions must not stop everybody else for long. */
+  /** In parts: a user with very many sessions must not block all other users for long. */
   async #endEveryone(selector: EndSelector): Promise<Ended[]> {
     const { mark } = selector;
     const ended: Ended[] = [];

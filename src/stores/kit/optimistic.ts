@@ -8,8 +8,8 @@ export interface ConditionalDatabase {
   get(key: string): PromiseLike<string | undefined>;
   range(range: Range): PromiseLike<Iterable<readonly [key: string, value: string]>>;
   /**
-   * Writes everything, undefined for what goes, if every key of `seen` still has that value (undefined: is not there);
-   * without writes it only compares. False where one has not: then nothing was written. Throws where it is not known what became of it.
+   * Writes everything (undefined deletes) if every key of `seen` still has that value (undefined: is not there); without
+   * writes it only compares. False where one has not: then nothing was written. Throws where the outcome is unknown.
    */
   commit(
     seen: ReadonlyMap<string, string | undefined>,
@@ -19,7 +19,7 @@ export interface ConditionalDatabase {
 
 const ATTEMPTS = 100;
 
-/** What users have: who reads a list of it must hear of what comes in meanwhile. */
+/** What users have: a transaction that reads a list of it must notice what is added meanwhile. */
 const LISTS = /^u\/[^/]+\//;
 
 /**
@@ -59,7 +59,7 @@ export function optimistic(database: ConditionalDatabase): KeyValueDatabase["tra
     }
     throw new PsessionError(
       "store_unavailable",
-      `A change was tried ${ATTEMPTS} times, and each time somebody else was quicker.`,
+      `A change was tried ${ATTEMPTS} times, and conflicted with another one each time.`,
     );
   };
 }

@@ -18,7 +18,7 @@ const WRITINGS: Readonly<Record<string, Dialect>> = {
 
 const MSSQL = "@1 as";
 
-/** Which SQL an instance speaks, by a query that it compiles and nobody runs; a sentence if it is none of ours. */
+/** Which SQL an instance speaks, by a query that it compiles and does not run; a sentence if it is not supported. */
 export function dialectOf(db: Kysely<unknown>): Dialect | string {
   const one = db
     .withoutPlugins()

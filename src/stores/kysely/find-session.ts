@@ -87,7 +87,7 @@ function userIn<DB, TB extends keyof DB, O>(
     return `${dialect.quote(name)}.${dialect.quote(columnOf(users, "id").column)}`;
   throw new PsessionError(
     "invalid_options",
-    `findSession: the query selects from no table "${users.name}". If your users are elsewhere, tell the store with tables: { users: "accounts" }.`,
+    `findSession: the query selects from no table "${users.name}". If your users are elsewhere, name that table in the store's options: tables: { users: "accounts" }.`,
   );
 }
 

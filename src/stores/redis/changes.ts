@@ -40,7 +40,7 @@ export function nextCall(): string {
   processName ??= randomBytes(9).toString("base64url");
   return `${processName}${(++calls).toString(36)}`;
 }
-// Else the calls of processes that start from one snapshot would be taken for each other's.
+// Processes that start from one snapshot would otherwise take each other's calls for their own.
 beforeSnapshot(() => {
   processName = undefined;
 });
@@ -244,7 +244,7 @@ export interface Listing {
   readonly stale: string[];
 }
 
-/** `ofList`: whose list it is. */
+/** `ofList`: the user whose list it is. */
 export function decodeListing(reply: unknown, ofList?: UserId): Listing {
   const [stale, found] = listOf(reply);
   const words = textsOf(found);

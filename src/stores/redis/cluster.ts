@@ -43,13 +43,13 @@ const SWEEP_FROM = 32;
 const SWEEP_EVERY = 16;
 const SWEEP = 64;
 
-/** How long it is known of a login that it ended because its proof came too late. */
+/** How long the tombstone of a login stays that ended because its proof came too late. */
 const TOMBSTONE = 86_400_000;
 
 /**
  * A cluster: a script reaches one slot, which holds a session and its login, or one user's index. What spans slots
  * is done in an order in which a crash in between signs out rather than in: an index is written before its row,
- * and somebody else's login ends before the rest of a change is done.
+ * and a login in another slot ends before the rest of a change is done.
  */
 export class ClusterWriter implements Writer {
   readonly #server: Server;
@@ -65,7 +65,7 @@ export class ClusterWriter implements Writer {
   insert(row: SessionRow, proof: Proof | undefined, deadline: number): Promise<ChangeResult> {
     const { userId } = row;
     return this.#proved({ insert: row, proof }, deadline, async () => {
-      if (userId !== undefined) await this.#tell(foreseen({ insert: row }), deadline);
+      if (userId !== undefined) await this.#indexAll(foreseen({ insert: row }), deadline);
       return insertPlain(this.#server, row, deadline);
     });
   }
@@ -76,8 +76,8 @@ export class ClusterWriter implements Writer {
 
   /**
    * Marks lie in other slots. An end writes its mark, then looks for rows; a change writes its rows, then looks for marks,
-   * so one of the two sees the other. What was made too late is ended before anybody gets its cookie, and a crash in
-   * between leaves a row whose secret nobody has. Looking first as well spares what such a change would end.
+   * so one of the two sees the other. A row that was made too late is ended before its cookie is sent, and a crash in
+   * between leaves a row whose secret no client has. Looking first as well spares what such a change would end.
    */
   async #proved(
     { proof, insert, update, remember, rotate, hold }: ChangeParts,
@@ -168,7 +168,7 @@ export class ClusterWriter implements Writer {
       if (main !== undefined && tag === shardKeyOf(main)) own.push(ending);
       else foreign.set(tag, [...(foreign.get(tag) ?? []), ending]);
     }
-    // First, and whatever becomes of the rest: if the rest is lost, or this process dies, somebody is signed out
+    // First, and whatever becomes of the rest: if the rest fails, or this process dies, the browser is signed out
     // whose cookie was at hand. The other way round a login that was to be replaced could live on.
     const ended: Ended[] = [];
     for (const end of foreign.values()) {
@@ -188,23 +188,23 @@ export class ClusterWriter implements Writer {
     if (first === undefined) return { done: true, ended: [] };
     const { change: encoded, data } = encodeChange(change);
     const expected = foreseen(change);
-    await this.#tell(expected, deadline);
+    await this.#indexAll(expected, deadline);
     return withIndexes(
       this.#server,
       deadline,
       expected,
-      (told) =>
+      (written) =>
         this.#server.run(
           scripts.apply,
           [first, ...rest],
-          [JSON.stringify({ ...encoded, ...told }), data],
+          [JSON.stringify({ ...encoded, ...written }), data],
           deadline,
         ),
-      (missing) => this.#tell([missing], deadline),
+      (missing) => this.#indexAll([missing], deadline),
     );
   }
 
-  async #tell(missing: readonly Missing[], deadline: number): Promise<void> {
+  async #indexAll(missing: readonly Missing[], deadline: number): Promise<void> {
     await Promise.all(missing.map((one) => this.#index(one, deadline)));
   }
 

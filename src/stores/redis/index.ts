@@ -55,7 +55,7 @@ export type {
 export interface RedisStoreOptions {
   /**
    * A connected client of node-redis (`createClient`, `createClientPool`, `createCluster`), ioredis or iovalkey
-   * (`Redis`, `Cluster`). It is not closed by us.
+   * (`Redis`, `Cluster`). psession does not close it.
    */
   client: RedisClient;
   /** What the names of all keys begin with. Default: "psession:". */

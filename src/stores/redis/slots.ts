@@ -7,8 +7,8 @@ const PART = 256;
 const MOST_AT_ONCE = 64;
 
 /**
- * Runs one script per slot, some at once; on a single server one after another, each for a part. What shares a tag stays
- * together, so that a device is of one part. Where some fail the others have done their part: again does the rest.
+ * Runs one script per slot, some at once; on a single server one after another, each for a part. Ids of one shard key stay
+ * together, so that a device is of one part. Where some fail the others have done their part: a retry does the rest.
  */
 export async function perSlot(
   server: Server,

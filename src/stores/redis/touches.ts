@@ -22,7 +22,7 @@ export class Touches {
   #calls: Call[] = [];
   #since = 0;
 
-  /** `store`: whose touches these are called where batches are told. */
+  /** `store`: the store's name on the diagnostics channel of batches. */
   constructor(server: Server, store: string) {
     this.#server = server;
     this.#store = store;
@@ -73,11 +73,11 @@ export class Touches {
     if (first === undefined) return;
     tellOfBatch(this.#store, "touch", touches.length);
     const encoded = touches.map(encodeTouch);
-    await withIndexes(this.#server, deadline, [], (told) =>
+    await withIndexes(this.#server, deadline, [], (written) =>
       this.#server.run(
         scripts.touch,
         [first, ...rest],
-        [JSON.stringify({ touches: encoded, ...told })],
+        [JSON.stringify({ touches: encoded, ...written })],
         deadline,
       ),
     );

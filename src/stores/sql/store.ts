@@ -30,7 +30,7 @@ export class SqlStore extends ProgramStore {
   readonly #touches: TouchQueue;
   readonly clock: Store["clock"];
   readonly #migrates: boolean;
-  /** Values are known to survive, and the tables to be there, or to be somebody else's business. */
+  /** Resolves once values are known to survive, and the tables to exist unless `migrate` is false. */
   #isReady = false;
   #preparing: Promise<void> | undefined;
   #migrating: Promise<readonly string[]> | undefined;

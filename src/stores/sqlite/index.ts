@@ -26,7 +26,7 @@ export type { SqliteDatabase, SqliteStatement } from "./database.ts";
 export interface SqliteStoreOptions extends NamingOptions {
   /** The database file, opened with `node:sqlite`. Several processes may share it. */
   path?: string | undefined;
-  /** Instead of `path`: an open database of `node:sqlite`, better-sqlite3 or libsql. It is not closed by us. */
+  /** Instead of `path`: an open database of `node:sqlite`, better-sqlite3 or libsql. psession does not close it. */
   database?: SqliteDatabase | undefined;
   /** Create or update the tables when the store is made. Default: true. */
   migrate?: boolean | undefined;
@@ -132,7 +132,7 @@ class SqliteStore extends ProgramStore {
         if (migrates && !this.#execute(isMigrated(this.statements)))
           this.#transact(lockedMigration(this.statements, systemClock.now()));
       } finally {
-        // From here on waiting is done between tries, as a blocked thread serves nobody.
+        // From here on waiting is done between tries, as a blocked thread serves no request.
         if (this.#isOwner) this.#db.exec("PRAGMA busy_timeout = 0");
       }
     });
@@ -147,7 +147,7 @@ class SqliteStore extends ProgramStore {
     return ran;
   }
 
-  /** Every request comes by here, and finds its row at once. */
+  /** Every request runs this. */
   findSession(id: string): Promise<SessionRow | undefined> {
     if (this.refusal !== undefined) return Promise.reject(this.refusal);
     return this.#retrying(() => {
@@ -182,7 +182,7 @@ class SqliteStore extends ProgramStore {
     return this.#db.transaction(() => this.#execute(program));
   }
 
-  /** Refuses to write inside somebody else's transaction: its rollback would take our writes along. */
+  /** Refuses to write inside the application's transaction: its rollback would take psession's writes along. */
   #assertNoTransaction(): void {
     if (!this.#db.isInTransaction) return;
     throw new PsessionError(
@@ -225,7 +225,7 @@ function schemasOf({ schema, dialect }: Sql): string[] {
 }
 
 function open(path: string): SqliteDatabase {
-  // An import would fail before anybody can say why, and where only `database` is used, for nothing.
+  // An import would fail without a useful message, and where only `database` is used, for nothing.
   const sqlite = process.getBuiltinModule("node:sqlite") as typeof import("node:sqlite") | undefined;
   if (sqlite === undefined) {
     throw invalidOptions("sqliteStore", [

@@ -10,7 +10,7 @@ local insert, update, use, caps = change.insert, change.update, change.use, chan
 local ended = { 'done' }
 
 -- ioredis sends a command again when its connection broke before the answer came: what this very call has done
--- is done, not lost to somebody else. "by" is new for every call.
+-- is no conflict with another one. "by" is new for every call.
 local first = rotate and login(rotate.id) or stray and login(stray.id) or remember and login(remember.id)
   or insert and session(insert.id) or update and session(update.id)
 if first and first.head.by == change.by then return ended end
@@ -93,7 +93,7 @@ for _, ending in ipairs(change['end'] or {}) do
   if found and head.us == ending.us and (not se or head.se == se or head.ps == se or head.rs == se) then
     add(entries, of_session(found))
   end
-  -- With an old token anybody could end somebody else's login.
+  -- With any old token a client could end another user's login.
   local to = ending.to
   local allowed = row and (not to
     or row.head.us == ending.owner or row.head.to == to or row.head.pv == to or row.head.su == to)
@@ -121,7 +121,7 @@ if missing then return missing end
 
 -- Caps: what the change makes is one of the devices.
 
--- Where it cannot be read, a device is the first to make room for another, and keeps nobody from signing in.
+-- A device whose last use cannot be read is evicted first, so that it keeps no user from signing in.
 local function deadline_of(entry, unknown)
   local latest = 0
   for _, row in pairs(entry) do

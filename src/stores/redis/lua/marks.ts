@@ -2,7 +2,7 @@
  * Marks: a time, a space, and until when it is kept. Redis drops them by then, by its own clock. After `KEYS_OF_OTHERS`.
  */
 export const MARKS = `
--- Its time, or nothing; of what is no mark nothing and that it is there.
+-- Its time, or nothing; for a key that is no mark, nothing and a flag that it exists.
 local function mark_of(key)
   local raw, is_other = text_in(key)
   if not raw then return nil, 0, is_other end

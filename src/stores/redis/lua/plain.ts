@@ -1,6 +1,6 @@
 /**
  * What most changes are: one session, and its login at most. `APPLY` could do it as well, in two to three times the time,
- * during which a server serves nobody else.
+ * during which a server serves no other client.
  */
 
 /**

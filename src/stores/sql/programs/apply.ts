@@ -102,7 +102,7 @@ function* writeProgram(statements: Sql, change: ChangeParts, proof?: Proof): Pro
   if (use !== undefined) yield* useProgram(statements, use);
 }
 
-/** What changed nothing had no sure proof, or was lost for another reason: who proves first finds out. */
+/** A write that changed nothing had no sure proof, or another conflict: a try that proves first finds out which. */
 function* sure(statement: Statement): Program<void> {
   const { count } = yield* unique(statement);
   if (count === 0) throw new UnsureProof();

@@ -23,7 +23,7 @@ function nameLogin(statements: Sql, id: string, name: string | undefined): State
   ]);
 }
 
-/** Unless somebody else has signed in on the row meanwhile. */
+/** Unless another user has signed in on the row meanwhile. */
 function nameSession(statements: Sql, id: string, userId: UserId, name: string | undefined): Statement {
   const { S, s } = statements;
   return statements.make(

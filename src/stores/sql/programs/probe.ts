@@ -64,7 +64,7 @@ const hiddenRows = (tables: string): PsessionError =>
   new PsessionError("store_misread", hiddenMessage(tables));
 
 export const hiddenMessage = (tables: string): string =>
-  `Row-level security hides the rows of ${tables} from this database user, who has no policy for all of SELECT, UPDATE and DELETE there: everybody would be taken for a stranger, and nobody's devices would end. Give the user a policy on psession's tables (CREATE POLICY … FOR ALL TO … USING (true)), or take row-level security off them (ALTER TABLE … DISABLE ROW LEVEL SECURITY).`;
+  `Row-level security hides the rows of ${tables} from this database user, who has no policy for all of SELECT, UPDATE and DELETE there: all users would be signed out, and no devices could be ended. Give the user a policy on psession's tables (CREATE POLICY … FOR ALL TO … USING (true)), or take row-level security off them (ALTER TABLE … DISABLE ROW LEVEL SECURITY).`;
 
 function changed(what: string, how: "arrived" | "came back" | "was refused"): Misread {
   const subject = `${what.charAt(0).toUpperCase()}${what.slice(1)} that was sent`;
