@@ -57,7 +57,7 @@ export function realmStore(store: Store, realm: string): Store {
     async apply(change) {
       const own = within(change);
       if (own !== undefined) return store.apply(own);
-      return change.kind === "name" ? { done: false, lost: "missing" } : { done: true, ended: [] };
+      return change.kind === "name" ? { done: false, conflict: "missing" } : { done: true, ended: [] };
     },
     locks: locks && {
       acquire: (lock) => locks.acquire({ ...lock, name: nameOf(lock.name) }),

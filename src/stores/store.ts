@@ -62,7 +62,7 @@ export interface RememberedUse {
 }
 
 /**
- * A credential that was proved. It counts only if none of the marks lies at or after it (`lost`: "outdated"). The store
+ * A credential that was proved. It counts only if none of the marks lies at or after it (`conflict`: "outdated"). The store
  * compares them in the transaction of the change: of a change and a mark made at once, either the change is refused or
  * the caller that set the mark finds the change's rows.
  */
@@ -264,17 +264,17 @@ export type Write =
 export type Change = Write | RevokeChange | NameChange;
 
 /**
- * `lost` names the condition that no longer held; then the store changed nothing.
+ * `conflict` names the condition that no longer held; then the store changed nothing.
  * rotation: revoked or another generation. exists: `insert` or `remember` would have replaced a row, or `insert` or `update`
  * would have given a login a second session. stale: another version. missing: the row is gone, and a save never brings it
  * back. full: a cap. outdated: a mark. strayed: `stray` does not hold.
  */
 export type ChangeResult =
   | { readonly done: true; readonly ended: readonly Ended[] }
-  | { readonly done: false; readonly lost: Lost };
+  | { readonly done: false; readonly conflict: Conflict };
 
 /** The condition of a change that no longer held; `ChangeResult` explains each. */
-export type Lost = "rotation" | "exists" | "stale" | "missing" | "full" | "outdated" | "strayed";
+export type Conflict = "rotation" | "exists" | "stale" | "missing" | "full" | "outdated" | "strayed";
 
 /** Which sessions and logins to end. `except` names a session or a login that stays, together with what belongs to it. */
 export interface EndSelector {

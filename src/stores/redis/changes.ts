@@ -4,10 +4,10 @@ import { beforeSnapshot } from "../../protocol/snapshot.ts";
 import type {
   ChangeParts,
   ChangeResult,
+  Conflict,
   Ended,
   Ending,
   EndSelector,
-  Lost,
   RememberedUse,
   Touch,
   UserEntry,
@@ -199,7 +199,7 @@ export interface Missing {
   readonly handles: readonly string[];
 }
 
-const LOST = [
+const CONFLICTS = [
   "rotation",
   "exists",
   "stale",
@@ -207,12 +207,12 @@ const LOST = [
   "full",
   "outdated",
   "strayed",
-] as const satisfies Lost[];
+] as const satisfies Conflict[];
 
-/** Of a script that says "done" or "lost". */
+/** Of a script that says "done" or "conflict". */
 export function decodeResult([word, ...rest]: readonly string[]): ChangeResult {
-  if (wordOf(word, ["done", "lost"]) === "done") return { done: true, ended: decodeEnded(rest) };
-  return { done: false, lost: wordOf(rest[0], LOST) };
+  if (wordOf(word, ["done", "conflict"]) === "done") return { done: true, ended: decodeEnded(rest) };
+  return { done: false, conflict: wordOf(rest[0], CONFLICTS) };
 }
 
 export function decodeAnswer(reply: unknown): Answer {

@@ -85,7 +85,7 @@ export class ClusterWriter implements Writer {
     apply: () => Promise<ChangeResult>,
   ): Promise<ChangeResult> {
     if (proof === undefined) return apply();
-    const outdated = { done: false, lost: "outdated" } as const;
+    const outdated = { done: false, conflict: "outdated" } as const;
     if (await isOutdated(this.#server, proof, deadline)) return outdated;
     const result = await apply();
     if (!result.done || !(await isOutdated(this.#server, proof, deadline))) return result;
@@ -255,7 +255,7 @@ export class ClusterWriter implements Writer {
         const isFull = excessOf(before, caps, spared).some(
           ({ cap, excess }) => cap.overflow === "refuse" && excess.length > 0,
         );
-        if (isFull) return { done: false, lost: "full" };
+        if (isFull) return { done: false, conflict: "full" };
       }
       const result = await this.#apply(change, deadline);
       if (!result.done) return result;

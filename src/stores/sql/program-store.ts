@@ -24,10 +24,10 @@ import { insertsOnly, isSingleWrite, withoutEmptyProof } from "./changes.ts";
 import { browseProgram, inspectProgram } from "./programs/admin.ts";
 import { applyAtOnceProgram, applyProgram } from "./programs/apply.ts";
 import { SqlTrail } from "./programs/audit.ts";
+import { ConditionFailed, UnsureProof } from "./programs/conflict.ts";
 import { endProgram, ofUser } from "./programs/end.ts";
 import { endEveryone } from "./programs/end-everyone.ts";
 import { lockProgram, pruneProgram, releaseLock } from "./programs/keep-house.ts";
-import { LostCondition, UnsureProof } from "./programs/lost.ts";
 import { nameProgram } from "./programs/name.ts";
 import type { Sql } from "./sql.ts";
 import type { Program, Statement } from "./statement.ts";
@@ -128,12 +128,14 @@ export abstract class ProgramStore implements Store {
       });
       return { done: true, ended };
     } catch (error) {
-      if (!(error instanceof LostCondition)) throw error;
-      const { lost } = error;
+      if (!(error instanceof ConditionFailed)) throw error;
+      const { conflict } = error;
       // A mark that was set after the first try, and spared what that made.
-      const isNoWonder = lost === "exists" || lost === "outdated";
+      const isNoWonder = conflict === "exists" || conflict === "outdated";
       const mayBeOurs = insertsOnly(change) && tries > 1 && isNoWonder;
-      return mayBeOurs && (await this.#isThere(change)) ? { done: true, ended: [] } : { done: false, lost };
+      return mayBeOurs && (await this.#isThere(change))
+        ? { done: true, ended: [] }
+        : { done: false, conflict };
     }
   }
 

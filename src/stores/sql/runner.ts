@@ -3,7 +3,7 @@ import { Misread } from "./answers.ts";
 import { Deadline, execute, NotSent, type SqlDriver } from "./driver.ts";
 import { storeError } from "./errors.ts";
 import type { Runs } from "./program-store.ts";
-import { LostCondition } from "./programs/lost.ts";
+import { ConditionFailed } from "./programs/conflict.ts";
 import type { Sql } from "./sql.ts";
 import { type Answer, type FaultKind, type Program, SqlFault, type Statement } from "./statement.ts";
 import { wasIdle, wasNotDone } from "./syntax.ts";
@@ -83,7 +83,7 @@ export class Runner implements Runs {
           },
         );
       } catch (error) {
-        throw error instanceof LostCondition ? error : this.#fault(error, isCommitting && !isRepeatable);
+        throw error instanceof ConditionFailed ? error : this.#fault(error, isCommitting && !isRepeatable);
       }
     });
   }
@@ -103,7 +103,7 @@ export class Runner implements Runs {
       try {
         return await this.#within(deadline, timeout, work(deadline));
       } catch (error) {
-        if (error instanceof LostCondition || error instanceof PsessionError) throw error;
+        if (error instanceof ConditionFailed || error instanceof PsessionError) throw error;
         const fault = this.#fault(error, !isRepeatable);
         const most = fault.mayBeDone && fault.kind !== "contention" ? 0 : (MOST_RETRIES[fault.kind] ?? 0);
         if (attempt < most) await pause(attempt);

@@ -30,7 +30,7 @@ export class SqlStore extends ProgramStore {
   readonly #touches: TouchQueue;
   readonly clock: Store["clock"];
   readonly #migrates: boolean;
-  /** Resolves once values are known to survive, and the tables to exist unless `migrate` is false. */
+  /** Values are known to survive, and the tables exist or are not psession's to create. */
   #isReady = false;
   #preparing: Promise<void> | undefined;
   #migrating: Promise<readonly string[]> | undefined;

@@ -13,7 +13,7 @@ import { isMigrated, lockedMigration } from "../sql/migrations.ts";
 import { type NamingOptions, namingEntries, namingFaults, resolveNaming, schemaOf } from "../sql/naming.ts";
 import { ProgramStore, type Runs } from "../sql/program-store.ts";
 import { touchProgram } from "../sql/programs/apply.ts";
-import { LostCondition } from "../sql/programs/lost.ts";
+import { ConditionFailed } from "../sql/programs/conflict.ts";
 import { Sql } from "../sql/sql.ts";
 import { isFault, type Program, SqlFault } from "../sql/statement.ts";
 import { throwFirst, touchInParts } from "../sql/touch-queue.ts";
@@ -269,7 +269,7 @@ function translate(error: unknown, message?: string): unknown {
 
 /** What the database threw, as a fault; what is none stays what it is. */
 function asFault(error: unknown): unknown {
-  if (error instanceof SqlFault || error instanceof PsessionError || error instanceof LostCondition)
+  if (error instanceof SqlFault || error instanceof PsessionError || error instanceof ConditionFailed)
     return error;
   if (error instanceof Misread) return new SqlFault("other", error);
   return new SqlFault(sqliteDialect.classify(error), error);

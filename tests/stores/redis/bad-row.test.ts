@@ -424,7 +424,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
         await revoke(store, { userId: "ada", mark, ...ending });
         expect(await store.apply({ kind: "signIn", insert: insert(), proof })).toEqual({
           done: false,
-          lost: "outdated",
+          conflict: "outdated",
         });
       }
     });

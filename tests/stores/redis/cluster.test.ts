@@ -202,14 +202,14 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
 
     test("after the marks were looked at: what was made is undone", async () => {
       const { result, found } = await signInWith((name, key) => name === "EVALSHA" && key.includes("}"));
-      expect(result).toEqual({ done: false, lost: "outdated" });
+      expect(result).toEqual({ done: false, conflict: "outdated" });
       expect(found?.login).toMatchObject({ revokedReason: "outdated", revokedAt: T0 });
     });
 
     test("after the rows were written: the ending finds them, and the sign-in is refused", async () => {
       let looks = 0;
       const { result, found } = await signInWith((_, key) => key.startsWith("mk:user") && ++looks === 2);
-      expect(result).toEqual({ done: false, lost: "outdated" });
+      expect(result).toEqual({ done: false, conflict: "outdated" });
       expect(found?.login.revokedReason).toBe("replaced");
     });
   });

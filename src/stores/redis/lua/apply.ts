@@ -1,6 +1,6 @@
 /**
  * A change. KEYS: the rows that it names, then on a single server the indexes of its users and the marks. ARGV: length of
- * KEYS[1]'s end, the change, the data of its session. Gives "done" and what was ended, or "lost" and why, or in a
+ * KEYS[1]'s end, the change, the data of its session. Gives "done" and what was ended, or "conflict" and which, or in a
  * cluster "index" and what must be in which index before this may be done.
  */
 export const APPLY = `
@@ -20,16 +20,16 @@ if first and first.head.by == change.by then return ended end
 if change.proof then
   local keys = {}
   for _, name in ipairs(change.proof.marks) do keys[#keys + 1] = base .. 'mk:' .. name end
-  if is_outdated(keys, change.proof.at) then return { 'lost', 'outdated' } end
+  if is_outdated(keys, change.proof.at) then return { 'conflict', 'outdated' } end
 end
 local function holds(guard)
   local row = alive(whole(login(guard.id)))
   return row and row.head.ge == guard.ge
 end
-if rotate and not holds(rotate) or hold and not holds(hold) then return { 'lost', 'rotation' } end
+if rotate and not holds(rotate) or hold and not holds(hold) then return { 'conflict', 'rotation' } end
 
 if stray and not (holds(stray) and num(login(stray.id).head.st) < num(stray.max)) then
-  return { 'lost', 'strayed' }
+  return { 'conflict', 'strayed' }
 end
 
 -- A login has one session row.
@@ -38,15 +38,15 @@ local function is_taken(login_id, by)
   local found = owner and session_of(owner)
   return found and found.id ~= by
 end
-if remember and whole(login(remember.id)) then return { 'lost', 'exists' } end
-if insert and (whole(session(insert.id)) or is_taken(insert.head.re, nil)) then return { 'lost', 'exists' } end
+if remember and whole(login(remember.id)) then return { 'conflict', 'exists' } end
+if insert and (whole(session(insert.id)) or is_taken(insert.head.re, nil)) then return { 'conflict', 'exists' } end
 local user_before
 if update then
   local row = whole(session(update.id))
-  if not row then return { 'lost', 'missing' } end
-  if row.head.ve ~= update.ve then return { 'lost', 'stale' } end
+  if not row then return { 'conflict', 'missing' } end
+  if row.head.ve ~= update.ve then return { 'conflict', 'stale' } end
   if update.set.re and update.set.re ~= cjson.null and is_taken(update.set.re, update.id) then
-    return { 'lost', 'exists' }
+    return { 'conflict', 'exists' }
   end
   user_before = row.head.us
 end
@@ -150,7 +150,7 @@ for _, cap in ipairs(caps) do
     if not is_own(entry) and counts(entry, cap) then others[#others + 1] = entry end
   end
   local excess = math.max(0, #others + 1 - cap.max)
-  if cap.refuses and excess > 0 then return { 'lost', 'full' } end
+  if cap.refuses and excess > 0 then return { 'conflict', 'full' } end
   table.sort(others, function(a, b) return last_use(a) < last_use(b) end)
   for at = 1, math.min(excess, #others) do finish(others[at], cap.tombstone, ended, cap.user) end
 end

@@ -18,8 +18,8 @@ import { isSingleWrite } from "../changes.ts";
 import type { Table } from "../schema.ts";
 import type { Sql } from "../sql.ts";
 import { type Answer, isFault, type Program, type Statement } from "../statement.ts";
+import { ConditionFailed, UnsureProof } from "./conflict.ts";
 import { endAll, endingOf, isOf, selectLonelyLoginsOf, selectSessionsOf, type Targets } from "./end.ts";
-import { LostCondition, UnsureProof } from "./lost.ts";
 import { prove } from "./marks.ts";
 
 /**
@@ -43,7 +43,7 @@ export function* applyProgram(
   }
   const devices = firstCap === undefined ? [] : yield* newestDevices(statements, firstCap.userId);
   for (const { cap, excess } of excessOf(devices, caps, spared)) {
-    if (excess.length > 0 && cap.overflow === "refuse") throw new LostCondition("full");
+    if (excess.length > 0 && cap.overflow === "refuse") throw new ConditionFailed("full");
     const targets: Targets = {
       logins: excess.flatMap(({ login }) => login ?? []),
       sessions: excess.flatMap(({ session }) => session?.id ?? []),
@@ -83,15 +83,15 @@ function* writeProgram(statements: Sql, change: ChangeParts, proof?: Proof): Pro
   const { rotate, hold, stray, remember, insert, update, use } = change;
   if (rotate !== undefined) {
     const { count } = yield rotateLogin(statements, rotate.id, rotate.generation, rotate.set);
-    if (count === 0) throw new LostCondition("rotation");
+    if (count === 0) throw new ConditionFailed("rotation");
   }
   if (hold !== undefined) {
     const { rows } = yield holdLogin(statements, hold.id, hold.generation);
-    if (rows.length === 0) throw new LostCondition("rotation");
+    if (rows.length === 0) throw new ConditionFailed("rotation");
   }
   if (stray !== undefined) {
     const { count } = yield countStray(statements, stray.id, stray.generation, stray.max);
-    if (count === 0) throw new LostCondition("strayed");
+    if (count === 0) throw new ConditionFailed("strayed");
   }
   const { logins, sessions } = statements.schema;
   if (remember !== undefined) yield* insertProgram(statements, logins, remember, proof);
@@ -127,7 +127,7 @@ function* updateProgram(statements: Sql, update: SessionUpdate, proof?: Proof): 
 
 function* notUpdated(statements: Sql, { id }: SessionUpdate): Program<never> {
   const { rows } = yield sessionExists(statements, id);
-  throw new LostCondition(rows.length === 0 ? "missing" : "stale");
+  throw new ConditionFailed(rows.length === 0 ? "missing" : "stale");
 }
 
 /** A change that was made one statement. */
@@ -150,8 +150,8 @@ export function* applyAtOnceProgram(
     throw Object.assign(new Error("The answer was lost."), { code: "CONNECTION_CLOSED" });
   if (integerIn(answer, "done") === 1) return [];
   if (change.proof !== undefined && integerIn(answer, "proved") === 0) throw new UnsureProof();
-  if (integerIn(answer, "held") === 0) throw new LostCondition("rotation");
-  throw new LostCondition(integerIn(answer, "seen") === 0 ? "missing" : "stale");
+  if (integerIn(answer, "held") === 0) throw new ConditionFailed("rotation");
+  throw new ConditionFailed(integerIn(answer, "seen") === 0 ? "missing" : "stale");
 }
 
 /**
@@ -161,7 +161,7 @@ export function* applyAtOnceProgram(
 function* changedNothing(statements: Sql, { rotate, update }: ChangeParts): Program<void> {
   if (rotate !== undefined) {
     const { rows } = yield holdLogin(statements, rotate.id, rotate.generation);
-    if (rows.length === 0) throw new LostCondition("rotation");
+    if (rows.length === 0) throw new ConditionFailed("rotation");
   }
   if (update === undefined) return;
   if (rotate === undefined) yield* updateProgram(statements, update);
@@ -172,7 +172,7 @@ function* unique(statement: Statement): Program<Answer> {
   try {
     return yield statement;
   } catch (error) {
-    if (isFault(error, "unique")) throw new LostCondition("exists");
+    if (isFault(error, "unique")) throw new ConditionFailed("exists");
     throw error;
   }
 }

@@ -3,7 +3,7 @@ import { lockShards, newerMarks } from "../marking.ts";
 import { markName, SHARDS, shardsOf, shardsToRaise, untilText } from "../marks.ts";
 import type { Sql } from "../sql.ts";
 import type { Program } from "../statement.ts";
-import { LostCondition } from "./lost.ts";
+import { ConditionFailed } from "./conflict.ts";
 
 /** The stores whose shards this process has made. */
 const made = new WeakSet<Sql>();
@@ -23,7 +23,7 @@ export function* prove(statements: Sql, proof: Proof): Program<void> {
   }
   const { sql, values } = newerMarks(statements, proof.marks, proof.provedAt);
   const { rows } = yield statements.make(sql, values, true);
-  if (rows.length > 0) throw new LostCondition("outdated");
+  if (rows.length > 0) throw new ConditionFailed("outdated");
 }
 
 /**

@@ -1,11 +1,11 @@
-import type { Lost } from "../../store.ts";
+import type { Conflict } from "../../store.ts";
 
 /** Thrown inside a transaction to undo it. */
-export class LostCondition extends Error {
-  readonly lost: Lost;
-  constructor(lost: Lost) {
-    super(lost);
-    this.lost = lost;
+export class ConditionFailed extends Error {
+  readonly conflict: Conflict;
+  constructor(conflict: Conflict) {
+    super(conflict);
+    this.conflict = conflict;
   }
 }
 
@@ -13,7 +13,7 @@ export class LostCondition extends Error {
  * The statement that asked for a proof at the same time changed nothing. It sees only whether marks may be newer than the
  * proof: to be tried again in a transaction that looks first.
  */
-export class UnsureProof extends LostCondition {
+export class UnsureProof extends ConditionFailed {
   constructor() {
     super("outdated");
   }
