@@ -37,7 +37,7 @@ const FULL = "every field comes back as the one that it was, of sessions and of 
 const EXACT = "ids are compared exactly, capital letters too";
 const NAMED = "an update sets every field that it names, and no other";
 const NOTHING = "a change of nothing at all is done";
-const ENDS_NOTHING = "a change that is lost ends nothing";
+const ENDS_NOTHING = "a change with a conflict ends nothing";
 const HELD = "hold lets a change through only while the login is as it was";
 const LONGER = "of two touches of a session that come together the longer life counts";
 const CONFIRMED = "what is confirmed is one login, and its session alone";
@@ -568,7 +568,7 @@ export const storeMutants: readonly StoreMutant[] = [
     noticedBy: NAMED,
   },
   {
-    name: "a change that changes nothing is lost",
+    name: "a change that changes nothing is a conflict",
     ...changes,
     find: "const conflict = yield* conflictOf(work, change);",
     replace:
@@ -576,7 +576,7 @@ export const storeMutants: readonly StoreMutant[] = [
     noticedBy: NOTHING,
   },
   {
-    name: "a change that is lost ends what it was to end",
+    name: "a change with a conflict ends what it was to end",
     ...changes,
     find: "const conflict = yield* conflictOf(work, change);\n  if (conflict !== undefined) return giveUp(work, conflict);",
     replace:

@@ -5,7 +5,7 @@ import { LOGINS, SESSIONS } from "./keys.ts";
 import type { Steps } from "./transaction.ts";
 import type { Work } from "./work.ts";
 
-/** A page of devices. What lies together by its tag is read as a whole, so that none comes twice. */
+/** A page of devices. Rows of one shard key are read as a whole, so that no device comes twice. */
 export function* browsed(work: Work, { after, limit }: BrowsePage): Steps<BrowseResult> {
   for (let size = limit + 1; ; size *= 2) {
     const parts: string[][] = [];
@@ -13,7 +13,7 @@ export function* browsed(work: Work, { after, limit }: BrowsePage): Steps<Browse
       const range = { prefix, after: after === undefined ? undefined : prefix + past(after), limit: size };
       parts.push((yield* work.range(range)).map(([key]) => key));
     }
-    // Where more follows, the last tag may not be whole.
+    // Where more follows, the last shard key may lack rows.
     const ends = parts.flatMap((keys) => (keys.length < size ? [] : shardKeyOf(keys.at(-1)?.slice(2) ?? "")));
     const end = ends.sort()[0];
     const whole = parts.flat().filter((key) => end === undefined || shardKeyOf(key.slice(2)) < end);

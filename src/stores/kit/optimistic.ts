@@ -23,8 +23,8 @@ const ATTEMPTS = 100;
 const LISTS = /^u\/[^/]+\//;
 
 /**
- * Transactions by comparing: what was read must be as it was when the writes come, or all is done again. Of what a user
- * has there is a counter beside the list, as a list that was read does not say what was not in it yet.
+ * Transactions by comparing: what was read must be unchanged when the writes come, or the work runs again. Each user's
+ * list has a counter beside it, as comparing the entries that were read misses new ones.
  */
 export function optimistic(database: ConditionalDatabase): KeyValueDatabase["transaction"] {
   return async (work) => {
@@ -47,7 +47,7 @@ export function optimistic(database: ConditionalDatabase): KeyValueDatabase["tra
         delete: (key) => write(key, undefined),
         async range(range) {
           isList = true;
-          // Before the list: what comes in between the two is noticed.
+          // Before the list, so that an addition between the two is noticed.
           if (LISTS.test(range.prefix)) await note(counterOf(range.prefix));
           return database.range(range);
         },

@@ -8,7 +8,7 @@ import { withoutValuesIn } from "./sentences.ts";
  * it came from, and sentences of a list.
  */
 
-/** What drivers and servers hang on their errors to say what went wrong, none of it of a row. */
+/** Fields in which drivers and servers describe errors, none of them with values of a row. */
 const CODES = ["code", "errno", "errcode", "rawCode", "sqlState", "severity", "routine", "fatal"] as const;
 const NETWORK = ["syscall", "address", "hostname", "host", "port"] as const;
 const NAMES = [

@@ -15,8 +15,8 @@ export async function perSlot(
   handles: readonly string[],
   run: (key: string, handles: readonly string[]) => Promise<unknown>,
 ): Promise<unknown[]> {
-  const byTag = [...Map.groupBy(handles, (handle) => shardKeyOf(handle.slice(2))).values()];
-  const parts = server.isCluster ? byTag : partsOf(byTag);
+  const byShardKey = [...Map.groupBy(handles, (handle) => shardKeyOf(handle.slice(2))).values()];
+  const parts = server.isCluster ? byShardKey : partsOf(byShardKey);
   const size = server.isCluster ? MOST_AT_ONCE : 1;
   const results: PromiseSettledResult<unknown>[] = [];
   for (let at = 0; at < parts.length; at += size) {
@@ -30,10 +30,10 @@ export async function perSlot(
   });
 }
 
-function partsOf(byTag: readonly (readonly string[])[]): string[][] {
+function partsOf(byShardKey: readonly (readonly string[])[]): string[][] {
   const parts: string[][] = [];
   let part: string[] = [];
-  for (const handles of byTag) {
+  for (const handles of byShardKey) {
     if (part.length > 0 && part.length + handles.length > PART) part = [];
     if (part.length === 0) parts.push(part);
     part.push(...handles);

@@ -45,7 +45,7 @@ export class Touches {
     const sent = new Map<Touch, Promise<void>>();
     for (const group of this.#groups(calls.flatMap(({ touches }) => touches))) {
       const done = this.#send(group, deadline);
-      // Each call looks at the groups of its own; a group that none looks at is no unhandled rejection.
+      // Each call awaits its own groups; the rejection of a group that no call awaits is handled here.
       done.catch(() => {});
       for (const touch of group) sent.set(touch, done);
     }

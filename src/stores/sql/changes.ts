@@ -6,7 +6,7 @@ export const endsNothing = ({ end = [], caps = [] }: ChangeParts): boolean =>
 
 const countOf = (parts: readonly unknown[]): number => parts.filter((part) => part !== undefined).length;
 
-/** One write is a transaction by itself, if it asks for the proof as well. */
+/** One write is a transaction by itself, if it checks the proof as well. */
 export function isSingleWrite(change: Write): boolean {
   switch (change.kind) {
     case "create":

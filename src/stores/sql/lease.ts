@@ -1,6 +1,6 @@
 import { type Abandonable, type Deadline, NotSent } from "./driver.ts";
 
-/** What is to be known of a driver's connections to lend one out. */
+/** What psession needs to know of a driver's connections to lend one out. */
 export interface Lender<Connection> {
   connect(): Promise<Connection>;
   /** Called when a connection is lent. */
@@ -11,7 +11,7 @@ export interface Lender<Connection> {
   isFatal(error: unknown): boolean;
 }
 
-/** Hears what a call over the connection throws, as that may be the end of the connection. */
+/** Called with what a call over the connection throws, as that may end the connection. */
 export type Watch = <R>(call: Promise<R>) => Promise<R>;
 
 /**
@@ -53,7 +53,7 @@ class Lease<Connection> implements Abandonable {
   }
 }
 
-/** One call over a connection of a pool. Every read comes by here: it awaits the pool, and the call. */
+/** One call over a connection of a pool. Every read runs this: it awaits the pool, and the call. */
 export async function callOnce<Connection, T>(
   lender: Lender<Connection>,
   deadline: Deadline,

@@ -9,7 +9,7 @@ import { isFault, type Program, type Statement } from "./statement.ts";
 import { qualified } from "./syntax.ts";
 
 /**
- * Asked before the lock is taken: most starts have nothing to do, and need no right to create anything. Throws where
+ * Checked before the lock is taken: most starts have nothing to do, and need no right to create anything. Throws where
  * other options made the tables, unless they are to be made anew.
  */
 export function* isMigrated(
@@ -122,7 +122,7 @@ interface Examined {
   readonly changed: readonly Changed[];
 }
 
-/** What is yet to be done on this database, and what was done otherwise than these options would. */
+/** The migrations that are due on this database, and those that ran with other options. */
 export function* examined(statements: Sql): Program<Examined> {
   const missing: Migration[] = [];
   const changed: Changed[] = [];

@@ -37,7 +37,7 @@ import type { Prunable } from "./statements.ts";
 export interface Runs {
   /** What changes nothing. */
   read<T>(make: () => Program<T>): Promise<T>;
-  /** Statements that each stand by themselves. `isRepeatable`: done twice they do what they do once. */
+  /** Independent statements. `isRepeatable`: running them twice has the effect of running them once. */
   run<T>(make: () => Program<T>, options?: { readonly isRepeatable?: boolean }): Promise<T>;
   /** All of a program or nothing of it. */
   transact<T>(make: () => Program<T>, options?: { readonly isRepeatable?: boolean }): Promise<T>;

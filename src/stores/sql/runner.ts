@@ -12,8 +12,8 @@ import { wasIdle, wasNotDone } from "./syntax.ts";
 const WAITS = [1, 2, 5, 10, 20, 50];
 
 /**
- * How often something is tried again. Broken: each time a connection is gone from the pool, until none is left of those
- * that broke together and a new one is made. Unreachable: making one failed, and may do so at once for ever.
+ * The numbers of retries. Broken: each retry takes another dead connection out of the pool, until the pool makes a new
+ * one. Unreachable: connecting failed, and may fail immediately for ever.
  */
 const MOST_RETRIES: Partial<Record<FaultKind, number>> = { contention: 60, connection: 20, unreachable: 1 };
 
@@ -54,7 +54,7 @@ export class Runner implements Runs {
     return this.run(make, { isRepeatable: true });
   }
 
-  /** Statements that each stand by themselves. `isRepeatable`: done twice they do what they do once. */
+  /** Independent statements. `isRepeatable`: running them twice has the effect of running them once. */
   run<T>(make: () => Program<T>, { isRepeatable = false } = {}): Promise<T> {
     return this.#retrying(isRepeatable, this.#timeout, (deadline) =>
       execute(make(), (statement) =>
@@ -88,7 +88,7 @@ export class Runner implements Runs {
     });
   }
 
-  /** Waits for what others share no longer than for an operation; it goes on. */
+  /** Waits for shared work no longer than for an operation; that work goes on. */
   patiently<T>(work: Promise<T>): Promise<T> {
     return this.#within(new Deadline(this.#timeout), this.#timeout, work);
   }

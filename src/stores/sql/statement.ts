@@ -26,7 +26,7 @@ export interface Answer {
  */
 export type Program<T> = Generator<Statement, T, Answer>;
 
-/** What went wrong with a statement, as far as it makes a difference to what is done next. */
+/** What went wrong with a statement, as far as callers react to it differently. */
 export type FaultKind =
   /** A row of this key is there already. */
   | "unique"
@@ -48,7 +48,7 @@ export type FaultKind =
   | "untransacted"
   /** The connection broke; whether the statement took effect is unknown. */
   | "connection"
-  /** There was no connection to be had; nothing was sent. */
+  /** There was no connection; nothing was sent. */
   | "unreachable"
   | "other";
 

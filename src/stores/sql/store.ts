@@ -76,7 +76,7 @@ export class SqlStore extends ProgramStore {
   async #findSessions(ids: readonly string[]): Promise<ReadonlyMap<string, SessionRow>> {
     const statements = this.statements;
     tellOfBatch(this.name, "findSession", ids.length);
-    // Every request comes by here: no turn of the event loop more than needed.
+    // Every request runs this: no turn of the event loop more than needed.
     const runner = this.#isReady ? this.runs : await this.whenReady();
     return runner.select(statements.findSessions(ids), (rows) => {
       const found = new Map<string, SessionRow>();

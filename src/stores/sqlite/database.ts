@@ -63,7 +63,7 @@ export class SqliteSession {
   }
 
   get isInTransaction(): boolean {
-    // libsql ends the whole process where it is asked this of a database that was closed.
+    // libsql ends the whole process if this is read from a database that was closed.
     if (this.#database.open === false) throw new Error("The database connection is not open");
     return this.#database.isTransaction ?? this.#database.inTransaction ?? this.#refusesToBegin();
   }
@@ -175,7 +175,7 @@ export class SqliteSession {
     return statement;
   }
 
-  /** What no statement can set back for itself, and what would lose writes without an error. */
+  /** Refuses settings that no statement can undo for itself and that lose writes without an error. */
   #check(): void {
     const modes = this.#schemas.map((schema) => this.#pragma(`${schema}.journal_mode`));
     if (modes.includes("off")) {

@@ -90,7 +90,7 @@ class SqliteStore extends ProgramStore {
   readonly #db: SqliteSession;
   readonly #lockTimeout: number;
   readonly #isOwner: boolean;
-  /** Why the tables cannot be used: nothing but looking at them and mending them is done. */
+  /** Why the tables cannot be used: the store then only inspects and repairs them. */
   refusal: PsessionError | undefined;
 
   constructor(statements: Sql, db: SqliteSession, lockTimeout: number, isOwner: boolean) {
@@ -267,7 +267,7 @@ function translate(error: unknown, message?: string): unknown {
   return storeError("sqlite", fault, sqliteDialect, ADVICE);
 }
 
-/** What the database threw, as a fault; what is none stays what it is. */
+/** What the database threw, as a fault; other errors stay as they are. */
 function asFault(error: unknown): unknown {
   if (error instanceof SqlFault || error instanceof PsessionError || error instanceof ConditionFailed)
     return error;

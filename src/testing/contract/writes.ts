@@ -105,7 +105,7 @@ export const writes: Cases = {
     await store.touch([]);
   },
 
-  "a change that is lost ends nothing": async ({ store, ada, sessionRow, rememberedRow }) => {
+  "a change with a conflict ends nothing": async ({ store, ada, sessionRow, rememberedRow }) => {
     // Of one tag: a store in many parts may end what lies elsewhere first, and then lose the rest.
     const login = rememberedRow();
     const other = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });

@@ -92,7 +92,7 @@ end
  * written at the end, so that a condition that fails has changed nothing.
  *
  * KEYS has the keys that are known beforehand; of those that a row names (a login its session and the other way
- * round) the names are made here. They lie in the slot of KEYS[1], as the ids begin with the same tag. Names
+ * round) the names are made here. They lie in the slot of KEYS[1], as the ids have the same shard key. Names
  * start from KEYS[1], not from an argument: a driver may put a prefix of its own before keys.
  */
 export const ROWS = `${NUMBERS}${KEYS_OF_OTHERS}${HEADS}${NAMES}

@@ -55,7 +55,7 @@ export function* applyProgram(
   return ended;
 }
 
-/** The rows that a change writes, if its proof holds: by the first write where that can ask for it, or asked before. */
+/** The rows that a change writes, if its proof holds: the first write checks that where it can, else a read before it. */
 function* provenProgram(statements: Sql, change: Write, provesFirst: boolean): Program<void> {
   const { proof, rotate, hold, stray, remember, insert, update }: ChangeParts = change;
   if (proof === undefined) return yield* writeProgram(statements, change);
@@ -78,7 +78,7 @@ function rowsOf(change: Write): Write {
   return change.kind === "renew" ? { ...change, end: undefined } : change;
 }
 
-/** `proof`: asked for by the first write, where nothing comes before that. */
+/** `proof`: checked by the first write, where nothing comes before that. */
 function* writeProgram(statements: Sql, change: ChangeParts, proof?: Proof): Program<void> {
   const { rotate, hold, stray, remember, insert, update, use } = change;
   if (rotate !== undefined) {

@@ -10,8 +10,8 @@ export class ConditionFailed extends Error {
 }
 
 /**
- * The statement that asked for a proof at the same time changed nothing. It sees only whether marks may be newer than the
- * proof: to be tried again in a transaction that looks first.
+ * A write that also checked a proof changed nothing. It sees only whether marks may be newer than the proof: the caller
+ * tries again in a transaction that reads the marks first.
  */
 export class UnsureProof extends ConditionFailed {
   constructor() {

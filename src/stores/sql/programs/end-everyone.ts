@@ -79,7 +79,7 @@ function* rowsOf(statements: Sql, statement: Statement, selected: Selected): Pro
 const isIn = (id: string | undefined, realm: string | undefined): boolean =>
   realm === undefined || id?.endsWith(realm) === true;
 
-/** Whether a device was last used before what the selector says; asked when its rows are locked. */
+/** Whether a device was last used before the selector's time; checked once its rows are locked. */
 const isOldEnough = ({ lastUsedBefore }: EndSelector, ...rows: readonly (Row | undefined)[]): boolean =>
   lastUsedBefore === undefined || rows.every((row) => row === undefined || row.used < lastUsedBefore);
 
@@ -136,7 +136,7 @@ function* endSessions(
   const next = read.length < CHUNK ? undefined : read.at(-1)?.session;
   const wanted = ids(read, "session").filter((id) => !kept.has(id) && isIn(id, realm));
   if (wanted.length === 0) return { ended: [], next };
-  // They may have been given a login since logins were read: one ends the other.
+  // They may have got a login since logins were read: one ends the other.
   const locked = (yield* rowsOf(statements, sessionsByIds(statements, wanted), SESSION)).filter(
     ({ login = "" }) => !kept.has(login),
   );

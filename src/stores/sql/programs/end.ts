@@ -17,7 +17,7 @@ import type { Program, SqlValue, Statement } from "../statement.ts";
 import { LONGEST_TEXT } from "../statements.ts";
 import { setMark } from "./marks.ts";
 
-/** What is to end, by what was read without a lock. */
+/** What has to end, according to a read without a lock. */
 export interface Targets {
   readonly logins: readonly Pick<RememberedRow, "id" | "userId">[];
   readonly sessions: readonly string[];
@@ -74,7 +74,7 @@ export function* endAll(
     const { rows } = yield sessionById(statements, sessionId);
     const session = rows[0] === undefined ? undefined : statements.readDamaged(rows[0]);
     if (session === undefined || !(yield* remove(session))) continue;
-    // The session was given a login after we looked: one ends the other.
+    // The session got a login after that read: one ends the other.
     const { rememberedId, userId } = session;
     const isRevoked =
       rememberedId !== undefined && !revoked.has(rememberedId) && (yield* revoke(rememberedId));
@@ -177,7 +177,7 @@ export function* ofHandle(statements: Sql, handle: string): Program<ListedEntry[
   return session === undefined ? [] : [{ session, login: undefined }];
 }
 
-/** Collations may take more for equal than we do. */
+/** Collations may treat more texts as equal than psession does. */
 export const isOf =
   (userId: unknown) =>
   ({ session, login }: ListedEntry): boolean =>

@@ -3,7 +3,7 @@ import type { Sql } from "../sql.ts";
 import type { Program, Statement } from "../statement.ts";
 import { isOf, ofHandle } from "./end.ts";
 
-/** What was found is what counts: a database may not count a row that had this name already. */
+/** Counts the rows that were found: a database may not count a row that had this name already. */
 export function* nameProgram(statements: Sql, { handle, userId, name }: Naming): Program<boolean> {
   // Before anything is compared: a wrong id that became null would name anonymous sessions.
   statements.user(userId);
