@@ -359,7 +359,8 @@ export interface Store {
   findRemembered(id: string): Promise<Remembered | undefined>;
 
   /**
-   * Performs a change atomically; the parts of a `Write` in the order proof, rotate or hold, stray, remember, insert or update, use, end, caps.
+   * Performs a change atomically; the parts of a `Write` in the order proof, rotate or hold, stray, remember, insert or
+   * update, use, end, caps.
    * `end` and `caps` spare what the change has just written, and do not report it: the session that was inserted or updated
    * with the login that it belongs to now, and the login of `remember`. A conditional part that fails undoes
    * everything. Insert never replaces. The store itself retries deadlocks and serialization failures. The caps of

@@ -27,7 +27,7 @@ export function dialectOf(db: Kysely<unknown>): Dialect | string {
     .sql.trim();
   const writing = one.replace(/^select /i, "");
   if (writing.startsWith(MSSQL)) {
-    return "db speaks to Microsoft SQL Server, whose locks, limits and upserts are said differently: psession has no tested statements for it. Use PostgreSQL, MySQL, MariaDB or SQLite";
+    return "db speaks to Microsoft SQL Server, whose syntax for locks, limits and upserts differs: psession has no tested statements for it. Use PostgreSQL, MySQL, MariaDB or SQLite";
   }
   return WRITINGS[writing] ?? "db speaks SQL of an unknown kind: say which with the option dialect";
 }

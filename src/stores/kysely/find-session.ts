@@ -43,7 +43,7 @@ interface Opened extends OfSession {
   readonly core: { readonly settings: { readonly realm: string } };
 }
 
-/** Whose session is looked for. */
+/** Options of `findSession`. */
 export interface FindSessionOptions {
   /** The session of the request at hand: a `Session`. */
   session: OfSession;

@@ -169,7 +169,7 @@ export class ClusterWriter implements Writer {
       else foreign.set(tag, [...(foreign.get(tag) ?? []), ending]);
     }
     // First, and whatever becomes of the rest: if the rest fails, or this process dies, the browser is signed out
-    // whose cookie was at hand. The other way round a login that was to be replaced could live on.
+    // that sent the cookie. The other way round a login that was to be replaced could live on.
     const ended: Ended[] = [];
     for (const end of foreign.values()) {
       const result = await this.#inSlot({ end }, deadline);

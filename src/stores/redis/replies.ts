@@ -98,7 +98,7 @@ const isQueued = (reply: unknown): boolean => textIn(reply) === "QUEUED";
 
 const inTransaction = (): PsessionError =>
   misread(
-    "a transaction (MULTI) is open on its connection, and what was asked for waits in it",
+    "a transaction (MULTI) is open on its connection, and psession's commands wait in it",
     "Give psession a client of its own, or run transactions with multi() of the client, which sends them whole.",
   );
 

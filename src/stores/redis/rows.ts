@@ -317,7 +317,7 @@ type AnyFields = Readonly<Record<string, Field<unknown>>>;
 
 const bytesOf = (text: unknown): Uint8Array => Buffer.from(typeof text === "string" ? text : "", "base64url");
 
-/** Not a number for what is none: `Number` takes empty text and null for 0. */
+/** NaN for other text: `Number` takes empty text and null for 0. */
 const numberIn = (text: unknown): number =>
   typeof text === "string" && text !== "" ? Number(text) : Number.NaN;
 

@@ -7,7 +7,7 @@ import type { RawRow } from "./statement.ts";
 
 const DIGEST_BYTES = 32;
 
-/** Something else came than was asked for; the store that reads knows which settings do that. */
+/** The answer is not what the statement selects; the store that reads it knows which settings do that. */
 export class Misread extends Error {}
 
 /** Null and undefined are not given to these. */
@@ -58,7 +58,7 @@ export const asUserText: Check<string> = (value, column) => {
 export const asUserTextOrInteger: Check<string | number> = (value, column) =>
   typeof value === "string" ? asUserText(value, column) : asInteger(value, column);
 
-/** Of a row that a statement was asked for by hand. */
+/** From a row of a statement that was written by hand. */
 export const integerIn = (row: RawRow | undefined, column: string): number =>
   asInteger(valueIn(row, column), column);
 

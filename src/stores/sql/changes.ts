@@ -24,7 +24,7 @@ export function isSingleWrite(change: Write): boolean {
   }
 }
 
-/** A proof that names no marks is none. */
+/** A proof without marks needs no check. */
 export const withoutEmptyProof = (change: Write): Write =>
   "proof" in change && change.proof?.marks.length === 0 ? { ...change, proof: undefined } : change;
 

@@ -122,7 +122,7 @@ export abstract class ProgramStore implements Store {
         : runner.transact(program, options)
       ).catch((error: unknown) => {
         if (!(error instanceof UnsureProof)) throw error;
-        // That try is known to have changed nothing.
+        // That try changed nothing.
         tries--;
         return runner.transact(provingFirst, options);
       });

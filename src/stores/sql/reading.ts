@@ -26,7 +26,7 @@ export interface Selection<Row> {
   readonly read: (raw: RawRow) => Row | undefined;
   /** The same of a row that is damaged: secrets of any length, or none. */
   readonly readDamaged: (raw: RawRow) => Row | undefined;
-  /** The same where it does not matter whose the row is: that may be damaged as well. */
+  /** The same where the row's user does not matter, and may be damaged as well. */
   readonly readAnybodys: (raw: RawRow) => Row | undefined;
 }
 

@@ -105,7 +105,7 @@ for _, ending in ipairs(change['end'] or {}) do
 end
 
 -- What the indexes of users must have: a new login, a session that has a new user or a new tag, and what lives longer than
--- was said before (ix).
+-- its index so far (ix).
 
 if remember then need_login(login(remember.id)) end
 for _, row in ipairs({ rotate and login(rotate.id) or used or nil, rotate and used or nil }) do
@@ -167,8 +167,8 @@ return ended
 `;
 
 /**
- * Uses of sessions. KEYS: rows of one slot, or of a single server. ARGV: length of KEYS[1]'s end, an object of touches. Gives "done",
- * or in a cluster "index" as above.
+ * Uses of sessions. KEYS: rows of one slot, or of a single server. ARGV: length of KEYS[1]'s end, an object of touches.
+ * Gives "done", or in a cluster "index" as above.
  */
 export const TOUCH = `
 local change = cjson.decode(ARGV[2])

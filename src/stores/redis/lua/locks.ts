@@ -5,7 +5,7 @@
 export const ACQUIRE = `
 local owner, now, ends = ARGV[2], num(ARGV[3]), num(ARGV[4])
 local held = redis.call('HMGET', KEYS[1], 'owner', 'ends', 'fence')
--- The same taking, sent again by a driver whose connection broke before the answer came.
+-- The same acquisition, sent again by a driver whose connection broke before the answer came.
 if held[1] == owner and num(held[2]) > now then return held[3] end
 local longest = ARGV[5] and num(ARGV[5]) or math.huge
 if held[1] and held[1] ~= '' and num(held[2]) > now and num(held[2]) <= longest then return false end

@@ -21,7 +21,7 @@ local function is_outdated(keys, proved_at)
 end
 `;
 
-/** Sets a mark, and never moves one back; one that is damaged is written anew. KEYS: the mark. ARGV: length of the key's end, its time, until when. */
+/** Sets a mark, never back; writes a damaged one anew. KEYS: the mark. ARGV: length of the key's end, time, until when. */
 export const MARK = `
 local at, kept = mark_of(KEYS[1])
 local newest = digits(math.max(at or num(ARGV[2]), num(ARGV[2])))

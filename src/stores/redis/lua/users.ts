@@ -50,7 +50,7 @@ end
 /**
  * Takes a few handles out of an index whose rows are gone, after the rows of the same script were written; on a single server.
  * A sign-in adds two handles at most and looks at eight, however many there are: so of an index that has grown, a third is
- * stale at most in the long run. Only whether a key is there is asked, which costs the same whatever its size.
+ * stale at most in the long run. It checks only whether a key exists, which costs the same whatever its size.
  */
 export const SWEEPS = `
 local function sweep_some(key, count)
@@ -268,7 +268,7 @@ return { stale, found }
 /**
  * Ends devices. KEYS and ARGV as above, but ARGV[2] is the order: the user if one is named, the handle if one is,
  * the session to spare, the realm, before when it was last used, the tombstone. Gives what was ended, or "many"; or "whose"
- * for a handle of a row that no longer says whose it is, unless the order says that it is the user's.
+ * for a handle of a row whose user cannot be read, unless the order says that it is the user's.
  */
 export const END = `
 local order, handles = cjson.decode(ARGV[2]), {}

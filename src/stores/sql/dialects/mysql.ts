@@ -61,7 +61,7 @@ const DAY = 86_400_000;
 const LOCK_SECONDS = 45;
 
 const quote = (name: string): string => `\`${name}\``;
-/** Settings of a connection with which writes stay open or are undone, lists end early, or text is none. */
+/** Settings of a connection with which writes stay open or are undone, lists end early, or text is damaged. */
 const UNFIT = `CONCAT_WS(', ', ${[
   "IF(@@autocommit, NULL, 'autocommit = 0')",
   "IF(@@completion_type = 'NO_CHAIN', NULL, CONCAT('completion_type = ', @@completion_type))",
