@@ -35,7 +35,7 @@ export const NO_REALM = realmCode("");
 export const newId = (realm = NO_REALM): string => idFrom(randomness.take(14), realm);
 /** An id for what belongs to `id`: the same tag and realm, and 72 random bits between them. */
 export const newSiblingId = (id: string): string =>
-  tagOf(id) + randomness.take(9).toString("base64url") + id.slice(-REALM_LENGTH);
+  shardKeyOf(id) + randomness.take(9).toString("base64url") + id.slice(-REALM_LENGTH);
 /** An id from pseudorandom text. */
 export const idFrom = (bytes: Buffer, realm: string): string =>
   bytes.toString("base64url").slice(0, RANDOM_LENGTH) + realm;
@@ -43,7 +43,7 @@ export const idFrom = (bytes: Buffer, realm: string): string =>
  * The first characters of an id. Sessions and logins that belong together have the same, so a store can keep them in
  * one place.
  */
-export const tagOf = (id: string): string => id.slice(0, TAG_LENGTH);
+export const shardKeyOf = (id: string): string => id.slice(0, TAG_LENGTH);
 export const newSecret = (): Secret => randomness.take(32);
 export const newSalt = (): Uint8Array => randomness.take(16);
 

@@ -63,11 +63,11 @@ async function perform(state: RequestState, first: Plan, isFinal: boolean): Prom
   const lines = linesOf(state.core);
   const { id, version } = rowOf(state.standing);
   const isBehind = id !== undefined && isConditional(first) && lines.areAhead(id, version);
-  let result: Attempt = isBehind ? { lost: "stale" } : await attempt(state, first);
+  let result: Attempt = isBehind ? { conflict: "stale" } : await attempt(state, first);
   for (let count = 1; typeof result !== "string" && count < MOST_ATTEMPTS; count++) {
-    const { lost } = result;
+    const { conflict } = result;
     const again = async () => {
-      await reconcile(state, lost, count);
+      await reconcile(state, conflict, count);
       return attempt(state, planNow(state, isFinal));
     };
     result = id === undefined ? await again() : await lines.take(id, again);
@@ -82,7 +82,7 @@ async function perform(state: RequestState, first: Plan, isFinal: boolean): Prom
   );
 }
 
-type Attempt = "done" | "full" | { readonly lost: string };
+type Attempt = "done" | "full" | { readonly conflict: string };
 
 async function attempt(state: RequestState, plan: Plan): Promise<Attempt> {
   if (plan.change === undefined) {
@@ -91,9 +91,9 @@ async function attempt(state: RequestState, plan: Plan): Promise<Attempt> {
   }
   const result = await state.core.settings.store.apply(plan.change);
   if (result.done) return finish(state, plan, result.ended);
-  if (result.lost === "outdated") throw outdatedProof();
+  if (result.conflict === "outdated") throw outdatedProof();
   // Nothing was changed, and trying again makes no room.
-  return result.lost === "full" ? "full" : { lost: result.lost };
+  return result.conflict === "full" ? "full" : { conflict: result.conflict };
 }
 
 /** Commits that can conflict take turns; a sign-out never waits. */

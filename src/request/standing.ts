@@ -150,11 +150,11 @@ export async function refresh(state: State, attempt?: number): Promise<void> {
 }
 
 /** A condition no longer held: reads again, in a new transaction, and decides where the request stands now. */
-export async function reconcile(state: State, lost: string, attempt: number): Promise<void> {
+export async function reconcile(state: State, conflict: string, attempt: number): Promise<void> {
   const { standing } = state;
   if (standing.kind === "remembered" || isOnSession(standing)) return refresh(state, attempt);
-  if (lost !== "exists")
-    throw new PsessionError("store_conflict", `The store reported ${lost} for a new session.`);
+  if (conflict !== "exists")
+    throw new PsessionError("store_conflict", `The store reported ${conflict} for a new session.`);
   if (state.successor !== undefined && (await joinSuccessor(state, state.successor, attempt))) return;
   // Random bits do not collide: another user's row has this id only if the store is wrong. Draw again.
   state.drawnId = newSiblingId(newIdOf(state));

@@ -19,11 +19,11 @@ export interface AuditEntry {
   readonly detail: string | undefined;
 }
 
-/** Where audit entries go: a table of the store, or whatever an application sends its logs to. */
+/** Where audit entries go: a table of the store, or a log service of the application. */
 export interface AuditSink {
-  /** Adds entries; throws where not all of them are kept, and is then called with the same ones again. */
+  /** Adds entries. If it throws because it did not keep all of them, psession calls it with the same ones again. */
   append(entries: readonly AuditEntry[]): Promise<void>;
-  /** Deletes up to `limit` entries older than `before` (epoch milliseconds); says how many went. */
+  /** Deletes up to `limit` entries older than `before` (epoch milliseconds); returns how many. */
   prune?(before: number, limit: number): Promise<number>;
 }
 
@@ -32,7 +32,7 @@ export interface AuditTrail extends AuditSink {
   prune(before: number, limit: number): Promise<number>;
   /** Entries that fit, the newest first. */
   read(query: AuditQuery): Promise<readonly AuditEntry[]>;
-  /** How often each event was told since that moment (epoch milliseconds). */
+  /** How often each event was recorded since that moment (epoch milliseconds). */
   count(since: number): Promise<ReadonlyMap<string, number>>;
 }
 
@@ -54,9 +54,9 @@ const RANDOM_LENGTH = 6;
 let made = 0;
 
 /**
- * The time first, so that keys are in the order of time and new ones come to the end of an index; then a number, which
- * keeps what one process tells in one millisecond in its order. The realm last, as in the ids of rows: an entry need not
- * have a handle.
+ * The time first, so that keys are in the order of time and new ones come to the end of an index; then a number that
+ * orders the entries of one process within a millisecond. The realm last, as in the ids of rows: an entry need not have
+ * a handle.
  */
 export function newAuditId(at: number, realm = NO_REALM): string {
   made = (made + 1) % 36 ** COUNT_LENGTH;

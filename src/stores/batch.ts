@@ -44,7 +44,7 @@ export class Batch<Key extends string, Value> {
   readonly #waiting: Round<Key, Value>[] = [];
   #running = 0;
   #isScheduled = false;
-  /** How many keys the last load had: whether there is anybody to wait for. */
+  /** How many keys the last load had: with one, further callers are unlikely. */
   #lastSize = 1;
   readonly #flush = () => {
     this.#isScheduled = false;
@@ -80,7 +80,7 @@ export class Batch<Key extends string, Value> {
     // Where loads are under way, the next one to end sends what was collected.
     if (!this.#isScheduled && this.#running < this.#inFlight) {
       this.#isScheduled = true;
-      // Who comes alone does not wait for others: a turn of the event loop is a tenth of what a read takes.
+      // A lone caller does not wait for others: a turn of the event loop is a tenth of what a read takes.
       if (this.#running === 0 && this.#lastSize === 1) queueMicrotask(this.#flush);
       else setImmediate(this.#flush);
     }
@@ -112,7 +112,7 @@ export class Batch<Key extends string, Value> {
     this.#sendWaiting();
   }
 
-  /** One key that the store chokes on must not fail the others: each is asked for by itself. */
+  /** One key that the store cannot read must not fail the others: asks for each by itself. */
   async #runAlone(round: Round<Key, Value>, keys: readonly Key[]): Promise<void> {
     const values = new Map<Key, Value>();
     const failures = new Map<Key, unknown>();
@@ -131,7 +131,7 @@ export class Batch<Key extends string, Value> {
 
 const NOTHING: ReadonlyMap<never, never> = new Map<never, never>();
 
-/** The store is down for every key alike, and is not to be asked once more by each. */
+/** The store is down for every key alike: asking again for each would only add load. */
 const isUnavailable = (error: unknown): boolean =>
   typeof error === "object" && error !== null && "code" in error && error.code === "store_unavailable";
 

@@ -14,7 +14,7 @@ export async function performed(change: Change, by: Performers): Promise<ChangeR
     case "revoke":
       return { done: true, ended: await by.revoke(change) };
     case "name":
-      return (await by.name(change)) ? { done: true, ended: [] } : { done: false, lost: "missing" };
+      return (await by.name(change)) ? { done: true, ended: [] } : { done: false, conflict: "missing" };
     default:
       return by.write(change);
   }

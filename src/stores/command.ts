@@ -5,8 +5,8 @@ const shared = globalThis as { [COMMAND]?: boolean };
 
 /**
  * While a command loads a configuration, a store whose tables were made with other options is made all the same: for the
- * command that says what is wrong, and the one that mends it. An application is to fail where it starts. Nor is a command
- * warned of what an application is warned of at its start.
+ * commands that report and repair that. An application has to fail at its start instead. Warnings for the start of an
+ * application are left out as well.
  */
 export async function loadingForCommand<T>(load: () => Promise<T>): Promise<T> {
   shared[COMMAND] = true;

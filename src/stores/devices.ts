@@ -9,7 +9,7 @@ export const lastUse = ({ session, login }: ListedEntry): number =>
 export const deadlineOf = ({ session, login }: ListedEntry): number =>
   Math.max(session === undefined ? 0 : endOf(session), login === undefined ? 0 : endOf(login));
 
-/** The session's row counts where there is one: the login's has what it was made with. */
+/** The session's row counts where there is one: the login's keeps the tag that it was made with. */
 export const tagOfDevice = ({ session, login }: ListedEntry): string | undefined =>
   session === undefined ? login?.tag : session.tag;
 
@@ -17,7 +17,7 @@ export const tagOfDevice = ({ session, login }: ListedEntry): string | undefined
 export const isInRealm = ({ session, login }: ListedEntry, realm: string | undefined): boolean =>
   realm === undefined || (session ?? login)?.id.endsWith(realm) === true;
 
-/** Whether a selector means this device; without the lock of its rows, somebody may be changing it. */
+/** Whether a selector means this device; unless its rows are locked, another request may be changing it. */
 export function isMeant(
   entry: ListedEntry,
   { handle, userId, except, realm, lastUsedBefore }: EndSelector,
@@ -39,7 +39,7 @@ export interface Spared {
   readonly loginId: string | undefined;
 }
 
-/** Whose rows a change writes or counts. */
+/** The users whose rows a change writes or counts. */
 export const usersOf = ({ remember, insert, update, caps = [] }: ChangeParts): UserId[] =>
   [remember?.userId, insert?.userId, update?.set.userId, ...caps.map(({ userId }) => userId)].filter(
     (userId) => userId !== undefined,
@@ -93,7 +93,7 @@ export function listed({ session, login }: UserEntry): ListedEntry {
   return { session: rest, login };
 }
 
-/** What a selector means. One that names nothing ends nothing: somebody forgot something. */
+/** What a selector means. One that names nothing ends nothing: its caller forgot something. */
 export function targetOf({ handle, userId, everyone }: EndSelector): "some" | "everyone" | "nothing" {
   if (handle !== undefined || userId !== undefined) return "some";
   return everyone === true ? "everyone" : "nothing";

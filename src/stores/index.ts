@@ -4,7 +4,7 @@
  */
 
 export { assertUserId } from "../checks/user-id.ts";
-export { type Digest, sameDigest, tagOf } from "../protocol/secrets.ts";
+export { type Digest, sameDigest, shardKeyOf } from "../protocol/secrets.ts";
 export type { AuditEntry, AuditQuery, AuditTrail } from "./audit.ts";
 export { type Performers, performed } from "./changes.ts";
 export {

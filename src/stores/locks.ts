@@ -8,7 +8,7 @@ export interface Lock {
   readonly fence: number;
 }
 
-/** Whether somebody else's time on a lock keeps a request from taking it. */
+/** Whether another owner's lock keeps a request from taking it. */
 export const isHeld = ({ owner, until }: Lock, { now, longest }: LockRequest): boolean =>
   owner !== "" && until > now && (longest === undefined || until <= now + longest);
 

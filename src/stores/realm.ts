@@ -8,7 +8,7 @@ const AUDIT_CHUNK = 500;
 
 /**
  * A store as one realm sees it: rows whose ids end with another realm's code are not there, and what ends, counts or
- * locks says for which realm. All in one place, so that nothing of the core can forget it.
+ * locks names its realm. All in one place, so that no caller can forget it.
  */
 export function realmStore(store: Store, realm: string): Store {
   const owns = (id: string): boolean => id.endsWith(realm);
@@ -50,14 +50,14 @@ export function realmStore(store: Store, realm: string): Store {
 
   const { locks, admin, audit } = store;
   return wrapped(store, {
-    // Every request comes by here. An id of a cookie is ours by its MAC, one that an application asks for is not.
+    // Every request runs this. The MAC proves the realm of a cookie's id, not of an id that an application passes.
     findSession: (id) => (owns(id) ? store.findSession(id) : NOTHING),
     findRemembered: (id) => (owns(id) ? store.findRemembered(id) : NOTHING),
     list: async (userId) => own(await store.list(userId)),
     async apply(change) {
       const own = within(change);
       if (own !== undefined) return store.apply(own);
-      return change.kind === "name" ? { done: false, lost: "missing" } : { done: true, ended: [] };
+      return change.kind === "name" ? { done: false, conflict: "missing" } : { done: true, ended: [] };
     },
     locks: locks && {
       acquire: (lock) => locks.acquire({ ...lock, name: nameOf(lock.name) }),

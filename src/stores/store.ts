@@ -62,22 +62,22 @@ export interface RememberedUse {
 }
 
 /**
- * A credential that was proved. It counts only if none of the marks lies at or after it (`lost`: "outdated"). Compared in
- * the transaction of the change, so that of a change and a mark that are made at once either the change is lost or
- * whoever set the mark finds what the change has made.
+ * A credential that was proved. It counts only if none of the marks lies at or after it (`conflict`: "outdated"). The store
+ * compares them in the transaction of the change: of a change and a mark made at once, either the change is refused or
+ * the caller that set the mark finds the change's rows.
  */
 export interface Proof {
   /** Names of marks: 1 to 64 printable ASCII characters, no space at either end. */
   readonly marks: readonly string[];
-  /** The one of `marks` that is set with `ofEveryone`: it concerns so many that a store may not want to lock it for each. */
+  /** The one of `marks` that is set with `ofEveryone`: every proof names it, so a store may not want to lock it each time. */
   readonly ofEveryone?: string | undefined;
   readonly provedAt: number;
 }
 
-/** Nothing that was proved up to `at` counts any more. Never moves back; may be forgotten after `until`. */
+/** Proofs up to `at` no longer count. A mark never moves back; the store may forget it after `until`. */
 export interface Mark {
   readonly name: string;
-  /** Proofs name it as `ofEveryone`. It is set rarely, and may take its time. */
+  /** Proofs name it as `ofEveryone`. It is set rarely, and may be slow. */
   readonly ofEveryone?: boolean | undefined;
   readonly at: number;
   readonly until: number;
@@ -107,7 +107,7 @@ export interface Ending {
 /** The session that an `Ending` ends, and on which conditions. */
 export interface SessionEnding {
   readonly id: string;
-  /** Whose the session must be for it to end, null for nobody's: somebody may have signed in on the row meanwhile. */
+  /** The user that the session must have to end, null for an anonymous one: a user may have signed in on it meanwhile. */
   readonly userId: UserId | null;
   /**
    * With it the session, and with that its login, ends only if this is the digest of its current,
@@ -137,7 +137,7 @@ export interface Cap {
   readonly tag?: string | undefined;
   /** The device that the change makes is one of them. */
   readonly max: number;
-  /** One too many: the change is lost as `full`, or the devices that were not used for longest end. */
+  /** Beyond `max` either the change is refused as `full`, or the devices that were not used for longest end. */
   readonly overflow: "refuse" | "evictOldest";
   /** Only devices whose ids end with this count, and end. */
   readonly realm?: string | undefined;
@@ -151,7 +151,7 @@ export interface SessionUpdate {
   readonly id: string;
   /** The version that must still be there; afterwards it is one higher. */
   readonly version: number;
-  /** Whose the row will be, changed or not: for what is bound to its user. */
+  /** The user that the row will have, changed or not: for what is bound to its user. */
   readonly owner?: UserId | undefined;
   readonly set: Partial<Omit<SessionRow, "id" | "version" | "createdAt">>;
 }
@@ -181,7 +181,7 @@ export interface ChangeParts {
 /** A new row, or a change of the one that was read; neither, where only the login is concerned. */
 type RowParts = Pick<ChangeParts, "insert" | "update">;
 
-/** A visitor's first session: nobody's, without a login and a tag. */
+/** A visitor's first session: without a user, a login or a tag. */
 export interface CreateChange extends Pick<ChangeParts, "insert"> {
   readonly kind: "create";
   readonly insert: SessionRow;
@@ -220,7 +220,7 @@ export interface RenewChange extends RowParts, Pick<ChangeParts, "hold" | "proof
   readonly kind: "renew";
 }
 
-/** Counts a request with a token that was replaced, and that nobody is accused for. */
+/** Counts a request with a replaced token that is not taken for a theft. */
 export interface StrayChange {
   readonly kind: "stray";
   readonly stray: NonNullable<ChangeParts["stray"]>;
@@ -234,17 +234,17 @@ export interface EndChange extends Pick<ChangeParts, "insert"> {
 
 /**
  * Ends everything selected, atomically against rotations and saves in flight: logins get a tombstone and
- * a higher generation, sessions are deleted. Says what was ended; repeating it ends nothing more.
+ * a higher generation, sessions are deleted. Returns what was ended; repeating it ends nothing more.
  *
- * A selector that names nothing ends nothing. `everyone` is done in parts, each as atomic as the whole otherwise is:
- * what was there when it began has ended when it returns, whatever was on its way; what is made meanwhile may stay.
- * Where it fails, what was ended stays ended, and again does the rest.
+ * A selector that names nothing ends nothing. A store may end `everyone` in parts, each of them atomic: when it returns,
+ * all that existed when it began has ended, despite changes in flight; what is made meanwhile may stay. If it fails, what
+ * was ended stays ended, and calling it again ends the rest.
  */
 export interface RevokeChange extends EndSelector {
   readonly kind: "revoke";
 }
 
-/** Lost as `missing` where the user has no such device. Conflicts with nothing: versions do not change. */
+/** Refused as `missing` where the user has no such device. Conflicts with nothing: versions do not change. */
 export interface NameChange extends Naming {
   readonly kind: "name";
 }
@@ -260,27 +260,27 @@ export type Write =
   | StrayChange
   | EndChange;
 
-/** What `Store.apply` is asked to do; `kind` says what for. */
+/** An argument of `Store.apply`; `kind` names its purpose. */
 export type Change = Write | RevokeChange | NameChange;
 
 /**
- * `lost` names the condition that no longer held; then nothing at all was changed.
+ * `conflict` names the condition that no longer held; then the store changed nothing.
  * rotation: revoked or another generation. exists: `insert` or `remember` would have replaced a row, or `insert` or `update`
  * would have given a login a second session. stale: another version. missing: the row is gone, and a save never brings it
  * back. full: a cap. outdated: a mark. strayed: `stray` does not hold.
  */
 export type ChangeResult =
   | { readonly done: true; readonly ended: readonly Ended[] }
-  | { readonly done: false; readonly lost: Lost };
+  | { readonly done: false; readonly conflict: Conflict };
 
-/** Conditions of a change, of which one no longer held; `ChangeResult` says which is which. */
-export type Lost = "rotation" | "exists" | "stale" | "missing" | "full" | "outdated" | "strayed";
+/** The condition of a change that no longer held; `ChangeResult` explains each. */
+export type Conflict = "rotation" | "exists" | "stale" | "missing" | "full" | "outdated" | "strayed";
 
 /** Which sessions and logins to end. `except` names a session or a login that stays, together with what belongs to it. */
 export interface EndSelector {
   /** A session's or a login's id; one ends the other. */
   readonly handle?: string | undefined;
-  /** Whose devices; left out, anybody's. */
+  /** The user whose devices end; left out, any user's. */
   readonly userId?: UserId | undefined;
   /** Every session and login there is, anonymous sessions too. Counts where neither handle nor user is named. */
   readonly everyone?: boolean | undefined;
@@ -289,7 +289,7 @@ export interface EndSelector {
   readonly realm?: string | undefined;
   /** Only what was last used before this (epoch milliseconds), counted as for `Cap`. */
   readonly lastUsedBefore?: number | undefined;
-  /** Set before anything is ended: what proves itself meanwhile is either ended or refused. */
+  /** Set before anything is ended: a sign-in in between is either ended or refused. */
   readonly mark?: Mark | undefined;
   readonly reason: RevocationReason;
   readonly at: number;
@@ -305,8 +305,8 @@ export interface Ended {
 }
 
 /**
- * Names a device, or takes its name away; by the handle of its session or login, and only if it is that user's: nobody's
- * is none.
+ * Names a device, or takes its name away; by the handle of its session or login, and only if that belongs to the user:
+ * an anonymous session is no device.
  */
 export interface Naming {
   readonly handle: string;
@@ -318,30 +318,30 @@ export interface Naming {
 export interface LockRequest {
   /** At most 150 characters of well-formed Unicode without control characters, compared exactly: "x" and "x " are two. */
   readonly name: string;
-  /** Who takes it; unguessable, new for every taking, and without spaces. */
+  /** Identifies this holder: unguessable, new for every acquisition, and without spaces. */
   readonly owner: string;
   readonly now: number;
   readonly until: number;
-  /** A lock that would run beyond `now + longest` was dated by a clock that was wrong, and is taken. Default: none does. */
+  /** A lock that runs beyond `now + longest` was dated by a wrong clock, and may be taken. Default: no such limit. */
   readonly longest?: number | undefined;
 }
 
-/** The lock of whoever prunes; its fence is when that was. All realms share it. */
+/** The lock for pruning; its fence is the time of the last pruning. All realms share it. */
 export const PRUNE_LOCK = "psession/prune";
 
-/** Locks by name, across all processes that share the store. They are advisory and expire: what must hold is in `apply`. */
+/** Locks by name, across all processes that share the store. They are advisory and expire: `apply` checks what must hold. */
 export interface StoreLocks {
   /**
-   * Takes the lock `name` until `until`, unless somebody else's time on it still runs at `now`; at `until` it has run out.
-   * Gives its fence, or undefined: a number that is not below `now` and grows with every taking of this name, while
-   * fences of different names say nothing of each other.
+   * Takes the lock `name` until `until`, unless another owner's still runs at `now`; at `until` it has run out. Returns its
+   * fence, or undefined: a number that is not below `now` and grows with every acquisition of this name. Fences of
+   * different names cannot be compared.
    */
   acquire(lock: LockRequest): Promise<number | undefined>;
   /** Gives a lock back; does nothing where `owner` does not hold it. */
   release(name: string, owner: string): Promise<void>;
 }
 
-/** A place where sessions and remembered logins are kept. What it need not have is optional, and stands at the end. */
+/** A place where sessions and remembered logins are kept. Optional members stand at the end. */
 export interface Store {
   /** For messages, such as "memory" or "sqlite". */
   readonly name: string;
@@ -359,10 +359,11 @@ export interface Store {
   findRemembered(id: string): Promise<Remembered | undefined>;
 
   /**
-   * Performs a change atomically; the parts of a `Write` in the order proof, rotate or hold, stray, remember, insert or update, use, end, caps.
+   * Performs a change atomically; the parts of a `Write` in the order proof, rotate or hold, stray, remember, insert or
+   * update, use, end, caps.
    * `end` and `caps` spare what the change has just written, and do not report it: the session that was inserted or updated
    * with the login that it belongs to now, and the login of `remember`. A conditional part that fails undoes
-   * everything. Insert is never replace. Deadlocks and serialization failures are tried again here. The caps of
+   * everything. Insert never replaces. The store itself retries deadlocks and serialization failures. The caps of
    * parallel changes of one user count each other's devices.
    */
   apply(change: Change): Promise<ChangeResult>;
@@ -372,14 +373,14 @@ export interface Store {
 
   /**
    * A user's sessions and unrevoked logins, whatever their deadlines say, in no order. Without the sessions' data: a list
-   * of devices shows none, and with it a user of many sessions would cost everybody. Who needs the data of one asks
-   * `findSession`.
+   * of devices shows none, and reading it for a user with many sessions would slow every other request. `findSession`
+   * gives one session's data.
    */
   list(userId: UserId): Promise<readonly ListedEntry[]>;
 
   /**
-   * Deletes up to `limit` rows of each kind whose `pruneAfter` lies before `now`; says how many went. A lock that still
-   * runs at `now` stays. A login whose session went may get another one. A store whose rows expire by themselves has
+   * Deletes up to `limit` rows of each kind whose `pruneAfter` lies before `now`; returns how many. A lock that still
+   * runs at `now` stays. A login whose session was deleted may get another one. A store whose rows expire by themselves has
    * nothing to do.
    */
   prune(now: number, limit: number): Promise<PruneResult>;
@@ -397,12 +398,12 @@ export interface Store {
 
   readonly admin?: StoreAdmin | undefined;
 
-  /** Where this store keeps what happened around accounts, if it was asked to. */
+  /** The audit trail, if the store was made with one. */
   readonly audit?: AuditTrail | undefined;
 
   /**
-   * Creates or updates the tables, for stores that have some; many processes may do so at once. Says which
-   * migrations ran. Throws where the tables were made with other options.
+   * Creates or updates the tables, for stores that have some; many processes may do so at once. Returns the names of the
+   * migrations that ran. Throws where the tables were made with other options.
    */
   readonly migrate?: ((options?: MigrateOptions) => Promise<readonly string[]>) | undefined;
 }
@@ -416,13 +417,13 @@ export interface MigrateOptions {
   readonly remakesEmpty?: boolean | undefined;
 }
 
-/** What administration needs beyond serving requests. Optional for stores of others. */
+/** What administration needs beyond serving requests. Optional for third-party stores. */
 export interface StoreAdmin {
   /**
    * Sessions and unrevoked logins in pages, in an order of the store's own; `next` is where the following page
-   * begins, undefined at the end. What is there from the first page to the last comes exactly once. A page may have
-   * fewer entries than `limit`; it has more only where all of them have one tag (`tagOf`: a store may read what lies together
-   * as a whole). None but the last has no `next`.
+   * begins, undefined at the end only. What is there from the first page to the last comes exactly once. A page may have
+   * fewer entries than `limit`; it has more only where all of them have one shard key (`shardKeyOf`), as a store may read
+   * a whole shard at once.
    */
   browse(page: BrowsePage): Promise<BrowseResult>;
   /** Facts about the database, for `psession doctor` and `psession stats`. */
@@ -430,7 +431,7 @@ export interface StoreAdmin {
 }
 
 /**
- * A page that `StoreAdmin.browse` is asked for: up to `limit` entries, from where the `next` of the page before says.
+ * The page that `StoreAdmin.browse` reads: up to `limit` entries, from the `next` of the page before.
  */
 export interface BrowsePage {
   readonly after?: string | undefined;
@@ -458,7 +459,7 @@ export interface StoreReport {
   readonly prunedAt: number | undefined;
   /** The files that the rows are in, where the database is one of this machine's own. */
   readonly files?: readonly string[] | undefined;
-  /** What is wrong or will go wrong, each with a stable code and a sentence that says what to do. */
+  /** What is wrong or will go wrong, each with a stable code and a message with the remedy. */
   readonly faults: readonly StoreFault[];
 }
 

@@ -6,7 +6,7 @@ type Call = Pick<StoreContext, "operation" | "change">;
 
 /** Publishes each store call on a diagnostics channel; without a subscriber, calls go straight to the store. */
 export function tracedStore(store: Store): Store {
-  // Every request comes by here: nothing is made that nobody hears of.
+  // Every request runs this: it makes no context without a subscriber.
   const publish = <T>(call: Call, run: () => Promise<T>): Promise<T> =>
     isHeard(storeCalls) ? traced(storeCalls, { store: store.name, ...call }, async () => run()) : run();
   const { locks } = store;

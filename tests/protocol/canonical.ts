@@ -139,7 +139,7 @@ class Scribe {
     if (value === undefined) return "none";
     if (typeof value !== "object" || value === null) return String(value);
     if (Array.isArray(value)) return `list of ${value.length}`;
-    if ("done" in value) return "lost" in value ? String(value.lost) : "done";
+    if ("done" in value) return "conflict" in value ? String(value.conflict) : "done";
     if ("login" in value) {
       const { login, session } = value as { login: RememberedRow; session: SessionRow | undefined };
       return `${this.login(login)} ${session === undefined ? "" : this.session(session)}`;

@@ -159,7 +159,7 @@ export const mutants: readonly Mutant[] = [
     name: "who loses the swap sends its own, older cookie",
     file: commit,
     find: "if (result.done) return finish(state, plan, result.ended);",
-    replace: 'if (result.done || result.lost === "rotation") return finish(state, plan, result.ended);',
+    replace: 'if (result.done || result.conflict === "rotation") return finish(state, plan, result.ended);',
   },
   {
     name: "converging without looking at the clock again",

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Change, type LockRequest, memoryStore, type Store } from "../../src/index.ts";
-import { newId, newSiblingId, realmCode, tagOf } from "../../src/protocol/secrets.ts";
+import { newId, newSiblingId, realmCode, shardKeyOf } from "../../src/protocol/secrets.ts";
 import { revoke } from "../../src/stores/changes.ts";
 import type { ChangeParts, RevokeChange } from "../../src/stores/store.ts";
 import { REMEMBER, SESSION, TestBrowser, type TestSession, testApp } from "../support/app.ts";
@@ -47,7 +47,7 @@ describe("ids", () => {
         expect(one).toMatch(/^[A-Za-z0-9_-]{22}$/);
         expect(one.endsWith(code)).toBe(true);
       }
-      expect(tagOf(sibling)).toBe(tagOf(id));
+      expect(shardKeyOf(sibling)).toBe(shardKeyOf(id));
       expect(sibling).not.toBe(id);
     }
     expect(newId().endsWith(DEFAULT)).toBe(true);

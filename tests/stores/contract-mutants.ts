@@ -37,7 +37,7 @@ const FULL = "every field comes back as the one that it was, of sessions and of 
 const EXACT = "ids are compared exactly, capital letters too";
 const NAMED = "an update sets every field that it names, and no other";
 const NOTHING = "a change of nothing at all is done";
-const ENDS_NOTHING = "a change that is lost ends nothing";
+const ENDS_NOTHING = "a change with a conflict ends nothing";
 const HELD = "hold lets a change through only while the login is as it was";
 const LONGER = "of two touches of a session that come together the longer life counts";
 const CONFIRMED = "what is confirmed is one login, and its session alone";
@@ -98,16 +98,16 @@ export const storeMutants: readonly StoreMutant[] = [
     name: "a login that is taken is told as a stale version",
     store: "sqlite",
     ...applying,
-    find: 'if (isFault(error, "unique")) throw new LostCondition("exists");',
-    replace: 'if (isFault(error, "unique")) throw new LostCondition("stale");',
+    find: 'if (isFault(error, "unique")) throw new ConditionFailed("exists");',
+    replace: 'if (isFault(error, "unique")) throw new ConditionFailed("stale");',
     noticedBy: TAKEN_LOGIN,
   },
   {
     name: "a login that is taken is told as a stale version",
     store: "postgres",
     ...applying,
-    find: 'if (isFault(error, "unique")) throw new LostCondition("exists");',
-    replace: 'if (isFault(error, "unique")) throw new LostCondition("stale");',
+    find: 'if (isFault(error, "unique")) throw new ConditionFailed("exists");',
+    replace: 'if (isFault(error, "unique")) throw new ConditionFailed("stale");',
     noticedBy: TAKEN_LOGIN,
   },
   // What is spared.
@@ -568,19 +568,19 @@ export const storeMutants: readonly StoreMutant[] = [
     noticedBy: NAMED,
   },
   {
-    name: "a change that changes nothing is lost",
+    name: "a change that changes nothing is a conflict",
     ...changes,
-    find: "const lost = yield* lostBy(work, change);",
+    find: "const conflict = yield* conflictOf(work, change);",
     replace:
-      'const lost = (yield* lostBy(work, change)) ?? (Object.values(change).flat().length === 1 ? "missing" : undefined);',
+      'const conflict = (yield* conflictOf(work, change)) ?? (Object.values(change).flat().length === 1 ? "missing" : undefined);',
     noticedBy: NOTHING,
   },
   {
-    name: "a change that is lost ends what it was to end",
+    name: "a change with a conflict ends what it was to end",
     ...changes,
-    find: "const lost = yield* lostBy(work, change);\n  if (lost !== undefined) return giveUp(work, lost);",
+    find: "const conflict = yield* conflictOf(work, change);\n  if (conflict !== undefined) return giveUp(work, conflict);",
     replace:
-      "const lost = yield* lostBy(work, change);\n  if (lost !== undefined && change.end === undefined) return giveUp(work, lost);\n  if (lost !== undefined) { for (const ending of change.end ?? []) endDevices(work, yield* namedBy(work, ending), ending); return { done: false, lost }; }",
+      "const conflict = yield* conflictOf(work, change);\n  if (conflict !== undefined && change.end === undefined) return giveUp(work, conflict);\n  if (conflict !== undefined) { for (const ending of change.end ?? []) endDevices(work, yield* namedBy(work, ending), ending); return { done: false, conflict }; }",
     noticedBy: ENDS_NOTHING,
   },
   {

@@ -20,7 +20,7 @@ const ENDS: Record<string, EndSelector> = {
   "the end": { userId: "ada", mark: MARK, ...ENDING },
   "everyone's end": { everyone: true, mark: OF_EVERYONE, ...ENDING },
 };
-const OUTDATED = { done: false, lost: "outdated" };
+const OUTDATED = { done: false, conflict: "outdated" };
 const CAP = {
   userId: "ada",
   max: 9,

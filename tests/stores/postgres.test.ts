@@ -143,7 +143,7 @@ describeWith(POSTGRES, "postgres", () => {
     const other = { ...row, secret: digestOf("another"), data: "lost" };
     expect(await losing(other).apply({ kind: "signIn", insert: other })).toEqual({
       done: false,
-      lost: "exists",
+      conflict: "exists",
     });
     // A sign-in may have been ended meanwhile: it is not made again.
     const signedIn = sessionRow({ userId: "ada", level: "login", data: "lost" });

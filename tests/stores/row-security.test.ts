@@ -1,4 +1,4 @@
-/** Row-level security of PostgreSQL: who sees no rows takes everybody for a stranger, and ends nobody's devices. */
+/** Row-level security of PostgreSQL: a database user that sees no rows signs all users out, and ends no devices. */
 
 import { randomBytes } from "node:crypto";
 import pg from "pg";

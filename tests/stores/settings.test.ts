@@ -467,7 +467,7 @@ async function everythingComesBack(store: Store): Promise<void> {
     kind: "save",
     update: { id: alone.id, version: 1, set: { data: '{"a":2}' } },
   });
-  expect(stale).toEqual({ done: false, lost: "stale" });
+  expect(stale).toEqual({ done: false, conflict: "stale" });
   expect((await store.list("ada")).length).toBe(2);
   const lock = { name: "x", owner: "me", now: T0, until: T0 + 1000 };
   expect(await locksOf(store).acquire(lock)).toBe(T0);

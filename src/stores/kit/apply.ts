@@ -4,10 +4,10 @@ import { endsDevice } from "../endings.ts";
 import type {
   ChangeParts,
   ChangeResult,
+  Conflict,
   Ended,
   Ending,
   EndSelector,
-  Lost,
   Mark,
   Proof,
   RememberedUse,
@@ -18,10 +18,10 @@ import { markKey } from "./keys.ts";
 import type { Steps } from "./transaction.ts";
 import type { Work } from "./work.ts";
 
-/** A change of `Store.apply`: every condition of the protocol, on rows that nobody else changes meanwhile. */
+/** A change of `Store.apply`: every condition of the protocol, on rows that no other transaction changes meanwhile. */
 export function* applied(work: Work, change: ChangeParts): Steps<ChangeResult> {
-  const lost = yield* lostBy(work, change);
-  if (lost !== undefined) return giveUp(work, lost);
+  const conflict = yield* conflictOf(work, change);
+  if (conflict !== undefined) return giveUp(work, conflict);
   const { rotate, stray, remember, insert, update, use, end = [], caps = [] } = change;
   if (rotate !== undefined) {
     const login = yield* work.login(rotate.id);
@@ -56,16 +56,16 @@ export function* applied(work: Work, change: ChangeParts): Steps<ChangeResult> {
   return { done: true, ended };
 }
 
-function giveUp(work: Work, lost: Lost): ChangeResult {
+function giveUp(work: Work, conflict: Conflict): ChangeResult {
   work.writes.clear();
-  return { done: false, lost };
+  return { done: false, conflict };
 }
 
 /** The first condition of a change that does not hold. */
-function* lostBy(
+function* conflictOf(
   work: Work,
   { proof, rotate, hold, stray, remember, insert, update }: ChangeParts,
-): Steps<Lost | undefined> {
+): Steps<Conflict | undefined> {
   if (proof !== undefined && (yield* isOutdated(work, proof))) return "outdated";
   for (const guard of [rotate, hold]) {
     if (guard === undefined) continue;

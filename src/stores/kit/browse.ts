@@ -1,11 +1,11 @@
-import { tagOf } from "../../protocol/secrets.ts";
+import { shardKeyOf } from "../../protocol/secrets.ts";
 import { cutPage, past } from "../browse.ts";
 import type { BrowsePage, BrowseResult } from "../store.ts";
 import { LOGINS, SESSIONS } from "./keys.ts";
 import type { Steps } from "./transaction.ts";
 import type { Work } from "./work.ts";
 
-/** A page of devices. What lies together by its tag is read as a whole, so that none comes twice. */
+/** A page of devices. Rows of one shard key are read as a whole, so that no device comes twice. */
 export function* browsed(work: Work, { after, limit }: BrowsePage): Steps<BrowseResult> {
   for (let size = limit + 1; ; size *= 2) {
     const parts: string[][] = [];
@@ -13,12 +13,12 @@ export function* browsed(work: Work, { after, limit }: BrowsePage): Steps<Browse
       const range = { prefix, after: after === undefined ? undefined : prefix + past(after), limit: size };
       parts.push((yield* work.range(range)).map(([key]) => key));
     }
-    // Where more follows, the last tag may not be whole.
-    const ends = parts.flatMap((keys) => (keys.length < size ? [] : tagOf(keys.at(-1)?.slice(2) ?? "")));
+    // Where more follows, the last shard key may lack rows.
+    const ends = parts.flatMap((keys) => (keys.length < size ? [] : shardKeyOf(keys.at(-1)?.slice(2) ?? "")));
     const end = ends.sort()[0];
-    const whole = parts.flat().filter((key) => end === undefined || tagOf(key.slice(2)) < end);
+    const whole = parts.flat().filter((key) => end === undefined || shardKeyOf(key.slice(2)) < end);
     const reached = whole
-      .map((key) => tagOf(key.slice(2)))
+      .map((key) => shardKeyOf(key.slice(2)))
       .sort()
       .at(-1);
     if (end !== undefined && reached === undefined) continue;

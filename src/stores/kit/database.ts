@@ -6,8 +6,8 @@ export interface Database<Value> {
   /** For messages, such as "lmdb". */
   readonly name: string;
   /**
-   * Runs `work` alone: nobody changes what it has read before its writes are there, and either all of them are or none.
-   * It may be run again where the database gives up on a conflict. Throws what the database throws.
+   * Runs `work` alone: nothing that it has read changes before its writes are there, and either all of them are or none.
+   * The database may run it again after a conflict. Throws what the database throws.
    */
   transaction<T>(
     work: (transaction: Transaction<Value>) => Awaitable<T>,

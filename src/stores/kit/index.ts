@@ -7,6 +7,7 @@ import type { AuditTrail } from "../audit.ts";
 import { performed } from "../changes.ts";
 import { isMeant, listed, targetOf, usersOf } from "../devices.ts";
 import { isHeld, type Lock, lastTaken } from "../locks.ts";
+import { driverError } from "../messages/driver-error.ts";
 import {
   type Change,
   type ChangeResult,
@@ -26,7 +27,6 @@ import {
   type UserEntry,
   type UserIdKind,
 } from "../store.ts";
-import { driverError } from "../told/driver-error.ts";
 import { applied, endDevices, marked, touched } from "./apply.ts";
 import { browsed, counted } from "./browse.ts";
 import type { Database, KeyValueDatabase } from "./database.ts";
@@ -125,7 +125,7 @@ export class KeyValueStore<Value> implements Store {
     });
   }
 
-  /** In parts: whoever has very many sessions must not stop everybody else for long. */
+  /** In parts: a user with very many sessions must not block all other users for long. */
   async #endEveryone(selector: EndSelector): Promise<Ended[]> {
     const { mark } = selector;
     const ended: Ended[] = [];

@@ -8,8 +8,8 @@ export interface ConditionalDatabase {
   get(key: string): PromiseLike<string | undefined>;
   range(range: Range): PromiseLike<Iterable<readonly [key: string, value: string]>>;
   /**
-   * Writes everything, undefined for what goes, if every key of `seen` still has that value (undefined: is not there);
-   * without writes it only compares. False where one has not: then nothing was written. Throws where it is not known what became of it.
+   * Writes everything (undefined deletes) if every key of `seen` still has that value (undefined: is not there); without
+   * writes it only compares. False where one has not: then nothing was written. Throws where the outcome is unknown.
    */
   commit(
     seen: ReadonlyMap<string, string | undefined>,
@@ -19,12 +19,12 @@ export interface ConditionalDatabase {
 
 const ATTEMPTS = 100;
 
-/** What users have: who reads a list of it must hear of what comes in meanwhile. */
+/** What users have: a transaction that reads a list of it must notice what is added meanwhile. */
 const LISTS = /^u\/[^/]+\//;
 
 /**
- * Transactions by comparing: what was read must be as it was when the writes come, or all is done again. Of what a user
- * has there is a counter beside the list, as a list that was read does not say what was not in it yet.
+ * Transactions by comparing: what was read must be unchanged when the writes come, or the work runs again. Each user's
+ * list has a counter beside it, as comparing the entries that were read misses new ones.
  */
 export function optimistic(database: ConditionalDatabase): KeyValueDatabase["transaction"] {
   return async (work) => {
@@ -47,7 +47,7 @@ export function optimistic(database: ConditionalDatabase): KeyValueDatabase["tra
         delete: (key) => write(key, undefined),
         async range(range) {
           isList = true;
-          // Before the list: what comes in between the two is noticed.
+          // Before the list, so that an addition between the two is noticed.
           if (LISTS.test(range.prefix)) await note(counterOf(range.prefix));
           return database.range(range);
         },
@@ -59,7 +59,7 @@ export function optimistic(database: ConditionalDatabase): KeyValueDatabase["tra
     }
     throw new PsessionError(
       "store_unavailable",
-      `A change was tried ${ATTEMPTS} times, and each time somebody else was quicker.`,
+      `A change was tried ${ATTEMPTS} times, and conflicted with another one each time.`,
     );
   };
 }

@@ -5,7 +5,7 @@ import type { Range, Steps } from "./transaction.ts";
 
 /**
  * What one transaction reads and is going to write. Writes are kept here until the end: a program that gives up has
- * changed nothing, and needs no database that undoes.
+ * changed nothing, so the database need not undo anything.
  */
 export class Work {
   readonly writes = new Map<string, unknown>();

@@ -18,7 +18,7 @@ const WRITINGS: Readonly<Record<string, Dialect>> = {
 
 const MSSQL = "@1 as";
 
-/** Which SQL an instance speaks, by a query that it compiles and nobody runs; a sentence if it is none of ours. */
+/** Which SQL an instance speaks, by a query that it compiles and does not run; a sentence if it is not supported. */
 export function dialectOf(db: Kysely<unknown>): Dialect | string {
   const one = db
     .withoutPlugins()
@@ -27,7 +27,7 @@ export function dialectOf(db: Kysely<unknown>): Dialect | string {
     .sql.trim();
   const writing = one.replace(/^select /i, "");
   if (writing.startsWith(MSSQL)) {
-    return "db speaks to Microsoft SQL Server, whose locks, limits and upserts are said differently: psession has no tested statements for it. Use PostgreSQL, MySQL, MariaDB or SQLite";
+    return "db speaks to Microsoft SQL Server, whose syntax for locks, limits and upserts differs: psession has no tested statements for it. Use PostgreSQL, MySQL, MariaDB or SQLite";
   }
   return WRITINGS[writing] ?? "db speaks SQL of an unknown kind: say which with the option dialect";
 }

@@ -1,15 +1,15 @@
 import type { CompiledQuery, Kysely } from "kysely";
 import { PsessionError } from "../../errors.ts";
+import { driverError } from "../messages/driver-error.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import { type Deadline, NotSent, type SqlConnection, type SqlDriver } from "../sql/driver.ts";
 import { type Answer, type RawRow, type Statement, toBuffer } from "../sql/statement.ts";
-import { driverError } from "../told/driver-error.ts";
 
 type Executor = Pick<Kysely<unknown>, "executeQuery">;
 
 /**
- * Statements of ours through the application's Kysely. It can neither cancel a query nor close a connection: who
- * gave up waiting leaves it at that, and what comes too late is not begun, or undone.
+ * psession's statements through the application's Kysely. It can neither cancel a query nor close a connection: after a
+ * timeout the query runs on, and what comes too late is not begun, or undone.
  */
 export class KyselyDriver implements SqlDriver {
   readonly #db: Kysely<unknown>;
@@ -47,7 +47,7 @@ export class KyselyDriver implements SqlDriver {
           }
         });
       } catch (error) {
-        // Where the rollback fails as well, Kysely tells of that and not of what went wrong.
+        // Where the rollback fails as well, Kysely reports that and not what went wrong.
         if (failure !== undefined) throw failure.error;
         throw hasBegun ? error : this.#notBegun(error);
       }
@@ -99,12 +99,12 @@ export class KyselyDriver implements SqlDriver {
 
   #notBegun(error: unknown): unknown {
     if (this.#dialect.classify(error) !== "other") return error;
-    const told = driverError(error, { isBare: true });
-    const reason = told.message.replace(/\.$/, "");
+    const copy = driverError(error, { isBare: true });
+    const reason = copy.message.replace(/\.$/, "");
     return new PsessionError(
       "store_unavailable",
       `No transaction could be begun (${reason}), so nothing was changed. psession needs transactions: Kysely dialects without them, such as those of Cloudflare D1 and of Neon over HTTP, cannot hold sessions.`,
-      { cause: told },
+      { cause: copy },
     );
   }
 }

@@ -43,7 +43,7 @@ interface Opened extends OfSession {
   readonly core: { readonly settings: { readonly realm: string; readonly clock: Clock } };
 }
 
-/** Whose session is looked for. */
+/** Options of `findSession`. */
 export interface FindSessionOptions {
   /** The session of the request at hand: a `Session`. */
   session: OfSession;
@@ -68,9 +68,7 @@ export function findSession<DB, TB extends keyof DB, O>(
   const { id, presentedHandle, core } = session as Opened;
   const { realm, clock } = core.settings;
   const now = clock.now();
-  const columns = [
-    column(previousSession(statements, user, { except: id, realm, now }), PREVIOUS),
-  ];
+  const columns = [column(previousSession(statements, user, { except: id, realm, now }), PREVIOUS)];
   if (presentedHandle !== undefined)
     columns.push(column(rememberedLogin(statements, user, { id: presentedHandle, now }), REMEMBERED));
   const extended = query.withPlugin(addingColumns(columns, (row) => withFound(statements, row)));
@@ -89,7 +87,7 @@ function userIn<DB, TB extends keyof DB, O>(
     return `${dialect.quote(name)}.${dialect.quote(columnOf(users, "id").column)}`;
   throw new PsessionError(
     "invalid_options",
-    `findSession: the query selects from no table "${users.name}". If your users are elsewhere, tell the store with tables: { users: "accounts" }.`,
+    `findSession: the query selects from no table "${users.name}". If your users are elsewhere, name that table in the store's options: tables: { users: "accounts" }.`,
   );
 }
 

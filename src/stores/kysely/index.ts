@@ -35,7 +35,7 @@ export type {
 } from "./tables.ts";
 
 export interface KyselyStoreOptions<DB> extends NamingOptions, ConnectionOptions {
-  /** The application's Kysely, 0.28 or later. Its plugins do not touch what psession does; it is not closed by us. */
+  /** The application's Kysely, 0.28 or later. Its plugins do not touch what psession does; psession does not close it. */
   db: Kysely<DB>;
   /** What the database speaks. Default: found out by how `db` compiles a query. */
   dialect?: KyselyDialectName | undefined;

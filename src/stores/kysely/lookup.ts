@@ -13,7 +13,7 @@ const SESSION = "psession_s";
 const LOGIN = "psession_l";
 const SEPARATOR = "|";
 
-/** That user's session of the realm that was used last, but for `except`, as one text; `user` is how the query says whose. */
+/** That user's session of the realm that was used last, but for `except`, as one text; `user` is the query's expression for the user. */
 export function previousSession(
   statements: Sql,
   user: string,
@@ -63,8 +63,8 @@ function joined({ dialect }: Sql, parts: readonly string[]): string {
 }
 
 /**
- * Ids of the application's own table against ours, which may be of another type or collation there: theirs is
- * converted and not ours, whose index is used.
+ * Compares ids of the application's own table with psession's. Where type or collation differ, the application's is
+ * converted, as psession's index is used.
  */
 function sameUser({ schema: { userIds }, dialect }: Sql, column: string, user: string): string {
   if (userIds === "integer") return `${column} = ${user}`;

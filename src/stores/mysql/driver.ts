@@ -53,7 +53,7 @@ export const mariadb =
 
 /**
  * While a command runs, the connector's own `destroy` has another connection kill it by its number, on whatever
- * server that reaches now, and where nobody has the number the rejection is unhandled. A ping that gets no answer
+ * server that reaches now, and where no connection has the number the rejection is unhandled. A ping that gets no answer
  * closes the socket and no more, and the pool takes back what is closed.
  */
 async function end(connection: MariadbConnection): Promise<void> {

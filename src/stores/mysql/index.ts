@@ -21,7 +21,7 @@ export type { SqlStore } from "../sql/store.ts";
 export type { MariadbPool, Mysql2CallbackPool, Mysql2Pool } from "./clients.ts";
 
 export interface MysqlStoreOptions extends NamingOptions, ConnectionOptions {
-  /** A pool of `mysql2`, of `mysql2/promise` or of `mariadb`. It is not closed by us. */
+  /** A pool of `mysql2`, of `mysql2/promise` or of `mariadb`. psession does not close it. */
   pool: Mysql2Pool | Mysql2CallbackPool | MariadbPool;
   /** What the application's user ids are. Default: "text". */
   userIds?: Exclude<UserIdKind, "any"> | undefined;

@@ -17,7 +17,7 @@ export interface PgTypes {
   getTypeParser(oid: number, format?: string): (value: never) => unknown;
 }
 
-/** A `Client` of node-postgres. Give psession one of its own: transactions of others would get mixed up with ours. */
+/** A `Client` of node-postgres. Give psession one of its own, or other transactions would get mixed up with its. */
 export interface PgClient {
   query(query: PgQuery): Promise<PgResult>;
 }
@@ -31,7 +31,7 @@ export interface PgPoolClient extends PgClient, TellsErrors {
   release(destroy?: boolean): void;
 }
 
-/** A `Pool` of node-postgres, or of whoever has the same methods. */
+/** A `Pool` of node-postgres, or an object with the same methods. */
 export interface PgPool extends TellsErrors {
   connect(): Promise<PgPoolClient>;
 }

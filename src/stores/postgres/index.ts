@@ -23,11 +23,11 @@ export type { NamingOptions, TableNaming } from "../sql/naming.ts";
 export type { SqlStore } from "../sql/store.ts";
 export type { PgClient, Pglite, PgPool, PgPoolClient, PostgresJs } from "./clients.ts";
 
-/** One of `pool`, `client`, `sql` and `pglite`: what the application has open anyway. None is closed by us. */
+/** One of `pool`, `client`, `sql` and `pglite`: what the application has open anyway. psession closes none. */
 export interface PostgresStoreOptions extends NamingOptions, ConnectionOptions {
   /** A `Pool` of node-postgres (`pg`). */
   pool?: PgPool | undefined;
-  /** A connected `Client` of node-postgres that nobody else uses. */
+  /** A connected `Client` of node-postgres that nothing else uses. */
   client?: PgClient | undefined;
   /** postgres.js: what `postgres(url)` gives. */
   sql?: PostgresJs | undefined;

@@ -35,7 +35,7 @@ class Prepared {
   }
 }
 
-/** Pools that have our listener: stores may share one. */
+/** Pools that have psession's listener: stores may share one. */
 const heard = new WeakSet<PgPool>();
 
 export class PgPoolDriver implements SqlDriver {
@@ -46,7 +46,7 @@ export class PgPoolDriver implements SqlDriver {
     this.#prepared = new Prepared(prepares);
     this.#lender = {
       connect: () => pool.connect(),
-      // The pool listens to idle clients only. What broke ours is what its query throws.
+      // The pool listens to idle clients only. For this one the query throws what broke it.
       lend: (client) => void client.on?.("error", ignore),
       giveBack: (client, isBroken) => {
         client.release(isBroken);
@@ -54,7 +54,7 @@ export class PgPoolDriver implements SqlDriver {
       },
       isFatal: (error) => !isOfServer(error),
     };
-    // An idle connection that breaks would end the process unless somebody listens; the pool has dropped it by then.
+    // An idle connection that breaks would end the process without a listener; the pool has dropped it by then.
     if (!heard.has(pool)) pool.on?.("error", ignore);
     heard.add(pool);
   }
@@ -100,7 +100,7 @@ export class PgClientDriver implements SqlDriver {
     return this.#inTurn(deadline, () => transact(this.#client, this.#prepared, work, onCommit));
   }
 
-  /** What waited past its deadline was told to have failed, and must not happen after all. */
+  /** What waited past its deadline was reported as failed, and must not happen after all. */
   #inTurn<T>(deadline: Deadline, work: () => Promise<T>): Promise<T> {
     return this.#turns.take("", () => {
       if (deadline.isOver) throw new NotSent(new Error("The connection came too late."));

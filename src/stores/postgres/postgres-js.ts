@@ -10,7 +10,7 @@ export class PostgresJsDriver implements SqlDriver {
   readonly #sql: PostgresJs;
   readonly #prepare: boolean;
   readonly whenSilent: string | undefined;
-  /** What the application has done to the names of all columns, ours too: `transform: postgres.camel`. */
+  /** The application's setting for the names of all columns, psession's too: `transform: postgres.camel`. */
   readonly #rename: ((column: string) => string) | undefined;
   readonly #names = new Map<string, ReadonlyMap<string, string>>();
 
@@ -50,7 +50,7 @@ export class PostgresJsDriver implements SqlDriver {
       const transact = async (connection: Connection) => {
         let isBroken = false;
         const run = async (statement: Statement) => {
-          // Nobody waits for it any more: what it holds is better given back.
+          // The caller waits no longer: gives back what the query holds.
           if (deadline.isOver) throw new NotSent(new Error("The transaction took too long."));
           try {
             return this.#named(statement, await answered(this.#query(connection, statement)));
@@ -64,8 +64,8 @@ export class PostgresJsDriver implements SqlDriver {
           result = await work({ run });
         } catch (error) {
           if (!isBroken) throw error;
-          // Told by a rejection, postgres.js would send ROLLBACK over the connection that is gone, which throws
-          // where nobody can catch it.
+          // After a rejection postgres.js would send ROLLBACK over the connection that is gone, which throws
+          // where no caller can catch it.
           reject(error);
           await new Promise<never>(() => {});
         }
@@ -95,7 +95,7 @@ export class PostgresJsDriver implements SqlDriver {
   }
 }
 
-/** Names of columns by what the application's setting makes of them. Ours are all said with AS. */
+/** Names of columns by what the application's setting makes of them. psession names all of its own with AS. */
 function namesIn(sql: string, rename: (column: string) => string): ReadonlyMap<string, string> {
   const names = [...sql.matchAll(/ AS "?(\w+)"?/g)].map(([, name = ""]) => name);
   return new Map(names.map((name) => [rename(name), name]));

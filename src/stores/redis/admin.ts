@@ -8,10 +8,10 @@ import { type Position, scan } from "./scan.ts";
 import type { Server } from "./server.ts";
 import { perSlot } from "./slots.ts";
 
-/** Keys that one command looks at, and commands that one page waits for where few keys are ours. */
+/** Keys that one command looks at, and commands that one page waits for where few keys are psession's. */
 const SCAN_COUNT = 500;
 const MOST_SCANS = 200;
-/** Beyond so many keys in all, ours are told by a sample, as keys have no order. */
+/** Beyond so many keys in all, psession's are estimated by a sample, as keys have no order. */
 const COUNTED_KEYS = 1_000_000;
 const SAMPLED_SCANS = 200;
 /** Walks through all keys that may be under way at once. */

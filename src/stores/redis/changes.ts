@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { tagOf } from "../../protocol/secrets.ts";
+import { shardKeyOf } from "../../protocol/secrets.ts";
 import { beforeSnapshot } from "../../protocol/snapshot.ts";
 import type {
   ChangeParts,
   ChangeResult,
+  Conflict,
   Ended,
   Ending,
   EndSelector,
-  Lost,
   RememberedUse,
   Touch,
   UserEntry,
@@ -40,7 +40,7 @@ export function nextCall(): string {
   processName ??= randomBytes(9).toString("base64url");
   return `${processName}${(++calls).toString(36)}`;
 }
-// Else the calls of processes that start from one snapshot would be taken for each other's.
+// Processes that start from one snapshot would otherwise take each other's calls for their own.
 beforeSnapshot(() => {
   processName = undefined;
 });
@@ -184,7 +184,7 @@ export function rowKeys(change: ChangeParts, keys: Keys): string[] {
 
 /** What changes together has to lie together, or no script could reach it all in a cluster. */
 export function assertSiblings(ids: readonly string[]): void {
-  if (new Set(ids.map(tagOf)).size <= 1) return;
+  if (new Set(ids.map(shardKeyOf)).size <= 1) return;
   throw new Error(
     "A session and its remembered login must begin with the same six characters (newSiblingId); these ids do not.",
   );
@@ -199,7 +199,7 @@ export interface Missing {
   readonly handles: readonly string[];
 }
 
-const LOST = [
+const CONFLICTS = [
   "rotation",
   "exists",
   "stale",
@@ -207,12 +207,12 @@ const LOST = [
   "full",
   "outdated",
   "strayed",
-] as const satisfies Lost[];
+] as const satisfies Conflict[];
 
-/** Of a script that says "done" or "lost". */
+/** Of a script that says "done" or "conflict". */
 export function decodeResult([word, ...rest]: readonly string[]): ChangeResult {
-  if (wordOf(word, ["done", "lost"]) === "done") return { done: true, ended: decodeEnded(rest) };
-  return { done: false, lost: wordOf(rest[0], LOST) };
+  if (wordOf(word, ["done", "conflict"]) === "done") return { done: true, ended: decodeEnded(rest) };
+  return { done: false, conflict: wordOf(rest[0], CONFLICTS) };
 }
 
 export function decodeAnswer(reply: unknown): Answer {
@@ -244,7 +244,7 @@ export interface Listing {
   readonly stale: string[];
 }
 
-/** `ofList`: whose list it is. */
+/** `ofList`: the user whose list it is. */
 export function decodeListing(reply: unknown, ofList?: UserId): Listing {
   const [stale, found] = listOf(reply);
   const words = textsOf(found);

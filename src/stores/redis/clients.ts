@@ -54,9 +54,9 @@ export interface Wire {
   send(key: string, args: string[], signal: AbortSignal | undefined): Promise<unknown>;
   /** What is sent now goes at once, unless much is waiting already; or the client cannot take anything back. */
   sendsAtOnce(): boolean;
-  /** What the client was told to put before the names of keys (`keyPrefix`). */
+  /** What the client puts before the names of keys (`keyPrefix`). */
   readonly keyPrefix: string;
-  /** It does so in commands that are sent as words, or leaves it to us: node-redis does it for methods of its own only. */
+  /** It does so in commands that are sent as words, or psession has to: node-redis does it for methods of its own only. */
   readonly addsKeyPrefix: boolean;
   /** The primaries, each by itself, in an order that stays. */
   nodes(): readonly Node[];
@@ -72,7 +72,7 @@ export function isRedisClient(value: unknown): value is RedisClient {
   return typeof value === "object" && value !== null && (has(value, "call") || has(value, "sendCommand"));
 }
 
-/** What clients say of how they were made, as far as it concerns us; each has a name of its own for that. */
+/** The options that clients were made with, as far as psession needs them; each client has its own name for them. */
 interface Setup {
   readonly keyPrefix?: unknown;
   readonly readonly?: unknown;

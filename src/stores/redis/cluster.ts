@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
-import { tagOf } from "../../protocol/secrets.ts";
+import { shardKeyOf } from "../../protocol/secrets.ts";
 import { excessOf, listed } from "../devices.ts";
 import { endsDevice } from "../endings.ts";
 import type {
@@ -43,13 +43,13 @@ const SWEEP_FROM = 32;
 const SWEEP_EVERY = 16;
 const SWEEP = 64;
 
-/** How long it is known of a login that it ended because its proof came too late. */
+/** How long the tombstone of a login stays that ended because its proof came too late. */
 const TOMBSTONE = 86_400_000;
 
 /**
  * A cluster: a script reaches one slot, which holds a session and its login, or one user's index. What spans slots
  * is done in an order in which a crash in between signs out rather than in: an index is written before its row,
- * and somebody else's login ends before the rest of a change is done.
+ * and a login in another slot ends before the rest of a change is done.
  */
 export class ClusterWriter implements Writer {
   readonly #server: Server;
@@ -65,7 +65,7 @@ export class ClusterWriter implements Writer {
   insert(row: SessionRow, proof: Proof | undefined, deadline: number): Promise<ChangeResult> {
     const { userId } = row;
     return this.#proved({ insert: row, proof }, deadline, async () => {
-      if (userId !== undefined) await this.#tell(foreseen({ insert: row }), deadline);
+      if (userId !== undefined) await this.#indexAll(foreseen({ insert: row }), deadline);
       return insertPlain(this.#server, row, deadline);
     });
   }
@@ -76,8 +76,8 @@ export class ClusterWriter implements Writer {
 
   /**
    * Marks lie in other slots. An end writes its mark, then looks for rows; a change writes its rows, then looks for marks,
-   * so one of the two sees the other. What was made too late is ended before anybody gets its cookie, and a crash in
-   * between leaves a row whose secret nobody has. Looking first as well spares what such a change would end.
+   * so one of the two sees the other. A row that was made too late is ended before its cookie is sent, and a crash in
+   * between leaves a row whose secret no client has. Looking first as well spares what such a change would end.
    */
   async #proved(
     { proof, insert, update, remember, rotate, hold }: ChangeParts,
@@ -85,7 +85,7 @@ export class ClusterWriter implements Writer {
     apply: () => Promise<ChangeResult>,
   ): Promise<ChangeResult> {
     if (proof === undefined) return apply();
-    const outdated = { done: false, lost: "outdated" } as const;
+    const outdated = { done: false, conflict: "outdated" } as const;
     if (await isOutdated(this.#server, proof, deadline)) return outdated;
     const result = await apply();
     if (!result.done || !(await isOutdated(this.#server, proof, deadline))) return result;
@@ -164,12 +164,12 @@ export class ClusterWriter implements Writer {
     const own: Ending[] = [];
     const foreign = new Map<string, Ending[]>();
     for (const ending of (change.end ?? []).flatMap(bySlot)) {
-      const tag = tagOf((ending.session ?? ending.login)?.id ?? "");
-      if (main !== undefined && tag === tagOf(main)) own.push(ending);
+      const tag = shardKeyOf((ending.session ?? ending.login)?.id ?? "");
+      if (main !== undefined && tag === shardKeyOf(main)) own.push(ending);
       else foreign.set(tag, [...(foreign.get(tag) ?? []), ending]);
     }
-    // First, and whatever becomes of the rest: if the rest is lost, or this process dies, somebody is signed out
-    // whose cookie was at hand. The other way round a login that was to be replaced could live on.
+    // First, and whatever becomes of the rest: if the rest fails, or this process dies, the browser is signed out
+    // that sent the cookie. The other way round a login that was to be replaced could live on.
     const ended: Ended[] = [];
     for (const end of foreign.values()) {
       const result = await this.#inSlot({ end }, deadline);
@@ -188,23 +188,23 @@ export class ClusterWriter implements Writer {
     if (first === undefined) return { done: true, ended: [] };
     const { change: encoded, data } = encodeChange(change);
     const expected = foreseen(change);
-    await this.#tell(expected, deadline);
+    await this.#indexAll(expected, deadline);
     return withIndexes(
       this.#server,
       deadline,
       expected,
-      (told) =>
+      (written) =>
         this.#server.run(
           scripts.apply,
           [first, ...rest],
-          [JSON.stringify({ ...encoded, ...told }), data],
+          [JSON.stringify({ ...encoded, ...written }), data],
           deadline,
         ),
-      (missing) => this.#tell([missing], deadline),
+      (missing) => this.#indexAll([missing], deadline),
     );
   }
 
-  async #tell(missing: readonly Missing[], deadline: number): Promise<void> {
+  async #indexAll(missing: readonly Missing[], deadline: number): Promise<void> {
     await Promise.all(missing.map((one) => this.#index(one, deadline)));
   }
 
@@ -255,7 +255,7 @@ export class ClusterWriter implements Writer {
         const isFull = excessOf(before, caps, spared).some(
           ({ cap, excess }) => cap.overflow === "refuse" && excess.length > 0,
         );
-        if (isFull) return { done: false, lost: "full" };
+        if (isFull) return { done: false, conflict: "full" };
       }
       const result = await this.#apply(change, deadline);
       if (!result.done) return result;
@@ -347,7 +347,8 @@ function foreseen({ remember, insert, update }: ChangeParts): Missing[] {
 /** One that names a session and a login of other slots is two. */
 function bySlot(ending: Ending): Ending[] {
   const { session, login } = ending;
-  if (session === undefined || login === undefined || tagOf(session.id) === tagOf(login.id)) return [ending];
+  if (session === undefined || login === undefined || shardKeyOf(session.id) === shardKeyOf(login.id))
+    return [ending];
   return [
     { ...ending, login: undefined },
     { ...ending, session: undefined },

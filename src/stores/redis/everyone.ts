@@ -6,7 +6,7 @@ import { type Position, scan } from "./scan.ts";
 import type { Server } from "./server.ts";
 import { perSlot } from "./slots.ts";
 
-/** Keys of one command, and so the rows that one script ends while everybody waits. */
+/** Keys of one command, and so the rows that one script ends while all other clients wait. */
 const COUNT = 200;
 
 /**

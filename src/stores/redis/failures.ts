@@ -1,15 +1,15 @@
 import { PsessionError, reasonOf } from "../../errors.ts";
-import { driverError } from "../told/driver-error.ts";
+import { driverError } from "../messages/driver-error.ts";
 import type { Keys } from "./keys.ts";
 import { DamagedIndex, damaged } from "./replies.ts";
 
 const IN_CLUSTER =
-  "The Redis server is part of a cluster and does not own these keys: give redisStore a cluster client (createCluster of node-redis, Cluster of ioredis). If it is one, the cluster's nodes do not agree about who has what.";
+  "The Redis server is part of a cluster and does not own these keys: give redisStore a cluster client (createCluster of node-redis, Cluster of ioredis). If it is one, the cluster's nodes do not agree about which of them has which keys.";
 
 const NO_RIGHTS =
   "The client's user may not run psession's commands on keys with its prefix: docs/stores/redis.md lists them.";
 
-/** What the first word of a server's error means for whoever runs it. */
+/** What the first word of a server's error means for its operator. */
 const SENTENCES: Readonly<Record<string, string>> = {
   READONLY:
     "The Redis server is a replica and takes no writes: connect psession to the primary, or to the address that follows it.",
@@ -41,9 +41,11 @@ export function unavailable(error: unknown, keys: Keys, key?: string): PsessionE
   const said = messageOf(error);
   const [, kind, name] = DAMAGED.exec(said) ?? [];
   if (name !== undefined)
-    return kind === "index" ? new DamagedIndex(name, keys.told(name)) : damaged(`The key ${keys.told(name)}`);
+    return kind === "index"
+      ? new DamagedIndex(name, keys.shown(name))
+      : damaged(`The key ${keys.shown(name)}`);
   if (wordOf(said) === "WRONGTYPE")
-    return damaged(key === undefined ? "A key with psession's prefix" : `The key ${keys.told(key)}`);
+    return damaged(key === undefined ? "A key with psession's prefix" : `The key ${keys.shown(key)}`);
   const cause = driverError(error);
   return new PsessionError("store_unavailable", sentenceOf(error, said, cause.message), { cause });
 }
@@ -58,8 +60,8 @@ export function timedOut(timeout: number): PsessionError {
 export const isNoScript = (error: unknown): boolean =>
   error instanceof Error && /^NOSCRIPT\b/.test(error.message);
 
-/** `reason`: what was said, of which `told` may be repeated. */
-function sentenceOf(error: unknown, reason: string, told: string): string {
+/** `reason`: the driver's message, of which only `copy` may be repeated. */
+function sentenceOf(error: unknown, reason: string, copy: string): string {
   const known = SENTENCES[wordOf(reason)];
   if (known !== undefined) return known;
   if (/non local key in a cluster|Too many Cluster redirections/i.test(reason)) return IN_CLUSTER;
@@ -76,7 +78,7 @@ function sentenceOf(error: unknown, reason: string, told: string): string {
   if (nameOf(error) === "ClientClosedError") {
     return "The Redis client is not connected: await client.connect() before the first request, and close it after psession.";
   }
-  return `Redis failed: ${told}`;
+  return `Redis failed: ${copy}`;
 }
 
 /** Before Redis 7 the errors of scripts begin otherwise, and the word comes later with a dash before it. */
@@ -88,7 +90,7 @@ function wordOf(reason: string): string {
 /** By its class: minifiers rename classes, and drivers give few errors a name of their own. */
 const nameOf = (error: unknown): string => (error instanceof Error ? error.constructor.name : "Error");
 
-/** Of errors to be told apart; never to be repeated. A refused connection to several addresses says nothing itself. */
+/** To distinguish errors; never to be repeated. A refused connection to several addresses says nothing itself. */
 function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === "") return error.errors.map(messageOf).join("; ");
   return reasonOf(error);

@@ -5,7 +5,7 @@ import { textsOf, wordOf } from "./replies.ts";
 import { encodeUser } from "./rows.ts";
 import type { Server } from "./server.ts";
 
-/** What scripts say of a row that no longer says whose it is. */
+/** What scripts answer for a row whose user cannot be read. */
 const WHOSE = "whose";
 
 /** Ends a device by its handle, if it is the user's where one is named. */
@@ -22,7 +22,7 @@ export async function endByHandle(server: Server, handle: string, selector: EndS
     );
   const words = await run();
   if (words[0] !== WHOSE || selector.userId === undefined) return decodeEnded(words);
-  // Of a damaged row its user's index still says so.
+  // The index still shows whether a damaged row is this user's.
   const index = keys.user(encodeUser(selector.userId));
   const handles = [`s:${handle}`, `l:${handle}`];
   const answer = wordOf(await server.run(scripts.has, [index], handles, server.deadline()), ["yes", "no"]);

@@ -55,7 +55,7 @@ export type {
 export interface RedisStoreOptions {
   /**
    * A connected client of node-redis (`createClient`, `createClientPool`, `createCluster`), ioredis or iovalkey
-   * (`Redis`, `Cluster`). It is not closed by us.
+   * (`Redis`, `Cluster`). psession does not close it.
    */
   client: RedisClient;
   /** What the names of all keys begin with. Default: "psession:". */
@@ -112,7 +112,7 @@ class RedisStore implements Store {
   readonly #touches: Touches;
   readonly admin: StoreAdmin;
   readonly audit: AuditTrail | undefined;
-  /** In a cluster every key may live elsewhere, and one node that stalls must not hold up reads of the others. */
+  /** In a cluster every key may live on another node, and one that stalls must not hold up reads of the others. */
   readonly #reads: Batch<string, string> | undefined;
 
   constructor(server: Server, writer: Writer, audit: AuditTrail | undefined) {

@@ -13,24 +13,26 @@ export async function writeIndex(
   return numberOf(await server.run(scripts.index, [server.keys.index(index)], args, deadline));
 }
 
-/** Where indexes lie elsewhere than rows: what each was told, by its name. */
-export type Told = { apart: true; indexed: Record<string, Omit<Missing, "index">> } | Record<string, never>;
+/** Where indexes lie elsewhere than rows: what was written to each, by its name. */
+export type Written =
+  | { apart: true; indexed: Record<string, Omit<Missing, "index">> }
+  | Record<string, never>;
 
 /**
- * Runs a script that needs indexes to be told first. In a cluster only the row may know whose it is, or until when its login
- * runs: then it says so, has done nothing, and is run again. `expected`: what has been told by now.
+ * Runs a script that needs indexes written first. In a cluster only the row may know its user, or until when its login
+ * runs: then the script returns that, has done nothing, and is run again. `expected`: what was written so far.
  */
 export async function withIndexes(
   server: Server,
   deadline: number,
   expected: readonly Missing[],
-  run: (told: Told) => Promise<unknown>,
+  run: (written: Written) => Promise<unknown>,
   write: (missing: Missing) => Promise<unknown> = (missing) => writeIndex(server, missing, deadline),
 ): Promise<Exclude<Answer, { missing: Missing }>> {
   const indexed = Object.fromEntries(expected.map(({ index, ...rest }) => [index, rest]));
-  const told: Told = server.isCluster ? { apart: true, indexed } : {};
+  const written: Written = server.isCluster ? { apart: true, indexed } : {};
   while (true) {
-    const answer = decodeAnswer(await run(told));
+    const answer = decodeAnswer(await run(written));
     if (!("missing" in answer)) return answer;
     await write(answer.missing);
     const { index, ...rest } = answer.missing;

@@ -1,9 +1,9 @@
-import { tagOf } from "../../protocol/secrets.ts";
+import { shardKeyOf } from "../../protocol/secrets.ts";
 
 /**
  * The names of keys. What changes together lies in one slot of a cluster: what stands between braces decides, and
- * a session and its remembered login begin with the same six characters. Two that have nothing to do with each
- * other may share a tag as well; they are told apart by the whole id.
+ * a session and its remembered login begin with the same six characters. Unrelated ids may share a shard key as well;
+ * the whole id distinguishes them.
  */
 export class Keys {
   readonly prefix: string;
@@ -15,11 +15,11 @@ export class Keys {
   }
 
   session(id: string): string {
-    return `${this.prefix}{${tagOf(id)}}s:${id}`;
+    return `${this.prefix}{${shardKeyOf(id)}}s:${id}`;
   }
 
   login(id: string): string {
-    return `${this.prefix}{${tagOf(id)}}l:${id}`;
+    return `${this.prefix}{${shardKeyOf(id)}}l:${id}`;
   }
 
   /** The handles of a user, given as rows write users. */
@@ -46,16 +46,16 @@ export class Keys {
     return `${this.prefix}lock:${name}`;
   }
 
-  /** Before when nothing counts that somebody proved. */
+  /** The time up to which proofs do not count. */
   mark(name: string): string {
     return `${this.prefix}mk:${name}`;
   }
 
   /**
-   * The name of a key as errors have it: of a row whole, as its handle is no secret; of any other what it begins with, as
-   * the rest follows from a user's id, or may have it in it.
+   * The name of a key for messages: of a row whole, as its handle is no secret; of any other only its beginning, as the
+   * rest holds a user's id or is made from it.
    */
-  told(name: string): string {
+  shown(name: string): string {
     const end = name.indexOf(this.prefix) + this.prefix.length;
     const rest = name.slice(end);
     if (!name.includes(this.prefix) || rest === "") return "a key that is none of psession's";
@@ -88,7 +88,7 @@ export const userIndex = (user: string): string => `u:${user}`;
 export const tagIndex = (user: string, tag: string): string =>
   `tag:${Buffer.byteLength(user)}:${user}:${tag}`;
 
-/** Whose an index is, and of which tag. */
+/** The user of an index, and its tag. */
 export function partsOf(index: string): { readonly user: string; readonly tag: string | undefined } {
   const [, kind, rest = ""] = /^(u|tag):(.*)$/s.exec(index) ?? [];
   if (kind === "u") return { user: rest, tag: undefined };

@@ -4,8 +4,8 @@ import { damaged, textOrNone, wordOf } from "./replies.ts";
 import type { Server } from "./server.ts";
 
 /**
- * Before anything is ended, as a step of its own. On a single server a change is one script, which comes before this one,
- * and then the ending finds what it made, or after it, and then it sees the mark.
+ * Before anything is ended, as a step of its own. On a single server a change is one script: if it runs before this one,
+ * the ending finds what it made; if after it, it sees the mark.
  */
 export async function setMark(server: Server, { name, at, until }: Mark, deadline: number): Promise<void> {
   const args = [String(at), String(until)];

@@ -65,7 +65,7 @@ export async function insertPlain(
   return decodeResult(textsOf(reply));
 }
 
-/** Undefined, and nothing done, where the index of its user has to know. */
+/** Undefined, and nothing done, where the index of its user has to be written too. */
 export async function savePlain(
   server: Server,
   { update, rotate, use }: PlainSave,

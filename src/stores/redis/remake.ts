@@ -8,12 +8,12 @@ import { type Position, scan } from "./scan.ts";
 import type { Server } from "./server.ts";
 import { perSlot } from "./slots.ts";
 
-/** Keys of one command, and so the rows that one script looks at while everybody waits. */
+/** Keys of one command, and so the rows that one script looks at while all other clients wait. */
 const COUNT = 200;
 
 /**
- * Does what needs the index of a user, which is made anew where something else is in its place: whoever has to end a
- * user's devices must not be stopped by that.
+ * Does what needs the index of a user, which is made anew where something else is in its place: that must not keep a
+ * caller from ending the user's devices.
  */
 export async function withUserIndex<Result>(
   server: Server,
@@ -30,9 +30,9 @@ export async function withUserIndex<Result>(
 }
 
 /**
- * From all rows there are. Nobody is added meanwhile, as a sign-in fails as long as the index is none, so whatever is the
- * user's is there all along, and found. A row that no longer says whose it is, is not: it lets nobody in, and goes by its
- * handle, or with everybody's.
+ * From all rows there are. None is added meanwhile, as a sign-in fails as long as the index is damaged, so every row of
+ * the user is there all along, and found. A row whose user cannot be read is left out: it signs no one in, and ends by
+ * its handle, or when all sessions end.
  */
 async function remakeUserIndex(server: Server, user: string): Promise<void> {
   const nodes = await server.nodes();

@@ -1,8 +1,8 @@
 import { PsessionError } from "../../errors.ts";
 
 /*
- * What a client answers depends on how the application has set it up. Here it is checked, before anybody decides by it who
- * somebody is: an answer that was taken for "no such session" would sign people out without a word.
+ * What a client answers depends on how the application has set it up. It is checked here, before psession identifies a user
+ * by it: an answer that was taken for "no such session" would sign users out without an error.
  */
 
 const CHANGED =
@@ -15,7 +15,7 @@ export const misread = (fault: string, remedy = CHANGED): PsessionError =>
     `The Redis client answers otherwise than psession asked: ${fault}. ${remedy}`,
   );
 
-/** What is stored is none of ours, or was cut off or written to by somebody else. */
+/** What is stored is not psession's, or was cut off or changed by another program. */
 export const damaged = (where: string): PsessionError =>
   new PsessionError(
     "store_misread",
@@ -26,11 +26,11 @@ export const damaged = (where: string): PsessionError =>
 export class DamagedIndex extends PsessionError {
   readonly #key: string;
 
-  /** `told`: the key's name without whose it is. */
-  constructor(key: string, told: string) {
+  /** `shown`: the key's name without its user's id. */
+  constructor(key: string, shown: string) {
     super(
       "store_misread",
-      `The key ${told} in Redis, psession's index of a user's devices, holds something else. Do not delete it: the user's devices would be out of reach. Listing or revoking the user's devices makes it anew from the sessions themselves. If it is none of psession's, choose a prefix of psession's own (option prefix).`,
+      `The key ${shown} in Redis, psession's index of a user's devices, holds something else. Do not delete it: the user's devices would be out of reach. Listing or revoking the user's devices makes it anew from the sessions themselves. If it is none of psession's, choose a prefix of psession's own (option prefix).`,
     );
     this.#key = key;
   }
@@ -84,7 +84,7 @@ export function wordOf<Word extends string>(reply: unknown, words: readonly Word
   throw isQueued(reply) ? inTransaction() : misread(`${kindOf(reply)} came for "${words.join('" or "')}"`);
 }
 
-/** Clients that answer by callback, or later, would leave everybody waiting. */
+/** Clients that answer by callback, or later, would leave every request waiting. */
 export function promiseOf(answer: unknown): Promise<unknown> {
   if (typeof (answer as PromiseLike<unknown> | undefined)?.then === "function")
     return answer as Promise<unknown>;
@@ -98,7 +98,7 @@ const isQueued = (reply: unknown): boolean => textIn(reply) === "QUEUED";
 
 const inTransaction = (): PsessionError =>
   misread(
-    "a transaction (MULTI) is open on its connection, and what was asked for waits in it",
+    "a transaction (MULTI) is open on its connection, and psession's commands wait in it",
     "Give psession a client of its own, or run transactions with multi() of the client, which sends them whole.",
   );
 

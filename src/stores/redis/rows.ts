@@ -172,9 +172,9 @@ const loginOf = (id: string, head: Head, userId: UserId): RememberedRow => ({
 });
 
 /**
- * For those who list sessions and end them: of a damaged row what can be read, as one row must not keep its user's others
- * alive. What cannot be read is 0, and a deadline the last moment there is, or nobody would be shown the device.
- * `ofList`: whose list it is in.
+ * For listing and ending sessions: of a damaged row what can be read, as one row must not keep its user's others alive.
+ * What cannot be read is 0, and a deadline the last moment there is, or no list would show the device. `ofList`: the user
+ * whose list it is in.
  */
 export function readSession(id: string, raw: string, ofList: UserId | undefined): SessionRow {
   try {
@@ -215,7 +215,7 @@ function mended<Row extends SessionRow | RememberedRow>(row: Row): Row {
   return Object.fromEntries(values) as Row;
 }
 
-/** Its fields that are text, as all of ours are. */
+/** Its fields that are text, as all of psession's are. */
 function legible(text: string): Head {
   const head = objectIn(text) ?? {};
   return Object.fromEntries(Object.entries(head).filter(([, value]) => typeof value === "string"));
@@ -236,8 +236,8 @@ export const horizonOf = (
 ): number => Math.max(pruneAfter, absoluteDeadline + Math.max(0, pruneAfter - lastUsedAt));
 
 /*
- * A field that is missing or of another kind would be taken for a secret that does not fit, or a time that is over, and its
- * owner be signed out. One sum tells of all numbers, as none of these is finite with one that is not.
+ * A field that is missing or of another kind would look like a secret that does not fit, or a time that is over, and sign
+ * its user out. One sum checks all numbers: it is finite only if each of them is.
  */
 
 const LEVELS: ReadonlySet<unknown> = new Set<Level>(["anonymous", "remembered", "login"]);
@@ -317,7 +317,7 @@ type AnyFields = Readonly<Record<string, Field<unknown>>>;
 
 const bytesOf = (text: unknown): Uint8Array => Buffer.from(typeof text === "string" ? text : "", "base64url");
 
-/** Not a number for what is none: `Number` takes empty text and null for 0. */
+/** NaN for other text: `Number` takes empty text and null for 0. */
 const numberIn = (text: unknown): number =>
   typeof text === "string" && text !== "" ? Number(text) : Number.NaN;
 

@@ -30,7 +30,7 @@ export class Server {
 
   /** Sends a command to where `key` lives. */
   send(key: string, args: string[], deadline: number): Promise<unknown> {
-    // A signal costs as much as all that psession does for a write. Only what waits can be taken back by it.
+    // A signal costs as much as all that psession does for a write, and takes back only commands that still wait.
     const isSentAtOnce = this.#unanswered < MOST_AT_ONCE && this.#wire.sendsAtOnce();
     const controller = isSentAtOnce ? undefined : new AbortController();
     this.#unanswered++;
@@ -44,7 +44,7 @@ export class Server {
     this.#unanswered--;
   };
 
-  /** The same for what changes nothing, and of which a few at most wait at a time: sent late it does no harm. */
+  /** The same for reads, of which a few at most wait at a time: sent late they do no harm. */
   read(key: string, args: string[], deadline: number): Promise<unknown> {
     return this.#within(deadline, () => this.#wire.send(key, args, undefined), key);
   }

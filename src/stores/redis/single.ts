@@ -101,8 +101,8 @@ export class SingleWriter implements Writer {
   }
 
   /**
-   * Of a user with so many devices that one script would keep everybody waiting. Whoever signs in or out between two parts is
-   * in neither or one of them; marks see to those that must not slip through.
+   * Of a user with so many devices that one script would keep all other clients waiting. A device that comes or goes
+   * between two parts is in neither or one of them; marks stop those that must not slip through.
    */
   async #inParts(
     index: string,

@@ -1,4 +1,4 @@
-import { tagOf } from "../../protocol/secrets.ts";
+import { shardKeyOf } from "../../protocol/secrets.ts";
 import type { Server } from "./server.ts";
 
 /** Handles of one script on a single server: others wait while it runs. */
@@ -7,16 +7,16 @@ const PART = 256;
 const MOST_AT_ONCE = 64;
 
 /**
- * Runs one script per slot, some at once; on a single server one after another, each for a part. What shares a tag stays
- * together, so that a device is of one part. Where some fail the others have done their part: again does the rest.
+ * Runs one script per slot, some at once; on a single server one after another, each for a part. Ids of one shard key stay
+ * together, so that a device is of one part. Where some fail the others have done their part: a retry does the rest.
  */
 export async function perSlot(
   server: Server,
   handles: readonly string[],
   run: (key: string, handles: readonly string[]) => Promise<unknown>,
 ): Promise<unknown[]> {
-  const byTag = [...Map.groupBy(handles, (handle) => tagOf(handle.slice(2))).values()];
-  const parts = server.isCluster ? byTag : partsOf(byTag);
+  const byShardKey = [...Map.groupBy(handles, (handle) => shardKeyOf(handle.slice(2))).values()];
+  const parts = server.isCluster ? byShardKey : partsOf(byShardKey);
   const size = server.isCluster ? MOST_AT_ONCE : 1;
   const results: PromiseSettledResult<unknown>[] = [];
   for (let at = 0; at < parts.length; at += size) {
@@ -30,10 +30,10 @@ export async function perSlot(
   });
 }
 
-function partsOf(byTag: readonly (readonly string[])[]): string[][] {
+function partsOf(byShardKey: readonly (readonly string[])[]): string[][] {
   const parts: string[][] = [];
   let part: string[] = [];
-  for (const handles of byTag) {
+  for (const handles of byShardKey) {
     if (part.length > 0 && part.length + handles.length > PART) part = [];
     if (part.length === 0) parts.push(part);
     part.push(...handles);

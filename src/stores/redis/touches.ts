@@ -1,4 +1,4 @@
-import { tagOf } from "../../protocol/secrets.ts";
+import { shardKeyOf } from "../../protocol/secrets.ts";
 import { publishBatch } from "../../telemetry/tracing.ts";
 import type { Touch } from "../store.ts";
 import { assertSiblings, encodeTouch } from "./changes.ts";
@@ -22,7 +22,7 @@ export class Touches {
   #calls: Call[] = [];
   #since = 0;
 
-  /** `store`: whose touches these are called where batches are told. */
+  /** `store`: the store's name on the diagnostics channel of batches. */
   constructor(server: Server, store: string) {
     this.#server = server;
     this.#store = store;
@@ -45,7 +45,7 @@ export class Touches {
     const sent = new Map<Touch, Promise<void>>();
     for (const group of this.#groups(calls.flatMap(({ touches }) => touches))) {
       const done = this.#send(group, deadline);
-      // Each call looks at the groups of its own; a group that none looks at is no unhandled rejection.
+      // Each call awaits its own groups; the rejection of a group that no call awaits is handled here.
       done.catch(() => {});
       for (const touch of group) sent.set(touch, done);
     }
@@ -55,7 +55,7 @@ export class Touches {
 
   #groups(touches: readonly Touch[]): Touch[][] {
     if (this.#server.isCluster)
-      return [...Map.groupBy(touches, ({ sessionId }) => tagOf(sessionId)).values()];
+      return [...Map.groupBy(touches, ({ sessionId }) => shardKeyOf(sessionId)).values()];
     const groups: Touch[][] = [];
     for (let at = 0; at < touches.length; at += MOST) groups.push(touches.slice(at, at + MOST));
     return groups;
@@ -73,11 +73,11 @@ export class Touches {
     if (first === undefined) return;
     publishBatch(this.#store, "touch", touches.length);
     const encoded = touches.map(encodeTouch);
-    await withIndexes(this.#server, deadline, [], (told) =>
+    await withIndexes(this.#server, deadline, [], (written) =>
       this.#server.run(
         scripts.touch,
         [first, ...rest],
-        [JSON.stringify({ touches: encoded, ...told })],
+        [JSON.stringify({ touches: encoded, ...written })],
         deadline,
       ),
     );

@@ -105,7 +105,7 @@ function decode(member: string): AuditEntry {
   return { id: member.slice(0, ID_LENGTH), at, event, userId, handle, address, detail };
 }
 
-/** Of an entry that is to go: one that cannot be read goes as well, and keeps none of the others. */
+/** Of an entry to delete: one that cannot be read is deleted as well, and does not stop the others. */
 function userIn(member: string): UserId | undefined {
   try {
     return decode(member).userId;

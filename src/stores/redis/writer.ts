@@ -9,7 +9,7 @@ import type {
   UserId,
 } from "../store.ts";
 
-/** What is done differently where all keys are in reach of one script, and where only a slot is. */
+/** What differs between a single server, where one script reaches all keys, and a cluster, where it reaches a slot. */
 export interface Writer {
   /** A session without a login, and nothing else. With a proof it has a user. */
   insert(row: SessionRow, proof: Proof | undefined, deadline: number): Promise<ChangeResult>;

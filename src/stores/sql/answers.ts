@@ -1,13 +1,13 @@
 /**
- * What drivers answer, checked before it decides who somebody is. A pool may be set to change what rows look like: taken
- * as it came, a column that has another name is a visitor without a session, and a digest that came as text is a theft.
+ * Checks what drivers answer before it identifies a user. A pool may be set to change what rows look like: unchecked, a
+ * renamed column would look like a visitor without a session, and a digest that came as text like a theft.
  */
 import { PsessionError } from "../../errors.ts";
 import type { RawRow } from "./statement.ts";
 
 const DIGEST_BYTES = 32;
 
-/** Something else came than was asked for; the store that reads knows which settings do that. */
+/** The answer is not what the statement selects; the store that reads it knows which settings do that. */
 export class Misread extends Error {}
 
 /** Null and undefined are not given to these. */
@@ -48,7 +48,7 @@ export const bytesOfHex: Check<Uint8Array> = (value, column) => Buffer.from(asTe
 
 export const digestOfHex: Check<Uint8Array> = (value, column) => asDigest(bytesOfHex(value, column), column);
 
-/** A user's id. No text without characters is one: what came so was null, which is nobody. */
+/** A user's id. Empty text is none: it was null, an anonymous session, before a setting changed it. */
 export const asUserText: Check<string> = (value, column) => {
   if (value !== "") return asText(value, column);
   throw misread(column, "a user's id", value);
@@ -58,7 +58,7 @@ export const asUserText: Check<string> = (value, column) => {
 export const asUserTextOrInteger: Check<string | number> = (value, column) =>
   typeof value === "string" ? asUserText(value, column) : asInteger(value, column);
 
-/** Of a row that a statement was asked for by hand. */
+/** From a row of a statement that was written by hand. */
 export const integerIn = (row: RawRow | undefined, column: string): number =>
   asInteger(valueIn(row, column), column);
 

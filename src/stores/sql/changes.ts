@@ -6,7 +6,7 @@ export const endsNothing = ({ end = [], caps = [] }: ChangeParts): boolean =>
 
 const countOf = (parts: readonly unknown[]): number => parts.filter((part) => part !== undefined).length;
 
-/** One write is a transaction by itself, if it asks for the proof as well. */
+/** One write is a transaction by itself, if it checks the proof as well. */
 export function isSingleWrite(change: Write): boolean {
   switch (change.kind) {
     case "create":
@@ -24,7 +24,7 @@ export function isSingleWrite(change: Write): boolean {
   }
 }
 
-/** A proof that names no marks is none. */
+/** A proof without marks needs no check. */
 export const withoutEmptyProof = (change: Write): Write =>
   "proof" in change && change.proof?.marks.length === 0 ? { ...change, proof: undefined } : change;
 

@@ -23,7 +23,7 @@ export interface Dialect extends Syntax {
   probe(statements: Statements): Probe;
   migrations(schema: Schema): readonly Migration[];
   /**
-   * Makes processes that migrate the same tables wait for each other, and nobody else on the same server; undefined
+   * Makes processes that migrate the same tables wait for each other, and no others on the same server; undefined
    * where a transaction does so by itself.
    */
   migrationLock(statements: Statements): MigrationLock | undefined;
@@ -42,7 +42,7 @@ export interface Probe {
   readonly unfit: boolean;
 }
 
-/** How a database tells about itself and its tables. */
+/** Statements that ask a database about itself and its tables. */
 export interface Inspection {
   /** Answers with `now` in epoch milliseconds and `version`. */
   readonly server: string;

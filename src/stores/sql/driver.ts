@@ -1,7 +1,7 @@
 import type { Answer, Program, Statement } from "./statement.ts";
 
 export interface Abandonable {
-  /** Nobody waits any more; what was sent may still be under way. */
+  /** The caller waits no longer; what was sent may still be under way. */
   abandon(): void;
 }
 
@@ -10,7 +10,7 @@ export class Deadline {
   /** Milliseconds by `performance.now()`. */
   readonly at: number;
   isOver = false;
-  /** Of who uses a connection: it is of no use to anybody any more. */
+  /** Called by the code that uses a connection: no one can use that any more. */
   lease: Abandonable | undefined;
 
   constructor(timeout: number) {
@@ -23,9 +23,9 @@ export class Deadline {
   }
 }
 
-/** There was no connection to be had: nothing was sent, and nothing can have happened. */
+/** There was no connection: nothing was sent, and nothing can have happened. */
 export class NotSent extends Error {
-  /** Nothing was made ready to be sent either: what is said has no value of a statement in it. */
+  /** No statement was prepared either, so the message holds no value of one. */
   readonly isBare: boolean;
 
   constructor(cause: unknown, { isBare = true } = {}) {
@@ -52,7 +52,7 @@ export interface SqlDriver {
     onCommit: () => void,
   ): Promise<T>;
   close(): Promise<void>;
-  /** What else than a slow database may be the reason that no answer comes: a sentence. */
+  /** A sentence with another reason than a slow database for an answer that does not come. */
   readonly whenSilent?: string | undefined;
 }
 

@@ -1,5 +1,5 @@
 import { PsessionError } from "../../errors.ts";
-import { driverError } from "../told/driver-error.ts";
+import { driverError } from "../messages/driver-error.ts";
 import { Misread, misreadError } from "./answers.ts";
 import type { Dialect } from "./dialect.ts";
 import type { FaultKind, SqlFault } from "./statement.ts";
@@ -16,14 +16,14 @@ const ADVICE = {
   contention: "Others held on to the same rows for too long.",
   connection: "The connection broke.",
   unreachable: "No connection was to be had.",
-  unique: "A key was taken that nobody else can have.",
+  unique: "A key was taken that no other row can have.",
   other: "",
 };
 
 /** Of errors that were made here. What is left of a driver's error may not say it any more. */
 const kinds = new WeakMap<PsessionError, FaultKind>();
 
-/** A fault of the database as an error of ours, without values of rows. `advice`: what differs. */
+/** A fault of the database as a `PsessionError`, without values of rows. `advice`: what differs. */
 export function storeError(
   name: string,
   fault: SqlFault,
@@ -43,24 +43,24 @@ function errorOf(
   { kind, cause, isBare }: SqlFault,
   advice: Partial<typeof ADVICE>,
 ): PsessionError {
-  const told = driverError(cause, { isBare });
+  const copy = driverError(cause, { isBare });
   if (kind === "schema") {
     return new PsessionError(
       "store_not_migrated",
       `The ${name} store lacks psession's tables or columns: make it with migrate: true, or run what \`psession schema\` prints. If they have other names, say so (options schema and tables).`,
-      { cause: told },
+      { cause: copy },
     );
   }
-  const reason = told.message.replace(/\.$/, "");
+  const reason = copy.message.replace(/\.$/, "");
   if (kind === "exists") {
     return new PsessionError(
       "store_not_migrated",
       `The ${name} store's tables cannot be created: ${reason}. Rename or remove what is in the way, or give psession's tables other names (option tables).`,
-      { cause: told },
+      { cause: copy },
     );
   }
   const message = `The ${name} store failed: ${reason}. ${advice[kind] ?? ADVICE[kind]}`.trim();
-  return new PsessionError("store_unavailable", message, { cause: told });
+  return new PsessionError("store_unavailable", message, { cause: copy });
 }
 
 /** What the database refuses for its content may be the fault of one of several; anything else concerns all of them. */

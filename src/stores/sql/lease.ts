@@ -1,21 +1,21 @@
 import { type Abandonable, type Deadline, NotSent } from "./driver.ts";
 
-/** What is to be known of a driver's connections to lend one out. */
+/** What psession needs to know of a driver's connections to lend one out. */
 export interface Lender<Connection> {
   connect(): Promise<Connection>;
   /** Called when a connection is lent. */
   lend?(connection: Connection): void;
-  /** Gives a connection back to its pool, or destroys one that is of no use to anybody any more. */
+  /** Gives a connection back to its pool, or destroys one that cannot be used any more. */
   giveBack(connection: Connection, isBroken: boolean): void;
   /** Whether an error takes its connection along. */
   isFatal(error: unknown): boolean;
 }
 
-/** Hears what a call over the connection throws, as that may be the end of the connection. */
+/** Called with what a call over the connection throws, as that may end the connection. */
 export type Watch = <R>(call: Promise<R>) => Promise<R>;
 
 /**
- * A connection on loan. One that broke, or that somebody gave up waiting for, is destroyed: the pool makes another one.
+ * A connection on loan. One that broke, or whose caller stopped waiting, is destroyed: the pool makes another one.
  */
 class Lease<Connection> implements Abandonable {
   readonly #lender: Lender<Connection>;
@@ -53,7 +53,7 @@ class Lease<Connection> implements Abandonable {
   }
 }
 
-/** One call over a connection of a pool. Every read comes by here: it awaits the pool, and the call. */
+/** One call over a connection of a pool. Every read runs this: it awaits the pool, and the call. */
 export async function callOnce<Connection, T>(
   lender: Lender<Connection>,
   deadline: Deadline,

@@ -4,7 +4,7 @@ import type { Table } from "./schema.ts";
 import type { SqlValue, Statement } from "./statement.ts";
 import type { Statements } from "./statements.ts";
 
-/** How a database sets marks, and asks for them in the statement that rests on them. */
+/** How a database sets marks, and checks them in the statement that rests on them. */
 export interface Marking {
   /** Makes rows of the meta table, or raises those that are there; in this order. */
   raise(statements: Statements, names: readonly string[], value: string, at: number): Statement;
@@ -23,9 +23,9 @@ export interface Marking {
 }
 
 export interface Shards {
-  /** Makes those that are missing; waits for whoever is making them. */
+  /** Makes those that are missing; waits for a transaction that is making them. */
   make(statements: Statements, names: readonly string[]): Statement;
-  /** Ends a SELECT whose rows nobody raises until the transaction ends; of several who read so none waits. */
+  /** Ends a SELECT whose rows no other transaction raises until this one ends; several can read so without waiting. */
   readonly share: string;
 }
 

@@ -4,8 +4,8 @@ import type { Mark, Proof } from "../store.ts";
 /*
  * Marks are rows of the meta table. A sign-in asks for them in its own first write, and of those that were never set there
  * is no row to lock: an old snapshot would go on showing none. So each mark belongs to one of a few rows, its shard, which
- * stays once it was made and is never older than any of its marks. Whoever sets a mark locks its shard for itself; who
- * proves something locks shards together with others, and reads in them the newest there is.
+ * stays once it was made and is never older than any of its marks. Setting a mark locks its shard exclusively; a proof
+ * locks shards together with others, and reads in them the newest time there is.
  *
  * The mark of everyone belongs to all shards: if it had one of its own, every sign-in would lock that, and locking a row
  * together with many others is slow.

@@ -4,7 +4,7 @@ import { qualified, type Syntax } from "./syntax.ts";
 
 export interface Step {
   readonly sql: string;
-  /** Where the statement passes over a table that is there already: how to tell whether it is ours. */
+  /** Where the statement passes over a table that is there already: how to check that it is psession's. */
   readonly made?: { readonly table: Table; readonly mark: string };
 }
 
@@ -81,7 +81,7 @@ export function auditMigration(
   return [{ name: "0001-audit", steps: statements.map((sql) => ({ sql })) }];
 }
 
-/** A table that is created unless it is there, and that says in its comment that it is ours. */
+/** A table that is created unless it is there, with a comment that marks it as psession's. */
 export function createMarked(sql: string, table: Table): Step {
   const mark = `psession ${digest(sql)}`;
   return { sql: `${sql} COMMENT = '${mark}'`, made: { table, mark } };

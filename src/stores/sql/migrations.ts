@@ -1,6 +1,6 @@
 import { PsessionError } from "../../errors.ts";
+import { driverError } from "../messages/driver-error.ts";
 import type { MigrateOptions } from "../store.ts";
-import { driverError } from "../told/driver-error.ts";
 import { textIn, valueIn } from "./answers.ts";
 import { checksum, createTable, type Migration, recordOf, type Step } from "./migration.ts";
 import { type Changed, changedError, removeEmpty } from "./remake.ts";
@@ -9,7 +9,7 @@ import { isFault, type Program, type Statement } from "./statement.ts";
 import { qualified } from "./syntax.ts";
 
 /**
- * Asked before the lock is taken: most starts have nothing to do, and need no right to create anything. Throws where
+ * Checked before the lock is taken: most starts have nothing to do, and need no right to create anything. Throws where
  * other options made the tables, unless they are to be made anew.
  */
 export function* isMigrated(
@@ -27,7 +27,8 @@ export function* isMigrated(
 }
 
 /**
- * One process at a time; the others find that nothing is left to do. `at` is the time to record. Names what ran.
+ * One process at a time; the others find that nothing is left to do. `at` is the time to record. Returns the names of
+ * the migrations that ran.
  */
 export function* lockedMigration(
   statements: Sql,
@@ -41,7 +42,7 @@ export function* lockedMigration(
     if (rows[0] === undefined || Number(valueIn(rows[0], "locked")) !== 1) {
       throw new PsessionError(
         "store_unavailable",
-        "Psession's tables could not be created or updated: another process has been at it for too long. It is tried again at the next use.",
+        "Psession's tables could not be created or updated: another process has been doing so for too long. The next use tries again.",
       );
     }
   }
@@ -56,7 +57,7 @@ export function* lockedMigration(
   return ran;
 }
 
-/** Gives the lock back after a failure, which is what is to be told, and not that the connection is gone. */
+/** Gives the lock back after a failure. That failure is reported, and not that the connection is gone. */
 function* givenBack(release: Statement | undefined): Program<void> {
   try {
     if (release !== undefined) yield release;
@@ -104,7 +105,7 @@ function* recorded(statements: Sql): Program<Examined> {
   }
 }
 
-/** An interrupted migration of ours is gone on with; a table of somebody else is not taken for ours. */
+/** Continues an interrupted migration of psession's; never takes another application's table for its own. */
 function* assertOurs(statements: Sql, { table, mark }: NonNullable<Step["made"]>): Program<void> {
   const { dialect } = statements;
   const comment = dialect.inspection.comment?.(statements, table);
@@ -121,7 +122,7 @@ interface Examined {
   readonly changed: readonly Changed[];
 }
 
-/** What is yet to be done on this database, and what was done otherwise than these options would. */
+/** The migrations that are due on this database, and those that ran with other options. */
 export function* examined(statements: Sql): Program<Examined> {
   const missing: Migration[] = [];
   const changed: Changed[] = [];

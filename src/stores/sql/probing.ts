@@ -71,5 +71,5 @@ export const isText =
 
 export const isNull = (value: unknown): boolean => value === null;
 
-/** What a condition is told as: text, as numbers and booleans are told in many ways. */
+/** What a condition comes back as: text, as drivers give numbers and booleans in many ways. */
 export const yes = (condition: string): string => `CASE WHEN ${condition} THEN 'yes' ELSE 'no' END`;

@@ -24,20 +24,20 @@ import { insertsOnly, isSingleWrite, withoutEmptyProof } from "./changes.ts";
 import { browseProgram, inspectProgram } from "./programs/admin.ts";
 import { applyAtOnceProgram, applyProgram } from "./programs/apply.ts";
 import { SqlTrail } from "./programs/audit.ts";
+import { ConditionFailed, UnsureProof } from "./programs/conflict.ts";
 import { endProgram, ofUser } from "./programs/end.ts";
 import { endEveryone } from "./programs/end-everyone.ts";
 import { lockProgram, pruneProgram, releaseLock } from "./programs/keep-house.ts";
-import { LostCondition, UnsureProof } from "./programs/lost.ts";
 import { nameProgram } from "./programs/name.ts";
 import type { Sql } from "./sql.ts";
 import type { Program, Statement } from "./statement.ts";
 import type { Prunable } from "./statements.ts";
 
-/** How a database runs programs. All try again where somebody was in the way; what fails in the end is a `PsessionError`. */
+/** How a database runs programs. All retry after a conflict of locks; what fails in the end is a `PsessionError`. */
 export interface Runs {
   /** What changes nothing. */
   read<T>(make: () => Program<T>): Promise<T>;
-  /** Statements that each stand by themselves. `isRepeatable`: done twice they do what they do once. */
+  /** Independent statements. `isRepeatable`: running them twice has the effect of running them once. */
   run<T>(make: () => Program<T>, options?: { readonly isRepeatable?: boolean }): Promise<T>;
   /** All of a program or nothing of it. */
   transact<T>(make: () => Program<T>, options?: { readonly isRepeatable?: boolean }): Promise<T>;
@@ -122,18 +122,20 @@ export abstract class ProgramStore implements Store {
         : runner.transact(program, options)
       ).catch((error: unknown) => {
         if (!(error instanceof UnsureProof)) throw error;
-        // That try is known to have changed nothing.
+        // That try changed nothing.
         tries--;
         return runner.transact(provingFirst, options);
       });
       return { done: true, ended };
     } catch (error) {
-      if (!(error instanceof LostCondition)) throw error;
-      const { lost } = error;
+      if (!(error instanceof ConditionFailed)) throw error;
+      const { conflict } = error;
       // A mark that was set after the first try, and spared what that made.
-      const isNoWonder = lost === "exists" || lost === "outdated";
+      const isNoWonder = conflict === "exists" || conflict === "outdated";
       const mayBeOurs = insertsOnly(change) && tries > 1 && isNoWonder;
-      return mayBeOurs && (await this.#isThere(change)) ? { done: true, ended: [] } : { done: false, lost };
+      return mayBeOurs && (await this.#isThere(change))
+        ? { done: true, ended: [] }
+        : { done: false, conflict };
     }
   }
 
@@ -176,7 +178,7 @@ export abstract class ProgramStore implements Store {
       (await this.whenReady()).run(() => single(releaseLock(this.statements, name, owner))),
   };
 
-  /** Administration reads past the tables' being there: what is missing is what it is asked for. */
+  /** Administration does not require that the tables exist: it reports what is missing. */
   readonly admin: StoreAdmin = {
     browse: async (page) => (await this.whenReady()).read(() => browseProgram(this.statements, page)),
     inspect: () => this.runs.read(() => inspectProgram(this.statements)),

@@ -1,4 +1,4 @@
-/** How rows come back: which columns are selected under which names, and how a driver's values become ours. */
+/** How rows come back: which columns are selected under which names, and how a driver's values become fields. */
 import type { UserId } from "../store.ts";
 import {
   asBytes,
@@ -19,14 +19,14 @@ import type { Column, ColumnKind, Schema, Table } from "./schema.ts";
 import type { RawRow } from "./statement.ts";
 import type { Syntax } from "./syntax.ts";
 
-/** The part of a SELECT that names columns, and who reads what it gives. */
+/** The part of a SELECT that names columns, and the functions that read what it gives. */
 export interface Selection<Row> {
   readonly list: string;
   /** Undefined where an outer join found no row. */
   readonly read: (raw: RawRow) => Row | undefined;
   /** The same of a row that is damaged: secrets of any length, or none. */
   readonly readDamaged: (raw: RawRow) => Row | undefined;
-  /** The same where it does not matter whose the row is: that may be damaged as well. */
+  /** The same where the row's user does not matter, and may be damaged as well. */
   readonly readAnybodys: (raw: RawRow) => Row | undefined;
 }
 
@@ -221,8 +221,9 @@ const LOOSE: ReadonlyMap<Check, Check> = new Map<Check, Check>([
 const LAST = 8.64e15;
 
 /**
- * What there is of a row decides who may be ended, not who somebody is. A number that cannot be read is 0, and a deadline the
- * last moment there is, or nobody would be shown the device. Whose a row is must be read, or it would be nobody's.
+ * A damaged row is read only to list and end its device, never to identify a user. A number that cannot be read is 0, and
+ * a deadline the last moment there is, or no list would show the device. The user must be readable, or the row would be
+ * an anonymous one.
  */
 const loosely = (reader: Reader): Reader => ({
   ...reader,

@@ -76,7 +76,7 @@ function* namesOf(schema: Schema): Generator<{ named: Schema; differences: reado
   yield { named: plain, differences: [{ option: "schema" }, { option: "tables" }] };
 }
 
-/** All that differ; undefined where that cannot be told of each. */
+/** All that differ; undefined where that is unknown for one of them. */
 function allDifferences(statements: Sql, changed: readonly Changed[]): readonly Difference[] | undefined {
   const all = new Map<string, Difference>();
   for (const one of changed) {
@@ -99,13 +99,13 @@ export function changedMessage(statements: Sql, changed: readonly Changed[]): st
   if (differences === undefined || differences.length === 0) {
     return `The migration ${names} that ran on this database is not the one that these options make: names, types or psession itself were others then. ${remedy}`;
   }
-  const told = differences.map(({ option, was, is }) =>
+  const changes = differences.map(({ option, was, is }) =>
     was === undefined ? `${option} named them otherwise` : `${option} was "${was}", and is "${is}" here`,
   );
   const anew = isOfTypes(differences)
     ? " While all of them are empty, `psession migrate` makes them anew."
     : "";
-  return `psession's tables were made with other options (${names}): ${told.join("; ")}. ${remedy}${anew}`;
+  return `psession's tables were made with other options (${names}): ${changes.join("; ")}. ${remedy}${anew}`;
 }
 
 export const changedError = (statements: Sql, changed: readonly Changed[]): PsessionError =>
@@ -120,7 +120,7 @@ const MADE: Readonly<Record<string, readonly TableKey[]>> = {
 
 /**
  * Removes the tables of migrations that ran with other types, and their records, so that they can run again: only where
- * the types are all that differs, and where there is nobody in any of psession's tables. Marks and records of pruning
+ * the types are all that differs, and where psession's tables hold no session or login. Marks and records of pruning
  * stay, as their table is the same whatever the options say. The caller holds the lock of migrations.
  */
 export function* removeEmpty(statements: Sql, changed: readonly Changed[]): Program<void> {
@@ -137,7 +137,7 @@ export function* removeEmpty(statements: Sql, changed: readonly Changed[]): Prog
     if (!hasOurColumns(statements, table, rows)) throw changedError(statements, changed);
     there.push(table);
   }
-  // Nobody comes in between looking and removing. SQLite has one writer at a time, and this is it.
+  // No row may be inserted between the check and the removal. SQLite has one writer at a time, and this is it.
   if (dialect.name === "postgres" && there.length > 0) {
     const names = there.map((table) => qualified(dialect, table)).join(", ");
     yield statements.make(`LOCK TABLE ${names} IN ACCESS EXCLUSIVE MODE`, []);
@@ -178,7 +178,7 @@ function* assertEmpty(
 
 /**
  * MySQL undoes nothing that creates or removes a table, and locks none for a prepared statement. So tables are put aside,
- * all at once, looked at where nobody writes to them any more, and put back if somebody had.
+ * all at once, checked where no process writes to them any more, and put back if they have rows.
  */
 function* removeFromMysql(
   statements: Sql,

@@ -3,17 +3,17 @@ import { Misread } from "./answers.ts";
 import { Deadline, execute, NotSent, type SqlDriver } from "./driver.ts";
 import { storeError } from "./errors.ts";
 import type { Runs } from "./program-store.ts";
-import { LostCondition } from "./programs/lost.ts";
+import { ConditionFailed } from "./programs/conflict.ts";
 import type { Sql } from "./sql.ts";
 import { type Answer, type FaultKind, type Program, SqlFault, type Statement } from "./statement.ts";
 import { wasIdle, wasNotDone } from "./syntax.ts";
 
-/** First waits are short: who is in the way is mostly gone within a millisecond. */
+/** First waits are short: another transaction mostly gives its locks back within a millisecond. */
 const WAITS = [1, 2, 5, 10, 20, 50];
 
 /**
- * How often something is tried again. Broken: each time a connection is gone from the pool, until none is left of those
- * that broke together and a new one is made. Unreachable: making one failed, and may do so at once for ever.
+ * The numbers of retries. Broken: each retry takes another dead connection out of the pool, until the pool makes a new
+ * one. Unreachable: connecting failed, and may fail immediately for ever.
  */
 const MOST_RETRIES: Partial<Record<FaultKind, number>> = { contention: 60, connection: 20, unreachable: 1 };
 
@@ -27,8 +27,8 @@ export interface RunnerParts {
 }
 
 /**
- * Runs programs on a driver. Tries again where somebody was in the way, and where a connection broke before anything
- * can have happened. In the end every fault is an error of ours, and nothing takes longer than the timeout.
+ * Runs programs on a driver. Retries after a conflict of locks, and where a connection broke before anything can have
+ * happened. In the end every fault is a `PsessionError`, and nothing takes longer than the timeout.
  */
 export class Runner implements Runs {
   readonly #name: string;
@@ -54,7 +54,7 @@ export class Runner implements Runs {
     return this.run(make, { isRepeatable: true });
   }
 
-  /** Statements that each stand by themselves. `isRepeatable`: done twice they do what they do once. */
+  /** Independent statements. `isRepeatable`: running them twice has the effect of running them once. */
   run<T>(make: () => Program<T>, { isRepeatable = false } = {}): Promise<T> {
     return this.#retrying(isRepeatable, this.#timeout, (deadline) =>
       execute(make(), (statement) =>
@@ -83,12 +83,12 @@ export class Runner implements Runs {
           },
         );
       } catch (error) {
-        throw error instanceof LostCondition ? error : this.#fault(error, isCommitting && !isRepeatable);
+        throw error instanceof ConditionFailed ? error : this.#fault(error, isCommitting && !isRepeatable);
       }
     });
   }
 
-  /** Waits for what others share no longer than for an operation; it goes on. */
+  /** Waits for shared work no longer than for an operation; that work goes on. */
   patiently<T>(work: Promise<T>): Promise<T> {
     return this.#within(new Deadline(this.#timeout), this.#timeout, work);
   }
@@ -103,7 +103,7 @@ export class Runner implements Runs {
       try {
         return await this.#within(deadline, timeout, work(deadline));
       } catch (error) {
-        if (error instanceof LostCondition || error instanceof PsessionError) throw error;
+        if (error instanceof ConditionFailed || error instanceof PsessionError) throw error;
         const fault = this.#fault(error, !isRepeatable);
         const most = fault.mayBeDone && fault.kind !== "contention" ? 0 : (MOST_RETRIES[fault.kind] ?? 0);
         if (attempt < most) await pause(attempt);
@@ -128,7 +128,7 @@ export class Runner implements Runs {
         // In whole milliseconds: timers of one length are kept together.
         Math.max(0, Math.ceil(deadline.at - performance.now())),
       );
-      // Whatever comes after the timeout is too late to be told.
+      // The caller has its timeout already: a later failure has no one to report to.
       work.then(
         (result) => {
           clearTimeout(timer);

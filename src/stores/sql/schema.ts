@@ -177,7 +177,7 @@ export interface Schema {
   readonly users: Table<keyof UserRow & string>;
   readonly timestamps: "integer" | "datetime";
   readonly userIds: UserIdKind;
-  /** The users table is ours to create. */
+  /** psession creates the users table. */
   readonly createsUsers: boolean;
   /** There is an audit table. */
   readonly keepsAudit: boolean;

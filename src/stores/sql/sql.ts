@@ -1,7 +1,7 @@
 import type { Dialect } from "./dialect.ts";
 import { Statements } from "./statements.ts";
 
-/** A store's statements, on a database of which is known what it does differently. */
+/** A store's statements, with the dialect of its database. */
 export class Sql extends Statements {
   declare readonly dialect: Dialect;
 

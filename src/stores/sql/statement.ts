@@ -21,17 +21,16 @@ export interface Answer {
 }
 
 /**
- * Work on the database as a sequence of statements, whoever executes them and however: at once and
- * synchronously in SQLite, one after another over a network elsewhere. A statement that fails throws where it
- * was yielded.
+ * Work on the database as a sequence of statements, independent of what executes them: synchronously in SQLite, one
+ * after another over a network elsewhere. A statement that fails throws where it was yielded.
  */
 export type Program<T> = Generator<Statement, T, Answer>;
 
-/** What went wrong with a statement, as far as it makes a difference to what is done next. */
+/** What went wrong with a statement, as far as callers react to it differently. */
 export type FaultKind =
   /** A row of this key is there already. */
   | "unique"
-  /** Somebody was in the way: nothing was changed, and the same again may succeed. */
+  /** Another transaction held a lock: nothing was changed, and a retry may succeed. */
   | "contention"
   /** Tables or columns are missing. */
   | "schema"
@@ -49,7 +48,7 @@ export type FaultKind =
   | "untransacted"
   /** The connection broke; whether the statement took effect is unknown. */
   | "connection"
-  /** There was no connection to be had; nothing was sent. */
+  /** There was no connection; nothing was sent. */
   | "unreachable"
   | "other";
 

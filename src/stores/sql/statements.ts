@@ -44,7 +44,7 @@ export class Statements {
   readonly readSession: (raw: RawRow) => SessionRow | undefined;
   /** From a list of what `findSessions` selects, where the dialect packs nothing. */
   readonly sessionOf: (values: readonly unknown[]) => SessionRow;
-  /** For those who list sessions and end them: one row that is damaged must not keep its user's others alive. */
+  /** For listing and ending sessions: one damaged row must not keep its user's others alive. */
   readonly readDamaged: (raw: RawRow) => SessionRow | undefined;
   readonly #readDamagedLogin: (raw: RawRow) => RememberedRow | undefined;
   readonly #anybodys: Pick<Selection<RememberedRow>, "readAnybodys">;
@@ -249,7 +249,7 @@ export class Statements {
     return userId;
   }
 
-  /** Nobody where it cannot be read: for those who do not ask whose a row is. */
+  /** Undefined where it cannot be read: for callers that do not need the row's user. */
   userIn(raw: RawRow, column: string): UserId | undefined {
     const value = valueIn(raw, column);
     return value === null ? undefined : orElse(this.#reading.user, undefined)(value, column);

@@ -30,7 +30,7 @@ export class SqlStore extends ProgramStore {
   readonly #touches: TouchQueue;
   readonly clock: Store["clock"];
   readonly #migrates: boolean;
-  /** Values are known to survive, and the tables to be there, or to be somebody else's business. */
+  /** Values are known to survive, and the tables exist or are not psession's to create. */
   #isReady = false;
   #preparing: Promise<void> | undefined;
   #migrating: Promise<readonly string[]> | undefined;
@@ -76,7 +76,7 @@ export class SqlStore extends ProgramStore {
   async #findSessions(ids: readonly string[]): Promise<ReadonlyMap<string, SessionRow>> {
     const statements = this.statements;
     publishBatch(this.name, "findSession", ids.length);
-    // Every request comes by here: no turn of the event loop more than needed.
+    // Every request runs this: no turn of the event loop more than needed.
     const runner = this.#isReady ? this.runs : await this.whenReady();
     return runner.select(statements.findSessions(ids), (rows) => {
       const found = new Map<string, SessionRow>();

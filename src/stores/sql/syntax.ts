@@ -8,7 +8,7 @@ export interface Syntax {
   /** The placeholder of the value at `index`, which counts from 1. */
   placeholder(index: number): string;
 
-  /** Ends a SELECT whose rows decide what is written: nobody changes them until the transaction ends. */
+  /** Ends a SELECT whose rows decide what is written: no other transaction changes them until this one ends. */
   readonly forUpdate: string;
   /** Ends a SELECT that must see what was committed since the transaction began. */
   readonly newest: string;
@@ -40,7 +40,7 @@ export interface Syntax {
    * rows at most. `also` follows the condition of what is garbage.
    */
   prune(table: string, key: string, pruneAfter: string, also: string): string | undefined;
-  /** A sentence about settings of drivers that change what rows look like, for whoever has set one. */
+  /** A sentence about settings of drivers that change what rows look like, for messages. */
   readonly rowSettings: string;
   /** Answers with `now` in epoch milliseconds; undefined where the database has no clock but the process's. */
   readonly clock?: string;
@@ -76,12 +76,12 @@ export const isConnectionFault = ({ code, message }: { code: string; message: st
   /connection (was )?(terminated|closed|ended|lost|destroyed)|socket (has|was) /i.test(message) ||
   REFUSED.test(message);
 
-/** What drivers say who know that a connection is broken: pg, mysql2, mariadb. */
+/** The messages of drivers that know that a connection is broken: pg, mysql2, mariadb. */
 const REFUSED = /not queryable|closed state|Cannot execute new commands/;
 
 /**
  * The server ended the connection because nothing came over it (`idle_session_timeout`, `idle_in_transaction_session_timeout`,
- * `wait_timeout`). A process that stood still sends its next statement all the same, and nobody reads it.
+ * `wait_timeout`). A process that stood still sends its next statement all the same, and no server reads it.
  */
 export const wasIdle = (error: unknown): boolean => {
   const { code, errno } = facets(error);

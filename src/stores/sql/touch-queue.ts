@@ -8,7 +8,7 @@ type IsOutage = (error: unknown) => boolean;
 /** Why touches were not recorded, by session. */
 type Failures = ReadonlyMap<string, unknown>;
 
-/** One touch that the database refuses must not keep the others from being recorded: it is found by halves. */
+/** One touch that the database refuses must not keep the others from being recorded: halving the lot finds it. */
 export async function touchInParts(
   touches: readonly Touch[],
   flush: Flush,
@@ -49,7 +49,7 @@ export class TouchQueue {
     this.#isOutage = isOutage;
   }
 
-  /** Throws where one of these was not recorded, whatever became of those that went along. */
+  /** Throws where one of these was not recorded, whatever became of the others in its lot. */
   async add(touches: readonly Touch[]): Promise<void> {
     for (const touch of touches) {
       const before = this.#waiting.get(touch.sessionId);

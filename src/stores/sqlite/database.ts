@@ -5,7 +5,7 @@ import type { Probe } from "../sql/dialect.ts";
 import { assertSurvived } from "../sql/programs/probe.ts";
 import type { Answer, RawRow, SqlValue, Statement } from "../sql/statement.ts";
 
-/** The shape we use of a SQLite driver: `node:sqlite`, better-sqlite3 and libsql all have it. */
+/** The shape that psession uses of a SQLite driver: `node:sqlite`, better-sqlite3 and libsql all have it. */
 export interface SqliteDatabase {
   exec(sql: string): unknown;
   prepare(sql: string): SqliteStatement;
@@ -42,13 +42,13 @@ export interface SqliteStatement {
 const NO_ROWS: readonly RawRow[] = [];
 
 /**
- * Prepares every statement once, and runs transactions that nothing can get between. What the application set for its
- * own statements is set back for ours, and what a driver answers is looked at before anybody reads it: a row of which
- * columns are missed would sign somebody out, or look like a theft.
+ * Prepares every statement once, and runs transactions that nothing can interrupt. What the application set for its own
+ * statements is set back for psession's, and every answer is checked before it is used: a row that lacks columns would
+ * sign a user out, or look like a theft.
  */
 export class SqliteSession {
   readonly #database: SqliteDatabase;
-  /** Databases within the connection that hold our tables, quoted. */
+  /** Databases within the connection that hold psession's tables, quoted. */
   readonly #schemas: readonly string[];
   readonly #probe: Probe;
   #isChecked = false;
@@ -63,7 +63,7 @@ export class SqliteSession {
   }
 
   get isInTransaction(): boolean {
-    // libsql ends the whole process where it is asked this of a database that was closed.
+    // libsql ends the whole process if this is read from a database that was closed.
     if (this.#database.open === false) throw new Error("The database connection is not open");
     return this.#database.isTransaction ?? this.#database.inTransaction ?? this.#refusesToBegin();
   }
@@ -89,7 +89,7 @@ export class SqliteSession {
   exec(sql: string): void {
     const answer = this.#database.exec(sql);
     if (!isThenable(answer)) return;
-    // Nobody waits for it.
+    // No caller waits for it.
     answer.then(undefined, () => {});
     throw misread("promises, as those of libsql/promise do");
   }
@@ -175,7 +175,7 @@ export class SqliteSession {
     return statement;
   }
 
-  /** What no statement can set back for itself, and what would lose writes without an error. */
+  /** Refuses settings that no statement can undo for itself and that lose writes without an error. */
   #check(): void {
     const modes = this.#schemas.map((schema) => this.#pragma(`${schema}.journal_mode`));
     if (modes.includes("off")) {
@@ -208,7 +208,7 @@ export class SqliteSession {
       answer = this.#plain(`PRAGMA ${name}`, true).all();
     } catch (error) {
       if (error instanceof PsessionError) throw error;
-      // Locked, closed, or not for whoever asks. What comes next says so itself, and it is asked again.
+      // Locked, closed, or not permitted. The next statement fails with the reason, and the check is repeated later.
       return NOT_SAID;
     }
     const [row] = rowsOf(answer);
@@ -219,8 +219,8 @@ export class SqliteSession {
 const NOT_SAID = Symbol("not said");
 
 /**
- * `node:sqlite` refuses a whole answer for one integer that a number does not hold: somebody else wrote it, and the other rows
- * are none the worse. Then integers come as bigints, and who reads them says which one is wrong.
+ * `node:sqlite` refuses a whole answer for one integer that a number does not hold, which another program wrote, and with
+ * it all good rows. Then integers come as bigints, and the check of each column names the wrong one.
  */
 function withLargeIntegers<T>(statement: SqliteStatement, read: () => T): T {
   try {
@@ -254,7 +254,7 @@ function countOf(answer: { readonly changes: number | bigint } | undefined): num
 const misread = (what: string): PsessionError =>
   new PsessionError(
     "store_misread",
-    `The SQLite database answers with ${what}: psession cannot tell from it who somebody is. Give it an open database of node:sqlite, better-sqlite3 or libsql, not of a package around them (option database).`,
+    `The SQLite database answers with ${what}: psession cannot identify users by that. Give it an open database of node:sqlite, better-sqlite3 or libsql, not of a package around them (option database).`,
   );
 
 const unusable = (why: string): PsessionError =>

@@ -7,8 +7,8 @@ const PRIVATE = 0o600;
 const MOST_LINKS = 40;
 
 /**
- * Makes the file that SQLite is about to open, empty, where there is none: SQLite itself would let everybody on the
- * machine read it. One that is there keeps the mode that somebody gave it. Never opens a file that is there: closing it
+ * Makes the file that SQLite is about to open, empty, where there is none: SQLite itself would let all users of the
+ * machine read it. One that is there keeps its mode. Never opens a file that is there: closing it
  * again would drop the locks that this process holds on it.
  */
 export function createPrivately(path: string): void {

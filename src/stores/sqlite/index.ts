@@ -4,6 +4,7 @@ import { hasMethods } from "../../checks/shape.ts";
 import { PsessionError } from "../../errors.ts";
 import { systemClock } from "../../protocol/clock.ts";
 import { isLoadingForCommand } from "../command.ts";
+import { driverError } from "../messages/driver-error.ts";
 import { Misread } from "../sql/answers.ts";
 import { sqliteDialect } from "../sql/dialects/sqlite.ts";
 import { executeSync } from "../sql/driver.ts";
@@ -12,12 +13,11 @@ import { isMigrated, lockedMigration } from "../sql/migrations.ts";
 import { type NamingOptions, namingEntries, namingFaults, resolveNaming, schemaOf } from "../sql/naming.ts";
 import { ProgramStore, type Runs } from "../sql/program-store.ts";
 import { touchProgram } from "../sql/programs/apply.ts";
-import { LostCondition } from "../sql/programs/lost.ts";
+import { ConditionFailed } from "../sql/programs/conflict.ts";
 import { Sql } from "../sql/sql.ts";
 import { isFault, type Program, SqlFault } from "../sql/statement.ts";
 import { throwFirst, touchInParts } from "../sql/touch-queue.ts";
 import type { MigrateOptions, SessionRow, Store, Touch, UserIdKind } from "../store.ts";
-import { driverError } from "../told/driver-error.ts";
 import { type SqliteDatabase, SqliteSession } from "./database.ts";
 import { createPrivately } from "./file.ts";
 
@@ -26,7 +26,7 @@ export type { SqliteDatabase, SqliteStatement } from "./database.ts";
 export interface SqliteStoreOptions extends NamingOptions {
   /** The database file, opened with `node:sqlite`. Several processes may share it. */
   path?: string | undefined;
-  /** Instead of `path`: an open database of `node:sqlite`, better-sqlite3 or libsql. It is not closed by us. */
+  /** Instead of `path`: an open database of `node:sqlite`, better-sqlite3 or libsql. psession does not close it. */
   database?: SqliteDatabase | undefined;
   /** Create or update the tables when the store is made. Default: true. */
   migrate?: boolean | undefined;
@@ -90,7 +90,7 @@ class SqliteStore extends ProgramStore {
   readonly #db: SqliteSession;
   readonly #lockTimeout: number;
   readonly #isOwner: boolean;
-  /** Why the tables cannot be used: nothing but looking at them and mending them is done. */
+  /** Why the tables cannot be used: the store then only inspects and repairs them. */
   refusal: PsessionError | undefined;
 
   constructor(statements: Sql, db: SqliteSession, lockTimeout: number, isOwner: boolean) {
@@ -132,7 +132,7 @@ class SqliteStore extends ProgramStore {
         if (migrates && !this.#execute(isMigrated(this.statements)))
           this.#transact(lockedMigration(this.statements, systemClock.now()));
       } finally {
-        // From here on waiting is done between tries, as a blocked thread serves nobody.
+        // From here on waiting is done between tries, as a blocked thread serves no request.
         if (this.#isOwner) this.#db.exec("PRAGMA busy_timeout = 0");
       }
     });
@@ -147,7 +147,7 @@ class SqliteStore extends ProgramStore {
     return ran;
   }
 
-  /** Every request comes by here, and finds its row at once. */
+  /** Every request runs this. */
   findSession(id: string): Promise<SessionRow | undefined> {
     if (this.refusal !== undefined) return Promise.reject(this.refusal);
     return this.#retrying(() => {
@@ -182,7 +182,7 @@ class SqliteStore extends ProgramStore {
     return this.#db.transaction(() => this.#execute(program));
   }
 
-  /** Refuses to write inside somebody else's transaction: its rollback would take our writes along. */
+  /** Refuses to write inside the application's transaction: its rollback would take psession's writes along. */
   #assertNoTransaction(): void {
     if (!this.#db.isInTransaction) return;
     throw new PsessionError(
@@ -225,7 +225,7 @@ function schemasOf({ schema, dialect }: Sql): string[] {
 }
 
 function open(path: string): SqliteDatabase {
-  // An import would fail before anybody can say why, and where only `database` is used, for nothing.
+  // An import would fail without a useful message, and where only `database` is used, for nothing.
   const sqlite = process.getBuiltinModule("node:sqlite") as typeof import("node:sqlite") | undefined;
   if (sqlite === undefined) {
     throw invalidOptions("sqliteStore", [
@@ -267,9 +267,9 @@ function translate(error: unknown, message?: string): unknown {
   return storeError("sqlite", fault, sqliteDialect, ADVICE);
 }
 
-/** What the database threw, as a fault; what is none stays what it is. */
+/** What the database threw, as a fault; other errors stay as they are. */
 function asFault(error: unknown): unknown {
-  if (error instanceof SqlFault || error instanceof PsessionError || error instanceof LostCondition)
+  if (error instanceof SqlFault || error instanceof PsessionError || error instanceof ConditionFailed)
     return error;
   if (error instanceof Misread) return new SqlFault("other", error);
   return new SqlFault(sqliteDialect.classify(error), error);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { newSiblingId, tagOf } from "../../protocol/secrets.ts";
+import { newSiblingId, shardKeyOf } from "../../protocol/secrets.ts";
 import { revoke } from "../../stores/changes.ts";
 import type { Store, UserEntry } from "../../stores/store.ts";
 import { claimPrune } from "../../upkeep/prune.ts";
@@ -22,7 +22,7 @@ async function browsed(
   do {
     const page = await admin?.browse({ after, limit });
     assert.ok(page !== undefined);
-    const tags = new Set(page.entries.map((entry) => tagOf(handleOf(entry))));
+    const tags = new Set(page.entries.map((entry) => shardKeyOf(handleOf(entry))));
     assert.ok(
       page.entries.length <= limit || tags.size === 1,
       "only one tag may be more than a page's limit",

@@ -3,7 +3,7 @@ import { newSiblingId } from "../../protocol/secrets.ts";
 import { revoke } from "../../stores/changes.ts";
 import type { RememberedRow, SessionRow } from "../../stores/store.ts";
 import { digestOf, T0 } from "../rows.ts";
-import { type Cases, done, ENDING, ids, lost, pick } from "./fixture.ts";
+import { type Cases, conflict, done, ENDING, ids, pick } from "./fixture.ts";
 
 export const caps: Cases = {
   "a cap ends the devices that were not used for longest": async ({
@@ -58,7 +58,7 @@ export const caps: Cases = {
       const session =
         ofSession && sessionRow({ userId: ada, level: "login", rememberedId: login?.id, ...ofSession });
       await done(store.apply({ kind: "signIn", remember: login, insert: session }));
-      assert.deepEqual(await attempt(), { done: false, lost: "full" }, what);
+      assert.deepEqual(await attempt(), { done: false, conflict: "full" }, what);
       await revoke(store, { userId: ada, ...ENDING });
     }
     await done(store.apply({ kind: "signIn", insert: sessionRow({ userId: ada, level: "login", ...dead }) }));
@@ -97,7 +97,7 @@ export const caps: Cases = {
     const cap = { ...CAP, userId: ada, max: 1, overflow: "refuse" } as const;
     const login = rememberedRow();
     const session = sessionRow({ userId: ada, level: "login", rememberedId: login.id });
-    await lost("full", store.apply({ kind: "signIn", remember: login, insert: session, caps: [cap] }));
+    await conflict("full", store.apply({ kind: "signIn", remember: login, insert: session, caps: [cap] }));
     assert.equal(await store.findRemembered(login.id), undefined);
     assert.deepEqual(ids(await store.list(ada)), [first.id]);
     await done(store.apply({ kind: "signIn", remember: login, insert: session, caps: [{ ...cap, max: 2 }] }));
@@ -151,7 +151,7 @@ export const caps: Cases = {
         ],
         caps: [{ ...CAP, overflow: "refuse", userId: ada, max: 1 }],
       });
-    await lost("full", attempt("old"));
+    await conflict("full", attempt("old"));
     assert.equal((await store.findRemembered(before.id))?.login.revokedAt, undefined);
     await done(attempt("token"));
     assert.deepEqual(ids(await store.list(ada)), [session.id]);
@@ -267,7 +267,7 @@ export const caps: Cases = {
     assert.deepEqual(new Set(ids(await store.list(ada))), new Set([other.id, next.id]));
     const third = sessionRow({ userId: ada, level: "login", tag: "phone" });
     const refused = [{ ...CAP, userId: ada, tag: "phone", max: 1, reason: "tag" }, ...caps.slice(1)];
-    await lost("full", store.apply({ kind: "signIn", insert: third, caps: refused }));
+    await conflict("full", store.apply({ kind: "signIn", insert: third, caps: refused }));
     assert.equal((await store.list(ada)).length, 2);
   },
 

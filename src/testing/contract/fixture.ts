@@ -103,9 +103,9 @@ export async function done(result: Promise<ChangeResult>): Promise<void> {
   assert.deepEqual({ done: (await result).done }, { done: true });
 }
 
-export async function lost(why: string, result: Promise<ChangeResult>): Promise<void> {
+export async function conflict(why: string, result: Promise<ChangeResult>): Promise<void> {
   const { done, ...rest } = await result;
-  assert.deepEqual({ done, ...rest }, { done: false, lost: why });
+  assert.deepEqual({ done, ...rest }, { done: false, conflict: why });
 }
 
 export function rotation(token: string): Rotation {

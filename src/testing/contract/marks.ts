@@ -11,7 +11,7 @@ import type {
   SignInChange,
 } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
-import { type CaseFixture, type Cases, done, ENDING, ids, lost, pick, rotation } from "./fixture.ts";
+import { type CaseFixture, type Cases, conflict, done, ENDING, ids, pick, rotation } from "./fixture.ts";
 
 /** A mark that no other case has. */
 const newMark = (at = T0): Mark => ({ name: `mark of ${newId()}`, at, until: T0 + 1000 });
@@ -100,7 +100,7 @@ export const marks: Cases = {
     for (const [name, change] of Object.entries(shapes)) {
       for (const provedAt of [T0 - 1, T0]) {
         const result = await store.apply({ ...change, proof: newer(mark, provedAt) });
-        assert.deepEqual(result, { done: false, lost: "outdated" }, name);
+        assert.deepEqual(result, { done: false, conflict: "outdated" }, name);
       }
       assert.deepEqual(await before(), devices, name);
     }
@@ -132,10 +132,10 @@ export const marks: Cases = {
     await revoke(store, { handle: newId(), mark: others, ...ENDING });
     await done(signIn(T0));
     await revoke(store, { handle: newId(), mark: everyones, ...ENDING });
-    await lost("outdated", signIn(T0));
+    await conflict("outdated", signIn(T0));
     await done(signIn(T0 + 1));
     await revoke(store, { handle: newId(), mark: { ...ours, at: T0 + 1 }, ...ENDING });
-    await lost("outdated", signIn(T0 + 1));
+    await conflict("outdated", signIn(T0 + 1));
     await done(signIn(T0 + 2));
   },
 
@@ -155,13 +155,13 @@ export const marks: Cases = {
     for (const own of users) await done(signIn(own, T0));
     await revoke(store, { handle: newId(), mark, ...ENDING });
     for (const own of users) {
-      await lost("outdated", signIn(own, T0));
+      await conflict("outdated", signIn(own, T0));
       await done(signIn(own, T0 + 1));
     }
     // A user with a mark of their own is held to both.
     const own = newMark(T0 + 7);
     await revoke(store, { handle: newId(), mark: own, ...ENDING });
-    await lost("outdated", signIn([own.name], T0 + 7));
+    await conflict("outdated", signIn([own.name], T0 + 7));
     await done(signIn([own.name], T0 + 8));
   },
 
@@ -176,9 +176,12 @@ export const marks: Cases = {
     ] as const) {
       const proof = newer(mark, provedAt);
       const set = { data: '{"lost":1}' };
-      await lost(stale, store.apply({ kind: "signIn", update: { id: row.id, version: 7, set }, proof }));
-      await lost(missing, store.apply({ kind: "signIn", update: { id: newId(), version: 1, set }, proof }));
-      await lost(exists, store.apply({ kind: "signIn", insert: row, proof }));
+      await conflict(stale, store.apply({ kind: "signIn", update: { id: row.id, version: 7, set }, proof }));
+      await conflict(
+        missing,
+        store.apply({ kind: "signIn", update: { id: newId(), version: 1, set }, proof }),
+      );
+      await conflict(exists, store.apply({ kind: "signIn", insert: row, proof }));
     }
   },
 
@@ -196,10 +199,10 @@ export const marks: Cases = {
         insert: sessionRow({ userId: ada, level: "login" }),
         proof: newer(mark, provedAt),
       });
-    await lost("outdated", signIn(T0 + 100));
+    await conflict("outdated", signIn(T0 + 100));
     // Nor is it forgotten earlier.
     await store.prune(T0 + 500, 100);
-    await lost("outdated", signIn(T0 + 100));
+    await conflict("outdated", signIn(T0 + 100));
     await done(signIn(T0 + 101));
   },
 
@@ -214,7 +217,10 @@ export const marks: Cases = {
     ]) {
       const mark = newMark();
       assert.deepEqual(await revoke(store, { ...selector, mark, ...ENDING }), []);
-      await lost("outdated", store.apply({ kind: "signIn", insert: sessionRow(), proof: newer(mark, T0) }));
+      await conflict(
+        "outdated",
+        store.apply({ kind: "signIn", insert: sessionRow(), proof: newer(mark, T0) }),
+      );
       await done(
         store.apply({ kind: "signIn", insert: sessionRow({ id: newId() }), proof: newer(mark, T0 + 1) }),
       );
@@ -250,10 +256,10 @@ export const marks: Cases = {
         proof: { marks: [name], provedAt: T0 },
       });
     await store.prune(mark.until, 100);
-    await lost("outdated", signIn(mark));
+    await conflict("outdated", signIn(mark));
     await store.prune(mark.until + 1, 100);
     await done(signIn(mark));
-    await lost("outdated", signIn(later));
+    await conflict("outdated", signIn(later));
   },
 
   "of sign-ins and a mark at once each is either refused or ended": async (fixture) => {
@@ -276,7 +282,7 @@ export const marks: Cases = {
         Promise.all(send(changes.slice(half))),
       ]);
       for (const result of [...before, ...after])
-        if (!result.done) assert.match(result.lost, /outdated|rotation|missing|stale|strayed/);
+        if (!result.done) assert.match(result.conflict, /outdated|rotation|missing|stale|strayed/);
       assert.deepEqual(await store.list(ada), []);
     }
   },

@@ -3,7 +3,7 @@ import { newId } from "../../protocol/secrets.ts";
 import { revoke } from "../../stores/changes.ts";
 import type { Misfit } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
-import { type Cases, done, ENDING, lost, pick, rotation } from "./fixture.ts";
+import { type Cases, conflict, done, ENDING, pick, rotation } from "./fixture.ts";
 
 /** What ends, or is counted, only while a row is in a certain state. */
 export const misfits: Cases = {
@@ -165,18 +165,18 @@ export const misfits: Cases = {
     const login = rememberedRow({ generation: 2, strays: 1 });
     await done(store.apply({ kind: "signIn", remember: login }));
     const stray = { id: login.id, generation: 2, max: 3 };
-    await lost("strayed", store.apply({ kind: "stray", stray: { ...stray, generation: 1 } }));
-    await lost("strayed", store.apply({ kind: "stray", stray: { ...stray, id: newId() } }));
+    await conflict("strayed", store.apply({ kind: "stray", stray: { ...stray, generation: 1 } }));
+    await conflict("strayed", store.apply({ kind: "stray", stray: { ...stray, id: newId() } }));
     await done(store.apply({ kind: "stray", stray }));
     await done(store.apply({ kind: "stray", stray }));
-    await lost("strayed", store.apply({ kind: "stray", stray }));
+    await conflict("strayed", store.apply({ kind: "stray", stray }));
     const { strays, ...rest } = (await store.findRemembered(login.id))?.login ?? rememberedRow();
     assert.equal(strays, 3);
     const { strays: _, ...before } = login;
     assert.deepEqual(plain(rest), plain(before));
     await done(store.apply({ kind: "stray", stray: { ...stray, max: 4 } }));
     await revoke(store, { handle: login.id, ...ENDING });
-    await lost("strayed", store.apply({ kind: "stray", stray: { ...stray, generation: 3, max: 9 } }));
+    await conflict("strayed", store.apply({ kind: "stray", stray: { ...stray, generation: 3, max: 9 } }));
   },
 
   "of parallel strays no more are let through than there may be": async ({ store, all, rememberedRow }) => {

@@ -3,7 +3,7 @@ import { newId } from "../../protocol/secrets.ts";
 import { revoke } from "../../stores/changes.ts";
 import type { Ended } from "../../stores/store.ts";
 import { T0 } from "../rows.ts";
-import { type CaseFixture, type Cases, done, ENDING, ids, lost } from "./fixture.ts";
+import { type CaseFixture, type Cases, conflict, done, ENDING, ids } from "./fixture.ts";
 
 /** An id of a realm: it ends with the realm's text. */
 const idIn = (realm: string, like = newId()): string => like.slice(0, -realm.length) + realm;
@@ -71,7 +71,10 @@ export const realms: Cases = {
     await done(store.apply({ kind: "signIn", insert: old }));
     const cap = { userId: ada, max: 1, realm: "AAAA", reason: "cap", at: T0, pruneAfter: T0 + 20 };
     const next = sessionRow({ id: idIn("AAAA"), userId: ada, level: "login" });
-    await lost("full", store.apply({ kind: "signIn", insert: next, caps: [{ ...cap, overflow: "refuse" }] }));
+    await conflict(
+      "full",
+      store.apply({ kind: "signIn", insert: next, caps: [{ ...cap, overflow: "refuse" }] }),
+    );
     const result = await store.apply({
       kind: "signIn",
       insert: next,

@@ -197,7 +197,7 @@ export const users: Cases = {
     const insert = sessionRow({ userId: bob, level: "login" });
     assert.deepEqual(await store.apply({ kind: "signIn", insert, caps: [cap] }), {
       done: false,
-      lost: "full",
+      conflict: "full",
     });
     await done(
       store.apply({ kind: "signIn", update: { id: row.id, version: 2, set: { userId: undefined } } }),

@@ -3,13 +3,13 @@ import { newId, newSiblingId } from "../../protocol/secrets.ts";
 import { revoke } from "../../stores/changes.ts";
 import type { RememberedRow } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
-import { type Cases, done, ENDING, fullRows, lost, rotation } from "./fixture.ts";
+import { type Cases, conflict, done, ENDING, fullRows, rotation } from "./fixture.ts";
 
 export const writes: Cases = {
   "an insert never replaces": async ({ store, sessionRow }) => {
     const row = sessionRow({ data: '{"kept":true}' });
     await done(store.apply({ kind: "signIn", insert: row }));
-    await lost("exists", store.apply({ kind: "signIn", insert: { ...row, data: "{}" } }));
+    await conflict("exists", store.apply({ kind: "signIn", insert: { ...row, data: "{}" } }));
     assert.equal((await store.findSession(row.id))?.data, row.data);
   },
 
@@ -17,7 +17,7 @@ export const writes: Cases = {
     const login = rememberedRow();
     const first = sessionRow({ rememberedId: login.id });
     await done(store.apply({ kind: "signIn", remember: login, insert: first }));
-    await lost("exists", store.apply({ kind: "signIn", insert: sessionRow({ rememberedId: login.id }) }));
+    await conflict("exists", store.apply({ kind: "signIn", insert: sessionRow({ rememberedId: login.id }) }));
     assert.equal((await store.findRemembered(login.id))?.session?.id, first.id);
   },
 
@@ -32,11 +32,11 @@ export const writes: Cases = {
     await done(store.apply({ kind: "signIn", remember: login }));
     const session = sessionRow({ rememberedId: login.id, userId: bob, level: "login" });
     const again = rememberedRow({ id: login.id, userId: bob, token: digestOf("another") });
-    await lost("exists", store.apply({ kind: "signIn", remember: again }));
-    await lost("exists", store.apply({ kind: "signIn", remember: again, insert: session }));
+    await conflict("exists", store.apply({ kind: "signIn", remember: again }));
+    await conflict("exists", store.apply({ kind: "signIn", remember: again, insert: session }));
     assert.deepEqual(plain(await store.findRemembered(login.id)), plain({ login, session: undefined }));
     await revoke(store, { handle: login.id, ...ENDING });
-    await lost("exists", store.apply({ kind: "signIn", remember: again, insert: session }));
+    await conflict("exists", store.apply({ kind: "signIn", remember: again, insert: session }));
     assert.equal((await store.findRemembered(login.id))?.login.revokedReason, ENDING.reason);
     assert.equal(await store.findSession(session.id), undefined);
   },
@@ -48,9 +48,9 @@ export const writes: Cases = {
     await done(store.apply({ kind: "signIn", remember: login, insert: owner }));
     await done(store.apply({ kind: "signIn", insert: other }));
     const update = { id: other.id, version: 1, set: { rememberedId: login.id, data: '{"taken":1}' } };
-    await lost("exists", store.apply({ kind: "signIn", update }));
+    await conflict("exists", store.apply({ kind: "signIn", update }));
     const hold = { id: login.id, generation: 0 };
-    await lost("exists", store.apply({ kind: "renew", hold, update }));
+    await conflict("exists", store.apply({ kind: "renew", hold, update }));
     assert.deepEqual(plain(await store.findRemembered(login.id)), plain({ login, session: owner }));
     assert.deepEqual(plain(await store.findSession(other.id)), plain(other));
     // Its own it keeps.
@@ -65,7 +65,7 @@ export const writes: Cases = {
     const row = sessionRow();
     await done(store.apply({ kind: "signIn", insert: row }));
     await done(store.apply({ kind: "save", update: { id: row.id, version: 1, set: { data: '{"n":1}' } } }));
-    await lost(
+    await conflict(
       "stale",
       store.apply({ kind: "save", update: { id: row.id, version: 1, set: { data: '{"n":2}' } } }),
     );
@@ -105,7 +105,7 @@ export const writes: Cases = {
     await store.touch([]);
   },
 
-  "a change that is lost ends nothing": async ({ store, ada, sessionRow, rememberedRow }) => {
+  "a change with a conflict ends nothing": async ({ store, ada, sessionRow, rememberedRow }) => {
     // Of one tag: a store in many parts may end what lies elsewhere first, and then lose the rest.
     const login = rememberedRow();
     const other = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
@@ -115,18 +115,18 @@ export const writes: Cases = {
     const before = plain(await store.findRemembered(login.id));
     const end = [{ session: { id: other.id, userId: ada }, login: { id: login.id }, ...ENDING }];
     const set = { data: '{"lost":1}' };
-    await lost("stale", store.apply({ kind: "signIn", update: { id: row.id, version: 9, set }, end }));
-    await lost(
+    await conflict("stale", store.apply({ kind: "signIn", update: { id: row.id, version: 9, set }, end }));
+    await conflict(
       "missing",
       store.apply({ kind: "signIn", update: { id: newSiblingId(login.id), version: 1, set }, end }),
     );
-    await lost("exists", store.apply({ kind: "signIn", insert: row, end }));
+    await conflict("exists", store.apply({ kind: "signIn", insert: row, end }));
     assert.deepEqual(plain(await store.findRemembered(login.id)), before);
   },
 
   "an update never brings a row back": async ({ store, sessionRow }) => {
     const row = sessionRow();
-    await lost(
+    await conflict(
       "missing",
       store.apply({ kind: "save", update: { id: row.id, version: 1, set: { data: '{"back":1}' } } }),
     );
@@ -138,15 +138,15 @@ export const writes: Cases = {
     await done(store.apply({ kind: "signIn", remember: login }));
     const set = rotation("second");
     await done(store.apply({ kind: "restore", rotate: { id: login.id, generation: 0, set } }));
-    await lost(
+    await conflict(
       "rotation",
       store.apply({ kind: "restore", rotate: { id: login.id, generation: 0, set: rotation("third") } }),
     );
-    await lost(
+    await conflict(
       "rotation",
       store.apply({ kind: "restore", rotate: { id: login.id, generation: 2, set: rotation("third") } }),
     );
-    await lost("rotation", store.apply({ kind: "restore", rotate: { id: newId(), generation: 0, set } }));
+    await conflict("rotation", store.apply({ kind: "restore", rotate: { id: newId(), generation: 0, set } }));
     const found = await store.findRemembered(login.id);
     const expected = { ...login, ...set, generation: 1, confirmedAt: undefined };
     assert.deepEqual(plain(found?.login), plain(expected));
@@ -157,7 +157,7 @@ export const writes: Cases = {
     await done(store.apply({ kind: "signIn", remember: login }));
     await revoke(store, { handle: login.id, ...ENDING });
     for (const generation of [0, 1]) {
-      await lost(
+      await conflict(
         "rotation",
         store.apply({ kind: "restore", rotate: { id: login.id, generation, set: rotation("next") } }),
       );
@@ -171,20 +171,20 @@ export const writes: Cases = {
     const before = plain(await store.findRemembered(login.id));
     const rotate = { id: login.id, generation: 0, set: rotation("next") };
     const set = { data: '{"half":true}' };
-    await lost(
+    await conflict(
       "missing",
       store.apply({ kind: "restore", rotate, update: { id: newSiblingId(login.id), version: 1, set } }),
     );
-    await lost(
+    await conflict(
       "stale",
       store.apply({ kind: "restore", rotate, update: { id: session.id, version: 9, set } }),
     );
-    await lost(
+    await conflict(
       "exists",
       store.apply({ kind: "restore", rotate, insert: sessionRow({ rememberedId: login.id }) }),
     );
     const other = rememberedRow({ id: newSiblingId(session.id) });
-    await lost(
+    await conflict(
       "stale",
       store.apply({ kind: "signIn", remember: other, update: { id: session.id, version: 9, set } }),
     );
@@ -200,7 +200,7 @@ export const writes: Cases = {
     const login = rememberedRow();
     await done(store.apply({ kind: "signIn", remember: login }));
     const hold = { id: login.id, generation: 0 };
-    await lost(
+    await conflict(
       "rotation",
       store.apply({
         kind: "accept",
@@ -216,7 +216,7 @@ export const writes: Cases = {
     );
     await revoke(store, { handle: login.id, ...ENDING });
     const late = sessionRow({ rememberedId: login.id });
-    await lost("rotation", store.apply({ kind: "accept", hold, insert: late }));
+    await conflict("rotation", store.apply({ kind: "accept", hold, insert: late }));
     assert.equal(await store.findSession(late.id), undefined);
   },
 

@@ -208,7 +208,7 @@ test("a rollback that fails does not hide why there was one", async () => {
   const update = { id: row.id, version: 2, set: { data: "{}" } };
   expect(await store.apply({ kind: "signIn", remember: rememberedRow(), update })).toEqual({
     done: false,
-    lost: "stale",
+    conflict: "stale",
   });
 });
 

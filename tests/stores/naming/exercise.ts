@@ -101,7 +101,7 @@ async function exerciseProofs(store: Store): Promise<void> {
   }
   await revoke(store, { userId, mark: { ...mark, at: T0 + 1 }, ...ending });
   const insert = sessionRow({ userId, level: "login", pruneAfter: T0 + 100 });
-  const outdated = { done: false, lost: "outdated" };
+  const outdated = { done: false, conflict: "outdated" };
   expect(await store.apply({ kind: "signIn", insert, proof })).toEqual(outdated);
   await store.prune(T0 + 42, 10);
   expect(await store.apply({ kind: "signIn", insert, proof })).toEqual(none);
@@ -159,7 +159,7 @@ export async function exercise(store: Store): Promise<void> {
     session: { ...touched, ...data, version: 2 },
   };
   expect(await found()).toEqual(plain(rotated));
-  expect(await store.apply(change)).toEqual({ done: false, lost: "rotation" });
+  expect(await store.apply(change)).toEqual({ done: false, conflict: "rotation" });
   const hold = { id: login.id, generation: 4 };
   const confirming = { ...use, confirm: { generation: 4, token: set.token, at: T0 + 37 } };
   const update = { id: session.id, version: 2, set: { data: "{}" } };

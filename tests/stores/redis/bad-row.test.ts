@@ -3,7 +3,7 @@
 import { Cluster as IoCluster, Redis as IoRedis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Store } from "../../../src/index.ts";
-import { tagOf } from "../../../src/protocol/secrets.ts";
+import { shardKeyOf } from "../../../src/protocol/secrets.ts";
 import { newAuditId } from "../../../src/stores/audit.ts";
 import { revoke } from "../../../src/stores/changes.ts";
 import { redisStore } from "../../../src/stores/redis/index.ts";
@@ -120,7 +120,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
       store = redisStore({ client, prefix });
     });
 
-    const keyOf = (kind: "s" | "l", id: string) => `${prefix}{${tagOf(id)}}${kind}:${id}`;
+    const keyOf = (kind: "s" | "l", id: string) => `${prefix}{${shardKeyOf(id)}}${kind}:${id}`;
     const ending = { reason: "revoked", at: T0, pruneAfter: T0 + DAY } as const;
     const cap = (userId: string, max: number, over: Partial<Cap> = {}): Cap => ({
       userId,
@@ -424,7 +424,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
         await revoke(store, { userId: "ada", mark, ...ending });
         expect(await store.apply({ kind: "signIn", insert: insert(), proof })).toEqual({
           done: false,
-          lost: "outdated",
+          conflict: "outdated",
         });
       }
     });

@@ -1,6 +1,6 @@
 import { Cluster, Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { newId, tagOf } from "../../../src/protocol/secrets.ts";
+import { newId, shardKeyOf } from "../../../src/protocol/secrets.ts";
 import { revoke } from "../../../src/stores/changes.ts";
 import { listed } from "../../../src/stores/devices.ts";
 import { type IoRedisClient, redisStore } from "../../../src/stores/redis/index.ts";
@@ -130,7 +130,7 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
       await store.apply({ kind: "signIn", remember: foreign.login, insert: foreign.session });
       const { login, session } = device();
       const end = [{ login: { id: foreign.login.id, token: digestOf("token") }, ...ENDING }];
-      fails = (_, key) => key.includes(`{${tagOf(login.id)}}`);
+      fails = (_, key) => key.includes(`{${shardKeyOf(login.id)}}`);
       await expect(
         store.apply({ kind: "signIn", remember: login, insert: session, end }),
       ).rejects.toMatchObject({
@@ -142,7 +142,7 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
 
       const other = device("bob");
       await store.apply({ kind: "signIn", remember: other.login, insert: other.session });
-      fails = (_, key) => key.includes(`{${tagOf(other.login.id)}}`);
+      fails = (_, key) => key.includes(`{${shardKeyOf(other.login.id)}}`);
       const again = { login: { id: other.login.id, token: digestOf("token") }, ...ENDING };
       await expect(
         store.apply({ kind: "signIn", remember: login, insert: session, end: [again] }),
@@ -158,7 +158,7 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
       const devices = Array.from({ length: 6 }, () => device());
       for (const { login, session } of devices)
         await store.apply({ kind: "signIn", remember: login, insert: session });
-      const unreachable = tagOf(devices[0]?.login.id ?? "");
+      const unreachable = shardKeyOf(devices[0]?.login.id ?? "");
       fails = (_, key) => key.includes(`{${unreachable}}`);
       await expect(revoke(store, { userId: "ada", ...ENDING })).rejects.toMatchObject({
         code: "store_unavailable",
@@ -202,14 +202,14 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
 
     test("after the marks were looked at: what was made is undone", async () => {
       const { result, found } = await signInWith((name, key) => name === "EVALSHA" && key.includes("}"));
-      expect(result).toEqual({ done: false, lost: "outdated" });
+      expect(result).toEqual({ done: false, conflict: "outdated" });
       expect(found?.login).toMatchObject({ revokedReason: "outdated", revokedAt: T0 });
     });
 
     test("after the rows were written: the ending finds them, and the sign-in is refused", async () => {
       let looks = 0;
       const { result, found } = await signInWith((_, key) => key.startsWith("mk:user") && ++looks === 2);
-      expect(result).toEqual({ done: false, lost: "outdated" });
+      expect(result).toEqual({ done: false, conflict: "outdated" });
       expect(found?.login.revokedReason).toBe("replaced");
     });
   });

@@ -354,7 +354,7 @@ describe("errors of drivers", () => {
   });
 
   test("a reply that is none of ours is an error, not a session", async () => {
-    for (const reply of [7, "text", {}, undefined, [], [1], ["done", "x"], ["lost", "keys"], "QUEUED"]) {
+    for (const reply of [7, "text", {}, undefined, [], [1], ["done", "x"], ["conflict", "keys"], "QUEUED"]) {
       const store = redisStore({ client: { call: async () => reply } });
       await expect(store.findSession("x")).rejects.toMatchObject({ code: "store_misread" });
       await expect(store.findRemembered("x")).rejects.toMatchObject({ code: "store_misread" });

@@ -3,7 +3,7 @@
 import { Cluster as IoCluster, Redis as IoRedis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Store } from "../../../src/index.ts";
-import { tagOf } from "../../../src/protocol/secrets.ts";
+import { shardKeyOf } from "../../../src/protocol/secrets.ts";
 import { revoke } from "../../../src/stores/changes.ts";
 import { type IoRedisClient, redisStore } from "../../../src/stores/redis/index.ts";
 import type { Change, RememberedRow, SessionRow } from "../../../src/stores/store.ts";
@@ -66,7 +66,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
     });
 
     const expiry = async (key: string) => Number(await place.redis.call("PEXPIRETIME", `${prefix}${key}`));
-    const rowExpiry = (kind: "s" | "l", id: string) => expiry(`{${tagOf(id)}}${kind}:${id}`);
+    const rowExpiry = (kind: "s" | "l", id: string) => expiry(`{${shardKeyOf(id)}}${kind}:${id}`);
     const ending = { reason: "revoked", at: T0, pruneAfter: T0 } as const;
 
     interface Rows {

@@ -372,7 +372,7 @@ describe.skipIf(isMissing)("psession on redis", () => {
     });
     const update = { id: session.id, version: 1, set: { data: "{}" } };
     expect(await store.apply({ kind: "save", update })).toMatchObject({ done: true });
-    expect(await store.apply({ kind: "save", update })).toMatchObject({ done: false, lost: "stale" });
+    expect(await store.apply({ kind: "save", update })).toMatchObject({ done: false, conflict: "stale" });
     expect((await store.findSession(session.id))?.version).toBe(2);
     expect(await locksOf(store).acquire({ name: "a", owner: "b", now: T0, until: T0 + 9 })).toBe(T0);
     const app = testApp({ store });

@@ -1,6 +1,6 @@
 /**
  * A change. KEYS: the rows that it names, then on a single server the indexes of its users and the marks. ARGV: length of
- * KEYS[1]'s end, the change, the data of its session. Gives "done" and what was ended, or "lost" and why, or in a
+ * KEYS[1]'s end, the change, the data of its session. Gives "done" and what was ended, or "conflict" and which, or in a
  * cluster "index" and what must be in which index before this may be done.
  */
 export const APPLY = `
@@ -10,7 +10,7 @@ local insert, update, use, caps = change.insert, change.update, change.use, chan
 local ended = { 'done' }
 
 -- ioredis sends a command again when its connection broke before the answer came: what this very call has done
--- is done, not lost to somebody else. "by" is new for every call.
+-- is no conflict with another one. "by" is new for every call.
 local first = rotate and login(rotate.id) or stray and login(stray.id) or remember and login(remember.id)
   or insert and session(insert.id) or update and session(update.id)
 if first and first.head.by == change.by then return ended end
@@ -20,16 +20,16 @@ if first and first.head.by == change.by then return ended end
 if change.proof then
   local keys = {}
   for _, name in ipairs(change.proof.marks) do keys[#keys + 1] = base .. 'mk:' .. name end
-  if is_outdated(keys, change.proof.at) then return { 'lost', 'outdated' } end
+  if is_outdated(keys, change.proof.at) then return { 'conflict', 'outdated' } end
 end
 local function holds(guard)
   local row = alive(whole(login(guard.id)))
   return row and row.head.ge == guard.ge
 end
-if rotate and not holds(rotate) or hold and not holds(hold) then return { 'lost', 'rotation' } end
+if rotate and not holds(rotate) or hold and not holds(hold) then return { 'conflict', 'rotation' } end
 
 if stray and not (holds(stray) and num(login(stray.id).head.st) < num(stray.max)) then
-  return { 'lost', 'strayed' }
+  return { 'conflict', 'strayed' }
 end
 
 -- A login has one session row.
@@ -38,15 +38,15 @@ local function is_taken(login_id, by)
   local found = owner and session_of(owner)
   return found and found.id ~= by
 end
-if remember and whole(login(remember.id)) then return { 'lost', 'exists' } end
-if insert and (whole(session(insert.id)) or is_taken(insert.head.re, nil)) then return { 'lost', 'exists' } end
+if remember and whole(login(remember.id)) then return { 'conflict', 'exists' } end
+if insert and (whole(session(insert.id)) or is_taken(insert.head.re, nil)) then return { 'conflict', 'exists' } end
 local user_before
 if update then
   local row = whole(session(update.id))
-  if not row then return { 'lost', 'missing' } end
-  if row.head.ve ~= update.ve then return { 'lost', 'stale' } end
+  if not row then return { 'conflict', 'missing' } end
+  if row.head.ve ~= update.ve then return { 'conflict', 'stale' } end
   if update.set.re and update.set.re ~= cjson.null and is_taken(update.set.re, update.id) then
-    return { 'lost', 'exists' }
+    return { 'conflict', 'exists' }
   end
   user_before = row.head.us
 end
@@ -93,7 +93,7 @@ for _, ending in ipairs(change['end'] or {}) do
   if found and head.us == ending.us and (not se or head.se == se or head.ps == se or head.rs == se) then
     add(entries, of_session(found))
   end
-  -- With an old token anybody could end somebody else's login.
+  -- With any old token a client could end another user's login.
   local to = ending.to
   local allowed = row and (not to
     or row.head.us == ending.owner or row.head.to == to or row.head.pv == to or row.head.su == to)
@@ -105,7 +105,7 @@ for _, ending in ipairs(change['end'] or {}) do
 end
 
 -- What the indexes of users must have: a new login, a session that has a new user or a new tag, and what lives longer than
--- was said before (ix).
+-- its index so far (ix).
 
 if remember then need_login(login(remember.id)) end
 for _, row in ipairs({ rotate and login(rotate.id) or used or nil, rotate and used or nil }) do
@@ -121,7 +121,7 @@ if missing then return missing end
 
 -- Caps: what the change makes is one of the devices.
 
--- Where it cannot be read, a device is the first to make room for another, and keeps nobody from signing in.
+-- A device whose last use cannot be read is evicted first, so that it keeps no user from signing in.
 local function deadline_of(entry, unknown)
   local latest = 0
   for _, row in pairs(entry) do
@@ -150,7 +150,7 @@ for _, cap in ipairs(caps) do
     if not is_own(entry) and counts(entry, cap) then others[#others + 1] = entry end
   end
   local excess = math.max(0, #others + 1 - cap.max)
-  if cap.refuses and excess > 0 then return { 'lost', 'full' } end
+  if cap.refuses and excess > 0 then return { 'conflict', 'full' } end
   table.sort(others, function(a, b) return last_use(a) < last_use(b) end)
   for at = 1, math.min(excess, #others) do finish(others[at], cap.tombstone, ended, cap.user) end
 end
@@ -167,8 +167,8 @@ return ended
 `;
 
 /**
- * Uses of sessions. KEYS: rows of one slot, or of a single server. ARGV: length of KEYS[1]'s end, an object of touches. Gives "done",
- * or in a cluster "index" as above.
+ * Uses of sessions. KEYS: rows of one slot, or of a single server. ARGV: length of KEYS[1]'s end, an object of touches.
+ * Gives "done", or in a cluster "index" as above.
  */
 export const TOUCH = `
 local change = cjson.decode(ARGV[2])

@@ -1,6 +1,6 @@
 /**
- * Times are the caller's; only how long a key is kept is the server's matter. A day longer than the lock runs, so
- * that the next one's fence is greater also where its taker's clock is behind.
+ * Times are the caller's; only the key's expiry is by the server's clock. The key stays a day longer than the lock runs,
+ * so that the next fence is greater even if the next caller's clock is behind.
  */
 export const ACQUIRE = `
 local owner, now, ends = ARGV[2], num(ARGV[3]), num(ARGV[4])
@@ -10,7 +10,7 @@ if held.err then
   redis.call('DEL', KEYS[1])
   held = {false, false, false}
 end
--- The same taking, sent again by a driver whose connection broke before the answer came.
+-- The same acquisition, sent again by a driver whose connection broke before the answer came.
 if held[1] == owner and num(held[2]) > now then return held[3] end
 local longest = ARGV[5] and num(ARGV[5]) or math.huge
 if held[1] and held[1] ~= '' and num(held[2]) > now and num(held[2]) <= longest then return false end
@@ -20,15 +20,15 @@ redis.call('PEXPIRE', KEYS[1], digits(math.max(0, math.ceil(ends - now)) + 86400
 return fence
 `;
 
-/** By its owner only: a lock that ran out may be somebody else's by now. The fence stays. */
+/** By its owner only: a lock that ran out may have another owner by now. The fence stays. */
 export const RELEASE = `
 if redis.call('HGET', KEYS[1], 'owner') == ARGV[2] then redis.call('HSET', KEYS[1], 'owner', '') end
 return 'OK'
 `;
 
 /**
- * A lock by the server's clock. ARGV: length of the key's end, owner, how long. What has no end is none of ours, and nobody
- * would ever give it back.
+ * A lock by the server's clock. ARGV: length of the key's end, owner, how long. A key without an expiry is no lock of
+ * psession's, and would never be given back.
  */
 export const LOCK = `
 if text_in(KEYS[1]) == ARGV[2] then return 'yes' end
@@ -38,7 +38,7 @@ redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 'yes'
 `;
 
-/** Gives it back, unless it ran out and is somebody else's. */
+/** Gives it back, unless it ran out and has another owner. */
 export const UNLOCK = `
 if text_in(KEYS[1]) == ARGV[2] then redis.call('DEL', KEYS[1]) end
 return 'OK'

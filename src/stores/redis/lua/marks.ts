@@ -2,7 +2,7 @@
  * Marks: a time, a space, and until when it is kept. Redis drops them by then, by its own clock. After `KEYS_OF_OTHERS`.
  */
 export const MARKS = `
--- Its time, or nothing; of what is no mark nothing and that it is there.
+-- Its time, or nothing; for a key that is no mark, nothing and a flag that it exists.
 local function mark_of(key)
   local raw, is_other = text_in(key)
   if not raw then return nil, 0, is_other end
@@ -21,7 +21,7 @@ local function is_outdated(keys, proved_at)
 end
 `;
 
-/** Sets a mark, and never moves one back; one that is damaged is written anew. KEYS: the mark. ARGV: length of the key's end, its time, until when. */
+/** Sets a mark, never back; writes a damaged one anew. KEYS: the mark. ARGV: length of the key's end, time, until when. */
 export const MARK = `
 local at, kept = mark_of(KEYS[1])
 local newest = digits(math.max(at or num(ARGV[2]), num(ARGV[2])))

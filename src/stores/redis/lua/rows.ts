@@ -11,8 +11,8 @@ local function digits(value) return string.format('%.0f', value) end
 `;
 
 /**
- * What a key holds. After `NUMBERS`. A key of another type has no text, and says so: only who asks knows whether that stops
- * the script or just is no row.
+ * What a key holds. After `NUMBERS`. For a key of another type it returns no text and a flag: the caller decides whether
+ * that stops the script or just is no row.
  */
 export const KEYS_OF_OTHERS = `
 local function is_other_type(reply)
@@ -37,8 +37,8 @@ end
 `;
 
 /**
- * A session is its head, a newline and its data. After `KEYS_OF_OTHERS`. For who presents a row, one that is none of ours
- * stops the script before it has written anything: it must not pass for none.
+ * A session is its head, a newline and its data. After `KEYS_OF_OTHERS`. Where a request presents a row, one that psession
+ * did not write stops the script before it has written anything: it must not pass for a missing one.
  */
 export const HEADS = `
 local function split(raw)
@@ -66,7 +66,7 @@ local function put(head, fields)
   end
 end
 
--- Options that were raised since may let a row live longer than its index was told.
+-- Options that were raised since may let a row live longer than its index.
 local function outgrows(head) return math.max(num(head.ab), num(head.pr)) > num(head.ix) end
 
 -- Every write gives the row its expiry anew: without one it would stay for ever.
@@ -92,7 +92,7 @@ end
  * written at the end, so that a condition that fails has changed nothing.
  *
  * KEYS has the keys that are known beforehand; of those that a row names (a login its session and the other way
- * round) the names are made here. They lie in the slot of KEYS[1], as the ids begin with the same tag. Names
+ * round) the names are made here. They lie in the slot of KEYS[1], as the ids have the same shard key. Names
  * start from KEYS[1], not from an argument: a driver may put a prefix of its own before keys.
  */
 export const ROWS = `${NUMBERS}${KEYS_OF_OTHERS}${HEADS}${NAMES}
@@ -139,7 +139,7 @@ local function login(id)
   return row and row.head and row or nil
 end
 
--- For conditions, and whoever presents the row.
+-- For conditions, and for requests that present the row.
 local function whole(row)
   if row and row.damaged then damaged(row.key) end
   return row
@@ -202,7 +202,7 @@ local function owner_of(row)
 end
 local function user_of(entry) return owner_of(entry.session) or owner_of(entry.login) end
 
--- A damaged row that no longer says whose it is. A session that names nobody is nobody's.
+-- A damaged row whose user cannot be read. A session that names no user is anonymous.
 local function is_unclear(entry)
   local row = entry.session or entry.login
   return not user_of(entry) and (row.damaged or not entry.session or row.head.us ~= nil)
@@ -222,7 +222,7 @@ local function delete(row)
 end
 
 -- Ends a device and says so in four words each: its session, its login, its user, the reason; empty for none. The
--- user is named by the caller where a damaged row may not say it. A damaged login has no tombstone: nobody could read it.
+-- caller names the user where a damaged row may not. A damaged login gets no tombstone: no script could read it.
 local function finish(entry, tombstone, ended, user)
   ended[#ended + 1] = entry.session and entry.session.id or ''
   ended[#ended + 1] = entry.login and entry.login.id or ''

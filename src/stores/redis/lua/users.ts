@@ -1,15 +1,14 @@
 /**
  * The index of a user: a sorted set of handles, "s:" or "l:" and the id, by the server's time of adding them. It
- * only says where to look: a handle may be stale, and whose a row is says the row. The other way round it must
- * not be: a row that its user's index lacks would survive a revocation. So the index is written first, and it outlives
- * by a day whatever its rows may be kept for: both by the server's clock, so that it does not matter how far that is from the
- * clocks of applications.
+ * only says where to look: a handle may be stale, and the row itself names its user. An index must not lack a row, which
+ * would then survive a revocation. So the index is written first, and outlives its rows by a day: both by the server's
+ * clock, so that it does not matter how far that is from the clocks of applications.
  */
 export const INDEXES = `
 local DAY = 86400000
 local SWEEP_FROM, SWEEP = 32, 8
 
--- Milliseconds, and microseconds of this second, as good as chance for who looks at a few of many.
+-- Milliseconds, and microseconds of this second, which are random enough to pick a few of many.
 local function clock()
   local time = redis.call('TIME')
   local micros = tonumber(time[2])
@@ -51,7 +50,7 @@ end
 /**
  * Takes a few handles out of an index whose rows are gone, after the rows of the same script were written; on a single server.
  * A sign-in adds two handles at most and looks at eight, however many there are: so of an index that has grown, a third is
- * stale at most in the long run. Only whether a key is there is asked, which costs the same whatever its size.
+ * stale at most in the long run. It checks only whether a key exists, which costs the same whatever its size.
  */
 export const SWEEPS = `
 local function sweep_some(key, count)
@@ -93,15 +92,15 @@ local function need_session(row)
   need(row, 's:' .. row.id, deadline)
 end
 
--- Where indexes lie elsewhere: one that has not been told all of it yet, or nothing.
+-- Where indexes lie elsewhere: one that lacks some of it so far, or nothing.
 local function lacking(indexed)
   for name, known in pairs(needs) do
-    local told = indexed[name] or { deadline = 0, handles = {} }
-    local is_told = told.deadline >= known.deadline
+    local written = indexed[name] or { deadline = 0, handles = {} }
+    local is_written = written.deadline >= known.deadline
     local has = {}
-    for _, handle in ipairs(told.handles) do has[handle] = true end
-    for _, handle in ipairs(known.handles) do is_told = is_told and has[handle] end
-    if not is_told then return { 'index', name, digits(math.ceil(known.deadline)), unpack(known.handles) } end
+    for _, handle in ipairs(written.handles) do has[handle] = true end
+    for _, handle in ipairs(known.handles) do is_written = is_written and has[handle] end
+    if not is_written then return { 'index', name, digits(math.ceil(known.deadline)), unpack(known.handles) } end
   end
 end
 
@@ -123,8 +122,8 @@ local function of_handle(handle)
   return of_login(login(id))
 end
 
--- For handles of the user's own index. A row that belongs to somebody else by now is none of this user's; one that no longer
--- says whose it is, is.
+-- For handles of the user's own index. A row that another user has by now is left out; one whose user cannot be read
+-- counts as this user's.
 local function is_of(entry, user) return user_of(entry) == user or is_unclear(entry) end
 
 local function devices(user, handles)
@@ -145,8 +144,8 @@ local function is_in_realm(entry, realm)
   return not realm or realm == '' or string.sub((entry.session or entry.login).id, -#realm) == realm
 end
 
--- A handle that leads to nothing of this user. A login's stays while the login lives: its session may be somebody
--- else's now, and go.
+-- A handle that leads to nothing of this user. A login's stays while the login lives: its session may be another
+-- user's now, and end.
 local function is_stale(user, handle)
   local id = string.sub(handle, 3)
   local entry
@@ -154,8 +153,8 @@ local function is_stale(user, handle)
   return not next(entry) or not is_of(entry, user)
 end
 
--- Four words for each: id and row of session and login, empty for none. A list is told no data.
-local function tell(found, entry, has_data)
+-- Four words for each: id and row of session and login, empty for none. A list gets no data.
+local function report(found, entry, has_data)
   local s, l = entry.session, entry.login
   found[#found + 1] = s and s.id or ''
   found[#found + 1] = s and s.raw and (has_data and s.raw or string.sub(s.raw, 1, s.newline)) or ''
@@ -178,7 +177,7 @@ for at = 3, #ARGV do handles[#handles + 1] = ARGV[at] end
 return index(KEYS[1], num(ARGV[2]), handles)
 `;
 
-/** The same in place of what is none: rows tell what was in it. Without handles there is none. */
+/** The same in place of a damaged index: its handles come from rows. Without handles it is only removed. */
 export const REMAKE = `
 if is_other_type(redis.pcall('ZCARD', KEYS[1])) then redis.call('DEL', KEYS[1]) end
 local handles = {}
@@ -230,8 +229,8 @@ return found
 
 /**
  * KEYS: an index. ARGV: length of the key's end, then pairs of a stale handle and the time that it was read
- * with: a handle that was added again since then is somebody's who is signing in now. An hour old at least, so
- * that none goes whose row is still on its way.
+ * with: a handle that was added again since then belongs to a sign-in under way. Only handles of an hour or more are
+ * removed, as the row of a newer one may still be on its way.
  */
 export const FORGET = `
 local HOUR = 3600000
@@ -261,7 +260,7 @@ local stale, found = {}, {}
 for _, handle in ipairs(handles) do
   if is_stale(user, handle) then stale[#stale + 1] = handle end
 end
-for _, entry in ipairs(devices(user, handles)) do tell(found, entry, false) end
+for _, entry in ipairs(devices(user, handles)) do report(found, entry, false) end
 if key then sweep(key, user, handles) end
 return { stale, found }
 `;
@@ -269,7 +268,7 @@ return { stale, found }
 /**
  * Ends devices. KEYS and ARGV as above, but ARGV[2] is the order: the user if one is named, the handle if one is,
  * the session to spare, the realm, before when it was last used, the tombstone. Gives what was ended, or "many"; or "whose"
- * for a handle of a row that no longer says whose it is, unless the order says that it is the user's.
+ * for a handle of a row whose user cannot be read, unless the order says that it is the user's.
  */
 export const END = `
 local order, handles = cjson.decode(ARGV[2]), {}
@@ -324,6 +323,6 @@ for at = 2, #ARGV do
   local entry = of_handle(ARGV[at])
   if entry then add(entries, entry) end
 end
-for _, entry in ipairs(entries) do tell(found, entry, true) end
+for _, entry in ipairs(entries) do report(found, entry, true) end
 return { {}, found }
 `;

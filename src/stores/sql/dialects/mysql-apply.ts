@@ -9,7 +9,7 @@ import { guardOf } from "./mysql-marks.ts";
  *
  * InnoDB reads and locks what an UPDATE is to write as it is at that moment, and evaluates conditions on that. The login
  * comes first, as deadlocks want it. Which of several assignments is made first is not defined: none reads what another
- * one writes, so a use that confirms is none for here.
+ * one writes, so a use that confirms takes other statements.
  */
 export function applyAtOnce(statements: Statements, change: Write): Statement | undefined {
   if (change.kind !== "save" && change.kind !== "restore") return undefined;

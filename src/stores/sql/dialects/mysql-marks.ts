@@ -57,7 +57,7 @@ export function guardOf(
   return { sql: `(${counted})`, values, condition: `g.n = ${names.length}` };
 }
 
-/** Values of a SELECT have the types that the server makes up, unless they are told; those of VALUES the columns'. */
+/** In VALUES a value has its column's type; in a SELECT the server guesses one unless it is cast. */
 function typed({ schema }: Statements, { kind }: Column): string {
   if (kind === "digest") return "CAST(? AS BINARY)";
   const isNumber =

@@ -61,7 +61,7 @@ const DAY = 86_400_000;
 const LOCK_SECONDS = 45;
 
 const quote = (name: string): string => `\`${name}\``;
-/** Settings of a connection with which writes stay open or are undone, lists end early, or text is none. */
+/** Settings of a connection with which writes stay open or are undone, lists end early, or text is damaged. */
 const UNFIT = `CONCAT_WS(', ', ${[
   "IF(@@autocommit, NULL, 'autocommit = 0')",
   "IF(@@completion_type = 'NO_CHAIN', NULL, CONCAT('completion_type = ', @@completion_type))",
@@ -116,7 +116,7 @@ export const mysqlDialect: Dialect = {
   lockKey: (name) => (/[ \x7f]$/.test(name) ? `${name}\x7f` : name),
   // A range that is deleted would lock the gaps around it: ids are read first, and deleted by key.
   prune: () => undefined,
-  // Whoever comes second waits for the row until the first transaction has ended.
+  // The second transaction waits for the row until the first one has ended.
   lockUser: (statements, user, until) => {
     const { K, k } = statements;
     return statements.make(
@@ -143,7 +143,7 @@ export const mysqlDialect: Dialect = {
     ...(schema.keepsAudit ? [{ name: "0001-audit", steps: [createOurs(schema, schema.audit, "id")] }] : []),
     ...(schema.createsUsers ? [usersMigration(schema)] : []),
   ],
-  // A name for the whole server: another application's lock is not ours.
+  // The name holds for the whole server, so another application's lock needs another name.
   migrationLock: (statements) => {
     const { schema, name } = statements.schema.meta;
     const lock = "CONCAT('psession/', LEFT(SHA2(CONCAT_WS('/', COALESCE(?, DATABASE()), ?), 256), 40))";

@@ -10,10 +10,10 @@ import { guardOf, insertSelect } from "./postgres-marks.ts";
  *
  * The rows that conditions speak of are locked first, as they are at that moment and not as they were when the
  * statement began; `ok` has a row only if every condition holds, and everything that writes is joined with it.
- * The join matters: where a row was changed by somebody else after our snapshot, PostgreSQL evaluates an update
+ * The join matters: where another transaction changed a row after the snapshot, PostgreSQL evaluates an update
  * again on the new version, with the joined rows as they were. A subquery in its place would be run anew.
  *
- * Names of our own begin with a character that the options refuse: a table may be called "ok", and a column.
+ * The names in it begin with a character that the options refuse: a table may be called "ok", and a column.
  */
 export function applyAtOnce(statements: Statements, change: Write): Statement | undefined {
   if (change.kind === "stray" || !endsNothing(change)) return undefined;

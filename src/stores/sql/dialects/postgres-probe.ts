@@ -26,7 +26,7 @@ const LISTS = [
 ];
 const ARE_LISTS = `?::text[] = ARRAY['a', 'b",{c'] AND ?::bigint[] IS NOT DISTINCT FROM ARRAY[${PROBE_NUMBER}, NULL]`;
 
-/** Each type that a parameter of ours has, as drivers write and read values by type. */
+/** Each type that psession's parameters have, as drivers write and read values by type. */
 export function postgresProbe(statements: Statements): Probe {
   const { userIds, timestamps } = statements.schema;
   const [sql, values] = hiddenTables(statements);
@@ -64,7 +64,7 @@ export function postgresProbe(statements: Statements): Probe {
 
 /**
  * Tables of which the user sees no rows, or can change none: row-level security is on, and no policy lets the user have any.
- * What conditions of policies hide cannot be told.
+ * What conditions of policies hide cannot be found out.
  */
 function hiddenTables(statements: Statements): readonly [sql: string, values: readonly SqlValue[]] {
   const { sessions, logins, meta, locks, audit, keepsAudit } = statements.schema;

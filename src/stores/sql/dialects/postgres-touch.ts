@@ -4,8 +4,8 @@ import type { SqlValue, Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
 
 /**
- * All touches as one statement, whatever their number: the text is always the same. Names of our own begin with a
- * character that the options refuse in others.
+ * All touches as one statement, whatever their number: the text is always the same. The names in it begin with a
+ * character that the options refuse.
  */
 export function touchAll(statements: Statements, touches: readonly Touch[]): Statement[] {
   const { S, L, s, l, schema } = statements;

@@ -56,7 +56,7 @@ export const postgresDialect: Dialect = {
   // takes longer than the reading. Places of their own are planned once.
   isOneOf: (column, ids) =>
     ids.length > MOST_PLACES ? { sql: `${column} = ANY(?)`, values: [ids] } : inPlaces(column, ids),
-  // Rows that are being used are left for the next time; nobody waits for anybody. As an array it runs once: a plan that
+  // Rows that are being used are left for the next time, so nothing waits. As an array it runs once: a plan that
   // joins with it may run it for every row, and passes over those that it has locked by then.
   prune: (table, key, pruneAfter, also) =>
     `DELETE FROM ${table} WHERE ${key} = ANY (ARRAY (SELECT ${key} FROM ${table} WHERE ${pruneAfter} < ?${also} ORDER BY ${pruneAfter} LIMIT ? FOR UPDATE SKIP LOCKED))`,

@@ -18,7 +18,7 @@ export const sqliteInspection: Inspection = {
       [schemaOf(table), schemaOf(table), table.name, schemaOf(table)],
       true,
     ),
-  // Some builds have no dbstat. Rows are always counted: nobody keeps an estimate.
+  // Some builds have no dbstat. Rows are always counted: SQLite keeps no estimate.
   size: (statements, table) =>
     statements.make(
       `SELECT SUM(pgsize) AS bytes, NULL AS estimate FROM dbstat WHERE schema = ? AND aggregate = TRUE AND name IN (SELECT name FROM ${statements.dialect.quote(schemaOf(table))}.sqlite_schema WHERE tbl_name = ?)`,

@@ -61,12 +61,12 @@ export const sqliteDialect: Dialect = {
   name: "sqlite",
   quote,
   placeholder: () => "?",
-  // One writer at a time, and none begins by reading: there is nobody to lock out.
+  // SQLite has one writer at a time, and none begins by reading: no lock is needed.
   forUpdate: "",
   newest: "",
   type: ({ kind }: Column, { timestamps, userIds }: Schema) => {
     if (kind === "moment") return timestamps === "datetime" ? "TEXT" : "INTEGER";
-    // Whatever the application calls its users: 7 and "7" stay apart.
+    // 7 and "7" stay two users.
     if (kind === "user") return { any: "ANY", integer: "INTEGER", text: "TEXT", uuid: "TEXT" }[userIds];
     return TYPES[kind];
   },

@@ -1,4 +1,4 @@
-import { tagOf } from "../../../protocol/secrets.ts";
+import { shardKeyOf } from "../../../protocol/secrets.ts";
 import { cutPage, past } from "../../browse.ts";
 import { lastTaken } from "../../locks.ts";
 import {
@@ -21,7 +21,7 @@ import { qualified, roundedUp } from "../syntax.ts";
 import { lockIn, selectLock } from "./keep-house.ts";
 import { hiddenMessage } from "./probe.ts";
 
-/** Counting reads an index from end to end: tables beyond are told as the database estimates them. */
+/** Counting reads an index from end to end: larger tables are reported as the database estimates them. */
 const COUNTED_BYTES = 256 * 1024 * 1024;
 
 /** A range of keys whose end is looked up first, so that no page reads more than it has. */
@@ -29,7 +29,7 @@ export function* browseProgram(statements: Sql, { after, limit }: BrowsePage): P
   const from = after === undefined ? "" : past(after);
   const { rows: ends } = yield browseEnds(statements, from, limit);
   const [reached] = Object.values(ends[0] ?? {})
-    .flatMap((id) => (id === null ? [] : tagOf(String(id))))
+    .flatMap((id) => (id === null ? [] : shardKeyOf(String(id))))
     .sort();
   const { rows } = yield devicesBetween(statements, from, reached === undefined ? undefined : past(reached));
   const entries = rows.flatMap((raw) => statements.readEntry(raw) ?? []);
@@ -118,7 +118,7 @@ function columnFaults(statements: Sql, table: Table, found: readonly RawRow[]): 
   });
 }
 
-/** Where somebody made the tables in another way, or changed them since. One of each option says enough. */
+/** Where the tables were made in another way, or changed since. One fault for each option is enough. */
 function typeFaults({ dialect, schema }: Sql, table: Table, found: readonly RawRow[]): StoreFault[] {
   const { fold } = dialect.inspection;
   const byName = new Map(found.map((row) => [fold(String(row["name"])), String(row["type"])]));
@@ -145,7 +145,7 @@ function familyOf(type: string): string | undefined {
   return Object.entries(families).find(([, pattern]) => pattern.test(type))?.[0];
 }
 
-/** Nothing where the table of records is missing or another one, which is told of that table. */
+/** Nothing where the table of records is missing or another one: that table has a fault of its own. */
 function* attemptedExamination(statements: Sql): Program<readonly Changed[]> {
   const { rows } = yield statements.dialect.inspection.columns(statements, statements.schema.meta);
   if (rows.length === 0) return [];
@@ -190,7 +190,7 @@ function* sizeOf(statements: Sql, table: Table): Program<TableReport> {
   return { name, rows: integerIn(rows[0], "n"), bytes };
 }
 
-/** Undefined where the database was built without what tells sizes. */
+/** Undefined where the database was built without the module that measures sizes. */
 function* attempted(statement: ReturnType<Sql["make"]>): Program<RawRow | undefined> {
   try {
     return (yield statement).rows[0];
@@ -205,7 +205,7 @@ function* lastPruned(statements: Sql): Program<number | undefined> {
     const { rows } = yield selectLock(statements, PRUNE_LOCK);
     return lastTaken(rows[0] && lockIn(rows[0]));
   } catch (error) {
-    // Its columns are called otherwise, which was told already.
+    // Its columns have other names, which is a fault already.
     if (isFault(error, "schema")) return undefined;
     throw error;
   }

@@ -18,8 +18,8 @@ import { isSingleWrite } from "../changes.ts";
 import type { Table } from "../schema.ts";
 import type { Sql } from "../sql.ts";
 import { type Answer, isFault, type Program, type Statement } from "../statement.ts";
+import { ConditionFailed, UnsureProof } from "./conflict.ts";
 import { endAll, endingOf, isOf, selectLonelyLoginsOf, selectSessionsOf, type Targets } from "./end.ts";
-import { LostCondition, UnsureProof } from "./lost.ts";
 import { prove } from "./marks.ts";
 
 /**
@@ -43,7 +43,7 @@ export function* applyProgram(
   }
   const devices = firstCap === undefined ? [] : yield* newestDevices(statements, firstCap.userId);
   for (const { cap, excess } of excessOf(devices, caps, spared)) {
-    if (excess.length > 0 && cap.overflow === "refuse") throw new LostCondition("full");
+    if (excess.length > 0 && cap.overflow === "refuse") throw new ConditionFailed("full");
     const targets: Targets = {
       logins: excess.flatMap(({ login }) => login ?? []),
       sessions: excess.flatMap(({ session }) => session?.id ?? []),
@@ -55,14 +55,14 @@ export function* applyProgram(
   return ended;
 }
 
-/** The rows that a change writes, if its proof holds: by the first write where that can ask for it, or asked before. */
+/** The rows that a change writes, if its proof holds: the first write checks that where it can, else a read before it. */
 function* provenProgram(statements: Sql, change: Write, provesFirst: boolean): Program<void> {
   const { proof, rotate, hold, stray, remember, insert, update }: ChangeParts = change;
   if (proof === undefined) return yield* writeProgram(statements, change);
   if (!provesFirst) {
     const rows = rowsOf(change);
     const atOnce = isSingleWrite(rows) ? undefined : statements.dialect.applyAtOnce?.(statements, rows);
-    // One that does not say what was lost is for those who are not in a transaction.
+    // A combined write does not say which condition failed, so it is used only outside of transactions.
     if (atOnce?.returns === true) return void (yield* applyAtOnceProgram(statements, rows, atOnce));
     const isAskedFor = [rotate, hold, stray].every((part) => part === undefined);
     if (isAskedFor && (remember ?? insert ?? update) !== undefined)
@@ -78,20 +78,20 @@ function rowsOf(change: Write): Write {
   return change.kind === "renew" ? { ...change, end: undefined } : change;
 }
 
-/** `proof`: asked for by the first write, where nothing comes before that. */
+/** `proof`: checked by the first write, where nothing comes before that. */
 function* writeProgram(statements: Sql, change: ChangeParts, proof?: Proof): Program<void> {
   const { rotate, hold, stray, remember, insert, update, use } = change;
   if (rotate !== undefined) {
     const { count } = yield rotateLogin(statements, rotate.id, rotate.generation, rotate.set);
-    if (count === 0) throw new LostCondition("rotation");
+    if (count === 0) throw new ConditionFailed("rotation");
   }
   if (hold !== undefined) {
     const { rows } = yield holdLogin(statements, hold.id, hold.generation);
-    if (rows.length === 0) throw new LostCondition("rotation");
+    if (rows.length === 0) throw new ConditionFailed("rotation");
   }
   if (stray !== undefined) {
     const { count } = yield countStray(statements, stray.id, stray.generation, stray.max);
-    if (count === 0) throw new LostCondition("strayed");
+    if (count === 0) throw new ConditionFailed("strayed");
   }
   const { logins, sessions } = statements.schema;
   if (remember !== undefined) yield* insertProgram(statements, logins, remember, proof);
@@ -102,7 +102,7 @@ function* writeProgram(statements: Sql, change: ChangeParts, proof?: Proof): Pro
   if (use !== undefined) yield* useProgram(statements, use);
 }
 
-/** What changed nothing had no sure proof, or was lost for another reason: who proves first finds out. */
+/** A write that changed nothing had no sure proof, or another conflict: a try that proves first finds out which. */
 function* sure(statement: Statement): Program<void> {
   const { count } = yield* unique(statement);
   if (count === 0) throw new UnsureProof();
@@ -127,7 +127,7 @@ function* updateProgram(statements: Sql, update: SessionUpdate, proof?: Proof): 
 
 function* notUpdated(statements: Sql, { id }: SessionUpdate): Program<never> {
   const { rows } = yield sessionExists(statements, id);
-  throw new LostCondition(rows.length === 0 ? "missing" : "stale");
+  throw new ConditionFailed(rows.length === 0 ? "missing" : "stale");
 }
 
 /** A change that was made one statement. */
@@ -150,18 +150,18 @@ export function* applyAtOnceProgram(
     throw Object.assign(new Error("The answer was lost."), { code: "CONNECTION_CLOSED" });
   if (integerIn(answer, "done") === 1) return [];
   if (change.proof !== undefined && integerIn(answer, "proved") === 0) throw new UnsureProof();
-  if (integerIn(answer, "held") === 0) throw new LostCondition("rotation");
-  throw new LostCondition(integerIn(answer, "seen") === 0 ? "missing" : "stale");
+  if (integerIn(answer, "held") === 0) throw new ConditionFailed("rotation");
+  throw new ConditionFailed(integerIn(answer, "seen") === 0 ? "missing" : "stale");
 }
 
 /**
  * Some condition did not hold, and none of them can hold again: generations and versions grow, and what is revoked
- * stays so. A use of a login that has ended is none, but keeps nobody from saving.
+ * stays so. A use of a login that has ended counts for nothing, but does not fail the save.
  */
 function* changedNothing(statements: Sql, { rotate, update }: ChangeParts): Program<void> {
   if (rotate !== undefined) {
     const { rows } = yield holdLogin(statements, rotate.id, rotate.generation);
-    if (rows.length === 0) throw new LostCondition("rotation");
+    if (rows.length === 0) throw new ConditionFailed("rotation");
   }
   if (update === undefined) return;
   if (rotate === undefined) yield* updateProgram(statements, update);
@@ -172,7 +172,7 @@ function* unique(statement: Statement): Program<Answer> {
   try {
     return yield statement;
   } catch (error) {
-    if (isFault(error, "unique")) throw new LostCondition("exists");
+    if (isFault(error, "unique")) throw new ConditionFailed("exists");
     throw error;
   }
 }
@@ -201,7 +201,7 @@ function* lockUser(statements: Sql, { userId, at }: Cap): Program<void> {
   if (statement !== undefined) yield statement;
 }
 
-/** The user's devices, this change's own included, as they are once whoever was counting before has committed. */
+/** The user's devices, this change's own included, as they are once an earlier count has committed. */
 function* newestDevices(statements: Sql, userId: UserId): Program<ListedEntry[]> {
   const { newest } = statements.dialect;
   const sessions = yield selectSessionsOf(statements, userId, newest);

@@ -6,7 +6,7 @@ import { LONGEST_TEXT } from "../statements.ts";
 import { asKeys, ofHandle, unrevokedLogins } from "./end.ts";
 import { setMark } from "./marks.ts";
 
-/** Devices of one transaction: few enough that nobody waits long for a row, and that they are looked up by key. */
+/** Devices of one transaction: few enough that no request waits long for a row, and that they are looked up by key. */
 const CHUNK = 100;
 
 interface Chunk {
@@ -18,8 +18,8 @@ interface Chunk {
 type Transact = <T>(make: () => Program<T>) => Promise<T>;
 
 /**
- * All logins with their sessions, then the sessions that are left, in chunks by key. Whoever has a login's row holds
- * up its chunk, and a session that it made is read after that; who comes later finds the login revoked.
+ * All logins with their sessions, then the sessions that are left, in chunks by key. A transaction that has a login's row
+ * holds up its chunk, and a session that it made is read after that; a later one finds the login revoked.
  */
 export async function endEveryone(
   statements: Sql,
@@ -79,7 +79,7 @@ function* rowsOf(statements: Sql, statement: Statement, selected: Selected): Pro
 const isIn = (id: string | undefined, realm: string | undefined): boolean =>
   realm === undefined || id?.endsWith(realm) === true;
 
-/** Whether a device was last used before what the selector says; asked when its rows are locked. */
+/** Whether a device was last used before the selector's time; checked once its rows are locked. */
 const isOldEnough = ({ lastUsedBefore }: EndSelector, ...rows: readonly (Row | undefined)[]): boolean =>
   lastUsedBefore === undefined || rows.every((row) => row === undefined || row.used < lastUsedBefore);
 
@@ -100,7 +100,7 @@ function* endLogins(
   );
   const next = read.length < CHUNK ? undefined : read.at(-1)?.login;
   if (wanted.length === 0) return { ended: [], next };
-  // Locked first, so that of two who end the same login one says so.
+  // Locked first, so that of two transactions that end the same login one reports it.
   const unrevoked = yield* rowsOf(statements, unrevokedLogins(statements, wanted), LOGIN);
   const locked = yield* rowsOf(statements, sessionsOfLogins(statements, wanted), SESSION);
   const loginOf = new Map(unrevoked.map((row) => [row.login, row]));
@@ -115,7 +115,7 @@ function* endLogins(
     byLogin.delete(login);
     return { sessionId: session?.session, rememberedId: login, userId: session?.user ?? user, reason };
   });
-  // Of logins that somebody else has revoked meanwhile.
+  // Sessions of logins that another transaction has revoked meanwhile.
   const others = [...byLogin.values()].map(({ session, user }) => ({
     sessionId: session,
     rememberedId: undefined,
@@ -136,7 +136,7 @@ function* endSessions(
   const next = read.length < CHUNK ? undefined : read.at(-1)?.session;
   const wanted = ids(read, "session").filter((id) => !kept.has(id) && isIn(id, realm));
   if (wanted.length === 0) return { ended: [], next };
-  // They may have been given a login since logins were read: one ends the other.
+  // They may have got a login since logins were read: one ends the other.
   const locked = (yield* rowsOf(statements, sessionsByIds(statements, wanted), SESSION)).filter(
     ({ login = "" }) => !kept.has(login),
   );

@@ -17,19 +17,19 @@ import type { Program, SqlValue, Statement } from "../statement.ts";
 import { LONGEST_TEXT } from "../statements.ts";
 import { setMark } from "./marks.ts";
 
-/** What is to end, by what was read without a lock. */
+/** What has to end, according to a read without a lock. */
 export interface Targets {
   readonly logins: readonly Pick<RememberedRow, "id" | "userId">[];
   readonly sessions: readonly string[];
   /** This login ends only while it is in that state, and with it its session. */
   readonly misfit?: Pick<LoginEnding, "id" | "misfit"> | undefined;
-  /** Asked again once the session's row is locked: somebody may have signed in on it meanwhile. */
+  /** Checked again once the session's row is locked: a user may have signed in on it meanwhile. */
   isEnding(session: SessionRow): boolean;
 }
 
 /**
- * Ends logins and sessions. Logins are revoked first: who waits for that lock has its session row written by
- * then, so that reading the login's session afterwards misses none that a rotation in flight has made.
+ * Ends logins and sessions. Logins are revoked first: that waits for a rotation in flight, whose session row is written
+ * by then, so that reading the login's session afterwards misses none.
  */
 export function* endAll(
   statements: Sql,
@@ -74,7 +74,7 @@ export function* endAll(
     const { rows } = yield sessionById(statements, sessionId);
     const session = rows[0] === undefined ? undefined : statements.readDamaged(rows[0]);
     if (session === undefined || !(yield* remove(session))) continue;
-    // The session was given a login after we looked: one ends the other.
+    // The session got a login after that read: one ends the other.
     const { rememberedId, userId } = session;
     const isRevoked =
       rememberedId !== undefined && !revoked.has(rememberedId) && (yield* revoke(rememberedId));
@@ -102,8 +102,8 @@ export function* endProgram(statements: Sql, selector: EndSelector): Program<rea
 }
 
 /**
- * What an ending inside a change means. What it has `spared` it has written, and locked with that: nobody gives such a
- * session another login before the transaction ends.
+ * What an ending inside a change means. The change has written, and thereby locked, what it has `spared`: no other
+ * transaction gives such a session another login before this one ends.
  */
 export function* endingOf(statements: Sql, ending: Ending, spared: Spared): Program<Targets> {
   const { session, login } = ending;
@@ -177,7 +177,7 @@ export function* ofHandle(statements: Sql, handle: string): Program<ListedEntry[
   return session === undefined ? [] : [{ session, login: undefined }];
 }
 
-/** Collations may take more for equal than we do. */
+/** Collations may treat more texts as equal than psession does. */
 export const isOf =
   (userId: unknown) =>
   ({ session, login }: ListedEntry): boolean =>
@@ -264,7 +264,7 @@ function inState(
       };
 }
 
-/** A session as it is now, locked: whoever reads it deletes it. */
+/** A session as it is now, locked: its reader deletes it. */
 function sessionById(statements: Sql, id: string): Statement {
   return sessionWhere(statements, "id", id);
 }

@@ -41,7 +41,7 @@ function* inserted(statement: Statement): Program<boolean> {
   }
 }
 
-/** Deletes garbage of one kind and says how many rows went. */
+/** Deletes garbage of one kind and returns the number of rows. */
 export function* pruneProgram(
   statements: Sql,
   table: Exclude<Prunable, "audit">,

@@ -3,9 +3,9 @@ import type { Sql } from "../sql.ts";
 import type { Program, Statement } from "../statement.ts";
 import { isOf, ofHandle } from "./end.ts";
 
-/** What was found is what counts: a database may not count a row that had this name already. */
+/** Counts the rows that were found: a database may not count a row that had this name already. */
 export function* nameProgram(statements: Sql, { handle, userId, name }: Naming): Program<boolean> {
-  // Before anything is compared: to take a wrong id for nobody's would be to name anonymous sessions.
+  // Before anything is compared: a wrong id that became null would name anonymous sessions.
   statements.user(userId);
   const entries = (yield* ofHandle(statements, handle)).filter(isOf(userId));
   for (const { session, login } of entries) {
@@ -23,7 +23,7 @@ function nameLogin(statements: Sql, id: string, name: string | undefined): State
   ]);
 }
 
-/** Unless somebody else has signed in on the row meanwhile. */
+/** Unless another user has signed in on the row meanwhile. */
 function nameSession(statements: Sql, id: string, userId: UserId, name: string | undefined): Statement {
   const { S, s } = statements;
   return statements.make(

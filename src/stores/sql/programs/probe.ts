@@ -1,5 +1,5 @@
 import { PsessionError } from "../../../errors.ts";
-import { driverError } from "../../told/driver-error.ts";
+import { driverError } from "../../messages/driver-error.ts";
 import { Misread, textIn, valueIn } from "../answers.ts";
 import type { Probe } from "../dialect.ts";
 import type { Sql } from "../sql.ts";
@@ -7,9 +7,9 @@ import { type Program, type RawRow, SqlFault } from "../statement.ts";
 
 /**
  * Throws where a value does not reach the server, or does not come back, as it is, where a connection is set to lose writes or
- * rows, and where rows are hidden. Nobody would notice but visitors: a null that comes as "" gives an anonymous visitor a user
- * id, text in another character set turns carts and names into question marks, and who cannot see any row takes everybody
- * for a stranger. One statement, before the first use.
+ * rows, and where rows are hidden. Only visitors would notice: a null that comes as "" gives an anonymous visitor a user
+ * id, text in another character set turns carts and names into question marks, and hidden rows sign everyone out.
+ * One statement, before the first use.
  */
 export function* assertValuesSurvive(statements: Sql): Program<void> {
   const probe = statements.dialect.probe(statements);
@@ -39,7 +39,7 @@ export function assertSurvived({ sent, back, unfit }: Probe, row: RawRow | undef
   if (hidden !== "") throw hiddenRows(String(hidden));
 }
 
-/** The statement itself is always the same: what is refused of it is a value, by the server or by who writes it. */
+/** The statement itself is always the same: a refusal concerns a value, by the server or by the driver that writes it. */
 const isRefusal = ({ kind, cause, isBare }: SqlFault): boolean => {
   if (kind === "text") return true;
   const { code, errno } = driverError(cause) as { code?: unknown; errno?: unknown };
@@ -64,7 +64,7 @@ const hiddenRows = (tables: string): PsessionError =>
   new PsessionError("store_misread", hiddenMessage(tables));
 
 export const hiddenMessage = (tables: string): string =>
-  `Row-level security hides the rows of ${tables} from this database user, who has no policy for all of SELECT, UPDATE and DELETE there: everybody would be taken for a stranger, and nobody's devices would end. Give the user a policy on psession's tables (CREATE POLICY … FOR ALL TO … USING (true)), or take row-level security off them (ALTER TABLE … DISABLE ROW LEVEL SECURITY).`;
+  `Row-level security hides the rows of ${tables} from this database user, who has no policy for all of SELECT, UPDATE and DELETE there: all users would be signed out, and no devices could be ended. Give the user a policy on psession's tables (CREATE POLICY … FOR ALL TO … USING (true)), or take row-level security off them (ALTER TABLE … DISABLE ROW LEVEL SECURITY).`;
 
 function changed(what: string, how: "arrived" | "came back" | "was refused"): Misread {
   const subject = `${what.charAt(0).toUpperCase()}${what.slice(1)} that was sent`;

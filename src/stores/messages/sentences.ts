@@ -1,7 +1,7 @@
 /**
- * What databases and drivers say of what went wrong, as far as it is repeated. `<name>` stands for the name of a table, a
- * column, a constraint or the like, `<n>` for a number, and `<…>` for what may be a value, of which "…" is told. Whatever
- * reads otherwise is not repeated at all: a trigger may say anything, and so may an application's own serializer.
+ * The messages of databases and drivers that are repeated. `<name>` stands for the name of a table, a column, a constraint
+ * or the like, `<n>` for a number, and `<…>` for what may be a value, which is replaced by "…". No other message is
+ * repeated: a trigger may say anything, and so may an application's own serializer.
  */
 
 const POSTGRES = [
@@ -367,12 +367,12 @@ export function withoutValuesIn(text: string): string | undefined {
     const found = pattern.exec(text);
     if (found === null) continue;
     let slot = 0;
-    const told = parts.map((part) => {
+    const shown = parts.map((part) => {
       if (PATTERNS[part] === undefined) return part;
       slot++;
       return part === "<…>" ? "…" : found[slot];
     });
-    return told.join("");
+    return shown.join("");
   }
   return undefined;
 }

@@ -3,12 +3,12 @@ import { withoutValuesIn } from "./sentences.ts";
 /*
  * Drivers and databases put values of rows into what they throw: `Key (user_id)=(…) already exists`, `Duplicate entry '…'`,
  * the statement of a trigger, the query with its parameters, in the message, beside it, in the stack and in causes. Errors
- * get into logs and to whoever watches them, where no user id, digest or session data may be. So nothing of a driver's error
- * is told but what is known to hold none: its class and codes, names of tables, columns and constraints, where in the code
+ * get into logs and monitoring, where no user id, digest or session data may be. So psession repeats nothing of a driver's
+ * error but what is known to hold none: its class and codes, names of tables, columns and constraints, where in the code
  * it came from, and sentences of a list.
  */
 
-/** What drivers and servers hang on their errors to say what went wrong, none of it of a row. */
+/** Fields in which drivers and servers describe errors, none of them with values of a row. */
 const CODES = ["code", "errno", "errcode", "rawCode", "sqlState", "severity", "routine", "fatal"] as const;
 const NETWORK = ["syscall", "address", "hostname", "host", "port"] as const;
 const NAMES = [
@@ -18,16 +18,16 @@ const NAMES = [
 
 const MOST_CAUSES = 8;
 
-export interface Telling {
+export interface CopyOptions {
   /**
-   * No statement with values was sent: a connection was not to be had, or a transaction not to be begun. Then whatever is
-   * said is told.
+   * No statement with values was sent: there was no connection, or no transaction could begin. Then the whole message is
+   * repeated.
    */
   readonly isBare?: boolean;
 }
 
 /** A driver's error, as it may be logged. */
-export function driverError(error: unknown, { isBare = false }: Telling = {}, depth = 0): Error {
+export function driverError(error: unknown, { isBare = false }: CopyOptions = {}, depth = 0): Error {
   const parts = partsOf(error);
   const cause =
     parts["cause"] === undefined || depth >= MOST_CAUSES
@@ -36,7 +36,7 @@ export function driverError(error: unknown, { isBare = false }: Telling = {}, de
   const said = saidBy(error, parts, isBare);
   const copy = new Error(said ?? cause?.message ?? unsaid(error, parts), cause && { cause });
   const name = nameOf(error);
-  // Whoever wrote a trigger may have put a value wherever there is place for a name.
+  // The author of a trigger may have put a value wherever there is place for a name.
   const hasNames = said !== undefined || !isOfFunction(parts);
   for (const key of [...CODES, ...NETWORK, ...(hasNames ? NAMES : [])]) {
     const value = parts[key];
@@ -91,7 +91,7 @@ function textOf(error: unknown, { message, sqlMessage }: Parts): string | undefi
   return typeof text === "string" ? withoutRest(text) : undefined;
 }
 
-/** Libraries that a driver is wrapped in put its number or theirs before. */
+/** Libraries that wrap a driver put its number or their own before. */
 const withoutRest = (text: string): string => text.split("\nsql: ")[0]?.replace(/\.? *\n+ *$/, "") ?? "";
 
 /** "connect ECONNREFUSED 127.0.0.1:5432", "ENOENT: no such file or directory, open '/run/redis.sock'". */
@@ -99,7 +99,7 @@ const isOfSystem = (text: string, { syscall }: Parts): boolean =>
   /^(connect|read|write|getaddrinfo) E[A-Z]+( [\w.:\-/[\]%]{1,200})*$/.test(text) ||
   (typeof syscall === "string" && /^E[A-Z]+: [^\n]{1,300}$/.test(text));
 
-/** That something was said that is not repeated, with what else there is to find out what. */
+/** A message in place of one that is not repeated, with what else helps to identify the error. */
 function unsaid(error: unknown, parts: Parts): string {
   const { code, errno, errcode, sqlState } = parts;
   const number = errno ?? errcode;
@@ -109,8 +109,8 @@ function unsaid(error: unknown, parts: Parts): string {
     isName(sqlState) ? `SQLSTATE ${sqlState}` : [],
     ...(isOfFunction(parts) ? ["raised by a function or trigger"] : NAMES.map((name) => nameIn(parts, name))),
   ].flat();
-  const told = codes.length === 0 ? "" : ` (${codes.join(", ")})`;
-  return `${nameOf(error)}${told}, whose text is not repeated, as it may hold values of rows`;
+  const known = codes.length === 0 ? "" : ` (${codes.join(", ")})`;
+  return `${nameOf(error)}${known}, whose text is not repeated, as it may hold values of rows`;
 }
 
 const nameIn = (parts: Parts, key: (typeof NAMES)[number]): string | never[] => {
