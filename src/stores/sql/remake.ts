@@ -1,7 +1,10 @@
 /** Tables that were made with other options: which they were, and how empty ones are made anew. */
+
 import { PsessionError } from "../../errors.ts";
+import { PRUNE_LOCK } from "../store.ts";
 import { checksum, type Migration, recordOf } from "./migration.ts";
 import { schemaOf } from "./naming.ts";
+import { lockKey } from "./programs/keep-house.ts";
 import { type Schema, TABLES, type Table } from "./schema.ts";
 import type { Sql } from "./sql.ts";
 import type { Program, RawRow } from "./statement.ts";
@@ -162,11 +165,12 @@ function* assertEmpty(
   place = table,
 ): Program<void> {
   const { schema, k } = statements;
-  // A lock that was given back leaves its row.
-  const held = table.columns === schema.locks.columns ? ` WHERE ${k.owner} <> ''` : "";
+  // A lock that was given back leaves its row, and a turn to prune is held until the next.
+  const isOfLocks = table.columns === schema.locks.columns;
+  const held = isOfLocks ? ` WHERE ${k.owner} <> '' AND ${k.name} <> ?` : "";
   const { rows } = yield statements.make(
     `SELECT 1 AS found FROM ${qualified(statements.dialect, place)}${held} LIMIT 1`,
-    [],
+    isOfLocks ? [lockKey(statements, PRUNE_LOCK)] : [],
     true,
   );
   if (rows.length === 0) return;

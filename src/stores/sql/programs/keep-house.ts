@@ -119,7 +119,7 @@ export function selectLock(statements: Sql, name: string): Statement {
   );
 }
 
-function lockKey(statements: Sql, name: string): string {
+export function lockKey(statements: Sql, name: string): string {
   return statements.dialect.lockKey?.(name) ?? name;
 }
 
