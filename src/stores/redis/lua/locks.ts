@@ -4,14 +4,7 @@
  */
 export const ACQUIRE = `
 local owner, now, ends = ARGV[2], num(ARGV[3]), num(ARGV[4])
-local held = redis.pcall('HMGET', KEYS[1], 'owner', 'ends', 'fence')
--- Something else stands under the key: no lock, and in the way of all of them.
-if held.err then
-  -- Anything else, such as a right that is missing, must not take a lock that is held.
-  if not string.find(held.err, 'WRONGTYPE', 1, true) then return held end
-  redis.call('DEL', KEYS[1])
-  held = {false, false, false}
-end
+local held = redis.call('HMGET', KEYS[1], 'owner', 'ends', 'fence')
 -- The same acquisition, sent again by a driver whose connection broke before the answer came.
 if held[1] == owner and num(held[2]) > now then return held[3] end
 local longest = ARGV[5] and num(ARGV[5]) or math.huge
