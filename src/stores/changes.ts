@@ -9,12 +9,14 @@ export interface Performers {
 }
 
 /** The result of a change, by what its kind needs. */
-export async function performed(change: Change, by: Performers): Promise<ChangeResult> {
+export function performed(change: Change, by: Performers): Promise<ChangeResult> {
   switch (change.kind) {
     case "revoke":
-      return { done: true, ended: await by.revoke(change) };
+      return by.revoke(change).then((ended) => ({ done: true, ended }));
     case "name":
-      return (await by.name(change)) ? { done: true, ended: [] } : { done: false, conflict: "missing" };
+      return by
+        .name(change)
+        .then((isNamed) => (isNamed ? { done: true, ended: [] } : { done: false, conflict: "missing" }));
     default:
       return by.write(change);
   }

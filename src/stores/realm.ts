@@ -54,10 +54,12 @@ export function realmStore(store: Store, realm: string): Store {
     findSession: (id) => (owns(id) ? store.findSession(id) : NOTHING),
     findRemembered: (id) => (owns(id) ? store.findRemembered(id) : NOTHING),
     list: async (userId) => own(await store.list(userId)),
-    async apply(change) {
+    apply(change) {
       const own = within(change);
       if (own !== undefined) return store.apply(own);
-      return change.kind === "name" ? { done: false, conflict: "missing" } : { done: true, ended: [] };
+      return Promise.resolve(
+        change.kind === "name" ? { done: false, conflict: "missing" } : { done: true, ended: [] },
+      );
     },
     locks: locks && {
       acquire: (lock) => locks.acquire({ ...lock, name: nameOf(lock.name) }),

@@ -66,9 +66,9 @@ export class Pruner {
 
   /** On demand. Claimed as well: other processes need not prune right after, and `doctor` sees that pruning happens. */
   async pruneNow(): Promise<Pruned> {
-    const { store, clock } = this.#core.settings;
+    const { store, clock, prune } = this.#core.settings;
     if (!(await this.#core.clocks.compare())) return NOTHING_PRUNED;
-    await claimPrune(store, clock.now(), this.#core.settings.prune?.every ?? HOUR, true);
+    await notePrune(store, clock.now(), prune?.every);
     return this.prune();
   }
 
@@ -88,15 +88,17 @@ export class Pruner {
 
 /**
  * True for exactly one caller per interval, across all processes that share the store. A claim dated more than an interval
- * ahead (a clock that was wrong) does not block, and none does where it `isForced`. Without locks each process prunes.
+ * ahead (a clock that was wrong) does not block. Without locks each process prunes.
  */
-export async function claimPrune(
-  { locks }: Store,
-  now: number,
-  interval: number,
-  isForced = false,
-): Promise<boolean> {
-  const longest = isForced ? 0 : 2 * interval;
+export const claimPrune = (store: Store, now: number, interval: number): Promise<boolean> =>
+  takeTurn(store, now, interval, 2 * interval);
+
+/** Takes the turn from any holder: the timers of other processes wait an interval from here, and `doctor` sees it. */
+export async function notePrune(store: Store, now: number, interval = HOUR): Promise<void> {
+  await takeTurn(store, now, interval, 0);
+}
+
+async function takeTurn({ locks }: Store, now: number, interval: number, longest: number): Promise<boolean> {
   const lock = { name: PRUNE_LOCK, owner: randomUUID(), now, until: now + interval, longest };
   return locks === undefined || (await locks.acquire(lock)) !== undefined;
 }

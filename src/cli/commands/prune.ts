@@ -1,15 +1,13 @@
 import type { Command } from "commander";
 import { protocolTimes } from "../../protocol/times.ts";
 import { clockDifference } from "../../upkeep/clock-watch.ts";
-import { claimPrune, NOTHING_PRUNED, plus, pruneInChunks } from "../../upkeep/prune.ts";
+import { NOTHING_PRUNED, notePrune, plus, pruneInChunks } from "../../upkeep/prune.ts";
 import { type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
 import type { Environment } from "../environment.ts";
 import { EXIT, Stop } from "../exit.ts";
 import { moment, plural, say, sayJson } from "../output.ts";
 import { showProgress } from "../progress.ts";
 import { wholeNumber } from "../values.ts";
-
-const HOUR = 3_600_000;
 
 interface Flags extends ConfigFlags {
   readonly chunk: number;
@@ -42,7 +40,7 @@ async function prune(environment: Environment, config: Config, { chunk, json }: 
   const { tables = [] } = (await store.admin?.inspect()) ?? {};
   const most = tables.reduce((sum, { rows }) => sum + rows, 0);
   // Recorded, so that `doctor` knows that pruning happens.
-  await claimPrune(store, now, HOUR, true);
+  await notePrune(store, now);
   const progress = showProgress(environment, { message: "Deleting rows", most, isQuiet: json });
   let total = NOTHING_PRUNED;
   const summary = () => {

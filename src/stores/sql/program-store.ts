@@ -102,7 +102,8 @@ export abstract class ProgramStore implements Store {
     const { dialect } = statements;
     const isSingle = isSingleWrite(change);
     const atOnce = isSingle ? undefined : dialect.applyAtOnce?.(statements, change);
-    const options = { isRepeatable: insertsOnly(change) };
+    const inserting = insertsOnly(change) ? change : undefined;
+    const options = { isRepeatable: inserting !== undefined };
     let tries = 0;
     const program = () => {
       tries++;
@@ -132,8 +133,8 @@ export abstract class ProgramStore implements Store {
       const { conflict } = error;
       // A mark that was set after the first try, and spared what that made.
       const isNoWonder = conflict === "exists" || conflict === "outdated";
-      const mayBeOurs = insertsOnly(change) && tries > 1 && isNoWonder;
-      return mayBeOurs && (await this.#isThere(change))
+      const mayBeOurs = inserting !== undefined && tries > 1 && isNoWonder;
+      return mayBeOurs && (await this.#isThere(inserting))
         ? { done: true, ended: [] }
         : { done: false, conflict };
     }

@@ -143,14 +143,6 @@ export class Statements {
     );
   }
 
-  insertSession(row: SessionRow): Statement {
-    return this.insert(this.schema.sessions, row);
-  }
-
-  insertLogin(row: RememberedRow): Statement {
-    return this.insert(this.schema.logins, row);
-  }
-
   insert<Row extends object>(table: Table<keyof Row & string>, row: Row): Statement {
     let sql = this.#inserts.get(table);
     if (sql === undefined) {

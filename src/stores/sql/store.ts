@@ -120,13 +120,13 @@ export class SqlStore extends ProgramStore {
   }
 
   #assertValuesSurvive(): Promise<void> {
-    return this.runs.run(() => assertValuesSurvive(this.statements), { isRepeatable: true });
+    return this.runs.read(() => assertValuesSurvive(this.statements));
   }
 
   async #migrate(options: MigrateOptions = {}): Promise<readonly string[]> {
     const statements = this.statements;
     await this.#assertValuesSurvive();
-    const isDone = await this.runs.run(() => isMigrated(statements, options), { isRepeatable: true });
+    const isDone = await this.runs.read(() => isMigrated(statements, options));
     if (isDone) return [];
     const program = () => lockedMigration(statements, systemClock.now(), options);
     return this.runs.transact(program, { isRepeatable: true, timeout: MIGRATION_TIMEOUT });
