@@ -1,6 +1,7 @@
 import { PsessionError } from "../errors.ts";
 import type { Codec, DataRecord } from "./codec.ts";
 import { forbidden, isAside, refuseTopKey } from "./keys.ts";
+import { merge } from "./merge.ts";
 import { assertShape } from "./shape.ts";
 
 /**
@@ -126,21 +127,18 @@ export class TrackedData {
     const base = this.#decodeWhole(this.#stored());
     const theirs = this.#decodeWhole(fresh);
     const mine = this.#whole();
-    const conflicts: string[] = [];
-    for (const key of new Set([...Object.keys(base), ...Object.keys(theirs), ...Object.keys(mine)])) {
-      const ours = isAside(key) ? this.#asides : this.#value;
-      const was = this.#part(base, key);
-      const now = this.#part(mine, key);
-      const other = this.#part(theirs, key);
-      // A message that was shown, or a value that had its time, stays removed. What took its place is another.
-      const isOvertaken = isAside(key) && now === undefined && other !== was;
-      if (now === was || isOvertaken) {
-        if (other === undefined) delete ours[key];
+    const part = (data: DataRecord) => (key: string) => this.#part(data, key);
+    const conflicts = merge(
+      new Set([...Object.keys(base), ...Object.keys(theirs), ...Object.keys(mine)]),
+      { was: part(base), own: part(mine), other: part(theirs) },
+      (key) => {
+        const ours = isAside(key) ? this.#asides : this.value;
+        if (theirs[key] === undefined) delete ours[key];
         else ours[key] = theirs[key];
-      } else if (other !== was && other !== now) {
-        conflicts.push(key);
-      }
-    }
+      },
+      // A message that was shown, or a value that had its time, stays removed. What took its place is another.
+      isAside,
+    );
     this.#base = fresh;
     return conflicts;
   }

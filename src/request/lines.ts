@@ -1,78 +1,39 @@
 import { PsessionError } from "../errors.ts";
+import { Turns } from "../stores/turns.ts";
 
-/** The default timeout of stores over a connection. A commit waits no longer for its turn. */
+/** The default timeout of stores over a connection. No turn is waited for any longer. */
 export const LONGEST_TURN = 5_000;
 
-interface Line {
-  readonly waiting: (() => void)[];
-  timer: NodeJS.Timeout | undefined;
-  /** The latest version of the row that a turn has seen. */
-  version: number;
-}
-
 /**
- * Lets commits of one row through one by one, in the order in which they came, for as long as any is there. Where the
- * store fails or hangs, all waiting commits go at once: one after the other, each would wait for a timeout of its own.
+ * Lets commits of one row through one by one, for as long as any is there. Where the store fails or hangs, all waiting
+ * commits go at once: one after the other, each would wait for a timeout of its own.
  */
 export class Lines {
-  readonly #lines = new Map<string, Line>();
+  readonly #turns = new Turns();
+  /** The latest version of a row that a turn has seen. */
+  readonly #versions = new Map<string, number>();
 
   /** Whether commits in the line have already made a newer version: an attempt would fail. */
   areAhead(row: string, version: number): boolean {
-    return version < (this.#lines.get(row)?.version ?? version);
+    return version < (this.#versions.get(row) ?? version);
   }
 
   sawVersion(row: string, version: number): void {
-    const line = this.#lines.get(row);
-    if (line !== undefined) line.version = Math.max(line.version, version);
+    if (this.#turns.has(row)) this.#versions.set(row, Math.max(this.#versions.get(row) ?? -1, version));
   }
 
   async take<T>(row: string, work: () => Promise<T>): Promise<T> {
-    const line = await this.#join(row);
-    let isOutage = false;
+    const turn = await this.#turns.enter(row);
+    const limit = setTimeout(turn.dissolve, LONGEST_TURN).unref();
     try {
       return await work();
     } catch (error) {
-      isOutage = error instanceof PsessionError && error.code === "store_unavailable";
+      if (error instanceof PsessionError && error.code === "store_unavailable") turn.dissolve();
       throw error;
     } finally {
-      if (isOutage) this.#dissolve(row, line);
-      else this.#next(row, line);
+      clearTimeout(limit);
+      turn.end();
+      if (!this.#turns.has(row)) this.#versions.delete(row);
     }
-  }
-
-  async #join(row: string): Promise<Line> {
-    const line = this.#lines.get(row);
-    if (line === undefined) {
-      const begun: Line = { waiting: [], timer: undefined, version: -1 };
-      this.#lines.set(row, begun);
-      return begun;
-    }
-    await new Promise<void>((go) => {
-      line.waiting.push(go);
-      line.timer ??= this.#limit(row, line);
-    });
-    return line;
-  }
-
-  #next(row: string, line: Line): void {
-    // It was dissolved while this turn took its time.
-    if (this.#lines.get(row) !== line) return;
-    clearTimeout(line.timer);
-    const go = line.waiting.shift();
-    line.timer = line.waiting.length === 0 ? undefined : this.#limit(row, line);
-    if (go === undefined) this.#lines.delete(row);
-    else go();
-  }
-
-  #dissolve(row: string, line: Line): void {
-    if (this.#lines.get(row) !== line) return;
-    this.#lines.delete(row);
-    clearTimeout(line.timer);
-    for (const go of line.waiting) go();
-  }
-
-  #limit(row: string, line: Line): NodeJS.Timeout {
-    return setTimeout(() => this.#dissolve(row, line), LONGEST_TURN).unref();
   }
 }

@@ -8,6 +8,7 @@ import { PsessionError } from "../errors.ts";
 import type { Clock } from "../protocol/clock.ts";
 import { locksOf } from "../stores/locks.ts";
 import type { Store } from "../stores/store.ts";
+import { Turns } from "../stores/turns.ts";
 
 /** Limits of a lock, in milliseconds. */
 export interface LockTimes {
@@ -74,8 +75,7 @@ const WAITS = [2, 5, 10, 20, 50];
 export class Locks {
   readonly #store: Store;
   readonly #clock: Clock;
-  /** By name: settles when the last of the queue has given the lock back. */
-  readonly #queues = new Map<string, Promise<void>>();
+  readonly #turns = new Turns();
 
   constructor(store: Store, clock: Clock) {
     this.#store = store;
@@ -85,20 +85,14 @@ export class Locks {
   /** Throws `lock_timeout` where it was not acquired within `wait`. */
   async take(name: string, limits: LockTimes): Promise<HeldLock> {
     const giveUpAt = performance.now() + limits.wait;
-    const before = this.#queues.get(name);
-    const { promise: mine, resolve: leave } = Promise.withResolvers<void>();
-    const queue = before === undefined ? mine : before.then(() => mine);
-    this.#queues.set(name, queue);
-    void queue.then(() => {
-      if (this.#queues.get(name) === queue) this.#queues.delete(name);
-    });
+    const turn = await this.#turns.enter(name, limits.wait);
+    if (turn === undefined) throw timedOut(name);
     try {
-      if (before !== undefined) await within(before, giveUpAt, name);
       // Not of the ids that Node keeps ahead: processes that start from one snapshot would be the same owner.
       const owner = randomUUID({ disableEntropyCache: true });
       const fence = await this.#acquire(name, owner, limits.hold, giveUpAt);
       // A holder that hangs holds up those behind it no longer than those of other processes.
-      const expiry = setTimeout(leave, limits.hold).unref();
+      const expiry = setTimeout(turn.end, limits.hold).unref();
       return {
         fence,
         release: async () => {
@@ -106,12 +100,12 @@ export class Locks {
             await locksOf(this.#store).release(name, owner);
           } finally {
             clearTimeout(expiry);
-            leave();
+            turn.end();
           }
         },
       };
     } catch (error) {
-      leave();
+      turn.end();
       throw error;
     }
   }
@@ -126,17 +120,6 @@ export class Locks {
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
   }
-}
-
-/** Waits for earlier callers. One that stops waiting leaves the queue as it was: the next still waits for all. */
-function within(before: Promise<void>, giveUpAt: number, name: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(timedOut(name)), Math.max(0, giveUpAt - performance.now()));
-    before.then(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }
 
 /** Nothing was done, and earlier callers finish soon: a client may try again. */

@@ -526,17 +526,19 @@ export const storeMutants: readonly StoreMutant[] = [
   {
     name: "two times of a session take each other's place",
     store: "sqlite",
-    file: "stores/sql/assemble.ts",
-    find: "createdAt: values[13],\n    beganAt: values[14],",
-    replace: "createdAt: values[14],\n    beganAt: values[13],",
+    file: "stores/sql/reading.ts",
+    find: "row[field] = check(value, column);",
+    replace:
+      'row[field.replace(/^(createdAt|beganAt)$/, (is) => (is === "beganAt" ? "createdAt" : "beganAt"))] = check(value, column);',
     noticedBy: FULL,
   },
   {
     name: "two times of a session take each other's place",
     store: "postgres",
-    file: "stores/sql/assemble.ts",
-    find: "createdAt: values[13],\n    beganAt: values[14],",
-    replace: "createdAt: values[14],\n    beganAt: values[13],",
+    file: "stores/sql/reading.ts",
+    find: "row[field] = check(value, column);",
+    replace:
+      'row[field.replace(/^(createdAt|beganAt)$/, (is) => (is === "beganAt" ? "createdAt" : "beganAt"))] = check(value, column);',
     noticedBy: FULL,
   },
   {

@@ -1,3 +1,4 @@
+import { merge } from "../../data/merge.ts";
 import { PsessionError } from "../../errors.ts";
 
 /** Session data by key, as text, so that changes are found at any depth. */
@@ -60,17 +61,13 @@ export function mergeInto(
   before: string,
   fresh: Record<string, unknown>,
 ): string[] {
-  const base = partsOf(before);
-  const changed = textsOf(session);
-  const stored = textsOf(fresh);
-  const conflicts: string[] = [];
-  for (const key of new Set([...base.keys(), ...changed.keys(), ...stored.keys()])) {
-    const [was, own, other] = [base.get(key), changed.get(key), stored.get(key)];
-    if (own === other) continue;
-    if (own !== was) {
-      if (other !== was) conflicts.push(key);
-    } else if (other === undefined) delete session[key];
-    else session[key] = fresh[key];
-  }
-  return conflicts;
+  const [was, own, other] = [partsOf(before), textsOf(session), textsOf(fresh)];
+  return merge(
+    new Set([...was.keys(), ...own.keys(), ...other.keys()]),
+    { was: (key) => was.get(key), own: (key) => own.get(key), other: (key) => other.get(key) },
+    (key) => {
+      if (other.has(key)) session[key] = fresh[key];
+      else delete session[key];
+    },
+  );
 }

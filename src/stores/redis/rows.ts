@@ -1,190 +1,206 @@
+import {
+  emptyRow,
+  type FieldKind,
+  LAST_MOMENT,
+  LOGIN_FIELDS,
+  SESSION_FIELDS,
+  unreadable,
+} from "../columns.ts";
 import type { EndSelector, Level, RememberedRow, Rotation, SessionRow, UserId } from "../store.ts";
 import { damaged } from "./replies.ts";
 
 /**
  * A row is a JSON object, its head, with two letters for each field and none for what is undefined; in a session
- * a newline and the data follow, which scripts never look into. Every value is text, numbers too: Lua's JSON
- * prints numbers with 14 digits, and a user id or a generation may have 16.
+ * a newline and the data follow, which scripts never look into. The id is in the key. Every value is text, numbers too:
+ * Lua's JSON prints numbers with 14 digits, and a user id or a generation may have 16.
  */
 export type Head = Readonly<Record<string, string>>;
 /** Fields to write; null removes one. */
 export type HeadChange = Readonly<Record<string, string | null>>;
 
-interface Field<Value> {
-  readonly name: string;
-  encode(value: NonNullable<Value>): string;
+interface Kind {
+  encode(value: unknown): string;
+  /** Undefined where the text is not what `encode` makes. */
+  decode(text: string): unknown;
 }
-
-type Fields<Row, Hidden extends keyof Row = never> = {
-  readonly [K in Exclude<keyof Row, Hidden>]-?: Field<Row[K]>;
-};
-
-const text = <T extends string | undefined>(name: string): Field<T> => ({
-  name,
-  // JSON of Lua refuses lone surrogates, which a client may have put into its own description.
-  encode: (value) => value.toWellFormed(),
-});
-
-const number = (name: string): Field<number> => ({ name, encode: String });
-
-const bytes = (name: string): Field<Uint8Array> => ({
-  name,
-  encode: (value) => Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64url"),
-});
 
 const DIGEST_LENGTH = 32;
 const SALT_LENGTH = 16;
+
+const bytesOf = (text: string): Uint8Array => Buffer.from(text, "base64url");
+const encodeBytes = (value: unknown): string => {
+  const { buffer, byteOffset, byteLength } = value as Uint8Array;
+  return Buffer.from(buffer, byteOffset, byteLength).toString("base64url");
+};
+const bytes = (length: number): Kind => ({
+  encode: encodeBytes,
+  decode: (text) => {
+    const found = bytesOf(text);
+    return found.length === length ? found : undefined;
+  },
+});
+
+const number = (isRight: (value: number) => boolean): Kind => ({
+  encode: String,
+  decode: (text) => {
+    // `Number` takes empty text for 0.
+    const found = text === "" ? Number.NaN : Number(text);
+    return isRight(found) ? found : undefined;
+  },
+});
+const time = number(Number.isFinite);
+
+const text: Kind = {
+  // JSON of Lua refuses lone surrogates, which a client may have put into its own description.
+  encode: (value) => (value as string).toWellFormed(),
+  decode: (text) => text,
+};
 
 /** 7 and "7" are two users, so the kind goes with the value. */
 export const encodeUser = (userId: UserId): string =>
   typeof userId === "number" ? `n${userId}` : `s${userId}`;
 export function decodeUser(value: unknown): UserId {
-  const text = typeof value === "string" ? value : "";
-  const id = text.slice(1);
-  if (text.startsWith("s")) return id;
-  if (text.startsWith("n") && Number.isSafeInteger(numberIn(id))) return Number(id);
-  throw damaged("A user's id");
+  const userId = typeof value === "string" ? userIn(value) : undefined;
+  if (userId === undefined) throw damaged("A user's id");
+  return userId;
 }
 
-const user: Field<UserId> = { name: "us", encode: encodeUser };
+function userIn(text: string): UserId | undefined {
+  const id = text.slice(1);
+  if (text.startsWith("s")) return id;
+  return text.startsWith("n") && id !== "" && Number.isSafeInteger(Number(id)) ? Number(id) : undefined;
+}
 
-/**
- * Scripts know these names: `lua/rows.ts`. The id is in the key, the data after the head. What reads them is written out
- * below: a loop over twenty names takes several times as long, and every signed-in request reads a row.
- */
-const SESSION: Fields<SessionRow, "id" | "data"> = {
-  secret: bytes("se"),
-  secretAt: number("sa"),
-  previousSecret: bytes("ps"),
-  retiredSecret: bytes("rs"),
-  fence: number("fe"),
-  rememberedId: text("re"),
-  userId: user,
-  level: text("le"),
-  authenticatedAt: number("au"),
-  confirmFrom: number("cf"),
-  version: number("ve"),
-  createdAt: number("cr"),
-  beganAt: number("ba"),
-  lastSeenAt: number("ls"),
-  idleDeadline: number("id"),
-  absoluteDeadline: number("ab"),
-  userAgent: text("ua"),
-  address: text("ad"),
-  name: text("na"),
-  tag: text("ta"),
-  pruneAfter: number("pr"),
+const KINDS: Readonly<Record<Exclude<FieldKind, "data">, Kind>> = {
+  id: text,
+  text,
+  digest: bytes(DIGEST_LENGTH),
+  salt: bytes(SALT_LENGTH),
+  time,
+  moment: time,
+  count: number(Number.isSafeInteger),
+  user: { encode: (value) => encodeUser(value as UserId), decode: userIn },
 };
 
-/**
- * Besides, scripts keep the id of a login's session as `si`, until when a session is indexed as `ix`, and in both
- * which call wrote last as `by`.
- */
-const LOGIN: Fields<RememberedRow, "id"> = {
-  userId: user,
-  token: bytes("to"),
-  previous: bytes("pv"),
-  superseded: bytes("su"),
-  supersededAt: number("sw"),
-  salt: bytes("sl"),
-  keyId: text("ke"),
-  generation: number("ge"),
-  rotatedAt: number("ro"),
-  confirmedAt: number("ca"),
-  strays: number("st"),
-  createdAt: number("cr"),
-  lastUsedAt: number("lu"),
-  idleDeadline: number("id"),
-  absoluteDeadline: number("ab"),
-  revokedAt: number("rv"),
-  revokedReason: text("rr"),
-  name: text("na"),
-  tag: text("ta"),
-  pruneAfter: number("pr"),
-};
+interface Field {
+  readonly name: string;
+  readonly short: string;
+  readonly kind: Kind;
+  readonly isNullable: boolean;
+}
 
-const SESSION_FIELDS = Object.entries<Field<unknown>>(SESSION as AnyFields);
-const LOGIN_FIELDS = Object.entries<Field<unknown>>(LOGIN as AnyFields);
+type Row = Record<string, unknown>;
+type Specs = Readonly<Record<string, readonly [string, FieldKind, string, string?]>>;
+
+/** How rows of one table are written and read. */
+class Format {
+  readonly #empty: Row;
+  readonly #fields: readonly Field[];
+  readonly #byName: ReadonlyMap<string, Field>;
+
+  constructor(specs: Specs) {
+    this.#empty = emptyRow(Object.keys(specs));
+    this.#fields = Object.entries(specs).flatMap(([name, [, kind, nullable, short]]) =>
+      short === undefined || kind === "data"
+        ? []
+        : [{ name, short, kind: KINDS[kind], isNullable: nullable === "null" }],
+    );
+    this.#byName = new Map(this.#fields.map((field) => [field.name, field]));
+  }
+
+  /** Of a whole row: what is undefined is left out. */
+  whole(row: object): Head {
+    const head: Record<string, string> = {};
+    for (const { name, short, kind } of this.#fields) {
+      const value = (row as Row)[name];
+      if (value !== undefined && value !== null) head[short] = kind.encode(value);
+    }
+    return head;
+  }
+
+  /** Of the fields that are set: undefined means that the value goes. */
+  change(row: object): HeadChange {
+    const head: Record<string, string | null> = {};
+    for (const name in row) {
+      const field = this.#byName.get(name);
+      if (field === undefined) continue;
+      const value = (row as Row)[name];
+      head[field.short] = value === undefined || value === null ? null : field.kind.encode(value);
+    }
+    return head;
+  }
+
+  /**
+   * Undefined for a damaged row: a field that is missing or of another kind would look like a secret that does not fit, or
+   * a time that is over, and sign its user out.
+   */
+  read(head: Head): Row | undefined {
+    const row = { ...this.#empty };
+    for (const { name, short, kind, isNullable } of this.#fields) {
+      const text: unknown = head[short];
+      if (text === undefined && isNullable) continue;
+      if (typeof text !== "string" || (text === "" && !isNullable)) return undefined;
+      const value = kind.decode(text);
+      if (value === undefined) return undefined;
+      row[name] = value;
+    }
+    return row;
+  }
+
+  /** What can be read of a damaged row, but for its user. */
+  readLoosely(head: Head): Row {
+    const row = { ...this.#empty };
+    for (const { name, short, kind, isNullable } of this.#fields) {
+      const text: unknown = head[short];
+      if (typeof text === "string") row[name] = kind.decode(text) ?? substitute(name, kind, text);
+      else if (!isNullable) row[name] = substitute(name, kind, "");
+    }
+    return row;
+  }
+}
+
+function substitute(name: string, kind: Kind, text: string): unknown {
+  if (kind.encode === encodeBytes) return bytesOf(text);
+  return kind.encode === String ? unreadable(name) : text;
+}
+
+const SESSION = new Format(SESSION_FIELDS);
+const LOGIN = new Format(LOGIN_FIELDS);
+
+const LEVELS: ReadonlySet<unknown> = new Set<Level>(["anonymous", "remembered", "login"]);
 
 export function decodeSession(id: string, raw: string): SessionRow {
   const end = raw.indexOf("\n");
-  const head = parsed(end < 0 ? "" : raw.slice(0, end), "session", id);
-  const row = sessionOf(id, head, ifThere(head["us"], decodeUser), raw.slice(end + 1));
-  if (!isSession(row)) throw damaged(`The session ${id}`);
-  return row;
+  const head = objectIn(end < 0 ? "" : raw.slice(0, end));
+  const row = head && SESSION.read(head);
+  if (row === undefined || !LEVELS.has(row["level"])) throw damaged(`The session ${id}`);
+  row["id"] = id;
+  row["data"] = raw.slice(end + 1);
+  return row as unknown as SessionRow;
 }
-
-const sessionOf = (id: string, head: Head, userId: UserId | undefined, data: string): SessionRow => ({
-  id,
-  secret: bytesOf(head["se"]),
-  secretAt: numberIn(head["sa"]),
-  previousSecret: ifThere(head["ps"], bytesOf),
-  retiredSecret: ifThere(head["rs"], bytesOf),
-  fence: numberIn(head["fe"]),
-  rememberedId: head["re"],
-  userId,
-  level: head["le"] as Level,
-  authenticatedAt: ifThere(head["au"], numberIn),
-  confirmFrom: ifThere(head["cf"], numberIn),
-  data,
-  version: numberIn(head["ve"]),
-  createdAt: numberIn(head["cr"]),
-  beganAt: numberIn(head["ba"]),
-  lastSeenAt: numberIn(head["ls"]),
-  idleDeadline: numberIn(head["id"]),
-  absoluteDeadline: numberIn(head["ab"]),
-  userAgent: head["ua"],
-  address: head["ad"],
-  name: head["na"],
-  tag: head["ta"],
-  pruneAfter: numberIn(head["pr"]),
-});
 
 export function decodeLogin(id: string, raw: string): RememberedRow {
-  const head = parsed(raw, "login", id);
-  const row = loginOf(id, head, decodeUser(head["us"] ?? ""));
-  if (!isLogin(row)) throw damaged(`The remembered login ${id}`);
-  return row;
+  const head = objectIn(raw);
+  const row = head && LOGIN.read(head);
+  if (row === undefined) throw damaged(`The remembered login ${id}`);
+  row["id"] = id;
+  return row as unknown as RememberedRow;
 }
-
-const loginOf = (id: string, head: Head, userId: UserId): RememberedRow => ({
-  id,
-  userId,
-  token: bytesOf(head["to"]),
-  previous: ifThere(head["pv"], bytesOf),
-  superseded: ifThere(head["su"], bytesOf),
-  supersededAt: ifThere(head["sw"], numberIn),
-  salt: bytesOf(head["sl"]),
-  keyId: head["ke"] ?? "",
-  generation: numberIn(head["ge"]),
-  rotatedAt: numberIn(head["ro"]),
-  confirmedAt: ifThere(head["ca"], numberIn),
-  strays: numberIn(head["st"]),
-  createdAt: numberIn(head["cr"]),
-  lastUsedAt: numberIn(head["lu"]),
-  idleDeadline: numberIn(head["id"]),
-  absoluteDeadline: numberIn(head["ab"]),
-  revokedAt: ifThere(head["rv"], numberIn),
-  revokedReason: head["rr"],
-  name: head["na"],
-  tag: head["ta"],
-  pruneAfter: numberIn(head["pr"]),
-});
 
 /**
  * For listing and ending sessions: of a damaged row what can be read, as one row must not keep its user's others alive.
- * What cannot be read is 0, and a deadline the last moment there is, or no list would show the device. `ofList`: the user
- * whose list it is in.
+ * `ofList`: the user whose list it is in.
  */
 export function readSession(id: string, raw: string, ofList: UserId | undefined): SessionRow {
   try {
     return decodeSession(id, raw);
   } catch {
     const end = raw.indexOf("\n");
-    const head = legible(end < 0 ? "" : raw.slice(0, end));
-    const userId = legibleUser(head) ?? (head["le"] === "anonymous" ? undefined : ofList);
-    const row = mended(sessionOf(id, head, userId, raw.slice(end + 1)));
-    return { ...row, level: LEVELS.has(row.level) ? row.level : "anonymous" };
+    const head = objectIn(end < 0 ? "" : raw.slice(0, end)) ?? {};
+    const row = SESSION.readLoosely(head) as unknown as SessionRow;
+    const userId = legibleUser(head) ?? (row.level === "anonymous" ? undefined : ofList);
+    const level = LEVELS.has(row.level) ? row.level : "anonymous";
+    return { ...row, id, userId, level, data: raw.slice(end + 1) };
   }
 }
 
@@ -192,8 +208,9 @@ export function readLogin(id: string, raw: string, ofList: UserId | undefined): 
   try {
     return decodeLogin(id, raw);
   } catch {
-    const head = legible(raw);
-    return mended(loginOf(id, head, legibleUser(head) ?? ofList ?? ""));
+    const head = objectIn(raw) ?? {};
+    const row = LOGIN.readLoosely(head) as unknown as RememberedRow;
+    return { ...row, id, userId: legibleUser(head) ?? ofList ?? "" };
   }
 }
 
@@ -202,32 +219,9 @@ export const hasDeadlines = ({
   idleDeadline,
   absoluteDeadline,
 }: Pick<SessionRow, "idleDeadline" | "absoluteDeadline">): boolean =>
-  Math.max(idleDeadline, absoluteDeadline) < LAST;
+  Math.max(idleDeadline, absoluteDeadline) < LAST_MOMENT;
 
-/** The last moment of a `Date`. */
-const LAST = 8.64e15;
-
-function mended<Row extends SessionRow | RememberedRow>(row: Row): Row {
-  const values = Object.entries(row).map(([name, value]) => [
-    name,
-    Number.isNaN(value) ? (name.endsWith("Deadline") ? LAST : 0) : value,
-  ]);
-  return Object.fromEntries(values) as Row;
-}
-
-/** Its fields that are text, as all of psession's are. */
-function legible(text: string): Head {
-  const head = objectIn(text) ?? {};
-  return Object.fromEntries(Object.entries(head).filter(([, value]) => typeof value === "string"));
-}
-
-function legibleUser({ us }: Head): UserId | undefined {
-  try {
-    return ifThere(us, decodeUser);
-  } catch {
-    return undefined;
-  }
-}
+const legibleUser = ({ us }: Head): UserId | undefined => (typeof us === "string" ? userIn(us) : undefined);
 
 /** How long its user's index has to lead to a row: until it is gone, also after uses until its last moment. */
 export const horizonOf = (
@@ -235,75 +229,16 @@ export const horizonOf = (
   lastUsedAt: number,
 ): number => Math.max(pruneAfter, absoluteDeadline + Math.max(0, pruneAfter - lastUsedAt));
 
-/*
- * A field that is missing or of another kind would look like a secret that does not fit, or a time that is over, and sign
- * its user out. One sum checks all numbers: it is finite only if each of them is.
- */
-
-const LEVELS: ReadonlySet<unknown> = new Set<Level>(["anonymous", "remembered", "login"]);
-
-function isSession(row: SessionRow): boolean {
-  const { authenticatedAt = 0, confirmFrom = 0, fence, version } = row;
-  const times = row.secretAt + row.createdAt + row.beganAt + row.lastSeenAt + authenticatedAt + confirmFrom;
-  const deadlines = row.idleDeadline + row.absoluteDeadline + row.pruneAfter;
-  return (
-    Number.isFinite(times + deadlines) &&
-    Number.isSafeInteger(version) &&
-    Number.isSafeInteger(fence) &&
-    LEVELS.has(row.level) &&
-    isDigest(row.secret) &&
-    (row.previousSecret === undefined || isDigest(row.previousSecret)) &&
-    (row.retiredSecret === undefined || isDigest(row.retiredSecret)) &&
-    isTextOrNone(row.rememberedId) &&
-    isTextOrNone(row.userAgent) &&
-    isTextOrNone(row.address) &&
-    isTextOrNone(row.name) &&
-    isTextOrNone(row.tag)
-  );
-}
-
-function isLogin(row: RememberedRow): boolean {
-  const { supersededAt = 0, confirmedAt = 0, revokedAt = 0, generation, strays } = row;
-  const times = row.rotatedAt + row.createdAt + row.lastUsedAt + supersededAt + confirmedAt + revokedAt;
-  const deadlines = row.idleDeadline + row.absoluteDeadline + row.pruneAfter;
-  return (
-    Number.isFinite(times + deadlines) &&
-    Number.isSafeInteger(generation) &&
-    Number.isSafeInteger(strays) &&
-    isDigest(row.token) &&
-    (row.previous === undefined || isDigest(row.previous)) &&
-    (row.superseded === undefined || isDigest(row.superseded)) &&
-    row.salt.length === SALT_LENGTH &&
-    row.keyId !== "" &&
-    isTextOrNone(row.keyId) &&
-    isTextOrNone(row.revokedReason) &&
-    isTextOrNone(row.name) &&
-    isTextOrNone(row.tag)
-  );
-}
-
-const isDigest = ({ length }: Uint8Array): boolean => length === DIGEST_LENGTH;
-const isTextOrNone = (value: unknown): boolean => value === undefined || typeof value === "string";
-
-/** Of a whole row: what is undefined is left out. */
-export const newSessionHead = (row: SessionRow): Head => encodeRow(SESSION_FIELDS, row);
-export const newLoginHead = (row: RememberedRow): Head => encodeRow(LOGIN_FIELDS, row);
-
-/** Of the fields that are set: undefined means that the value goes. */
-export const sessionHead = (fields: Partial<SessionRow>): HeadChange => encode(SESSION, fields);
-export const loginHead = (fields: Partial<RememberedRow> | Rotation): HeadChange => encode(LOGIN, fields);
+export const newSessionHead = (row: SessionRow): Head => SESSION.whole(row);
+export const newLoginHead = (row: RememberedRow): Head => LOGIN.whole(row);
+export const sessionHead = (fields: Partial<SessionRow>): HeadChange => SESSION.change(fields);
+export const loginHead = (fields: Partial<RememberedRow> | Rotation): HeadChange => LOGIN.change(fields);
 
 /** What ending a login writes, besides raising its generation. */
 export const tombstone = ({ reason, at, pruneAfter }: Pick<EndSelector, "reason" | "at" | "pruneAfter">) =>
   loginHead({ revokedAt: at, revokedReason: reason, pruneAfter });
 
-/** The parser's own error would quote the row. */
-function parsed(raw: string, kind: "session" | "login", id: string): Head {
-  const head = objectIn(raw);
-  if (head === undefined) throw damaged(`The ${kind === "login" ? "remembered login" : kind} ${id}`);
-  return head;
-}
-
+/** Undefined for other texts. The parser's own error would quote the row. */
 function objectIn(text: string): Head | undefined {
   try {
     const found: unknown = JSON.parse(text);
@@ -311,35 +246,4 @@ function objectIn(text: string): Head | undefined {
   } catch {
     return undefined;
   }
-}
-
-type AnyFields = Readonly<Record<string, Field<unknown>>>;
-
-const bytesOf = (text: unknown): Uint8Array => Buffer.from(typeof text === "string" ? text : "", "base64url");
-
-/** NaN for other text: `Number` takes empty text and null for 0. */
-const numberIn = (text: unknown): number =>
-  typeof text === "string" && text !== "" ? Number(text) : Number.NaN;
-
-const ifThere = <T>(text: string | undefined, read: (text: string) => T): T | undefined =>
-  text === undefined ? undefined : read(text);
-
-function encodeRow(fields: readonly (readonly [string, Field<unknown>])[], row: object): Head {
-  const head: Record<string, string> = {};
-  for (const [key, field] of fields) {
-    const value = (row as Record<string, unknown>)[key];
-    if (value !== undefined && value !== null) head[field.name] = field.encode(value);
-  }
-  return head;
-}
-
-function encode(fields: object, row: object): HeadChange {
-  const head: Record<string, string | null> = {};
-  for (const key in row) {
-    const field = (fields as AnyFields)[key];
-    if (field === undefined) continue;
-    const value = (row as Record<string, unknown>)[key];
-    head[field.name] = value === undefined || value === null ? null : field.encode(value);
-  }
-  return head;
 }

@@ -1,15 +1,8 @@
 import * as v from "valibot";
 import { readOptions } from "../../checks/faults.ts";
+import type { FieldKind } from "../columns.ts";
 import type { UserIdKind } from "../store.ts";
-import {
-  type ColumnKind,
-  type FieldOf,
-  INDEXES,
-  type Schema,
-  TABLE_KEYS,
-  TABLES,
-  type TableKey,
-} from "./schema.ts";
+import { type FieldOf, INDEXES, type Schema, TABLE_KEYS, TABLES, type TableKey } from "./schema.ts";
 
 /** Another name for a table, or for its columns: text, or an object with what differs. */
 export type TableNaming<Key extends TableKey> =
@@ -209,12 +202,12 @@ export function schemaOf(naming: ResolvedNaming): Schema {
   const table = <Key extends TableKey>(key: Key): Schema[Key] => {
     const { name, spec } = TABLES[key];
     const given = naming.tables[key];
-    const columns = Object.entries<readonly [string, ColumnKind, "null"?]>(spec).map(
+    const columns = Object.entries<readonly [string, FieldKind, string, string?]>(spec).map(
       ([field, [column, kind, nullable]]) => ({
         field,
         column: given?.columns?.[field] ?? column,
         kind,
-        nullable: nullable !== undefined,
+        nullable: nullable === "null",
       }),
     );
     return {

@@ -1,4 +1,5 @@
 /** How rows come back: which columns are selected under which names, and how a driver's values become fields. */
+import { emptyRow, type FieldKind, unreadable } from "../columns.ts";
 import type { UserId } from "../store.ts";
 import {
   asBytes,
@@ -14,8 +15,7 @@ import {
   textIn,
   valueIn,
 } from "./answers.ts";
-import type { Values } from "./assemble.ts";
-import type { Column, ColumnKind, Schema, Table } from "./schema.ts";
+import type { Column, Schema, Table } from "./schema.ts";
 import type { RawRow } from "./statement.ts";
 import type { Syntax } from "./syntax.ts";
 
@@ -30,10 +30,10 @@ export interface Selection<Row> {
   readonly readAnybodys: (raw: RawRow) => Row | undefined;
 }
 
+type Fields = Record<string | number, unknown>;
+
 /** One column of a driver's row. */
 interface Reader {
-  /** Of its field among those of the table. */
-  readonly place: number;
   /** Where its value is, in a list or an object. */
   readonly key: string | number;
   /** As the table calls it, for messages. */
@@ -44,7 +44,7 @@ interface Reader {
 }
 
 /** Kinds whose values, as text, hold no comma and are never empty. */
-const PACKABLE: ReadonlySet<ColumnKind> = new Set(["id", "digest", "time", "moment", "count"]);
+const PACKABLE: ReadonlySet<FieldKind> = new Set(["id", "digest", "salt", "time", "moment", "count"]);
 
 /** What a column is called in a selection, however it is called in its table. */
 export const aliased =
@@ -64,10 +64,9 @@ export class Reading {
   /** `keyOf`: where a column's value is in what the driver gave. */
   rows<Row>(
     { columns }: Pick<Table<keyof Row & string>, "columns">,
-    assemble: (values: Values) => Row,
     keyOf: (column: Column, index: number) => string | number,
   ): (raw: object) => Row {
-    return reader(columns.length, assemble, this.#readers(columns, columns, keyOf));
+    return reader(emptyOf(columns), this.#readers(columns, keyOf));
   }
 
   /**
@@ -75,37 +74,29 @@ export class Reading {
    * dialect does so: drivers take longer for twenty columns than the database takes to find the row, and may be set to
    * make something of their own of numbers and bytes.
    */
-  selection<Row>(
-    table: Pick<Table<keyof Row & string>, "columns">,
-    assemble: (values: Values) => Row,
-    alias: string,
-  ): Selection<Row> {
+  selection<Row>(table: Pick<Table<keyof Row & string>, "columns">, alias: string): Selection<Row> {
     return this.#dialect.packed === undefined
-      ? this.#plain(table, assemble, alias)
-      : this.#packed(table, assemble, alias, this.#dialect.packed);
+      ? this.#plain(table, alias)
+      : this.#packed(table, alias, this.#dialect.packed);
   }
 
-  #plain<Row>(
-    table: Pick<Table<keyof Row & string>, "columns">,
-    assemble: (values: Values) => Row,
-    alias: string,
-  ): Selection<Row> {
+  #plain<Row>(table: Pick<Table<keyof Row & string>, "columns">, alias: string): Selection<Row> {
     const { columns } = table;
     const [key = ""] = columns.map(aliased(alias));
-    const readers = this.#readers(columns, columns, aliased(alias));
+    const readers = this.#readers(columns, aliased(alias));
+    const empty = emptyOf(columns);
     const joined = (read: (raw: object) => Row) => (raw: RawRow) =>
       valueIn(raw, key) === null ? undefined : read(raw);
     return {
       list: this.#list(columns, alias),
-      read: joined(reader(columns.length, assemble, readers)),
-      readDamaged: joined(reader(columns.length, assemble, readers.map(loosely))),
-      readAnybodys: joined(reader(columns.length, assemble, readers.map(loosely).map(anybodys))),
+      read: joined(reader(empty, readers)),
+      readDamaged: joined(reader(empty, readers.map(loosely))),
+      readAnybodys: joined(reader(empty, readers.map(loosely).map(anybodys))),
     };
   }
 
   #packed<Row>(
     { columns }: Pick<Table<keyof Row & string>, "columns">,
-    assemble: (values: Values) => Row,
     alias: string,
     packed: NonNullable<Syntax["packed"]>,
   ): Selection<Row> {
@@ -115,21 +106,18 @@ export class Reading {
     const parts = inside.map((column) => ({ ...column, expression: this.#expression(column, alias) }));
     const packedReaders = this.#readers(
       inside,
-      columns,
       (_, index) => index,
-      (column) => (column.kind === "digest" ? hexOf(column) : this.#check(column)),
+      (column) => HEX[column.kind] ?? this.#check(column),
     );
-    const readers = this.#readers(beside, columns, aliased(alias));
+    const readers = this.#readers(beside, aliased(alias));
+    const empty = emptyOf(columns);
     const joined = (inPack: readonly Reader[], ownColumns: readonly Reader[]) => (raw: RawRow) => {
       const text = textIn(raw, pack);
       // Of what has no key nothing is there.
       if (text.startsWith(",")) return undefined;
       const found = text.split(",");
       if (found.length !== inside.length) throw misread(pack, `a list of ${inside.length}`, text);
-      const values = new Array<unknown>(columns.length);
-      fill(values, found, inPack, "");
-      fill(values, raw, ownColumns);
-      return assemble(values);
+      return fill(fill({ ...empty }, found, inPack, ""), raw, ownColumns) as Row;
     };
     return {
       list: `${packed(parts)} AS ${this.#dialect.quote(pack)}, ${this.#list(beside, alias)}`,
@@ -148,12 +136,10 @@ export class Reading {
 
   #readers(
     columns: readonly Column[],
-    all: readonly Column[],
     keyOf: (column: Column, index: number) => string | number,
     checkOf = (column: Column) => this.#check(column),
   ): readonly Reader[] {
     return columns.map((column, index) => ({
-      place: all.indexOf(column),
       key: keyOf(column, index),
       column: column.column,
       field: column.field,
@@ -178,7 +164,9 @@ export class Reading {
       case "user":
         return this.user;
       case "digest":
-        return bytesOf(column);
+        return asDigest;
+      case "salt":
+        return asBytes;
       default:
         return asText;
     }
@@ -208,17 +196,12 @@ const USERS = {
   uuid: asUserText,
 } as const;
 
-/** A salt is a digest's neighbour, and shorter. */
-const bytesOf = ({ field }: Column): Check<Uint8Array> => (field === "salt" ? asBytes : asDigest);
-const hexOf = ({ field }: Column): Check<Uint8Array> => (field === "salt" ? bytesOfHex : digestOfHex);
+const HEX: { readonly [Kind in FieldKind]?: Check<Uint8Array> } = { digest: digestOfHex, salt: bytesOfHex };
 
 const LOOSE: ReadonlyMap<Check, Check> = new Map<Check, Check>([
   [asDigest, asBytes],
   [digestOfHex, bytesOfHex],
 ]);
-
-/** The last moment of a `Date`. */
-const LAST = 8.64e15;
 
 /**
  * A damaged row is read only to list and end its device, never to identify a user. A number that cannot be read is 0, and
@@ -234,8 +217,7 @@ const loosely = (reader: Reader): Reader => ({
 const isOfNumbers = ({ field, check }: Reader): boolean =>
   field !== "userId" && check !== asText && check !== asDigest && check !== asBytes;
 
-const unlessUnreadable = ({ check, field }: Reader): Check =>
-  orElse(check, field.endsWith("Deadline") ? LAST : 0);
+const unlessUnreadable = ({ check, field }: Reader): Check => orElse(check, unreadable(field));
 
 const anybodys = (reader: Reader): Reader =>
   reader.field === "userId" ? { ...reader, check: orElse(reader.check, undefined) } : reader;
@@ -250,24 +232,18 @@ export const orElse =
     }
   };
 
-function reader<Row>(
-  length: number,
-  assemble: (values: Values) => Row,
-  readers: readonly Reader[],
-): (raw: object) => Row {
-  return (raw) => {
-    const values = new Array<unknown>(length);
-    fill(values, raw, readers);
-    return assemble(values);
-  };
+function reader<Row>(empty: Fields, readers: readonly Reader[]): (raw: object) => Row {
+  return (raw) => fill({ ...empty }, raw, readers) as Row;
 }
 
+const emptyOf = (columns: readonly Column[]): Fields => emptyRow(columns.map(({ field }) => field));
+
 /** `nothing`: what stands for null besides null. */
-function fill(values: unknown[], raw: object, readers: readonly Reader[], nothing?: string): void {
-  for (const { place, key, column, check, nullable } of readers) {
-    const value = (raw as Record<string | number, unknown>)[key];
-    if (value !== null && value !== undefined && value !== nothing) values[place] = check(value, column);
-    else if (nullable && value !== undefined) values[place] = undefined;
-    else throw misread(column, "a value", value);
+function fill(row: Fields, raw: object, readers: readonly Reader[], nothing?: string): Fields {
+  for (const { field, key, column, check, nullable } of readers) {
+    const value = (raw as Fields)[key];
+    if (value !== null && value !== undefined && value !== nothing) row[field] = check(value, column);
+    else if (!nullable || value === undefined) throw misread(column, "a value", value);
   }
+  return row;
 }

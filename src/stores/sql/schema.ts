@@ -1,23 +1,11 @@
 import type { AuditEntry } from "../audit.ts";
-import type { RememberedRow, SessionRow, UserIdKind } from "../store.ts";
-
-/** What a column holds. Each dialect has a type for each kind. */
-export type ColumnKind =
-  | "id"
-  | "digest"
-  /** Epoch milliseconds, always: times that the protocol compares. */
-  | "time"
-  /** Times that people look at: epoch milliseconds, or the database's own type. */
-  | "moment"
-  | "user"
-  | "text"
-  | "data"
-  | "count";
+import { type FieldKind, LOGIN_FIELDS, SESSION_FIELDS, type Spec } from "../columns.ts";
+import type { RememberedRow, SessionRow, UserId, UserIdKind } from "../store.ts";
 
 export interface Column<Field extends string = string> {
   readonly field: Field;
   readonly column: string;
-  readonly kind: ColumnKind;
+  readonly kind: FieldKind;
   readonly nullable: boolean;
 }
 
@@ -44,7 +32,7 @@ export interface LockRow {
 
 /** The users of an application that has no table of its own for them yet. */
 export interface UserRow {
-  readonly id: unknown;
+  readonly id: UserId;
   readonly email: string;
   readonly password: string;
   readonly attempts: number;
@@ -53,100 +41,46 @@ export interface UserRow {
   readonly modifiedAt: number;
 }
 
-type Spec<Row> = {
-  readonly [K in keyof Row & string]: readonly [column: string, kind: ColumnKind, nullable?: "null"];
-};
+export const META_FIELDS = {
+  name: ["name", "text", "not null"],
+  value: ["value", "text", "not null"],
+  at: ["at", "time", "not null"],
+} as const satisfies Spec<MetaRow>;
 
-const SESSIONS: Spec<SessionRow> = {
-  id: ["id", "id"],
-  secret: ["secret", "digest"],
-  secretAt: ["secret_at", "time"],
-  previousSecret: ["previous_secret", "digest", "null"],
-  retiredSecret: ["retired_secret", "digest", "null"],
-  fence: ["fence", "count"],
-  rememberedId: ["remembered_id", "id", "null"],
-  userId: ["user_id", "user", "null"],
-  level: ["level", "text"],
-  authenticatedAt: ["authenticated_at", "moment", "null"],
-  confirmFrom: ["confirm_from", "time", "null"],
-  data: ["data", "data"],
-  version: ["version", "count"],
-  createdAt: ["created_at", "moment"],
-  beganAt: ["began_at", "moment"],
-  lastSeenAt: ["last_seen_at", "moment"],
-  idleDeadline: ["idle_deadline", "moment"],
-  absoluteDeadline: ["absolute_deadline", "moment"],
-  userAgent: ["user_agent", "text", "null"],
-  address: ["address", "text", "null"],
-  name: ["name", "text", "null"],
-  tag: ["tag", "text", "null"],
-  pruneAfter: ["prune_after", "time"],
-};
+export const LOCK_FIELDS = {
+  name: ["name", "text", "not null"],
+  owner: ["owner", "text", "not null"],
+  fence: ["fence", "count", "not null"],
+  until: ["until", "time", "not null"],
+  pruneAfter: ["prune_after", "time", "not null"],
+} as const satisfies Spec<LockRow>;
 
-const LOGINS: Spec<RememberedRow> = {
-  id: ["id", "id"],
-  userId: ["user_id", "user"],
-  token: ["token", "digest"],
-  previous: ["previous", "digest", "null"],
-  superseded: ["superseded", "digest", "null"],
-  supersededAt: ["superseded_at", "time", "null"],
-  salt: ["salt", "digest"],
-  keyId: ["key_id", "text"],
-  generation: ["generation", "count"],
-  rotatedAt: ["rotated_at", "time"],
-  confirmedAt: ["confirmed_at", "time", "null"],
-  strays: ["strays", "count"],
-  createdAt: ["created_at", "moment"],
-  lastUsedAt: ["last_used_at", "moment"],
-  idleDeadline: ["idle_deadline", "moment"],
-  absoluteDeadline: ["absolute_deadline", "moment"],
-  revokedAt: ["revoked_at", "time", "null"],
-  revokedReason: ["revoked_reason", "text", "null"],
-  name: ["name", "text", "null"],
-  tag: ["tag", "text", "null"],
-  pruneAfter: ["prune_after", "time"],
-};
-
-const META: Spec<MetaRow> = {
-  name: ["name", "text"],
-  value: ["value", "text"],
-  at: ["at", "time"],
-};
-
-const LOCKS: Spec<LockRow> = {
-  name: ["name", "text"],
-  owner: ["owner", "text"],
-  fence: ["fence", "count"],
-  until: ["until", "time"],
-  pruneAfter: ["prune_after", "time"],
-};
-
-const AUDIT: Spec<AuditEntry> = {
-  id: ["id", "id"],
-  at: ["at", "moment"],
-  event: ["event", "text"],
+const AUDIT = {
+  id: ["id", "id", "not null"],
+  at: ["at", "moment", "not null"],
+  event: ["event", "text", "not null"],
   userId: ["user_id", "user", "null"],
   handle: ["handle", "id", "null"],
   address: ["address", "text", "null"],
   detail: ["detail", "text", "null"],
-};
+} as const satisfies Spec<AuditEntry>;
 
-const USERS: Spec<UserRow> = {
-  id: ["id", "user"],
-  email: ["email", "text"],
-  password: ["password", "text"],
-  attempts: ["attempts", "count"],
+const USERS = {
+  id: ["id", "user", "not null"],
+  email: ["email", "text", "not null"],
+  password: ["password", "text", "not null"],
+  attempts: ["attempts", "count", "not null"],
   lastSeenAt: ["last_seen_at", "moment", "null"],
-  createdAt: ["created_at", "moment"],
-  modifiedAt: ["modified_at", "moment"],
-};
+  createdAt: ["created_at", "moment", "not null"],
+  modifiedAt: ["modified_at", "moment", "not null"],
+} as const satisfies Spec<UserRow>;
 
 /** Every table's default name and its columns by field: what can be renamed. */
 export const TABLES = {
-  sessions: { name: "psession_sessions", spec: SESSIONS },
-  logins: { name: "psession_logins", spec: LOGINS },
-  meta: { name: "psession_meta", spec: META },
-  locks: { name: "psession_locks", spec: LOCKS },
+  sessions: { name: "psession_sessions", spec: SESSION_FIELDS },
+  logins: { name: "psession_logins", spec: LOGIN_FIELDS },
+  meta: { name: "psession_meta", spec: META_FIELDS },
+  locks: { name: "psession_locks", spec: LOCK_FIELDS },
   audit: { name: "psession_audit", spec: AUDIT },
   users: { name: "users", spec: USERS },
 } as const;

@@ -11,7 +11,6 @@ import type {
   UserId,
 } from "../store.ts";
 import { valueIn } from "./answers.ts";
-import { assembleEntry, assembleListed, assembleLogin, assembleSession } from "./assemble.ts";
 import { orElse, Reading, type Selection } from "./reading.ts";
 import { type Column, columnOf, type Schema, type Table } from "./schema.ts";
 import type { RawRow, SqlValue, Statement } from "./statement.ts";
@@ -80,15 +79,15 @@ export class Statements {
     this.k = this.#columns(schema.locks);
     this.a = this.#columns(schema.audit);
     this.#reading = new Reading(schema, dialect);
-    this.#session = this.#reading.selection<SessionRow>(schema.sessions, assembleSession, "s");
-    const listed = this.#reading.selection<ListedSession>(withoutData(schema.sessions), assembleListed, "s");
-    const login = this.#reading.selection<RememberedRow>(schema.logins, assembleLogin, "l");
-    const entry = this.#reading.selection<AuditEntry>(schema.audit, assembleEntry, "a");
+    this.#session = this.#reading.selection<SessionRow>(schema.sessions, "s");
+    const listed = this.#reading.selection<ListedSession>(withoutData(schema.sessions), "s");
+    const login = this.#reading.selection<RememberedRow>(schema.logins, "l");
+    const entry = this.#reading.selection<AuditEntry>(schema.audit, "a");
     this.joined = `SELECT ${login.list}, ${this.#session.list}`;
     this.listed = `SELECT ${login.list}, ${listed.list}`;
     this.#readListedSession = listed.readDamaged;
     this.entryList = entry.list;
-    this.sessionOf = this.#reading.rows<SessionRow>(schema.sessions, assembleSession, (_, index) => index);
+    this.sessionOf = this.#reading.rows<SessionRow>(schema.sessions, (_, index) => index);
     this.sessionColumns = this.#session.list;
     this.readSession = this.#session.read;
     this.readDamaged = this.#session.readDamaged;

@@ -1,4 +1,5 @@
-import type { Column, ColumnKind, Schema, Table } from "./schema.ts";
+import type { FieldKind } from "../columns.ts";
+import type { Column, Schema, Table } from "./schema.ts";
 import type { FaultKind, SqlValue } from "./statement.ts";
 
 /** How a database writes what all databases can say. */
@@ -21,7 +22,7 @@ export interface Syntax {
    * Columns as one text with commas between, digests in hex, null as nothing. Undefined where drivers read columns by
    * themselves as fast.
    */
-  packed?(parts: readonly { readonly expression: string; readonly kind: ColumnKind }[]): string;
+  packed?(parts: readonly { readonly expression: string; readonly kind: FieldKind }[]): string;
   /** Epoch milliseconds for a `datetime` column. */
   moment(time: number): SqlValue;
   parseMoment(value: unknown): number;

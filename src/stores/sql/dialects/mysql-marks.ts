@@ -1,3 +1,4 @@
+import { isBytes } from "../../columns.ts";
 import type { Proof } from "../../store.ts";
 import { type Marking, olderShards } from "../marking.ts";
 import { shardsOf } from "../marks.ts";
@@ -59,7 +60,7 @@ export function guardOf(
 
 /** In VALUES a value has its column's type; in a SELECT the server guesses one unless it is cast. */
 function typed({ schema }: Statements, { kind }: Column): string {
-  if (kind === "digest") return "CAST(? AS BINARY)";
+  if (isBytes(kind)) return "CAST(? AS BINARY)";
   const isNumber =
     kind === "time" ||
     kind === "count" ||

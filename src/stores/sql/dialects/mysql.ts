@@ -1,3 +1,4 @@
+import type { FieldKind } from "../../columns.ts";
 import type { Touch } from "../../store.ts";
 import type { Dialect } from "../dialect.ts";
 import {
@@ -22,7 +23,7 @@ import {
   probeOf,
   yes,
 } from "../probing.ts";
-import { type Column, type ColumnKind, columnOf, type Schema, type Table } from "../schema.ts";
+import { type Column, columnOf, type Schema, type Table } from "../schema.ts";
 import type { FaultKind, SqlValue, Statement } from "../statement.ts";
 import type { Statements } from "../statements.ts";
 import { facets, inPlaces, isConnectionFault, qualified, toPowerOfTwo, utcText } from "../syntax.ts";
@@ -34,9 +35,10 @@ const ASCII = "CHARACTER SET ascii COLLATE ascii_bin";
 /** Binary, or "Ada" and "ada" would be one user; of four bytes, or carts lose their emoji. */
 const TEXT = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
 
-const TYPES: Record<Exclude<ColumnKind, "user" | "moment">, string> = {
+const TYPES: Record<Exclude<FieldKind, "user" | "moment">, string> = {
   id: `CHAR(22) ${ASCII}`,
   digest: "VARBINARY(32)",
+  salt: "VARBINARY(32)",
   time: "BIGINT",
   text: `VARCHAR(512) ${TEXT}`,
   data: `LONGTEXT ${TEXT}`,

@@ -1,6 +1,7 @@
+import { type FieldKind, isBytes } from "../../columns.ts";
 import type { Dialect } from "../dialect.ts";
 import { auditMigration, createTable, type Index, type Migration, tablesMigration } from "../migration.ts";
-import { type Column, type ColumnKind, columnOf, type Schema } from "../schema.ts";
+import { type Column, columnOf, type Schema } from "../schema.ts";
 import type { FaultKind } from "../statement.ts";
 import { facets, inPlaces, isConnectionFault, qualified } from "../syntax.ts";
 import { applyAtOnce } from "./postgres-apply.ts";
@@ -9,10 +10,11 @@ import { postgresMarking } from "./postgres-marks.ts";
 import { postgresProbe } from "./postgres-probe.ts";
 import { touchAll } from "./postgres-touch.ts";
 
-const TYPES: Record<Exclude<ColumnKind, "user" | "moment">, string> = {
+const TYPES: Record<Exclude<FieldKind, "user" | "moment">, string> = {
   // Bytes in order: no locale has a say in what comes first, and comparing is cheap.
   id: 'varchar(22) COLLATE "C"',
   digest: "bytea",
+  salt: "bytea",
   time: "bigint",
   text: "text",
   data: "text",
@@ -49,7 +51,7 @@ export const postgresDialect: Dialect = {
   },
   selectMoment: (column) => `round(extract(epoch FROM ${column}) * 1000)::bigint`,
   packed: (parts) =>
-    `concat(${parts.map(({ expression, kind }) => (kind === "digest" ? `encode(${expression}, 'hex')` : expression)).join(", ',', ")})`,
+    `concat(${parts.map(({ expression, kind }) => (isBytes(kind) ? `encode(${expression}, 'hex')` : expression)).join(", ',', ")})`,
   moment: (time) => new Date(time).toISOString(),
   parseMoment: Number,
   // An array whose length the planner has to guess is planned anew at every execution while it is short: that

@@ -1,3 +1,4 @@
+import type { FieldKind } from "../../columns.ts";
 import type { Dialect } from "../dialect.ts";
 import { auditMigration, createTable, type Index, type Migration, tablesMigration } from "../migration.ts";
 import {
@@ -12,15 +13,16 @@ import {
   probeOf,
   yes,
 } from "../probing.ts";
-import { type Column, type ColumnKind, columnOf, type Schema } from "../schema.ts";
+import { type Column, columnOf, type Schema } from "../schema.ts";
 import type { FaultKind } from "../statement.ts";
 import { facets, utcText } from "../syntax.ts";
 import { sqliteInspection } from "./sqlite-inspect.ts";
 import { sqliteMarking } from "./sqlite-marks.ts";
 
-const TYPES: Record<Exclude<ColumnKind, "user" | "moment">, string> = {
+const TYPES: Record<Exclude<FieldKind, "user" | "moment">, string> = {
   id: "TEXT",
   digest: "BLOB",
+  salt: "BLOB",
   time: "INTEGER",
   text: "TEXT",
   data: "TEXT",
