@@ -5,7 +5,7 @@ import { randomness } from "./randomness.ts";
 /** Row ids: immutable, safe to show, worthless as a credential. */
 export const ID_LENGTH = 22;
 /** What the ids of a session and its remembered login have in common. */
-export const TAG_LENGTH = 6;
+export const SHARD_KEY_LENGTH = 6;
 /** What the ids of a realm have in common. */
 const REALM_LENGTH = 4;
 const RANDOM_LENGTH = ID_LENGTH - REALM_LENGTH;
@@ -43,7 +43,7 @@ export const idFrom = (bytes: Buffer, realm: string): string =>
  * The first characters of an id. Sessions and logins that belong together have the same, so a store can keep them in
  * one place.
  */
-export const shardKeyOf = (id: string): string => id.slice(0, TAG_LENGTH);
+export const shardKeyOf = (id: string): string => id.slice(0, SHARD_KEY_LENGTH);
 export const newSecret = (): Secret => randomness.take(32);
 export const newSalt = (): Uint8Array => randomness.take(16);
 

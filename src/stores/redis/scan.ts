@@ -1,4 +1,4 @@
-import { TAG_LENGTH } from "../../protocol/secrets.ts";
+import { SHARD_KEY_LENGTH } from "../../protocol/secrets.ts";
 import type { Node } from "./clients.ts";
 import { listOf, textOf, textsOf } from "./replies.ts";
 import type { Server } from "./server.ts";
@@ -29,7 +29,7 @@ export async function scan(
   const cursor = node.name === from?.node ? from.cursor : "0";
   const args = ["SCAN", cursor, "MATCH", pattern(server.fullPrefix), "COUNT", String(count)];
   const [next, names] = listOf(await server.sendTo(node, args));
-  const start = server.fullPrefix.length + TAG_LENGTH + 2;
+  const start = server.fullPrefix.length + SHARD_KEY_LENGTH + 2;
   const handles = textsOf(names).map((name) => name.slice(start));
   const later = nodes[at + 1];
   if (textOf(next) !== "0") return { handles, next: { node: node.name, cursor: textOf(next) } };
@@ -38,4 +38,4 @@ export async function scan(
 
 /** Rows, and no indexes or locks. */
 const pattern = (prefix: string): string =>
-  `${prefix.replace(/[\\*?[\]]/g, "\\$&")}{${"?".repeat(TAG_LENGTH)}}[sl]:*`;
+  `${prefix.replace(/[\\*?[\]]/g, "\\$&")}{${"?".repeat(SHARD_KEY_LENGTH)}}[sl]:*`;
