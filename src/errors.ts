@@ -11,6 +11,7 @@ export type PsessionErrorCode =
   | "data_unreadable"
   | "not_signed_in"
   | "proof_outdated"
+  | "nothing_pending"
   | "session_withheld"
   | "too_many_devices"
   | "invalid_user_id"

@@ -41,11 +41,20 @@ interface OfMisfit {
 export interface PsessionEvents {
   /** A session row was stored for the first time. */
   created: OfSession;
-  login: OfDevice & { readonly userId: UserId; readonly remembered: boolean };
+  /** `methods`: what was proved, the latest first, as far as the application named it. */
+  login: OfDevice & {
+    readonly userId: UserId;
+    readonly remembered: boolean;
+    readonly methods: readonly string[];
+  };
+  /** A first factor was proved, and the sign-in waits for another (`session.begin`). Nobody is signed in yet. */
+  signInBegun: OfDevice & { readonly userId: UserId };
   /** A sign-in from a browser on which this user did not sign in before; with the option `devices.detectNew`. */
   newDevice: OfDevice & { readonly userId: UserId; readonly remembered: boolean };
-  /** A credential was proved again within a session. */
-  reauthenticated: OfDevice & { readonly level: Level };
+  /** A credential was proved again within a session; `methods` as for `login`. */
+  reauthenticated: OfDevice & { readonly level: Level; readonly methods: readonly string[] };
+  /** The user trusts this browser until then (`session.trust`): a second factor may be skipped on it. */
+  trusted: OfDevice & { readonly userId: UserId; readonly until: number };
   logout: OfDevice;
   /** A remember cookie brought a browser back. */
   restored: OfLogin & {
@@ -165,8 +174,10 @@ export type EventName = keyof PsessionEvents;
 export const EVENTS: { readonly [K in EventName]: true } = {
   created: true,
   login: true,
+  signInBegun: true,
   newDevice: true,
   reauthenticated: true,
+  trusted: true,
   logout: true,
   restored: true,
   recovered: true,

@@ -1,5 +1,5 @@
 import { AuditRecorder, auditQuery } from "./account/audit.ts";
-import { type Device, endDevices, endEverything, listDevices } from "./account/devices.ts";
+import { type Device, endDevice, endDevices, endEverything, listDevices } from "./account/devices.ts";
 import { invalidOptions } from "./checks/faults.ts";
 import { assertOptions, assertText, isHandle, isThenable } from "./checks/given.ts";
 import { assertUserId, misspelt, otherSpelling } from "./checks/user-id.ts";
@@ -19,6 +19,7 @@ import { MARK_OF_EVERYONE, markAt, markOfUser, rememberOwnMark } from "./request
 import { forgetClock, watchClock } from "./request/moment.ts";
 import { anchorOf } from "./request/standing.ts";
 import type { Core } from "./request/state.ts";
+import { keepingTrust } from "./request/trust.ts";
 import { Session } from "./session.ts";
 import type { AuditEntry, AuditQuery } from "./stores/audit.ts";
 import { isLoadingForCommand } from "./stores/command.ts";
@@ -131,7 +132,7 @@ export class Psession<Data extends object = SessionData> {
    */
   async revoke(handle: string, reason: RevocationReason = "revoked"): Promise<boolean> {
     assertText("revoke: reason", reason);
-    return isHandle("revoke", handle) && (await endDevices(this.#core, { handle }, reason)) > 0;
+    return isHandle("revoke", handle) && endDevice(this.#core, { handle }, reason);
   }
 
   /** Ends every device of the session's user but this one; says how many. */
@@ -188,7 +189,10 @@ export class Psession<Data extends object = SessionData> {
     const kept = keep && Session.stateOf(keep);
     const mark = this.#mark(markOfUser(userId), kept?.request);
     const except = kept && anchorOf(kept);
-    const ended = await endDevices(this.#core, { userId, except, mark }, "password_changed");
+    const end = () => endDevices(this.#core, { userId, except, mark }, "password_changed");
+    // A changed password leaves the trust in the browser that stays; any other factor is what it stood in for.
+    const keepsTrust = kept !== undefined && factor === "password";
+    const ended = keepsTrust ? await keepingTrust(kept, userId, end) : await end();
     if (ended === 0 && keep === undefined) await this.#assertSpelling(userId);
     if (kept !== undefined) await renew(kept, true);
     this.#core.events.emit("credentialChanged", {

@@ -1,24 +1,23 @@
 import { inspect } from "node:util";
-import { type Device, endDevices, listDevices, nameDevice } from "./account/devices.ts";
+import { type Device, endDevice, endDevices, listDevices, nameDevice } from "./account/devices.ts";
 import { refuseAssignments } from "./checks/assignments.ts";
 import { refuseCallbacks } from "./checks/callbacks.ts";
 import { isHandle } from "./checks/given.ts";
-import type { DataRecord } from "./data/codec.ts";
-import type { Flash } from "./data/flash.ts";
-import { assertKey, refuseTopKey, valuesByKey } from "./data/keys.ts";
-import { getPath, pullPath, pushPath, removePath, setPath } from "./data/paths.ts";
 import type { StateOptions } from "./data/states.ts";
-import type { TempData } from "./data/temp.ts";
 import type { SessionData } from "./data/typing.ts";
 import type { Outcome } from "./protocol/outcome.ts";
+import type { Pending } from "./protocol/pending.ts";
+import { type AuthenticationClaims, claimsOf, type ProvedMethod } from "./protocol/proofs.ts";
 import { isAlive } from "./request/alive.ts";
-import { csrfToken, flashOf, isCsrfToken, newState, takeState, tempOf } from "./request/asides.ts";
+import { csrfToken, isCsrfToken, newState, takeState } from "./request/asides.ts";
+import { type BeginOptions, begin, complete } from "./request/begin.ts";
 import type { Carry, Keep, PreviousSession } from "./request/carry.ts";
+import { SessionContent } from "./request/content.ts";
 import { onEnd } from "./request/endings.ts";
 import { exclusive } from "./request/exclusive.ts";
 import type { Freshness, LoginOptions, LoginResult, ProofOptions } from "./request/intents.ts";
 import * as intents from "./request/intents.ts";
-import { reload, save, update } from "./request/save.ts";
+import { bePassive, type EndsAt, endsAt, extend } from "./request/lifetime.ts";
 import * as standing from "./request/standing.ts";
 import {
   type Core,
@@ -27,19 +26,36 @@ import {
   type RequestState,
   sessionOf,
   type Writing,
+  waitingOf,
 } from "./request/state.ts";
+import { distrust, isTrusted, keepingTrust, type TrustOptions, trust } from "./request/trust.ts";
 import { look, signedIn, usable, use } from "./request/use.ts";
 import type { Level, UserId } from "./stores/store.ts";
 import type { LockOptions } from "./upkeep/locks.ts";
 
-export type { Carry, Freshness, Keep, LoginOptions, LoginResult, PreviousSession, ProofOptions };
+export type {
+  AuthenticationClaims,
+  BeginOptions,
+  Carry,
+  EndsAt,
+  Freshness,
+  Keep,
+  LoginOptions,
+  LoginResult,
+  Pending,
+  PreviousSession,
+  ProofOptions,
+  ProvedMethod,
+  TrustOptions,
+};
 
 /** The visitor's session, as handlers see it. Changes are saved together when the response begins. */
-export class Session<Data extends object = SessionData> {
+export class Session<Data extends object = SessionData> extends SessionContent<Data> {
   readonly #state: Writing<"isGuarded" | "destroyed">;
 
   /** @internal */
   constructor(state: RequestState) {
+    super(state);
     this.#state = state;
   }
 
@@ -94,6 +110,24 @@ export class Session<Data extends object = SessionData> {
     return identityOf(look(this.#state)).authenticatedAt;
   }
 
+  /**
+   * How the user has signed in, the latest first: the methods that the application named, and when each was proved. Empty
+   * after a restore, which proves nothing.
+   */
+  get proofs(): readonly ProvedMethod[] {
+    return intents.proofsOf(look(this.#state));
+  }
+
+  /** Claims of an OpenID Connect ID token about how and when the user has signed in: `amr`, `acr`, `auth_time`. */
+  get claims(): AuthenticationClaims {
+    return claimsOf(this.proofs, this.authenticatedAt);
+  }
+
+  /** The sign-in that has begun here and waits for another factor; undefined where there is none, or its time is over. */
+  get pending(): Pending | undefined {
+    return waitingOf(look(this.#state));
+  }
+
   /** True until the session is stored, which its first change causes. */
   get isNew(): boolean {
     return sessionOf(look(this.#state).standing) === undefined;
@@ -118,21 +152,6 @@ export class Session<Data extends object = SessionData> {
   /** @internal True where the handler asked for something that has not been stored yet. */
   get hasChanges(): boolean {
     return isChanged(this.#state);
-  }
-
-  /** The data. Change it in place, however deep: differences are found when the response begins. */
-  get data(): Partial<Data> {
-    return use(this.#state).value as Partial<Data>;
-  }
-
-  /** Messages that are shown once, such as "Saved." after a redirect. */
-  get flash(): Flash {
-    return flashOf(this.#state);
-  }
-
-  /** Values with a lifetime of their own, such as a code that was sent. */
-  get temp(): TempData {
-    return tempOf(this.#state);
   }
 
   /**
@@ -165,66 +184,6 @@ export class Session<Data extends object = SessionData> {
     return takeState(this.#state, state);
   }
 
-  /** One value by key or dot path ("address.city"); undefined where there is none. */
-  get<K extends keyof Data & string>(key: K): Data[K] | undefined;
-  get(path: string): unknown;
-  get(path: string): unknown {
-    return getPath(this.#record, path);
-  }
-
-  /** Sets one value by key or dot path, making the objects on the way, or several values at once. */
-  set<K extends keyof Data & string>(key: K, value: Data[K]): void;
-  set(path: string, value: unknown): void;
-  set(values: Partial<Data>): void;
-  set(target: string | Partial<Data>, value?: unknown): void {
-    const entries = valuesByKey("session.set", target, value);
-    use(this.#state).assertStorable(Object.fromEntries(entries));
-    for (const [path, item] of entries) setPath(this.#record, path, item);
-  }
-
-  has(path: string): boolean {
-    return getPath(this.#record, path) !== undefined;
-  }
-
-  /** Adds to the end of a list, which is made where it is missing. */
-  push(path: string, ...items: unknown[]): void {
-    assertKey(path);
-    use(this.#state).assertStorable({ [path]: items });
-    pushPath(this.#record, path, items);
-  }
-
-  /** Takes a value out: gives it, and removes it. */
-  pull<K extends keyof Data & string>(key: K): Data[K] | undefined;
-  pull(path: string): unknown;
-  pull(path: string): unknown {
-    return pullPath(this.#record, path);
-  }
-
-  remove(...paths: string[]): void {
-    for (const path of paths) removePath(this.#record, path);
-  }
-
-  /**
-   * Replaces the data, as `ctx.session = {…}` of Koa does; the user stays signed in. After the session was destroyed,
-   * the data is that of a new one. @internal
-   */
-  replaceData(values: DataRecord): void {
-    const { data } = this.#state;
-    data.assertStorable(values);
-    for (const key of Object.keys(values)) refuseTopKey(key);
-    this.#state.destroyed = false;
-    use(this.#state).replaceValue(values);
-  }
-
-  /**
-   * Reads, changes and writes the data as one atomic step. `change` is run again where another request was
-   * faster, so it must do nothing else, and return at once. The change is stored when
-   * this returns; if it throws, nothing was changed (`session_ended` where the session has ended).
-   */
-  async update<R>(change: (data: Partial<Data>) => R): Promise<R> {
-    return update(usable(this.#state), change);
-  }
-
   /**
    * From here until the response begins, one request of this session at a time: others that call this wait,
    * then see what this one saved. `lock_timeout` (503) where that takes longer than `wait`; `session_ended` (401)
@@ -236,28 +195,29 @@ export class Session<Data extends object = SessionData> {
   }
 
   /**
-   * Stores data, sign-in or logout now instead of when the response begins, and throws here if that fails:
-   * then a sign-in is taken back. Secrets are still exchanged with the response, which carries them.
-   */
-  async save(): Promise<void> {
-    await save(usable(this.#state));
-  }
-
-  /**
-   * Reads the data again, as it is stored now, and forgets unsaved changes: all data, where nothing was stored yet.
-   * Throws `session_ended` where the session has ended.
-   */
-  async reload(): Promise<void> {
-    await reload(usable(this.#state));
-  }
-
-  /**
    * Signs in a user after the application has checked the credentials. The session gets a new secret, so
    * that one planted before is worthless (OWASP SESS-03), and a remembered login that this browser had ends. It is
    * stored with the response; at once where it may be refused (option `devices.overflow`): then look at the result.
    */
   async login(userId: UserId, options: LoginOptions<Data> = {}): Promise<LoginResult> {
     return intents.login(usable(this.#state), userId, options);
+  }
+
+  /**
+   * Notes that a user has proved a first factor and has to prove another. Nobody is signed in by that, and whoever was
+   * signed in on this session no longer is. The session gets a new secret, now and when `complete` follows.
+   */
+  async begin(userId: UserId, options: BeginOptions<Data> = {}): Promise<void> {
+    await begin(usable(this.#state), userId, options);
+  }
+
+  /**
+   * Signs in the user whose sign-in has begun, after the application has checked the other factor; `remember` is as it
+   * was ticked then. Counts as proved when the first factor was. Throws `nothing_pending` (401) where none waits, and
+   * `proof_outdated` (401) where the password was changed or the user revoked meanwhile.
+   */
+  async complete(options: LoginOptions<Data> = {}): Promise<LoginResult> {
+    return complete(usable(this.#state), options);
   }
 
   /** @internal What is set from here on belongs to the sign-in that follows, and is taken back with it. */
@@ -276,6 +236,49 @@ export class Session<Data extends object = SessionData> {
    */
   async reauthenticate(options: ProofOptions = {}): Promise<void> {
     await intents.reauthenticate(this.#state, options);
+  }
+
+  /** As `reauthenticate`, by a method that `proofs` then lists beside the others, such as a second factor. */
+  async prove(method: string, options: Pick<ProofOptions, "provedAt"> = {}): Promise<void> {
+    intents.assertMethod("prove: method", method);
+    await intents.reauthenticate(this.#state, { ...options, method }, "prove");
+  }
+
+  /**
+   * Records that this user trusts this browser, for the application to skip a second factor on it. Needs a proof of a
+   * credential within the last hour (`proof_outdated`). Stored at once. Ends with its time, when a factor is changed
+   * (`psession.passwordChanged`), the user is revoked, a theft is noticed, or the device is revoked.
+   */
+  async trust(options: TrustOptions = {}): Promise<void> {
+    await trust(usable(this.#state), options);
+  }
+
+  /** Ends that trust. False where there was none. */
+  async distrust(): Promise<boolean> {
+    return distrust(usable(this.#state));
+  }
+
+  /**
+   * Whether the user trusts this browser: by default the one whose sign-in has begun here, or who is signed in. Asks the
+   * store only where the browser sends such a cookie.
+   */
+  async isTrusted(userId?: UserId): Promise<boolean> {
+    return isTrusted(look(this.#state), userId);
+  }
+
+  /** When the session ends by itself, and when its remembered login does, which takes a read. */
+  async endsAt(): Promise<EndsAt> {
+    return endsAt(look(this.#state));
+  }
+
+  /** Makes this request a use of the session that is recorded in any case: the button "keep me signed in". */
+  extend(): void {
+    extend(usable(this.#state));
+  }
+
+  /** Makes this request no use of the session, as where a page only polls: it does not put off the idle end. */
+  bePassive(): void {
+    bePassive(usable(this.#state));
   }
 
   /** @internal Takes over a sign-in that another library had kept; no credential was proved now, so it is never fresh. */
@@ -374,13 +377,14 @@ export class Session<Data extends object = SessionData> {
       await this.logout();
       return true;
     }
-    return (await endDevices(this.#state.core, { handle, userId }, "revoked")) > 0;
+    return endDevice(this.#state.core, { handle, userId }, "revoked");
   }
 
   /** Ends all other devices of this user; says how many. */
   async revokeOthers(): Promise<number> {
-    const whom = { userId: signedIn(this.#state), except: standing.anchorOf(this.#state) };
-    return endDevices(this.#state.core, whom, "revoked");
+    const userId = signedIn(this.#state);
+    const whom = { userId, except: standing.anchorOf(this.#state) };
+    return keepingTrust(this.#state, userId, () => endDevices(this.#state.core, whom, "revoked"));
   }
 
   toJSON(): object {
@@ -390,10 +394,6 @@ export class Session<Data extends object = SessionData> {
   /** A log is no answer: it does not count as looked at. */
   [inspect.custom](): string {
     return `Session ${inspect(standing.described(this.#state))}`;
-  }
-
-  get #record(): DataRecord {
-    return this.data as DataRecord;
   }
 }
 

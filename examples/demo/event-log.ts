@@ -36,6 +36,10 @@ function describe(event: PsessionEvent): string {
       return `A new session was stored for ${who(event.userId)}.`;
     case "login":
       return `${Who(event.userId)} signed in${event.remembered ? " and is remembered" : ""}.`;
+    case "signInBegun":
+      return `${Who(event.userId)} proved a first factor; nobody is signed in yet.`;
+    case "trusted":
+      return `${Who(event.userId)} trusts this browser: no code is asked for on it for a while.`;
     case "newDevice":
       return `${Who(event.userId)} never signed in on this browser before.`;
     case "reauthenticated":

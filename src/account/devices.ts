@@ -2,12 +2,21 @@ import { isFaithful, isHandle } from "../checks/given.ts";
 import { PsessionError } from "../errors.ts";
 import { deviceLabel } from "../http/user-agent.ts";
 import { endOf } from "../protocol/rows.ts";
+import { endTrust } from "../request/end-trust.ts";
 import { entryInForce } from "../request/limits.ts";
 import { tombstoneUntil } from "../request/rows.ts";
 import type { Core } from "../request/state.ts";
 import { nameDevice as nameInStore, revoke } from "../stores/changes.ts";
-import { deadlineOf, lastUse, tagOfDevice } from "../stores/devices.ts";
-import type { EndSelector, Level, ListedEntry, Mark, RevocationReason, UserId } from "../stores/store.ts";
+import { deadlineOf, isTrust, lastUse, tagOfDevice } from "../stores/devices.ts";
+import type {
+  Ended,
+  EndSelector,
+  Level,
+  ListedEntry,
+  Mark,
+  RevocationReason,
+  UserId,
+} from "../stores/store.ts";
 import { placesOf } from "./places.ts";
 
 /** One entry in the list of places where a user is signed in. Holds no secret. */
@@ -23,6 +32,11 @@ export interface Device {
   readonly level: Level;
   /** The browser comes back by itself after it was closed. */
   readonly isRemembered: boolean;
+  /**
+   * Until when the user trusts this browser (`session.trust`); undefined where that is not so. A browser that is trusted
+   * while nobody is signed in on it is an entry of its own, of level "anonymous".
+   */
+  readonly trustedUntil: number | undefined;
   /** The device of the session at hand. */
   readonly current: boolean;
   readonly userAgent: string | undefined;
@@ -48,8 +62,23 @@ export async function listDevices(
   const { place } = core.settings.devices;
   const addresses = live.flatMap(({ session }) => session?.address ?? []);
   const places = place === undefined ? NOWHERE : await placesOf(addresses, place);
-  return live.map((entry) => toDevice(entry, { now, current, places }));
+  const trusts = new Map(live.filter(isTrust).map((entry) => [entry.session?.handle, entry]));
+  const devices = live.filter((entry) => !isTrust(entry));
+  const handles = new Set(devices.map(handleOfEntry));
+  const alone = live.filter((entry) => isTrust(entry) && !handles.has(entry.session?.handle ?? ""));
+  return [...devices, ...alone].map((entry) => {
+    const trust = isTrust(entry) ? entry : trusts.get(handleOfEntry(entry));
+    return toDevice(entry, { now, current, places, trustedUntil: trust && deadlineOf(trust) });
+  });
 }
+
+/** What lists call a device: also after a renewal what they called it before. */
+export const handleOfEntry = ({ session, login }: ListedEntry): string =>
+  login?.handle ??
+  login?.id ??
+  (session === undefined || isTrust({ session, login }) ? undefined : session.handle) ??
+  session?.id ??
+  "";
 
 const NOWHERE: ReadonlyMap<string, string> = new Map();
 
@@ -62,7 +91,24 @@ export async function nameDevice(
   name: string | undefined,
 ): Promise<boolean> {
   const naming = { ...device, name: checkedName(name) };
-  return isHandle("nameDevice", device.handle) && nameInStore(core.settings.store, naming);
+  if (!isHandle("nameDevice", device.handle)) return false;
+  const { store } = core.settings;
+  if (await nameInStore(store, naming)) return true;
+  const handle = await renewedOf(core, device);
+  return handle !== undefined && nameInStore(store, { ...naming, handle });
+}
+
+/** Where no row has this id: the row of the device that lists call so, as its login was renewed. */
+async function renewedOf(
+  { settings: { store } }: Core,
+  { handle, userId }: { readonly handle: string; readonly userId?: UserId | undefined },
+): Promise<string | undefined> {
+  // Without a user, the record of the first login says whose it was.
+  const whose = userId ?? (await store.findRemembered(handle))?.login.userId;
+  if (whose === undefined) return undefined;
+  const entries = await store.list(whose);
+  const entry = entries.find((one) => !isTrust(one) && handleOfEntry(one) === handle);
+  return entry?.login?.id ?? entry?.session?.id;
 }
 
 /** As the store keeps it: trimmed; undefined for none. */
@@ -82,12 +128,36 @@ function checkedName(name: unknown): string | undefined {
   );
 }
 
+/** Ends one device by its handle, and the trust in its browser. False where there was none. */
+export async function endDevice(
+  core: Core,
+  whom: { readonly handle: string; readonly userId?: UserId | undefined },
+  reason: RevocationReason,
+): Promise<boolean> {
+  let ended = await revokeSome(core, whom, reason);
+  if (ended.length === 0) {
+    const handle = await renewedOf(core, whom);
+    if (handle !== undefined) ended = await revokeSome(core, { ...whom, handle }, reason);
+  }
+  const userId = ended.find((device) => device.userId !== undefined)?.userId;
+  if (userId !== undefined) await endTrust(core, userId, reason, whom.handle);
+  return ended.length > 0;
+}
+
 /** Ends devices and emits `revoked` for each; returns how many there were. */
 export async function endDevices(
   core: Core,
   whom: Pick<EndSelector, "handle" | "userId" | "except" | "mark">,
   reason: RevocationReason,
 ): Promise<number> {
+  return (await revokeSome(core, whom, reason)).length;
+}
+
+async function revokeSome(
+  core: Core,
+  whom: Pick<EndSelector, "handle" | "userId" | "except" | "mark">,
+  reason: RevocationReason,
+): Promise<readonly Ended[]> {
   const { settings, events } = core;
   const at = settings.clock.now();
   const pruneAfter = tombstoneUntil(at, settings);
@@ -95,7 +165,7 @@ export async function endDevices(
   for (const { rememberedId, sessionId, userId } of ended) {
     events.emit("revoked", { at, userId, handle: rememberedId ?? sessionId ?? "", reason });
   }
-  return ended.length;
+  return ended;
 }
 
 /**
@@ -120,20 +190,26 @@ interface Context {
   readonly now: number;
   readonly current?: { readonly id: string; readonly handle: string } | undefined;
   readonly places?: ReadonlyMap<string, string>;
+  readonly trustedUntil?: number | undefined;
 }
 
 /** @internal */
-export function toDevice(entry: ListedEntry, { now, current, places = NOWHERE }: Context): Device {
+export function toDevice(
+  entry: ListedEntry,
+  { now, current, places = NOWHERE, trustedUntil }: Context,
+): Device {
   const { session, login } = entry;
   const isSessionLive = session !== undefined && endOf(session) >= now;
-  const handle = login?.id ?? session?.id ?? "";
+  const handle = handleOfEntry(entry);
+  const level = isSessionLive ? session.level : "remembered";
   return {
     handle,
     label: deviceLabel(session?.userAgent),
     name: session === undefined ? login?.name : session.name,
     tag: tagOfDevice(entry),
-    level: isSessionLive ? session.level : "remembered",
+    level: level === "trust" ? "anonymous" : level,
     isRemembered: login !== undefined,
+    trustedUntil,
     current: current !== undefined && (handle === current.handle || session?.id === current.id),
     userAgent: session?.userAgent,
     address: session?.address,

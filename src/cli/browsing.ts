@@ -1,7 +1,7 @@
 import { toDevice } from "../account/devices.ts";
 import { deviceLabel } from "../http/user-agent.ts";
 import { endOf } from "../protocol/rows.ts";
-import type { Level, ListedEntry, StoreAdmin, UserEntry, UserId } from "../stores/store.ts";
+import type { ListedEntry, RowLevel, StoreAdmin, UserEntry, UserId } from "../stores/store.ts";
 
 const PAGE = 500;
 
@@ -19,7 +19,7 @@ export async function* entriesOf(admin: StoreAdmin): AsyncGenerator<UserEntry> {
 export interface Shown {
   readonly handle: string;
   readonly userId: UserId | undefined;
-  readonly level: Level;
+  readonly level: RowLevel;
   readonly label: string;
   /** What its user calls it, and what it was signed in as. */
   readonly name: string | undefined;

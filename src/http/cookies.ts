@@ -74,6 +74,7 @@ const GENERATION = "0|[1-9][0-9]{0,14}";
 const SHAPES: Readonly<Record<CookiePurpose, RegExp>> = {
   session: new RegExp(`^(${ID})\\.(${SECRET})\\.(${MAC})$`),
   remember: new RegExp(`^(${ID}\\.(?:${GENERATION}))\\.(${SECRET})\\.(${MAC})$`),
+  trust: new RegExp(`^(${ID})\\.(${SECRET})\\.(${MAC})$`),
 };
 const LONGEST_VALUE = 160;
 /**
@@ -144,6 +145,15 @@ export function readSessionCookie(
   return readCookie(header, name, "session", keys, (id, secret, digest) => ({ id, secret, digest }));
 }
 
+/** A cookie of its own: by that of a session nobody skips a second factor, and the other way round. */
+export function readTrustCookie(
+  header: string | undefined,
+  name: string,
+  keys: KeyRing,
+): Presented<PresentedSession> {
+  return readCookie(header, name, "trust", keys, (id, secret, digest) => ({ id, secret, digest }));
+}
+
 export function readRememberCookie(
   header: string | undefined,
   name: string,
@@ -163,6 +173,10 @@ export const digested = (cookie: SessionCookie): PresentedSession => ({
 
 export function sessionCookieValue(cookie: SessionCookie, keys: KeyRing): string {
   return signed("session", `${cookie.id}.${cookie.secret.toString("base64url")}`, keys);
+}
+
+export function trustCookieValue(cookie: SessionCookie, keys: KeyRing): string {
+  return signed("trust", `${cookie.id}.${cookie.secret.toString("base64url")}`, keys);
 }
 
 export function rememberCookieValue(cookie: RememberCookie, keys: KeyRing): string {

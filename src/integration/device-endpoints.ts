@@ -43,7 +43,8 @@ const optionsSchema = v.strictObject({
 
 /**
  * The user's devices over HTTP, whatever the framework: GET / lists them, PATCH /:handle `{ name }` names one,
- * DELETE /:handle ends one, DELETE / all others, and DELETE /?all this one as well.
+ * DELETE /:handle ends one, DELETE / all others, and DELETE /?all this one as well. GET /session says when the session
+ * ends, without being a use of it, and POST /session is one.
  */
 export function devicesEndpoint(options: DevicesOptions = {}): DevicesEndpoint {
   const { allowed, fresh } = checkedOptions("devices", optionsSchema, options);
@@ -88,6 +89,7 @@ async function handle(request: DevicesRequest): Promise<DevicesAnswer> {
   const [handle = "", ...rest] = pathname.split("/").slice(1);
   if (rest.some((part) => part !== "") || (handle === "" && rest.length > 0)) return NOT_FOUND;
   const { session, method } = request;
+  if (handle === "session") return endOf(request);
   if (handle === "") {
     if (method === "GET" || method === "HEAD") return answer(200, { devices: await session.devices() });
     if (method === "DELETE") return endAll(request, searchParams.has("all"));
@@ -96,6 +98,14 @@ async function handle(request: DevicesRequest): Promise<DevicesAnswer> {
   if (method === "PATCH") return rename(request, handle);
   if (method === "DELETE") return (await session.revoke(handle)) ? answer(200, { ended: 1 }) : NOT_FOUND;
   return notAllowed("PATCH, DELETE");
+}
+
+/** Asking is no use of the session, or a page that asks would keep it alive. */
+async function endOf({ session, method }: DevicesRequest): Promise<DevicesAnswer> {
+  if (method === "GET" || method === "HEAD") session.bePassive();
+  else if (method === "POST") session.extend();
+  else return notAllowed("GET, HEAD, POST");
+  return answer(200, { endsAt: await session.endsAt() });
 }
 
 async function endAll({ session }: DevicesRequest, includesThis: boolean): Promise<DevicesAnswer> {

@@ -2,9 +2,11 @@ import { type EventName, isEventName } from "../events.ts";
 
 /** What an account's owner or the support asks about later. Uses of a session make no entry. */
 export const AUDITED: readonly EventName[] = [
+  "signInBegun",
   "login",
   "newDevice",
   "reauthenticated",
+  "trusted",
   "logout",
   "restored",
   "recovered",

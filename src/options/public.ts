@@ -3,13 +3,27 @@ import type { Codec } from "../data/codec.ts";
 import type { EventName } from "../events.ts";
 import type { Clock } from "../protocol/clock.ts";
 import type { AuditSink } from "../stores/audit.ts";
-import type { Store } from "../stores/store.ts";
+import type { Store, UserId } from "../stores/store.ts";
 
 /** Assurance levels of NIST SP 800-63B, whose limits a session keeps; see the option `preset`. */
 export type PresetName = "aal1" | "aal2" | "aal3";
 
 /** Where an address is, such as "Lisbon, Portugal"; undefined where that is not known. */
 export type PlaceLookup = (address: string) => string | undefined | Promise<string | undefined>;
+
+/** What is looked at to decide whether a request is a use of its session. */
+export interface PassiveRequest {
+  readonly method: string;
+  /** Path and query, as the server got them. */
+  readonly path: string;
+  header(name: string): string | undefined;
+}
+
+/** The option `session.isPassive`. */
+export type PassiveRule = (request: PassiveRequest) => boolean;
+
+/** The most devices of one user, such as one for a trial account; false for no limit. */
+export type DeviceLimit = (userId: UserId) => number | false | Promise<number | false>;
 
 /**
  * Danger. As an option's key it makes cookies that travel over plain http, where any machine on the way can
@@ -54,6 +68,11 @@ export interface PsessionOptions {
         bindUserAgent?: "off" | "family" | "exact" | undefined;
         /** Where the address or browser differs: no session, or an event. */
         onMismatch?: "refuse" | "report" | undefined;
+        /**
+         * True for requests that are no use of the session, such as those of a page that polls: they do not put off its
+         * idle end, exchange nothing, and restore no remembered login for good.
+         */
+        isPassive?: PassiveRule | undefined;
         codec?: Codec | undefined;
       }
     | undefined;
@@ -79,6 +98,8 @@ export interface PsessionOptions {
         remember?: string | undefined;
         /** Name of the cookie by which browsers are known, with `devices.detectNew`. */
         device?: string | undefined;
+        /** Name of the cookie by which a user trusts a browser (`session.trust`). */
+        trust?: string | undefined;
         sameSite?: "lax" | "strict" | "none" | undefined;
         path?: string | undefined;
         domain?: string | undefined;
@@ -92,9 +113,9 @@ export interface PsessionOptions {
     | {
         /**
          * The most devices that a user may have, checked at each sign-in. Left out: a thousand, checked at some sign-ins
-         * only, so that no user fills the store. False: no limit.
+         * only, so that no user fills the store. False: no limit. A function is called at each sign-in, with the user's id.
          */
-        max?: number | false | undefined;
+        max?: number | false | DeviceLimit | undefined;
         /** What a sign-in beyond the limit does: end the device that was not used for longest, or fail. */
         overflow?: "evictOldest" | "refuse" | undefined;
         /** Looks up where an address is, for lists of devices; left out where it throws or takes too long. */

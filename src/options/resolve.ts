@@ -69,6 +69,7 @@ export function resolveOptions(options: PsessionOptions): Settings {
     session: define(cookies.session ?? `${prefix}psession`),
     remember: define(cookies.remember ?? `${prefix}psession-remember`),
     device: define(cookies.device ?? `${prefix}psession-device`),
+    trust: define(cookies.trust ?? `${prefix}psession-trust`),
   };
   const taken = new Map<string, string>();
   for (const [option, { name, path, domain, secure }] of Object.entries(definitions)) {
@@ -108,6 +109,7 @@ export function resolveOptions(options: PsessionOptions): Settings {
       session: scopeOf(definitions.session, given.realm),
       remember: scopeOf(definitions.remember, given.realm),
       device: scopeOf(definitions.device, given.realm),
+      trust: scopeOf(definitions.trust, given.realm),
     }),
     // Stores keep whole milliseconds.
     clock: given.clock === systemClock ? systemClock : { now: () => Math.trunc(given.clock.now()) },
@@ -120,7 +122,7 @@ export function resolveOptions(options: PsessionOptions): Settings {
     devices: {
       ...given.devices,
       max: isGiven && max !== false ? max : undefined,
-      safety: isGiven || max === false ? undefined : max,
+      safety: isGiven || typeof max !== "number" ? undefined : max,
       place: given.devices.place,
     },
     audit: sink && { ...given.audit, sink },

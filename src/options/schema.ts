@@ -9,7 +9,7 @@ import type { AuditSink } from "../stores/audit.ts";
 import type { Store } from "../stores/store.ts";
 import { AUDIT_KEEP, AUDITED, isAuditable } from "./audited.ts";
 import { PRESET_NAMES } from "./presets.ts";
-import type { PlaceLookup } from "./public.ts";
+import type { DeviceLimit, PassiveRule, PlaceLookup } from "./public.ts";
 import { secrets } from "./secrets.ts";
 import { isStore, storeFault } from "./store.ts";
 
@@ -84,6 +84,9 @@ export const schema = v.strictObject({
       ),
       bindUserAgent: oneOf(["off", "family", "exact"], "off"),
       onMismatch: oneOf(["refuse", "report"], "refuse"),
+      isPassive: v.optional(
+        v.custom<PassiveRule>((value) => typeof value === "function", "must be a function of a request"),
+      ),
       codec: v.optional(
         v.custom<Codec>(
           (value) => hasMethods(value, ["encode", "decode"]),
@@ -110,6 +113,7 @@ export const schema = v.strictObject({
       session: cookieName,
       remember: cookieName,
       device: cookieName,
+      trust: cookieName,
       sameSite: oneOf(["lax", "strict", "none"], "lax"),
       path: v.optional(text(/^\/[!-:<-~]*$/, "must start with / and hold no space or semicolon"), "/"),
       domain: v.optional(
@@ -123,7 +127,14 @@ export const schema = v.strictObject({
   devices: v.optional(
     v.strictObject({
       max: v.optional(
-        v.union([v.literal(false), countUpTo(100_000)], "must be a whole number from 1 to 100000, or false"),
+        v.union(
+          [
+            v.literal(false),
+            countUpTo(100_000),
+            v.custom<DeviceLimit>((value) => typeof value === "function"),
+          ],
+          "must be a whole number from 1 to 100000, false, or a function of a user's id",
+        ),
         SAFETY,
       ),
       overflow: oneOf(["evictOldest", "refuse"], "evictOldest"),

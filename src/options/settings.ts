@@ -6,7 +6,7 @@ import type { Clock } from "../protocol/clock.ts";
 import type { KeyRing } from "../protocol/secrets.ts";
 import type { ProtocolTimes } from "../protocol/times.ts";
 import type { Store } from "../stores/store.ts";
-import type { PlaceLookup, PsessionOptions } from "./public.ts";
+import type { DeviceLimit, PassiveRule, PlaceLookup, PsessionOptions } from "./public.ts";
 
 /** How many leading bits of two addresses have to agree. */
 export interface Prefixes {
@@ -35,7 +35,8 @@ export interface Settings {
   readonly isSystemClock: boolean;
   readonly times: ProtocolTimes;
   readonly codec: Codec;
-  readonly session: Omit<Checked<"session">, "codec" | "rotateEvery" | "matchAddress"> & {
+  readonly session: Omit<Checked<"session">, "codec" | "rotateEvery" | "matchAddress" | "isPassive"> & {
+    readonly isPassive?: PassiveRule | undefined;
     readonly rotateEvery: number | undefined;
     readonly matchAddress: Prefixes | undefined;
     /** Sessions have lives of their own, which `idle` does not limit; see `SessionLife`. */
@@ -46,10 +47,11 @@ export interface Settings {
     readonly session: CookieDefinition;
     readonly remember: CookieDefinition;
     readonly device: CookieDefinition;
+    readonly trust: CookieDefinition;
     readonly noStore: boolean;
   };
   readonly devices: Omit<Checked<"devices">, "max" | "place"> & {
-    readonly max: number | undefined;
+    readonly max: number | DeviceLimit | undefined;
     /** Where no limit was given: the default, checked at some sign-ins only. */
     readonly safety: number | undefined;
     readonly place: PlaceLookup | undefined;

@@ -6,6 +6,9 @@ export type UserId = string | number;
 /** How the visitor was identified: `remembered` came back by cookie, `login` proved a credential. */
 export type Level = "anonymous" | "remembered" | "login";
 
+/** A row of level `trust` is no session: it records that its user trusts the browser that holds its secret. */
+export type RowLevel = Level | "trust";
+
 /**
  * Why a login or session was ended. `replaced`: the same browser signed in again. `tag`: another one did, under the
  * same tag. `cap`: the user had too many devices.
@@ -45,9 +48,15 @@ export interface SessionRow {
   /** The remembered login this session belongs to. Unique: a login has one session row. */
   readonly rememberedId: string | undefined;
   readonly userId: UserId | undefined;
-  readonly level: Level;
+  readonly level: RowLevel;
   /** When a credential was last proved. */
   readonly authenticatedAt: number | undefined;
+  /** How, and when each: text that `protocol/proofs.ts` writes and reads. Undefined where no method was named. */
+  readonly proofs: string | undefined;
+  /** Whose sign-in has begun on this session, and has not been completed; see `pending`. */
+  readonly pendingUserId: UserId | undefined;
+  /** What is known of that sign-in: text that `protocol/pending.ts` writes and reads. */
+  readonly pending: string | undefined;
   /** From when on a request with the login's current token confirms it; undefined once that has happened. */
   readonly confirmFrom: number | undefined;
   /** Encoded session data. */
@@ -61,8 +70,13 @@ export interface SessionRow {
   /** A session or login is alive up to its deadlines, and still at the very millisecond of the earlier one. */
   readonly idleDeadline: number;
   readonly absoluteDeadline: number;
+  /** Lives of this sign-in in milliseconds, shorter than the options'; undefined where those apply. */
+  readonly idleFor: number | undefined;
+  readonly absoluteFor: number | undefined;
   readonly userAgent: string | undefined;
   readonly address: string | undefined;
+  /** What lists call this device, where that is not the id of its login or session: it had another before. */
+  readonly handle: string | undefined;
   /** What the user calls this device, and what the application calls its kind; the login's row has copies. */
   readonly name: string | undefined;
   readonly tag: string | undefined;
@@ -100,7 +114,8 @@ export interface RememberedRow {
   readonly absoluteDeadline: number;
   readonly revokedAt: number | undefined;
   readonly revokedReason: RevocationReason | undefined;
-  /** For the session row that is made anew where it was lost. */
+  /** As in the session, and what follows too, for the session row that is made anew where it was lost. */
+  readonly handle: string | undefined;
   readonly name: string | undefined;
   readonly tag: string | undefined;
   readonly pruneAfter: number;

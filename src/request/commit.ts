@@ -1,4 +1,5 @@
 import { PsessionError } from "../errors.ts";
+import type { CookieInstruction } from "../http/cookies.ts";
 import { isPast } from "../protocol/rows.ts";
 import type { ChangeParts, Ended, Touch, UserId } from "../stores/store.ts";
 import { originOf } from "./facts.ts";
@@ -118,6 +119,11 @@ function linesOf(core: Core): Lines {
   return lines;
 }
 
+/** A cookie beside the session's own, to be sent with the answer. */
+export function sendCookie(state: RequestState, instruction: CookieInstruction): void {
+  state.cookies.set(instruction.definition.name, instruction);
+}
+
 /** Marks the session as used; where that write fails, the visitor gets no error page. */
 async function touch({ settings, events }: Core, touched: Touch): Promise<void> {
   try {
@@ -130,7 +136,7 @@ async function touch({ settings, events }: Core, touched: Touch): Promise<void> 
 function finish(state: RequestState, plan: Plan, ended: readonly Ended[] = []): "done" {
   const { events, settings } = state.core;
   conclude(state, plan);
-  for (const instruction of plan.cookies) state.cookies.set(instruction.definition.name, instruction);
+  for (const instruction of plan.cookies) sendCookie(state, instruction);
   const endedNothing = leavesSession(plan) && ended.length === 0;
   for (const [type, facts] of plan.events) {
     if (type !== "logout" || !endedNothing) events.emit(type, facts);

@@ -1,5 +1,6 @@
 import type { RequestOrigin } from "../events.ts";
 import type { SessionCookie } from "../http/cookies.ts";
+import type { PassiveRule } from "../options/public.ts";
 import { normalAddress } from "./addresses.ts";
 
 /**
@@ -31,6 +32,8 @@ export interface RequestFacts {
    * method. Such a request is no use, takes nothing, and exchanges nothing by itself. Any client can claim it.
    */
   readonly ahead?: "prefetch" | "head" | undefined;
+  /** By the option `session.isPassive`: no use of the session, as of a page that polls. */
+  readonly passive?: boolean | undefined;
   readonly userAgent: string | undefined;
   readonly address: string | undefined;
   /** An object of this request alone, in which its handler runs (`runInRequest`). Default: these facts. */
@@ -58,7 +61,8 @@ export const originOf = ({
 export const tokenOf = (facts: RequestFacts): object => facts.request ?? facts;
 
 /** What an integration has to find out about a request, besides its headers; see `factsOf`. */
-export interface Transport extends Pick<RequestFacts, "secure" | "address" | "arrivedAt" | "request"> {
+export interface Transport
+  extends Pick<RequestFacts, "secure" | "address" | "arrivedAt" | "request" | "passive"> {
   readonly method: string | undefined;
   readonly canSetCookies?: boolean | undefined;
   /** Scheme and host as the visitor's browser sees them, such as "https://example.com". Asked only where it counts. */
@@ -96,6 +100,7 @@ export function factsOf(
     crossSite: isCrossSite(one("sec-fetch-site"), one("origin"), transport.origin),
     safe: SAFE_METHODS.has(transport.method),
     ahead: aheadOf(transport.method, one),
+    passive: transport.passive,
     forwarded: isForwarded(header, transport.trustsProxy),
     userAgent: one("user-agent")?.slice(0, LONGEST_TEXT),
     address: normalAddress(transport.address),
@@ -122,6 +127,24 @@ function isCrossSite(
   if (site !== undefined) return site === "cross-site";
   if (origin === undefined || own === undefined) return false;
   return origin !== (typeof own === "function" ? own() : own);
+}
+
+type Header = (name: string) => string | readonly string[] | undefined;
+
+/** Whether the option `session.isPassive` says that a request is no use of its session. `path`: with its query. */
+export function isPassive(
+  { session }: { readonly session: { readonly isPassive?: PassiveRule | undefined } },
+  header: Header,
+  method: string | undefined,
+  path: () => string,
+): boolean {
+  const { isPassive: rule } = session;
+  if (rule === undefined) return false;
+  const one = (name: string): string | undefined => {
+    const value = header(name.toLowerCase());
+    return typeof value === "object" ? value.join(", ") : value;
+  };
+  return rule({ method: method ?? "GET", path: path(), header: one }) === true;
 }
 
 /** Asked last, as some frameworks have to work out whether they trust the proxy. */

@@ -1,7 +1,16 @@
-import { type Duration, parseDuration } from "../checks/duration.ts";
+import { type Duration, isDuration, parseDuration } from "../checks/duration.ts";
 import { assertOptions, assertText } from "../checks/given.ts";
 import { assertUserId } from "../checks/user-id.ts";
 import { PsessionError } from "../errors.ts";
+import type { Settings } from "../options/settings.ts";
+import {
+  isMethod,
+  LONGEST_METHOD,
+  type ProvedMethod,
+  readProofs,
+  withProof,
+  writeProofs,
+} from "../protocol/proofs.ts";
 import { newSiblingId } from "../protocol/secrets.ts";
 import type { RememberedRow, UserId } from "../stores/store.ts";
 import { forgetTokens } from "./asides.ts";
@@ -18,6 +27,7 @@ import {
   type RequestState,
   raiseOf,
   sessionOf,
+  waitingOf,
 } from "./state.ts";
 import { signedIn } from "./use.ts";
 
@@ -31,12 +41,24 @@ export interface ProofOptions {
    * known, as with cookie jars.
    */
   provedAt?: number | undefined;
+  /**
+   * How it was proved: "password", "otp", "passkey", "link", "oauth", or a word of the application's own, of at most 32
+   * letters, digits and _ . : - characters. `session.proofs` then lists it. Default: none.
+   */
+  method?: string | undefined;
 }
 
 /** How a sign-in is done: `session.login`. */
 export interface LoginOptions<Data> extends ProofOptions {
-  /** Make a remembered login: this browser stays signed in after it was closed. */
-  remember?: boolean | undefined;
+  /**
+   * Make a remembered login: this browser stays signed in after it was closed. `for`: at most so long, where that is
+   * shorter than the option `remember.absolute`.
+   */
+  remember?: boolean | { readonly for: Duration } | undefined;
+  /** The session ends so long after its last use: at most the option `session.idle`, which is the default. */
+  idle?: Duration | undefined;
+  /** The session ends so long after this sign-in: at most the option `session.absolute`, which is the default. */
+  absolute?: Duration | undefined;
   /**
    * What is kept of the data gathered before. The function also gets the data of the user's latest other
    * session. Default: "all", but "none" where another user was signed in.
@@ -61,6 +83,8 @@ export type LoginResult = "signed_in" | "too_many_devices";
 export interface Freshness {
   /** How long ago a credential may have been proved. */
   within: Duration;
+  /** Only a proof by this method counts. Default: any credential. */
+  method?: string | undefined;
 }
 
 export async function login<Data>(
@@ -70,7 +94,7 @@ export async function login<Data>(
 ): Promise<LoginResult> {
   const { store: sessions, devices } = state.core.settings;
   assertUserId(userId, sessions.userIds);
-  assertLogin(options);
+  assertLogin(options, state.core.settings);
   const provedAt = proofTime(state, "login", options.provedAt);
   const before = checkpointOf(state);
   try {
@@ -80,8 +104,9 @@ export async function login<Data>(
     goBack(state, before);
     throw error;
   }
-  const mayBeRefused = devices.max !== undefined && devices.overflow === "refuse";
-  if (mayBeRefused) return inTurn(state, () => storeLogin(state, before));
+  const { intent } = state;
+  const hasLimit = intent.kind === "login" && intent.max !== undefined;
+  if (hasLimit && devices.overflow === "refuse") return inTurn(state, () => storeLogin(state, before));
   setCheckpoint(state, before);
   return "signed_in";
 }
@@ -103,29 +128,69 @@ async function prepareLogin<Data>(
   options: LoginOptions<Data>,
   provedAt: number,
 ): Promise<void> {
-  // By the row, not by the handler's calls since: after logout() the data of another user is still there.
-  const before = identityOfStanding(state.standing).userId;
-  const isOtherUser = before !== undefined && before !== userId;
-  const carry = options.carry ?? (isOtherUser && state.intent.kind !== "logout" ? "none" : "all");
-  const carriesAll = carry === "all" && !isOtherUser && state.intent.kind !== "logout";
-  await carryOver(state, userId, carry, options.previous);
-  forgetTokens(state);
-  const remembers = options.remember && state.core.settings.remember.enabled;
+  const { settings } = state.core;
+  const max = await mostDevices(state, userId);
+  const { carriesAll } = await prepareData(state, userId, options);
+  const pending = waitingOf(state);
+  const begun = pending?.userId === userId ? pending : undefined;
+  const remember = settings.remember.enabled && (options.remember ?? begun?.remember ?? false);
+  const before = writeProofs(begun?.proofs ?? []);
+  // What the first factor proved it proved then: a password that was changed since completes nothing.
+  const firstAt = Math.min(provedAt, begun?.provedAt ?? provedAt);
   ask(state, {
-    ...signIn(userId, provedAt),
-    authenticatedAt: provedAt,
-    remember: remembers ? { id: newSiblingId(idOf(state)) } : undefined,
+    ...signIn(userId, firstAt),
+    authenticatedAt: firstAt,
+    proofs: withProof(before, options.method, provedAt),
+    remember: remember === false ? undefined : { id: newSiblingId(idOf(state)), life: lifeOf(remember) },
+    lives: { idleFor: parseDuration(options.idle), absoluteFor: parseDuration(options.absolute) },
+    max,
+    completes: begun !== undefined && state.intent.kind !== "begin",
     carriesAll,
     tag: options.tag,
   });
 }
+
+/** The data that the session will have: what is kept of what was gathered before, without the tokens of before. */
+export async function prepareData<Data>(
+  state: RequestState,
+  userId: UserId,
+  options: Pick<LoginOptions<Data>, "carry" | "previous">,
+): Promise<{ readonly carriesAll: boolean }> {
+  // By the row, not by the handler's calls since: after logout() the data of another user is still there.
+  const before = identityOfStanding(state.standing).userId;
+  const isOtherUser = before !== undefined && before !== userId;
+  const hasLeft = state.intent.kind === "logout";
+  const carry = options.carry ?? (isOtherUser && !hasLeft ? "none" : "all");
+  await carryOver(state, userId, carry, options.previous);
+  forgetTokens(state);
+  return { carriesAll: carry === "all" && !isOtherUser && !hasLeft };
+}
+
+/** The option `devices.max`, which may depend on the user. */
+async function mostDevices({ core }: RequestState, userId: UserId): Promise<number | undefined> {
+  const { max } = core.settings.devices;
+  if (typeof max !== "function") return max;
+  const most = await max(userId);
+  if (most === false || (Number.isInteger(most) && most >= 1)) return most === false ? undefined : most;
+  throw new PsessionError(
+    "invalid_options",
+    "devices.max returned something else than a whole number of at least 1, or false.",
+  );
+}
+
+const lifeOf = (remember: true | number | { readonly for: Duration }): number | undefined =>
+  typeof remember === "object" ? parseDuration(remember.for) : remember === true ? undefined : remember;
 
 const signIn = (userId: UserId, provedAt: number): LoginIntent => ({
   kind: "login",
   userId,
   level: "login",
   authenticatedAt: undefined,
+  proofs: undefined,
   remember: undefined,
+  lives: undefined,
+  max: undefined,
+  completes: false,
   carriesAll: true,
   tag: undefined,
   provedAt,
@@ -134,18 +199,32 @@ const signIn = (userId: UserId, provedAt: number): LoginIntent => ({
 /** No credential was proved now, so a sign-in that another library had kept is never fresh. */
 export function takeOver(state: RequestState, userId: UserId): void {
   assertUserId(userId, state.core.settings.store.userIds);
-  ask(state, { ...signIn(userId, state.arrivedAt), isTakenOver: true });
+  const { max } = state.core.settings.devices;
+  ask(state, {
+    ...signIn(userId, state.arrivedAt),
+    max: typeof max === "number" ? max : undefined,
+    isTakenOver: true,
+  });
 }
 
-export async function reauthenticate(state: RequestState, options: ProofOptions): Promise<void> {
+export async function reauthenticate(
+  state: RequestState,
+  options: ProofOptions,
+  who = "reauthenticate",
+): Promise<void> {
   signedIn(state);
-  assertOptions("reauthenticate", options, ["provedAt"]);
-  const provedAt = proofTime(state, "reauthenticate", options.provedAt);
+  assertOptions(who, options, ["provedAt", "method"]);
+  const { method } = options;
+  if (method !== undefined) assertMethod(`${who}: method`, method);
+  const provedAt = proofTime(state, who, options.provedAt);
   const own = await ownLogin(state);
   const { intent } = state;
-  const raise = { provedAt, notAfter: own?.absoluteDeadline };
-  if (intent.kind === "renew") ask(state, { ...intent, raise });
-  else if (intent.kind !== "login") ask(state, { kind: "reauthenticate", ...raise });
+  // A second factor in the request that signs in belongs to that sign-in.
+  if (intent.kind === "login")
+    return ask(state, { ...intent, proofs: withProof(intent.proofs, method, provedAt) });
+  const proofs = withProof(raiseOf(intent)?.proofs, method, provedAt);
+  const raise = { provedAt, proofs, notAfter: own?.absoluteDeadline };
+  ask(state, intent.kind === "renew" ? { ...intent, raise } : { kind: "reauthenticate", ...raise });
 }
 
 /** New secrets for the same sign-in. `endsLogin`: a login whose token was not presented ends, as after a changed password. */
@@ -174,16 +253,34 @@ export function replaceSecret(state: RequestState): void {
 }
 
 export function isFresh(state: RequestState, options: Freshness): boolean {
-  const limit = parseDuration((options as Freshness | null | undefined)?.within);
+  const { within, method } = (options as Freshness | null | undefined) ?? {};
+  const limit = parseDuration(within);
   if (limit === undefined) {
     throw new PsessionError(
       "invalid_options",
       'isFresh: within must be a duration, such as 600000 or "10m".',
     );
   }
-  const { level, authenticatedAt } = identityOf(state);
+  if (method !== undefined) assertMethod("isFresh: method", method);
+  const { authenticatedAt } = identityOf(state);
+  const at =
+    method === undefined ? authenticatedAt : proofsOf(state).find((proof) => proof.method === method)?.at;
   const now = state.core.settings.clock.now();
-  return level === "login" && authenticatedAt !== undefined && now - authenticatedAt <= limit;
+  return identityOf(state).level === "login" && at !== undefined && now - at <= limit;
+}
+
+/** What was proved for this sign-in, the latest first. A remember cookie proves nothing. */
+export function proofsOf(state: RequestState): readonly ProvedMethod[] {
+  const { level, proofs } = identityOf(state);
+  return level === "login" ? readProofs(proofs) : [];
+}
+
+export function assertMethod(what: string, method: unknown): asserts method is string {
+  if (isMethod(method)) return;
+  throw new PsessionError(
+    "invalid_options",
+    `${what} must be a word of 1 to ${LONGEST_METHOD} letters, digits and _ . : - characters, such as "password", "otp" or "oauth:google".`,
+  );
 }
 
 /** The remembered login that the session belongs to, by a read unless the request has read it. */
@@ -195,7 +292,7 @@ async function ownLogin({ standing, core }: RequestState): Promise<RememberedRow
   return loginInForce(found?.login, core.settings);
 }
 
-function proofTime({ facts, arrivedAt, core }: RequestState, method: string, given: unknown): number {
+export function proofTime({ facts, arrivedAt, core }: RequestState, method: string, given: unknown): number {
   const { clock, times } = core.settings;
   const isKnown = given !== undefined || facts.arrivedAt !== undefined;
   const provedAt = given === undefined ? arrivedAt : given;
@@ -212,22 +309,47 @@ function proofTime({ facts, arrivedAt, core }: RequestState, method: string, giv
 
 const LONGEST_TAG = 50;
 
-function assertLogin<Data>(options: LoginOptions<Data>): void {
-  assertOptions("login", options, ["remember", "carry", "previous", "tag", "provedAt"]);
-  const { remember = false, carry = "all", previous, tag } = options;
+function assertLogin<Data>(options: LoginOptions<Data>, settings: Settings): void {
+  const known = ["remember", "carry", "previous", "tag", "provedAt", "method", "idle", "absolute"];
+  assertOptions("login", options, known);
+  assertBegin("login", options, settings);
+  const { tag, idle, absolute } = options;
+  if (tag !== undefined) assertText("login: tag", tag, LONGEST_TAG);
+  assertShorter("login: idle", idle, settings.session.idle, "session.idle");
+  assertShorter("login: absolute", absolute, settings.session.absolute, "session.absolute");
+}
+
+/** The options that a first factor may come with as well. */
+export function assertBegin<Data>(
+  who: string,
+  { remember = false, carry = "all", previous, method }: LoginOptions<Data>,
+  settings: Settings,
+): void {
+  const isLife = typeof remember === "object" && remember !== null && Object.keys(remember).join() === "for";
   // Forms post text: taken for true, "off" would remember; taken for false, a tick would be ignored silently.
-  if (typeof remember !== "boolean")
+  if (typeof remember !== "boolean" && !isLife)
     throw new PsessionError(
       "invalid_options",
-      'login: remember must be true or false, such as { remember: body.remember === "on" } for a ticked box of a form.',
+      `${who}: remember must be true or false, such as { remember: body.remember === "on" } for a ticked box of a form; or { for: "7d" }.`,
     );
-  if (typeof carry !== "function") assertKeep("login: carry", carry);
-  if (tag !== undefined) assertText("login: tag", tag, LONGEST_TAG);
+  if (isLife)
+    assertShorter(`${who}: remember.for`, remember.for, settings.remember.absolute, "remember.absolute");
+  if (typeof carry !== "function") assertKeep(`${who}: carry`, carry);
+  if (method !== undefined) assertMethod(`${who}: method`, method);
   if (previous !== undefined && previous !== null && !isPrevious(previous))
     throw new PsessionError(
       "invalid_options",
-      "login: previous must be a session that was read, with data and id as text, or null.",
+      `${who}: previous must be a session that was read, with data and id as text, or null.`,
     );
+}
+
+/** A longer one would be cut silently. */
+function assertShorter(what: string, given: unknown, most: number, option: string): void {
+  if (given === undefined || isDuration(given, 1, most)) return;
+  throw new PsessionError(
+    "invalid_options",
+    `${what} must be a positive duration, such as "15m", and not longer than the option ${option}.`,
+  );
 }
 
 const isPrevious = ({ id = "", data }: { readonly id?: unknown; readonly data?: unknown }): boolean =>

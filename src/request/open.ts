@@ -23,6 +23,7 @@ import {
   withoutOverwriting,
 } from "../protocol/decide.ts";
 import type { Outcome } from "../protocol/outcome.ts";
+import { pendingOf } from "../protocol/pending.ts";
 import { isPast } from "../protocol/rows.ts";
 import { revoke } from "../stores/changes.ts";
 import type { Misfit, Remembered, RememberedRow, SessionRow } from "../stores/store.ts";
@@ -30,9 +31,10 @@ import { warnOnce } from "../telemetry/warnings.ts";
 import { isPublic } from "./addresses.ts";
 import { arrivalOf } from "./arrival.ts";
 import { mismatchOf } from "./binding.ts";
+import { endTrust } from "./end-trust.ts";
 import { originOf, type RequestFacts, tokenOf } from "./facts.ts";
 import { loginInForce, sessionInForce } from "./limits.ts";
-import { handleOf, tombstoneUntil } from "./rows.ts";
+import { handleOf, handleOfLogin, tombstoneUntil } from "./rows.ts";
 import { type Core, type Leaving, type RequestState, type Standing, sessionOf } from "./state.ts";
 
 interface Opened {
@@ -73,7 +75,9 @@ export async function openRequest(core: Core, facts: RequestFacts): Promise<Requ
         : decideOpened(core, facts, await store.findSession(asked.id), asked, sessionCookie, moment);
     // An anonymous session does not hide a remember cookie: it may have been made by a response that a sign-in
     // overtook, and the visitor would stay signed out.
-    const hasUser = sessionOf(bySession.standing)?.userId !== undefined;
+    const found = sessionOf(bySession.standing);
+    // Nor does a sign-in that waits for its second step end by the cookie of an earlier one.
+    const hasUser = found?.userId !== undefined || (found && pendingOf(found, openedAt)) !== undefined;
     if (rememberCookie.kind !== "valid" || !remember.enabled || hasUser || bySession.outcome === "skew") {
       const opened = choose(bySession, undefined, sessionCookie, rememberCookie);
       return newState(core, facts, openedAt, rememberCookie, opened, garbage);
@@ -156,7 +160,7 @@ function decideOpened(
     // The old cookie allows one takeover, shared by requests that came at the same time.
     if (now - row.createdAt > settings.times.grace) return { standing: { kind: "none" }, outcome: "none" };
   }
-  if (row === undefined) return { standing: { kind: "none" }, outcome: "unknown" };
+  if (row === undefined || row.level === "trust") return { standing: { kind: "none" }, outcome: "unknown" };
   const kind = decideSession(row, presented.digest, { now, arrivedAt }, settings.times);
   switch (kind) {
     case "live":
@@ -228,7 +232,7 @@ async function openRemembered(
   if (decision.kind === "ended" || found === undefined || login === undefined) {
     const { why, clear } = decision.kind === "ended" ? decision : ({ why: "unknown", clear: true } as const);
     if (why === "expired" && login !== undefined) {
-      events.emit("expired", { at: now, handle: login.id, userId: login.userId });
+      events.emit("expired", { at: now, handle: handleOfLogin(login), userId: login.userId });
     }
     return none(why, clear);
   }
@@ -245,7 +249,7 @@ async function openRemembered(
         ? none(decision.kind, true)
         : { standing: { kind: "detached", why: "ended" }, outcome: decision.kind };
     case "future":
-      events.emit("clockSkew", { at: now, handle: login.id });
+      events.emit("clockSkew", { at: now, handle: handleOfLogin(login) });
       return { standing: { kind: "detached", why: "skew" }, outcome: "skew" };
     default: {
       const exchanges = decision.kind === "rotate" || decision.kind === "recover";
@@ -257,7 +261,7 @@ async function openRemembered(
           at: now,
           sessionId: session?.id,
           userId: login.userId,
-          handle: login.id,
+          handle: handleOfLogin(login),
           what: "restore",
         });
       }
@@ -379,7 +383,7 @@ async function endMisfit(
   const hasEnded = result.done && result.ended.length > 0;
   events.emit(isBehind ? "generationAhead" : "forked", {
     at: now,
-    handle: login.id,
+    handle: handleOfLogin(login),
     userId: login.userId,
     generation: login.generation,
     presentedGeneration: generation,
@@ -413,6 +417,8 @@ async function endStolen(
   now: number,
 ): Promise<void> {
   const { settings, events } = core;
+  // The thief may have copied that cookie as well. First: where it fails, the next request with the token does it.
+  await endTrust(core, login.userId, "theft");
   const whom = settings.remember.onTheft === "user" ? { userId: login.userId } : { handle: login.id };
   const ended = await revoke(settings.store, {
     ...whom,
@@ -424,7 +430,7 @@ async function endStolen(
   if (!ended.some((device) => device.rememberedId === login.id)) return;
   events.emit("theft", {
     at: now,
-    handle: login.id,
+    handle: handleOfLogin(login),
     userId: login.userId,
     generation: login.generation,
     presentedGeneration: cookie.generation,
@@ -480,6 +486,8 @@ function newState(
     isLookedAt: false,
     isGuarded: false,
     isPersonal: false,
+    use: facts.passive === true ? "none" : "counts",
+    trust: undefined,
     turn: undefined,
     rerun: undefined,
     hasMoved: opened.hasMoved ?? false,

@@ -1,4 +1,5 @@
 import type { Settings } from "../options/settings.ts";
+import { NOT_PENDING } from "../protocol/pending.ts";
 import { digest, newSalt, type Secret } from "../protocol/secrets.ts";
 import type { RememberedRow, RememberedUse, SessionRow, UserId } from "../stores/store.ts";
 import type { RequestFacts } from "./facts.ts";
@@ -27,6 +28,9 @@ export function sessionDeadlines(now: number, settings: Settings, notAfter = Num
   };
 }
 
+/** The lives of one sign-in, where they are shorter than the options'. */
+export type Lives = Pick<SessionRow, "idleFor" | "absoluteFor">;
+
 export interface NewSession {
   readonly id: string;
   readonly secret: Secret;
@@ -34,9 +38,11 @@ export interface NewSession {
   readonly now: number;
   readonly identity: Pick<
     SessionRow,
-    "userId" | "level" | "authenticatedAt" | "rememberedId" | "confirmFrom"
+    "userId" | "level" | "authenticatedAt" | "proofs" | "rememberedId" | "confirmFrom"
   >;
-  readonly device?: Pick<SessionRow, "name" | "tag"> | undefined;
+  readonly device?: Pick<SessionRow, "handle" | "name" | "tag"> | undefined;
+  readonly lives?: Lives | undefined;
+  readonly pending?: Pick<SessionRow, "pendingUserId" | "pending"> | undefined;
   /** Where the session came from, for the device list. */
   readonly facts: RequestFacts;
   /** Of the row that is written over, and one more. */
@@ -54,12 +60,16 @@ export function newSessionRow(session: NewSession, settings: Settings): SessionR
     retiredSecret: undefined,
     fence: session.fence ?? 0,
     ...identity,
+    ...(session.pending ?? NOT_PENDING),
     data: session.data,
     version: 1,
     createdAt: now,
     ...sessionDeadlines(now, settings, session.notAfter),
+    idleFor: session.lives?.idleFor,
+    absoluteFor: session.lives?.absoluteFor,
     userAgent: facts.userAgent,
     address: facts.address,
+    handle: session.device?.handle,
     name: session.device?.name,
     tag: session.device?.tag,
     pruneAfter: sessionPruneAfter(now, identity.rememberedId !== undefined, settings),
@@ -72,7 +82,9 @@ export function newRememberedRow(
     userId: UserId;
     token: Secret;
     now: number;
-    device: Pick<SessionRow, "name" | "tag">;
+    device: Pick<SessionRow, "handle" | "name" | "tag">;
+    /** How long it lives at most, in milliseconds. */
+    life?: number | undefined;
   },
   settings: Settings,
 ): RememberedRow {
@@ -91,9 +103,10 @@ export function newRememberedRow(
     confirmedAt: undefined,
     strays: 0,
     createdAt: now,
-    absoluteDeadline: now + settings.remember.absolute,
+    absoluteDeadline: now + Math.min(settings.remember.absolute, login.life ?? Number.POSITIVE_INFINITY),
     revokedAt: undefined,
     revokedReason: undefined,
+    handle: device.handle,
     name: device.name,
     tag: device.tag,
     ...rememberedUse(now, settings),
@@ -109,6 +122,12 @@ export function rememberedUse(
   return { lastUsedAt: now, idleDeadline, pruneAfter: coarse(idleDeadline) };
 }
 
-/** A session's handle in lists of devices: the id of its remembered login, where it has one. */
-export const handleOf = ({ id, rememberedId }: Pick<SessionRow, "id" | "rememberedId">): string =>
-  rememberedId ?? id;
+/** What lists of devices call a session: the id that its remembered login had at first, or its own. */
+export const handleOf = ({
+  id,
+  rememberedId,
+  handle,
+}: Pick<SessionRow, "id" | "rememberedId" | "handle">): string => handle ?? rememberedId ?? id;
+
+/** The same of a remembered login. */
+export const handleOfLogin = ({ id, handle }: Pick<RememberedRow, "id" | "handle">): string => handle ?? id;

@@ -7,11 +7,13 @@ import type { ProtocolTimes } from "../protocol/times.ts";
 import type { ChangeParts, RememberedRow, SessionRow } from "../stores/store.ts";
 import { loginInForce, sessionInForce } from "./limits.ts";
 import type { Plan } from "./plan/parts.ts";
+import { handleOfLogin, handleOf as handleOfRow } from "./rows.ts";
 import {
   beginsAnew,
   type Checkpoint,
   type Intent,
   identityOf,
+  isSignIn,
   type RememberedStanding,
   type RenewIntent,
   type RequestState,
@@ -46,7 +48,14 @@ export function newIdOf(state: State): string {
 export const idOf = (state: RequestState): string => sessionOf(state.standing)?.id ?? newIdOf(state);
 
 /** What device lists show: the remembered login's id, or the session's. */
-export const handleOf = (state: RequestState): string => identityOf(state).rememberedId ?? idOf(state);
+export function handleOf(state: RequestState): string {
+  const { standing } = state;
+  if (isSignIn(state.intent) || state.intent.kind === "logout")
+    return identityOf(state).rememberedId ?? idOf(state);
+  if (standing.kind === "remembered") return handleOfLogin(standing.login);
+  const row = sessionOf(standing);
+  return row === undefined ? idOf(state) : handleOfRow(row);
+}
 
 /** What stays when the user's other devices end: this session, or its login where that has lost its row. */
 export function anchorOf(state: RequestState): string {
@@ -234,17 +243,21 @@ async function reconcileSession(
   const isReplaced = isExchanged(before, row);
   // The row belongs to another user now: this request's changes must not be mixed into it.
   if (row.userId !== before.userId) return lose(state, before, "taken_over");
-  if (isFenced(before, row) && intent.kind !== "login") return lose(state, before, "replaced");
+  if (isFenced(before, row) && !mayFollow(intent)) return lose(state, before, "replaced");
   if (row.rememberedId !== before.rememberedId) return lose(state, before, "taken_over");
   if (isReplaced && beginsAnew(intent)) return lose(state, before, "replaced");
   if (beginsAnew(intent)) state.data.committed(row.data);
-  else if (intent.kind !== "login" || intent.carriesAll) rebase(state, row, attempt);
+  else if (!isSignIn(intent) || intent.carriesAll) rebase(state, row, attempt);
   // A parallel request of this browser exchanged the secret already: again would end the one it was given.
   if (isReplaced && intent.kind === "regenerate") state.intent = { kind: "keep" };
   if (intent.kind === "renew" && intent.login !== undefined)
     await refreshRenewal(state, intent, intent.login);
   standOn(state, standing, row);
 }
+
+/** A sign-in has its own proof. The second step of one follows its first step only: it can be taken once. */
+const mayFollow = (intent: Intent): boolean =>
+  isSignIn(intent) && !(intent.kind === "login" && intent.completes);
 
 const isExchanged = (before: SessionRow, row: SessionRow): boolean =>
   Buffer.compare(row.secret, before.secret) !== 0;
@@ -288,9 +301,11 @@ function lose(state: State, row: SessionRow | undefined, why: "ended" | "taken_o
   const { core, intent } = state;
   state.isPersonal = true;
   // Nor a renewal, which proves nothing: a row of its own would undo the revocation that took this one.
-  if (intent.kind === "login") {
+  if (intent.kind === "login" && intent.completes) throw nothingPending();
+  if (isSignIn(intent)) {
+    const login = intent.kind === "login" ? intent.remember : undefined;
     state.standing = { kind: "none" };
-    state.drawnId = intent.remember === undefined ? undefined : newSiblingId(intent.remember.id);
+    state.drawnId = login === undefined ? undefined : newSiblingId(login.id);
     return;
   }
   if (intent.kind === "logout") {
@@ -318,6 +333,16 @@ function lose(state: State, row: SessionRow | undefined, why: "ended" | "taken_o
     why,
   });
 }
+
+/** The second step of a sign-in whose first step is not there: it was completed, begun anew, ended, or took too long. */
+export const nothingPending = (): PsessionError =>
+  new PsessionError(
+    "nothing_pending",
+    "No sign-in waits for another factor here. Begin with the first one again.",
+    {
+      status: 401,
+    },
+  );
 
 function rebase(state: State, row: SessionRow | undefined, attempt: number | undefined): void {
   if (row === undefined) return;

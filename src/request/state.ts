@@ -12,11 +12,14 @@ import type { Caching } from "../http/settlement.ts";
 import type { UnknownKeys } from "../http/unknown-keys.ts";
 import type { Settings } from "../options/settings.ts";
 import type { Outcome } from "../protocol/outcome.ts";
+import { type Pending, pendingOf } from "../protocol/pending.ts";
+import { readProofs, writeProofs } from "../protocol/proofs.ts";
 import type { Digest } from "../protocol/secrets.ts";
 import type { Level, RememberedRow, SessionRow, UserId } from "../stores/store.ts";
 import type { ClockWatch } from "../upkeep/clock-watch.ts";
 import type { HeldLock, Locks } from "../upkeep/locks.ts";
 import type { RequestFacts } from "./facts.ts";
+import type { Lives } from "./rows.ts";
 import type { SignIns } from "./sign-ins.ts";
 
 export interface Core {
@@ -80,12 +83,15 @@ export type Intent =
   | { readonly kind: "regenerate"; readonly isFinal?: boolean }
   | ({ readonly kind: "reauthenticate" } & Raise)
   | LoginIntent
+  | BeginIntent
   | RenewIntent
   | { readonly kind: "logout" };
 
 /** A credential was proved again. */
 export interface Raise {
   readonly provedAt: number;
+  /** How, where the application said so: what is added to the session's proofs. */
+  readonly proofs: string | undefined;
   /** The end of the session's remembered login, beyond which the session's does not go. */
   readonly notAfter: number | undefined;
 }
@@ -105,8 +111,14 @@ export interface LoginIntent {
   readonly userId: UserId;
   readonly level: Level;
   readonly authenticatedAt: number | undefined;
-  /** The remembered login to be made. */
-  readonly remember: { readonly id: string } | undefined;
+  readonly proofs: string | undefined;
+  /** The remembered login to be made; `life` in milliseconds. */
+  readonly remember: { readonly id: string; readonly life: number | undefined } | undefined;
+  readonly lives: Lives | undefined;
+  /** The option `devices.max`, for this user. */
+  readonly max: number | undefined;
+  /** It is the second step of one that had begun on the session at hand: only there, and only once. */
+  readonly completes: boolean;
   /** The whole present data is carried, so changes of parallel requests are too. */
   readonly carriesAll: boolean;
   /** The sign-in was another library's: no credential is proved now. */
@@ -115,6 +127,13 @@ export interface LoginIntent {
   readonly tag: string | undefined;
   /** When the credential was checked. */
   readonly provedAt: number;
+}
+
+/** A first factor was proved, and the sign-in waits for another. */
+export interface BeginIntent {
+  readonly kind: "begin";
+  readonly pending: Pick<SessionRow, "pendingUserId" | "pending">;
+  readonly carriesAll: boolean;
 }
 
 /** The lifetime that an integration sets for one session, in place of the options'. */
@@ -175,6 +194,14 @@ export interface RequestState {
   /** A change was stored, discarded or lost meanwhile: the answer is this visitor's. */
   readonly isPersonal: boolean;
 
+  // lifetime.ts
+  /** Whether the request counts as a use of the session. "extends": even where the last one was a moment ago. */
+  readonly use: "counts" | "none" | "extends";
+
+  // trust.ts
+  /** The record by which this user trusts the browser, as far as the request has read or made it. */
+  readonly trust: SessionRow | undefined;
+
   // commit.ts
   /** The commit, save or update that is under way: one at a time, or they would overwrite each other. */
   readonly turn: Promise<unknown> | undefined;
@@ -223,8 +250,14 @@ export type Writing<Field extends keyof RequestState> = Omit<RequestState, Field
 export function cachingOf(state: RequestState): Caching | undefined {
   if (!state.isLookedAt || state.core.settings.caching === "off") return undefined;
   if (state.isGuarded) return "guarded";
-  return state.isPersonal || identityOf(state).userId !== undefined ? "private" : "varies";
+  const isPersonal =
+    state.isPersonal || identityOf(state).userId !== undefined || waitingOf(state) !== undefined;
+  return isPersonal ? "private" : "varies";
 }
+
+/** The session at hand gets another identity: what parallel requests did to the old one does not undo that. */
+export const isSignIn = (intent: Intent): intent is LoginIntent | BeginIntent =>
+  intent.kind === "login" || intent.kind === "begin";
 
 /** The handler asked for something that has not been stored. */
 export const isChanged = (state: RequestState): boolean =>
@@ -234,15 +267,19 @@ export const isChanged = (state: RequestState): boolean =>
 export const beginsAnew = (intent: Intent): boolean =>
   intent.kind === "regenerate" && intent.isFinal === true;
 
-/** The settings, with this session's own lifetime. */
-export function settingsOf({ core: { settings }, life }: RequestState): Settings {
-  if (life === undefined) return settings;
+/** The settings, with the lives of this session or of the sign-in at hand. */
+export function settingsOf(state: RequestState): Settings {
+  const { life, core, intent } = state;
+  const { settings } = core;
+  const { idleFor, absoluteFor } = (intent.kind === "login" ? intent.lives : sessionOf(state.standing)) ?? {};
+  if (life === undefined && idleFor === undefined && absoluteFor === undefined) return settings;
   const { session } = settings;
   // Capped at the longest a session can live: stores cannot keep times beyond 2^53.
-  const idle = Math.min(life.idle, session.absolute);
+  const idle = Math.min(life?.idle ?? session.idle, idleFor ?? session.absolute, session.absolute);
   // A short life must not run out between two touches.
   const touchEvery = Math.min(session.touchEvery, Math.floor(idle / 10));
-  return { ...settings, session: { ...session, idle, touchEvery } };
+  const absolute = Math.min(session.absolute, absoluteFor ?? session.absolute);
+  return { ...settings, session: { ...session, idle, absolute, touchEvery } };
 }
 
 export const sessionOf = (standing: Standing): SessionRow | undefined =>
@@ -253,6 +290,7 @@ export interface Identity {
   readonly userId: UserId | undefined;
   readonly level: Level;
   readonly authenticatedAt: number | undefined;
+  readonly proofs: string | undefined;
   readonly rememberedId: string | undefined;
 }
 
@@ -260,24 +298,31 @@ export const ANONYMOUS: Identity = {
   userId: undefined,
   level: "anonymous",
   authenticatedAt: undefined,
+  proofs: undefined,
   rememberedId: undefined,
 };
 
 export function identityOf(state: RequestState): Identity {
   const { intent, standing } = state;
-  if (intent.kind === "logout") return ANONYMOUS;
+  if (intent.kind === "logout" || intent.kind === "begin") return ANONYMOUS;
   if (intent.kind === "login") {
-    return {
-      userId: intent.userId,
-      level: intent.level,
-      authenticatedAt: intent.authenticatedAt,
-      rememberedId: intent.remember?.id,
-    };
+    const { userId, level, authenticatedAt, proofs, remember } = intent;
+    return { userId, level, authenticatedAt, proofs, rememberedId: remember?.id };
   }
-  const standingIdentity = identityOfStanding(standing);
+  const before = identityOfStanding(standing);
   const raise = raiseOf(intent);
-  if (raise === undefined) return standingIdentity;
-  return { ...standingIdentity, level: "login", authenticatedAt: raise.provedAt };
+  if (raise === undefined) return before;
+  // Of a level that was restored only, nothing proved before counts.
+  const earlier = before.level === "login" ? readProofs(before.proofs) : [];
+  const proofs = writeProofs([...earlier, ...readProofs(raise.proofs)]);
+  return { ...before, level: "login", authenticatedAt: raise.provedAt, proofs };
+}
+
+/** The sign-in that has begun on this session and waits for another factor. */
+export function waitingOf({ standing, intent, core }: RequestState): Pending | undefined {
+  if (intent.kind === "logout" || intent.kind === "login") return undefined;
+  const fields = intent.kind === "begin" ? intent.pending : sessionOf(standing);
+  return fields?.pendingUserId === undefined ? undefined : pendingOf(fields, core.settings.clock.now());
 }
 
 /** The credential that was proved again, where one was. */
@@ -294,11 +339,12 @@ export function identityOfStanding(standing: Standing): Identity {
       // A remember cookie is no authentication, whatever the session had reached (NIST SP 800-63B 5.1).
       level: "remembered",
       authenticatedAt: session?.authenticatedAt ?? login.createdAt,
+      proofs: undefined,
       rememberedId: login.id,
     };
   }
   const row = sessionOf(standing);
-  if (row?.userId === undefined) return ANONYMOUS;
-  const { userId, level, authenticatedAt, rememberedId } = row;
-  return { userId, level, authenticatedAt, rememberedId };
+  if (row?.userId === undefined || row.level === "trust") return ANONYMOUS;
+  const { userId, level, authenticatedAt, proofs, rememberedId } = row;
+  return { userId, level, authenticatedAt, proofs, rememberedId };
 }

@@ -1,6 +1,9 @@
 import { endOf } from "../protocol/rows.ts";
 import type { Cap, ChangeParts, EndSelector, ListedEntry, UserEntry, UserId } from "./store.ts";
 
+/** The record that a user trusts a browser: no device, and it does not count as one. */
+export const isTrust = ({ session }: ListedEntry): boolean => session?.level === "trust";
+
 /** When a user's device was last used. */
 export const lastUse = ({ session, login }: ListedEntry): number =>
   Math.max(session?.lastSeenAt ?? 0, login?.lastUsedAt ?? 0);
@@ -63,6 +66,7 @@ function beyondCap(
 ): ListedEntry[] {
   const others = entries.filter(
     (entry) =>
+      !isTrust(entry) &&
       !isSpared(entry, spared) &&
       deadlineOf(entry) >= at &&
       isInRealm(entry, realm) &&

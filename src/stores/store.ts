@@ -1,9 +1,16 @@
 import type { UserIdKind } from "../checks/user-id.ts";
-import type { Level, RememberedRow, RevocationReason, SessionRow, UserId } from "../protocol/rows.ts";
+import type {
+  Level,
+  RememberedRow,
+  RevocationReason,
+  RowLevel,
+  SessionRow,
+  UserId,
+} from "../protocol/rows.ts";
 import type { Digest } from "../protocol/secrets.ts";
 import type { AuditTrail } from "./audit.ts";
 
-export type { Level, RememberedRow, RevocationReason, SessionRow, UserId, UserIdKind };
+export type { Level, RememberedRow, RevocationReason, RowLevel, SessionRow, UserId, UserIdKind };
 
 /** A remembered login, and the session that it has now. */
 export interface Remembered {

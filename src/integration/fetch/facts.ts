@@ -1,7 +1,7 @@
 import { isSecureScheme, originAt } from "../../http/scheme.ts";
 import type { Settings } from "../../options/settings.ts";
 import { cameAt } from "../../request/arrival.ts";
-import { factsOf, type RequestFacts } from "../../request/facts.ts";
+import { factsOf, isPassive, type RequestFacts } from "../../request/facts.ts";
 import { forwarded } from "../forwarded.ts";
 import { type GuardFacts, knownOrigin } from "../guards.ts";
 
@@ -18,7 +18,7 @@ export const headerOf =
  * the object that `runInRequest` knows the request by.
  */
 export function fetchFacts(
-  settings: Pick<Settings, "proxy">,
+  settings: Pick<Settings, "proxy" | "session">,
   request: Request,
   trustProxy: boolean,
   {
@@ -37,6 +37,7 @@ export function fetchFacts(
     secure: isSecure(request, trustProxy),
     address: forwarded(header, "for", trustProxy) ?? address(),
     arrivedAt: cameAt(settings, header, arrivedAt),
+    passive: isPassive(settings, header, request.method, () => pathOf(request)),
     request: token,
     origin: () => visibleOrigin(request, trustProxy),
     trustsProxy: trustProxy,

@@ -10,7 +10,9 @@ import type { NodeRequest } from "./messages.ts";
 export type NodeOptions = ProxyOptions;
 
 /** Facts that a framework knows better than the bare request. */
-export type KnownFacts = Partial<Pick<RequestFacts, "secure" | "address" | "canSetCookies" | "arrivedAt">> &
+export type KnownFacts = Partial<
+  Pick<RequestFacts, "secure" | "address" | "canSetCookies" | "arrivedAt" | "passive">
+> &
   Pick<Transport, "origin" | "trustsProxy">;
 
 /** The facts of a request of Node. `known` comes before what the request itself says. */
@@ -28,6 +30,7 @@ export function nodeFacts(request: NodeRequest, trustProxy: boolean, known: Know
     canSetCookies: known.canSetCookies ?? true,
     request: momentOf(request),
     arrivedAt: known.arrivedAt,
+    passive: known.passive,
     origin: known.origin ?? (() => visibleOrigin(request, trustProxy)),
     trustsProxy: known.trustsProxy ?? trustProxy,
   });
@@ -63,3 +66,7 @@ function isSecure({ socket }: NodeRequest, header: Header, trustProxy: boolean):
     ? (socket as Partial<TLSSocket> | undefined)?.encrypted === true
     : isSecureScheme(proto);
 }
+
+/** Path and query as the server got them: a mount may have shortened `url`. */
+export const pathOf = (request: NodeRequest): string =>
+  (request as { readonly originalUrl?: string }).originalUrl ?? request.url ?? "/";

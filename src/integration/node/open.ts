@@ -1,9 +1,10 @@
 import type { Psession } from "../../psession.ts";
+import { isPassive } from "../../request/facts.ts";
 import type { Session } from "../../session.ts";
 import { arrivedAt } from "./arrivals.ts";
 import { canHold } from "./can-hold.ts";
 import { answerError } from "./error.ts";
-import { type KnownFacts, type NodeOptions, nodeFacts } from "./facts.ts";
+import { type KnownFacts, type NodeOptions, nodeFacts, pathOf } from "./facts.ts";
 import { settleBeforeHead } from "./held-response.ts";
 import type { NodeRequest, NodeResponse } from "./messages.ts";
 
@@ -29,6 +30,12 @@ export async function openHeld<Data extends object>(
     ...options.facts,
     canSetCookies: isHeld && !response.headersSent,
     arrivedAt: arrivedAt(psession, request),
+    passive: isPassive(
+      psession.core.settings,
+      (name) => request.headers[name],
+      request.method,
+      () => pathOf(request),
+    ),
   };
   const exchange = psession.exchange(nodeFacts(request, options.trustProxy ?? false, known));
   const session = await exchange.open();

@@ -8,7 +8,7 @@ import { answerError } from "../../integration/node/error.ts";
 import { settleBeforeHead } from "../../integration/node/held-response.ts";
 import type { Psession } from "../../psession.ts";
 import type { Exchange, MakeSession } from "../../request/exchange.ts";
-import { factsOf } from "../../request/facts.ts";
+import { factsOf, isPassive } from "../../request/facts.ts";
 import type { Moment } from "../../request/moment.ts";
 import { warnOfSaveAfterHead } from "../../telemetry/warnings.ts";
 import { originOf } from "./origin.ts";
@@ -105,6 +105,12 @@ export class FastifyExchange<Data extends object> {
       canSetCookies: !isUpgrade && !this.#reply.raw.headersSent,
       request: this.moment,
       arrivedAt: arrivedAt(this.#integration.psession, raw),
+      passive: isPassive(
+        this.#integration.psession.core.settings,
+        (name) => headers[name],
+        method,
+        () => request.originalUrl,
+      ),
     });
     const exchange = this.#integration.psession.exchange(facts, this.#integration.make);
     const session = await exchange.open();

@@ -5,7 +5,7 @@ import { type GetSession, LazyExchange } from "../../integration/fetch/lazy-exch
 import type { Psession } from "../../psession.ts";
 import { cameAt } from "../../request/arrival.ts";
 import { enterRequest } from "../../request/context.ts";
-import { factsOf } from "../../request/facts.ts";
+import { factsOf, isPassive } from "../../request/facts.ts";
 
 /** Attributes as frameworks' jars take them. A cookie that is cleared has `maxAge` 0. */
 export interface CookieAttributes {
@@ -76,6 +76,7 @@ export function jarSession<Data extends object = SessionData>(
       address: undefined,
       ...known,
       arrivedAt: cameAt(psession.core.settings, header, known.arrivedAt),
+      passive: isPassive(psession.core.settings, header, undefined, () => ""),
       request,
       canSetCookies,
     }),

@@ -1,10 +1,10 @@
-import { beginsAnew, type RequestState, raiseOf } from "../state.ts";
+import { beginsAnew, isSignIn, type RequestState, raiseOf } from "../state.ts";
 
 import { assertDeliverable, type Plan, unavailable } from "./parts.ts";
 import { planRemembered } from "./remembered.ts";
 import { planRenewal } from "./renew.ts";
 import { planCreate, planDetached, planSave } from "./save.ts";
-import { planLogin, planLogout } from "./sign.ts";
+import { planBegin, planLogin, planLogout } from "./sign.ts";
 
 /**
  * Decides the effects of a commit. Asks nothing and changes nothing; only secrets and ids are drawn here.
@@ -12,13 +12,14 @@ import { planLogin, planLogout } from "./sign.ts";
  */
 export function planCommit(state: RequestState, now: number, isFinal: boolean): Plan {
   const { intent } = state;
-  if (intent.kind === "login") {
+  if (isSignIn(intent)) {
     assertDeliverable(state, "sign in");
     // The session that this sign-in would have to end was not read.
     const { standing } = state;
     if (standing.kind === "detached" && standing.why === "unavailable") throw unavailable(standing.error);
-    return planLogin(state, intent, now);
   }
+  if (intent.kind === "login") return planLogin(state, intent, now);
+  if (intent.kind === "begin") return planBegin(state, intent, now);
   if (intent.kind === "logout") return planLogout(state, now);
   if (intent.kind === "renew" && isFinal) return planRenewal(state, intent, now);
   if (raiseOf(intent) !== undefined) assertDeliverable(state, "raise the level");

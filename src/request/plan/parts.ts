@@ -7,6 +7,7 @@ import {
   sessionCookieValue,
 } from "../../http/cookies.ts";
 import { knownDeviceCookie, readKnownDevice } from "../../http/known-device.ts";
+import { readProofs } from "../../protocol/proofs.ts";
 import { digest, type Secret, sameDigest } from "../../protocol/secrets.ts";
 import type {
   Proof,
@@ -21,7 +22,7 @@ import type {
 import { originOf } from "../facts.ts";
 import { MARK_OF_EVERYONE, markOfUser, outdatedProof, ownMarks, PROOF_LIFE } from "../marks.ts";
 import { handleOf, sessionDeadlines } from "../rows.ts";
-import { identityOf, type Raise, type RequestState, type Standing, settingsOf } from "../state.ts";
+import { identityOf, type Raise, type RequestState, raiseOf, type Standing, settingsOf } from "../state.ts";
 
 export type PlannedEvent = { [K in EventName]: readonly [K, PsessionEvents[K]] }[EventName];
 
@@ -46,7 +47,7 @@ export const confirmed = (use: RememberedUse | undefined) =>
 
 export function confirmEvents(row: SessionRow, use: RememberedUse | undefined, now: number): PlannedEvent[] {
   if (use?.confirm === undefined || row.userId === undefined) return [];
-  return [["confirmed", { at: now, handle: use.id, userId: row.userId }]];
+  return [["confirmed", { at: now, handle: handleOf(row), userId: row.userId }]];
 }
 
 export const heldBy = ({ id, generation }: RememberedRow) => ({ id, generation });
@@ -58,6 +59,7 @@ export const heldBy = ({ id, generation }: RememberedRow) => ({ id, generation }
 export const raisedSession = (state: RequestState, { provedAt, notAfter }: Raise, now: number) => ({
   level: "login" as const,
   authenticatedAt: provedAt,
+  proofs: identityOf(state).proofs,
   ...sessionDeadlines(now, settingsOf(state), notAfter),
 });
 
@@ -142,6 +144,7 @@ export const reauthenticated = (state: RequestState, session: SessionRow, now: n
     handle: handleOf(session),
     request: originOf(state.facts),
     level: "login",
+    methods: readProofs(raiseOf(state.intent)?.proofs).map(({ method }) => method),
   });
 
 export const nothing = (standing: Standing): Plan => ({ cookies: [], events: [], standing });

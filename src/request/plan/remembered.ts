@@ -1,7 +1,7 @@
 import { digest, newSalt, newSecret, type Secret, sameDigest } from "../../protocol/secrets.ts";
 import type { RememberedUse, Rotation, SaveChange, SessionRow } from "../../stores/store.ts";
 import { originOf } from "../facts.ts";
-import { newSessionRow, rememberedUse, sessionDeadlines, sessionPruneAfter } from "../rows.ts";
+import { handleOfLogin, newSessionRow, rememberedUse, sessionDeadlines, sessionPruneAfter } from "../rows.ts";
 import { newIdOf } from "../standing.ts";
 import { identityOf, type RememberedStanding, type RequestState, raiseOf, settingsOf } from "../state.ts";
 
@@ -29,7 +29,8 @@ export function planRemembered(
 ): Plan {
   const { effect } = standing;
   const rotates = effect === "rotate" || effect === "recover";
-  if (isFinal && rotates && state.canSetCookies) return planRotation(state, standing, now);
+  const mayExchange = state.canSetCookies && (state.use !== "none" || raiseOf(state.intent) !== undefined);
+  if (isFinal && rotates && mayExchange) return planRotation(state, standing, now);
   return planAccepted(state, standing, now, isFinal);
 }
 
@@ -64,6 +65,7 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
     ...(raise === undefined || standing.session === undefined ? {} : fenced(standing.session, secret, now)),
     level: identity.level,
     authenticatedAt: identity.authenticatedAt,
+    proofs: identity.proofs,
     confirmFrom: now + settings.times.settle,
     ...sessionDeadlines(now, settings, login.absoluteDeadline),
     userAgent: state.facts.userAgent,
@@ -87,7 +89,7 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
     events: [
       event(effect === "recover" ? "recovered" : "restored", {
         at: now,
-        handle: login.id,
+        handle: handleOfLogin(login),
         userId: login.userId,
         sessionId: session.id,
         generation,
@@ -112,7 +114,7 @@ function planAccepted(
   const data = state.data.changed();
   const successor = isFinal && state.canSetCookies ? convergence(state, standing, now) : undefined;
   const cookies = successor === undefined ? [] : [rememberCookie(state, login, successor.token, now)];
-  const facts = { at: now, handle: login.id, userId: login.userId };
+  const facts = { at: now, handle: handleOfLogin(login), userId: login.userId };
   const events: PlannedEvent[] = [];
   if (isFinal) events.push(successor === undefined ? event("accepted", facts) : event("converged", facts));
   // A request that is only accepted may hold a superseded token: a secret of its own would keep a thief in.
@@ -127,7 +129,8 @@ function planAccepted(
     const isTouchDue =
       session !== undefined &&
       state.facts.ahead === undefined &&
-      now - session.lastSeenAt >= settings.session.touchEvery;
+      state.use !== "none" &&
+      (now - session.lastSeenAt >= settings.session.touchEvery || state.use === "extends");
     if (!isTouchDue) return { cookies, events, standing };
     return {
       touch: { sessionId: session.id, ...seen, idleDeadline: undefined, remembered: use },

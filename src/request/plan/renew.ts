@@ -3,6 +3,8 @@ import { isPast } from "../../protocol/rows.ts";
 import { newSecret, newSiblingId, type Secret, sameDigest } from "../../protocol/secrets.ts";
 import type { RememberedRow, SessionRow, SessionUpdate } from "../../stores/store.ts";
 import {
+  handleOf,
+  handleOfLogin,
   newRememberedRow,
   newSessionRow,
   sessionDeadlines,
@@ -123,12 +125,14 @@ function exchange(
 /** The same login for lists and limits, under another id: tokens derived from the old one get nothing. */
 function renewed(
   state: RequestState,
-  { userId, createdAt, absoluteDeadline, name, tag }: RememberedRow,
+  before: RememberedRow,
   id: string,
   token: Secret,
   now: number,
 ): RememberedRow {
-  const fresh = newRememberedRow({ id, userId, token, now, device: { name, tag } }, settingsOf(state));
+  const { userId, createdAt, absoluteDeadline } = before;
+  const device = { ...before, handle: handleOfLogin(before) };
+  const fresh = newRememberedRow({ id, userId, token, now, device }, settingsOf(state));
   return { ...fresh, createdAt, absoluteDeadline };
 }
 
@@ -149,7 +153,7 @@ function writeSession(
   { id, row, rememberedId, before, secret, now, raise, isRestored }: Renewed,
 ): { session: SessionRow; update?: SessionUpdate; insert?: SessionRow } {
   const settings = settingsOf(state);
-  const { userId, level, authenticatedAt } = identityOf(state);
+  const { userId, level, authenticatedAt, proofs } = identityOf(state);
   const confirmFrom = rememberedId === undefined ? undefined : now + settings.times.settle;
   const raised = raise === undefined ? {} : raisedSession(state, raise, now);
   if (row === undefined) {
@@ -159,8 +163,8 @@ function writeSession(
         secret,
         data: state.data.encoded(),
         now,
-        identity: { userId, level, authenticatedAt, rememberedId, confirmFrom },
-        device: before,
+        identity: { userId, level, authenticatedAt, proofs, rememberedId, confirmFrom },
+        device: before && { ...before, handle: handleOfLogin(before) },
         facts: state.facts,
         notAfter: before?.absoluteDeadline,
       },
@@ -179,10 +183,11 @@ function writeSession(
       ...fenced(row, secret, now),
       level,
       authenticatedAt,
+      proofs,
       lastSeenAt: now,
       idleDeadline: isPast(row, now) ? row.idleDeadline : now + settings.session.idle,
       pruneAfter: sessionPruneAfter(now, rememberedId !== undefined, settings),
-      ...(isOther ? { rememberedId, confirmFrom } : {}),
+      ...(isOther ? { rememberedId, confirmFrom, handle: handleOf(row) } : {}),
       ...(isRestored ? sessionDeadlines(now, settings, before?.absoluteDeadline) : {}),
       ...(data === undefined ? {} : { data }),
       ...raised,

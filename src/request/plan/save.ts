@@ -113,7 +113,10 @@ export function planSave(
   const use = useOf(state, row, now);
   const isTouchDue =
     state.facts.ahead === undefined &&
-    (now - row.lastSeenAt >= settings.session.touchEvery || use?.confirm !== undefined);
+    state.use !== "none" &&
+    (now - row.lastSeenAt >= settings.session.touchEvery ||
+      use?.confirm !== undefined ||
+      state.use === "extends");
   // Emitted once: from here on the row says where the session is used now.
   const moves =
     state.hasMoved && (row.address !== state.facts.address || row.userAgent !== state.facts.userAgent);
@@ -124,13 +127,16 @@ export function planSave(
   const deferrals = isDeferred ? [deferred(state, row, "regenerate", now)] : [];
   if (isUnchanged && !isTouchDue) return { ...nothing(standing), events: deferrals };
 
-  const fresh = {
-    lastSeenAt: now,
-    // Its time ran out while the handler was busy: what is saved must not bring it back (ASVS 7.3.1).
-    idleDeadline: isPast(row, now) ? row.idleDeadline : now + settings.session.idle,
-    pruneAfter: sessionPruneAfter(now, row.rememberedId !== undefined, settings),
-  };
-  if (isUnchanged) {
+  const fresh =
+    state.use === "none"
+      ? undefined
+      : {
+          lastSeenAt: now,
+          // Its time ran out while the handler was busy: what is saved must not bring it back (ASVS 7.3.1).
+          idleDeadline: isPast(row, now) ? row.idleDeadline : now + settings.session.idle,
+          pruneAfter: sessionPruneAfter(now, row.rememberedId !== undefined, settings),
+        };
+  if (isUnchanged && fresh !== undefined) {
     return {
       touch: { sessionId: row.id, ...fresh, remembered: use },
       cookies: [],
@@ -186,7 +192,7 @@ const regenerated = ({ secret, fence }: SessionRow, endsOld: boolean) =>
   endsOld ? { retiredSecret: undefined } : { previousSecret: secret, retiredSecret: undefined, fence };
 
 function useOf(state: RequestState, row: SessionRow, now: number): RememberedUse | undefined {
-  if (row.rememberedId === undefined) return undefined;
+  if (row.rememberedId === undefined || state.use === "none") return undefined;
   const { rememberCookie, core, arrivedAt } = state;
   const confirms =
     rememberCookie.kind === "valid" &&
@@ -204,5 +210,11 @@ function useOf(state: RequestState, row: SessionRow, now: number): RememberedUse
 function isRotationDue(state: RequestState, row: SessionRow, now: number): boolean {
   const { rotateEvery } = state.core.settings.session;
   const { script, ahead } = state.facts;
-  return rotateEvery !== undefined && !script && ahead === undefined && now - row.secretAt >= rotateEvery;
+  return (
+    rotateEvery !== undefined &&
+    !script &&
+    ahead === undefined &&
+    state.use !== "none" &&
+    now - row.secretAt >= rotateEvery
+  );
 }

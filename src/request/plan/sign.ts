@@ -1,12 +1,15 @@
 import { CSRF, UNSEEN_DEVICE } from "../../data/asides.ts";
 import { States } from "../../data/states.ts";
 import { clearCookie } from "../../http/cookies.ts";
+import { readProofs } from "../../protocol/proofs.ts";
 import { newSecret } from "../../protocol/secrets.ts";
 import type { Cap, Ending, SessionRow, UserId } from "../../stores/store.ts";
 import { originOf } from "../facts.ts";
 import { handleOf, newRememberedRow, newSessionRow, tombstoneUntil } from "../rows.ts";
 import { newIdOf } from "../standing.ts";
 import {
+  ANONYMOUS,
+  type BeginIntent,
   identityOf,
   type Leaving,
   type LoginIntent,
@@ -53,6 +56,7 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
       now,
       identity: { ...identityOf(state), confirmFrom },
       device,
+      lives: intent.lives,
       facts: state.facts,
       fence: base === undefined ? undefined : base.fence + 1,
       notAfter: login?.absoluteDeadline,
@@ -74,6 +78,7 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
     userId: intent.userId,
     handle: login?.id ?? session.id,
     remembered: login !== undefined,
+    methods: readProofs(intent.proofs).map(({ method }) => method),
     request: originOf(state.facts),
   };
   return {
@@ -111,17 +116,56 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
 const clearsRemember = ({ rememberCookie }: RequestState, { isTakenOver }: LoginIntent): boolean =>
   isTakenOver !== true || rememberCookie.kind !== "absent";
 
+/** The session at hand becomes one on which that sign-in waits; whoever was signed in on it no longer is. */
+export function planBegin(state: RequestState, { pending }: BeginIntent, now: number): Plan {
+  const base = sessionOf(state.standing);
+  prepareAsides(state, undefined);
+  const secret = newSecret();
+  const fresh = newSessionRow(
+    {
+      id: base?.id ?? newIdOf(state),
+      secret,
+      data: state.data.encoded(),
+      now,
+      identity: { ...ANONYMOUS, confirmFrom: undefined },
+      pending,
+      facts: state.facts,
+      fence: base === undefined ? undefined : base.fence + 1,
+    },
+    state.core.settings,
+  );
+  const { id, version, createdAt, ...set } = fresh;
+  const update = base && { id, version: base.version, owner: undefined, set };
+  const session = base === undefined || update === undefined ? fresh : updated(base, update);
+  const { pendingUserId: userId } = pending;
+  const facts = { at: now, sessionId: id, userId, handle: id, request: originOf(state.facts) };
+  return {
+    change: { kind: "signIn", ...(update === undefined ? { insert: fresh } : { update }) },
+    // A remember cookie stays: where the second step is not taken, it brings its user back.
+    cookies: [sessionCookie(state, id, secret)],
+    events: [
+      ...(base === undefined ? [event("created", { at: now, sessionId: id, userId: undefined })] : []),
+      ...(userId === undefined ? [] : [event("signInBegun", { ...facts, userId })]),
+    ],
+    standing: { kind: "live", session },
+  };
+}
+
 /** The name stays where the same user signs in again; it is not written to the row, which may be named meanwhile. */
-function deviceOf({ standing }: RequestState, intent: LoginIntent): Pick<SessionRow, "name" | "tag"> {
+function deviceOf(
+  { standing }: RequestState,
+  intent: LoginIntent,
+): Pick<SessionRow, "handle" | "name" | "tag"> {
   const before = sessionOf(standing) ?? (standing.kind === "remembered" ? standing.login : undefined);
   const own = before?.userId === intent.userId ? before : undefined;
-  return { name: own?.name, tag: intent.tag };
+  return { handle: undefined, name: own?.name, tag: intent.tag };
 }
 
 function capsOf(state: RequestState, intent: LoginIntent, now: number): Cap[] {
   const { settings, signIns } = state.core;
   const { userId, tag } = intent;
-  const { max, safety, overflow } = settings.devices;
+  const { safety, overflow } = settings.devices;
+  const { max } = intent;
   const at = { userId, at: now, pruneAfter: tombstoneUntil(now, settings) };
   return [
     ...(tag === undefined ? [] : [{ ...at, tag, max: 1, overflow: "evictOldest" as const, reason: "tag" }]),

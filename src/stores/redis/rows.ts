@@ -6,7 +6,7 @@ import {
   SESSION_FIELDS,
   unreadable,
 } from "../columns.ts";
-import type { EndSelector, Level, RememberedRow, Rotation, SessionRow, UserId } from "../store.ts";
+import type { EndSelector, RememberedRow, Rotation, RowLevel, SessionRow, UserId } from "../store.ts";
 import { damaged } from "./replies.ts";
 
 /**
@@ -167,7 +167,7 @@ function substitute(name: string, kind: Kind, text: string): unknown {
 const SESSION = new Format(SESSION_FIELDS);
 const LOGIN = new Format(LOGIN_FIELDS);
 
-const LEVELS: ReadonlySet<unknown> = new Set<Level>(["anonymous", "remembered", "login"]);
+const LEVELS: ReadonlySet<unknown> = new Set<RowLevel>(["anonymous", "remembered", "login", "trust"]);
 
 export function decodeSession(id: string, raw: string): SessionRow {
   const end = raw.indexOf("\n");

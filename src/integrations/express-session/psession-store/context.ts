@@ -7,7 +7,7 @@ import { arrivedAt, momentOf } from "../../../integration/node/arrivals.ts";
 import { bytesOf, copyOf } from "../../../protocol/bytes.ts";
 import { digest, idFrom } from "../../../protocol/secrets.ts";
 import { Psession } from "../../../psession.ts";
-import { factsOf, type RequestFacts } from "../../../request/facts.ts";
+import { factsOf, isPassive, type RequestFacts } from "../../../request/facts.ts";
 import { Cookie, type CookieOptions } from "../cookie.ts";
 import type { SessionOptions, Settings } from "../options.ts";
 import { PromisedStore } from "../own-store/promised-store.ts";
@@ -109,6 +109,12 @@ export class PsessionContext {
       canSetCookies: response !== undefined && !response.headersSent,
       request: momentOf(request),
       arrivedAt: arrivedAt(this.psession, request),
+      passive: isPassive(
+        this.psession.core.settings,
+        (name) => request.headers[name],
+        request.method,
+        () => request.originalUrl ?? request.url ?? "/",
+      ),
     });
   }
 

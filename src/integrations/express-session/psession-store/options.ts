@@ -98,11 +98,12 @@ function asGiven(
   attributes: Partial<Pick<CookieDefinition, "secure" | "sameSite">>,
 ): void {
   if (Object.keys(attributes).length === 0) return;
-  const { session, remember, device } = settings.cookies;
+  const { session, remember, device, trust } = settings.cookies;
   Object.assign(settings.cookies, {
     session: { ...session, ...attributes },
     remember: { ...remember, ...attributes },
     device: { ...device, ...attributes },
+    trust: { ...trust, ...attributes },
   });
 }
 
@@ -146,11 +147,12 @@ export function exchangeKeys({ core: { settings } }: Psession<object>, secrets: 
       "The list of secrets was changed, and the first has not at least 32 random bytes: the keys stay as they were.",
     );
   }
-  const { session, remember, device } = settings.cookies;
+  const { session, remember, device, trust } = settings.cookies;
   settings.keys = new KeyRing([materialOf(first), ...older.filter(isStrong).map(materialOf)], {
     session: scopeOf(session),
     remember: scopeOf(remember),
     device: scopeOf(device),
+    trust: scopeOf(trust),
   });
 }
 

@@ -1,0 +1,156 @@
+import { type Duration, isDuration, parseDuration } from "../checks/duration.ts";
+import { assertOptions } from "../checks/given.ts";
+import { assertUserId } from "../checks/user-id.ts";
+import { PsessionError } from "../errors.ts";
+import { clearCookie, MAX_AGE_LIMIT_SECONDS, readTrustCookie, trustCookieValue } from "../http/cookies.ts";
+import { newId, newSecret, sameDigest } from "../protocol/secrets.ts";
+import type { SessionRow, UserId } from "../stores/store.ts";
+import { sendCookie } from "./commit.ts";
+import { originOf } from "./facts.ts";
+import { outdatedProof } from "./marks.ts";
+import { assertDeliverable, event, proofOf } from "./plan/parts.ts";
+import { newSessionRow, tombstoneUntil } from "./rows.ts";
+import { handleOf, nothingPending } from "./standing.ts";
+import { ANONYMOUS, identityOf, type Writing, waitingOf } from "./state.ts";
+import { signedIn } from "./use.ts";
+
+type State = Writing<"trust">;
+
+/** How long a browser is trusted: `session.trust`. */
+export interface TrustOptions {
+  /** Default: "30d"; at most 400 days, as browsers keep no cookie longer. */
+  for?: Duration | undefined;
+}
+
+const DEFAULT = "30d";
+const LONGEST = MAX_AGE_LIMIT_SECONDS * 1000;
+
+/** Records that this user trusts this browser, after a proof of a credential within the last hour. */
+export async function trust(state: State, options: TrustOptions): Promise<void> {
+  const userId = signedIn(state);
+  assertOptions("trust", options, ["for"]);
+  const { for: given = DEFAULT } = options;
+  if (!isDuration(given, 1, LONGEST))
+    throw new PsessionError("invalid_options", "trust: for must be a positive duration of at most 400 days.");
+  const { level, authenticatedAt } = identityOf(state);
+  if (level !== "login" || authenticatedAt === undefined)
+    throw new PsessionError("not_signed_in", "trust: the user has to prove a credential first.", {
+      status: 403,
+    });
+  const now = state.core.settings.clock.now();
+  await store(state, userId, { provedAt: authenticatedAt, until: now + (parseDuration(given) ?? 0) });
+}
+
+/** Whether the browser that sent the request is trusted by the user: by default who has begun to sign in, or is. */
+export async function isTrusted(state: State, userId?: UserId): Promise<boolean> {
+  if (userId !== undefined) assertUserId(userId, state.core.settings.store.userIds);
+  const whose = userId ?? waitingOf(state)?.userId ?? identityOf(state).userId;
+  if (whose === undefined) throw nothingPending();
+  return (await recordOf(state, whose)) !== undefined;
+}
+
+/** The record by which this user trusts this browser, by one read where the browser sends such a cookie. */
+export async function recordOf(state: State, userId: UserId): Promise<SessionRow | undefined> {
+  const { settings } = state.core;
+  if (state.trust === undefined) {
+    const cookie = readTrustCookie(state.facts.cookie, settings.cookies.trust.name, settings.keys);
+    if (cookie.kind !== "valid") return undefined;
+    const row = await settings.store.findSession(cookie.cookie.id);
+    const isRight = row?.level === "trust" && sameDigest(cookie.cookie.digest, row.secret);
+    if (!isRight) return undefined;
+    state.trust = row;
+  }
+  const { trust } = state;
+  const isAlive = settings.clock.now() <= trust.absoluteDeadline;
+  return trust.userId === userId && isAlive ? trust : undefined;
+}
+
+/**
+ * Ends the user's devices by `end`, and afterwards gives this browser the trust that it had, under a new secret: a copy of
+ * its cookies may be why the others end.
+ */
+export async function keepingTrust<T>(state: State, userId: UserId, end: () => Promise<T>): Promise<T> {
+  const kept = state.canSetCookies ? await recordOf(state, userId) : undefined;
+  const ended = await end();
+  if (kept === undefined) return ended;
+  state.trust = undefined;
+  const { absoluteDeadline: until, createdAt } = kept;
+  await store(state, userId, { provedAt: state.core.settings.clock.now(), until, createdAt });
+  return ended;
+}
+
+async function store(
+  state: State,
+  userId: UserId,
+  { provedAt, until, createdAt }: { provedAt: number; until: number; createdAt?: number },
+): Promise<void> {
+  assertDeliverable(state, "trust this browser");
+  const { settings, events } = state.core;
+  const { cookies, keys, store, clock, realm } = settings;
+  const now = clock.now();
+  const secret = newSecret();
+  const before = await recordOf(state, userId);
+  const fresh = newSessionRow(
+    {
+      id: newId(realm),
+      secret,
+      data: state.core.settings.codec.encode({}),
+      now,
+      identity: { ...ANONYMOUS, userId, level: "trust", authenticatedAt: provedAt, confirmFrom: undefined },
+      device: { handle: handleOf(state), name: undefined, tag: undefined },
+      facts: state.facts,
+    },
+    settings,
+  );
+  const row: SessionRow = {
+    ...fresh,
+    createdAt: createdAt ?? now,
+    idleDeadline: until,
+    absoluteDeadline: until,
+    pruneAfter: until,
+  };
+  const end = before && [
+    {
+      session: { id: before.id, userId },
+      reason: "replaced",
+      at: now,
+      pruneAfter: tombstoneUntil(now, settings),
+    },
+  ];
+  const proof = proofOf(state, userId, provedAt);
+  const result = await store.apply({ kind: "signIn", proof, insert: row, ...(end && { end }) });
+  if (!result.done) throw outdatedProof();
+  state.trust = row;
+  sendCookie(state, {
+    definition: cookies.trust,
+    value: trustCookieValue({ id: row.id, secret }, keys),
+    maxAgeSeconds: Math.ceil((until - now) / 1000),
+  });
+  const [type, facts] = event("trusted", {
+    at: now,
+    sessionId: row.id,
+    userId,
+    handle: row.handle ?? row.id,
+    until,
+    request: originOf(state.facts),
+  });
+  events.emit(type, facts);
+}
+
+/** Ends the trust of this browser. False where this user had none here. */
+export async function distrust(state: State): Promise<boolean> {
+  const userId = signedIn(state);
+  const { settings } = state.core;
+  const record = await recordOf(state, userId);
+  if (record === undefined) return false;
+  const at = settings.clock.now();
+  await settings.store.apply({
+    kind: "end",
+    end: [
+      { session: { id: record.id, userId }, reason: "revoked", at, pruneAfter: tombstoneUntil(at, settings) },
+    ],
+  });
+  state.trust = undefined;
+  if (state.canSetCookies) sendCookie(state, clearCookie(settings.cookies.trust));
+  return true;
+}
