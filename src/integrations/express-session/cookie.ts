@@ -119,25 +119,13 @@ export class Cookie {
 
 /** With `maxAge`, the line also says Max-Age, which holds whatever the browser's clock says (RFC 6265 section 5.3). */
 export function setCookieLine(name: string, value: string, cookie: Cookie, maxAge?: number | null): string {
-  const { data } = cookie;
+  const { originalMaxAge: _originalMaxAge, ...attributes } = cookie.data;
   const line: Record<string, unknown> = { name, value };
-  for (const attribute of ATTRIBUTES) {
-    const given = data[attribute];
+  for (const [attribute, given] of Object.entries(attributes)) {
     if (given !== undefined && given !== null && given !== false) line[attribute] = given;
   }
-  if (data.expires instanceof Date && data.expires.valueOf() > LAST_DATE)
-    line["expires"] = new Date(LAST_DATE);
+  const { expires } = attributes;
+  if (expires instanceof Date && expires.valueOf() > LAST_DATE) line["expires"] = new Date(LAST_DATE);
   if (typeof maxAge === "number") line["maxAge"] = Math.max(0, Math.ceil(maxAge / 1000));
   return stringifySetCookie(line as unknown as SetCookie, { encode: encodeURIComponent });
 }
-
-const ATTRIBUTES = [
-  "partitioned",
-  "priority",
-  "expires",
-  "secure",
-  "httpOnly",
-  "domain",
-  "path",
-  "sameSite",
-] as const satisfies readonly (keyof CookieData)[];

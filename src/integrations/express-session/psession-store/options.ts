@@ -1,4 +1,4 @@
-import { type Duration, parseDuration } from "../../../checks/duration.ts";
+import type { Duration } from "../../../checks/duration.ts";
 import { invalidOptions } from "../../../checks/faults.ts";
 import { PsessionError } from "../../../errors.ts";
 import { type CookieDefinition, scopeOf } from "../../../http/cookies.ts";
@@ -59,7 +59,7 @@ export function psessionOf(settings: Settings, given: SessionOptions): Psession<
   require(!options.partitioned || sameSite === "none", 'cookie.partitioned needs cookie.sameSite "none"');
   if (faults.length > 0) throw invalidOptions("The session middleware", faults);
 
-  const absolute = parseDuration(given.absolute) ?? LONGEST;
+  const absolute = settings.absolute ?? LONGEST;
   const idle = Math.min(positive(new Cookie(options).originalMaxAge) ?? USUAL_IDLE, absolute);
   const isPartitioned = options.partitioned === true;
   const made = create({
