@@ -6,7 +6,7 @@ import { PsessionError } from "../errors.ts";
 import { allowedOrigins, type OriginOptions } from "../http/origin.ts";
 import type { Session } from "../session.ts";
 import { type Answer, NOT_KEPT } from "./answer.ts";
-import { freshGuard, type Guard, loginGuard, type RefusalBody } from "./guards.ts";
+import { freshGuard, type Guard, type GuardedRequest, loginGuard, type RefusalBody } from "./guards.ts";
 
 /** What the endpoints of devices require of their callers. */
 export interface DevicesOptions extends OriginOptions {
@@ -15,13 +15,9 @@ export interface DevicesOptions extends OriginOptions {
 }
 
 /** The facts that an integration gives about a request for devices. */
-export interface DevicesRequest {
-  readonly method: string | undefined;
+export interface DevicesRequest extends Omit<GuardedRequest, "session" | "path"> {
   /** Path and query below the mount, such as "/", "/?all" or "/lLqR1k…". */
   readonly url: string;
-  readonly header: (name: string) => string | readonly string[] | undefined;
-  /** Scheme and host as the visitor sees them. */
-  readonly origin: string;
   // biome-ignore lint/suspicious/noExplicitAny: devices have nothing to do with the data.
   readonly session: Session<any>;
   /** The body as JSON, read only if needed. It throws if the body cannot be read. */

@@ -112,25 +112,25 @@ export const CROSS_SITE: Refusal & { status: 403 } = {
 
 const LEVELS = { anonymous: 0, remembered: 1, login: 2 } as const satisfies Record<Level, number>;
 
-const redirectTo = v.optional(
-  v.union(
-    [
-      v.pipe(v.string(), v.minLength(1)),
-      v.custom<(path: string, asked: AskedFor) => string>((value) => typeof value === "function"),
-    ],
-    "must be a path or a function that gives one",
+const loginOptions = v.strictObject({
+  redirectTo: v.optional(
+    v.union(
+      [
+        v.pipe(v.string(), v.minLength(1)),
+        v.custom<(path: string, asked: AskedFor) => string>((value) => typeof value === "function"),
+      ],
+      "must be a path or a function that gives one",
+    ),
   ),
-);
-const origin = v.optional(
-  v.union(
-    [v.literal(false), v.strictObject({ allowed: allowedOrigins })],
-    'must be false or { allowed } with a list of origins, such as "https://admin.example.com"',
+  origin: v.optional(
+    v.union(
+      [v.literal(false), v.strictObject({ allowed: allowedOrigins })],
+      'must be false or { allowed } with a list of origins, such as "https://admin.example.com"',
+    ),
   ),
-);
-const loginOptions = v.strictObject({ redirectTo, origin });
+});
 const freshOptions = v.strictObject({
-  redirectTo,
-  origin,
+  ...loginOptions.entries,
   within: positiveDuration(', such as 600000 or "10m"'),
 });
 

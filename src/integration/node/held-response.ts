@@ -25,12 +25,16 @@ type Settle = (canSetCookies: boolean) => Settlement | Promise<Settlement>;
  * of the handler when the commit failed. To the handler everything looks as it does in a response that nothing
  * holds back: what Node refuses after the head is refused, and errors of wrong use are thrown where they are made.
  */
-export function settleBeforeHead(
-  response: NodeResponse,
-  settle: Settle,
-  fail: (error: unknown) => void,
-): void {
-  HeldResponse.hold(response as ServerResponse, settle, fail);
+export function settleBeforeHead(target: NodeResponse, settle: Settle, fail: (error: unknown) => void): void {
+  const response = target as ServerResponse & Held;
+  const outer = response[HOLDER]?.asOriginal();
+  const { writeHead, write, end, flushHeaders } = outer ?? response;
+  const { flush, on } = outer ?? patchesOf(response);
+  const original = { writeHead, write, end, flushHeaders, flush, on };
+  response[HOLDER] = new HeldResponse(response, settle, fail, original);
+  Object.assign(response, HOLDING);
+  if (flush !== undefined) Object.assign(response, HOLDING_FLUSH);
+  if (on !== undefined) Object.assign(response, HOLDING_ON);
 }
 
 type Phase =
@@ -72,34 +76,13 @@ class HeldResponse extends FixableResponse {
   /** Listeners for "drain": an `on` that middleware put on the response may have added them elsewhere. */
   #drains: Set<Method> | undefined;
 
-  private constructor(
-    response: ServerResponse,
-    settle: Settle,
-    fail: (error: unknown) => void,
-    original: Passing,
-  ) {
+  constructor(response: ServerResponse, settle: Settle, fail: (error: unknown) => void, original: Passing) {
     super(response);
     this.#settle = settle;
     this.#fail = fail;
     this.#original = original;
     this.#headersBefore = headersIn(response);
     this.#isHeadGone = Boolean(response.headersSent);
-  }
-
-  /**
-   * Other middleware may patch the same methods, earlier or later: these stay in place, and in the end let calls pass.
-   * All responses get the same four functions. With functions of its own that refer to it, a response stays in memory
-   * after its request, until V8 has moved it to the old generation: that costs more than all the rest here.
-   */
-  static hold(response: ServerResponse & Held, settle: Settle, fail: (error: unknown) => void): void {
-    const outer = response[HOLDER];
-    const { writeHead, write, end, flushHeaders } = outer?.asOriginal() ?? response;
-    const { flush, on } = outer?.asOriginal() ?? patchesOf(response);
-    const original = { writeHead, write, end, flushHeaders, flush, on };
-    response[HOLDER] = new HeldResponse(response, settle, fail, original);
-    Object.assign(response, HOLDING);
-    if (flush !== undefined) Object.assign(response, HOLDING_FLUSH);
-    if (on !== undefined) Object.assign(response, HOLDING_ON);
   }
 
   /** For a second session of the same response, which is settled before the first. */
@@ -378,7 +361,12 @@ const patchesOf = (response: ServerResponse & { readonly flush?: unknown }): Pat
   on: Object.hasOwn(response, "on") ? (response.on as Method) : undefined,
 });
 
-/** These take the place of a response's own methods. */
+/**
+ * These take the place of a response's own methods. Other middleware may patch the same methods, earlier or later: these
+ * stay in place, and in the end let calls pass. All responses get the same four functions. With functions of its own that
+ * refer to it, a response stays in memory after its request, until V8 has moved it to the old generation: that costs more
+ * than all the rest here.
+ */
 const HOLDING = {
   writeHead(this: Held, ...values: unknown[]) {
     return heldBy(this).writeHead(values);

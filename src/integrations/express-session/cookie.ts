@@ -94,17 +94,9 @@ export class Cookie {
   }
 
   get data(): CookieData {
-    return {
-      originalMaxAge: this.originalMaxAge,
-      partitioned: this.partitioned,
-      priority: this.priority,
-      expires: this._expires,
-      secure: this.secure,
-      httpOnly: this.httpOnly,
-      domain: this.domain,
-      path: this.path,
-      sameSite: this.sameSite,
-    };
+    const { originalMaxAge, partitioned, priority, secure, httpOnly, domain, path, sameSite } = this;
+    const expires = this._expires;
+    return { originalMaxAge, partitioned, priority, expires, secure, httpOnly, domain, path, sameSite };
   }
 
   /** The Set-Cookie line. */

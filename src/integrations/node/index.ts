@@ -63,16 +63,13 @@ export function withSession<
       await runInNodeRequest(request, () => handler(request, response, session));
     } catch (error) {
       // A complete answer stands, whatever the handler did afterwards.
-      if (response.writableEnded || !canHold(request, response)) warnOf(error);
-      else if (response.headersSent) response.destroy?.();
+      if (response.writableEnded || !canHold(request, response)) {
+        warn(
+          "PSESSION_HANDLER",
+          `A handler failed after it had answered, or on a request without a response: ${reasonOf(error)}`,
+        );
+      } else if (response.headersSent) response.destroy?.();
       else answerError(response, error);
     }
   };
-}
-
-function warnOf(error: unknown): void {
-  warn(
-    "PSESSION_HANDLER",
-    `A handler failed after it had answered, or on a request without a response: ${reasonOf(error)}`,
-  );
 }

@@ -39,12 +39,6 @@ const NO_DATA = "{}";
 /** Values that reading leaves behind: `req.flash()` leaves an object without messages. */
 const EMPTY: ReadonlySet<string> = new Set(["{}", "[]", "null"]);
 
-const noSession = (): PsessionError =>
-  new PsessionError(
-    "invalid_data",
-    "req.session was replaced by something that is no session: set its properties, or call regenerate.",
-  );
-
 /** One request, with its session in the application's own store. */
 export class OwnStoreSession implements OpenSession {
   readonly core = undefined;
@@ -170,7 +164,12 @@ export class OwnStoreSession implements OpenSession {
     if (session === undefined || session === null) return this.#unset(sessionID);
     if (typeof sessionID !== "string") return NO_SETTLEMENT;
     const current = session as AnySession;
-    if (!(current.cookie instanceof Object)) throw noSession();
+    if (!(current.cookie instanceof Object)) {
+      throw new PsessionError(
+        "invalid_data",
+        "req.session was replaced by something that is no session: set its properties, or call regenerate.",
+      );
+    }
     const copy = this.#copyOf(current);
     if (copy.isLost || (copy.isLate && this.#userOf(current) === undefined)) return NO_SETTLEMENT;
     const { settings, store } = this.#context;
