@@ -98,12 +98,8 @@ function asGiven(
   attributes: Partial<Pick<CookieDefinition, "secure" | "sameSite">>,
 ): void {
   if (Object.keys(attributes).length === 0) return;
-  const { session, remember, device } = settings.cookies;
-  Object.assign(settings.cookies, {
-    session: { ...session, ...attributes },
-    remember: { ...remember, ...attributes },
-    device: { ...device, ...attributes },
-  });
+  for (const name of ["session", "remember", "device"] as const)
+    Object.assign(settings.cookies, { [name]: { ...settings.cookies[name], ...attributes } });
 }
 
 /** A Set-Cookie line for one request: "auto" follows its connection. */
