@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { PsessionError } from "../../errors.ts";
-import { call, callingBack } from "./call.ts";
+import { ask, call, callingBack } from "./call.ts";
 import type { Callback, CallbackStore } from "./callback-store.ts";
 import type { Cookie } from "./cookie.ts";
 import { type OpenSession, openSessionOf } from "./open-session.ts";
@@ -127,13 +127,7 @@ function detached(session: Session): Calls {
           : store.regenerate(req, callback),
       ),
     reload: async () => {
-      let found: unknown;
-      await call((callback) =>
-        store.get(session.id, (error, data) => {
-          found = data;
-          callback(error);
-        }),
-      );
+      const found = await ask<object | undefined>((done) => store.get(session.id, done));
       if (!found) throw gone();
       store.createSession(req, found);
     },

@@ -5,7 +5,7 @@ import { PsessionError } from "../../errors.ts";
 import type { OriginOptions } from "../../http/origin.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { DevicesOptions } from "../../integration/device-endpoints.ts";
-import { originOf, type ProxiedRequest, trustsProxy } from "../../integration/express/proxy.ts";
+import { type ExpressRequest, originOf, trustsProxy } from "../../integration/express/proxy.ts";
 import {
   type AskedFor,
   exclusiveTurn,
@@ -16,10 +16,10 @@ import {
   type Refusal,
 } from "../../integration/guards.ts";
 import { noSession } from "../../integration/no-session.ts";
+import { runInNodeRequest } from "../../integration/node/arrivals.ts";
 import { answersDevices } from "../../integration/node/device-endpoints.ts";
 import { asked } from "../../integration/node/facts.ts";
 import { openHeld } from "../../integration/node/open.ts";
-import { runInNodeRequest } from "../../integration/node/run.ts";
 import { answerRefusal } from "../../integration/node/send.ts";
 import { replaced } from "../../integration/replaced.ts";
 import type { Psession } from "../../psession.ts";
@@ -35,12 +35,6 @@ declare global {
       express: Session<SessionData>;
     }
   }
-}
-
-/** The properties used of Express's request: both Express 4 and 5 have them, and its types are not needed. */
-interface ExpressRequest extends ProxiedRequest {
-  readonly ip?: string | undefined;
-  readonly originalUrl?: string | undefined;
 }
 
 type Next = (error?: unknown) => void;
