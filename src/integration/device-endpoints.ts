@@ -6,7 +6,7 @@ import { PsessionError } from "../errors.ts";
 import { allowedOrigins, type OriginOptions } from "../http/origin.ts";
 import type { Session } from "../session.ts";
 import { type Answer, NOT_KEPT } from "./answer.ts";
-import { freshGuard, type Guard, type GuardedRequest, loginGuard, type RefusalBody } from "./guards.ts";
+import { freshGuard, type GuardedRequest, loginGuard, type RefusalBody } from "./guards.ts";
 
 /** What the endpoints of devices require of their callers. */
 export interface DevicesOptions extends OriginOptions {
@@ -48,9 +48,12 @@ export function devicesEndpoint(options: DevicesOptions = {}): DevicesEndpoint {
   const isFresh = fresh === undefined ? undefined : freshGuard({ within: fresh, origin: false });
 
   return async (request) => {
-    const guards =
-      request.method === "DELETE" && isFresh !== undefined ? [isSignedIn, isFresh] : [isSignedIn];
-    return refusedBy(guards, request) ?? handle(request);
+    const asked = { ...request, path: request.url };
+    const refusal = isSignedIn(asked) ?? (request.method === "DELETE" ? isFresh?.(asked) : undefined);
+    // Without `redirectTo`, every refusal has a body.
+    return refusal !== undefined && "body" in refusal
+      ? answer(refusal.status, refusal.body)
+      : handle(request);
   };
 }
 
@@ -67,14 +70,6 @@ export function belowMount(path: string): (url: string) => string | undefined {
     const below = url.startsWith(mount) ? url.slice(mount.length) : undefined;
     return below !== undefined && /^([/?]|$)/.test(below) ? below : undefined;
   };
-}
-
-function refusedBy(guards: readonly Guard[], request: DevicesRequest): DevicesAnswer | undefined {
-  for (const guard of guards) {
-    const refusal = guard({ ...request, path: request.url });
-    if (refusal !== undefined && "body" in refusal) return answer(refusal.status, refusal.body);
-  }
-  return undefined;
 }
 
 async function handle(request: DevicesRequest): Promise<DevicesAnswer> {

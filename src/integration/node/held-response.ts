@@ -28,7 +28,7 @@ type Settle = (canSetCookies: boolean) => Settlement | Promise<Settlement>;
 export function settleBeforeHead(target: NodeResponse, settle: Settle, fail: (error: unknown) => void): void {
   const response = target as ServerResponse & Held;
   const outer = response[HOLDER]?.asOriginal();
-  const { writeHead, write, end, flushHeaders } = outer ?? response;
+  const { writeHead, write, end, flushHeaders } = outer ?? (response as unknown as Passing);
   const { flush, on } = outer ?? patchesOf(response);
   const original = { writeHead, write, end, flushHeaders, flush, on };
   response[HOLDER] = new HeldResponse(response, settle, fail, original);
@@ -52,12 +52,9 @@ type Phase =
   | "silenced";
 
 /** What middleware puts on a response, such as compression: `flush` for what it packs, and an `on` of its own. */
-interface Patched {
-  readonly flush: Method | undefined;
-  readonly on: Method | undefined;
-}
+type Patched = Readonly<Record<"flush" | "on", Method | undefined>>;
 
-type Passing = Pick<ServerResponse, "writeHead" | "write" | "end" | "flushHeaders"> & Patched;
+type Passing = Patched & Readonly<Record<"writeHead" | "write" | "end" | "flushHeaders", Method>>;
 
 class HeldResponse extends FixableResponse {
   readonly #settle: Settle;
@@ -91,9 +88,9 @@ class HeldResponse extends FixableResponse {
     return {
       flush: flush && ((...values) => this.flush(values)),
       on: on && ((...values) => this.on(values)),
-      writeHead: ((...values: unknown[]) => this.writeHead(values)) as ServerResponse["writeHead"],
-      write: ((...values: unknown[]) => this.write(values)) as ServerResponse["write"],
-      end: ((...values: unknown[]) => this.end(values)) as ServerResponse["end"],
+      writeHead: (...values) => this.writeHead(values),
+      write: (...values) => this.write(values),
+      end: (...values) => this.end(values),
       flushHeaders: () => this.flushHeaders(),
     };
   }
