@@ -20,6 +20,7 @@ export const NOT_EXPORTED: readonly string[] = [
   "src/http/caching.ts:Header",
   "src/http/cookies.ts:CookieInstruction",
   "src/http/cookies.ts:SessionCookie",
+  "src/integration/express/proxy.ts:ExpressRequest",
   "src/integration/fetch/facts.ts:Header",
   "src/integration/guards.ts:GuardNote",
   "src/integration/guards.ts:RefusalBody",
@@ -49,7 +50,6 @@ export const NOT_EXPORTED: readonly string[] = [
   "src/integrations/express-session/sign-in.ts:VALUES",
   "src/integrations/express-session/express-store.ts:ExpressMemoryStore",
   "src/integrations/express-session/express-store.ts:ExpressStore",
-  "src/integrations/express/index.ts:ExpressRequest",
   "src/integrations/express/index.ts:Next",
   "src/integrations/fastify/session.ts:Callback",
   // Drivers, as far as we call them.

@@ -48,42 +48,38 @@ export function theftNotice(event: EventOf<"theft">, options: NoticeOptions): No
   const given = checkedOptions("theftNotice", optionsSchema, options);
   const { site, place } = given;
   const { at, request, lastUsed } = event;
-  return {
-    subject: `${site}: somebody else used your sign-in`,
-    text: paragraphs(
-      `Two browsers used the same sign-in to your account at ${site}: one of them has a copy of the other's cookie. ` +
-        "Both were signed out at once.",
-      facts([
-        ["noticed", moment(at, given)],
-        ["from", whence(request, place)],
-        ["used before", moment(lastUsed.at, given)],
-        ["from", whence(lastUsed, undefined)],
-      ]),
-      "One of the two may be your own browser.",
-      "What to do: look for malware on your devices, as that is how cookies are copied. Then sign in again, change your " +
-        "password, and sign out devices that you do not know.",
-      given.link,
-    ),
-  };
+  return notice(
+    `${site}: somebody else used your sign-in`,
+    `Two browsers used the same sign-in to your account at ${site}: one of them has a copy of the other's cookie. ` +
+      "Both were signed out at once.",
+    facts([
+      ["noticed", moment(at, given)],
+      ["from", whence(request, place)],
+      ["used before", moment(lastUsed.at, given)],
+      ["from", whence(lastUsed, undefined)],
+    ]),
+    "One of the two may be your own browser.",
+    "What to do: look for malware on your devices, as that is how cookies are copied. Then sign in again, change your " +
+      "password, and sign out devices that you do not know.",
+    given.link,
+  );
 }
 
 /** Notifies a user of a sign-in on a browser that was not known for them. */
 export function newDeviceNotice(event: EventOf<"newDevice">, options: NoticeOptions): Notice {
   const given = checkedOptions("newDeviceNotice", optionsSchema, options);
   const { site, place } = given;
-  return {
-    subject: `${site}: new sign-in to your account`,
-    text: paragraphs(
-      `Somebody signed in to your account at ${site} on a browser that was not used for it before.`,
-      facts([
-        ["when", moment(event.at, given)],
-        ["from", whence(event.request, place)],
-      ]),
-      "If it was you, there is nothing to do. If not, somebody knows your password: change it, and sign out devices " +
-        "that you do not know.",
-      given.link,
-    ),
-  };
+  return notice(
+    `${site}: new sign-in to your account`,
+    `Somebody signed in to your account at ${site} on a browser that was not used for it before.`,
+    facts([
+      ["when", moment(event.at, given)],
+      ["from", whence(event.request, place)],
+    ]),
+    "If it was you, there is nothing to do. If not, somebody knows your password: change it, and sign out devices " +
+      "that you do not know.",
+    given.link,
+  );
 }
 
 /** Notifies a user that their password or another factor was changed (ASVS 6.3.7). */
@@ -93,22 +89,22 @@ export function credentialChangedNotice(event: EventOf<"credentialChanged">, opt
   const { at, request, ended } = event;
   const factor = v.is(line, event.factor) ? event.factor : "sign-in method";
   const others = ended === 1 ? "One other device was signed out." : `${ended} other devices were signed out.`;
-  return {
-    subject: `${site}: your ${factor} was changed`,
-    text: paragraphs(
-      `The ${factor} of your account at ${site} was changed. ${ended > 0 ? others : "No other device was signed in."}`,
-      facts([
-        ["when", moment(at, given)],
-        ...(request === undefined ? [] : [["from", whence(request, place)] as const]),
-      ]),
-      "If it was not you, somebody has access to your account: reset your password, and get in touch with us.",
-      given.link,
-    ),
-  };
+  return notice(
+    `${site}: your ${factor} was changed`,
+    `The ${factor} of your account at ${site} was changed. ${ended > 0 ? others : "No other device was signed in."}`,
+    facts([
+      ["when", moment(at, given)],
+      ...(request === undefined ? [] : [["from", whence(request, place)] as const]),
+    ]),
+    "If it was not you, somebody has access to your account: reset your password, and get in touch with us.",
+    given.link,
+  );
 }
 
-const paragraphs = (...parts: readonly (string | undefined)[]): string =>
-  `${parts.filter((part) => part !== undefined).join("\n\n")}\n`;
+/** `parts` are the paragraphs of the text. */
+function notice(subject: string, ...parts: readonly (string | undefined)[]): Notice {
+  return { subject, text: `${parts.filter((part) => part !== undefined).join("\n\n")}\n` };
+}
 
 const facts = (lines: readonly (readonly [string, string])[]): string =>
   lines.map(([name, value]) => `  ${name}: ${value}`).join("\n");

@@ -17,10 +17,8 @@ export async function placesOf(
       // Not reported: the lookup is the application's, which can log its failures itself.
     }
   });
-  let timer: NodeJS.Timeout | undefined;
-  const isOver = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, PATIENCE);
-  });
+  const { promise: isOver, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, PATIENCE);
   await Promise.race([Promise.all(lookups), isOver]);
   clearTimeout(timer);
   return new Map(found);

@@ -6,7 +6,7 @@ import { PsessionError } from "../errors.ts";
 import { allowedOrigins, type OriginOptions } from "../http/origin.ts";
 import type { Session } from "../session.ts";
 import { type Answer, NOT_KEPT } from "./answer.ts";
-import { freshGuard, type Guard, loginGuard, type RefusalBody } from "./guards.ts";
+import { freshGuard, type GuardedRequest, loginGuard, type RefusalBody } from "./guards.ts";
 
 /** What the endpoints of devices require of their callers. */
 export interface DevicesOptions extends OriginOptions {
@@ -15,13 +15,9 @@ export interface DevicesOptions extends OriginOptions {
 }
 
 /** The facts that an integration gives about a request for devices. */
-export interface DevicesRequest {
-  readonly method: string | undefined;
+export interface DevicesRequest extends Omit<GuardedRequest, "session" | "path"> {
   /** Path and query below the mount, such as "/", "/?all" or "/lLqR1k…". */
   readonly url: string;
-  readonly header: (name: string) => string | readonly string[] | undefined;
-  /** Scheme and host as the visitor sees them. */
-  readonly origin: string;
   // biome-ignore lint/suspicious/noExplicitAny: devices have nothing to do with the data.
   readonly session: Session<any>;
   /** The body as JSON, read only if needed. It throws if the body cannot be read. */
@@ -53,9 +49,12 @@ export function devicesEndpoint(options: DevicesOptions = {}): DevicesEndpoint {
   const isFresh = fresh === undefined ? undefined : freshGuard({ within: fresh, origin: false });
 
   return async (request) => {
-    const guards =
-      request.method === "DELETE" && isFresh !== undefined ? [isSignedIn, isFresh] : [isSignedIn];
-    return refusedBy(guards, request) ?? handle(request);
+    const asked = { ...request, path: request.url };
+    const refusal = isSignedIn(asked) ?? (request.method === "DELETE" ? isFresh?.(asked) : undefined);
+    // Without `redirectTo`, every refusal has a body.
+    return refusal !== undefined && "body" in refusal
+      ? answer(refusal.status, refusal.body)
+      : handle(request);
   };
 }
 
@@ -72,14 +71,6 @@ export function belowMount(path: string): (url: string) => string | undefined {
     const below = url.startsWith(mount) ? url.slice(mount.length) : undefined;
     return below !== undefined && /^([/?]|$)/.test(below) ? below : undefined;
   };
-}
-
-function refusedBy(guards: readonly Guard[], request: DevicesRequest): DevicesAnswer | undefined {
-  for (const guard of guards) {
-    const refusal = guard({ ...request, path: request.url });
-    if (refusal !== undefined && "body" in refusal) return answer(refusal.status, refusal.body);
-  }
-  return undefined;
 }
 
 async function handle(request: DevicesRequest): Promise<DevicesAnswer> {

@@ -8,6 +8,7 @@ import type { Session } from "../session.ts";
 import type { Level } from "../stores/store.ts";
 import { type LockOptions, resolveLimits } from "../upkeep/locks.ts";
 import { type Answer, NOT_KEPT } from "./answer.ts";
+import type { ProxyOptions } from "./forwarded.ts";
 
 /** What a guard does with a request that it refuses. */
 export interface GuardOptions {
@@ -111,25 +112,25 @@ export const CROSS_SITE: Refusal & { status: 403 } = {
 
 const LEVELS = { anonymous: 0, remembered: 1, login: 2 } as const satisfies Record<Level, number>;
 
-const redirectTo = v.optional(
-  v.union(
-    [
-      v.pipe(v.string(), v.minLength(1)),
-      v.custom<(path: string, asked: AskedFor) => string>((value) => typeof value === "function"),
-    ],
-    "must be a path or a function that gives one",
+const loginOptions = v.strictObject({
+  redirectTo: v.optional(
+    v.union(
+      [
+        v.pipe(v.string(), v.minLength(1)),
+        v.custom<(path: string, asked: AskedFor) => string>((value) => typeof value === "function"),
+      ],
+      "must be a path or a function that gives one",
+    ),
   ),
-);
-const origin = v.optional(
-  v.union(
-    [v.literal(false), v.strictObject({ allowed: allowedOrigins })],
-    'must be false or { allowed } with a list of origins, such as "https://admin.example.com"',
+  origin: v.optional(
+    v.union(
+      [v.literal(false), v.strictObject({ allowed: allowedOrigins })],
+      'must be false or { allowed } with a list of origins, such as "https://admin.example.com"',
+    ),
   ),
-);
-const loginOptions = v.strictObject({ redirectTo, origin });
+});
 const freshOptions = v.strictObject({
-  redirectTo,
-  origin,
+  ...loginOptions.entries,
   within: positiveDuration(', such as 600000 or "10m"'),
 });
 
@@ -153,6 +154,29 @@ export function freshGuard(options: FreshOptions): Guard {
   const { within, ...given } = checkedOptions("requireFresh", freshOptions, options);
   return guard((session) => session.isFresh({ within }), CONFIRM, given);
 }
+
+/** The guards of a framework that ask for a session; `More` are options of its own. */
+interface Guards<Made, More = unknown> {
+  requireLogin(options?: GuardOptions & More): Made;
+  requireLevel(level: Level, options?: GuardOptions & More): Made;
+  requireFresh(options: FreshOptions & More): Made;
+}
+
+/** All three, from what makes a guard fit for the framework. */
+export const guardsBy = <Made>(made: (guard: Guard) => Made): Guards<Made> => ({
+  requireLogin: (options) => made(loginGuard(options)),
+  requireLevel: (level, options) => made(levelGuard(level, options)),
+  requireFresh: (options) => made(freshGuard(options)),
+});
+
+/** The same for frameworks that do not know themselves whether a proxy is trusted. */
+export const proxiedGuardsBy = <Made>(
+  made: (guard: Guard, trustProxy: boolean | undefined) => Made,
+): Guards<Made, ProxyOptions> => ({
+  requireLogin: ({ trustProxy, ...options } = {}) => made(loginGuard(options), trustProxy),
+  requireLevel: (level, { trustProxy, ...options } = {}) => made(levelGuard(level, options), trustProxy),
+  requireFresh: ({ trustProxy, ...options }) => made(freshGuard(options), trustProxy),
+});
 
 /** One request of a session at a time, from here until the response begins. */
 export function exclusiveTurn(options: LockOptions = {}): Turn {

@@ -40,10 +40,9 @@ export {
   type Turn,
 } from "./guards.ts";
 export { noSession } from "./no-session.ts";
+export { runInNodeRequest } from "./node/arrivals.ts";
 export { answersDevices } from "./node/device-endpoints.ts";
-export { answerError } from "./node/error.ts";
 export { type NodeOptions, nodeFacts, visibleOrigin } from "./node/facts.ts";
 export type { NodeRequest } from "./node/messages.ts";
 export { type OpenOptions, openHeld } from "./node/open.ts";
-export { runInNodeRequest } from "./node/run.ts";
-export { answerRefusal } from "./node/send.ts";
+export { answerError, answerRefusal } from "./node/send.ts";

@@ -77,13 +77,12 @@ export function publishBatch(store: string, operation: BatchFacts["operation"], 
   if (batches.hasSubscribers) batches.publish({ store, operation, size } satisfies BatchFacts);
 }
 
-interface Heard {
-  readonly hasSubscribers: boolean;
-}
-
 /** As `TracingChannel.hasSubscribers`, which Bun does not have. */
 export const isHeard = (
-  tracing: Record<"start" | "end" | "asyncStart" | "asyncEnd" | "error", Heard>,
+  tracing: Record<
+    "start" | "end" | "asyncStart" | "asyncEnd" | "error",
+    { readonly hasSubscribers: boolean }
+  >,
 ): boolean =>
   tracing.start.hasSubscribers ||
   tracing.end.hasSubscribers ||

@@ -29,14 +29,11 @@ export class LazyExchange<Data extends object> {
   readonly getSession: GetSession<Data> = async () => {
     if (this.#exchange !== undefined) return this.#exchange.open();
     const facts = this.#facts(this.#arrivedAt);
-    if (!this.#isAnswered) {
-      this.#exchange = this.#psession.exchange(facts);
-      return this.#exchange.open();
-    }
     // First asked for while the body streams: nothing will settle it later, and no cookie can be set.
-    this.#exchange = this.#psession.exchange({ ...facts, canSetCookies: false });
+    const isLate = this.#isAnswered;
+    this.#exchange = this.#psession.exchange(isLate ? { ...facts, canSetCookies: false } : facts);
     const session = await this.#exchange.open();
-    await this.#exchange.commit({ canSetCookies: false, savesAfterHead: true });
+    if (isLate) await this.#exchange.commit({ canSetCookies: false, savesAfterHead: true });
     return session;
   };
 

@@ -1,7 +1,7 @@
 import { subscribe } from "node:diagnostics_channel";
 import type { Psession } from "../../psession.ts";
 import { cameAt } from "../../request/arrival.ts";
-import { leaveRequest } from "../../request/context.ts";
+import { leaveRequest, runInRequest } from "../../request/context.ts";
 import { Moment } from "../../request/moment.ts";
 import type { NodeRequest } from "./messages.ts";
 
@@ -44,6 +44,10 @@ export function arrivedAt<Data extends object>(psession: Psession<Data>, request
   const { clock } = settings;
   return cameAt(settings, (name) => request.headers[name], momentOf(request).by(clock) ?? clock.now());
 }
+
+/** Runs a handler as part of its request, so that code it calls can be distinguished from that of other requests. */
+export const runInNodeRequest = <R>(request: NodeRequest, work: () => R): R =>
+  runInRequest(momentOf(request), work);
 
 function carrierOf(request: object): Arriving {
   const { httpVersionMajor, stream } = request as { httpVersionMajor?: number; stream?: Arriving };

@@ -15,13 +15,13 @@ export function canHold(request: object, response: unknown): response is ServerR
 function isResponse(response: unknown): boolean {
   const has = (name: string) => typeof (response as Record<string, unknown> | null)?.[name] === "function";
   if (NEEDED.every(has)) return true;
-  if (NEEDED.some(has)) warnOfResponse(NEEDED.filter((name) => !has(name)));
+  if (NEEDED.some(has)) {
+    const missing = NEEDED.filter((name) => !has(name));
+    warnOnce(
+      "PSESSION_NOT_HELD",
+      `A response cannot wait for its session, as it has no ${missing.join(", ")}: no cookie is set there, and with ` +
+        "psession/express-session nothing is saved but by req.session.save().",
+    );
+  }
   return false;
 }
-
-const warnOfResponse = (missing: readonly string[]): void =>
-  warnOnce(
-    "PSESSION_NOT_HELD",
-    `A response cannot wait for its session, as it has no ${missing.join(", ")}: no cookie is set there, and with ` +
-      "psession/express-session nothing is saved but by req.session.save().",
-  );

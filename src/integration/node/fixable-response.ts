@@ -93,7 +93,12 @@ const refusing = (name: (typeof HEADER_METHODS)[number]) =>
     const fixer = this[FIXER];
     if (fixer === undefined) return Reflect.apply(passing(this, name) as Method, this, values);
     // A handler that answers twice: its first answer stands, as it does in a response that nothing holds back.
-    if (fixer.isEnding) return void warnOfSecondAnswer();
+    if (fixer.isEnding) {
+      return warn(
+        "PSESSION_SECOND_ANSWER",
+        "A handler changed the headers of a response that it had ended already; they stay as they were.",
+      );
+    }
     throw headersSent(name === "removeHeader" ? "remove" : "set");
   };
 
@@ -140,11 +145,4 @@ function flag(
       return fixer === undefined ? passing(this, name) : whenFixed(fixer);
     },
   };
-}
-
-function warnOfSecondAnswer(): void {
-  warn(
-    "PSESSION_SECOND_ANSWER",
-    "A handler changed the headers of a response that it had ended already; they stay as they were.",
-  );
 }

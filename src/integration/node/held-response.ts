@@ -25,12 +25,16 @@ type Settle = (canSetCookies: boolean) => Settlement | Promise<Settlement>;
  * of the handler when the commit failed. To the handler everything looks as it does in a response that nothing
  * holds back: what Node refuses after the head is refused, and errors of wrong use are thrown where they are made.
  */
-export function settleBeforeHead(
-  response: NodeResponse,
-  settle: Settle,
-  fail: (error: unknown) => void,
-): void {
-  HeldResponse.hold(response as ServerResponse, settle, fail);
+export function settleBeforeHead(target: NodeResponse, settle: Settle, fail: (error: unknown) => void): void {
+  const response = target as ServerResponse & Held;
+  const outer = response[HOLDER]?.asOriginal();
+  const { writeHead, write, end, flushHeaders } = outer ?? (response as unknown as Passing);
+  const { flush, on } = outer ?? patchesOf(response);
+  const original = { writeHead, write, end, flushHeaders, flush, on };
+  response[HOLDER] = new HeldResponse(response, settle, fail, original);
+  Object.assign(response, HOLDING);
+  if (flush !== undefined) Object.assign(response, HOLDING_FLUSH);
+  if (on !== undefined) Object.assign(response, HOLDING_ON);
 }
 
 type Phase =
@@ -48,12 +52,9 @@ type Phase =
   | "silenced";
 
 /** What middleware puts on a response, such as compression: `flush` for what it packs, and an `on` of its own. */
-interface Patched {
-  readonly flush: Method | undefined;
-  readonly on: Method | undefined;
-}
+type Patched = Readonly<Record<"flush" | "on", Method | undefined>>;
 
-type Passing = Pick<ServerResponse, "writeHead" | "write" | "end" | "flushHeaders"> & Patched;
+type Passing = Patched & Readonly<Record<"writeHead" | "write" | "end" | "flushHeaders", Method>>;
 
 class HeldResponse extends FixableResponse {
   readonly #settle: Settle;
@@ -72,12 +73,7 @@ class HeldResponse extends FixableResponse {
   /** Listeners for "drain": an `on` that middleware put on the response may have added them elsewhere. */
   #drains: Set<Method> | undefined;
 
-  private constructor(
-    response: ServerResponse,
-    settle: Settle,
-    fail: (error: unknown) => void,
-    original: Passing,
-  ) {
+  constructor(response: ServerResponse, settle: Settle, fail: (error: unknown) => void, original: Passing) {
     super(response);
     this.#settle = settle;
     this.#fail = fail;
@@ -86,31 +82,15 @@ class HeldResponse extends FixableResponse {
     this.#isHeadGone = Boolean(response.headersSent);
   }
 
-  /**
-   * Other middleware may patch the same methods, earlier or later: these stay in place, and in the end let calls pass.
-   * All responses get the same four functions. With functions of its own that refer to it, a response stays in memory
-   * after its request, until V8 has moved it to the old generation: that costs more than all the rest here.
-   */
-  static hold(response: ServerResponse & Held, settle: Settle, fail: (error: unknown) => void): void {
-    const outer = response[HOLDER];
-    const { writeHead, write, end, flushHeaders } = outer?.asOriginal() ?? response;
-    const { flush, on } = outer?.asOriginal() ?? patchesOf(response);
-    const original = { writeHead, write, end, flushHeaders, flush, on };
-    response[HOLDER] = new HeldResponse(response, settle, fail, original);
-    Object.assign(response, HOLDING);
-    if (flush !== undefined) Object.assign(response, HOLDING_FLUSH);
-    if (on !== undefined) Object.assign(response, HOLDING_ON);
-  }
-
   /** For a second session of the same response, which is settled before the first. */
   asOriginal(): Passing {
     const { flush, on } = this.#original;
     return {
       flush: flush && ((...values) => this.flush(values)),
       on: on && ((...values) => this.on(values)),
-      writeHead: ((...values: unknown[]) => this.writeHead(values)) as ServerResponse["writeHead"],
-      write: ((...values: unknown[]) => this.write(values)) as ServerResponse["write"],
-      end: ((...values: unknown[]) => this.end(values)) as ServerResponse["end"],
+      writeHead: (...values) => this.writeHead(values),
+      write: (...values) => this.write(values),
+      end: (...values) => this.end(values),
       flushHeaders: () => this.flushHeaders(),
     };
   }
@@ -378,7 +358,12 @@ const patchesOf = (response: ServerResponse & { readonly flush?: unknown }): Pat
   on: Object.hasOwn(response, "on") ? (response.on as Method) : undefined,
 });
 
-/** These take the place of a response's own methods. */
+/**
+ * These take the place of a response's own methods. Other middleware may patch the same methods, earlier or later: these
+ * stay in place, and in the end let calls pass. All responses get the same four functions. With functions of its own that
+ * refer to it, a response stays in memory after its request, until V8 has moved it to the old generation: that costs more
+ * than all the rest here.
+ */
 const HOLDING = {
   writeHead(this: Held, ...values: unknown[]) {
     return heldBy(this).writeHead(values);

@@ -3,10 +3,10 @@ import { isPassive } from "../../request/facts.ts";
 import type { Session } from "../../session.ts";
 import { arrivedAt } from "./arrivals.ts";
 import { canHold } from "./can-hold.ts";
-import { answerError } from "./error.ts";
 import { type KnownFacts, type NodeOptions, nodeFacts, pathOf } from "./facts.ts";
 import { settleBeforeHead } from "./held-response.ts";
 import type { NodeRequest, NodeResponse } from "./messages.ts";
+import { answerError } from "./send.ts";
 
 /** How a request of Node is read, and what answers where its session cannot be saved. */
 export interface OpenOptions extends NodeOptions {

@@ -20,7 +20,7 @@ export const call = (
 export function ask<Value>(
   work: (done: (error?: unknown, value?: Value) => void) => unknown,
   limit: number | false = STORE_TIMEOUT,
-  asError: (error: unknown) => unknown = asGiven,
+  asError = (error: unknown): unknown => error,
 ): Promise<Value> {
   return new Promise((resolve, reject) => {
     let isDone = false;
@@ -56,8 +56,6 @@ export function ask<Value>(
       ).unref();
   });
 }
-
-const asGiven = (error: unknown): unknown => error;
 
 /** For interfaces with callbacks: an error thrown by the callback is no failure of the call. */
 export function callingBack(work: Promise<unknown>, callback: Callback): void {

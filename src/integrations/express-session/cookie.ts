@@ -94,17 +94,9 @@ export class Cookie {
   }
 
   get data(): CookieData {
-    return {
-      originalMaxAge: this.originalMaxAge,
-      partitioned: this.partitioned,
-      priority: this.priority,
-      expires: this._expires,
-      secure: this.secure,
-      httpOnly: this.httpOnly,
-      domain: this.domain,
-      path: this.path,
-      sameSite: this.sameSite,
-    };
+    const { originalMaxAge, partitioned, priority, secure, httpOnly, domain, path, sameSite } = this;
+    const expires = this._expires;
+    return { originalMaxAge, partitioned, priority, expires, secure, httpOnly, domain, path, sameSite };
   }
 
   /** The Set-Cookie line. */
@@ -119,25 +111,13 @@ export class Cookie {
 
 /** With `maxAge`, the line also says Max-Age, which holds whatever the browser's clock says (RFC 6265 section 5.3). */
 export function setCookieLine(name: string, value: string, cookie: Cookie, maxAge?: number | null): string {
-  const { data } = cookie;
+  const { originalMaxAge: _originalMaxAge, ...attributes } = cookie.data;
   const line: Record<string, unknown> = { name, value };
-  for (const attribute of ATTRIBUTES) {
-    const given = data[attribute];
+  for (const [attribute, given] of Object.entries(attributes)) {
     if (given !== undefined && given !== null && given !== false) line[attribute] = given;
   }
-  if (data.expires instanceof Date && data.expires.valueOf() > LAST_DATE)
-    line["expires"] = new Date(LAST_DATE);
+  const { expires } = attributes;
+  if (expires instanceof Date && expires.valueOf() > LAST_DATE) line["expires"] = new Date(LAST_DATE);
   if (typeof maxAge === "number") line["maxAge"] = Math.max(0, Math.ceil(maxAge / 1000));
   return stringifySetCookie(line as unknown as SetCookie, { encode: encodeURIComponent });
 }
-
-const ATTRIBUTES = [
-  "partitioned",
-  "priority",
-  "expires",
-  "secure",
-  "httpOnly",
-  "domain",
-  "path",
-  "sameSite",
-] as const satisfies readonly (keyof CookieData)[];

@@ -1,9 +1,9 @@
 import type { ServerResponse } from "node:http";
 import { PsessionError } from "../../errors.ts";
 import type { Settlement } from "../../http/settlement.ts";
+import { runInNodeRequest } from "../../integration/node/arrivals.ts";
 import { canHold } from "../../integration/node/can-hold.ts";
 import { settleBeforeHead } from "../../integration/node/held-response.ts";
-import { runInNodeRequest } from "../../integration/node/run.ts";
 import { Psession } from "../../psession.ts";
 import { warn } from "../../telemetry/warnings.ts";
 import type { Backend } from "./backend.ts";

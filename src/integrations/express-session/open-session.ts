@@ -21,6 +21,8 @@ export interface OpenSession {
   /** psession's own session, in a psession store. */
   readonly core: CoreSession<object> | undefined;
   readonly psession: Psession<object> | undefined;
+  /** Calls a method of `core`, and reads and writes the data before and after; in a psession store. */
+  call?(name: string, values: readonly unknown[]): unknown;
 }
 
 const OPEN = Symbol("psession.open");

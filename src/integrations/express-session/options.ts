@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { type Duration, isDuration, parseDuration } from "../../checks/duration.ts";
-import { positiveDuration } from "../../checks/duration-options.ts";
+import { inMilliseconds, positiveDuration } from "../../checks/duration-options.ts";
 import { checkedOptions, invalidOptions } from "../../checks/faults.ts";
 import { hasMethods } from "../../checks/shape.ts";
 import { PsessionError } from "../../errors.ts";
@@ -63,28 +63,8 @@ export interface SessionOptions {
   absolute?: Duration | undefined;
 }
 
-export interface Settings {
-  readonly secrets: readonly Secret[];
-  readonly name: string;
-  readonly store: CallbackStore | PsessionStore | Psession<object>;
-  readonly genid: (request: SessionRequest) => string;
-  readonly resave: boolean;
-  readonly saveUninitialized: boolean;
-  readonly rolling: boolean;
-  readonly unset: "destroy" | "keep";
-  readonly proxy: boolean | undefined;
-  readonly cookie: (request: SessionRequest) => CookieOptions;
-  readonly user: UserOf;
-  readonly whenUnavailable: "refuse" | "withoutSession";
-  /** Milliseconds. */
-  readonly storeTimeout: number | false;
-  /** Milliseconds. */
-  readonly touchEvery: number | undefined;
-  readonly noStore: boolean;
-  readonly caching: "protect" | "off";
-  readonly hashIds: boolean;
-  readonly migrateFrom: CallbackStore | undefined;
-}
+/** The options, completed. Times are in milliseconds. */
+export type Settings = Readonly<ReturnType<typeof resolveSessionOptions>>;
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null;
@@ -96,8 +76,8 @@ const isCallbackStore = (value: unknown): value is CallbackStore =>
   hasMethods(value, ["get", "set", "destroy"]);
 
 const isFunction = (value: unknown): boolean => typeof value === "function";
-const flag = v.optional(v.nullable(v.boolean("must be true or false")));
-const duration = v.optional(positiveDuration(', such as 60000 or "15m"'));
+const flag = (usual: boolean) => v.optional(v.boolean("must be true or false"), usual);
+const duration = v.optional(v.pipe(positiveDuration(', such as 60000 or "15m"'), inMilliseconds));
 const secret = v.custom<Secret>(isSecret, ({ input }) =>
   input === undefined
     ? "is missing: is its environment variable set?"
@@ -128,12 +108,12 @@ const schema = v.object({
       "must be a store with get, set and destroy, a psession store, or a psession",
     ),
   ),
-  genid: v.optional(v.custom<Settings["genid"]>(isFunction, "must be a function")),
-  resave: flag,
-  saveUninitialized: flag,
-  rolling: flag,
-  unset: v.optional(v.picklist(["destroy", "keep"], 'must be "destroy" or "keep"')),
-  proxy: flag,
+  genid: v.optional(v.custom<Asked<string>>(isFunction, "must be a function")),
+  resave: flag(true),
+  saveUninitialized: flag(true),
+  rolling: flag(false),
+  unset: v.optional(v.picklist(["destroy", "keep"], 'must be "destroy" or "keep"'), "keep"),
+  proxy: v.optional(v.boolean("must be true or false")),
   cookie: v.optional(
     v.pipe(
       v.custom<NonNullable<SessionOptions["cookie"]>>(
@@ -154,6 +134,7 @@ const schema = v.object({
   ),
   whenUnavailable: v.optional(
     v.picklist(["refuse", "withoutSession"], 'must be "refuse" or "withoutSession"'),
+    "refuse",
   ),
   storeTimeout: v.optional(
     v.custom<Duration | false>(
@@ -162,9 +143,9 @@ const schema = v.object({
     ),
   ),
   touchEvery: duration,
-  noStore: flag,
-  caching: v.optional(v.picklist(["protect", "off"], 'must be "protect" or "off"')),
-  hashIds: flag,
+  noStore: flag(true),
+  caching: v.optional(v.picklist(["protect", "off"], 'must be "protect" or "off"'), "protect"),
+  hashIds: flag(false),
   migrateFrom: v.optional(
     v.custom<CallbackStore>(isCallbackStore, "must be a store with get, set and destroy"),
   ),
@@ -178,40 +159,33 @@ const ONLY_WITHOUT = ["hashIds", "storeTimeout", "genid"] as const;
 const OF_FORMER: readonly string[] = ["hashIds", "storeTimeout"];
 
 /** Checks options and completes them. Throws `invalid_options` with everything that is wrong. */
-export function resolveSessionOptions(options: SessionOptions): Settings {
+export function resolveSessionOptions(options: SessionOptions) {
   // express-session treats null as not given.
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null));
   const checked = checkedOptions("The session middleware", schema, given);
-  const { secret = [], store = new MemoryStore(), cookie = {}, touchEvery, ...rest } = checked;
+  const { secret = [], store = new MemoryStore(), cookie = {}, ...rest } = checked;
   const isKept = isPsessionStore(store) || store instanceof Psession;
   const faults: string[] = (isKept ? ONLY_WITHOUT : ONLY_WITH_PSESSION)
     .filter((name) => checked[name] && !(OF_FORMER.includes(name) && rest.migrateFrom !== undefined))
     .map((name) => `${name} ${isKept ? "has no meaning with a psession store" : "needs a psession store"}`);
-  const every = touchEvery === undefined ? undefined : parseDuration(touchEvery);
+  const { touchEvery, user = usualUser, storeTimeout } = rest;
   const maxAge = typeof cookie === "object" ? cookie.maxAge : undefined;
-  if (every !== undefined && typeof maxAge === "number" && every * 2 > maxAge)
+  if (touchEvery !== undefined && typeof maxAge === "number" && touchEvery * 2 > maxAge)
     faults.push("touchEvery must be at most half of cookie.maxAge");
   if (faults.length > 0) throw invalidOptions("The session middleware", faults);
   return {
+    ...rest,
     // The list itself: applications may change it in place to rotate secrets, as with express-session.
-    secrets: Array.isArray(given["secret"]) ? given["secret"] : ([secret].flat() as Secret[]),
+    secrets: (Array.isArray(given["secret"]) ? given["secret"] : [secret].flat()) as readonly Secret[],
     name: rest.name ?? (rest.key || "connect.sid"),
-    store: store as Settings["store"],
+    store: store as CallbackStore | PsessionStore | Psession<object>,
     genid: rest.genid ?? newId,
-    resave: rest.resave ?? true,
-    saveUninitialized: rest.saveUninitialized ?? true,
-    rolling: rest.rolling ?? false,
-    unset: rest.unset ?? "keep",
-    proxy: rest.proxy ?? undefined,
-    cookie: typeof cookie === "function" ? (request) => givenCookie(cookie(request)) : cookieOf(cookie),
-    user: rest.user === false ? () => undefined : (rest.user ?? usualUser),
-    whenUnavailable: rest.whenUnavailable ?? "refuse",
-    storeTimeout: rest.storeTimeout === false ? false : (parseDuration(rest.storeTimeout) ?? STORE_TIMEOUT),
-    touchEvery: every,
-    noStore: rest.noStore ?? true,
-    caching: rest.caching ?? "protect",
-    hashIds: rest.hashIds ?? false,
-    migrateFrom: rest.migrateFrom,
+    cookie:
+      typeof cookie === "function"
+        ? (request: SessionRequest) => givenCookie(cookie(request))
+        : cookieOf(cookie),
+    user: user === false ? () => undefined : user,
+    storeTimeout: storeTimeout === false ? storeTimeout : (parseDuration(storeTimeout) ?? STORE_TIMEOUT),
   };
 }
 

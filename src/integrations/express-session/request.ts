@@ -1,16 +1,14 @@
 import type { TLSSocket } from "node:tls";
 import { isSecureScheme } from "../../http/scheme.ts";
-import type { ProxiedRequest } from "../../integration/express/proxy.ts";
+import type { ExpressRequest } from "../../integration/express/proxy.ts";
 import { forwarded } from "../../integration/forwarded.ts";
 
 /** The properties used of a request: Express's, Connect's or Node's own. */
-export interface SessionRequest extends ProxiedRequest {
+export interface SessionRequest extends ExpressRequest {
   session?: unknown;
   sessionID?: unknown;
   sessionStore?: unknown;
-  readonly originalUrl?: string | undefined;
   readonly secure?: boolean | undefined;
-  readonly ip?: string | undefined;
   /** cookie-parser sets it. */
   readonly secret?: unknown;
   readonly signedCookies?: Record<string, unknown> | undefined;

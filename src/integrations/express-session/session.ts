@@ -1,10 +1,12 @@
 import { inspect } from "node:util";
 import { PsessionError } from "../../errors.ts";
-import { call, callingBack } from "./call.ts";
+import { ask, call, callingBack } from "./call.ts";
 import type { Callback, CallbackStore } from "./callback-store.ts";
 import type { Cookie } from "./cookie.ts";
 import { type OpenSession, openSessionOf } from "./open-session.ts";
 import type { SessionRequest } from "./request.ts";
+
+type Calls = Pick<OpenSession, "save" | "reload" | "destroy" | "regenerate" | "owe">;
 
 /**
  * The visitor's session: data are its own properties. The methods take a callback and return the session. Without
@@ -70,14 +72,11 @@ export class Session {
   }
 
   /** The session of `store.load` belongs to no request: its methods call the store. */
-  get #open(): Pick<OpenSession, "save" | "reload" | "destroy" | "regenerate" | "owe"> {
+  get #open(): Calls {
     return openSessionOf(this.req) ?? detached(this);
   }
 
-  #run(
-    work: (open: Pick<OpenSession, "save" | "reload" | "destroy" | "regenerate">) => Promise<void>,
-    callback: Callback | undefined,
-  ): this {
+  #run(work: (open: Calls) => Promise<void>, callback: Callback | undefined): this {
     const open = this.#open;
     const done = work(open);
     if (callback === undefined) open.owe(done);
@@ -112,7 +111,7 @@ export const dataOf = (stored: object): Record<string, unknown> =>
 
 const isFree = (name: string): boolean => !(name in Session.prototype) && name !== "id" && name !== "req";
 
-function detached(session: Session): Pick<OpenSession, "save" | "reload" | "destroy" | "regenerate" | "owe"> {
+function detached(session: Session): Calls {
   const { req } = session;
   const store = req.sessionStore as CallbackStore & {
     regenerate?(request: object, callback: Callback): void;
@@ -128,13 +127,7 @@ function detached(session: Session): Pick<OpenSession, "save" | "reload" | "dest
           : store.regenerate(req, callback),
       ),
     reload: async () => {
-      let found: unknown;
-      await call((callback) =>
-        store.get(session.id, (error, data) => {
-          found = data;
-          callback(error);
-        }),
-      );
+      const found = await ask<object | undefined>((done) => store.get(session.id, done));
       if (!found) throw gone();
       store.createSession(req, found);
     },

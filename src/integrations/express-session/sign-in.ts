@@ -1,7 +1,7 @@
 import type { SessionData as CoreData } from "../../data/typing.ts";
 import { ofGuards, type SessionOfGuards } from "../../integration/guards.ts";
 import type { Session as CoreSession } from "../../session.ts";
-import { openSessionOf } from "./open-session.ts";
+import { type OpenSession, openSessionOf } from "./open-session.ts";
 import { Session } from "./session.ts";
 
 const METHODS = [
@@ -32,11 +32,6 @@ const VALUES = [
 /** `req.session` also has these with a psession store: see psession's own `Session`. */
 export type SignIn = Pick<CoreSession<CoreData>, (typeof METHODS)[number] | (typeof VALUES)[number]>;
 
-/** Reads and writes the data before and after a method of psession's session. */
-export interface SignInCalls {
-  call(name: string, values: readonly unknown[]): unknown;
-}
-
 /**
  * A session with psession's sign-in. Data may use the same names: `req.session.userId = 7` is data, as in
  * express-session, and hides the property here.
@@ -54,7 +49,7 @@ export class SignInSession extends Session {
       noteGuard: () => core.noteGuard(),
       // Brings changes that other requests saved meanwhile into `req.session`.
       exclusive: async (options) => {
-        await (open as unknown as SignInCalls).call("exclusive", [options]);
+        await open.call?.("exclusive", [options]);
       },
     };
   }
@@ -65,7 +60,7 @@ for (const name of METHODS) {
     configurable: true,
     writable: true,
     value: function (this: Session, ...values: unknown[]) {
-      return (openSessionOf(this.req) as unknown as SignInCalls).call(name, values);
+      return (openSessionOf(this.req) as Required<OpenSession>).call(name, values);
     },
   });
 }

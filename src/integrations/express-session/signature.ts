@@ -33,12 +33,6 @@ export interface Presented {
   readonly key?: KeyObject;
 }
 
-export const presentedId = (
-  request: SessionRequest,
-  name: string,
-  secrets: readonly Secret[],
-): string | undefined => presentedIn(request, name, secrets)?.id;
-
 /** Undefined without a cookie that one of the secrets signed. */
 export function presentedIn(
   request: SessionRequest,

@@ -1,5 +1,7 @@
 import { PsessionError } from "../../errors.ts";
 
+const ignore = () => {};
+
 /** A request's pending calls: the response waits for all, and fails with errors that reached no callback or promise. */
 export class Work {
   #running: Promise<void> | undefined;
@@ -12,10 +14,7 @@ export class Work {
   async track<T>(work: () => Promise<T>): Promise<T> {
     const before = this.#running;
     const mine = before === undefined ? work() : before.then(work);
-    const settled = mine.then(
-      () => {},
-      () => {},
-    );
+    const settled = mine.then(ignore, ignore);
     this.#running = settled;
     settled.then(() => {
       if (this.#running === settled) this.#running = undefined;
@@ -29,8 +28,8 @@ export class Work {
       if (!(error instanceof PsessionError && error.code === "session_ended")) throw error;
     });
     const all = this.#owed === undefined ? owed : this.#owed.then(() => owed);
-    all.catch(() => {});
-    owed.catch(() => {});
+    all.catch(ignore);
+    owed.catch(ignore);
     this.#owed = all;
   }
 

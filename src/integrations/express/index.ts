@@ -5,29 +5,25 @@ import { PsessionError } from "../../errors.ts";
 import type { OriginOptions } from "../../http/origin.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { DevicesOptions } from "../../integration/device-endpoints.ts";
-import { originOf, type ProxiedRequest, trustsProxy } from "../../integration/express/proxy.ts";
+import { type ExpressRequest, originOf, trustsProxy } from "../../integration/express/proxy.ts";
 import {
   type AskedFor,
   exclusiveTurn,
   type FreshOptions,
-  freshGuard,
-  type Guard,
   type GuardOptions,
-  levelGuard,
-  loginGuard,
+  guardsBy,
   originGuard,
   type Refusal,
 } from "../../integration/guards.ts";
 import { noSession } from "../../integration/no-session.ts";
+import { runInNodeRequest } from "../../integration/node/arrivals.ts";
 import { answersDevices } from "../../integration/node/device-endpoints.ts";
 import { asked } from "../../integration/node/facts.ts";
 import { openHeld } from "../../integration/node/open.ts";
-import { runInNodeRequest } from "../../integration/node/run.ts";
 import { answerRefusal } from "../../integration/node/send.ts";
 import { replaced } from "../../integration/replaced.ts";
 import type { Psession } from "../../psession.ts";
 import { Session } from "../../session.ts";
-import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
 
 export type { ExpressRequestSession } from "../../integration/express/request-session.ts";
@@ -39,12 +35,6 @@ declare global {
       express: Session<SessionData>;
     }
   }
-}
-
-/** The properties used of Express's request: both Express 4 and 5 have them, and its types are not needed. */
-interface ExpressRequest extends ProxiedRequest {
-  readonly ip?: string | undefined;
-  readonly originalUrl?: string | undefined;
 }
 
 type Next = (error?: unknown) => void;
@@ -125,18 +115,24 @@ export function sessionOf<Data extends object = SessionData>(request: IncomingMe
   throw noSession("put app.use(sessions(psession))");
 }
 
+const guards = guardsBy<ExpressMiddleware>((guard) =>
+  checking((request) => {
+    const path = request.originalUrl ?? request.url ?? "/";
+    return guard({ session: sessionOf(request), path, ...asked(request, originOf(request)) });
+  }),
+);
+
 /** Lets signed-in users through, remembered ones included. Others: the redirect, or 401. */
-export const requireLogin = (options: GuardOptions = {}): ExpressMiddleware => standing(loginGuard(options));
+export const requireLogin = guards.requireLogin;
 
 /** Lets visitors of at least that level through. Others: the redirect, or 403 (401 where nobody is signed in). */
-export const requireLevel = (level: Level, options: GuardOptions = {}): ExpressMiddleware =>
-  standing(levelGuard(level, options));
+export const requireLevel = guards.requireLevel;
 
 /**
  * Lets users through who proved a credential that recently; remembered visitors never did. Others: the
  * redirect, or 403 (401 where nobody is signed in).
  */
-export const requireFresh = (options: FreshOptions): ExpressMiddleware => standing(freshGuard(options));
+export const requireFresh = guards.requireFresh;
 
 /**
  * Lets one request of a session through at a time: the others wait until its response begins, and see what it saved.
@@ -165,13 +161,6 @@ export function devices(options: DevicesOptions = {}): ExpressMiddleware {
     const [session, origin, url] = [sessionOf(request), originOf(request), request.url ?? "/"];
     answerFor(request, response, { session, origin, url }).catch(next);
   };
-}
-
-function standing(guard: Guard): ExpressMiddleware {
-  return checking((request) => {
-    const path = request.originalUrl ?? request.url ?? "/";
-    return guard({ session: sessionOf(request), path, ...asked(request, originOf(request)) });
-  });
 }
 
 function checking(check: (request: ExpressRequest) => Refusal | undefined): ExpressMiddleware {

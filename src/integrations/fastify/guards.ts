@@ -1,20 +1,9 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { OriginOptions } from "../../http/origin.ts";
 import type { Answer } from "../../integration/answer.ts";
-import {
-  answerTo,
-  exclusiveTurn,
-  type FreshOptions,
-  freshGuard,
-  type Guard,
-  type GuardOptions,
-  levelGuard,
-  loginGuard,
-  originGuard,
-} from "../../integration/guards.ts";
+import { answerTo, exclusiveTurn, guardsBy, originGuard } from "../../integration/guards.ts";
 import { noSession } from "../../integration/no-session.ts";
 import { asked } from "../../integration/node/facts.ts";
-import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
 import { originOf } from "./origin.ts";
 import type { FastifySession } from "./session.ts";
@@ -26,18 +15,26 @@ export type FastifyGuard = (
   done: (error?: Error) => void,
 ) => void;
 
+const guards = guardsBy<FastifyGuard>((guard) =>
+  behindSession(async (request, reply, session) => {
+    // Passport may have signed a user in just now.
+    await session.followIdentity();
+    const refusal = guard({ session, path: request.originalUrl, ...asked(request, originOf(request)) });
+    return refusal && send(reply, answerTo(refusal));
+  }),
+);
+
 /** Lets signed-in users through, remembered ones included. Others: the redirect, or 401. */
-export const requireLogin = (options: GuardOptions = {}): FastifyGuard => standing(loginGuard(options));
+export const requireLogin = guards.requireLogin;
 
 /** Lets visitors of at least that level through. Others: the redirect, or 403 (401 where nobody is signed in). */
-export const requireLevel = (level: Level, options: GuardOptions = {}): FastifyGuard =>
-  standing(levelGuard(level, options));
+export const requireLevel = guards.requireLevel;
 
 /**
  * Lets users through who proved a credential that recently; remembered visitors never did. Others: the
  * redirect, or 403 (401 where nobody is signed in).
  */
-export const requireFresh = (options: FreshOptions): FastifyGuard => standing(freshGuard(options));
+export const requireFresh = guards.requireFresh;
 
 /**
  * Lets one request of a session through at a time: the others wait until its answer begins, and see what it saved.
@@ -56,15 +53,6 @@ export function originCheck(options: OriginOptions = {}): FastifyGuard {
     if (refusal === undefined) done();
     else send(reply, answerTo(refusal));
   };
-}
-
-function standing(guard: Guard): FastifyGuard {
-  return behindSession(async (request, reply, session) => {
-    // Passport may have signed a user in just now.
-    await session.followIdentity();
-    const refusal = guard({ session, path: request.originalUrl, ...asked(request, originOf(request)) });
-    return refusal && send(reply, answerTo(refusal));
-  });
 }
 
 /** Opens the session first, so a guarded handler always finds it. */

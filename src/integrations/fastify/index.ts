@@ -147,9 +147,9 @@ export async function sessions<Data extends object>(
   instance.addHook("onResponse", onResponse as () => void);
   // Hooks of a route run after those of its context, so changes by other plugins' onSend are saved as well.
   instance.addHook("onRoute", (route: RouteOptions) => {
-    route.onSend = [...listOf(route.onSend), settle as () => void];
+    route.onSend = [route.onSend ?? [], settle as () => void].flat();
     if (route.config?.session === true)
-      route.onRequest = [openFirst as () => void, ...listOf(route.onRequest)];
+      route.onRequest = [openFirst as () => void, route.onRequest ?? []].flat();
     route.config = { ...route.config, [settlesLast]: true } as object;
   });
 }
@@ -162,9 +162,6 @@ Object.assign(sessions, {
   [Symbol.for("fastify.display-name")]: "psession",
   [Symbol.for("plugin-meta")]: { name: "psession", fastify: "5.x" },
 });
-
-const listOf = <T>(hooks: T | T[] | undefined): T[] =>
-  hooks === undefined ? [] : Array.isArray(hooks) ? hooks : [hooks];
 
 function refuse(): never {
   throw notOpen();

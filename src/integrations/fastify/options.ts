@@ -23,14 +23,12 @@ export interface SessionsOptions<Data extends object = SessionData> {
   user?: IdentityOf<Data> | false | undefined;
 }
 
-const isFunction = (value: unknown): boolean => typeof value === "function";
-
 const schema = v.strictObject({
   psession: v.custom<Psession>(isPsession, NO_PSESSION),
   open: v.optional(v.picklist(["lazy", "always"], 'must be "lazy" or "always"'), "lazy"),
   user: v.optional(
     v.custom<IdentityOf<object> | false>(
-      (value) => value === false || isFunction(value),
+      (value) => value === false || typeof value === "function",
       "must be a function that gives a user's id, or false",
     ),
   ),
@@ -40,13 +38,7 @@ const schema = v.strictObject({
   logSerializers: v.optional(v.any()),
 });
 
-export interface CheckedOptions<Data extends object> {
-  readonly psession: Psession<Data>;
-  readonly opensAlways: boolean;
-  readonly identityOf: IdentityOf<Data> | undefined;
-}
-
-export function checkOptions<Data extends object>(options: SessionsOptions<Data>): CheckedOptions<Data> {
+export function checkOptions<Data extends object>(options: SessionsOptions<Data>) {
   const { open } = checkedOptions("The plugin psession/fastify", schema, options);
   const { psession, user = userOfPassport } = options;
   return {

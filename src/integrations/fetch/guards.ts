@@ -6,18 +6,12 @@ import type { ProxyOptions } from "../../integration/forwarded.ts";
 import {
   type ExclusiveSession,
   exclusiveTurn,
-  type FreshOptions,
-  freshGuard,
-  type Guard,
   type GuardedRequest,
   type GuardFacts,
-  type GuardOptions,
-  levelGuard,
-  loginGuard,
   originGuard,
+  proxiedGuardsBy,
   type Refusal,
 } from "../../integration/guards.ts";
-import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
 
 /**
@@ -30,19 +24,19 @@ export type FetchGuard = (
   facts?: GuardFacts,
 ) => Response | undefined;
 
+const guards = proxiedGuardsBy<FetchGuard>((guard, trustProxy) => (request, session, facts) => {
+  const path = facts?.path ?? pathOf(request);
+  return answered(guard({ session, path, ...asked(request, trustProxy, facts) }));
+});
+
 /** Lets signed-in users through, remembered ones included. Others get the redirect, or 401. */
-export const requireLogin = ({ trustProxy, ...options }: GuardOptions & ProxyOptions = {}): FetchGuard =>
-  standing(loginGuard(options), trustProxy);
+export const requireLogin = guards.requireLogin;
 
 /** Lets visitors of at least that level through. Others: the redirect, or 403 (401 where nobody is signed in). */
-export const requireLevel = (
-  level: Level,
-  { trustProxy, ...options }: GuardOptions & ProxyOptions = {},
-): FetchGuard => standing(levelGuard(level, options), trustProxy);
+export const requireLevel = guards.requireLevel;
 
 /** Lets users through who proved a credential that recently. Others: the redirect, or 403 (or 401). */
-export const requireFresh = ({ trustProxy, ...options }: FreshOptions & ProxyOptions): FetchGuard =>
-  standing(freshGuard(options), trustProxy);
+export const requireFresh = guards.requireFresh;
 
 /**
  * One request of a session at a time: waits until the responses of earlier requests have left, then gives undefined, as
@@ -63,13 +57,6 @@ export function originCheck(
   checkOptions("originCheck", options, ["allowed", "trustProxy"]);
   const guard = originGuard(options);
   return (request, facts) => answered(guard(asked(request, options.trustProxy, facts)));
-}
-
-function standing(guard: Guard, trustProxy?: boolean): FetchGuard {
-  return (request, session, facts) => {
-    const path = facts?.path ?? pathOf(request);
-    return answered(guard({ session, path, ...asked(request, trustProxy, facts) }));
-  };
 }
 
 const answered = (refusal: Refusal | undefined): Response | undefined => refusal && refused(refusal);

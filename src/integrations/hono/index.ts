@@ -17,20 +17,16 @@ import {
   type AskedFor,
   exclusiveTurn,
   type FreshOptions,
-  freshGuard,
-  type Guard,
   type GuardOptions,
   headersOf,
-  levelGuard,
-  loginGuard,
   originGuard,
+  proxiedGuardsBy,
   type Refusal,
 } from "../../integration/guards.ts";
 import { noSession } from "../../integration/no-session.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
 import type { Session } from "../../session.ts";
-import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
 import { LazySession } from "./lazy-session.ts";
 
@@ -97,21 +93,21 @@ export function sessions<Data extends object = SessionData>(
   };
 }
 
+const guards = proxiedGuardsBy<MiddlewareHandler>((guard, trustProxy) =>
+  checking(async (c) => {
+    const { raw } = c.req;
+    return guard({ session: await lazyIn(c), path: pathOf(raw), ...asked(raw, trustProxy) });
+  }),
+);
+
 /** Lets signed-in users through, remembered ones included. Others: the redirect, or 401. */
-export const requireLogin = ({
-  trustProxy,
-  ...options
-}: GuardOptions & ProxyOptions = {}): MiddlewareHandler => standing(loginGuard(options), trustProxy);
+export const requireLogin = guards.requireLogin;
 
 /** Lets visitors of at least that level through. Others: the redirect, or 403 (401 where nobody is signed in). */
-export const requireLevel = (
-  level: Level,
-  { trustProxy, ...options }: GuardOptions & ProxyOptions = {},
-): MiddlewareHandler => standing(levelGuard(level, options), trustProxy);
+export const requireLevel = guards.requireLevel;
 
 /** Lets users through who proved a credential that recently. Others: the redirect, or 403 (or 401). */
-export const requireFresh = ({ trustProxy, ...options }: FreshOptions & ProxyOptions): MiddlewareHandler =>
-  standing(freshGuard(options), trustProxy);
+export const requireFresh = guards.requireFresh;
 
 /**
  * Lets one request of a session through at a time: the others wait until its response leaves, and see what it saved.
@@ -138,12 +134,6 @@ export function devices(options: FetchDevicesOptions): MiddlewareHandler {
     await next();
   };
 }
-
-const standing = (guard: Guard, trustProxy?: boolean): MiddlewareHandler =>
-  checking(async (c) => {
-    const { raw } = c.req;
-    return guard({ session: await lazyIn(c), path: pathOf(raw), ...asked(raw, trustProxy) });
-  });
 
 function checking(check: (c: Context) => Promise<Refusal | undefined>): MiddlewareHandler {
   return async (c, next) => {

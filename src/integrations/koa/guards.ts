@@ -1,33 +1,26 @@
 import type { OriginOptions } from "../../http/origin.ts";
-import {
-  answerTo,
-  exclusiveTurn,
-  type FreshOptions,
-  freshGuard,
-  type Guard,
-  type GuardOptions,
-  levelGuard,
-  loginGuard,
-  originGuard,
-  type Refusal,
-} from "../../integration/guards.ts";
+import { answerTo, exclusiveTurn, guardsBy, originGuard, type Refusal } from "../../integration/guards.ts";
 import { asked } from "../../integration/node/facts.ts";
-import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
 import { type KoaContext, type KoaMiddleware, openedIn, originOf, send } from "./context.ts";
 
+const guards = guardsBy<KoaMiddleware>((guard) =>
+  checking(async (ctx) =>
+    guard({ session: await openedIn(ctx), path: ctx.originalUrl, ...asked(ctx.req, originOf(ctx)) }),
+  ),
+);
+
 /** Lets signed-in users through, remembered ones included. Others: the redirect, or 401. */
-export const requireLogin = (options: GuardOptions = {}): KoaMiddleware => standing(loginGuard(options));
+export const requireLogin = guards.requireLogin;
 
 /** Lets visitors of at least that level through. Others: the redirect, or 403 (401 where nobody is signed in). */
-export const requireLevel = (level: Level, options: GuardOptions = {}): KoaMiddleware =>
-  standing(levelGuard(level, options));
+export const requireLevel = guards.requireLevel;
 
 /**
  * Lets users through who proved a credential that recently; remembered visitors never did. Others: the
  * redirect, or 403 (401 where nobody is signed in).
  */
-export const requireFresh = (options: FreshOptions): KoaMiddleware => standing(freshGuard(options));
+export const requireFresh = guards.requireFresh;
 
 /**
  * Lets one request of a session through at a time: the others wait until its response begins, and see what it saved.
@@ -43,11 +36,6 @@ export function originCheck(options: OriginOptions = {}): KoaMiddleware {
   const guard = originGuard(options);
   return checking(async (ctx) => guard(asked(ctx.req, originOf(ctx))));
 }
-
-const standing = (guard: Guard): KoaMiddleware =>
-  checking(async (ctx) =>
-    guard({ session: await openedIn(ctx), path: ctx.originalUrl, ...asked(ctx.req, originOf(ctx)) }),
-  );
 
 function checking(check: (ctx: KoaContext) => Promise<Refusal | undefined>): KoaMiddleware {
   return async (ctx, next) => {

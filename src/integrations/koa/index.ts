@@ -97,9 +97,20 @@ class KoaExchange<Data extends object> {
       this.#isEnded = true;
       return;
     }
-    if (!hasKeys(value)) throw noData();
+    if (!hasKeys(value)) {
+      throw new PsessionError(
+        "invalid_data",
+        "ctx.session takes null, which destroys the session, or an object with what ctx.session.data is to hold.",
+      );
+    }
     // In koa-session, which keeps the user in the data, this signs out.
-    if (this.#session.isSignedIn && Object.keys(value).length === 0) throw notSignedOut();
+    if (this.#session.isSignedIn && Object.keys(value).length === 0) {
+      throw new PsessionError(
+        "invalid_data",
+        "ctx.session = {} would leave the user signed in, as psession keeps the user outside the data: ctx.session = null signs out, " +
+          "and ctx.session.remove(key) takes something out of ctx.session.data.",
+      );
+    }
     this.#session.replaceData(value);
     this.#isEnded = false;
   }
@@ -125,19 +136,6 @@ const notOpen = (): PsessionError =>
   new PsessionError(
     "session_not_open",
     'This request has not opened its session: await ctx.openSession() first, or use sessions(psession, { open: "always" }).',
-  );
-
-const noData = (): PsessionError =>
-  new PsessionError(
-    "invalid_data",
-    "ctx.session takes null, which destroys the session, or an object with what ctx.session.data is to hold.",
-  );
-
-const notSignedOut = (): PsessionError =>
-  new PsessionError(
-    "invalid_data",
-    "ctx.session = {} would leave the user signed in, as psession keeps the user outside the data: ctx.session = null signs out, " +
-      "and ctx.session.remove(key) takes something out of ctx.session.data.",
   );
 
 const EXCHANGE = Symbol("psession.exchange");

@@ -1,23 +1,18 @@
 import type { OriginOptions } from "../../http/origin.ts";
+import type { ProxyOptions } from "../../integration/forwarded.ts";
 import {
   type ExclusiveSession,
   exclusiveTurn,
-  type FreshOptions,
-  freshGuard,
-  type Guard,
   type GuardedRequest,
   type GuardFacts,
-  type GuardOptions,
   knownOrigin,
-  levelGuard,
-  loginGuard,
   originGuard,
+  proxiedGuardsBy,
   type Refusal,
 } from "../../integration/guards.ts";
-import { asked, type NodeOptions, visibleOrigin } from "../../integration/node/facts.ts";
+import { asked, visibleOrigin } from "../../integration/node/facts.ts";
 import type { NodeRequest, NodeResponse } from "../../integration/node/messages.ts";
 import { answerRefusal } from "../../integration/node/send.ts";
-import type { Level } from "../../stores/store.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
 
 /**
@@ -31,19 +26,20 @@ export type NodeGuard = (
   facts?: GuardFacts,
 ) => boolean;
 
+const guards = proxiedGuardsBy<NodeGuard>((guard, trustProxy) => (request, response, session, facts) => {
+  const { url, originalUrl } = request as NodeRequest & { readonly originalUrl?: string };
+  const path = facts?.path ?? originalUrl ?? url ?? "/";
+  return mayGoOn(response, guard({ session, path, ...asked(request, originOf(request, trustProxy, facts)) }));
+});
+
 /** Lets signed-in users through, remembered ones included. Others are answered: the redirect, or 401. */
-export const requireLogin = ({ trustProxy, ...options }: GuardOptions & NodeOptions = {}): NodeGuard =>
-  standing(loginGuard(options), trustProxy);
+export const requireLogin = guards.requireLogin;
 
 /** Lets visitors of at least that level through. Others: the redirect, or 403 (401 where nobody is signed in). */
-export const requireLevel = (
-  level: Level,
-  { trustProxy, ...options }: GuardOptions & NodeOptions = {},
-): NodeGuard => standing(levelGuard(level, options), trustProxy);
+export const requireLevel = guards.requireLevel;
 
 /** Lets users through who proved a credential that recently. Others: the redirect, or 403 (or 401). */
-export const requireFresh = ({ trustProxy, ...options }: FreshOptions & NodeOptions): NodeGuard =>
-  standing(freshGuard(options), trustProxy);
+export const requireFresh = guards.requireFresh;
 
 /**
  * One request of a session at a time: waits until the responses of earlier requests have begun, then is true. Throws
@@ -61,22 +57,11 @@ export function exclusive(
 
 /** Refuses changes that another site sends in a visitor's name, with 403: false where it did. Ask it first. */
 export function originCheck(
-  options: OriginOptions & NodeOptions = {},
+  options: OriginOptions & ProxyOptions = {},
 ): (request: NodeRequest, response: NodeResponse, facts?: Pick<GuardFacts, "origin">) => boolean {
   const guard = originGuard(options);
   return (request, response, facts) =>
     mayGoOn(response, guard(asked(request, originOf(request, options.trustProxy, facts))));
-}
-
-function standing(guard: Guard, trustProxy?: boolean): NodeGuard {
-  return (request, response, session, facts) => {
-    const { url, originalUrl } = request as NodeRequest & { readonly originalUrl?: string };
-    const path = facts?.path ?? originalUrl ?? url ?? "/";
-    return mayGoOn(
-      response,
-      guard({ session, path, ...asked(request, originOf(request, trustProxy, facts)) }),
-    );
-  };
 }
 
 const originOf = (request: NodeRequest, trustProxy = false, facts?: GuardFacts): string =>

@@ -2,13 +2,12 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { reasonOf } from "../../errors.ts";
-import { arrivedAt, isServed, momentOf } from "../../integration/node/arrivals.ts";
+import { arrivedAt, isServed, momentOf, runInNodeRequest } from "../../integration/node/arrivals.ts";
 import { canHold } from "../../integration/node/can-hold.ts";
-import { answerError } from "../../integration/node/error.ts";
 import { type NodeOptions, nodeFacts } from "../../integration/node/facts.ts";
 import type { NodeRequest, NodeResponse } from "../../integration/node/messages.ts";
 import { type OpenOptions, openHeld } from "../../integration/node/open.ts";
-import { runInNodeRequest } from "../../integration/node/run.ts";
+import { answerError } from "../../integration/node/send.ts";
 import type { Psession } from "../../psession.ts";
 import { enterRequest } from "../../request/context.ts";
 import type { Session } from "../../session.ts";
@@ -63,16 +62,13 @@ export function withSession<
       await runInNodeRequest(request, () => handler(request, response, session));
     } catch (error) {
       // A complete answer stands, whatever the handler did afterwards.
-      if (response.writableEnded || !canHold(request, response)) warnOf(error);
-      else if (response.headersSent) response.destroy?.();
+      if (response.writableEnded || !canHold(request, response)) {
+        warn(
+          "PSESSION_HANDLER",
+          `A handler failed after it had answered, or on a request without a response: ${reasonOf(error)}`,
+        );
+      } else if (response.headersSent) response.destroy?.();
       else answerError(response, error);
     }
   };
-}
-
-function warnOf(error: unknown): void {
-  warn(
-    "PSESSION_HANDLER",
-    `A handler failed after it had answered, or on a request without a response: ${reasonOf(error)}`,
-  );
 }

@@ -25,82 +25,56 @@ interface Definition {
 
 const { outcome, remembered, reason, rowKind, store, operation, change, error } = ATTRIBUTES;
 
+const counter = (unit: string, description: string, ...attributes: readonly Attribute[]): Definition => ({
+  unit: `{${unit}}`,
+  description,
+  attributes,
+});
+
 /** docs/observability.md has a table of them. Names are API. */
 export const COUNTERS = {
-  "psession.opens": {
-    unit: "{request}",
-    description: "Requests whose session was asked for",
-    attributes: [outcome, error],
-  },
-  "psession.logins": { unit: "{login}", description: "Sign-ins", attributes: [remembered] },
-  "psession.restores": {
-    unit: "{restore}",
-    description: "Browsers that came back by their remember cookie",
-    attributes: [],
-  },
-  "psession.recoveries": {
-    unit: "{recovery}",
-    description: "Browsers that came back by a token whose successor was never confirmed",
-    attributes: [],
-  },
-  "psession.convergences": {
-    unit: "{convergence}",
-    description: "Requests that were given the token that a parallel request had made",
-    attributes: [],
-  },
-  "psession.rotations": {
-    unit: "{rotation}",
-    description: "Secrets of sessions that were exchanged",
-    attributes: [],
-  },
-  "psession.thefts": {
-    unit: "{theft}",
-    description: "Remembered logins that ended because a superseded token was presented",
-    attributes: [],
-  },
-  "psession.revocations": {
-    unit: "{device}",
-    description: "Devices that were ended from elsewhere",
-    attributes: [reason],
-  },
-  "psession.merge.retries": {
-    unit: "{retry}",
-    description: "Saves that met a newer version and were tried again",
-    attributes: [],
-  },
-  "psession.merge.conflicts": {
-    unit: "{conflict}",
-    description: "Saves that overwrote a key which another request had changed",
-    attributes: [],
-  },
-  "psession.discarded.saves": {
-    unit: "{save}",
-    description: "Saves that were dropped, as their request no longer had the session",
-    attributes: [],
-  },
-  "psession.pruned.rows": { unit: "{row}", description: "Rows that were pruned", attributes: [rowKind] },
-  "psession.store.errors": { unit: "{error}", description: "Calls of the store that failed", attributes: [] },
-  "psession.store.losses": {
-    unit: "{login}",
-    description: "Remember cookies that were newer than their row: the store lost writes",
-    attributes: [],
-  },
-  "psession.clock.skews": {
-    unit: "{row}",
-    description: "Rows that were written by a clock too far ahead",
-    attributes: [],
-  },
-  "psession.unknown.key.cookies": {
-    unit: "{cookie}",
-    description: "Cookies that look like psession's and fit none of the keys",
-    attributes: [],
-  },
-  "psession.audit.losses": {
-    unit: "{entry}",
-    description: "Entries that were dropped, as the audit trail did not take them",
-    attributes: [],
-  },
-} as const satisfies Record<string, Definition>;
+  "psession.opens": counter("request", "Requests whose session was asked for", outcome, error),
+  "psession.logins": counter("login", "Sign-ins", remembered),
+  "psession.restores": counter("restore", "Browsers that came back by their remember cookie"),
+  "psession.recoveries": counter(
+    "recovery",
+    "Browsers that came back by a token whose successor was never confirmed",
+  ),
+  "psession.convergences": counter(
+    "convergence",
+    "Requests that were given the token that a parallel request had made",
+  ),
+  "psession.rotations": counter("rotation", "Secrets of sessions that were exchanged"),
+  "psession.thefts": counter(
+    "theft",
+    "Remembered logins that ended because a superseded token was presented",
+  ),
+  "psession.revocations": counter("device", "Devices that were ended from elsewhere", reason),
+  "psession.merge.retries": counter("retry", "Saves that met a newer version and were tried again"),
+  "psession.merge.conflicts": counter(
+    "conflict",
+    "Saves that overwrote a key which another request had changed",
+  ),
+  "psession.discarded.saves": counter(
+    "save",
+    "Saves that were dropped, as their request no longer had the session",
+  ),
+  "psession.pruned.rows": counter("row", "Rows that were pruned", rowKind),
+  "psession.store.errors": counter("error", "Calls of the store that failed"),
+  "psession.store.losses": counter(
+    "login",
+    "Remember cookies that were newer than their row: the store lost writes",
+  ),
+  "psession.clock.skews": counter("row", "Rows that were written by a clock too far ahead"),
+  "psession.unknown.key.cookies": counter(
+    "cookie",
+    "Cookies that look like psession's and fit none of the keys",
+  ),
+  "psession.audit.losses": counter(
+    "entry",
+    "Entries that were dropped, as the audit trail did not take them",
+  ),
+};
 
 export const HISTOGRAMS = {
   "psession.store.operation.duration": {

@@ -62,14 +62,7 @@ export class OwnStoreContext {
   /** Whether the browser would get a cookie. It warns, as express-session's silence has cost people days. */
   canDeliver(request: SessionRequest, cookie: Cookie): boolean {
     if (!cookie.secure || isSecure(request, this.settings.proxy)) return true;
-    if (!this.#hasWarned) {
-      this.#hasWarned = true;
-      warn(
-        "PSESSION_INSECURE_TRANSPORT",
-        "A session cookie was not sent: cookie.secure is set, and the request came over plain http as far as can " +
-          "be seen. Behind a proxy that speaks https, trust it (Express: app.set('trust proxy', 1); or the option proxy).",
-      );
-    }
+    this.#warn("was not sent: cookie.secure is set");
     return false;
   }
 
@@ -77,11 +70,16 @@ export class OwnStoreContext {
   noteSent(request: SessionRequest, cookie: Cookie): void {
     if (cookie.secure || this.#hasWarned || process.env["NODE_ENV"] !== "production") return;
     if (this.settings.cookie(request).secure !== "auto") return;
+    this.#warn('was sent without Secure: cookie.secure is "auto"');
+  }
+
+  #warn(what: string): void {
+    if (this.#hasWarned) return;
     this.#hasWarned = true;
     warn(
       "PSESSION_INSECURE_TRANSPORT",
-      'A session cookie was sent without Secure: cookie.secure is "auto", and the request came over plain http as far ' +
-        "as can be seen. Behind a proxy that speaks https, trust it (Express: app.set('trust proxy', 1); or the option proxy).",
+      `A session cookie ${what}, and the request came over plain http as far as can be seen. Behind a proxy that ` +
+        "speaks https, trust it (Express: app.set('trust proxy', 1); or the option proxy).",
     );
   }
 

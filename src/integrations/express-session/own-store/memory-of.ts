@@ -14,14 +14,11 @@ export class MemoryOf<Value> {
   /** Gives the value that it evicted. */
   set(key: string, value: Value): Value | undefined {
     const entries = this.#entries;
-    if (entries.has(key)) entries.delete(key);
+    entries.delete(key);
     entries.set(key, value);
-    if (entries.size <= this.#max) return undefined;
-    for (const [oldest, forgotten] of entries) {
-      entries.delete(oldest);
-      return forgotten;
-    }
-    return undefined;
+    const [oldest] = entries.size > this.#max ? entries : [];
+    if (oldest !== undefined) entries.delete(oldest[0]);
+    return oldest?.[1];
   }
 
   delete(key: string): void {

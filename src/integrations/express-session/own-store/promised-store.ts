@@ -12,12 +12,6 @@ const LONGEST_TURN = 30_000;
 
 type Stored = Record<string, unknown>;
 
-export interface PromisedStoreOptions {
-  readonly hashIds: boolean;
-  /** Milliseconds. */
-  readonly storeTimeout?: number | false;
-}
-
 /**
  * The application's own store, with promises, one change at a time per session, and without sessions that this process
  * has ended.
@@ -37,7 +31,11 @@ export class PromisedStore {
   #isTouchFailing = false;
   isConnected = true;
 
-  constructor(store: CallbackStore, { hashIds, storeTimeout }: PromisedStoreOptions) {
+  /** `storeTimeout` is in milliseconds. */
+  constructor(
+    store: CallbackStore,
+    { hashIds, storeTimeout }: { readonly hashIds: boolean; readonly storeTimeout?: number | false },
+  ) {
     this.#store = store;
     this.#limit = storeTimeout;
     this.#hashes = hashIds;
@@ -157,7 +155,7 @@ export class PromisedStore {
           else done(error, session ? (session as Stored) : undefined);
         }),
       this.#limit,
-      unreadable,
+      (cause) => unavailable("be read", cause),
     );
   }
 
@@ -173,7 +171,7 @@ export class PromisedStore {
   }
 
   #write(work: (done: (error?: unknown) => void) => unknown): Promise<void> {
-    return call(work, this.#limit, unwritten);
+    return call(work, this.#limit, (cause) => unavailable("be written", cause));
   }
 }
 
@@ -190,9 +188,6 @@ export const unavailable = (what: string, cause?: unknown): PsessionError =>
   new PsessionError("store_unavailable", `The session store could not ${what}; the cause says why.`, {
     cause,
   });
-
-const unreadable = (cause: unknown): PsessionError => unavailable("be read", cause);
-const unwritten = (cause: unknown): PsessionError => unavailable("be written", cause);
 
 /** Stores in files give ENOENT for a missing session; for a database's socket file it is an outage. */
 function isMissing(error: unknown): boolean {

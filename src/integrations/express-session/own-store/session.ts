@@ -33,17 +33,17 @@ interface Copy {
 
 type AnySession = Session & Record<string, unknown>;
 
-/** The text of a new session. */
-const NO_DATA = "{}";
+const NEW: Omit<Copy, "id"> = {
+  base: "{}",
+  saved: undefined,
+  user: undefined,
+  isStored: false,
+  isSuccessor: false,
+  isLate: false,
+};
 
 /** Values that reading leaves behind: `req.flash()` leaves an object without messages. */
 const EMPTY: ReadonlySet<string> = new Set(["{}", "[]", "null"]);
-
-const noSession = (): PsessionError =>
-  new PsessionError(
-    "invalid_data",
-    "req.session was replaced by something that is no session: set its properties, or call regenerate.",
-  );
 
 /** One request, with its session in the application's own store. */
 export class OwnStoreSession implements OpenSession {
@@ -146,23 +146,15 @@ export class OwnStoreSession implements OpenSession {
 
   commit(canSetCookies: boolean): Settlement | Promise<Settlement> {
     this.#canSetCookies = canSetCookies;
+    const finish = (settlement: Settlement): Settlement => {
+      this.#canSetCookies = false;
+      if (!canSetCookies || this.#context.caching === "off") return settlement;
+      return { ...settlement, caching: this.#isPersonal ? "private" : "varies" };
+    };
     return this.#work.whenDone(() => {
       const settled = this.#commit(canSetCookies);
-      if (!(settled instanceof Promise)) this.#canSetCookies = false;
-      else
-        settled.then(
-          () => (this.#canSetCookies = false),
-          () => {},
-        );
-      if (!canSetCookies || this.#context.caching === "off") return settled;
-      return settled instanceof Promise
-        ? settled.then((one) => this.#withCaching(one))
-        : this.#withCaching(settled);
+      return settled instanceof Promise ? settled.then(finish) : finish(settled);
     });
-  }
-
-  #withCaching(settlement: Settlement): Settlement {
-    return { ...settlement, caching: this.#isPersonal ? "private" : "varies" };
   }
 
   #commit(canSetCookies: boolean): Settlement | Promise<Settlement> {
@@ -170,7 +162,12 @@ export class OwnStoreSession implements OpenSession {
     if (session === undefined || session === null) return this.#unset(sessionID);
     if (typeof sessionID !== "string") return NO_SETTLEMENT;
     const current = session as AnySession;
-    if (!(current.cookie instanceof Object)) throw noSession();
+    if (!(current.cookie instanceof Object)) {
+      throw new PsessionError(
+        "invalid_data",
+        "req.session was replaced by something that is no session: set its properties, or call regenerate.",
+      );
+    }
     const copy = this.#copyOf(current);
     if (copy.isLost || (copy.isLate && this.#userOf(current) === undefined)) return NO_SETTLEMENT;
     const { settings, store } = this.#context;
@@ -370,18 +367,9 @@ export class OwnStoreSession implements OpenSession {
     const session = new Session(request) as AnySession;
     session.cookie = this.#context.newCookie(request);
     request.session = session;
-    const base = NO_DATA;
     const isFirst = this.#opened === undefined;
-    this.#opened ??= { id, text: base };
-    this.#know(session, {
-      id,
-      base,
-      saved: undefined,
-      user: undefined,
-      isStored: false,
-      isSuccessor: isSuccessor && !isFirst,
-      isLate,
-    });
+    this.#opened ??= { id, text: NEW.base };
+    this.#know(session, { ...NEW, id, isSuccessor: isSuccessor && !isFirst, isLate });
   }
 
   #adopt(id: string, stored: Record<string, unknown>): void {
@@ -392,15 +380,8 @@ export class OwnStoreSession implements OpenSession {
     request.session = session;
     const base = textOf(session);
     this.#opened ??= { id, text: base };
-    this.#know(session, {
-      id,
-      base,
-      saved: this.#context.settings.resave ? undefined : base,
-      user: this.#userOf(session),
-      isStored: true,
-      isSuccessor: false,
-      isLate: false,
-    });
+    const saved = this.#context.settings.resave ? undefined : base;
+    this.#know(session, { ...NEW, id, base, saved, user: this.#userOf(session), isStored: true });
   }
 
   /** The state of a session, also of one made elsewhere, such as by a store's own `createSession`. */
@@ -408,16 +389,9 @@ export class OwnStoreSession implements OpenSession {
     const known = this.#copies.get(session);
     if (known !== undefined) return known;
     const id = session.id ?? this.#request.sessionID;
-    const before = this.#latest?.id === id ? this.#latest : undefined;
-    return this.#know(session, {
-      id,
-      base: before?.base ?? NO_DATA,
-      saved: before?.saved,
-      user: before?.user,
-      isStored: before?.isStored ?? id === this.#presented,
-      isSuccessor: before?.isSuccessor ?? false,
-      isLate: before?.isLate ?? false,
-    });
+    const before = this.#latest?.id === id ? this.#latest : { ...NEW, isStored: id === this.#presented };
+    const { base, saved, user, isStored, isSuccessor, isLate } = before;
+    return this.#know(session, { id, base, saved, user, isStored, isSuccessor, isLate });
   }
 
   #know(session: AnySession, copy: Copy): Copy {

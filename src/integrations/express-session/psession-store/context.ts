@@ -12,7 +12,7 @@ import { Cookie, type CookieOptions } from "../cookie.ts";
 import type { SessionOptions, Settings } from "../options.ts";
 import { PromisedStore } from "../own-store/promised-store.ts";
 import { isSecure, type SessionRequest } from "../request.ts";
-import { isSameList, presentedId, type Secret } from "../signature.ts";
+import { isSameList, presentedIn, type Secret } from "../signature.ts";
 import { PsessionFacade } from "./facade.ts";
 import { exchangeKeys, lineFor, psessionOf } from "./options.ts";
 
@@ -128,7 +128,7 @@ export class PsessionContext {
     // Of two old cookies, a subdomain may have set one: their signatures do not say which.
     const isRefused =
       own.kind === "valid" || own.kind === "duplicate" || cookieValues(cookie, name).length > 1;
-    return isRefused ? undefined : presentedId(request, name, secrets);
+    return isRefused ? undefined : presentedIn(request, name, secrets)?.id;
   }
 
   /** Derived, so that parallel requests with the old cookie get one session; the key makes it unguessable. */

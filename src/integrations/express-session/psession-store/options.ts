@@ -1,4 +1,4 @@
-import { type Duration, parseDuration } from "../../../checks/duration.ts";
+import type { Duration } from "../../../checks/duration.ts";
 import { invalidOptions } from "../../../checks/faults.ts";
 import { PsessionError } from "../../../errors.ts";
 import { type CookieDefinition, scopeOf } from "../../../http/cookies.ts";
@@ -23,16 +23,13 @@ const MINUTE = 60_000;
 export function psessionOf(settings: Settings, given: SessionOptions): Psession<object> {
   const { store } = settings;
   const faults: string[] = [];
-  const require = (holds: boolean, fault: string) => {
-    if (!holds) faults.push(fault);
-  };
   const { cookie = {} } = given;
-  require(typeof cookie ===
-    "object", "cookie must be an object with a psession store, as it holds for all requests");
+  if (typeof cookie !== "object")
+    faults.push("cookie must be an object with a psession store, as it holds for all requests");
   const options: CookieOptions = typeof cookie === "object" && cookie !== null ? spelledCookie(cookie) : {};
   if (store instanceof Psession) {
     for (const name of ["absolute", "touchEvery", "noStore", "caching"] as const)
-      require(given[name] === undefined, `${name} is an option of createPsession here`);
+      if (given[name] !== undefined) faults.push(`${name} is an option of createPsession here`);
     if (faults.length > 0) throw invalidOptions("The session middleware", faults);
     return store;
   }
@@ -41,25 +38,26 @@ export function psessionOf(settings: Settings, given: SessionOptions): Psession<
   const isSecure = options.secure === true || options.secure === "auto";
   const isAuto = options.secure === "auto" && !isProduction;
   const [first] = settings.secrets;
-  require(first !== undefined &&
-    isStrong(
-      first,
-    ), "secret must have at least 32 random bytes with a psession store (openssl rand -base64 32); put it before the old one, which goes on to verify old cookies with migrateFrom");
-  require(isSecure ||
-    !isProduction, 'cookie.secure must be true or "auto" in production, as anyone on the way can read a cookie sent over plain http');
-  require(options.httpOnly === undefined ||
-    options.httpOnly, "cookie.httpOnly cannot be false with a psession store: scripts do not get the cookie");
-  require(options.path === undefined ||
-    /^\/[!-:<-~]*$/.test(
-      options.path ?? "",
-    ), "cookie.path must start with / and hold no space with a psession store");
+  if (first === undefined || !isStrong(first))
+    faults.push(
+      "secret must have at least 32 random bytes with a psession store (openssl rand -base64 32); put it before the old one, which goes on to verify old cookies with migrateFrom",
+    );
+  if (!isSecure && isProduction)
+    faults.push(
+      'cookie.secure must be true or "auto" in production, as anyone on the way can read a cookie sent over plain http',
+    );
+  if (options.httpOnly !== undefined && !options.httpOnly)
+    faults.push("cookie.httpOnly cannot be false with a psession store: scripts do not get the cookie");
+  if (options.path !== undefined && !/^\/[!-:<-~]*$/.test(options.path ?? ""))
+    faults.push("cookie.path must start with / and hold no space with a psession store");
   const sameSite = options.sameSite === true ? "strict" : options.sameSite || "lax";
-  require(sameSite !== "none" ||
-    isSecure, 'cookie.sameSite "none" needs cookie.secure, as browsers drop the cookie otherwise');
-  require(!options.partitioned || sameSite === "none", 'cookie.partitioned needs cookie.sameSite "none"');
+  if (sameSite === "none" && !isSecure)
+    faults.push('cookie.sameSite "none" needs cookie.secure, as browsers drop the cookie otherwise');
+  if (options.partitioned && sameSite !== "none")
+    faults.push('cookie.partitioned needs cookie.sameSite "none"');
   if (faults.length > 0) throw invalidOptions("The session middleware", faults);
 
-  const absolute = parseDuration(given.absolute) ?? LONGEST;
+  const absolute = settings.absolute ?? LONGEST;
   const idle = Math.min(positive(new Cookie(options).originalMaxAge) ?? USUAL_IDLE, absolute);
   const isPartitioned = options.partitioned === true;
   const made = create({
@@ -98,13 +96,8 @@ function asGiven(
   attributes: Partial<Pick<CookieDefinition, "secure" | "sameSite">>,
 ): void {
   if (Object.keys(attributes).length === 0) return;
-  const { session, remember, device, trust } = settings.cookies;
-  Object.assign(settings.cookies, {
-    session: { ...session, ...attributes },
-    remember: { ...remember, ...attributes },
-    device: { ...device, ...attributes },
-    trust: { ...trust, ...attributes },
-  });
+  for (const name of ["session", "remember", "device", "trust"] as const)
+    Object.assign(settings.cookies, { [name]: { ...settings.cookies[name], ...attributes } });
 }
 
 /** A Set-Cookie line for one request: "auto" follows its connection. */

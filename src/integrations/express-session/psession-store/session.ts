@@ -10,7 +10,7 @@ import type { UserId } from "../../../stores/store.ts";
 import type { OpenSession } from "../open-session.ts";
 import type { SessionRequest } from "../request.ts";
 import { fill, gone, type Session } from "../session.ts";
-import { type SignInCalls, SignInSession } from "../sign-in.ts";
+import { SignInSession } from "../sign-in.ts";
 import { isWritable, sameTexts, type Texts, textsOf } from "../texts.ts";
 import { Work } from "../work.ts";
 import type { PsessionContext, Takeover } from "./context.ts";
@@ -32,7 +32,7 @@ interface Reserved {
 type AnySession = Session & Record<string, unknown>;
 
 /** One request, with its session in a psession store. */
-export class PsessionStoreSession implements OpenSession, SignInCalls {
+export class PsessionStoreSession implements OpenSession {
   readonly core: CoreSession<object>;
   readonly #context: PsessionContext;
   readonly #request: SessionRequest;
