@@ -63,7 +63,7 @@ describe("a user id in the other spelling", () => {
     expect(calls).toEqual(["apply", "list"]);
   });
 
-  test("who keeps a session has one, and nobody asks", async () => {
+  test("a password change that keeps a session does not look for the other spelling", async () => {
     const { psession, calls, browsers } = await signedInAs("7");
     await browsers[0]?.visit(async (keep) => {
       calls.length = 0;

@@ -347,7 +347,7 @@ describeWith(MYSQL, "what MySQL refuses", () => {
   });
 });
 
-describe("what is told of a driver's error", () => {
+describe("what is reported of a driver's error", () => {
   const told = (error: unknown) => driverError(error);
 
   test.for([

@@ -226,7 +226,7 @@ test("testPsession takes the options of createPsession, and leaves no timer behi
   expect(() => testPsession({ sesion: {} } as never)).toThrow("sesion is no option");
 });
 
-test("its key is nobody's secret, so production refuses it", () => {
+test("its key is public, so production refuses it", () => {
   vi.stubEnv("NODE_ENV", "production");
   try {
     const given = { [dangerouslyAllowInsecureHttp]: undefined };
