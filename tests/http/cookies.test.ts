@@ -153,7 +153,7 @@ describe("reading", () => {
     );
   });
 
-  test("a cookie that was right before is right in one spelling only, whatever its last spare bits are", () => {
+  test("a valid cookie is valid in one spelling only, whatever its last spare bits are", () => {
     expect(read(`${SESSION}=${value}`).kind).toBe("valid");
     const at = value.lastIndexOf(".") - 1;
     const others = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"];

@@ -242,7 +242,7 @@ describe("ctx.openSession and ctx.session", () => {
     expect([refused.status, refused.headers.get("x-user")]).toEqual([401, "ada"]);
   });
 
-  test("save and regenerate do as they do everywhere", async () => {
+  test("save and regenerate work as in other integrations", async () => {
     const { client, calls } = await start({
       "/save": async (ctx) => {
         const session = await ctx.openSession();

@@ -29,7 +29,7 @@ const events = (entries: readonly AuditEntry[]) => entries.map(({ event }) => ev
 describeStores(
   "the audit trail",
   (makeStore) => {
-    test("what happens around an account is there, with user, device, time and address, and no secret", async () => {
+    test("events around an account are there, with user, device, time and address, and no secret", async () => {
       const app = testApp({ store: makeStore(), devices: { detectNew: true } });
       const browser = new TestBrowser(app);
       await browser.visit((session) => session.login("ada", { remember: true }), { address: "192.0.2.8" });
@@ -334,7 +334,7 @@ describe("an audit sink", () => {
     expect(options({ sink: {} })).toThrow("audit.sink must be an object with append()");
   });
 
-  test("that cannot be read makes auditTrail refuse", async () => {
+  test("that cannot be read makes auditTrail reject with no_audit_trail", async () => {
     await expect(appOn(sinkOf().sink).psession.auditTrail()).rejects.toMatchObject({
       code: "no_audit_trail",
     });

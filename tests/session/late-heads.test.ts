@@ -54,7 +54,7 @@ describeStores("requests that come later than they were sent, on", (makeStore) =
     expect(app.told()).toContain("theft");
   });
 
-  test("what ended while the body came has ended", async () => {
+  test("a session that ended while the body came stays ended", async () => {
     const { app, browser } = await closed();
     const arrivedAt = app.clock.now();
     app.clock.advance(SECOND);

@@ -401,7 +401,7 @@ describe("a database that is none of a driver's own", () => {
   }
 });
 
-describe("a database whose driver gives something else than was stored", () => {
+describe("a database whose driver returns other values than were stored", () => {
   /** `node:sqlite`, with every value of these columns changed on its way to us, in lists and in objects. */
   function changing(path: string, change: (value: unknown, column: string) => unknown): SqliteDatabase {
     const database = new DatabaseSync(path);
