@@ -102,7 +102,7 @@ describe.each(Object.entries(CALLS))("%s", (_, { make, code = "invalid_options",
   });
 });
 
-test("a handle that no device can have is one that is not there, and costs no call", async () => {
+test("an impossible handle counts as not found, and costs no store call", async () => {
   const asked: string[] = [];
   const store = intercepted(memoryStore(), (name, call) => {
     asked.push(name);
@@ -124,7 +124,7 @@ test("a handle that no device can have is one that is not there, and costs no ca
   expect(await app.psession.devices("ada")).toHaveLength(1);
 });
 
-test("a life that is asked for is cut to what a session may have, in a store that knows no larger numbers", async () => {
+test("a requested lifetime is cut to what a session may have, in a store that has no larger numbers", async () => {
   const store = sqliteStore({ path: ":memory:" });
   const { psession, clock } = testApp({ store });
   const facts = factsOf(() => undefined, { method: "GET", secure: true, address: "192.0.2.7" });
@@ -138,7 +138,7 @@ test("a life that is asked for is cut to what a session may have, in a store tha
   expect(await psession.revokeUser("ada")).toBe(1);
 });
 
-test("no duration of an option is so long that a time behind it would be none", () => {
+test("no option takes a duration that leads past the last valid date", () => {
   const session = { idle: "1d", absolute: Number.MAX_SAFE_INTEGER } as const;
   expect(() => testApp({ session })).toThrow("session.absolute must be at most a hundred years");
   testApp({ session: { ...session, absolute: 100 * 365 * 86_400_000 } });
@@ -301,7 +301,7 @@ test.each(Object.entries(WRONG))(
   },
 );
 
-test("the session of another service is not one to keep", async () => {
+test("passwordChanged does not keep a session of another psession", async () => {
   const [customers, staff] = [testApp(), testApp()];
   const browser = new TestBrowser(customers);
   await new TestBrowser(staff).visit((session) => session.login("ada"));

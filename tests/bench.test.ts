@@ -63,7 +63,7 @@ describe("the arithmetic", () => {
     expect(median([])).toBeNaN();
   });
 
-  test("ratios are taken round by round: what disturbed a round disturbed both", () => {
+  test("ratios are taken per round, so a disturbance affects both sides", () => {
     const [ours, floor] = [withRates({}, 200, 20, 220), withRates({}, 100, 10, 100)];
     expect(ratio(ours, floor)).toEqual({ median: 2, least: 2, most: 2.2 });
   });
@@ -89,11 +89,11 @@ describe("the arithmetic", () => {
 describe("the plan", () => {
   const plan = planRun(CONTENDERS, everything);
 
-  test("contenders are told apart by their ids", () => {
+  test("ids of contenders are unique", () => {
     expect(new Set(CONTENDERS.map(idOf)).size).toBe(CONTENDERS.length);
   });
 
-  test("psession is there on every framework with every store, and so is a floor", () => {
+  test("every framework has psession and a floor with every store", () => {
     for (const framework of FRAMEWORKS) {
       for (const store of STORES.filter((name) => name !== "cookie")) {
         const kinds = CONTENDERS.filter((one) => one.framework === framework && one.store === store);
@@ -102,7 +102,7 @@ describe("the plan", () => {
     }
   });
 
-  test("nobody is asked for what they cannot do, and nobody twice in a block", () => {
+  test("a contender runs only its own scenarios, and once per block", () => {
     for (const { scenario, entries } of plan.blocks) {
       for (const { contender } of entries) expect(contender.scenarios).toContain(scenario);
       const keys = entries.map(({ contender, rows }) => `${idOf(contender)} ${rows}`);
@@ -110,13 +110,13 @@ describe("the plan", () => {
     }
   });
 
-  test("--only and --store leave out everybody else", () => {
+  test("--only and --store leave out all other contenders", () => {
     const some = planRun(CONTENDERS, { ...everything, only: /express-session/, stores: ["redis"] });
     const names = some.blocks.flatMap(({ entries }) => entries.map(({ contender }) => idOf(contender)));
     expect(new Set(names)).toEqual(new Set(["express-session, connect-redis / express / redis"]));
   });
 
-  test("a quick run is a small part of a whole one", () => {
+  test("a quick run is a small part of a full one", () => {
     const turns = ({ blocks }: Plan) => blocks.reduce((sum, { entries }) => sum + entries.length, 0);
     expect(turns(planRun(CONTENDERS, quick))).toBeLessThan(turns(plan) / 10);
   });
@@ -126,13 +126,13 @@ describe("the targets", () => {
   /** The others follow from passes that this has no figures for. */
   const isOfVisits = ({ id }: { id: string }) => !/^(cpu|growth\/(prune|devices))/.test(id);
 
-  test("a whole run measures what each of them takes", () => {
+  test("a full run measures what each target needs", () => {
     const verdicts = judge(measured(planRun(CONTENDERS, everything))).filter(isOfVisits);
     expect(verdicts.filter(({ value }) => value === undefined).map(({ id }) => id)).toEqual([]);
     expect(verdicts.length).toBeGreaterThan(30);
   });
 
-  test("a quick run measures what the key ones take", () => {
+  test("a quick run measures what the key targets need", () => {
     const verdicts = judge(measured(planRun(CONTENDERS, quick)));
     const ids = verdicts.filter(({ value }) => value !== undefined).map(({ id }) => id);
     expect(ids).toEqual(

@@ -21,7 +21,7 @@ async function started() {
 
 beforeEach(() => vi.restoreAllMocks());
 
-test("plain http is warned of when an application starts, once", async () => {
+test("allowing plain http emits one warning at start", async () => {
   const { warned, create, insecure } = await started();
   create({ [insecure]: true });
   create({ [insecure]: true });
@@ -30,7 +30,7 @@ test("plain http is warned of when an application starts, once", async () => {
   ]);
 });
 
-test("nobody is warned who did not ask for plain http", async () => {
+test("without dangerouslyAllowInsecureHttp there is no warning", async () => {
   const { warned, create, insecure } = await started();
   create({});
   create({ [insecure]: false });
@@ -38,7 +38,7 @@ test("nobody is warned who did not ask for plain http", async () => {
   expect(warned).not.toHaveBeenCalled();
 });
 
-test("plain http is asked for with true, and nothing that looks like it", async () => {
+test("only true allows plain http, and nothing that looks like it", async () => {
   const { create, insecure } = await started();
   for (const value of ["1", "true", "false", 1, null]) {
     expect(() => create({ [insecure]: value })).toThrow("dangerouslyAllowInsecureHttp must be true or false");

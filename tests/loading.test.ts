@@ -54,7 +54,7 @@ describe("starting a program reads few files", () => {
     ).toEqual([]);
   });
 
-  test("the name of a browser is looked up by a package that is loaded for it", () => {
+  test("bowser is loaded only when a browser's name is looked up", () => {
     const label = `
       const { newDeviceNotice } = await import("psession/notices");
       const request = { userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0" };
@@ -72,7 +72,7 @@ describe("what is built can be read", () => {
   const stackWith = (...flags: readonly string[]) =>
     execFileSync(process.execPath, [...flags, "--eval", thrower], { cwd: ROOT, encoding: "utf8" });
 
-  test("stacks name our functions, and with source maps their lines in the sources", () => {
+  test("stack traces name psession's functions, and with source maps their lines in the sources", () => {
     expect(stackWith()).toMatch(/at checkedOptions \(.*dist\/chunks\/core\.cjs:\d+:\d+\)/);
     const [, file = "", line = ""] =
       /at checkedOptions \(.*psession\/(src\/checks\/faults\.ts):(\d+):\d+\)/.exec(

@@ -9,7 +9,7 @@ import { counted, intercepted } from "./support/stores.ts";
 const LIMITS = { hold: 60_000, wait: 30_000 };
 
 describeStores("locks on", (makeStore) => {
-  test("callers of one process and of others come one by one, each with a higher fence", async () => {
+  test("callers in one process and in others go one by one, each with a higher fence", async () => {
     const store = makeStore();
     const clock = new TestClock();
     const processes = [new Locks(store, clock), new Locks(store, clock), new Locks(store, clock)];
@@ -30,7 +30,7 @@ describeStores("locks on", (makeStore) => {
     expect(new Set(fences).size).toBe(30);
   });
 
-  test("a holder that died is waited for until its time is over, and no longer", async () => {
+  test("callers wait for a dead holder until its lock expires, and no longer", async () => {
     const store = makeStore();
     const clock = new TestClock();
     await new Locks(store, clock).take("cart", LIMITS);
@@ -60,7 +60,7 @@ test("within a process callers keep their order, and the store is asked once for
   expect(calls.filter((call) => call === "acquireLock")).toHaveLength(20);
 });
 
-test("who gives up waiting leaves the queue in order, and names are independent", async () => {
+test("a caller that times out leaves the queue in order, and names are independent", async () => {
   const locks = new Locks(memoryStore(), new TestClock());
   const first = await locks.take("cart", LIMITS);
   const impatient = locks.take("cart", { ...LIMITS, wait: 1 });

@@ -428,7 +428,7 @@ test("no option is left out", () => {
   expect(Object.keys(EFFECTS).sort()).toEqual([...optionDefaults().keys()].sort());
 });
 
-test("a cookie of another name than ours is none", async () => {
+test("a cookie with another name is ignored", async () => {
   const { browser, app } = await signedIn({ cookies: { session: "__Host-sid" } });
   const renamed = new Map([[SESSION, browser.jar.get("__Host-sid") ?? { value: "", isTransient: true }]]);
   expect(cookieHeader(renamed)).toContain(SESSION);

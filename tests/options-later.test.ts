@@ -9,7 +9,7 @@ import { temporaryFolder } from "./support/temp.ts";
 
 const given = (): PsessionOptions => ({ store: memoryStore(), keys: [KEY], prune: false });
 
-test("nothing is asked for, checked or opened before the first use, and once only then", async () => {
+test("options are asked for, checked and opened once, at the first use", async () => {
   const path = join(temporaryFolder(), "sessions.sqlite");
   const options = vi.fn((): PsessionOptions => ({ ...given(), store: sqliteStore({ path }) }));
   const psession = createPsession(options);
@@ -23,7 +23,7 @@ test("nothing is asked for, checked or opened before the first use, and once onl
   await psession.close();
 });
 
-test("what was heard before the first use goes on", async () => {
+test("listeners added before the first use get later events", async () => {
   const psession = createPsession<TestData>(given);
   const heard: unknown[] = [];
   psession.on("login", ({ userId }) => void heard.push(userId));
@@ -32,7 +32,7 @@ test("what was heard before the first use goes on", async () => {
   await psession.close();
 });
 
-test("each use of wrong options says what is wrong, until they are right", async () => {
+test("each use reports wrong options until they are corrected", async () => {
   const options = { ...given(), keys: ["short"] };
   const psession = createPsession(() => options);
   const use = () => psession.devices(7);
@@ -50,7 +50,7 @@ test("a promise of options is refused", async () => {
   await expect(failing.devices(7)).rejects.toMatchObject({ code: "invalid_options" });
 });
 
-test("one that was never used is closed without asking, and stays closed", async () => {
+test("an unused psession closes without asking for options, and stays closed", async () => {
   const options = vi.fn(given);
   const psession = createPsession(options);
   await psession.flush();

@@ -57,7 +57,7 @@ test("everything that is wrong is named at once", () => {
   }
 });
 
-test("keys may be a text with commas between them, as variables of the environment are", () => {
+test("keys may be comma-separated text, as in an environment variable", () => {
   const [first = "", second = ""] = ["a", "b"].map((letter) => `${letter}${KEY}`);
   const signedBy = (keys: unknown) => resolveOptions(given({ keys })).keys;
   const signed = (keys: unknown) => signedBy(keys).sign("session", "text");
@@ -85,11 +85,11 @@ test.each([
   ["sesion", "session"],
   ["stroe", "store"],
   ["whenUnavailible", "whenUnavailable"],
-])("of %s, which is no option, it is said that %s may be meant", (name, meant) => {
+])("the unknown option %s gets the suggestion %s", (name, meant) => {
   expect(faultsOf(given({ [name]: {} }))).toContain(`- ${name} is no option; did you mean ${meant}?`);
 });
 
-test("of a nested option as well, and nothing of what is like none", () => {
+test("an unknown nested option gets a suggestion, and one that resembles none does not", () => {
   expect(faultsOf(given({ session: { idel: "1h" } }))).toContain(
     "session.idel is no option; did you mean session.idle?",
   );
@@ -97,7 +97,7 @@ test("of a nested option as well, and nothing of what is like none", () => {
   expect(faultsOf(given({ toString: 1, constructor: 2 }))).toMatch(/^- constructor is no option$/m);
 });
 
-test("every option that is none is named, not the first alone, of stores and locks too", async () => {
+test("every unknown option is named, not only the first, of stores and locks too", async () => {
   const message = faultsOf(given({ colour: 1, size: 2, session: { colour: 3, size: 4, idle: "soon" } }));
   for (const path of ["colour", "size", "session.colour", "session.size"]) {
     expect(message).toContain(`- ${path} is no option`);
@@ -116,7 +116,7 @@ test.each(
     "of @hono/session": { get() {}, set() {}, delete() {} },
     "a Map": new Map(),
   }),
-)("a store %s is refused when it is given, with what a store is", (_, store) => {
+)("a store %s is refused at creation, and the error says what a store is", (_, store) => {
   const message = faultsOf(given({ store }));
   for (const part of [
     "conditional write",
@@ -127,7 +127,7 @@ test.each(
     expect(message).toContain(part);
 });
 
-test("a store that is not whole is told what is missing", () => {
+test("an incomplete store is refused, and the error names its missing methods", () => {
   const {
     apply: _apply,
     touch: _touch,
@@ -140,7 +140,7 @@ test("a store that is not whole is told what is missing", () => {
   expect(message).toContain("docs/stores/your-own.md");
 });
 
-test("an option that is undefined is one that is not given", () => {
+test("an undefined option counts as not given", () => {
   const store = () => memoryStore({ audit: true });
   const plain = (settings: object) => JSON.parse(JSON.stringify(settings));
   const usual = plain(resolveOptions(given({ store: store() })));
@@ -164,7 +164,7 @@ test("missing store and keys are named", () => {
   expect(faultsOf(given({ keys: [] }))).toContain("at least one");
 });
 
-test("keys that nobody drew at random are refused", () => {
+test("keys that are not random are refused", () => {
   expect(faultsOf(given({ keys: ["a".repeat(64)] }))).toContain("too regular");
   expect(faultsOf(given({ keys: [KEY, "x"] }))).toContain("keys.1");
 });

@@ -32,7 +32,7 @@ test("stricter options are kept, laxer ones are refused, all at once", () => {
   expect(() => createPsession(given({ preset: "aal4" }))).toThrow(/preset must be/);
 });
 
-test("under aal2 nobody is remembered: the tick is ignored, and a cookie of earlier times signs nobody in", async () => {
+test("aal2 remembers nobody: the tick is ignored, and existing remember cookies sign nobody in", async () => {
   const store = memoryStore();
   const before = testApp({ store });
   const browser = new TestBrowser(before);

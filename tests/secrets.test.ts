@@ -11,7 +11,7 @@ test("a hundred thousand ids and secrets are all different", () => {
   expect(newSecret()).toHaveLength(32);
 });
 
-test("a secret is its holder's: neither later ones nor what others do to theirs change it", () => {
+test("a secret is a copy of its own: neither later ones nor changes to others affect it", () => {
   const secret = newSecret();
   const before = secret.toString("hex");
   for (let index = 0; index < 1000; index++) newSecret().fill(7);

@@ -90,7 +90,7 @@ test.each([
 });
 
 describe("cookies that are unknown, expired or revoked", () => {
-  test("get the same answer as none", async () => {
+  test("are treated as if no cookie was sent", async () => {
     const app = testApp(overHttp);
     const base = await serve(
       withSession(app.psession, async (request, response, session) => {

@@ -50,7 +50,7 @@ function listenTo(name: string): unknown[] {
 const stepsOf = (heard: readonly Heard[]) => heard.map(({ step }) => step);
 
 describe("a request", () => {
-  test("is told from its opening to its commit, with what became of its cookies", async () => {
+  test("is traced from open to commit, with the outcome of its cookies", async () => {
     const heard = listen("psession.open", "psession.commit");
     const browser = new TestBrowser(testApp());
     await browser.visit((session) => session.login("ada"));
@@ -82,7 +82,7 @@ describe("a request", () => {
     expect(stepsOf(heard)).toEqual(["psession.commit:start", "psession.commit:end"]);
   });
 
-  test("that fails is told with what it failed by, which its handler gets just the same", async () => {
+  test("that fails is traced with its error, which its handler still gets", async () => {
     const heard = listen("psession.open", "psession.commit", "psession.store");
     const { store, failing } = failingStore();
     const browser = new TestBrowser(testApp({ store }));
@@ -107,7 +107,7 @@ describe("a request", () => {
     }
   });
 
-  test("can be given a place of its own by whoever listens, down to its store", async () => {
+  test("can be given a context by a subscriber, down to its store calls", async () => {
     const place = new AsyncLocalStorage<string>();
     const { start } = tracingChannel("psession.open") as TracingChannel<string, object>;
     start.bindStore(place, () => "this request");
@@ -128,7 +128,7 @@ describe("a request", () => {
 });
 
 describe("calls of the store", () => {
-  test("are told by their names, all that the store gets and no other", async () => {
+  test("are traced by name, all that the store gets and no other", async () => {
     const heard = listen("psession.store");
     const { store, calls } = counted(memoryStore());
     const app = testApp({ store });
@@ -156,7 +156,7 @@ describe("calls of the store", () => {
     expect(new Set(told.map(({ facts }) => facts["store"]))).toEqual(new Set(["memory"]));
   });
 
-  test("are the store's own where nobody listens, or nobody any more", () => {
+  test("are the store's own without a subscriber, or after the last one left", () => {
     const answer = Promise.resolve(undefined);
     const store = tracedStore(intercepted(memoryStore(), () => answer));
     const { end } = tracingChannel("psession.store");
@@ -169,7 +169,7 @@ describe("calls of the store", () => {
     expect(isItsOwn()).toBe(true);
   });
 
-  test("that administration needs are there where the store has them", async () => {
+  test("for administration are there where the store has them", async () => {
     const { admin, migrate } = tracedStore(memoryStore());
     expect(admin).toBeDefined();
     expect(migrate).toBeUndefined();
@@ -183,7 +183,7 @@ describe("calls of the store", () => {
   });
 });
 
-test("nothing that is told works as a cookie, names a user or a session, or holds data", async () => {
+test("no traced value works as a cookie, names a user or a session, or holds data", async () => {
   const heard = listen("psession.open", "psession.commit", "psession.store");
   const batches = listenTo("psession:batch");
   const app = testApp();
@@ -212,7 +212,7 @@ test("nothing that is told works as a cookie, names a user or a session, or hold
 });
 
 describeStores("batches of", (makeStore) => {
-  test("what many requests want at once is told with its size, where it goes out together", async () => {
+  test("one call for many requests is published with its size", async () => {
     const store = makeStore();
     await store.list("ada");
     const batches = listenTo("psession:batch");

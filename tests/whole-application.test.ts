@@ -140,7 +140,7 @@ const isIn = async (browser: FormBrowser): Promise<boolean> =>
   (await browser.open("/")).text.includes("Signed in as");
 
 describeWith(NGINX_BINARY, "a whole application behind nginx", () => {
-  test("somebody registers, fills a cart, ticks the box, and is back days later with all of it", async () => {
+  test("a user registers, fills a cart, ticks the box, and is back days later with all of it", async () => {
     const shop = await openShop();
     const ada = shop.browser();
     await ada.open("/");
@@ -170,7 +170,7 @@ describeWith(NGINX_BINARY, "a whole application behind nginx", () => {
     expect(ada.path).toBe("/login?next=%2Fdevices");
   });
 
-  test("who came back by the cookie confirms the password before what matters", async () => {
+  test("a remembered user confirms the password before sensitive actions", async () => {
     const shop = await openShop();
     const ada = shop.browser();
     await choosePassword(shop, ada, ADA);
@@ -196,7 +196,7 @@ describeWith(NGINX_BINARY, "a whole application behind nginx", () => {
     );
   });
 
-  test("a second device is told of by mail, is in the list, and can be ended", async () => {
+  test("a second device is announced by mail, is in the list, and can be ended", async () => {
     const shop = await openShop();
     const laptop = shop.browser();
     await choosePassword(shop, laptop, ADA);
@@ -238,7 +238,7 @@ describeWith(NGINX_BINARY, "a whole application behind nginx", () => {
     expect(await isIn(second)).toBe(true);
   });
 
-  test("a changed password signs the other devices out, and is told of by mail", async () => {
+  test("a changed password signs the other devices out, and sends a mail", async () => {
     const shop = await openShop();
     const [laptop, phone] = [shop.browser(), shop.browser()];
     await choosePassword(shop, laptop, ADA);
@@ -285,7 +285,7 @@ describeWith(NGINX_BINARY, "a whole application behind nginx", () => {
     expect((await signIn(old, ADA, { password: ANOTHER })).status).toBe(200);
   });
 
-  test("a link is void after half an hour, and with all others when the password was set", async () => {
+  test("a reset link expires after half an hour, and all of them when the password is set", async () => {
     const shop = await openShop();
     const ada = shop.browser();
     await choosePassword(shop, ada, ADA);
@@ -318,7 +318,7 @@ describeWith(NGINX_BINARY, "a whole application behind nginx", () => {
     for (const token of tokens) expect(log).not.toContain(token);
   });
 
-  test("a link that comes twice at once counts once", async () => {
+  test("a reset link that is used twice at once works once", async () => {
     const shop = await openShop();
     const [ada, eve] = [shop.browser(), shop.browser()];
     await ada.open("/register");
@@ -337,7 +337,7 @@ describeWith(NGINX_BINARY, "a whole application behind nginx", () => {
     expect([users.takeLink(token, 1)?.email, users.takeLink(token, 1)]).toEqual([ADA, undefined]);
   });
 
-  test("nobody learns who has an account: same answers, same work", async () => {
+  test("answers and work do not reveal whether an account exists", async () => {
     const shop = await openShop();
     const ada = shop.browser();
     await choosePassword(shop, ada, ADA);
@@ -363,7 +363,7 @@ describeWith(NGINX_BINARY, "a whole application behind nginx", () => {
     expect((await shop.mail("nobody@example.com")).text).toContain("wants an account");
   });
 
-  test("after ten wrong passwords an account takes none for a while, whether it exists or not", async () => {
+  test("after ten wrong passwords an account refuses sign-ins for a while, whether it exists or not", async () => {
     const shop = await openShop();
     const ada = shop.browser();
     await choosePassword(shop, ada, ADA);
@@ -381,7 +381,7 @@ describeWith(NGINX_BINARY, "a whole application behind nginx", () => {
     expect(await isIn(ada)).toBe(true);
   });
 
-  test("a copied remember cookie is shut out, and its owner hears of it", async () => {
+  test("a copied remember cookie is refused, and its owner gets a mail", async () => {
     const shop = await openShop();
     const [ada, thief] = [shop.browser(), shop.browser({ address: "127.0.0.9" })];
     await choosePassword(shop, ada, ADA);
@@ -402,7 +402,7 @@ describeWith(NGINX_BINARY, "a whole application behind nginx", () => {
     expect(await isIn(ada)).toBe(false);
   });
 
-  test("what another site sends changes nothing", async () => {
+  test("a request from another site changes nothing", async () => {
     const shop = await openShop();
     const ada = shop.browser();
     await choosePassword(shop, ada, ADA);
@@ -420,7 +420,7 @@ describeWith(NGINX_BINARY, "a whole application behind nginx", () => {
     }
   });
 
-  test("what a visitor claims about the way to us counts for nothing", async () => {
+  test("forwarding headers that a visitor sends are ignored", async () => {
     const shop = await openShop();
     const ada = shop.browser();
     await choosePassword(shop, ada, ADA);
@@ -440,7 +440,7 @@ describeWith(NGINX_BINARY, "a whole application behind nginx", () => {
     expect((await shop.mail(ADA)).text).toContain("https://shop.example/choose-password");
   });
 
-  test("a sign-in whose head had come before the password was changed is refused, however late its body is", async () => {
+  test("a sign-in whose headers arrived before a password change is refused, however late its body is", async () => {
     const shop = await openShop();
     shop.clock.catchUp();
     const [ada, slow] = [shop.browser(), shop.browser()];
@@ -462,7 +462,7 @@ describeWith(NGINX_BINARY, "a whole application behind nginx", () => {
     expect((await signIn(slow, ADA, { password: ANOTHER })).status).toBe(200);
   });
 
-  test("while the database fails there is a page that says so, and nobody is signed out", async () => {
+  test("while the database is down a page says so, and nobody is signed out", async () => {
     const shop = await openShop();
     const ada = shop.browser();
     await choosePassword(shop, ada, ADA);
@@ -510,7 +510,7 @@ describeWith(NGINX_BINARY, "a whole application behind nginx", () => {
     expect(await isIn(old)).toBe(false);
   });
 
-  test("plain http leads to https, and another name to nothing", async () => {
+  test("plain http redirects to https, and another host name leads to nothing", async () => {
     const shop = await openShop();
     const plain = await fetch(`http://127.0.0.1:${shop.ports.http}/login?next=%2F`, { redirect: "manual" });
     expect(plain.status).toBe(301);

@@ -89,7 +89,7 @@ function postsOf(page: Page): { of(path: string): Promise<{ cookies: string[]; s
 }
 
 describe.skipIf(isChromiumMissing())("the application of docs/callbacks.md, in Chromium", () => {
-  test("a form without cookies becomes one with them, and signs in who was remembered before", async () => {
+  test("a form without cookies is posted again with them, and signs in a remembered user", async () => {
     const { person } = await setUp();
     const page = await person.page();
     await person.signIn(page, { remember: true });
@@ -104,7 +104,7 @@ describe.skipIf(isChromiumMissing())("the application of docs/callbacks.md, in C
     expect(await person.sees()).toEqual({ user: "ada", cart: [] });
   });
 
-  test("another user signs in: the one before never comes back, and their cart is not mixed in", async () => {
+  test("another user signs in: the previous one never comes back, and the carts are not mixed", async () => {
     for (const remember of [false, true]) {
       const { provider, person } = await setUp();
       const first = await person.page();
@@ -124,7 +124,7 @@ describe.skipIf(isChromiumMissing())("the application of docs/callbacks.md, in C
     }
   });
 
-  test("the cart of a visitor who was nobody comes along", async () => {
+  test("an anonymous visitor's cart comes along", async () => {
     const { person } = await setUp();
     const page = await person.page();
     await person.buys(page, "tea");
@@ -132,7 +132,7 @@ describe.skipIf(isChromiumMissing())("the application of docs/callbacks.md, in C
     expect(await person.sees(page)).toEqual({ user: "ada", cart: ["tea"] });
   });
 
-  test("a sign-in that this browser did not begin is refused, by whatever way it is posted", async () => {
+  test("a sign-in that this browser did not begin is refused, however it is posted", async () => {
     const { provider, site, person } = await setUp();
     const page = await person.page();
     await person.signIn(page, { remember: true });

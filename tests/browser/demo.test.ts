@@ -121,7 +121,7 @@ describe.skipIf(isChromiumMissing())("in Chromium", () => {
     expect(await ada.me()).toMatchObject({ email: ADA.email });
   });
 
-  test("a thief with copied cookies is shut out, and the victim is told", async () => {
+  test("copied cookies do not sign a thief in, and end the victim's session with theft", async () => {
     const demo = await startDemo();
     const ada = new Person(demo);
     await ada.submit("/register", ADA, true);
@@ -138,7 +138,7 @@ describe.skipIf(isChromiumMissing())("in Chromium", () => {
     expect(await ada.me()).toMatchObject({ email: null });
   });
 
-  test("a device is ended from another one", async () => {
+  test("a user ends one device from another", async () => {
     const demo = await startDemo();
     const [laptop, phone] = [new Person(demo), new Person(demo)];
     await laptop.submit("/register", ADA, true);
@@ -306,7 +306,7 @@ describe.skipIf(isChromiumMissing())("in Chromium", () => {
     }
   });
 
-  test("whoever is signed in may go on or sign in as somebody else", async () => {
+  test("a signed-in user may continue or sign in as somebody else", async () => {
     const demo = await startDemo();
     await demo.client().post("/register", { email: "bob@example.test", password: ADA.password });
     const ada = new Person(demo);
@@ -323,7 +323,7 @@ describe.skipIf(isChromiumMissing())("in Chromium", () => {
     expect(await ada.me()).toMatchObject({ email: "bob@example.test" });
   });
 
-  test("another card pays, after the password was given once more", async () => {
+  test("a new card is accepted after the password was confirmed", async () => {
     const demo = await startDemo();
     const ada = new Person(demo);
     await ada.submit("/register", ADA);

@@ -5,7 +5,7 @@ import { describeWith } from "../support/servers/reach.ts";
 import { KINDS, type Place, place, SQLITE, signIn } from "./places.ts";
 
 for (const [name, kind] of Object.entries(KINDS)) {
-  describeWith(kind.needs, `who is signed in: ${name}`, () => {
+  describeWith(kind.needs, `listing users and devices: ${name}`, () => {
     /** Ada at two browsers, Bob remembered and away, and somebody with a cart. */
     async function inhabited(): Promise<Place & { ada: string[]; bob: string; nobody: string }> {
       const there = await place(kind);
@@ -44,7 +44,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
       expect((await run("users", "eve")).stdout).toBe('User "eve" is signed in nowhere.\n');
     });
 
-    test("users without an id counts who is signed in", async () => {
+    test("users without an id counts the users who are signed in", async () => {
       const { run } = await inhabited();
       expect((await run("users", "--json")).json).toMatchObject({
         users: [
@@ -88,7 +88,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
       expect(await handles("devices", "--seen-within", "1m")).toEqual([]);
     });
 
-    test("nothing that is shown is a secret, session data or a line of a browser's making", async () => {
+    test("no output holds a secret, session data or a line that a browser made up", async () => {
       const { run, app } = await place(kind);
       const evil = new TestBrowser(app, "Evil\u001b[2J\u009b1m\u{e0041}/1.0 (X11; Linux)");
       await evil.visit(
@@ -131,7 +131,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
       expect(json.events).toBeNull();
     });
 
-    test("stats counts thefts, recoveries and what else the audit trail was told", async () => {
+    test("stats counts thefts, recoveries and other events in the audit trail", async () => {
       const { run, app } = await place(kind, { audit: true });
       await signIn(app, "ada");
       app.clock.advance(31 * DAY);

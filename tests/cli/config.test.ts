@@ -86,7 +86,7 @@ describe("the configuration", () => {
     ],
   ];
   for (const [how, text, reason] of WRONG) {
-    test(`that ${how} is told in a sentence`, async () => {
+    test(`that ${how} is reported in a sentence`, async () => {
       const folder = text?.includes("psession/") ? folderForApp() : temporaryFolder();
       if (text !== undefined) writeFileSync(join(folder, "psession.config.mjs"), text);
       const ran = await psessionIn({ cwd: folder, env: { SESSION_KEYS: KEY } }, "doctor");
@@ -96,7 +96,7 @@ describe("the configuration", () => {
   }
 });
 
-test("an older Node than psession runs on is named in a sentence, whatever the command", async () => {
+test("every command reports a Node that is too old in a sentence", async () => {
   const older = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "22.12.9" } })`;
   const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(older)}`;
   expect(await psessionIn({ env: { NODE_OPTIONS } }, "doctor")).toMatchObject({

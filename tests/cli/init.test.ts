@@ -40,7 +40,7 @@ describe("psession init without a terminal", () => {
     ]);
   });
 
-  test("names the packages of what was chosen, but those that are there", async () => {
+  test("names the packages to install, except those that are there", async () => {
     const chosen = ["--store", "postgres", "--framework", "koa", "--typescript"];
     const { stdout } = await init(temporaryFolder(), ...chosen);
     expect(stdout.match(/^ {2}.*$/gm)?.slice(0, 3)).toEqual([
@@ -93,7 +93,7 @@ describe("psession init without a terminal", () => {
     }
   });
 
-  test("wants to be told what it cannot ask", async () => {
+  test("requires a flag for each question that it cannot ask", async () => {
     const cwd = temporaryFolder();
     const flags: string[] = [];
     for (const [more, missing] of [
@@ -138,7 +138,7 @@ describe("psession init without a terminal", () => {
     expect(existsSync(join(plain, "app.mjs"))).toBe(true);
   });
 
-  test("leaves files alone that are there, all or none, unless it is forced", async () => {
+  test("leaves existing files alone, all or none, unless it is forced", async () => {
     for (const mine of [CONFIG, "app.mjs"]) {
       const folder = newProject();
       writeFileSync(join(folder, mine), "mine");
@@ -175,7 +175,7 @@ describe("psession init without a terminal", () => {
 });
 
 describe("the .env of psession init", () => {
-  test("has a new key for nobody else to read or print", async () => {
+  test("has a new key that only its owner can read, and that is not printed", async () => {
     const folder = newProject();
     const { stdout } = await init(folder);
     expect(modeOf(folder, ".env")).toBe(0o600);
@@ -231,7 +231,7 @@ describe("the .env of psession init", () => {
     expect(stdout).toContain("- SESSION_KEYS: ");
   });
 
-  test("is not written where nobody wants it, and the variables are named instead", async () => {
+  test("is not written if declined, and the variables are named instead", async () => {
     const folder = temporaryFolder();
     const { stdout } = await init(folder, "--no-env", "--store", "redis", "--framework", "node");
     expect(readdirSync(folder).sort()).toEqual(["app.mjs", CONFIG]);

@@ -28,7 +28,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
       return { ...there, at, ada: session.handle, bob, cyd };
     }
 
-    test("what was not used since has ended, and nothing else", async () => {
+    test("ends what was not used since, and nothing else", async () => {
       const { app, run, store, at, ada, bob, cyd } = await restored({ audit: true });
       const { code, json } = await run("restored", "--before", text(at), "--yes", "--json");
       expect([code, json]).toEqual([0, { ended: 3 }]);
@@ -45,7 +45,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
       expect(again).toMatchObject({ code: 0, stdout: "Ended 0 devices.\n" });
     });
 
-    test("says of how much, and does nothing where nobody agreed", async () => {
+    test("says how much it would end, and ends nothing without consent", async () => {
       const { app, run, at } = await restored();
       const unasked = await run("restored", "--before", text(at));
       expect(unasked).toMatchObject({ code: 2, stdout: "" });
@@ -55,7 +55,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
       expect(await app.psession.devices("cyd")).toHaveLength(1);
     });
 
-    test("what was proved before the restore signs nobody in: the marks since the backup are lost", async () => {
+    test("a proof from before the restore signs nobody in, as marks since the backup are lost", async () => {
       const { app, run, at } = await restored();
       await run("restored", "--before", text(at), "--yes");
       const late = (provedAt: number) =>
@@ -67,7 +67,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
   });
 }
 
-test("a time that is none, or lies in the future, is refused, and nothing is done", async () => {
+test("an invalid or future time is refused, and nothing is ended", async () => {
   const { app, run } = await place(SQLITE);
   await signIn(app, "ada");
   for (const time of [

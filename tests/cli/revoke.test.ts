@@ -41,7 +41,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
       expect(await app.psession.devices("bob")).toEqual([]);
     });
 
-    test("nothing, where nobody agreed or it is not clear what to end", async () => {
+    test("nothing, without consent or where it is not clear what to end", async () => {
       const { app, run } = await place(kind);
       await signIn(app, "ada");
       const unasked = await run("revoke", "--user", "ada");

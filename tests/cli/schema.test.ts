@@ -17,7 +17,7 @@ import { describeWith, MYSQL, type Need, POSTGRES } from "../support/servers/rea
 import { temporaryFolder } from "../support/temp.ts";
 import { psession } from "./run.ts";
 
-test("help says what there is, and is no failure", async () => {
+test("help lists commands and options, and exits with 0", async () => {
   const main = await psession("--help");
   expect(main).toMatchObject({ code: 0, stderr: "" });
   expect(main.stdout).toMatch(/Usage: psession.*schema .*print the SQL/s);
@@ -58,7 +58,7 @@ describe("a names file", () => {
     return file;
   };
 
-  test("that is missing, no JSON, or wrong is told, and nothing is printed", async () => {
+  test("that is missing, no JSON, or wrong is reported, and nothing is printed", async () => {
     const wrong = { sessions: { columns: { userID: "x", data: "a;b" } }, tokens: "x" };
     const CASES: [string, RegExp][] = [
       [join(temporaryFolder(), "missing.json"), /missing\.json cannot be read as JSON: ENOENT/],

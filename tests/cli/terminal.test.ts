@@ -17,7 +17,7 @@ async function placeAtTerminal() {
   return { ...there, start };
 }
 
-test("revoke asks, says of how much, and takes no for an answer", async () => {
+test("revoke says how much it would end, asks, and takes no for an answer", async () => {
   const { app, start } = await placeAtTerminal();
   await signIn(app, "ada");
   await signIn(app, "ada");

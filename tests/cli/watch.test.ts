@@ -8,7 +8,7 @@ import { startPsession } from "./run.ts";
 
 for (const [name, kind] of Object.entries(KINDS)) {
   describeWith(kind.needs, `watching: ${name}`, () => {
-    test("tells of what is new and of what has ended, until it is interrupted", async () => {
+    test("prints new and ended devices until it is interrupted", async () => {
       const { app, folder } = await place(kind);
       const early = await signIn(app, "ada");
       const env = { SESSION_KEYS: KEY, NOW: String(app.clock.now()) };
@@ -22,7 +22,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
       expect(await watching.interrupt()).toBe(0);
     });
 
-    test("tells what the audit trail is told, and why, where there is one", async () => {
+    test("prints new entries of the audit trail with their reasons, where there is one", async () => {
       const { app, folder } = await place(kind, { audit: true });
       const early = await signIn(app, "ada");
       await app.psession.flush();
@@ -45,7 +45,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
   });
 }
 
-test("too much to look at again and again is refused", async () => {
+test("a store with more than 10,000 sessions is refused", async () => {
   const { run, sql, app } = await place(KINDS["sqlite"] as never);
   await signIn(app, "ada");
   const columns = Object.values(TABLES.sessions.spec).map(([column]) => column);

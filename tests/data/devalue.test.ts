@@ -68,7 +68,7 @@ test("a path leads through lists and plain objects only", async () => {
   });
 });
 
-test("holes are found inside maps and sets, and circles have an end", async () => {
+test("holes are found inside maps and sets, and cycles end", async () => {
   const browser = setUp();
   const circle: Record<string, unknown> = { name: "Ada" };
   circle["self"] = circle;

@@ -49,7 +49,7 @@ describe("one key, by what it was, what it is here and what others made of it", 
   }
 });
 
-test("whatever two requests do to what is kept: what neither touched stays, and what one removed is gone", () => {
+test("after any changes of two requests, untouched keys stay and removed ones are gone", () => {
   const entry = fc.constantFrom("a", "b", "c");
   const entries = fc.dictionary(fc.constantFrom("1", "2", "3", "4"), entry, { noNullPrototype: true });
   const change = fc.dictionary(fc.constantFrom("1", "2", "3", "4"), fc.option(entry, { nil: undefined }), {

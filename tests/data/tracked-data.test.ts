@@ -30,7 +30,7 @@ describe("changes", () => {
     expect(JSON.parse(data.changed() ?? "")).toEqual({ a: 2, c: 5, f: 6, e: [] });
   });
 
-  test("of one key on both sides are reported, and ours win", () => {
+  test("of one key on both sides are reported, and this request's win", () => {
     const data = loaded({ a: 1, b: 1 });
     Object.assign(data.value, { a: 2, b: 3 });
     expect(data.rebase('{"a":9,"b":3}')).toEqual(["a"]);
@@ -55,7 +55,7 @@ describe("limits", () => {
     expect(() => oversized.value).toThrow(expect.objectContaining({ code: "data_too_large" }));
   });
 
-  test("what would not come back is refused, and the place is named", () => {
+  test("values that would not come back are refused, and their path is named", () => {
     class Money {}
     const strange: [unknown, string][] = [
       [new Map(), "Map"],
@@ -94,7 +94,7 @@ describe("limits", () => {
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
   });
 
-  test("stored text that is no object is a fault with its cause", () => {
+  test("stored text that is no object is an error with its cause", () => {
     for (const text of ["", "{", "[]", "null", "7"]) {
       expect(() => jsonCodec.decode(text)).toThrow(expect.objectContaining({ code: "invalid_data" }));
     }

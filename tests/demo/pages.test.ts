@@ -23,7 +23,7 @@ test("the home page says what this is", async () => {
   expect(text).toContain('<a href="/lab">lab</a>');
 });
 
-test("billing shows plan, cards and invoices; whoever changes the card gives the password within two minutes", async () => {
+test("billing shows plan, cards and invoices; changing the card needs the password within two minutes", async () => {
   const demo = await startDemo();
   const [ada, bob] = [demo.client(), demo.client()];
   await ada.post("/register", ADA);
@@ -78,7 +78,7 @@ test("billing shows plan, cards and invoices; whoever changes the card gives the
 test.each([
   ["/login", "Sign in as somebody else"],
   ["/register", "Register somebody else"],
-])("%s says who is signed in, and has the form for somebody else", async (path, another) => {
+])("%s names the signed-in user, and has a form for somebody else", async (path, another) => {
   const demo = await startDemo();
   const client = demo.client();
   expect((await client.get(path, HTML)).text).toContain('type="password"');
@@ -104,7 +104,7 @@ test.each([
   expect((await client.get("/devices", JSON_)).json.devices.length).toBeGreaterThan(0);
 });
 
-test("a visitor whom a remember cookie brought back is known to the login page as well", async () => {
+test("the login page knows a visitor restored by a remember cookie", async () => {
   const demo = await startDemo();
   const client = demo.client();
   await client.post("/register", { ...ADA, remember: true });

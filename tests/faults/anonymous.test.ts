@@ -7,8 +7,8 @@ import { DRIVERS } from "./drivers.ts";
 import { allComeBack, audit, recovered, signIn, startSite } from "./harness.ts";
 
 for (const driver of DRIVERS) {
-  describeWith(driver.shared, `visitors as nobody, with ${driver.name}`, () => {
-    test("see pages while the database is away, and are themselves when it is back", async () => {
+  describeWith(driver.shared, `visitors during an outage, with ${driver.name}`, () => {
+    test("see pages while the database is down, and are signed in again when it is back", async () => {
       const url = await driver.fresh(driver.shared.url);
       const proxy = await startProxy({ port: Number(new URL(url).port) });
       const options = { connections: 4, timeout: 1000, connectTimeout: 300 };

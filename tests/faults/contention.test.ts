@@ -131,7 +131,7 @@ for (const kind of [postgres, mysql]) {
       site.close(`deadlock, ${driver.name}`, await audit((text) => driver.sql(url, text)));
     });
 
-    test.for(kind.drivers)("$name: who holds on to a row is waited for until the timeout", async (driver) => {
+    test.for(kind.drivers)("$name: a locked row is waited for until the timeout", async (driver) => {
       const url = await driver.fresh(server);
       const site = await startSite((await driver.open(kind.impatient(url), { timeout: 1500 })).store);
       const visitors = site.visitors(3);
@@ -147,7 +147,7 @@ for (const kind of [postgres, mysql]) {
       site.close(`held rows, ${driver.name}`, await audit((text) => driver.sql(url, text)));
     });
 
-    test.for(kind.drivers)("$name: what can never be serialized ends", async (driver) => {
+    test.for(kind.drivers)("$name: a transaction that can never be serialized ends", async (driver) => {
       const url = await driver.fresh(server);
       const site = await startSite((await driver.open(url, { timeout: 500 })).store);
       const visitors = site.visitors(3);
@@ -161,7 +161,7 @@ for (const kind of [postgres, mysql]) {
       site.close(`never serialized, ${driver.name}`, await audit((text) => driver.sql(url, text)));
     });
 
-    test.for(kind.drivers)("$name: a server that serializes by default hurts nobody", async (driver) => {
+    test.for(kind.drivers)("$name: a server that serializes by default breaks nothing", async (driver) => {
       const url = await driver.fresh(server);
       const site = await startSite(
         (await driver.open(await kind.serializable(url), { connections: 8 })).store,

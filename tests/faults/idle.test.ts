@@ -96,7 +96,7 @@ for (const { name, need, drivers, start, end } of kinds) {
 
 for (const driver of DRIVERS) {
   describeWith(driver.shared, `with ${driver.name}, connections that a firewall has forgotten`, () => {
-    test("are used up without a visitor noticing, but for writes that nobody can know of", async () => {
+    test("are used up without a visitor noticing, except for writes whose outcome is unknown", async () => {
       const url = await driver.fresh(driver.shared.url);
       const proxy = await startProxy({ port: Number(new URL(url).port) });
       const site = await startSite(

@@ -10,7 +10,7 @@ import type { Visitor } from "./visitor.ts";
 
 for (const driver of DRIVERS) {
   describeWith(driver.shared, `with ${driver.name}, a pool`, () => {
-    test("that others hold is waited for no longer than the timeout, and then serves again", async () => {
+    test("held by other work is waited for until the timeout, and then serves again", async () => {
       const url = await driver.fresh(driver.shared.url);
       const { store, hold } = await driver.open(url, { connections: 3, timeout: 300 });
       const site = await startSite(store);
@@ -31,7 +31,7 @@ for (const driver of DRIVERS) {
       site.close(`pool held, ${driver.name}`, await audit((text) => driver.sql(url, text)));
     });
 
-    test.for([1, 2])("of %i serves everybody: nobody waits for a second connection", async (connections) => {
+    test.for([1, 2])("of %i serves all requests: none waits for a second connection", async (connections) => {
       const url = await driver.fresh(driver.shared.url);
       const { store } = await driver.open(url, { connections });
       const site = await startSite(store);

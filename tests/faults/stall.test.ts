@@ -35,7 +35,7 @@ for (const driver of DRIVERS) {
       site.close(`stall, ${driver.name}`, await audit((text) => driver.sql(url, text)));
     });
 
-    test("for ever for the connections that are open: they are given up, and others are made", async () => {
+    test("for ever drops the open connections and opens new ones", async () => {
       const url = await driver.fresh(driver.shared.url);
       const proxy = await startProxy({ port: Number(new URL(url).port) });
       const options = { connections: 2, timeout: 200, connectTimeout: 300 };

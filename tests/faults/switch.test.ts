@@ -14,7 +14,7 @@ const VISITORS = 40;
 const STEPS = 6;
 
 describeWith([POSTGRES_BINARIES, HAPROXY_BINARY], "a primary that HAProxy switches under load", () => {
-  test.for(POSTGRES_DRIVERS)("with $name: nothing is lost, and nobody is accused", async (driver) => {
+  test.for(POSTGRES_DRIVERS)("with $name: no write is lost, and no theft is reported", async (driver) => {
     const primary = await startPostgres({ settings: { wal_level: "replica", max_wal_senders: "4" } });
     const standby = await startStandby(primary);
     // What was confirmed is on both: what an asynchronous standby lacks, no proxy can bring back.

@@ -15,7 +15,7 @@ const asked = (headers: Record<string, string>, method = "POST"): GuardedRequest
   origin: "https://example.com",
 });
 
-test("a guard refuses a change that another site sends, whoever is signed in", () => {
+test("a guard refuses a change that another site sends, signed in or not", () => {
   const guard = loginGuard();
   expect(guard(asked({ "sec-fetch-site": "cross-site" }))).toMatchObject({ status: 403 });
   expect(guard(asked({ origin: "https://evil.example" }))).toMatchObject({ status: 403 });
@@ -23,13 +23,13 @@ test("a guard refuses a change that another site sends, whoever is signed in", (
   expect(guard(asked({ "sec-fetch-site": "cross-site" }, "GET"))).toBeUndefined();
 });
 
-test("origins can be allowed, and the check be left to what stands before", () => {
+test("origins can be allowed, and the check left to earlier middleware", () => {
   const foreign = asked({ origin: "https://admin.example.com", "sec-fetch-site": "same-site" });
   expect(loginGuard({ origin: { allowed: ["https://admin.example.com"] } })(foreign)).toBeUndefined();
   expect(loginGuard({ origin: false })(foreign)).toBeUndefined();
 });
 
-test("a redirect goes where the application says, and is told what was asked for", () => {
+test("redirectTo gets the requested path, and decides where a redirect goes", () => {
   const nobody = {
     ...asked({ accept: "text/html" }, "GET"),
     session: { ...asked({}).session, isSignedIn: false },
@@ -107,7 +107,7 @@ test("the path that redirectTo gets never leads to another site", () => {
   }
 });
 
-test("an address that a header cannot hold is written as browsers write it, and none is an error", () => {
+test("an address that a header cannot hold is written as browsers write it, and never throws", () => {
   const session = { isSignedIn: false, level: "anonymous", isFresh: () => false } as const;
   const answer = (redirectTo: GuardOptions["redirectTo"] & {}) =>
     loginGuard({ redirectTo })({ ...asked({ accept: "text/html" }, "GET"), session });

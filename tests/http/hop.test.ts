@@ -19,7 +19,7 @@ function fieldsOf(body: string): [string, string][] {
 
 const MARKER: [string, string] = ["psession-hop", "1"];
 
-test("every field is posted again exactly as it came, and a mark besides", () => {
+test("every field is posted again exactly as it came, with a mark added", () => {
   const nasty = `"><script>alert('1')</script>&amp;&#39;\r\n\t\u2028é🙂`;
   const pairs: [string, string][] = [
     ["state", "abc"],
@@ -38,7 +38,7 @@ test("every field is posted again exactly as it came, and a mark besides", () =>
   expect(isHopped(fieldsOf(body))).toBe(true);
 });
 
-test("fields may be an object, as body parsers make it, or whatever gives pairs", () => {
+test("fields may be an object, as body parsers make it, or any iterable of pairs", () => {
   const parsed = Object.assign(Object.create(null), { code: "1", groups: ["one", "two"] });
   const expected = [["code", "1"], ["groups", "one"], ["groups", "two"], MARKER];
   const form = new FormData();
@@ -48,7 +48,7 @@ test("fields may be an object, as body parsers make it, or whatever gives pairs"
   expect(fieldsOf(hopOf({}).body)).toEqual([MARKER]);
 });
 
-test("the page is kept by nobody, framed by nobody, and runs its one script only", () => {
+test("the page cannot be cached or framed, and runs its one script only", () => {
   const { headers, body } = hopOf({ state: "abc" });
   const [, script = ""] = /<script>(.*)<\/script>/.exec(body) ?? [];
   const hash = createHash("sha256").update(script).digest("base64");
@@ -69,7 +69,7 @@ test("the page is kept by nobody, framed by nobody, and runs its one script only
     expect(policy).toContain(directive);
 });
 
-test("its words are the application's, and text", () => {
+test("its texts are the application's, and escaped", () => {
   const { body } = hopOf({}, { title: "Ein <Moment>", button: 'Weiter & "gut"', lang: "de" });
   expect(body).toContain("<title>Ein &lt;Moment&gt;</title>");
   expect(body).toContain("<button>Weiter &amp; &quot;gut&quot;</button>");
@@ -109,7 +109,7 @@ test("it leads to a path of this site only", () => {
   expect(() => hopOf({}, { title: "" })).toThrow(/title must not be empty/);
 });
 
-test("fields that no form of a provider has are refused as the visitor's fault", () => {
+test("fields that no provider sends are refused with 400", () => {
   const refused = expect.objectContaining({ code: "invalid_callback", status: 400 });
   const many = Array.from({ length: 101 }, (_, at) => [`field-${at}`, "x"]);
   for (const fields of [

@@ -97,7 +97,7 @@ test("a request without either comes from no browser", () => {
   expect(post({})).toBe(true);
 });
 
-test("what changes nothing is let through, and whom the application allows", () => {
+test("safe methods are let through, and origins that the application allows", () => {
   for (const method of ["GET", "HEAD", "OPTIONS"])
     expect(post({ "sec-fetch-site": "cross-site" }, method)).toBe(true);
   const headers = { "sec-fetch-site": "cross-site", origin: "https://admin.example" };

@@ -128,7 +128,7 @@ test("Koa: an object in place of the session is its data, and signs nobody in or
 });
 
 test.each(MODES)(
-  "$integration, $mode: a callback is an error at once, as nobody would call it",
+  "$integration, $mode: a callback is an error at once, as it would never be called",
   async ({ integration, mode }) => {
     const methods = ["save", "reload", "regenerate", "renew", "logout", "destroy"];
     // Sessions of Fastify take callbacks, as those of its plugins do.
@@ -155,7 +155,7 @@ test.each(
     Fetch: () => inFetch.withSession({} as never, () => new Response()),
     "React Router": () => inFetch.requestSessions({} as never),
   }),
-)("%s: what is no psession is refused at start", (_, give) => {
+)("%s: anything but a psession is refused at start", (_, give) => {
   expect(give).toThrow(expect.objectContaining({ code: "invalid_options" }));
   expect(give).toThrow("psession must be what createPsession gives");
 });
@@ -169,7 +169,7 @@ describe("Hono: a session that was not awaited", () => {
   const asks = async (touch: (session: Any) => unknown): Promise<Any> =>
     (await site(touch).request("/")).json();
 
-  test("tells nothing of the visitor, and nothing wrong", async () => {
+  test("throws, and answers nothing about the visitor", async () => {
     for (const touch of [
       (session: Any) => session.isSignedIn,
       (session: Any) => session.data,

@@ -92,7 +92,7 @@ describe("in Express", () => {
     }
   });
 
-  test("a log of the session is no look, and an answer made of it is one", async () => {
+  test("logging the session sets no cache headers, and answering with it does", async () => {
     const { inspect } = await import("node:util");
     const client = await start((app) => {
       app.get("/log", (request, response) => {
@@ -105,7 +105,7 @@ describe("in Express", () => {
     expect(told(await client.get("/json"))).toEqual(["private", "Cookie"]);
   });
 
-  test("a page of 304 by its tag says so as well", async () => {
+  test("a 304 by ETag has the cache headers as well", async () => {
     const client = await start((app) =>
       app.get("/", (request, response) => void response.send(`of ${sessionOf(request).userId}`)),
     );
@@ -114,7 +114,7 @@ describe("in Express", () => {
     expect([answer.status, ...told(answer)]).toEqual([304, "private", "Cookie"]);
   });
 
-  test("of two sessions, either may say so", async () => {
+  test("either of two sessions sets cache headers", async () => {
     const apps = [testApp(overHttp), testApp({ ...overHttp, cookies: { session: "staff" } })];
     const client = new HttpClient(
       await serve(async (request, response) => {
@@ -153,7 +153,7 @@ describe.each<[string, () => SessionOptions]>([
     return new HttpClient(await serve(app as Any));
   }
 
-  test("tells caches where somebody looked at the session or its id, and nothing elsewhere", async () => {
+  test("sets cache headers where the session or its id was read, and nowhere else", async () => {
     const client = await start();
     expect(told(await client.get("/"))).toEqual([null, null]);
     for (const path of ["/read", "/id"]) expect(told(await client.get(path))).toEqual([null, "Cookie"]);
@@ -167,7 +167,7 @@ describe.each<[string, () => SessionOptions]>([
     expect((await client.get("/end")).headers.get("vary")).toBe("Cookie");
   });
 
-  test("tells nothing where the application says that it does so itself", async () => {
+  test("sets no cache headers where the application sets its own", async () => {
     const client = await start({ caching: "off", noStore: false });
     for (const path of ["/", "/read", "/cart", "/login", "/read"])
       expect(told(await client.get(path)), path).toEqual([null, null]);
@@ -195,7 +195,7 @@ describe.each<[string, () => SessionOptions]>([
   });
 });
 
-test("a value of the option that nobody knows is refused", () => {
+test("an unknown value of the option is refused", () => {
   const caching = "yes" as never;
   expect(() => createPsession({ store: memoryStore(), keys: [KEY], caching })).toThrow(
     'caching must be "protect" or "off"',
@@ -210,7 +210,7 @@ test("a value of the option that nobody knows is refused", () => {
 describe("Responses", () => {
   const request = new Request("https://shop.example/");
 
-  test("whose headers are immutable are told of in another one, and one that is kept says it to whoever gets it next", async () => {
+  test("with immutable headers get Vary in a copy, and a shared one keeps it for later requests", async () => {
     const { psession } = testApp();
     const kept = new Response(null, { status: 204, headers: { vary: "Origin" } });
     for (const own of [Response.redirect("https://shop.example/next", 303), kept]) {
@@ -246,7 +246,7 @@ describe("Responses", () => {
     for (const path of ["/redirect", "/error", "/missing"]) expect(await varies(path), path).toBe("Cookie");
   });
 
-  test("of Fastify are told of by what they say themselves, and so are its replies", async () => {
+  test("of Fastify get cache headers beside their own, and so do its replies", async () => {
     const { psession } = testApp(overHttp);
     const app = fastify();
     onTestFinished(() => app.close());
@@ -281,7 +281,7 @@ describe("Responses", () => {
       expect(told(await client.get(path)), path).toEqual(["max-age=60, private", "Origin, Cookie"]);
   });
 
-  test("of loaders are told of each by its own headers, and those of jars by the headers that are given", async () => {
+  test("of loaders get Vary beside their own headers, and those of jars beside the given ones", async () => {
     const { psession } = testApp();
     const { getSession, commitSession } = requestSessions(psession);
     const session = await getSession(request);
@@ -298,7 +298,7 @@ describe("Responses", () => {
   });
 });
 
-test("in Koa a body that streams, and an error, are told of", async () => {
+test("in Koa streamed bodies and errors get cache headers", async () => {
   const { psession } = testApp(overHttp);
   const app = new Koa();
   app.silent = true;
@@ -328,7 +328,7 @@ describe("cacheHeaders", () => {
     expect(given("private", false, { vary: ["Accept", "COOKIE"] })).toEqual({ "Cache-Control": "private" });
   });
 
-  test("asks for nothing where nobody looked", () => {
+  test("asks for nothing where the session was not read", () => {
     const headers = cacheHeaders({ noStore: false, caching: undefined }, () => {
       throw new Error("asked");
     });

@@ -23,7 +23,7 @@ function watched() {
   return { psession, tokens };
 }
 
-test("openSession of node:http: whoever opened one is in its request from then on, and nobody else is", async () => {
+test("openSession of node:http: a handler is in its request once it opened a session, and no other is", async () => {
   const { psession, tokens } = watched();
   const seen: Record<string, (object | undefined)[]> = {};
   const url = await serve(async (request, response) => {
@@ -54,7 +54,7 @@ test("openSession of node:http: whoever opened one is in its request from then o
   visitor.leave();
 });
 
-test("what is no request of a server's is not entered", async () => {
+test("only requests of a server are entered", async () => {
   const { psession } = watched();
   const headers = {};
   const request = { headers, method: "GET", url: "/", httpVersionMajor: 1, socket: {} };

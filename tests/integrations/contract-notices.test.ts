@@ -156,7 +156,7 @@ test.each<[HttpIntegration, string]>([
   await expect(noticing?.run()).rejects.toThrow();
 });
 
-test("and it has nothing against what that attempt does right", async () => {
+test("and it passes what that attempt does right", async () => {
   const right = [
     "what one request writes, the next one reads",
     "a redirect does not outrun the save",

@@ -148,7 +148,7 @@ for (const [integration, serveOn] of Object.entries(FACES)) {
       for (const secret of secrets) expect(answer.text).not.toContain(secret);
     });
 
-    test("a device is named, and a wrong name or body is told in JSON", async () => {
+    test("a device can be named, and a wrong name or body is a JSON error", async () => {
       const { signedIn } = await setUp();
       const client = await signedIn();
       const [{ handle }] = await list(client);
@@ -204,7 +204,7 @@ for (const [integration, serveOn] of Object.entries(FACES)) {
       }
     });
 
-    test("a device is ended by its user, and by nobody else", async () => {
+    test("a device can be ended by its user only", async () => {
       const { signedIn } = await setUp();
       const [one, two, other] = [await signedIn(), await signedIn(), await signedIn("bob")];
       const [{ handle }] = await list(one);
@@ -228,7 +228,7 @@ for (const [integration, serveOn] of Object.entries(FACES)) {
       expect(await app.psession.devices("ada")).toEqual([]);
     });
 
-    test("who is not signed in gets nothing, nor does another site", async () => {
+    test("a visitor who is not signed in gets nothing, nor does another site", async () => {
       const { base, signedIn } = await setUp({ allowed: ["https://admin.example.com"] });
       const stranger = await new HttpClient(base).get(AT, { accept: "text/html" });
       expect([stranger.status, stranger.json.error.code]).toEqual([401, "login_required"]);
@@ -242,7 +242,7 @@ for (const [integration, serveOn] of Object.entries(FACES)) {
       expect((await from(base)).status).toBe(200);
     });
 
-    test("where it is wanted, only who proved a credential lately ends devices", async () => {
+    test("with fresh, only a recent sign-in may end devices", async () => {
       const { app, signedIn } = await setUp({ fresh: "10m" });
       const client = await signedIn();
       await signedIn();

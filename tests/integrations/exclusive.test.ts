@@ -89,7 +89,7 @@ const SITES: Record<string, (psession: Psession<TestData>) => Promise<string>> =
 };
 
 test.each(Object.entries(SITES))(
-  "%s answers by itself who waits too long: 503, and when to try again",
+  "%s answers a request that waits too long with 503 and Retry-After",
   async (_, site) => {
     const app = testApp(overHttp);
     const client = new HttpClient(await site(app.psession));

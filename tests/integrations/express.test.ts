@@ -114,7 +114,7 @@ describe.each(versions)("%s", (_, makeExpress) => {
     expect((await client.request("/me", { jar: captured })).json.userId).toBeNull();
   });
 
-  test("cookies of the application are kept beside ours, however the head is written", async () => {
+  test("the application's cookies are kept beside psession's, however the head is written", async () => {
     const heads: Record<string, (response: express5.Response) => void> = {
       "/set": (response) => response.cookie("a", "1").cookie("b", "2").send("ok"),
       "/object": (response) =>
@@ -288,7 +288,7 @@ describe.each(versions)("%s", (_, makeExpress) => {
     expect((await client.get("/")).json).toEqual({ mine: true });
   });
 
-  test("the session of another psession is not taken for one's own", async () => {
+  test("the session of another psession is not taken for its own", async () => {
     const staff = testApp({ ...overHttp, cookies: { session: "staff" } });
     const { client } = await start((routes, app) => {
       counter(routes, app);

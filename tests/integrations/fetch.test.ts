@@ -53,7 +53,7 @@ describe("responses", () => {
     expect(await answer.text()).toBe("streamed");
   });
 
-  test("one that the handler keeps for all visitors gets nobody's cookie", async () => {
+  test("one that the handler keeps for all visitors gets no visitor's cookie", async () => {
     const done = new Response(null, { status: 204 });
     const handler = withSession(
       testApp().psession,
@@ -243,7 +243,7 @@ describe("errors", () => {
     expect(app.told()).toEqual([]);
   });
 
-  test("an answer that could not be saved is 503 without a word of the handler, whose body is let go", async () => {
+  test("an answer that could not be saved is 503 without the handler's content, whose body is cancelled", async () => {
     let isLetGo = false;
     const body = new ReadableStream({
       cancel: () => {

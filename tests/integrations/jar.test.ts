@@ -250,7 +250,7 @@ describe("a jar", () => {
     await expect(changing).rejects.toMatchObject({ code: "headers_already_sent" });
   });
 
-  test("that is not asked costs nothing", async () => {
+  test("whose session is never opened costs nothing", async () => {
     const app = testApp();
     const jar = (jars["Astro's"] as () => TestJar)();
     await new JarBrowser(app).visit(jar, async () => {}, `${SESSION}=anything`);

@@ -180,7 +180,7 @@ describe("ctx.openSession and ctx.session", () => {
     expect((await client.get("/rest", { "x-token": token })).json).toEqual([{ count: 2 }, "hello", 7, true]);
   });
 
-  test("data that are assigned after null are those of a new session, of nobody", async () => {
+  test("data assigned after null belong to a new anonymous session", async () => {
     const { client, app } = await start(
       {
         "/login": async (ctx) => {
@@ -242,7 +242,7 @@ describe("ctx.openSession and ctx.session", () => {
     expect([refused.status, refused.headers.get("x-user")]).toEqual([401, "ada"]);
   });
 
-  test("save and regenerate do as they do everywhere", async () => {
+  test("save and regenerate work as in other integrations", async () => {
     const { client, calls } = await start({
       "/save": async (ctx) => {
         const session = await ctx.openSession();
@@ -261,7 +261,7 @@ describe("ctx.openSession and ctx.session", () => {
     expect(client.jar.get("psession")?.value).not.toBe(before);
   });
 
-  test("an option that is none is named", () => {
+  test("an unknown option is named", () => {
     const { psession } = testApp(overHttp);
     expect(() => sessions(psession, { open: "sometimes" as never })).toThrow(
       /open must be "lazy" or "always"/,
@@ -283,7 +283,7 @@ describe("errors", () => {
     expect((await client.get("/count")).json).toEqual({ count: 2 });
   });
 
-  test("a save that fails is an error of the application, and its page has none of the handler's words", async () => {
+  test("a save that fails is an error of the application, and its page has nothing of the handler's answer", async () => {
     const { client, failing, errors } = await start({
       "/order": async (ctx) => {
         await count(ctx);
@@ -321,7 +321,7 @@ describe("errors", () => {
     expect([answer.status, answer.text, answer.setCookie]).toEqual([503, "sorry", []]);
   });
 
-  test("a stream that breaks ends the connection, as it does without us, and the next request is served", async () => {
+  test("a stream that breaks ends the connection, as without psession, and the next request is served", async () => {
     const { client, errors } = await start({
       "/stream": async (ctx) => {
         await count(ctx);
@@ -422,7 +422,7 @@ describe("what stands before handlers", () => {
     expect(errors[0]?.message).toContain("put app.use(sessions(psession)) before");
   });
 
-  test("the origin is the one that visitors see: a proxy's word counts with app.proxy, and only then", async () => {
+  test("the origin is the one that visitors see: forwarded headers count only with app.proxy", async () => {
     for (const [proxy, status] of [
       [true, 200],
       [false, 403],

@@ -191,7 +191,7 @@ describe("responses that are not Node's", () => {
   );
 });
 
-describe("what is no response, or answers a handshake", () => {
+describe("an object that is no response, or that answers a handshake", () => {
   const handshake = () => bare(() => ({ removeHeader: () => {} }));
   const given = Object.entries(SIDES).flatMap(([name, side]) => [
     { name, what: "{}", side, response: () => ({}) as Any, request: {} },

@@ -22,7 +22,7 @@ const EXPECTED = redirectTo(PATH);
 
 const asked = (base: string) => new HttpClient(base).get(PATH, PAGE);
 
-describe("a guard below mounts is told the whole path", () => {
+describe("a guard below mounts sees the whole path", () => {
   test.each([
     ["Express 4", express4 as () => express5.Express],
     ["Express 5", express5],
@@ -104,7 +104,7 @@ describe("a guard below mounts is told the whole path", () => {
     expect((await asked(await app.getUrl())).headers.get("location")).toBe(EXPECTED);
   });
 
-  test("in Node, where it is told", async () => {
+  test("in Node, where the application passes it", async () => {
     const { psession } = testApp(overHttp);
     const guard = inNode.requireLogin({ redirectTo });
     const listener = inNode.withSession(psession, (request, response, session) => {
@@ -116,7 +116,7 @@ describe("a guard below mounts is told the whole path", () => {
   });
 });
 
-test("a guard of Node's or of requests is told the origin where something before it knows better", async () => {
+test("a guard of Node's or of requests uses the origin that its caller passes", async () => {
   const { psession } = testApp(overHttp);
   const origin = "https://shop.example";
   const post = { method: "POST", headers: { origin } };

@@ -122,7 +122,7 @@ async function start(
 }
 
 describe("NestJS over Express", () => {
-  test("a filter sends an error's headers, whoever threw it", async () => {
+  test("a filter sends an error's headers, wherever it was thrown", async () => {
     const { client, app, failing } = await start(undefined, (nest) => {
       nest.useGlobalFilters(new SessionErrors(nest.getHttpAdapter()));
     });
@@ -169,7 +169,7 @@ describe("NestJS over Express", () => {
     expect((await client.get("/count")).json).toEqual({ count: 2 });
   });
 
-  test("a save that fails is 503, and nothing of the handler's leaves", async () => {
+  test("a save that fails is 503, and nothing of the handler's answer is sent", async () => {
     const { client, failing } = await start();
     await client.get("/count");
     failing.add("apply");

@@ -99,7 +99,7 @@ describe("HTTP/2", () => {
     expect(told()).toContain("duplicateCookies");
   });
 
-  test("a head that is written by hand carries the cookies, in every form, and nothing is warned of", async () => {
+  test("a head that is written by hand carries the cookies, in every form, without a warning", async () => {
     const warnings: Error[] = [];
     const listen = (warning: Error) => void warnings.push(warning);
     process.on("warning", listen);
@@ -186,7 +186,7 @@ describe("HTTP/2", () => {
     expect(JSON.parse((await ask(client, "/", { cookie })).text).count).toBe(2);
   });
 
-  test("what is pushed has no cookie; the answer that it comes with has", async () => {
+  test("a pushed response has no cookie; the answer that it comes with has", async () => {
     const { psession } = testApp();
     const { client } = await start(
       withSession(psession, async (_request, response: Http2ServerResponse, session) => {
@@ -209,7 +209,7 @@ describe("HTTP/2", () => {
     expect([setCookie.length, push?.[0]["set-cookie"], push?.[1]]).toEqual([1, undefined, "body {}"]);
   });
 
-  test("the origin is told by :authority", async () => {
+  test("the origin comes from :authority", async () => {
     const check = originCheck();
     const { url, client } = await start((request, response) => {
       if (check(request, response)) response.end("changed");
@@ -233,7 +233,7 @@ describe("HTTP/2", () => {
   });
 });
 
-test("https: what the connection says is believed, whatever a header says", async () => {
+test("https comes from the connection, whatever a header says", async () => {
   const { psession } = testApp();
   const server = createHttpsServer({ key, cert }, withSession(psession, shop)).listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -127,7 +127,7 @@ describe("openUpgrade, with ws", () => {
     expect(await upgrade.isAlive()).toBe(true);
   });
 
-  test("nothing is done that needs a cookie", async () => {
+  test("save refuses what needs a cookie", async () => {
     const { app, openAlive } = await start();
     const { upgrade } = await openAlive();
     upgrade.session.set("count", 1);
@@ -155,7 +155,7 @@ describe("openUpgrade, with ws", () => {
     expect((await open({ origin: base, "sec-fetch-site": "same-origin" })).status).toBe(101);
   });
 
-  test("further origins are allowed by name, and a trusted proxy says what ours is", async () => {
+  test("further origins are allowed by name, and a trusted proxy names the application's own", async () => {
     const { open } = await start({}, { allowed: ["https://app.example"], trustProxy: true });
     expect((await open({ origin: "https://app.example" })).status).toBe(101);
     const headers = { "x-forwarded-proto": "https", "x-forwarded-host": "shop.example" };
@@ -208,7 +208,7 @@ describe("openUpgrade, with ws", () => {
 describe("a socket that outlives its session", () => {
   const closedWith = async (ws: WebSocket) => ((await once(ws, "close")) as [number])[0];
 
-  test("is told when this process ends the session: a logout, a revocation, another user", async () => {
+  test("gets onEnd when this process ends the session: a logout, a revocation, another user", async () => {
     const { app, client, openAlive } = await start();
     for (const end of [
       () => client.get("/logout"),
@@ -283,7 +283,7 @@ describe("a socket that outlives its session", () => {
     expect(await closing).toBe(4401);
   });
 
-  test("is told once, and never after it stopped listening", async () => {
+  test("gets onEnd once, and never after it unsubscribed", async () => {
     const { app, client, openAlive } = await start();
     await client.get("/login");
     const { upgrade } = await openAlive();

@@ -27,7 +27,7 @@ describe("withSession", () => {
     return { app, base, client: new HttpClient(base) };
   };
 
-  test("tells the whole story over plain node:http", async () => {
+  test("keeps a cart through a sign-in and a restore over plain node:http", async () => {
     const { client } = await start();
     expect((await client.get("/")).setCookie).toEqual([]);
     await client.get("/add");
@@ -37,7 +37,7 @@ describe("withSession", () => {
     expect(back.json).toEqual({ userId: "ada", outcome: "accepted", data: { cart: ["tea"] } });
   });
 
-  test("an error of the handler says nothing about itself", async () => {
+  test("an error of the handler reveals nothing to the visitor", async () => {
     const { client } = await start();
     const answer = await client.get("/throw");
     expect([answer.status, answer.text]).toEqual([500, "Something went wrong.\n"]);
@@ -335,7 +335,7 @@ describe("a response that is held back", () => {
     }
   });
 
-  test("keeps its shape when the head is free again, and what is derived from it finds Node's own behind ours", async () => {
+  test("keeps its shape when the head is free again, and what is derived from it finds Node's methods behind psession's", async () => {
     setFlagsFromString("--allow-natives-syntax");
     const isFast = new Function("object", "return %HasFastProperties(object)") as (object: object) => boolean;
     const { psession } = testApp({ ...overHttp });

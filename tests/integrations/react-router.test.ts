@@ -118,7 +118,7 @@ describe("sessions by request", () => {
     );
   });
 
-  test("are committed by whoever opened them only", async () => {
+  test("are committed only by the object that opened them", async () => {
     const { psession } = setUp();
     const session = await requestSessions(psession).getSession(new Request("http://localhost/"));
     await expect(requestSessions(psession).commitSession(session)).rejects.toThrow("its own getSession");

@@ -31,7 +31,7 @@ async function story(thief = CHROME) {
   return { theft: find("theft"), newDevice: find("newDevice"), changed: find("credentialChanged") };
 }
 
-test("a theft is told with both browsers, what was done, and what to do", async () => {
+test("the notice of a theft has both browsers, what was done, and what to do", async () => {
   const { theft } = await story();
   const { subject, text } = theftNotice(theft, { ...OPTIONS, place: "Lisbon, Portugal", timeZone: "UTC" });
   expect(subject).toBe("Acme Shop: somebody else used your sign-in");
@@ -41,7 +41,7 @@ test("a theft is told with both browsers, what was done, and what to do", async 
   expect(text.endsWith("\n\nhttps://shop.example/devices\n")).toBe(true);
 });
 
-test("a new device is told with when and where from, in the user's time zone", async () => {
+test("the notice of a new device has time and origin, in the user's time zone", async () => {
   const { newDevice } = await story();
   const at = Date.parse("2026-11-24T23:30:00Z");
   const { subject, text } = newDeviceNotice({ ...newDevice, at }, { site: "Acme", timeZone: "Asia/Tokyo" });
@@ -49,7 +49,7 @@ test("a new device is told with when and where from, in the user's time zone", a
   expect(text).toContain("when: 25 November 2026 at 08:30 (Asia/Tokyo)\n  from: Firefox on Linux, 192.0.2.7");
 });
 
-test("a changed password is told, and how many devices it ended", async () => {
+test("the notice of a changed password says how many devices it ended", async () => {
   const { changed } = await story();
   const { subject, text } = credentialChangedNotice(changed, OPTIONS);
   expect(subject).toBe("Acme Shop: your password was changed");

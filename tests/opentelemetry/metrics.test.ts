@@ -130,7 +130,7 @@ describe("what Prometheus scrapes", () => {
     expect(counted).toEqual({ "merge.retries": 2, "merge.conflicts": 1, "discarded.saves": 1 });
   });
 
-  test("counts devices that were ended by their reason; what applications call theirs is one", async () => {
+  test("counts ended devices by reason; all reasons that applications name are one", async () => {
     const { app, scrape } = await start({ devices: { max: 1 } });
     const signIn = (userId: string) => {
       app.clock.advance(1);
@@ -297,7 +297,7 @@ describe("instrument", () => {
     expect([await loginsIn(one.scrape), await loginsIn(other.scrape)]).toEqual([2, 1]);
   });
 
-  test("without a provider takes the global one, and ends with nobody listening", async () => {
+  test("without a provider takes the global one, and leaves no subscriber at its end", async () => {
     const { meterProvider, scrape } = await startMetrics();
     metrics.setGlobalMeterProvider(meterProvider);
     onTestFinished(() => metrics.disable());

@@ -145,7 +145,7 @@ const STORE: Readonly<Record<keyof StoreContext, true>> = {
   error: true,
 };
 
-test("what is measured is what was defined, with no attribute beyond", async () => {
+test("only defined metrics are recorded, with no other attribute", async () => {
   const { meterProvider, exporter } = await startMetrics();
   onTestFinished(instrument({ meterProvider }));
   const { store, failing } = failingStore();

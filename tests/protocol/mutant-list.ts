@@ -123,13 +123,13 @@ export const mutants: readonly Mutant[] = [
     replace: "if (session !== undefined && reason !== 'theft') work.dropSession(session);",
   },
   {
-    name: "theft is told, and nothing is ended",
+    name: "theft is reported, and nothing is ended",
     file: open,
     find: "const ended = await revoke(settings.store, {",
     replace: "const ended = ((_: unknown) => [{ rememberedId: login.id }])({",
   },
   {
-    name: "a revocation is not looked at",
+    name: "a revocation is ignored",
     file: decide,
     find: "if (row.revokedAt !== undefined) {",
     replace: "if (false) {",
@@ -156,7 +156,7 @@ export const mutants: readonly Mutant[] = [
     scene: "a store set back to a backup",
   },
   {
-    name: "who loses the swap sends its own, older cookie",
+    name: "a request that loses the swap sends its own, older cookie",
     file: commit,
     find: "if (result.done) return finish(state, plan, result.ended);",
     replace: 'if (result.done || result.conflict === "rotation") return finish(state, plan, result.ended);',

@@ -137,7 +137,7 @@ class Life {
 }
 
 describe.each(Object.entries(stores))("random lives on %s", (_, makeStore) => {
-  test("no alarm, nobody left out, no write lost: parallel tabs, lost answers, slow handlers, differing clocks", async () => {
+  test("no alarm, no user signed out, no write lost: parallel tabs, lost answers, slow handlers, differing clocks", async () => {
     const life = fc.record({
       ahead: fc.integer({ min: 0, max: 5 }),
       visits: fc.array(visit, { maxLength: 25 }),

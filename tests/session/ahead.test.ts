@@ -6,7 +6,7 @@ import { DAY, HOUR, MINUTE } from "../support/clock.ts";
 const aheadIn = (headers: Record<string, string>, method = "GET") =>
   factsOf((name) => headers[name], { method, secure: true, address: undefined }).ahead;
 
-test("that a page is fetched ahead is what the browser says of its safe requests; HEAD says it by itself", () => {
+test("a safe request is a prefetch if the browser says so; HEAD always is", () => {
   for (const purpose of ["prefetch", "prefetch;prerender", "prefetch;anonymous-client-ip", " Prefetch"])
     expect(aheadIn({ "sec-purpose": purpose })).toBe("prefetch");
   expect(aheadIn({ purpose: "prefetch" })).toBe("prefetch");
@@ -78,7 +78,7 @@ describe.each(["prefetch", "head"] as const)("a request that is %s", (ahead) => 
   });
 });
 
-test("what is fetched ahead by a remember cookie alone is refused, unless nothing had to be exchanged", async () => {
+test("a prefetch with a remember cookie alone is refused, unless nothing had to be exchanged", async () => {
   const app = testApp({ whenUnavailable: "anonymous" });
   const browser = new TestBrowser(app);
   await browser.visit((session) => session.login("ada", { remember: true }));
@@ -93,7 +93,7 @@ test("what is fetched ahead by a remember cookie alone is refused, unless nothin
   expect((await browser.visit()).session.outcome).toBe("restored");
 });
 
-test("a stolen token that was replaced is told by what is fetched ahead as well", async () => {
+test("a prefetch with a stolen token that was replaced is a theft as well", async () => {
   const app = testApp();
   const browser = new TestBrowser(app);
   await browser.visit((session) => session.login("ada", { remember: true }));

@@ -31,7 +31,7 @@ async function signedIn(app: ReturnType<typeof testApp>, user = "ada") {
 
 const EMBEDDED: Cookies = { sameSite: "none", partitioned: true };
 
-describe("a cookie of other attributes is none by itself", () => {
+describe("a cookie set with other attributes is ignored", () => {
   test.each([
     ["name", { session: "other", remember: "another" }, ["other", "another"]],
     ["Domain", { domain: "example.com" }, ["sid", "rid"]],
@@ -89,7 +89,7 @@ describe("of several cookies of one name", () => {
     expect(after.told()).not.toContain("duplicateCookies");
   });
 
-  test("a live session that somebody tossed in does not win over an expired one, and neither is cleared", async () => {
+  test("a live session that an attacker tossed in does not win over an expired one, and neither is cleared", async () => {
     const app = testApp();
     const victim = await signedIn(app);
     app.clock.advance(3 * HOUR);
@@ -105,7 +105,7 @@ describe("of several cookies of one name", () => {
     expect((await victim.visit((session) => session.userId)).result).toBe("ada");
   });
 
-  test("none with a valid MAC: as none, and none is cleared that a newer key may have signed", async () => {
+  test("none with a valid MAC: as no cookie, and one that a newer key may have signed is not cleared", async () => {
     const browser = await signedIn(testApp({ keys: [OLDER_KEY] }));
     for (const name of [SESSION, REMEMBER]) {
       const seen = async (other: string) => {

@@ -29,7 +29,7 @@ const events = (entries: readonly AuditEntry[]) => entries.map(({ event }) => ev
 describeStores(
   "the audit trail",
   (makeStore) => {
-    test("what happens around an account is there, with user, device, time and address, and no secret", async () => {
+    test("events around an account are there, with user, device, time and address, and no secret", async () => {
       const app = testApp({ store: makeStore(), devices: { detectNew: true } });
       const browser = new TestBrowser(app);
       await browser.visit((session) => session.login("ada", { remember: true }), { address: "192.0.2.8" });
@@ -104,7 +104,7 @@ describeStores(
       await app.psession.close();
     });
 
-    test("what is no query is refused, with everything that is wrong, before the store is asked", async () => {
+    test("a wrong query is refused, with everything that is wrong, before the store is asked", async () => {
       const app = testApp({ store: makeStore() });
       await new TestBrowser(app).visit((session) => session.login("ada"));
       const { read } = app.psession.core.settings.store.audit ?? {};
@@ -174,7 +174,7 @@ describe("an audit sink", () => {
   const appOn = (sink: NonNullable<PsessionOptions["audit"]>["sink"], more: object = {}) =>
     testApp({ audit: { ...(sink === undefined ? {} : { sink }), ...more } });
 
-  test("gets the events that it was to get, those of one moment together", async () => {
+  test("gets the events in audit.events, those of one moment together", async () => {
     const { sink, kept, calls } = sinkOf();
     const app = appOn(sink, { events: ["login", "created"] });
     await new TestBrowser(app).visit((session) => session.login("ada"));
@@ -212,7 +212,7 @@ describe("an audit sink", () => {
     vi.useRealTimers();
   });
 
-  test("that goes on failing loses the oldest entries, which is told", async () => {
+  test("that goes on failing loses the oldest entries, and emits auditLost", async () => {
     const { sink, kept, state } = sinkOf();
     const app = appOn(sink, { events: ["revokedEveryone"] });
     state.fails = true;
@@ -250,7 +250,7 @@ describe("an audit sink", () => {
       ["in the middle", 50],
       ["last", 100],
     ] as const) {
-      test(`that comes ${where}: it is given up and told, the others are kept once and in order`, async () => {
+      test(`that comes ${where}: it is dropped with auditLost, the others are kept once and in order`, async () => {
         const { sink, kept, calls, state } = choosy(BAD);
         const app = appOn(sink);
         state.fails = true;
@@ -302,7 +302,7 @@ describe("an audit sink", () => {
       expect(lostOf(app)).toHaveLength(4);
     });
 
-    test("gives up nothing where it goes down while that is looked for", async () => {
+    test("drops nothing where the sink goes down during the search", async () => {
       const { sink, kept, state } = choosy(BAD);
       let left = 4;
       const append = (entries: readonly AuditEntry[]) => {
@@ -321,7 +321,7 @@ describe("an audit sink", () => {
     });
   });
 
-  test("is asked for where there is none, and knows its events", () => {
+  test("is required where the store has none, and unknown events are refused", () => {
     const options = (audit: object) => () =>
       createPsession({ store: memoryStore(), keys: [KEY], prune: false, audit });
     expect(options({})).toThrow("audit.sink is needed");
@@ -334,7 +334,7 @@ describe("an audit sink", () => {
     expect(options({ sink: {} })).toThrow("audit.sink must be an object with append()");
   });
 
-  test("that cannot be read is no trail to look at", async () => {
+  test("that cannot be read makes auditTrail reject with no_audit_trail", async () => {
     await expect(appOn(sinkOf().sink).psession.auditTrail()).rejects.toMatchObject({
       code: "no_audit_trail",
     });

@@ -21,7 +21,7 @@ test("nothing is bound unless options say so", async () => {
   expect(app.told()).toEqual([]);
 });
 
-test("a session bound to its address is none elsewhere, and is there again at home", async () => {
+test("a session bound to its address is not served elsewhere, and is served again at home", async () => {
   const { app, browser } = await signedIn({ matchAddress: "exact" });
   const { session, setCookie } = await browser.visit(undefined, { address: "192.0.2.8" });
   expect([session.userId, session.outcome, setCookie]).toEqual([undefined, "moved", []]);
@@ -74,7 +74,7 @@ test("bound to the exact browser, it does not", async () => {
   expect((await browser.visit(undefined, { userAgent: FIREFOX(131) })).session.userId).toBeUndefined();
 });
 
-test("tell serves the request, and tells once per move", async () => {
+test("report serves the request, and emits moved once per move", async () => {
   const { app, browser } = await signedIn({
     matchAddress: "exact",
     bindUserAgent: "exact",

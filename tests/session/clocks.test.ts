@@ -42,7 +42,7 @@ async function remembered(app: ReturnType<typeof testApp>) {
 }
 
 describe("a process whose clock is wrong", () => {
-  test("prunes nothing, by itself or when told to, and says both times", async () => {
+  test("prunes nothing, by itself or on request, and reports both times", async () => {
     const { app, calls, jump, pass } = setUp({ prune: { every: "15m" } });
     const browser = await remembered(app);
     jump(32 * DAY);

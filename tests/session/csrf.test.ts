@@ -40,7 +40,7 @@ test("another session's token, a changed one and anything else is refused", asyn
   expect(await accepts(new TestBrowser(app), token)).toBe(false);
 });
 
-test("it does not cross a sign-in or a sign-out, as whoever planted the session may know it", async () => {
+test("it does not cross a sign-in or a sign-out, as an attacker who planted the session may know it", async () => {
   const { browser, token } = await setUp();
   await browser.visit((session) => session.login("ada"));
   expect(await accepts(browser, token)).toBe(false);
@@ -50,7 +50,7 @@ test("it does not cross a sign-in or a sign-out, as whoever planted the session 
   expect(await accepts(browser, result)).toBe(false);
 });
 
-test("one that was asked for while the sign-in was on its way does not reach the signed-in session", async () => {
+test("a token that another request gets during a sign-in does not reach the signed-in session", async () => {
   const { app, browser } = await setUp();
   for (const saves of [true, false]) {
     await browser.visit((session) => session.logout());
@@ -73,7 +73,7 @@ test("one that was asked for while the sign-in was on its way does not reach the
   }
 });
 
-test("it does not cross a sign-in, whatever the one who knows it saves meanwhile", async () => {
+test("it does not cross a sign-in, whatever an attacker saves meanwhile", async () => {
   const { browser, token } = await setUp();
   const slow = await browser.open();
   await slow.session.login("ada");

@@ -10,7 +10,7 @@ const setUp = async (data: object) => {
   return browser;
 };
 
-test("one value is got by key or path, and all of them are the data", async () => {
+test("get reads one value by key or path, and data has all of them", async () => {
   const browser = await setUp({ name: "Ada", cart: ["tea", "milk"], address: { city: "Bern" } });
   const { result, session } = await browser.visit((session) => [
     session.get("name"),
@@ -23,7 +23,7 @@ test("one value is got by key or path, and all of them are the data", async () =
   expect(session.data).toEqual({ name: "Ada", cart: ["tea", "milk"], address: { city: "Bern" } });
 });
 
-test("one or many are set, by key or path", async () => {
+test("set takes one value or many, by key or path", async () => {
   const browser = await setUp({ name: "Ada", count: 1 });
   await browser.visit((session) => {
     session.set("name", "Bob");
@@ -34,7 +34,7 @@ test("one or many are set, by key or path", async () => {
   expect(session.data).toEqual({ name: "Bob", count: 2, address: { city: "Bern", street: "Kramgasse" } });
 });
 
-test("has tells what is there, whatever its value", async () => {
+test("has finds what is there, whatever its value", async () => {
   const browser = await setUp({ name: "", count: 0, address: { city: null } });
   const { result } = await browser.visit((session) =>
     ["name", "count", "address.city", "address.street", "missing", "toString"].map((path) =>
@@ -59,7 +59,7 @@ test("push adds to the end of a list, makes it where it is missing, and refuses 
   });
 });
 
-test("one or many are removed, by key or path, and what is not there is left alone", async () => {
+test("remove takes one key or many, by key or path, and ignores missing ones", async () => {
   const browser = await setUp({ name: "Ada", count: 1, address: { city: "Bern", street: "Kramgasse" } });
   await browser.visit((session) => session.remove("name", "address.street", "missing", "no.such"));
   await browser.visit((session) => session.remove("count"));
@@ -199,7 +199,7 @@ for (const [name, codec] of [
   });
 }
 
-test("what JSON would give back as something else is refused where it is set, and at the latest when it is saved", async () => {
+test("values that JSON would change are refused when they are set, and at the latest when they are saved", async () => {
   const browser = await setUp({ name: "Ada", list: [1] });
   class Money {
     amount = 1;
@@ -272,7 +272,7 @@ test("what JSON would give back as something else is refused where it is set, an
   expect((await browser.visit()).session.data).toEqual({ name: "Ada", list: [1] });
 });
 
-test("what JSON keeps is kept, and a key whose value is undefined is a key that is not there", async () => {
+test("values that JSON keeps are kept, and a key whose value is undefined counts as missing", async () => {
   const browser = await setUp({ name: "Ada" });
   const bare = Object.assign(Object.create(null), { a: [] });
   const shared = { b: 1 };
@@ -298,7 +298,7 @@ test("what JSON keeps is kept, and a key whose value is undefined is a key that 
   });
 });
 
-test("whatever is refused or not: what is stored comes back as it was", async () => {
+test("whatever is refused or not, stored data comes back as it was", async () => {
   const app = testApp();
   const values = fc.anything({
     withBigInt: true,

@@ -72,7 +72,7 @@ describeStores("names of devices", (makeStore) => {
 });
 
 describeStores("tags of devices", (makeStore) => {
-  test("a sign-in under a tag ends the user's other device of that tag, and tells", async () => {
+  test("a sign-in under a tag ends the user's other device of that tag, and emits revoked", async () => {
     const { app, browser, devices } = setUp(makeStore);
     const [tv, phone, newTv] = [browser(), browser(), browser()];
     await tv.visit(signInAs("tv"));
@@ -154,7 +154,7 @@ describeStores("the devices of a user whom no option limits", (makeStore) => {
     expect(await count()).toBe(1063);
   });
 
-  test("false looks at nobody's number, and a number of one's own is looked at by each sign-in", {
+  test("max: false never counts devices, and a configured number holds for each sign-in", {
     ...CROWD,
     timeout: 120_000,
   }, async () => {
@@ -168,9 +168,9 @@ describeStores("the devices of a user whom no option limits", (makeStore) => {
   });
 });
 
-describeStores("the most devices of a user", (makeStore) => {
+describeStores("the device limit of a user", (makeStore) => {
   test(
-    "a hundred parallel sign-ins leave as many devices as are allowed, and each that ended is told",
+    "a hundred parallel sign-ins leave as many devices as are allowed, and emit revoked for each other",
     CROWD,
     async () => {
       const { app, browser, devices } = setUp(makeStore, { devices: { max: 3 } });
@@ -219,7 +219,7 @@ describeStores("the most devices of a user", (makeStore) => {
     expect(await devices()).toHaveLength(1);
   });
 
-  test("everybody's devices end at once, with one event", async () => {
+  test("all users' devices end at once, with one event", async () => {
     const { app, browser, devices } = setUp(makeStore);
     const [one, two, three] = [browser(), browser(), browser()];
     await one.visit(signIn);

@@ -45,7 +45,7 @@ test.each<[string, (scene: Awaited<ReturnType<typeof signedIn>>) => Promise<unkn
     },
   ],
   ["a changed password", ({ app }) => app.psession.passwordChanged("ada")],
-  ["the end of everybody's sessions", ({ app }) => app.psession.revokeEveryone()],
+  ["the end of all users' sessions", ({ app }) => app.psession.revokeEveryone()],
   [
     "another user's sign-in",
     ({ browser }) => browser.visit((session) => session.login("bob").then(() => {})),
@@ -57,7 +57,7 @@ test.each<[string, (scene: Awaited<ReturnType<typeof signedIn>>) => Promise<unkn
       return app.psession.revokeUser("ada");
     },
   ],
-])("whoever waits for the end is told of %s, once", async (_, end) => {
+])("onEnd is called on %s, once", async (_, end) => {
   for (const remember of [false, true]) {
     const scene = await signedIn("ada", remember);
     const { session } = await scene.browser.open();
@@ -76,7 +76,7 @@ test.each<[string, (scene: Awaited<ReturnType<typeof signedIn>>) => Promise<unkn
   }
 });
 
-test("other devices, and other users, are not told", async () => {
+test("onEnd is not called for other devices or other users", async () => {
   const { app, browser } = await signedIn();
   const { session } = await browser.open();
   const listener = vi.fn();
@@ -96,7 +96,7 @@ test.each<[string, boolean, (scene: Awaited<ReturnType<typeof signedIn>>) => Pro
   ["a renewal", true, ({ browser }) => browser.visit((session) => session.renew())],
   ["a confirmed password", true, ({ browser }) => browser.visit((session) => session.reauthenticate())],
   [
-    "a changed password, for who changed it",
+    "a changed password, for the session that changed it",
     true,
     ({ app, browser }) =>
       browser.visit(async (session) => {
@@ -121,7 +121,7 @@ test.each<[string, boolean, (scene: Awaited<ReturnType<typeof signedIn>>) => Pro
   expect(await (await scene.browser.open()).session.isAlive()).toBe(true);
 });
 
-test("who signs in and then streams is told of the end of that session", async () => {
+test("a request that signs in and then streams gets onEnd of that session", async () => {
   const app = testApp();
   const browser = new TestBrowser(app);
   const listener = vi.fn();
@@ -135,7 +135,7 @@ test("who signs in and then streams is told of the end of that session", async (
   await told(listener);
 });
 
-test("who makes a first session and then streams, too", async () => {
+test("a request that makes a first session and then streams gets onEnd as well", async () => {
   const app = testApp();
   const browser = new TestBrowser(app);
   const listener = vi.fn();
@@ -147,7 +147,7 @@ test("who makes a first session and then streams, too", async () => {
   await told(listener);
 });
 
-test("a connection that restored a remembered login is told as well", async () => {
+test("a connection that restored a remembered login gets onEnd as well", async () => {
   const { app, browser } = await signedIn("ada", true);
   browser.restart();
   app.clock.advance(HOUR);

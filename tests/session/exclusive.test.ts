@@ -43,7 +43,7 @@ test("one that ended its session leaves nothing to those that waited", async () 
   await expect(second.session.save()).rejects.toMatchObject({ code: "session_ended" });
 });
 
-test("who was signed out while waiting is told, before anything is done in their name", async () => {
+test("a request whose user signed out while it waited gets session_ended", async () => {
   const { browser } = await setUp();
   await browser.visit((session) => session.login("ada", { remember: true }));
   const first = await browser.open();
@@ -57,7 +57,7 @@ test("who was signed out while waiting is told, before anything is done in their
   expect(await second.answer()).toEqual([]);
 });
 
-test("after a logout there is nothing to wait for, and the data of the user who left does not come back", async () => {
+test("after a logout there is nothing to wait for, and the former user's data does not come back", async () => {
   const { app, browser } = await setUp();
   await browser.visit(async (session) => {
     session.set("name", "Ada");
@@ -111,7 +111,7 @@ test("sessions do not wait for each other, nor do requests that did not ask", as
   await holder.answer();
 });
 
-test("who waits too long is told, and the one who holds is not disturbed", async () => {
+test("a caller that waits too long gets lock_timeout, and the holder is not disturbed", async () => {
   const { browser } = await setUp();
   const holder = await browser.open();
   await holder.session.exclusive();

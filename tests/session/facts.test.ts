@@ -10,7 +10,7 @@ test.each([
   ["XMLHttpRequest of a library", { "x-requested-with": "XMLHttpRequest" }, true],
   ["an image", { "sec-fetch-dest": "image", "sec-fetch-mode": "no-cors" }, false],
   ["a page of an old browser", { accept: "text/html,*/*" }, false],
-])("%s is told from its headers", (_, headers, isScript) => {
+])("%s is recognised by its headers", (_, headers, isScript) => {
   expect(facts(headers as Record<string, string>).script).toBe(isScript);
 });
 

@@ -151,7 +151,7 @@ describe("flash messages", () => {
     expect([result, session.data]).toEqual([undefined, { notice: "Saved.", count: 1 }]);
   });
 
-  test("one whose showing took too long belongs to whoever showed it instead", async () => {
+  test("one whose showing took too long belongs to the request that showed it instead", async () => {
     const { browser, app } = setUp();
     await browser.visit((session) => session.flash.set("notice", "Saved."));
     const slow = await browser.open();

@@ -38,7 +38,7 @@ describeStores("requests that come later than they were sent, on", (makeStore) =
     }
   });
 
-  test("an arrival that is claimed gives no cookies, is not believed beyond five minutes, and not in the future", async () => {
+  test("an arrival that is claimed gives no cookies, and is not trusted beyond five minutes or in the future", async () => {
     const { app, browser } = await closed();
     const old = browser.copyJar();
     await browser.visit();
@@ -54,7 +54,7 @@ describeStores("requests that come later than they were sent, on", (makeStore) =
     expect(app.told()).toContain("theft");
   });
 
-  test("what ended while the body came has ended", async () => {
+  test("a session that ended while the body came stays ended", async () => {
     const { app, browser } = await closed();
     const arrivedAt = app.clock.now();
     app.clock.advance(SECOND);
@@ -92,7 +92,7 @@ describeStores("requests that come later than they were sent, on", (makeStore) =
       return { app, browser, old, newer };
     };
 
-    test("gets nothing, and accuses nobody", async () => {
+    test("gets nothing, and reports no theft", async () => {
       const { app, browser, old } = await queued();
       const { session, setCookie } = await browser.visit((live) => live.set("name", "queued"), { jar: old });
       expect(session).toMatchObject({ isSignedIn: false, outcome: "stray" });
@@ -177,7 +177,7 @@ describeStores("requests that come later than they were sent, on", (makeStore) =
   });
 
   describe("a store that has lost or split its rows", () => {
-    test("a token of the row's generation that is another one ends the login, and accuses nobody", async () => {
+    test("a different token of the row's generation ends the login, and reports no theft", async () => {
       const { app, browser } = await closed();
       const other = testApp({ store: makeStore(), clock: app.clock });
       const { store } = app.psession.core.settings;

@@ -113,7 +113,7 @@ describe("a cookie that is sent again", () => {
 describe("a session of another library that is taken over", () => {
   const successor = () => ({ id: newId(), secret: randomBytes(32) });
 
-  test("is one session for all who bring its cookie at once", async () => {
+  test("is one session for all requests that bring its cookie at once", async () => {
     const app = testApp();
     const facts = { successor: successor() };
     const browsers = Array.from({ length: 5 }, () => new TestBrowser(app));
@@ -132,7 +132,7 @@ describe("a session of another library that is taken over", () => {
     expect(Object.keys(session.data).sort()).toEqual(["k0", "k1", "k2", "k3", "k4", "name"]);
   });
 
-  test("is not to be had by the old cookie any more after a while, nor with a cookie of ours", async () => {
+  test("cannot be reached by the old cookie after a while, nor beside a cookie of psession", async () => {
     const app = testApp();
     const facts = { successor: successor() };
     const take = (session: TestSession) => {
@@ -151,7 +151,7 @@ describe("a session of another library that is taken over", () => {
     expect((await new TestBrowser(app).open(facts)).session.userId).toBeUndefined();
   });
 
-  test("gets a secret that nobody can derive where somebody signs in with it", async () => {
+  test("gets a secret that cannot be derived when a user signs in with it", async () => {
     const app = testApp();
     const facts = { successor: successor() };
     const browser = new TestBrowser(app);
@@ -200,7 +200,7 @@ describe("reading again", () => {
     });
   });
 
-  test("where nothing was stored yet, forgets what was set, and asks nobody", async () => {
+  test("where nothing was stored yet, forgets what was set, without a read", async () => {
     const { store, calls } = counted(memoryStore());
     const browser = new TestBrowser(testApp({ store }));
     const { session, answer } = await browser.open();

@@ -124,7 +124,7 @@ describeStores("what was proved before a mark, on", (makeStore) => {
     expect(await slow[1]?.answer()).not.toEqual([]);
   });
 
-  test("is nobody else's matter: other users sign in", async () => {
+  test("does not matter to other users, who sign in", async () => {
     const { app, browser } = await setUp();
     const slow = await browser.open();
     app.clock.advance(SECOND);
@@ -145,7 +145,7 @@ describeStores("what was proved before a mark, on", (makeStore) => {
     await expect(slower.answer()).rejects.toMatchObject({ code: "proof_outdated" });
   });
 
-  test("has a time that makes sense, and is asked for where nobody knows when the request came", async () => {
+  test("has a valid time, and is required where the time of the request is unknown", async () => {
     const { app, browser } = await setUp();
     const { session } = await browser.open();
     for (const provedAt of [Number.NaN, Number.POSITIVE_INFINITY, "now", null, app.clock.now() + MINUTE])

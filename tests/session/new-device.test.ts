@@ -14,7 +14,7 @@ function setUp(options: object = {}) {
 }
 
 describe("browsers that are known for a user", () => {
-  test("a first sign-in is told with where it came from, later ones are not, however long ago it was", async () => {
+  test("a first sign-in emits newDevice with its address, later ones do not, however long ago it was", async () => {
     const { app, signIn, news } = setUp();
     const browser = new TestBrowser(app, "Firefox/130");
     const { session } = await signIn(browser, "ada");
@@ -52,7 +52,7 @@ describe("browsers that are known for a user", () => {
     expect(news()).toHaveLength(9);
   });
 
-  test("a remembered browser that comes back becomes known, without a word", async () => {
+  test("a remembered browser that comes back becomes known, without an event", async () => {
     const store = setUp().app.psession.core.settings.store;
     const before = testApp({ store });
     const browser = new TestBrowser(before);

@@ -26,7 +26,7 @@ test("by default a request with a cookie fails while the store is down, and one 
   expect(app.told()).toContain("storeUnavailable");
 });
 
-test("by policy a visitor is nobody while the store is down, and is back afterwards", async () => {
+test("by policy a visitor is anonymous while the store is down, and is back afterwards", async () => {
   const { power, browser, app } = failing("anonymous");
   await browser.visit((session) => session.login("ada", { remember: true }));
   for (const isRestart of [false, true]) {

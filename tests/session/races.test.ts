@@ -94,7 +94,7 @@ describeStores("on", (makeStore) => {
     expect((await browser.visit()).session.data.count).toBe(120);
   });
 
-  test("a save that nobody waits for makes one sign-in, not two", async () => {
+  test("a save that is not awaited makes one sign-in, not two", async () => {
     const { app, browser } = await setUp();
     await browser.visit((session) => session.logout());
     await browser.visit(async (session) => {
@@ -270,7 +270,7 @@ describeStores("on", (makeStore) => {
     expect((await app.psession.devices("ada")).map(({ isRemembered }) => isRemembered)).toEqual([false]);
   });
 
-  test("what drivers would change in a user id is refused", async () => {
+  test("a user id that drivers would change is refused", async () => {
     const { browser } = await setUp();
     await browser.visit(async (session) => {
       for (const id of ["admin\0evil", "a\ud800", "line\nbreak"]) {

@@ -86,7 +86,7 @@ describe("of two realms on one store with the same keys", () => {
     expect(result.map(({ handle }) => handle)).toEqual([member.handle]);
   });
 
-  test("a handle of the other is nobody's", async () => {
+  test("a handle of the other finds no device", async () => {
     const { customers, staff, asked } = twoRealms();
     const [customer, member] = [await signedIn(customers), await signedIn(staff)];
     expect(await staff.psession.revoke(customer.handle)).toBe(false);

@@ -47,7 +47,7 @@ describeStores("a renewal on", (makeStore) => {
     expect((await browser.visit()).session.userId).toBe("ada");
   });
 
-  test("gives no remember cookie to whoever only has the session's", async () => {
+  test("gives no remember cookie to a thief with the session cookie only", async () => {
     const { app, browser } = await signedIn(true);
     app.clock.advance(HOUR);
     const thief = new TestBrowser(app, "Thief/1.0");
@@ -60,7 +60,7 @@ describeStores("a renewal on", (makeStore) => {
     expect((await thief.visit()).session.isSignedIn).toBe(false);
   });
 
-  test("gives none for a token that was given up either", async () => {
+  test("gives no remember cookie for a superseded token either", async () => {
     const { app, browser } = await signedIn(true);
     const old = browser.jar.get(REMEMBER);
     browser.restart();

@@ -34,7 +34,7 @@ describeStores("remembered logins on", (makeStore) => {
     expect((await browser.visit()).session).toMatchObject({ outcome: "live", isPersistent: true });
   });
 
-  test("without the tick it comes back as nobody", async () => {
+  test("without the tick it comes back anonymous", async () => {
     const app = testApp({ store: makeStore() });
     const browser = new TestBrowser(app);
     await browser.visit((session) => session.login("ada"));

@@ -90,7 +90,7 @@ test("neither the database, nor the events, nor any output holds a value that wo
   await store.close?.();
 });
 
-test("what goes wrong is told without a secret, or anything of the data: in events, errors, warnings and logs", async () => {
+test("failures are reported without secrets or data: in events, errors, warnings and logs", async () => {
   const log: string[] = [];
   const note = (value: unknown) => {
     log.push(inspect(value, { depth: 12, showHidden: true }), String(value));

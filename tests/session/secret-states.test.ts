@@ -121,7 +121,7 @@ describeStores("a session secret on", (makeStore) => {
     }
   }
 
-  test("a secret from before a sign-in never ends what signed in: whoever planted it knows it", async () => {
+  test("a secret from before a sign-in never ends what signed in, as an attacker may have planted it", async () => {
     const app = testApp({ store: makeStore() });
     const browser = new TestBrowser(app);
     await browser.visit((session) => session.set("cart", ["tea"]));
@@ -143,7 +143,7 @@ describeStores("a session secret on", (makeStore) => {
     expect((await thief.visit()).session.isSignedIn).toBe(false);
   });
 
-  test("a second click on 'change password' is given up, and ends nothing that the first one kept", async () => {
+  test("a second click on 'change password' is dropped, and ends nothing that the first one kept", async () => {
     for (const remember of [true, false]) {
       const { app, browser } = await setUp();
       await browser.visit((session) => session.login("ada", { remember }));

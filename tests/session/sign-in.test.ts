@@ -161,7 +161,7 @@ describeStores("on", (makeStore) => {
     ["no object", "[1]"],
     ["a forbidden key", '{"__proto__":{"admin":true}}'],
     ["more than a session may hold", JSON.stringify({ cart: ["x".repeat(70_000)] })],
-  ])("a previous session that holds %s hinders nobody's sign-in", async (_, data) => {
+  ])("a previous session that holds %s does not prevent a sign-in", async (_, data) => {
     const store = makeStore();
     const app = testApp({ store });
     const { session: other } = await new TestBrowser(app).visit((session) => session.login("1"));
@@ -460,7 +460,7 @@ describeStores("on", (makeStore) => {
     expect([replay.session.userId, replay.result]).toEqual([undefined, {}]);
   });
 
-  test("regenerate keeps what it is told to, and destroys the rest", async () => {
+  test("regenerate keeps the named keys, and destroys the rest", async () => {
     const { browser } = setUp();
     const fill = () => browser.visit((session) => session.set({ cart: ["tea"], name: "x", count: 1 }));
     await fill();
@@ -530,7 +530,7 @@ describeStores("on", (makeStore) => {
     }
   });
 
-  test("a changed password ends everything of the user's where nothing is to be kept, whatever is on its way", async () => {
+  test("a changed password without keep ends everything of the user's, whatever is in flight", async () => {
     const { app, browser } = setUp();
     const other = new TestBrowser(app);
     await other.visit((session) => session.login("ada"));
@@ -563,7 +563,7 @@ describeStores("on", (makeStore) => {
     }
   });
 
-  test("what needs a user says so, and strange user ids are refused", async () => {
+  test("calls that need a user say so, and strange user ids are refused", async () => {
     const { browser, app } = setUp();
     await browser.visit(async (session) => {
       await expect(session.reauthenticate()).rejects.toMatchObject({ code: "not_signed_in", status: 401 });
@@ -580,7 +580,7 @@ describeStores("on", (makeStore) => {
     });
   });
 
-  test("keys are exchanged without logging anybody out", async () => {
+  test("exchanging keys logs nobody out", async () => {
     const store = makeStore();
     const oldApp = testApp({ store });
     const browser = new TestBrowser(oldApp);

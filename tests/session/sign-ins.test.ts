@@ -12,7 +12,7 @@ test('the last of so many sign-ins of a user looks, and 7 is not "7"', () => {
   expect(signIns.isDue(7)).toBe(false);
 });
 
-test("who signs in again and again is found among a hundred thousand who do once", () => {
+test("a user who signs in again and again is found among a hundred thousand others", () => {
   const signIns = new SignIns();
   let looks = 0;
   for (let index = 0; index < 100_000; index++) {

@@ -46,7 +46,7 @@ describe("a user id in the other spelling", () => {
     expect(await psession.auditTrail({ userId: 9 })).toEqual([]);
   });
 
-  test("is asked for only where this one has nothing, and where there is another one", async () => {
+  test("is looked up only where the given one has nothing, and where there is another one", async () => {
     const { psession, calls } = await signedInAs(7, "7", "ada");
     for (const user of [7, "7", "ada"]) {
       await psession.devices(user);
@@ -63,7 +63,7 @@ describe("a user id in the other spelling", () => {
     expect(calls).toEqual(["apply", "list"]);
   });
 
-  test("who keeps a session has one, and nobody asks", async () => {
+  test("a password change that keeps a session does not look for the other spelling", async () => {
     const { psession, calls, browsers } = await signedInAs("7");
     await browsers[0]?.visit(async (keep) => {
       calls.length = 0;

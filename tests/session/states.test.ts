@@ -123,7 +123,7 @@ describe("the state of a sign-in elsewhere", () => {
     expect(result).toEqual([true, false]);
   });
 
-  test("anything else is none, and costs no write", async () => {
+  test("anything else is no state, and costs no write", async () => {
     const { app, browser } = setUp();
     const { result: state } = await browser.visit(newState);
     app.events.length = 0;
@@ -156,7 +156,7 @@ describe("the state of a sign-in elsewhere", () => {
     expect(result).toEqual([[], []]);
   });
 
-  test("who planted the session before the sign-in knows no state of the one after it", async () => {
+  test("an attacker who planted the session before the sign-in knows no state of the one after it", async () => {
     const { browser } = setUp();
     const { result: planted } = await browser.visit(newState);
     const mallory = browser.copyJar();
@@ -204,7 +204,7 @@ describe("the state of a sign-in elsewhere", () => {
     expect((await browser.visit(take(state))).result).toBe(true);
   });
 
-  test("a lifetime that is none, and options that are none, are refused", async () => {
+  test("invalid lifetimes and unknown options are refused", async () => {
     const { browser } = setUp();
     for (const options of [
       { lifetime: 0 },

@@ -97,7 +97,7 @@ for (const [what, begin] of Object.entries(WAYS)) {
   }
 }
 
-test("what the visitor changed before is theirs, and is stored", async () => {
+test("what the visitor changed before is kept, and stored", async () => {
   const { browser, planted, down } = await setUp();
   const visit = await browser.open();
   visit.session.push("cart", "milk");

@@ -68,7 +68,7 @@ test("remove, mark and unmark", async () => {
   expect((await browser.visit()).session.data).toEqual({ count: 1, keep: true });
 });
 
-test("what had its time is dropped when another value is set, so that a session does not grow", async () => {
+test("expired values are dropped when another one is set, so that a session does not grow", async () => {
   const { app, browser } = setUp();
   for (let round = 0; round < 50; round++) {
     await browser.visit((session) => session.temp.set(`code${round}`, "x".repeat(1000), SECOND));
@@ -152,7 +152,7 @@ for (const [what, name, begin] of [
   });
 }
 
-test("a lifetime that is none is refused", async () => {
+test("an invalid lifetime is refused", async () => {
   const { browser } = setUp();
   await browser.visit((session) => {
     for (const lifetime of [0, -1, Number.NaN, "soon"] as never[]) {

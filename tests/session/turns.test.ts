@@ -51,7 +51,7 @@ describe("commits of one session that meet a conflict take turns", () => {
     expect(app.told()).not.toContain("mergeConflict");
   });
 
-  test("whoever comes while they do joins them: one read and one write", async () => {
+  test("commits that arrive meanwhile join them: one read and one write", async () => {
     const { browser, calls, taken } = await setUp();
     const visits = await Promise.all(range(50).map(() => browser.open()));
     const late = await Promise.all(range(50).map(() => browser.open()));
@@ -109,7 +109,7 @@ describe("commits of one session that meet a conflict take turns", () => {
     expect(Object.keys((await browser.visit()).session.data)).toHaveLength(1 + stored.length);
   });
 
-  test("one that hangs holds up nobody for longer than a store may take, and no other session at all", async () => {
+  test("one that hangs delays others no longer than a store may take, and no other session at all", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout"] });
     let hangs = false;
     const store = intercepted(memoryStore(), async (name, call) => {
@@ -147,7 +147,7 @@ describe("commits of one session that meet a conflict take turns", () => {
     expect(Object.keys((await browser.visit()).session.data)).toHaveLength(21);
   });
 
-  test("a store that is down fails all who wait at once, not one after the other", async () => {
+  test("a store that is down fails all that wait at once, not one after the other", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout"] });
     let isDown = false;
     const store = intercepted(memoryStore(), async (name, call) => {

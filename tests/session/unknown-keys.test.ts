@@ -20,7 +20,7 @@ function setUp() {
   return { app, visit, come, counts, warnings };
 }
 
-test("cookies that look right and fit no key are told with their count, once a minute at most", async () => {
+test("well-formed cookies that fit no key are reported with their count, once a minute at most", async () => {
   const { app, visit, come, counts } = setUp();
   await come(5);
   expect(counts()).toEqual([1]);
@@ -36,7 +36,7 @@ test("cookies that look right and fit no key are told with their count, once a m
   expect(counts()).toEqual([1, 6, 4]);
 });
 
-test("what does not look right, and what fits, is not counted", async () => {
+test("malformed cookies, and those that fit a key, are not counted", async () => {
   const { app, visit, counts } = setUp();
   const browser = new TestBrowser(app);
   await browser.visit((session) => session.login("ada", { remember: true }));
@@ -47,7 +47,7 @@ test("what does not look right, and what fits, is not counted", async () => {
   expect(counts()).toEqual([]);
 });
 
-test("keys that were exchanged without the old one behind make one warning of the process", async () => {
+test("keys that were exchanged without keeping the old one emit one process warning", async () => {
   const store = memoryStore();
   const before = testApp({ store, keys: [OLDER_KEY] });
   const { warnings } = setUp();
@@ -63,7 +63,7 @@ test("keys that were exchanged without the old one behind make one warning of th
   expect(warnings()[0]?.[0]).toContain("keys");
 });
 
-test("a few forged cookies, or many beside more genuine ones of the last hour, make none", async () => {
+test("a few forged cookies, or many beside more genuine ones of the last hour, emit no warning", async () => {
   const { app, come, warnings } = setUp();
   await come(19);
   expect(warnings()).toEqual([]);

@@ -66,7 +66,7 @@ describeStores("a request that another site sent without the browser's cookies, 
     expect((await browser.visit()).session.userId).toBe("ada");
   });
 
-  test("does not sign out either, whoever made the browser send it", async () => {
+  test("does not sign out either, and emits logoutUnmatched", async () => {
     const { app, browser } = await setUp();
     await browser.visit((session) => session.login("ada", { remember: true }));
     const { setCookie } = await browser.visit((session) => session.logout(), callback);
@@ -75,7 +75,7 @@ describeStores("a request that another site sent without the browser's cookies, 
     expect((await browser.visit()).session.userId).toBe("ada");
   });
 
-  test("begins a new session where that is asked for in so many words", async () => {
+  test("begins a new session where startAnew asks for it", async () => {
     const { browser } = await setUp();
     const { setCookie } = await browser.visit((session) => {
       session.startAnew();
@@ -85,7 +85,7 @@ describeStores("a request that another site sent without the browser's cookies, 
     expect((await browser.visit((session) => session.flash.get("notice"))).result).toBe("It failed.");
   });
 
-  test("tells of no new device: the next request that can show the cookie does", async () => {
+  test("emits no newDevice: the next request that can show the cookie does", async () => {
     for (const isKnown of [true, false]) {
       const { app, browser } = await setUp({ devices: { detectNew: true } });
       if (isKnown) await browser.visit((session) => session.login("ada"));
@@ -135,7 +135,7 @@ describe("cookies that may be withheld", () => {
     });
   }
 
-  test("a cookie that came, of whatever worth, says that none was withheld", async () => {
+  test("any cookie that came, valid or not, shows that none was withheld", async () => {
     const app = testApp();
     const browser = new TestBrowser(app);
     browser.jar.set(SESSION, { value: "forged", isTransient: true });

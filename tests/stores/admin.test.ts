@@ -22,7 +22,7 @@ for (const backend of sqlBackends.filter(({ name }) => [...CHOSEN, ...KYSELY].in
     const faults = async () => (await store.admin?.inspect())?.faults ?? [];
     const codes = async () => (await faults()).map(({ code }) => code);
 
-    test("missing tables are told, and not made", async () => {
+    test("missing tables are reported, and not made", async () => {
       // SQLite makes its tables when the store is made.
       if (backend.dialect === "sqlite" && !backend.name.startsWith("kysely")) return;
       const untouched = await place.connect({ tables: { sessions: "elsewhere" } });
@@ -33,7 +33,7 @@ for (const backend of sqlBackends.filter(({ name }) => [...CHOSEN, ...KYSELY].in
       }
     });
 
-    test("a healthy database has no faults, and tells how large its tables are", async () => {
+    test("a healthy database has no faults, and reports the size of its tables", async () => {
       await store.list("ada");
       const report = await store.admin?.inspect();
       expect(report?.faults).toEqual([]);
@@ -48,7 +48,7 @@ for (const backend of sqlBackends.filter(({ name }) => [...CHOSEN, ...KYSELY].in
       expect(report?.version).toMatch(/SQLite|PostgreSQL|MySQL|MariaDB/);
     });
 
-    test("an index that is missing or not unique is told", async () => {
+    test("an index that is missing or not unique is reported", async () => {
       const drop = backend.dialect === "mysql" ? " ON psession_sessions" : "";
       await place.sql(`DROP INDEX psession_sessions_login${drop}`);
       await place.sql(`DROP INDEX psession_sessions_user${drop}`);
@@ -57,19 +57,19 @@ for (const backend of sqlBackends.filter(({ name }) => [...CHOSEN, ...KYSELY].in
       expect((await faults())[0]?.message).toContain("psession_sessions.remembered_id");
     });
 
-    test("a column that is missing is told", async () => {
+    test("a column that is missing is reported", async () => {
       await place.sql("ALTER TABLE psession_logins DROP COLUMN salt");
       expect(await codes()).toContain("column_missing");
       expect((await faults()).map(({ message }) => message).join()).toContain("psession_logins.salt");
     });
 
     if (backend.dialect === "mysql") {
-      test("columns whose times depend on the connection's time zone are told", async () => {
+      test("columns whose times depend on the connection's time zone are reported", async () => {
         await place.sql("ALTER TABLE psession_sessions MODIFY last_seen_at TIMESTAMP(3) NOT NULL");
         expect((await faults()).find(({ code }) => code === "time_zone")?.message).toContain("last_seen_at");
       });
 
-      test("columns that do not hold every character are told", async () => {
+      test("columns that do not hold every character are reported", async () => {
         await place.sql("ALTER TABLE psession_sessions MODIFY data LONGTEXT CHARACTER SET latin1 NOT NULL");
         expect((await faults()).find(({ code }) => code === "character_set")?.message).toContain(
           "psession_sessions.data",
@@ -79,7 +79,7 @@ for (const backend of sqlBackends.filter(({ name }) => [...CHOSEN, ...KYSELY].in
 
     // PGlite comes without languages.
     if (backend.dialect !== "sqlite" && backend.name !== "pglite") {
-      test("ids that are compared by a language's rules are told", async () => {
+      test("ids that are compared by a language's rules are reported", async () => {
         await place.sql(
           backend.dialect === "mysql"
             ? "ALTER TABLE psession_logins MODIFY id VARCHAR(22) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL"
@@ -91,7 +91,7 @@ for (const backend of sqlBackends.filter(({ name }) => [...CHOSEN, ...KYSELY].in
       });
     }
 
-    test("a table that is missing is told", async () => {
+    test("a table that is missing is reported", async () => {
       await place.sql("DROP TABLE psession_locks");
       expect(await codes()).toContain("table_missing");
       await place.sql("DROP TABLE psession_meta");

@@ -33,7 +33,7 @@ for (const backend of sqlBackends) {
     const misread = { code: "store_misread", message: expect.stringContaining("came as bytes of length 1") };
     const ending = { reason: "revoked", at: T0, pruneAfter: T0 };
 
-    test("it is an error for who presents it, and for nobody that is read with it", async () => {
+    test("it is an error for its own read, and not for rows that are read with it", async () => {
       const { login, session, others } = await damaged("ada");
       const ids = [session.id, ...others.map(({ id }) => id)];
       const [bad, ...good] = await Promise.allSettled(ids.map((id) => store.findSession(id)));
@@ -65,7 +65,7 @@ for (const backend of sqlBackends) {
       expect((await store.list("cyd")).map(({ session: kept }) => kept?.id)).toEqual([insert.id]);
     });
 
-    test("a time that no number holds keeps nobody else from being read, listed and ended", async () => {
+    test("a time that no number holds does not stop other rows from being read, listed and ended", async () => {
       const rows = [1, 2, 3].map(() => sessionRow({ userId: "eve", level: "login" }));
       for (const insert of rows) await store.apply({ kind: "signIn", insert });
       const lonely = rememberedRow({ userId: "eve" });
@@ -96,7 +96,7 @@ for (const backend of sqlBackends) {
       expect(await store.list("eve")).toEqual([]);
     });
 
-    test("a time or a user that no number holds keeps nobody from browsing and from ending everyone", async () => {
+    test("a time or a user that no number holds does not stop browsing, or ending everyone", async () => {
       const owner = backend.dialect === "sqlite" && !backend.name.startsWith("kysely");
       const rows = [1, 2].map(() => sessionRow({ userId: "fay", level: "login" }));
       for (const insert of rows) await store.apply({ kind: "signIn", insert });
@@ -112,7 +112,7 @@ for (const backend of sqlBackends) {
       expect((await store.admin?.browse({ limit: 100 }))?.entries).toEqual([]);
     });
 
-    test("everybody is ended and browsed with it", async () => {
+    test("browsing, and ending everyone, include it", async () => {
       await damaged("dan");
       expect((await store.admin?.browse({ limit: 100 }))?.entries.length).toBeGreaterThan(2);
       await revoke(store, { everyone: true, ...ending });

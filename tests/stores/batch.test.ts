@@ -26,7 +26,7 @@ describe("reads of one tick", () => {
     expect(await values).toEqual(["value of a", "value of b", "value of a", "value of c"]);
   });
 
-  test("who came alone last time is not kept waiting; where several came, a turn is waited for more", async () => {
+  test("a lone read goes out at once; after a shared load, the next waits a turn for others", async () => {
     const { batch, loads } = controlled();
     const alone = batch.get("a");
     await Promise.resolve();
@@ -106,7 +106,7 @@ describe("while loads are under way", () => {
     expect(keysOf(loads)).toEqual([["a"], ["b"], ["c"]]);
   });
 
-  test("a load is told since when its first caller waits", async () => {
+  test("a load gets the time since when its first caller waits", async () => {
     const told: number[] = [];
     const ends: (() => void)[] = [];
     const batch = new Batch<string, string>(
@@ -132,7 +132,7 @@ describe("while loads are under way", () => {
 });
 
 describe("a load that fails", () => {
-  test("fails its own callers and nobody else", async () => {
+  test("fails its own callers only", async () => {
     const { batch, loads } = controlled();
     const first = batch.get("a");
     await tick();

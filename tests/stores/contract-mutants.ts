@@ -81,7 +81,7 @@ export const storeMutants: readonly StoreMutant[] = [
     noticedBy: NEW_LOGIN,
   },
   {
-    name: "inserts over what exists are passed over",
+    name: "inserts over existing rows are skipped",
     ...atOnce,
     find: '`${insertSelect(statements, table)} FROM "#ok"`',
     replace: '`${insertSelect(statements, table)} FROM "#ok" ON CONFLICT DO NOTHING`',
@@ -95,7 +95,7 @@ export const storeMutants: readonly StoreMutant[] = [
     noticedBy: TAKEN_LOGIN,
   },
   {
-    name: "a login that is taken is told as a stale version",
+    name: "a login that is taken is reported as a stale version",
     store: "sqlite",
     ...applying,
     find: 'if (isFault(error, "unique")) throw new ConditionFailed("exists");',
@@ -103,7 +103,7 @@ export const storeMutants: readonly StoreMutant[] = [
     noticedBy: TAKEN_LOGIN,
   },
   {
-    name: "a login that is taken is told as a stale version",
+    name: "a login that is taken is reported as a stale version",
     store: "postgres",
     ...applying,
     find: 'if (isFault(error, "unique")) throw new ConditionFailed("exists");',
@@ -206,14 +206,14 @@ export const storeMutants: readonly StoreMutant[] = [
     noticedBy: BY_TOKEN,
   },
   {
-    name: "nobody's session is anybody's",
+    name: "an anonymous session is any user's",
     ...conditions,
     find: "(session.userId ?? null) === userId &&",
     replace: "(userId === null || session.userId === userId) &&",
     noticedBy: WHOSE,
   },
   {
-    name: "nobody's session is anybody's",
+    name: "an anonymous session is any user's",
     store: "postgres",
     ...ending,
     find: "session?.id === id && (session.userId ?? null) === userId",
@@ -222,7 +222,7 @@ export const storeMutants: readonly StoreMutant[] = [
     noticedBy: WHOSE,
   },
   {
-    name: "a user who is not named is nobody",
+    name: "without a user, a handle ends anonymous devices only",
     ...devices,
     find: "(userId === undefined || (session?.userId ?? login?.userId) === userId) &&",
     replace: "(session?.userId ?? login?.userId) === userId &&",
@@ -618,7 +618,7 @@ export const storeMutants: readonly StoreMutant[] = [
     noticedBy: CONFIRMED,
   },
   {
-    name: "a device is named for whoever is given",
+    name: "the user whose device is named is not checked",
     store: "sqlite",
     file: "stores/sql/programs/name.ts",
     find: "statements.user(userId);",
@@ -626,7 +626,7 @@ export const storeMutants: readonly StoreMutant[] = [
     noticedBy: REFUSED,
   },
   {
-    name: "a device is named for whoever is given",
+    name: "the user whose device is named is not checked",
     store: "postgres",
     file: "stores/sql/programs/name.ts",
     find: "statements.user(userId);",
@@ -634,28 +634,28 @@ export const storeMutants: readonly StoreMutant[] = [
     noticedBy: REFUSED,
   },
   {
-    name: "a device is named for whoever is given",
+    name: "the user whose device is named is not checked",
     ...kit,
     find: "assertUserId(userId, this.userIds);\n    return this.#run(function* (work) {\n      const device",
     replace: "return this.#run(function* (work) {\n      const device",
     noticedBy: REFUSED,
   },
   {
-    name: "the user of an update is not looked at",
+    name: "the user of an update is not checked",
     ...devices,
     find: "update?.set.userId, ...caps",
     replace: "...caps",
     noticedBy: REFUSED,
   },
   {
-    name: "the user of a cap is not looked at",
+    name: "the user of a cap is not checked",
     ...devices,
     find: ", ...caps.map(({ userId }) => userId)].filter(",
     replace: "].filter(",
     noticedBy: REFUSED,
   },
   {
-    name: "an audit trail is read of whoever is given",
+    name: "the user of an audit query is not checked",
     store: "memory",
     file: "stores/kit/trail.ts",
     find: "if (query.userId !== undefined) assertUserId(query.userId, userIds);",

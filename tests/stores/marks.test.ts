@@ -294,7 +294,7 @@ function interleavings(open: () => Promise<Server>): void {
     }
   });
 
-  test("who is sure of no shard locks them before looking at marks: an end waits for that as well", async () => {
+  test("a sign-in that is sure of no shard locks them before reading marks: an ending waits for that as well", async () => {
     const { server, store } = await setUp(true);
     // Newer than the proof, and of another name: only the marks themselves say so.
     await server.sql(
@@ -329,7 +329,7 @@ function interleavings(open: () => Promise<Server>): void {
     expect(await first).toMatchObject({ done: true });
   });
 
-  test("a thousand sign-ins and marks in random order leave nobody who should be gone", async () => {
+  test("a thousand sign-ins and marks in random order leave no device that a mark should have ended", async () => {
     const { store } = await setUp(true);
     for (let round = 0; round < 40; round++) {
       const userId = `user ${round}`;

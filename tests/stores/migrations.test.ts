@@ -95,7 +95,7 @@ for (const backend of representatives) {
       await exercise(await used(place));
     });
 
-    test("that nobody is to make are missed, and say so", async () => {
+    test("with migrate: false are reported as missing", async () => {
       const place = await freshPlace(backend);
       const store = await place.connect({ migrate: false } as Naming);
       const missing = { code: "store_not_migrated", message: expect.stringContaining("migrate: true") };
@@ -108,7 +108,7 @@ for (const backend of representatives) {
       await exercise(store);
     });
 
-    test("that find a table of somebody else in their way leave it alone, and are tried again", async () => {
+    test("that find a foreign table in their way leave it alone, and are tried again", async () => {
       const place = await freshPlace(backend);
       await place.sql("CREATE TABLE psession_logins (id int PRIMARY KEY, song varchar(9))");
       await place.sql("INSERT INTO psession_logins VALUES (1, 'tweet')");
@@ -130,7 +130,7 @@ for (const backend of representatives) {
       expect(await records(place)).toEqual(expectedRecords(backend));
     });
 
-    test("that were begun by somebody else's script are taken for what is recorded", async () => {
+    test("that were begun by another script are taken for what is recorded", async () => {
       const place = await freshPlace(backend);
       for (const text of schemaScript(statementsOf(backend, {})).split(/;\n+/).filter(Boolean)) {
         await place.sql(text);
@@ -194,7 +194,7 @@ for (const { kind, needs, open } of KINDS) {
   });
 }
 
-test("a SQLite file that is migrated is opened while somebody writes to it", async () => {
+test("a migrated SQLite file can be opened while another connection writes to it", async () => {
   const path = join(temporaryFolder(), "sessions.sqlite");
   await sqliteStore({ path }).close?.();
   const [writer, database] = [new DatabaseSync(path), new DatabaseSync(path, { timeout: 0 })];
@@ -269,8 +269,8 @@ const LIMITED = [
 ];
 
 for (const { kind, need, open } of LIMITED) {
-  describeWith(need, `a user of ${kind} who may not create tables`, () => {
-    test("is told so, and needs no such right once they are there", async () => {
+  describeWith(need, `a user of ${kind} without the right to create tables`, () => {
+    test("gets an error that says so, and needs no such right once they are there", async () => {
       const { administrators, limited, allow, tables } = await open();
       const early = limited();
       for (const _ of [1, 2]) {
@@ -414,7 +414,7 @@ describe("the lock around a migration of MySQL", () => {
     }
   });
 
-  test("is lost with the connection, and what broke is what is told", () => {
+  test("is lost with the connection, and the error is the one that broke it", () => {
     const lost = new Error("connection lost");
     const { error } = run(({ sql }) => {
       if (sql.startsWith("SELECT GET_LOCK")) return answer([{ locked: 1 }]);
@@ -516,7 +516,7 @@ for (const backend of representatives) {
       expect(await records(place)).toEqual(after);
     });
 
-    test("of the application's own is not taken for ours, and otherwise not touched", async () => {
+    test("of the application's own is not taken for psession's, and otherwise not touched", async () => {
       const place = await freshPlace(backend);
       await place.sql("CREATE TABLE users (id int PRIMARY KEY, email varchar(99))");
       await used(place);
@@ -531,7 +531,7 @@ for (const backend of representatives) {
   });
 }
 
-describeWith(MYSQL, "the users table of a MySQL whose connections are elsewhere", () => {
+describeWith(MYSQL, "the users table of a MySQL whose connections are in another time zone", () => {
   test("has its times in UTC", async () => {
     for (const timestamps of ["integer", "datetime"] as const) {
       const { url } = await freshDatabase();

@@ -123,7 +123,7 @@ describeWith(MYSQL, "mysql", () => {
     expect(await store.findSession(row.id)).toMatchObject({ lastSeenAt: T0 + 9 });
   });
 
-  test("an error of a driver is told without the statement and its values", async () => {
+  test("an error of a driver is reported without the statement and its values", async () => {
     const { url } = await freshDatabase();
     const { hostname: host, port, username: user, password, pathname } = new URL(url);
     const place = { host, port: Number(port), user, password, database: pathname.slice(1) };

@@ -171,7 +171,7 @@ const OWN_WORDS = [
 ];
 
 for (const backend of representatives) {
-  describeWith(backend.needs, `names that our own statements use: ${backend.name}`, () => {
+  describeWith(backend.needs, `names that psession's own statements use: ${backend.name}`, () => {
     test("are as good as any, for tables and for columns", async () => {
       for (const [index, word] of OWN_WORDS.entries()) {
         const after = (step: number) => OWN_WORDS[(index + step) % OWN_WORDS.length] ?? "";
@@ -266,7 +266,7 @@ describe("dates in a process that is in New York", () => {
     });
   }
 
-  describeWith(POSTGRES, "a PostgreSQL whose connections are elsewhere", () => {
+  describeWith(POSTGRES, "a PostgreSQL whose connections are in other time zones", () => {
     test("are exact, and UTC, whatever time zones PostgreSQL is set to", async () => {
       const { url } = await freshSchema();
       const storeIn = (zone: string): Store => {
@@ -283,7 +283,7 @@ describe("dates in a process that is in New York", () => {
     });
   });
 
-  describeWith(MYSQL, "a MySQL whose connections and drivers are elsewhere", () => {
+  describeWith(MYSQL, "a MySQL whose connections and drivers are in other time zones", () => {
     test("are exact, and UTC, whatever time zones MySQL is set to", async () => {
       const { url } = await freshDatabase();
       const storeIn = (server: string, timezone: string): Store => {
@@ -355,7 +355,7 @@ for (const [maker, make] of Object.entries(makers)) {
       }
     });
 
-    test("nothing that is just as long as may be", () => {
+    test("no name of exactly the maximum length", () => {
       for (const name of [
         "a".repeat(48),
         "ä".repeat(24),
@@ -382,7 +382,7 @@ for (const [maker, make] of Object.entries(makers)) {
       ]);
     });
 
-    test("what is no option, by its whole path, and all of it at once", () => {
+    test("unknown options, by their whole paths, and all at once", () => {
       expect(faultsOf({ tables: { sessions: { columns: { userID: "x" } } } })).toEqual([
         "- tables.sessions.columns.userID is no option",
       ]);

@@ -46,7 +46,7 @@ for (const backend of representatives) {
       await app.psession.close();
     });
 
-    test("of touches: the others are recorded, and only whose it is hears of it", async () => {
+    test("of touches: the others are recorded, and only its own caller gets the error", async () => {
       const place = await freshPlace();
       const store = await place.connect();
       await store.migrate?.();
@@ -75,7 +75,7 @@ for (const backend of representatives) {
       expect(found.map((row) => row?.lastSeenAt)).toEqual(rows.map((_, at) => (at === 4 ? T0 : T0 + 5)));
     });
 
-    test("of touches that came together: the others are recorded, and it is told", async () => {
+    test("of touches that came together: the others are recorded, and the call rejects", async () => {
       const place = await freshPlace();
       const store = await place.connect();
       await store.migrate?.();

@@ -96,7 +96,7 @@ for (const backend of representatives) {
       expect(found).toEqual(await catalog(backend, fresh.place));
     });
 
-    test("stay where anybody is in them", async () => {
+    test("stay where they have rows", async () => {
       const { place, store } = await freshPlace();
       const row = sessionRow();
       await store.apply({ kind: "signIn", insert: row });
@@ -140,7 +140,7 @@ for (const backend of representatives) {
       expect(await place.sql("SELECT email FROM users")).toEqual([{ email: "ada@example.com" }]);
     });
 
-    test("stay where the names differ, or the columns are somebody else's", async () => {
+    test("stay where the names differ, or the columns are another application's", async () => {
       const { place } = await freshPlace();
       await place.sql("CREATE TABLE others (id int)");
       await refused(place, { userIds: "integer", tables: { sessions: "others" } });
@@ -168,7 +168,7 @@ for (const backend of representatives) {
       }
     });
 
-    test("are made anew by one of several who come at once", async () => {
+    test("are made anew by one of several stores that migrate at once", async () => {
       const { place } = await freshPlace();
       const stores = await Promise.all(
         Array.from({ length: backend.connections }, () => unmigrated(place, { userIds: "integer" })),
@@ -177,7 +177,7 @@ for (const backend of representatives) {
       expect(ran.flat()).toEqual(["0001-tables, made anew"]);
     });
 
-    test("that somebody made by another script are told by their types", async () => {
+    test("that another script made are reported by their types", async () => {
       const { place } = await freshPlace();
       await place.sql("DELETE FROM psession_meta");
       const store = await unmigrated(place, { userIds: "integer", timestamps: "datetime" });

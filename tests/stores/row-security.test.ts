@@ -92,11 +92,11 @@ describeWith(POSTGRES, "row-level security", () => {
   );
 
   test.for([
-    ["that lets nobody change rows", ["FOR SELECT USING (true)", "FOR INSERT WITH CHECK (true)"]],
+    ["that allows no changes of rows", ["FOR SELECT USING (true)", "FOR INSERT WITH CHECK (true)"]],
     ["of another role", ["FOR ALL TO pg_monitor USING (true)"]],
-    ["that only takes away", ["AS RESTRICTIVE FOR ALL USING (true)"]],
+    ["that only restricts", ["AS RESTRICTIVE FOR ALL USING (true)"]],
     [
-      "that lets nobody end a session",
+      "that allows no end of a session",
       ["FOR SELECT USING (true)", "FOR INSERT WITH CHECK (true)", "FOR UPDATE USING (true)"],
     ],
   ] as const)("with a policy %s: refused", async ([, policies]) => {
@@ -109,7 +109,7 @@ describeWith(POSTGRES, "row-level security", () => {
   });
 
   test.for([
-    ["for everybody", ["FOR ALL USING (true)"]],
+    ["for every role", ["FOR ALL USING (true)"]],
     ["for the role", ["FOR ALL TO ROLE USING (true) WITH CHECK (true)"]],
     [
       "for each command",
@@ -130,7 +130,7 @@ describeWith(POSTGRES, "row-level security", () => {
     expect(await faults(store)).toEqual([]);
   });
 
-  test("the owner of the tables is not concerned, unless it is forced on", async () => {
+  test("the owner of the tables is exempt, unless it is forced on", async () => {
     const { url, secured, role } = await place();
     await onPostgres(
       url,
@@ -146,7 +146,7 @@ describeWith(POSTGRES, "row-level security", () => {
     await expect(openPg(within.href).list("ada")).rejects.toMatchObject({ code: "store_misread" });
   });
 
-  test("switched on under a running application is the doctor's to find", async () => {
+  test("switched on under a running application is found by the doctor", async () => {
     const { asRole, secured } = await place();
     const store = openPg(asRole);
     const psession = createPsession({ store, keys: [KEY], prune: false });

@@ -276,7 +276,7 @@ const onMysql: readonly Driver<unknown>[] = [
 
 describeWith(POSTGRES, "settings of drivers of PostgreSQL", () => cells(onPostgres, freshSchema));
 describeWith(POSTGRES, "a browser whose rows cannot be read", () => {
-  test.for(["session", "remembered"])("%s: an error, no cookie touched, no theft told", async (kind) => {
+  test.for(["session", "remembered"])("%s: an error, no cookie touched, no theft reported", async (kind) => {
     const { url } = await freshSchema();
     const open = (settings: postgres.Options<Record<string, postgres.PostgresType>>, clock?: TestClock) => {
       const sql = postgres(url, { max: 3, onnotice: () => {}, ...settings });
@@ -419,7 +419,7 @@ describeWith(POSTGRES, "what the first use finds out", () => {
     expect(texts.filter((text) => text.includes("number_back"))).toEqual([]);
   });
 
-  test("of a transform of null: nobody becomes a user by it", async () => {
+  test("of a transform of null: no visitor becomes a user by it", async () => {
     const { url } = await freshSchema();
     const open = (settings: postgres.Options<Record<string, postgres.PostgresType>>) => {
       const sql = postgres(url, { max: 3, onnotice: () => {}, ...settings });

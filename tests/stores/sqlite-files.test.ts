@@ -52,7 +52,7 @@ describe.skipIf(process.platform === "win32")("a SQLite file", () => {
     });
   }
 
-  test("keeps the mode that somebody gave it, and its companions follow", async () => {
+  test("keeps the mode that its owner gave it, and its companions follow", async () => {
     const folder = temporaryFolder();
     const path = join(folder, "shared.sqlite");
     writeFileSync(path, "");

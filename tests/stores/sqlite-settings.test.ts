@@ -62,12 +62,12 @@ const OWN = [
   "foreign keys enforced",
   "foreign keys not enforced",
   "names of values without prefix refused",
-  "unknown names of values passed over",
+  "unknown names of values ignored",
   "text in double quotes",
   "a busy timeout",
   "defensive",
   "not defensive",
-  "told of every statement",
+  "with a listener for every statement",
   "unsafe mode",
   "another addon",
   "encrypted",
@@ -103,12 +103,12 @@ const drivers: readonly Driver[] = [
       "foreign keys enforced": nodeWith({ enableForeignKeyConstraints: true }),
       "foreign keys not enforced": nodeWith({ enableForeignKeyConstraints: false }),
       "names of values without prefix refused": nodeWith({ allowBareNamedParameters: false }),
-      "unknown names of values passed over": nodeWith({ allowUnknownNamedParameters: true }),
+      "unknown names of values ignored": nodeWith({ allowUnknownNamedParameters: true }),
       "text in double quotes": nodeWith({ enableDoubleQuotedStringLiterals: true }),
       "a busy timeout": nodeWith({ timeout: 1000 }),
       defensive: nodeWith({ defensive: true }),
       "not defensive": nodeWith({ defensive: false }),
-      "told of every statement": NONE,
+      "with a listener for every statement": NONE,
       "unsafe mode": NONE,
       "another addon": NONE,
       encrypted: NONE,
@@ -130,12 +130,15 @@ const drivers: readonly Driver[] = [
       "foreign keys enforced": NONE,
       "foreign keys not enforced": NONE,
       "names of values without prefix refused": NONE,
-      "unknown names of values passed over": NONE,
+      "unknown names of values ignored": NONE,
       "text in double quotes": NONE,
       "a busy timeout": ["works", (path) => new BetterSqlite3(path, { timeout: 1000 })],
       defensive: NONE,
       "not defensive": NONE,
-      "told of every statement": ["works", (path) => new BetterSqlite3(path, { verbose: () => {} })],
+      "with a listener for every statement": [
+        "works",
+        (path) => new BetterSqlite3(path, { verbose: () => {} }),
+      ],
       "unsafe mode": ["works", (path) => new BetterSqlite3(path).unsafeMode(true)],
       "another addon": [
         "works",
@@ -161,12 +164,12 @@ const drivers: readonly Driver[] = [
       "foreign keys enforced": NONE,
       "foreign keys not enforced": NONE,
       "names of values without prefix refused": NONE,
-      "unknown names of values passed over": NONE,
+      "unknown names of values ignored": NONE,
       "text in double quotes": NONE,
       "a busy timeout": ["works", (path) => new Libsql(path, { timeout: 1 })],
       defensive: NONE,
       "not defensive": NONE,
-      "told of every statement": NONE,
+      "with a listener for every statement": NONE,
       "unsafe mode": NONE,
       "another addon": NONE,
       encrypted: ["works", (path) => new Libsql(path, { encryptionKey: "only for this test" } as object)],
@@ -398,7 +401,7 @@ describe("a database that is none of a driver's own", () => {
   }
 });
 
-describe("a database whose driver gives something else than was stored", () => {
+describe("a database whose driver returns other values than were stored", () => {
   /** `node:sqlite`, with every value of these columns changed on its way to us, in lists and in objects. */
   function changing(path: string, change: (value: unknown, column: string) => unknown): SqliteDatabase {
     const database = new DatabaseSync(path);

@@ -157,7 +157,7 @@ test("reading, restoring and listing use an index", async () => {
   database.close();
 });
 
-test("pruning goes on in chunks until nothing is left, and tells what it did", async () => {
+test("pruning goes on in chunks until nothing is left, and reports what it did", async () => {
   const app = testApp({ store: sqliteStore({ path: ":memory:" }), prune: { every: "1h", chunk: 10 } });
   for (let index = 0; index < 35; index++) {
     await new TestBrowser(app).visit((session) => session.set("count", index));

@@ -347,7 +347,7 @@ describeWith(MYSQL, "what MySQL refuses", () => {
   });
 });
 
-describe("what is told of a driver's error", () => {
+describe("what is reported of a driver's error", () => {
   const told = (error: unknown) => driverError(error);
 
   test.for([
@@ -383,7 +383,7 @@ describe("what is told of a driver's error", () => {
       expect(printed(told(thrown))).not.toContain("ada");
   });
 
-  test("the lines of a message are no calls of its stack", () => {
+  test("lines of a message are not taken for calls of its stack", () => {
     const error = new Error("refused\n    at ada (/home/ada.js:1:1)\n    at bob (/home/bob.js:1:1)");
     const { stack } = told(error);
     expect(stack).not.toContain("/home");

@@ -111,7 +111,7 @@ for (const { kind, need, start, client, setting } of KINDS) {
 }
 
 describeWith(MARIADB_BINARIES, "a MariaDB that is read-only", () => {
-  test("is so for everybody but its administrator", async () => {
+  test("is so for every user but its administrator", async () => {
     const server = await startMariadb({ settings: { read_only: "ON" } });
     await server.query("CREATE TABLE t (id int)");
     await server.query("CREATE USER app@127.0.0.1");
@@ -218,7 +218,7 @@ describeWith(POSTGRES, "a proxy before PostgreSQL", () => {
     expect(await stored()).toBe(3);
   });
 
-  test("cuts a statement after so many bytes, and refuses who comes anew", async () => {
+  test("cuts a statement after so many bytes, and refuses new connections", async () => {
     const { url, proxy, stored } = await scene();
     const client = await postgresClient(proxy.through(url));
     proxy.refuse();

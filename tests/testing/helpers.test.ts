@@ -175,7 +175,7 @@ test("what signedIn cannot do is an error that says what to write", async () => 
   expect(await psession.devices(7)).toEqual([]);
 });
 
-test("a test clock stands still until it is moved, but for what keeps readings apart", () => {
+test("a test clock stands still until it is moved, except to keep readings apart", () => {
   const clock = testClock(new Date("2030-01-01T00:00:00Z"));
   const begin = clock.now();
   expect(begin).toBe(Date.UTC(2030, 0, 1));
@@ -226,7 +226,7 @@ test("testPsession takes the options of createPsession, and leaves no timer behi
   expect(() => testPsession({ sesion: {} } as never)).toThrow("sesion is no option");
 });
 
-test("its key is nobody's secret, so production refuses it", () => {
+test("its key is public, so production refuses it", () => {
   vi.stubEnv("NODE_ENV", "production");
   try {
     const given = { [dangerouslyAllowInsecureHttp]: undefined };

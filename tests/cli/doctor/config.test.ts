@@ -9,12 +9,12 @@ import { examined } from "./examined.ts";
 
 const codes = (found: ReadonlyMap<string, unknown>) => [...found.keys()];
 
-test("what is well is said in a word", async () => {
+test("an application without findings gets one line", async () => {
   const { doctor } = await examined();
   expect(await doctor()).toMatchObject({ code: 0, stdout: "Nothing is wrong.\n", stderr: "" });
 });
 
-test("what is wrong is said with what to do, the worst first", async () => {
+test("findings come with what to do, the worst first", async () => {
   const { doctor, configure, folder, key } = await examined();
   configure({ options: 'remember: { absolute: "60d" }, cookies: { session: "sid" },' });
   const { stdout, code } = await doctor(["--policy", "aal1"], { SESSION_KEYS: "short" });

@@ -71,7 +71,7 @@ async function proxy(
 
 const overwriting = (given: IncomingHttpHeaders) => ({ ...given, "x-forwarded-proto": "https" });
 
-test("a trusted proxy that overwrites what visitors claim is well", async () => {
+test("a trusted proxy that overwrites visitors' headers has no finding", async () => {
   const { findings } = await examined();
   const { url, env } = await proxy(await application({ trust: true }), { headers: overwriting });
   expect(codes(await findings(["--url", url], env))).toEqual([]);
@@ -101,7 +101,7 @@ test("proxy_trusted_blindly: nothing is in front", async () => {
   expect(codes(found)).toEqual(["proxy_trusted_blindly"]);
 });
 
-test("proxy_trusted_blindly: the proxy passes on what visitors claim", async () => {
+test("proxy_trusted_blindly: the proxy passes on visitors' headers", async () => {
   const { findings } = await examined();
   const adding = (given: IncomingHttpHeaders) => ({ "x-forwarded-proto": "https", ...given });
   const { url, env } = await proxy(await application({ trust: true }), { headers: adding });
@@ -152,7 +152,7 @@ async function heldAt(open: (target: string, now: () => number) => Promise<Buffe
   return found.map(({ code }) => code);
 }
 
-test("requests_held: a proxy that keeps bodies, and does not say since when", async () => {
+test("requests_held: a proxy that buffers bodies, and sends no X-Request-Start", async () => {
   expect(await heldAt((target) => buffering(target))).toEqual(["requests_held"]);
   const passing = async (target: string) => ({
     url: (await proxy(target, { isHttps: false, headers: overwriting })).url,
@@ -173,7 +173,7 @@ const timing = (given: IncomingHttpHeaders) => ({
 });
 const TIMED = { proxy: { requestStart: "x-request-start" } };
 
-test("request_start_believed: the proxy passes on when visitors say that their requests came", async () => {
+test("request_start_believed: the proxy passes on a visitor's X-Request-Start", async () => {
   const { findings, configure } = await examined();
   configure({ options: `proxy: { requestStart: "x-request-start" }` });
   const behind = await application({ trust: true, ...TIMED });
@@ -194,7 +194,7 @@ test("request_start_not_seen: a page that asks for no session cannot tell", asyn
   expect(found.get("request_start_not_seen")?.severity).toBe("note");
 });
 
-test("session_not_seen: plain http, and nobody believes otherwise", async () => {
+test("session_not_seen: plain http, and no trusted proxy says https", async () => {
   const { findings } = await examined();
   const found = await findings(["--url", await application()]);
   expect(found.get("session_not_seen")?.severity).toBe("note");
@@ -240,7 +240,7 @@ test("url_unreachable, url_failing and url_is_http", async () => {
   expect(codes(await findings(["--url", url], { NODE_ENV: "production" }))).toContain("url_is_http");
 });
 
-test("proxy_not_seen: it was said that there is one, and not where", async () => {
+test("proxy_not_seen: trustProxy is set, and no address is given", async () => {
   const { findings, configure } = await examined();
   configure({ deployment: "{ trustProxy: true }" });
   expect((await findings()).get("proxy_not_seen")?.severity).toBe("note");

@@ -14,7 +14,7 @@ import {
 import { warnings } from "./warnings.ts";
 
 const KINDS: [string, () => SessionOptions][] = [
-  ["on a store of one's own", () => ({ store: new NotedStore() })],
+  ["on the application's own store", () => ({ store: new NotedStore() })],
   ["on a psession store", () => ({ store: memoryStore(), secret: STRONG })],
 ];
 
@@ -82,7 +82,7 @@ describe.each(KINDS)("what is inside `cookie`, %s", (_, kind) => {
     expect(await attributes(ours, { ...kind(), cookie: { secure: secure as Any } })).toContain("Secure");
   });
 
-  test("attributes that an object has from another one count", async () => {
+  test("attributes that an object inherits count", async () => {
     const cookie = Object.create({ secure: true, sameSite: "strict" });
     const found = await attributes(ours, { ...kind(), cookie });
     expect(found).toEqual(expect.arrayContaining(["Secure", "SameSite=Strict"]));
@@ -100,7 +100,7 @@ describe.each(KINDS)("what is inside `cookie`, %s", (_, kind) => {
     [{ domain: undefined, sameSite: false }],
     [{ domain: "", priority: undefined, sameSite: null }],
     [{ domain: ".example.com", path: "/visit", maxAge: 60_000 }],
-  ])("what has always been taken is: %j", async (cookie) => {
+  ])("what was always accepted still is: %j", async (cookie) => {
     expect(faults({ ...kind(), cookie: cookie as Any })).toEqual([]);
   });
 
@@ -113,7 +113,7 @@ describe.each(KINDS)("what is inside `cookie`, %s", (_, kind) => {
   });
 });
 
-describe("on a store of one's own", () => {
+describe("on the application's own store", () => {
   test.each([
     [{ secure: "true" }],
     [{ secure: 1, sameSite: "None" }],
@@ -271,7 +271,7 @@ describe("on a psession store, as with express-session,", () => {
   });
 });
 
-test("secure: auto in production on a store of one's own is as with express-session, and is told of", async () => {
+test("secure: auto in production on the application's own store is as with express-session, with a warning", async () => {
   vi.stubEnv("NODE_ENV", "production");
   onTestFinished(() => void vi.unstubAllEnvs());
   const given = () => ({ store: new NotedStore(), proxy: true, cookie: { secure: "auto" } }) as const;

@@ -61,14 +61,14 @@ describe.each(METHODS)("a store whose %s", (method) => {
   });
 });
 
-test("a store that never answers costs visitors their sessions for a request, where the application says so", async () => {
+test("a store that never answers leaves a request without a session, if the application says so", async () => {
   expect(await seen("get", () => {}, { storeTimeout: 20, whenUnavailable: "withoutSession" })).toEqual([
     200,
     null,
   ]);
 });
 
-test("what only looks like a promise is not waited for: queries run when they are", async () => {
+test("a thenable that is no promise is not awaited, which would run a lazy query", async () => {
   const then = vi.fn();
   const lazy = (_id: string, done: Any) => {
     done(null, undefined);
@@ -78,7 +78,7 @@ test("what only looks like a promise is not waited for: queries run when they ar
   expect(then).not.toHaveBeenCalled();
 });
 
-test("a rejection that comes after the answer is told, and harms nobody", async () => {
+test("a rejection after the callback emits a warning, and breaks nothing", async () => {
   const warned = warnings("PSESSION_STORE_REJECTED");
   const late = async (_id: string, done: Any) => {
     done(null, undefined);

@@ -51,7 +51,7 @@ describe("a secret", () => {
     ["a KeyObject", createSecretKey(bytes)],
   ];
 
-  test.each(forms)("may be %s, as there, and signs the same", async (_form, secret) => {
+  test.each(forms)("may be %s, as with express-session, and signs the same", async (_form, secret) => {
     const cookies = [];
     for (const session of [original, ours]) {
       const options = { secret, saveUninitialized: true, genid: () => "an-id" };
@@ -65,7 +65,7 @@ describe("a secret", () => {
     expect(() => ours({ secret, store: memoryStore() })).not.toThrow();
   });
 
-  test("that is missing or no secret is named", () => {
+  test("that is missing or invalid is named", () => {
     const { publicKey } = generateKeyPairSync("ed25519");
     const secret = [STRONG, undefined, "", publicKey, 7] as SessionOptions["secret"];
     const refused = () => ours({ secret });
@@ -103,7 +103,7 @@ describe("stores", () => {
     }
   });
 
-  test("in memory behave as there", async () => {
+  test("in memory behave as with express-session", async () => {
     for (const { MemoryStore, Cookie } of [original, ours] as Any[]) {
       vi.useFakeTimers({ toFake: ["Date"], now: 0 });
       onTestFinished(() => void vi.useRealTimers());
@@ -199,7 +199,7 @@ describe("cookies", () => {
     ["wrong maxAge", (Cookie) => new Cookie({ maxAge: "text" })],
   ];
 
-  test.each(cases)("are as there: %s", (_, make) => {
+  test.each(cases)("are as with express-session: %s", (_, make) => {
     vi.useFakeTimers({ toFake: ["Date"], now: 0 });
     onTestFinished(() => void vi.useRealTimers());
     const see = ({ Cookie }: Any) => {

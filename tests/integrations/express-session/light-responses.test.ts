@@ -196,7 +196,7 @@ describe("virtual requests, whose responses are not Node's", () => {
 });
 
 describe("a handshake of engine.io", () => {
-  test.each(SIDES.slice(1))("says where a change will not be saved: %s", async (_, session, options) => {
+  test.each(SIDES.slice(1))("warns where a change will not be saved: %s", async (_, session, options) => {
     const server = createServer();
     await listening(server);
     onTestFinished(() => closed(server));
@@ -227,7 +227,7 @@ describe("a handshake of engine.io", () => {
     expect(await warned).toContain("save()");
   });
 
-  test("what is no response at all is taken: a change that is not saved is told, once", async () => {
+  test("an object that is no response is accepted: a change that is not saved emits one warning", async () => {
     for (const options of [{ store: new NotedStore() }, { store: memoryStore(), secret: STRONG }]) {
       const middleware = make(ours, () => options);
       const told: string[] = [];

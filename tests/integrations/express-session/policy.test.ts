@@ -168,7 +168,7 @@ describe("where express-session's own tests want something else", () => {
     });
   });
 
-  test("ours", async () => {
+  test("psession", async () => {
     expect(await outcomes(ours)).toEqual({
       "a read that fails": [503, unreadable],
       "a write that fails": [[503, unwritten], []],

@@ -73,7 +73,7 @@ describe("a session in a psession store", () => {
     expect((await client.get("/visit")).json.seen).toBe(2);
   });
 
-  test("who signs in with passport is a user of psession's, with devices that can be ended", async () => {
+  test("a sign-in with passport is a sign-in of psession, with devices that can be ended", async () => {
     const client = await begin();
     await client.get("/visit");
     const planted = same(client);
@@ -117,7 +117,7 @@ describe("a session in a psession store", () => {
     });
   });
 
-  test("what guards ask for is psession's word, whatever visitors may put into the data", async () => {
+  test("guards ask psession, whatever visitors put into the data", async () => {
     const client = await begin({}, (app) => {
       routes(app);
       app.get("/set/:key/:value", (request: Any, response) => {
@@ -167,7 +167,7 @@ describe("a session in a psession store", () => {
     expect((await client.get("/guarded")).json).toBe(13);
   });
 
-  test("a session that was begun anew is nobody else's: exclusive brings nothing of the old one", async () => {
+  test("after a new session began, exclusive brings nothing of the old one", async () => {
     const client = await begin({}, (app) => {
       routes(app);
       app.get("/note", (request: Any, response) => {
@@ -188,7 +188,7 @@ describe("a session in a psession store", () => {
     expect(data).toEqual({ theme: "dark" });
   });
 
-  test("psession's own sign-in is left alone by what the data say", async () => {
+  test("session data does not change psession's own sign-in", async () => {
     const client = await begin();
     await client.get("/visit");
     expect((await client.get("/login/7")).json).toBe("login");
@@ -313,7 +313,7 @@ describe("a session in a psession store", () => {
     expect(await visible(client)).toEqual({ account: "ada" });
   });
 
-  test("whoever regenerates the planted session at the same time does not get the other one's", async () => {
+  test("two regenerates of a planted session at the same time share no data", async () => {
     const { client, planted, arrived, goOn, visible } = await withAccounts();
     const signingIn = client.get("/slow/account");
     await arrived;
@@ -324,7 +324,7 @@ describe("a session in a psession store", () => {
     expect(await visible(client)).toEqual({ account: "ada" });
   });
 
-  test("nor does update store under it", async () => {
+  test("update after regenerate stores nothing under a planted secret", async () => {
     const { client, planted, arrived, goOn, visible } = await withAccounts();
     const signingIn = client.get("/updates");
     await arrived;
@@ -334,7 +334,7 @@ describe("a session in a psession store", () => {
     expect(await visible(client)).toEqual({ account: "ada" });
   });
 
-  test("what a request under way writes does not get into a session that was begun anew", async () => {
+  test("what a request in flight writes does not get into a new session", async () => {
     const { client, planted, arrived, goOn, visible } = await withAccounts();
     const writing = planted.get("/slow/visit");
     await arrived;
@@ -344,15 +344,18 @@ describe("a session in a psession store", () => {
     expect(await visible(client)).toEqual({ account: "ada" });
   });
 
-  test.each(["account", "userId"])("nor what is written before it is stored (%s)", async (key) => {
-    const { client, planted, arrived, goOn, visible } = await withAccounts();
-    const signingIn = client.get(`/slow/${key}`);
-    await arrived;
-    await planted.get("/note");
-    goOn();
-    await signingIn;
-    expect(await visible(client)).toEqual({ [key]: "ada" });
-  });
+  test.each(["account", "userId"])(
+    "writes before the new session is stored do not get into it (%s)",
+    async (key) => {
+      const { client, planted, arrived, goOn, visible } = await withAccounts();
+      const signingIn = client.get(`/slow/${key}`);
+      await arrived;
+      await planted.get("/note");
+      goOn();
+      await signingIn;
+      expect(await visible(client)).toEqual({ [key]: "ada" });
+    },
+  );
 
   test("a sign-in whose save failed is no data under a secret that was planted", async () => {
     const failing = new Set<string>();
@@ -478,7 +481,7 @@ describe("a session in a psession store", () => {
     expect((await captured.get("/me")).json.userId).toBeNull();
   });
 
-  test("what JSON makes something else of is that, as with express-session, and nothing is refused", async () => {
+  test("values that JSON changes are stored changed, as with express-session, and none is refused", async () => {
     const strange = () => {
       class Money {
         amount = 1;
@@ -602,7 +605,7 @@ describe("a session in a psession store", () => {
     expect((await client.get("/visit")).json.seen).toBe(1);
   });
 
-  test("req.sessionStore tells of a row that cannot be read", async () => {
+  test("req.sessionStore reports a row that cannot be read", async () => {
     const store = intercepted(memoryStore(), async (name, call) => {
       const found = await call();
       return name === "findSession" && found !== undefined && damaged
@@ -698,7 +701,7 @@ describe("the life of a cookie", () => {
     expect(life(again)).toEqual({ maxAge: 3 * 86_400, expires: Date.now() + 3 * DAY });
   });
 
-  test("that is no number is none", async () => {
+  test("that is no number counts as none", async () => {
     const client = await begin({}, (app) => {
       routes(app);
       app.get("/odd", (request: Any, response) => {
@@ -722,7 +725,7 @@ describe("the life of a cookie", () => {
     expect((await client.get("/visit")).json.seen).toBe(2);
   });
 
-  test("of one session: thirty days for whoever ticked the box", async () => {
+  test("of one session: thirty days for a visitor who ticked the box", async () => {
     const client = await begin({}, (app) => {
       routes(app);
       app.get("/stay", (request: Any, response) => {
@@ -874,7 +877,7 @@ describe("moving from another store", () => {
     expect(line).toContain(`Max-Age=${30 * 86_400}`);
   });
 
-  test("an old cookie that belongs to nothing is nobody", async () => {
+  test("an old cookie without a session is an anonymous visitor", async () => {
     const { store, client } = await move();
     store.rows.clear();
     expect((await client.get("/me")).json).toMatchObject({ userId: null, data: {} });

@@ -98,14 +98,17 @@ describe.each(BACKENDS)("a response %s", (_, options) => {
     });
   const ownCookies = (lines: readonly string[]) => lines.filter((line) => line.startsWith("connect.sid="));
 
-  test.each(["object", "list", "pairs", "existing"])("has our cookie after others: %s", async (path) => {
-    const client = await begin();
-    const answer = await client.get(`/${path}`);
-    expect(answer.text).toBe(path);
-    expect(answer.headers.get("x-one")).toBe("1");
-    expect(answer.setCookie.map((line) => line.split("=")[0])).toEqual(["a", "b", "connect.sid"]);
-    expect((await client.get("/n")).json).toBe(1);
-  });
+  test.each(["object", "list", "pairs", "existing"])(
+    "has the session cookie after others: %s",
+    async (path) => {
+      const client = await begin();
+      const answer = await client.get(`/${path}`);
+      expect(answer.text).toBe(path);
+      expect(answer.headers.get("x-one")).toBe("1");
+      expect(answer.setCookie.map((line) => line.split("=")[0])).toEqual(["a", "b", "connect.sid"]);
+      expect((await client.get("/n")).json).toBe(1);
+    },
+  );
 
   test.each([
     ["length", "abcdef"],
@@ -147,7 +150,7 @@ describe.each(BACKENDS)("a response %s", (_, options) => {
     expect(Math.abs(expires - Date.now() - 60_000)).toBeLessThan(5000);
   });
 
-  test("that sets our cookie is not cached, unless the application says otherwise", async () => {
+  test("that sets the session cookie is not cached, unless the application says otherwise", async () => {
     expect((await (await begin()).get("/existing")).headers.get("cache-control")).toBe("no-store");
     const other = await begin(() => {}, { noStore: false });
     expect((await other.get("/existing")).headers.get("cache-control")).toBe("private");
@@ -156,7 +159,7 @@ describe.each(BACKENDS)("a response %s", (_, options) => {
     expect([headers.get("cache-control"), headers.get("vary")]).toEqual([null, null]);
   });
 
-  test.each(["before", "after"])("is compressed by a middleware %s ours", async (where) => {
+  test.each(["before", "after"])("is compressed by middleware %s psession's", async (where) => {
     const packed = (app: Express) => void app.use(compression());
     const app = await begin(where === "after" ? packed : undefined);
     const client =
@@ -180,7 +183,7 @@ describe.each(BACKENDS)("a response %s", (_, options) => {
     expect((await client.get("/n")).json).toBe(2);
   });
 
-  test.each(["before", "after"])("has its methods patched by somebody %s us", async (where) => {
+  test.each(["before", "after"])("has its methods patched by middleware %s psession's", async (where) => {
     const seen: string[] = [];
     const patch = (_request: Any, response: Any, next: Any) => {
       const { write, end } = response;

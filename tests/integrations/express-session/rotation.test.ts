@@ -99,7 +99,7 @@ describe("a cookie whose value came in quotes", () => {
     expect(await quoted(ours, STRONG, () => memoryStore())).toBe(1);
   });
 
-  test("a half quoted one is none, and a lonely quote harms nobody", async () => {
+  test("a half-quoted one is ignored, and a lone quote breaks nothing", async () => {
     const client = await start(ours, { store: new NotedStore(), secret: "old" }, routes);
     for (const value of ['"', '""', '"s:x', "%", '"%zz"']) {
       const answer = await client.request("/visit", { headers: { cookie: `connect.sid=${value}` } });

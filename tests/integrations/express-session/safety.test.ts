@@ -63,7 +63,7 @@ describe("an id that was planted before the sign-in", () => {
     expect((await victim.get("/visit")).json).toEqual({ userId: 7, seen: 2 });
   });
 
-  test("who is signed in can be said by the application, or not at all", async () => {
+  test("the application can say which user is signed in, or that none is", async () => {
     expect(
       (await attack(ours, { user: ({ userId }) => (userId === 7 ? "seven" : undefined) })).seen,
     ).toBeNull();
@@ -164,7 +164,7 @@ describe("a session that was ended", () => {
     expect((await captured.get("/visit")).json.seen).toBe(1);
   });
 
-  test("stays ended where another process ended it, which is told", async () => {
+  test("stays ended where another process ended it, and emits saveDiscarded", async () => {
     const told: Any[] = [];
     const listen = (message: unknown) => void told.push(message);
     channel("psession:saveDiscarded").subscribe(listen);
@@ -194,7 +194,7 @@ describe("a session that was ended", () => {
   });
 });
 
-test("who signs in on a session that was ended meanwhile gets one of their own", async () => {
+test("a sign-in on a session that was ended meanwhile gets a new session", async () => {
   const slow = gate();
   const store = new NotedStore();
   const client = await start(ours, { store }, (app) => {
@@ -429,7 +429,7 @@ describe("a store that is down", () => {
     expect([answer.status, answer.text, answer.setCookie]).toEqual([200, "none", []]);
   });
 
-  test("and says that it is disconnected is not passed over in silence", async () => {
+  test("and says that it is disconnected is not ignored", async () => {
     const visit = async (middleware: Middleware, options: SessionOptions = {}) => {
       const store = new NotedStore();
       const client = await start(middleware, { store, ...options }, (app) => {
@@ -446,7 +446,7 @@ describe("a store that is down", () => {
     expect(await visit(ours, { whenUnavailable: "withoutSession" })).toEqual([200, "none"]);
   });
 
-  test("a touch that fails costs nobody a page, and is told once", async () => {
+  test("a touch that fails does not fail the page, and emits one warning", async () => {
     const warned = warnings("PSESSION_TOUCH");
     const store = new NotedStore();
     const client = await start(ours, { store }, login);
@@ -458,7 +458,7 @@ describe("a store that is down", () => {
   });
 });
 
-test("a secure cookie over plain http is told, once", async () => {
+test("a secure cookie over plain http emits one warning", async () => {
   const warned = warnings("PSESSION_INSECURE_TRANSPORT");
   const client = await start(ours, { store: new NotedStore(), cookie: { secure: true } }, login);
   expect((await client.get("/visit")).setCookie).toEqual([]);

@@ -218,7 +218,7 @@ describe("a session that was read just now is not read again, unless this proces
     return { client, store };
   };
 
-  test("by a call of the store that nobody waits for", async () => {
+  test("by a call of the store that is not awaited", async () => {
     const { client, store } = await visited((app) => {
       app.get("/end", (request: Any, response) => {
         request.sessionStore.destroy(request.sessionID);

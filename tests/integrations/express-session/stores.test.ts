@@ -292,7 +292,7 @@ describe("sessions of another kind of store", () => {
     expect((await client.get("/visit")).json.seen).toBe(2);
   });
 
-  test("have no locks, and exclusive says so instead of letting everybody in", async () => {
+  test("have no locks, and exclusive says so instead of letting every request in", async () => {
     const client = await start(ours, { store: new NotedStore() }, (app) => {
       routes(app);
       app.get("/alone", exclusive() as Any, (_, response) => void response.send("alone"));

@@ -58,7 +58,7 @@ test.each(BACKENDS)("a virtual request's session is saved, and its cookie set, o
   expect([second.count, second.body, second.response.statusCode]).toEqual([2, ["in ", "parts"], 201]);
 });
 
-test("what only half looks like a response is warned of, and what is none is not", async () => {
+test("an incomplete response emits a warning, and what is no response does not", async () => {
   const warnings: Error[] = [];
   const listen = (warning: Error & { code?: string }) => {
     if (warning.code === "PSESSION_NOT_HELD") warnings.push(warning);

@@ -5,7 +5,7 @@ import { overHttp, type TestData, testApp } from "../../support/app.ts";
 import { HttpClient } from "../../support/http.ts";
 import { sessionOf, start } from "./start.ts";
 
-test("a plugin that is registered wrongly says everything that is wrong", async () => {
+test("registering the plugin with wrong options reports all of them", async () => {
   const app = fastify();
   const registering = app.register(sessions, { psession: {}, open: "often", user: 1, store: 1 } as never);
   await expect(registering).rejects.toThrow(
@@ -13,7 +13,7 @@ test("a plugin that is registered wrongly says everything that is wrong", async 
   );
 });
 
-test("options that Fastify takes with every plugin are its own matter", async () => {
+test("options that Fastify takes with every plugin are accepted", async () => {
   const { psession } = testApp(overHttp);
   await fastify().register(sessions<TestData>, { psession, prefix: "/x", logLevel: "warn" });
 });
@@ -145,7 +145,7 @@ test("a guard opens the session for the handler behind it, in any hook", async (
   for (const path of hooks) expect((await client.get(path)).text).toBe("7");
 });
 
-test("the origin is what Fastify believes: its own host, or the proxy's where that is trusted", async () => {
+test("the origin is Fastify's: its own host, or a trusted proxy's", async () => {
   for (const trustProxy of [true, false]) {
     const { client } = await start((app) => void app.post("/", async () => "done"), {
       server: { trustProxy },

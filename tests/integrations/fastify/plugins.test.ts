@@ -106,7 +106,7 @@ describe("@fastify/passport", () => {
     }
   });
 
-  test("what Passport clears at a sign-in goes, and what it is told to keep stays", async () => {
+  test("a sign-in drops what Passport clears, and keeps clearSessionIgnoreFields", async () => {
     const keeping = { clearSessionIgnoreFields: ["cart"] };
     for (const [options, cart] of [
       [{}, undefined],
@@ -133,7 +133,7 @@ describe("@fastify/passport", () => {
     expect((await client.request("/me", { jar: captured })).json).toEqual(nobody);
   });
 
-  test("what is said at signing out is there on the next page", async () => {
+  test("a flash message set at sign-out is there on the next page", async () => {
     const { client } = await start(async (app) => {
       // Passport brings @fastify/flash along.
       await usePassport(app);
@@ -176,7 +176,7 @@ describe("@fastify/passport", () => {
     expect((await client.get("/me")).json).toMatchObject({ user: "ada", userId: 7, level: "remembered" });
   });
 
-  test("guards see who was signed in or out in the same request", async () => {
+  test("guards see a sign-in or a sign-out of the same request", async () => {
     const { client } = await start(async (app) => {
       const passport = await usePassport(app);
       const preValidation = passport.authenticate("local");
@@ -190,7 +190,7 @@ describe("@fastify/passport", () => {
     expect((await client.get("/me")).json.userId).toBeNull();
   });
 
-  test("a user who is no more is signed out", async () => {
+  test("a deleted user is signed out", async () => {
     const { client, psession } = await start((app) => usePassport(app), always);
     await form(client, "/login", bob);
     const gone = users.get(8) as User;
@@ -200,7 +200,7 @@ describe("@fastify/passport", () => {
     expect(await psession.devices(8)).toEqual([]);
   });
 
-  test("data that names a user whom nobody signed in is worth nothing", async () => {
+  test("data that names a user does not sign that user in", async () => {
     const { client } = await start(async (app) => {
       await usePassport(app);
       // Stored at once, under the secret from before: as after a crash between this and the answer.
@@ -259,7 +259,7 @@ describe("@fastify/passport", () => {
     expect((await client.get("/me")).json).toMatchObject({ user: null, userId: null, data: {} });
   });
 
-  test("with `user: false`, nobody is followed", async () => {
+  test("with `user: false`, Passport's user is not followed", async () => {
     const { client } = await start((app) => usePassport(app), { plugin: { open: "always", user: false } });
     await form(client, "/login", ada);
     expect((await client.get("/me")).json).toMatchObject({ user: "ada", userId: null });

@@ -67,7 +67,7 @@ test("a Response that asks to be cached is not, where it brings a cookie", async
   expect((await client.get("/")).headers.get("cache-control")).toBe("public, max-age=60");
 });
 
-test("cookies that were set on the bare response are kept beside ours", async () => {
+test("cookies that were set on the bare response are kept beside psession's", async () => {
   const { client } = await start((app) => {
     app.get("/", open, async (request, reply) => {
       sessionOf(request).set("count", 1);
@@ -79,7 +79,7 @@ test("cookies that were set on the bare response are kept beside ours", async ()
   expect([...client.jar.keys()]).toEqual(["raw", "more", "psession"]);
 });
 
-test("what other plugins' onSend hooks change is saved, registered before ours or after, or by the route", async () => {
+test("what other plugins' onSend hooks change is saved, registered before psession's or after, or by the route", async () => {
   const { client, calls } = await start(
     (app) => {
       app.addHook("onSend", async (request) => void (await request.openSession()).push("cart", "after"));
@@ -100,7 +100,7 @@ test("what other plugins' onSend hooks change is saved, registered before ours o
   expect((await client.get("/cart")).json).toEqual(["before", "after", "route"]);
 });
 
-test("an onSend hook that fails after ours leaves the cookie in the error's answer, as the save has happened", async () => {
+test("an onSend hook that fails after psession's leaves the cookie in the error's answer, as the save has happened", async () => {
   const { client } = await start((app) => {
     // Behind `callNotFound` and for routes from before the plugin, ours is not the last hook.
     app.addHook("onSend", async (_request, reply) => {
@@ -309,7 +309,7 @@ test("a hijacked reply whose save fails is the bare status, and nothing of the h
   expect(answer.text).not.toContain("ordered");
 });
 
-test("a bare response that nobody hijacked saves a session that exists, and says so of one that cannot be", async () => {
+test("a bare response without hijack saves an existing session, and warns about a new one", async () => {
   const warnings: unknown[] = [];
   const warned = vi
     .spyOn(process, "emitWarning")

@@ -183,7 +183,7 @@ test("psession's own regenerate keeps everything that is not left out", async ()
   expect((await client.get("/data")).json).toEqual({ count: 1 });
 });
 
-test("who is signed in by psession stays signed in through a regenerate, and old copies of the cookies do not", async () => {
+test("a sign-in by psession survives a regenerate, and old copies of its cookies do not", async () => {
   const { client, psession } = await start((app) => {
     app.post("/login", async (request) => {
       sessionOf(request).set("name", "ada");
@@ -200,7 +200,7 @@ test("who is signed in by psession stays signed in through a regenerate, and old
   expect(await psession.devices(7)).toHaveLength(1);
 });
 
-test("a property of one's own is refused rather than lost", async () => {
+test("an application's own property is refused rather than lost", async () => {
   const { client } = await start((app) => {
     app.get("/", async (request) => Object.assign(request.session, { user: 1 }));
     app.get("/null", async (request) => Object.assign(request, { session: null }));
@@ -288,7 +288,7 @@ test("an upgrade that Fastify routes has its session, which is saved as it chang
   sockets.close();
 });
 
-test("decryptSession takes a callback as well, and knows nobody by a cookie that was made up", async () => {
+test("decryptSession takes a callback as well, and knows no user by a forged cookie", async () => {
   const { app } = await start(() => {});
   const request: { session?: { isSignedIn: boolean } } = {};
   await called((done) => app.decryptSession("made.up", request, done));

@@ -33,7 +33,7 @@ export function checkReplaced(before: World, step: Step, runner: Runner): Violat
     ],
     [
       !isSigningIn && (sent.session !== undefined || sent.remember !== undefined),
-      "whoever presented a replaced secret was sent cookies",
+      "a client that presented a replaced secret was sent cookies",
     ],
   ]);
 }

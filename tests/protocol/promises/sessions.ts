@@ -18,7 +18,9 @@ export function checkSessionCookies({ world, moved }: Step, runner: Runner): Vio
   const works = worth === "live" || worth === "future";
   if (isOwn && !works) return [{ invariant: "I9", what: "a session cookie was sent that does not work" }];
   const isGift = handler === "read" && rows.sessions.get(idIn(sent))?.level === "login" && works;
-  return isGift ? [{ invariant: "I3", what: "who confirmed nothing was sent a session of level login" }] : [];
+  return isGift
+    ? [{ invariant: "I3", what: "a client that confirmed nothing was sent a session of level login" }]
+    : [];
 }
 
 /** I12: an answer does not clear a remember cookie that is newer than the one its request came with. */
@@ -97,5 +99,5 @@ export function checkDiscarded(before: World, step: Step): Violation[] {
   const isSaved = savedIn(before, step) !== undefined;
   if (isSaved || isBeyond || stood === "nothing" || moved.progress.events.includes("saveDiscarded"))
     return [];
-  return [{ invariant: "I11", what: "a change was given up, and nobody was told" }];
+  return [{ invariant: "I11", what: "a change was discarded without an event" }];
 }

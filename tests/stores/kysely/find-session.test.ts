@@ -180,7 +180,7 @@ for (const database of databases) {
       });
     });
 
-    test("users that are joined to something, under names that ours do not get in the way of", async () => {
+    test("users that are joined to other tables, whose names do not clash with psession's", async () => {
       const { db, store, run, browser, has } = await setUp<Tables & { teams: { id: number; owner: number } }>(
         database,
       );

@@ -74,7 +74,7 @@ describe("options", () => {
     expect(kyselyStore({ db: compiling(compiler) }).name).toBe("kysely");
   });
 
-  test("SQL Server is refused, and so is what nobody knows", () => {
+  test("SQL Server is refused, and so is an unknown database", () => {
     const mssql = compiling(new MssqlQueryCompiler());
     expect(() => kyselyStore({ db: mssql })).toThrow("db speaks to Microsoft SQL Server");
     class Strange extends PostgresQueryCompiler {
@@ -266,7 +266,7 @@ describe("in SQLite", () => {
     other.close();
   });
 
-  test("what waited for the connection until its time was over is not sent afterwards", async () => {
+  test("a statement that timed out waiting for the connection is not sent afterwards", async () => {
     const { db, log } = opened(sqliteAt(inFile()));
     await kyselyStore({ db }).migrate();
     const store = kyselyStore({ db, migrate: false, timeout: 50 });
@@ -318,7 +318,7 @@ describeWith(POSTGRES, "in PostgreSQL", () => {
   });
 
   test.each(["its first", "its last"])(
-    "a transaction that others held up at %s statement, until its time was over, is undone",
+    "a transaction that times out behind others at %s statement is undone",
     async (where) => {
       const { db, url } = await open();
       // Long enough for the look at the migrations, however busy the machine.
@@ -348,7 +348,7 @@ describeWith(POSTGRES, "in PostgreSQL", () => {
 });
 
 describeWith(MYSQL, "in MySQL", () => {
-  test("who waited too long for others to migrate does not keep others waiting", async () => {
+  test("a migration that timed out behind another one does not block the next", async () => {
     const { url } = await freshDatabase();
     const open = () =>
       opened(new MysqlDialect({ pool: mysql2.createPool({ uri: url, connectionLimit: 1 }) }));

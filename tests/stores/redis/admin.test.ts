@@ -22,7 +22,7 @@ async function connected(url: string): Promise<RedisClient> {
 }
 
 describe.skipIf(isMissing)("what administration sees of Redis", () => {
-  test("a server that drops sessions when it is full is told", async () => {
+  test("a server that drops sessions when it is full is reported", async () => {
     const { url, command } = await server("--maxmemory", "100mb", "--maxmemory-policy", "volatile-ttl");
     const store = redisStore({ client: await connected(url) });
     const report = await store.admin?.inspect();
@@ -36,7 +36,7 @@ describe.skipIf(isMissing)("what administration sees of Redis", () => {
     expect((await store.admin?.inspect())?.faults).toEqual([]);
   });
 
-  test("keys of others are not ours, whatever the prefix looks like, nor those behind a prefix of the client", async () => {
+  test("keys of other applications are not counted, whatever the prefix looks like, nor those behind a client's prefix", async () => {
     const { url } = await server();
     const client = await connected(url);
     const io = new IoRedis(url, { keyPrefix: "app*:" });

@@ -156,7 +156,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
       /** Of rows that name neither user nor login a device is two. */
       const COUNT = isGrave ? 4 : 3;
 
-      test("it is an error for who presents it, and for nobody that is read with it", async () => {
+      test("it is an error for its own read, and not for rows that are read with it", async () => {
         const { login, session, others } = await damaged("ada", harm);
         const ids = [session.id, ...others.map(({ id }) => id)];
         const [bad, ...good] = await Promise.allSettled(ids.map((id) => store.findSession(id)));
@@ -209,7 +209,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
         });
       });
 
-      test("by a cap it goes before what works, and it keeps nobody from signing in", async () => {
+      test("a cap ends it before rows that work, and it does not stop a sign-in", async () => {
         const rows = await damaged("cyd", harm);
         const insert = sessionRow({ userId: "cyd", level: "login", lastSeenAt: T0 + 3 });
         expect(await store.apply({ kind: "signIn", insert, caps: [cap("cyd", 3)] })).toMatchObject({
@@ -226,7 +226,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
         expect(idsOf(await store.list("cyd"))).toEqual([last.id]);
       });
 
-      test("by a cap of its tag, too", async () => {
+      test("a cap of its tag ends it, too", async () => {
         const rows = await damaged("cyd", harm);
         const insert = sessionRow({ userId: "cyd", level: "login", tag: "tv" });
         const caps = [cap("cyd", 1, { tag: "tv" })];
@@ -235,7 +235,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
         await isOver(rows);
       });
 
-      test("everybody is ended, browsed and counted with it", async () => {
+      test("browsing, counting, and ending everyone include it", async () => {
         const rows = await damaged("dan", harm);
         const entries = [];
         let after: string | undefined;
@@ -299,7 +299,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
       expect(new Date(entry?.session?.absoluteDeadline ?? Number.NaN).toISOString()).toMatch(/^\+275760/);
     });
 
-    test("a damaged row that says that it is another's is none of this user's", async () => {
+    test("a damaged row that names another user is not ended as this user's", async () => {
       const session = sessionRow({ userId: "ada", level: "login" });
       await store.apply({ kind: "signIn", insert: session });
       await store.apply({
@@ -344,7 +344,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
       expect(app.told()).toContain("previousUnreadable");
     });
 
-    test("an entry of the audit trail that cannot be read goes when its time is over, and so do the others", async () => {
+    test("an entry of the audit trail that cannot be read expires at its time, and so do the others", async () => {
       const kept = redisStore({ client, prefix, audit: true }).audit;
       const entry = { id: newAuditId(T0), at: T0, event: "x", userId: "ada", handle: "h" };
       await kept?.append([{ ...entry, address: undefined, detail: undefined }]);
@@ -354,7 +354,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
       expect(await client.zcard(`${prefix}audit:sada`)).toBe(0);
     });
 
-    describe("an index that is none", () => {
+    describe("an index key that holds something else", () => {
       const spoil = async (key: string) => {
         await client.del(key);
         await client.set(key, "somebody else's");
@@ -374,7 +374,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
         expect(await store.list("bob")).toHaveLength(1);
       });
 
-      test("a sign-in is told its key, and what to do, and makes no session that it lacks", async () => {
+      test("a sign-in fails with its key and what to do, and makes no session that it lacks", async () => {
         await damaged("ada", async () => {});
         await spoil(`${prefix}u:sada`);
         const insert = sessionRow({ userId: "ada", level: "login" });
@@ -405,7 +405,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
       });
     });
 
-    test("locks and turns that are none, a mark that is none", async () => {
+    test("keys of locks, turns and a mark that hold something else", async () => {
       await client.set(`${prefix}cap:sada`, "somebody else's");
       const insert = () => sessionRow({ userId: "ada", level: "login" });
       expect(await store.apply({ kind: "signIn", insert: insert(), caps: [cap("ada", 1)] })).toMatchObject({

@@ -124,7 +124,7 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
       expect(await store.findRemembered(login.id)).toBeUndefined();
     });
 
-    test("somebody else's login is ended, rather than the new one made beside it", async () => {
+    test("another user's login is ended, rather than the new one made beside it", async () => {
       const store = redisStore({ client, prefix });
       const foreign = device("bob");
       await store.apply({ kind: "signIn", remember: foreign.login, insert: foreign.session });
@@ -153,7 +153,7 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
       expect(await store.findRemembered(login.id)).toBeUndefined();
     });
 
-    test("a revocation that reached some nodes only is told as failed, and again ends the rest", async () => {
+    test("a revocation that reached some nodes only fails, and a second one ends the rest", async () => {
       const store = redisStore({ client, prefix });
       const devices = Array.from({ length: 6 }, () => device());
       for (const { login, session } of devices)
@@ -238,7 +238,7 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
     expect(await store.list("bob")).toMatchObject([{ session: { id: session.id } }]);
   });
 
-  test("a stale handle goes when it is old: a young one may be of a row that is still on its way", async () => {
+  test("a stale handle is removed when it is old: a young one may belong to a row that is still on its way", async () => {
     const store = redisStore({ client, prefix });
     const key = `${prefix}u:sada`;
     const now = Date.now();
@@ -330,7 +330,7 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
     expect(await under("radio")).toEqual([row.id]);
   });
 
-  test("a client of one node only is told that it needs a cluster client", async () => {
+  test("a client of one node only gets an error that asks for a cluster client", async () => {
     const [node] = cluster.nodes;
     const single = new Redis(node?.port ?? 0);
     const store = redisStore({ client: single, prefix });

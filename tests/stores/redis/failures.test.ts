@@ -264,7 +264,7 @@ describe.skipIf(isMissing)("servers that fail", () => {
     }
   });
 
-  test("a wrong password, and keys of somebody else under our prefix, are named", async () => {
+  test("missing rights, and foreign keys under psession's prefix, are named", async () => {
     const redis = await server();
     const store = await storeOn(redis.url, viaNodeRedis);
     const row = rememberedRow();
@@ -353,7 +353,7 @@ describe("errors of drivers", () => {
     expect(failed).toBe(2000);
   });
 
-  test("a reply that is none of ours is an error, not a session", async () => {
+  test("a reply that psession's scripts never give is an error, not a session", async () => {
     for (const reply of [7, "text", {}, undefined, [], [1], ["done", "x"], ["conflict", "keys"], "QUEUED"]) {
       const store = redisStore({ client: { call: async () => reply } });
       await expect(store.findSession("x")).rejects.toMatchObject({ code: "store_misread" });
@@ -389,7 +389,7 @@ describe("errors of drivers", () => {
   });
 });
 
-describe.skipIf(isMissing)("what is in Redis and none of ours", () => {
+describe.skipIf(isMissing)("foreign values under psession's keys", () => {
   const url = redisUrl();
   let redis: IoRedis;
   let prefix: string;
@@ -474,7 +474,7 @@ describe.skipIf(isMissing)("what is in Redis and none of ours", () => {
     await expect(store.findRemembered(login.id)).rejects.toMatchObject(misread);
   });
 
-  test("a request that comes by such a row fails, keeps its cookies, and accuses nobody", async () => {
+  test("a request that comes by such a row fails, keeps its cookies, and reports no theft", async () => {
     const app = testApp({ store: redisStore({ client: redis, prefix }), whenUnavailable: "anonymous" });
     const browser = new TestBrowser(app);
     await browser.visit((session) => session.login("ada", { remember: true }));

@@ -202,7 +202,7 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
       }
     }, 60_000);
 
-    test("options that are raised in a deploy keep whoever is signed in within reach", async () => {
+    test("options that are raised in a deploy keep signed-in users within reach", async () => {
       const clock = new TestClock(Date.now() + 1000 * DAY);
       const before = testApp({ store, clock, session: { idle: "1h", absolute: "1d" } });
       const browser = new TestBrowser(before);

@@ -182,7 +182,7 @@ describe.skipIf(isMissing)("psession on redis", () => {
       return found;
     };
 
-    test("every row goes when its time has come, whatever was written to it last", async () => {
+    test("every row expires at its time, whatever was written to it last", async () => {
       const store = newStore();
       const login = rememberedRow();
       const session = sessionRow({ rememberedId: login.id, userId: "ada", level: "login" });
@@ -227,14 +227,14 @@ describe.skipIf(isMissing)("psession on redis", () => {
       expect(await expiries(), "and never shorter").toMatchObject({ u: T0 + 9 * DAY });
     });
 
-    test("a row whose time lies in the past is gone at once", async () => {
+    test("a row whose time lies in the past expires at once", async () => {
       const store = newStore();
       const row = sessionRow({ pruneAfter: 1_000_000_000_000 });
       expect(await store.apply({ kind: "signIn", insert: row })).toMatchObject({ done: true });
       expect(await store.findSession(row.id)).toBeUndefined();
     });
 
-    test("a login that goes before its session takes nothing along, and its session is still found", async () => {
+    test("a login that expires before its session takes nothing along, and its session is still found", async () => {
       const store = newStore();
       const login = rememberedRow();
       const session = sessionRow({ rememberedId: login.id, userId: "ada", level: "login" });
@@ -332,7 +332,7 @@ describe.skipIf(isMissing)("psession on redis", () => {
     });
   });
 
-  test("stale handles go from a user's index, also where nobody ever lists", async () => {
+  test("stale handles go from a user's index, also where list is never called", async () => {
     const store = newStore();
     for (let visit = 0; visit < 100; visit++) {
       const row = sessionRow({ userId: "ada", level: "login" });
@@ -349,7 +349,7 @@ describe.skipIf(isMissing)("psession on redis", () => {
     expect(await redis.call("ZCARD", `${prefix}u:sada`)).toBe(0);
   });
 
-  test("servers that forgot the scripts are told them again", async () => {
+  test("servers that forgot the scripts get them again", async () => {
     const { browser } = await comingBack();
     await redis.call("SCRIPT", "FLUSH");
     commands.length = 0;
@@ -385,7 +385,7 @@ describe.skipIf(isMissing)("psession on redis", () => {
     expect(await app.psession.devices("ada")).toHaveLength(1);
   });
 
-  test("a key prefix of the driver itself, on top of ours, changes nothing", async () => {
+  test("a key prefix of the driver itself, on top of psession's, changes nothing", async () => {
     const prefixed = new IoRedis(url, { keyPrefix: prefix });
     const store = redisStore({ client: prefixed, prefix: "own:" });
     const login = rememberedRow();
