@@ -90,8 +90,8 @@ export const caches: HttpCases = {
     },
 
   "what a page itself says of caches stays: public, private, no-store, and what it varies by": async ({
-    visitor,
     route,
+    member,
   }) => {
     route("/says", async (request) => {
       await (await request.session()).isAlive();
@@ -103,8 +103,7 @@ export const caches: HttpCases = {
       };
       return { headers: { "content-type": "text/plain", ...headers }, body: "of ada" };
     });
-    const ada = visitor();
-    await ada.post("/login");
+    const ada = await member();
     const says = async (saying: Record<string, string>) =>
       said(await ada.get(`/says?${new URLSearchParams(saying)}`));
     for (const control of [
@@ -129,6 +128,7 @@ export const caches: HttpCases = {
   "no cache keeps an answer behind a guard, unless the answer itself allows it": async ({
     visitor,
     route,
+    member,
   }) => {
     for (const path of ["/members", "/proved", "/fresh"]) {
       route(path, async (request) => {
@@ -137,8 +137,7 @@ export const caches: HttpCases = {
         return { headers: { "content-type": "text/plain", ...headers }, body: "of members" };
       });
     }
-    const ada = visitor();
-    await ada.post("/login");
+    const ada = await member();
     for (const path of ["/members", "/proved", "/fresh"]) {
       const says = async (control: string) =>
         said(await ada.get(`${path}?${new URLSearchParams({ control })}`));
@@ -170,8 +169,8 @@ export const caches: HttpCases = {
   },
 
   "streams, redirects, 304, answers without a body, HEAD and errors have pages' cache headers": async ({
-    visitor,
     route,
+    member,
   }) => {
     async function* pieces() {
       yield "one ";
@@ -198,8 +197,7 @@ export const caches: HttpCases = {
     route("/broken", async (request) => {
       throw new Error(`broken for ${(await request.session()).userId}`);
     });
-    const ada = visitor();
-    await ada.post("/login");
+    const ada = await member();
     for (const path of Object.keys(answers))
       for (const method of ["GET", "HEAD"])
         assert.deepEqual(said(await ada.get(path, { method })), ["max-age=60, private", "Cookie"], path);
