@@ -1,33 +1,12 @@
 import assert from "node:assert/strict";
-import { type Answer, Visitor } from "./client.ts";
-import type { HttpCase, HttpCases, HttpFixture } from "./fixture.ts";
-import { startSharedCache } from "./shared-cache.ts";
+import type { Answer } from "./client.ts";
+import type { HttpCases, HttpFixture } from "./fixture.ts";
+import { behindCache } from "./shared-cache.ts";
 
 const MINUTE = { "cache-control": "max-age=60", "content-type": "text/plain" };
 
 /** What an answer says to caches. */
 const said = ({ headers }: Answer) => [headers["cache-control"], headers.vary];
-
-type CachedCase = (fixture: HttpFixture & { cached(): Visitor }) => Promise<void>;
-
-/** Visitors of a cache that all of them share. */
-const behindCache =
-  (run: CachedCase): HttpCase =>
-  async (fixture) => {
-    const cache = await startSharedCache(fixture.url);
-    const visitors: Visitor[] = [];
-    const cached = () => {
-      const visitor = new Visitor(cache.url);
-      visitors.push(visitor);
-      return visitor;
-    };
-    try {
-      await run({ ...fixture, cached });
-    } finally {
-      for (const visitor of visitors) visitor.leave();
-      await cache.close();
-    }
-  };
 
 /** Cache headers of answers that depend on the visitor. */
 export const caches: HttpCases = {

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { Visitor } from "./client.ts";
 import { Gate, type HttpCases } from "./fixture.ts";
 import type { Site, SiteAnswer } from "./integration.ts";
-import { startSharedCache } from "./shared-cache.ts";
+import { behindCache } from "./shared-cache.ts";
 
 /** A handler that changes the session, and answers this. */
 const counting =
@@ -40,28 +39,21 @@ export const responses: HttpCases = {
     assert.equal((await ada.read()).data.count, 1);
   },
 
-  "a shared cache keeps no answer with a session cookie, whatever the page says of itself": async ({
-    url,
-    route,
-  }) => {
-    const cached = { "cache-control": "public, max-age=600" };
-    route("/shop", counting({ headers: { ...cached, "content-type": "text/plain" }, body: "tea" }));
-    route("/about", async () => ({ headers: cached, body: "about us" }));
-    const cache = await startSharedCache(url);
-    const [ada, bob] = [new Visitor(cache.url), new Visitor(cache.url)];
-    try {
+  "a shared cache keeps no answer with a session cookie, whatever the page says of itself": behindCache(
+    async ({ cached, hits, route }) => {
+      const headers = { "cache-control": "public, max-age=600" };
+      route("/shop", counting({ headers: { ...headers, "content-type": "text/plain" }, body: "tea" }));
+      route("/about", async () => ({ headers, body: "about us" }));
+      const [ada, bob] = [cached(), cached()];
       const first = await ada.get("/shop");
       assert.equal(first.headers["cache-control"], "no-store");
       assert.equal((await bob.get("/shop")).setCookie.length, 1);
       assert.notEqual(ada.cookie, bob.cookie);
-      assert.deepEqual(cache.hits, []);
+      assert.deepEqual(hits, []);
       for (const visitor of [ada, bob]) assert.equal((await visitor.get("/about")).text, "about us");
-      assert.deepEqual(cache.hits, ["GET /about"], "it would have kept the page, had it been allowed to");
-    } finally {
-      for (const visitor of [ada, bob]) visitor.leave();
-      await cache.close();
-    }
-  },
+      assert.deepEqual(hits, ["GET /about"], "it would have kept the page, had it been allowed to");
+    },
+  ),
 
   "a body of known length arrives whole, with that length": async ({ visitor, route }) => {
     const body = "çà et là ".repeat(5000);
