@@ -39,7 +39,7 @@ function arriving(
   ];
 }
 
-async function assertEnded(store: Store, devices: readonly Device[]): Promise<void> {
+async function assertRevoked(store: Store, devices: readonly Device[]): Promise<void> {
   for (const { login, session } of devices) {
     assert.equal((await store.findRemembered(login.id))?.login.revokedAt, ENDING.at);
     assert.equal(await store.findSession(session.id), undefined);
@@ -151,7 +151,7 @@ export const races: Cases = {
         revoke(pick(all, 3), { userId: ada, ...ENDING }),
       ]);
       assert.deepEqual(await store.list(ada), []);
-      await assertEnded(store, devices);
+      await assertRevoked(store, devices);
     }
   },
 
@@ -171,7 +171,7 @@ export const races: Cases = {
           pick(all, 1).apply(save(anonymous, LATE)),
         ]);
         for (const userId of [ada, bob]) assert.deepEqual(await store.list(userId), []);
-        await assertEnded(store, devices);
+        await assertRevoked(store, devices);
         assert.equal(await store.findSession(anonymous.id), undefined);
         const ended = [...first, ...second].flatMap(({ rememberedId }) => rememberedId ?? []);
         assert.equal(new Set(ended).size, ended.length);
