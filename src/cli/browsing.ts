@@ -9,7 +9,7 @@ const PAGE = 500;
 export async function* entriesOf(admin: StoreAdmin): AsyncGenerator<UserEntry> {
   let after: string | undefined;
   do {
-    const { entries, next } = await admin.browse({ limit: PAGE, ...(after === undefined ? {} : { after }) });
+    const { entries, next } = await admin.browse({ limit: PAGE, after });
     yield* entries;
     after = next;
   } while (after !== undefined);

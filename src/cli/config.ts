@@ -91,7 +91,7 @@ export async function withConfig<T>(
 }
 
 /** Variables that are set already stay, as with `node --env-file`. */
-export function readVariables({ cwd }: Environment, file: string | undefined): void {
+function readVariables({ cwd }: Environment, file: string | undefined): void {
   if (file === undefined) return;
   try {
     process.loadEnvFile(resolve(cwd, file));

@@ -15,19 +15,11 @@ export function showProgress(
   { message, most, isQuiet }: { message: string; most?: number; isQuiet: boolean | undefined },
 ): Progress {
   if (isQuiet === true || output.isTTY !== true) return SILENT;
-  if (most === undefined) {
-    const shown = spinner({ output });
-    shown.start(message);
-    return {
-      advance: (_, text) => shown.message(text),
-      done: (text) => shown.stop(text),
-      failed: (text) => shown.error(text),
-    };
-  }
-  const shown = progress({ output, max: Math.max(1, most) });
+  const bar = most === undefined ? undefined : progress({ output, max: Math.max(1, most) });
+  const shown = bar ?? spinner({ output });
   shown.start(message);
   return {
-    advance: (by, text) => shown.advance(by, text),
+    advance: (by, text) => (bar === undefined ? shown.message(text) : bar.advance(by, text)),
     done: (text) => shown.stop(text),
     failed: (text) => shown.error(text),
   };

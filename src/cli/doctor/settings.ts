@@ -7,18 +7,15 @@ import { coreOf } from "../../psession.ts";
 import type { Config } from "../config.ts";
 import { error, type Finding } from "./finding.ts";
 
-/** The checked options, where they can be had, and what is wrong with them besides keys. */
-export interface Resolved {
-  readonly settings: Settings | undefined;
-  readonly findings: readonly Finding[];
-}
-
-/** Faults of keys have findings of their own, and hide no others: whatever else is said is said of other keys. */
-export function settingsOf(config: Config): Resolved {
+/**
+ * The checked options, where they can be had, and what is wrong with them besides keys. Faults of keys have findings of
+ * their own, and hide no others: whatever else is said is said of other keys.
+ */
+export function settingsOf(config: Config): { settings: Settings | undefined; findings: readonly Finding[] } {
   const { options } = config;
   if (options === undefined) return { settings: coreOf(config.service()).settings, findings: [] };
   const first = attempt(() => resolveOptions(options));
-  if (first.settings !== undefined) return first;
+  if (first.settings !== undefined) return { settings: first.settings, findings: [] };
   const { encryption: _, ...rest } = options;
   const second = attempt(() => resolveOptions({ ...rest, keys: [randomBytes(32)] }));
   const lines = [...new Set([...first.faults, ...second.faults])].filter((line) => !OF_KEYS.test(line));
@@ -43,16 +40,12 @@ export const cookiesOf = ({ cookies, devices }: Settings): CookieDefinition[] =>
 
 const OF_KEYS = /^(encryption\.)?keys(\.\d+)? (must (be text or bytes|be a list|have|hold)|is (missing|too))/;
 
-function attempt(resolve: () => Settings): {
-  settings: Settings | undefined;
-  faults: string[];
-  findings: [];
-} {
+function attempt(resolve: () => Settings): { settings: Settings | undefined; faults: string[] } {
   try {
-    return { settings: resolve(), faults: [], findings: [] };
+    return { settings: resolve(), faults: [] };
   } catch (fault) {
     if (!(fault instanceof PsessionError) || fault.code !== "invalid_options") throw fault;
     const faults = fault.message.split("\n").flatMap((line) => (line.startsWith("- ") ? line.slice(2) : []));
-    return { settings: undefined, faults, findings: [] };
+    return { settings: undefined, faults };
   }
 }

@@ -1,18 +1,16 @@
 import type { UserIdKind } from "../../stores/store.ts";
 import type { Typed } from "./frameworks/framework.ts";
 import { FRAMEWORKS } from "./frameworks/index.ts";
+import type { Choices } from "./stores.ts";
 
 /** The one user, until the application has users of its own. */
 export const DEMO_USER = { email: "ada@example.com", password: "only for trying it out" } as const;
 
-interface Chosen {
-  readonly framework: string;
+interface Chosen extends Omit<Choices, "store"> {
   /** What the application's file is called. */
   readonly file: string;
   /** How it imports the configuration. */
   readonly config: string;
-  readonly userIds: UserIdKind | undefined;
-  readonly typescript: boolean;
 }
 
 /** A whole application: sign-in with the tick, data, a page for the fresh, devices, sign-out. */

@@ -1,18 +1,11 @@
-import type { UserIdKind } from "../../stores/store.ts";
-import { STORES, type StoreName } from "./stores.ts";
+import { type Choices, STORES } from "./stores.ts";
 
 /** Turns plain http on: a variable of its own, as NODE_ENV=development stands in many a place that serves users. */
 export const INSECURE_HTTP = "PSESSION_INSECURE_HTTP";
 export const KEYS = "SESSION_KEYS";
 
-interface Chosen {
-  readonly store: StoreName;
-  readonly userIds: UserIdKind | undefined;
-  readonly typescript: boolean;
-}
-
 /** The configuration that the application imports and the command line reads. */
-export function configFor({ store: name, userIds, typescript }: Chosen): string {
+export function configFor({ store: name, userIds, typescript }: Omit<Choices, "framework">): string {
   const { imports, before = "", store } = STORES[name];
   // The tables are made for it, so it is written out where a developer would change it.
   const more = userIds === undefined ? "" : `, userIds: "${userIds}"`;

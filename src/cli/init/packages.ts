@@ -1,16 +1,10 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { FRAMEWORKS } from "./frameworks/index.ts";
-import { STORES, type StoreName } from "./stores.ts";
-
-interface Chosen {
-  readonly store: StoreName;
-  readonly framework: string;
-  readonly typescript: boolean;
-}
+import { type Choices, STORES } from "./stores.ts";
 
 /** What the application imports, and what only its types need. */
-export function packagesFor({ store, framework, typescript }: Chosen): {
+export function packagesFor({ store, framework, typescript }: Omit<Choices, "userIds">): {
   readonly needed: string[];
   readonly forTypes: string[];
 } {

@@ -1,18 +1,13 @@
-import type { UserIdKind } from "../../stores/store.ts";
 import { DEMO_USER } from "./app.ts";
 import { INSECURE_HTTP } from "./config.ts";
 import type { Variable } from "./env.ts";
 import { isInstalled } from "./packages.ts";
-import { STORES, type StoreName } from "./stores.ts";
+import { type Choices, STORES } from "./stores.ts";
 import { refusesTsImports } from "./tsconfig.ts";
 
 /** What `psession init` did, and for what. */
-export interface Result {
+export interface Result extends Choices {
   readonly cwd: string;
-  readonly store: StoreName;
-  readonly userIds: UserIdKind | undefined;
-  readonly framework: string;
-  readonly typescript: boolean;
   readonly app: string;
   /** Files that are new. */
   readonly written: readonly string[];

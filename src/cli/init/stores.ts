@@ -2,6 +2,14 @@ import type { UserIdKind } from "../../stores/store.ts";
 
 export type StoreName = "sqlite" | "postgres" | "mysql" | "redis";
 
+/** What an application is to be made for. */
+export interface Choices {
+  readonly store: StoreName;
+  readonly userIds: UserIdKind | undefined;
+  readonly framework: string;
+  readonly typescript: boolean;
+}
+
 /** An environment variable with the address of a database. */
 interface Address {
   readonly name: string;

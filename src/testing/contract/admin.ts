@@ -3,7 +3,7 @@ import { newSiblingId, shardKeyOf } from "../../protocol/secrets.ts";
 import { revoke } from "../../stores/changes.ts";
 import type { Store, UserEntry } from "../../stores/store.ts";
 import { claimPrune } from "../../upkeep/prune.ts";
-import { T0 } from "../rows.ts";
+import { sessionRow, T0 } from "../rows.ts";
 import { type Cases, done, ENDING, pick } from "./fixture.ts";
 
 /** More than any case has rows, and pages that a store of many parts may leave empty. */
@@ -42,24 +42,15 @@ const handleOf = ({ session, login }: UserEntry): string => login?.id ?? session
 
 /** What administration asks, of stores that answer. */
 export const admin: Cases = {
-  "browsing gives every device once, whatever the size of pages": async ({
-    store,
-    ada,
-    bob,
-    sessionRow,
-    rememberedRow,
-  }) => {
+  "browsing gives every device once, whatever the size of pages": async ({ store, bob, stored }) => {
     if (store.admin === undefined) return;
     assert.deepEqual(await store.admin.browse({ limit: 10 }), { entries: [], next: undefined });
     const expected: string[] = [];
     for (let index = 0; index < 6; index++) {
-      const login = rememberedRow();
-      const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login", data: '{"n":1}' });
-      const lonely = rememberedRow({ userId: bob });
-      const revoked = rememberedRow();
+      const { login } = await stored.device({ session: { data: '{"n":1}' } });
+      const lonely = await stored.login({ userId: bob });
+      const revoked = await stored.login();
       const anonymous = sessionRow();
-      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
-      for (const remember of [lonely, revoked]) await done(store.apply({ kind: "signIn", remember }));
       await done(store.apply({ kind: "create", insert: anonymous }));
       await revoke(store, { handle: revoked.id, ...ENDING });
       expected.push(login.id, lonely.id, anonymous.id);
@@ -75,21 +66,20 @@ export const admin: Cases = {
   },
 
   "browsing gives what stays exactly once, although rows come and go between pages": async ({
-    all,
     store,
-    ada,
-    sessionRow,
-    rememberedRow,
+    all,
+    make,
+    stored,
   }) => {
     if (store.admin === undefined) return;
-    const kept = Array.from({ length: 30 }, () => rememberedRow());
-    const passing = Array.from({ length: 30 }, () => sessionRow({ userId: ada, level: "login" }));
-    for (const login of kept) await done(store.apply({ kind: "signIn", remember: login }));
-    for (const insert of passing) await done(store.apply({ kind: "signIn", insert }));
+    const kept = Array.from({ length: 30 }, () => make.login());
+    const passing = Array.from({ length: 30 }, () => make.session());
+    for (const login of kept) await stored.login(login);
+    for (const row of passing) await stored.session(row);
     const entries = await browsed(store, 7, async () => {
       // Logins get their session, as restores give them one, others end, and new ones are made.
       for (const [index, login] of kept.entries()) {
-        const insert = sessionRow({ rememberedId: login.id, userId: ada, level: "remembered" });
+        const insert = make.session({ rememberedId: login.id, level: "remembered" });
         if (index % 2 === 0) await done(pick(all, index).apply({ kind: "signIn", insert }));
       }
       for (const { id } of passing) await revoke(pick(all, 1), { handle: id, ...ENDING });
@@ -107,19 +97,15 @@ export const admin: Cases = {
 
   "browsing gives what lies together once as well, and no page is larger for anything else": async ({
     store,
-    ada,
-    sessionRow,
-    rememberedRow,
+    stored,
   }) => {
     if (store.admin === undefined) return;
     const expected: string[] = [];
     for (let group = 0; group < 3; group++) {
-      const first = rememberedRow();
-      for (const login of [first, ...[1, 2].map(() => rememberedRow({ id: newSiblingId(first.id) }))]) {
-        const insert = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
-        await done(store.apply({ kind: "signIn", remember: login, insert }));
-        expected.push(login.id);
-      }
+      const { login: first } = await stored.device();
+      const second = await stored.device({ login: { id: newSiblingId(first.id) } });
+      const third = await stored.device({ login: { id: newSiblingId(first.id) } });
+      expected.push(first.id, second.login.id, third.login.id);
     }
     for (const limit of [1, 2, 3, 5, 20]) {
       const entries = await browsed(store, limit);
@@ -129,20 +115,11 @@ export const admin: Cases = {
 
   "a store reports its clock, version, rows, and when they were pruned": async ({
     store,
-    ada,
     expires,
-    sessionRow,
-    rememberedRow,
+    stored,
   }) => {
     if (store.admin === undefined) return;
-    const login = rememberedRow();
-    await done(
-      store.apply({
-        kind: "signIn",
-        remember: login,
-        insert: sessionRow({ rememberedId: login.id, userId: ada, level: "login" }),
-      }),
-    );
+    await stored.device();
     await done(store.apply({ kind: "create", insert: sessionRow() }));
     assert.equal((await store.admin.inspect()).prunedAt, undefined);
     await claimPrune(store, T0, 1000);

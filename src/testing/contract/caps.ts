@@ -3,34 +3,20 @@ import { newSiblingId } from "../../protocol/secrets.ts";
 import { revoke } from "../../stores/changes.ts";
 import type { RememberedRow, SessionRow } from "../../stores/store.ts";
 import { digestOf, T0 } from "../rows.ts";
-import { type Cases, conflict, done, ENDING, ids, pick } from "./fixture.ts";
+import { atOnce, CAP, type Cases, conflict, done, ENDING, endedBy, handleOfEnded, ids } from "./fixture.ts";
 
 export const caps: Cases = {
-  "a cap ends the devices that were not used for longest": async ({
-    store,
-    ada,
-    sessionRow,
-    rememberedRow,
-  }) => {
-    const oldest = sessionRow({ userId: ada, level: "login", lastSeenAt: T0 - 30 });
-    const login = rememberedRow({ lastUsedAt: T0 - 10 });
-    const session = sessionRow({ userId: ada, level: "login", rememberedId: login.id, lastSeenAt: T0 - 40 });
-    const lonely = rememberedRow({ lastUsedAt: T0 - 20 });
-    await done(store.apply({ kind: "signIn", insert: oldest }));
-    await done(store.apply({ kind: "signIn", remember: login, insert: session }));
-    await done(store.apply({ kind: "signIn", remember: lonely }));
-    const next = sessionRow({ userId: ada, level: "login", lastSeenAt: T0 - 50 });
-    const result = await store.apply({
-      kind: "signIn",
-      insert: next,
-      caps: [{ ...CAP, userId: ada, max: 2 }],
+  "a cap ends the devices that were not used for longest": async ({ store, ada, make, stored }) => {
+    const oldest = await stored.session({ lastSeenAt: T0 - 30 });
+    const { session } = await stored.device({
+      login: { lastUsedAt: T0 - 10 },
+      session: { lastSeenAt: T0 - 40 },
     });
-    assert.deepEqual(
-      new Set(
-        result.done ? result.ended.map(({ sessionId, rememberedId }) => rememberedId ?? sessionId) : [],
-      ),
-      new Set([oldest.id, lonely.id]),
-    );
+    const lonely = await stored.login({ lastUsedAt: T0 - 20 });
+    const next = make.session({ lastSeenAt: T0 - 50 });
+    const caps = [{ ...CAP, userId: ada, max: 2 }];
+    const result = await store.apply({ kind: "signIn", insert: next, caps });
+    assert.deepEqual(new Set(endedBy(result).map(handleOfEnded)), new Set([oldest.id, lonely.id]));
     assert.deepEqual(new Set(ids(await store.list(ada))), new Set([session.id, next.id]));
     assert.equal((await store.findRemembered(lonely.id))?.login.revokedReason, "cap");
   },
@@ -38,8 +24,8 @@ export const caps: Cases = {
   "a cap counts a device while its session or its login is alive, at its very deadline too": async ({
     store,
     ada,
-    sessionRow,
-    rememberedRow,
+    make,
+    stored,
   }) => {
     const dead = { idleDeadline: T0 - 1 };
     const devices: Record<string, [Partial<RememberedRow> | undefined, Partial<SessionRow> | undefined]> = {
@@ -51,30 +37,26 @@ export const caps: Cases = {
       "a login at its absolute deadline": [{ absoluteDeadline: T0 }, undefined],
     };
     const cap = { ...CAP, userId: ada, max: 1, overflow: "refuse" } as const;
-    const attempt = () =>
-      store.apply({ kind: "signIn", insert: sessionRow({ userId: ada, level: "login" }), caps: [cap] });
+    const attempt = () => store.apply({ kind: "signIn", insert: make.session(), caps: [cap] });
     for (const [what, [ofLogin, ofSession]] of Object.entries(devices)) {
-      const login = ofLogin && rememberedRow(ofLogin);
-      const session =
-        ofSession && sessionRow({ userId: ada, level: "login", rememberedId: login?.id, ...ofSession });
+      const login = ofLogin && make.login(ofLogin);
+      const session = ofSession && make.session({ rememberedId: login?.id, ...ofSession });
       await done(store.apply({ kind: "signIn", remember: login, insert: session }));
       assert.deepEqual(await attempt(), { done: false, conflict: "full" }, what);
       await revoke(store, { userId: ada, ...ENDING });
     }
-    await done(store.apply({ kind: "signIn", insert: sessionRow({ userId: ada, level: "login", ...dead }) }));
+    await stored.session(dead);
     await done(attempt());
   },
 
   "the later use of its session and its login decides which device was not used for longest": async ({
     store,
     ada,
-    sessionRow,
-    rememberedRow,
+    make,
+    stored,
   }) => {
     const device = async (lastUsedAt: number, lastSeenAt: number) => {
-      const login = rememberedRow({ lastUsedAt });
-      const session = sessionRow({ userId: ada, level: "login", rememberedId: login.id, lastSeenAt });
-      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
+      const { session } = await stored.device({ login: { lastUsedAt }, session: { lastSeenAt } });
       return session.id;
     };
     // By its session alone the first would be the oldest, by its login alone the second.
@@ -82,21 +64,20 @@ export const caps: Cases = {
     const bySession = await device(T0 - 80, T0 - 20);
     const oldest = await device(T0 - 50, T0 - 60);
     const cap = { ...CAP, userId: ada };
-    const first = sessionRow({ userId: ada, level: "login" });
+    const first = make.session();
     await done(store.apply({ kind: "signIn", insert: first, caps: [{ ...cap, max: 3 }] }));
     assert.deepEqual(new Set(ids(await store.list(ada))), new Set([byLogin, bySession, first.id]));
     assert.equal(await store.findSession(oldest), undefined);
-    const second = sessionRow({ userId: ada, level: "login" });
+    const second = make.session();
     await done(store.apply({ kind: "signIn", insert: second, caps: [{ ...cap, max: 3 }] }));
     assert.deepEqual(new Set(ids(await store.list(ada))), new Set([byLogin, first.id, second.id]));
   },
 
-  "a cap that refuses changes nothing": async ({ store, ada, sessionRow, rememberedRow }) => {
-    const first = sessionRow({ userId: ada, level: "login" });
-    await done(store.apply({ kind: "signIn", insert: first }));
+  "a cap that refuses changes nothing": async ({ store, ada, make, stored }) => {
+    const first = await stored.session();
     const cap = { ...CAP, userId: ada, max: 1, overflow: "refuse" } as const;
-    const login = rememberedRow();
-    const session = sessionRow({ userId: ada, level: "login", rememberedId: login.id });
+    const login = make.login();
+    const session = make.session({ rememberedId: login.id });
     await conflict("full", store.apply({ kind: "signIn", remember: login, insert: session, caps: [cap] }));
     assert.equal(await store.findRemembered(login.id), undefined);
     assert.deepEqual(ids(await store.list(ada)), [first.id]);
@@ -104,19 +85,12 @@ export const caps: Cases = {
   },
 
   "a cap counts neither other users, nor what is past its deadline, nor what the change ends or keeps":
-    async ({ store, ada, bob, sessionRow, rememberedRow }) => {
-      await done(store.apply({ kind: "signIn", insert: sessionRow({ userId: bob, level: "login" }) }));
-      await done(
-        store.apply({
-          kind: "signIn",
-          insert: sessionRow({ userId: ada, level: "login", idleDeadline: T0 - 1 }),
-        }),
-      );
-      await done(store.apply({ kind: "signIn", remember: rememberedRow({ absoluteDeadline: T0 - 1 }) }));
-      const before = rememberedRow();
-      const session = sessionRow({ userId: ada, level: "login", rememberedId: before.id });
-      await done(store.apply({ kind: "signIn", remember: before, insert: session }));
-      const next = rememberedRow({ id: newSiblingId(session.id) });
+    async ({ store, ada, bob, make, stored }) => {
+      await stored.session({ userId: bob });
+      await stored.session({ idleDeadline: T0 - 1 });
+      await stored.login({ absoluteDeadline: T0 - 1 });
+      const { login: before, session } = await stored.device();
+      const next = make.login({ id: newSiblingId(session.id) });
       const result = await store.apply({
         kind: "signIn",
         remember: next,
@@ -131,15 +105,12 @@ export const caps: Cases = {
   "a cap that refuses does not count what the change ends, and counts what it fails to end": async ({
     store,
     ada,
-    sessionRow,
-    rememberedRow,
+    make,
+    stored,
   }) => {
-    const before = rememberedRow();
-    const session = sessionRow({ userId: ada, level: "login", rememberedId: before.id });
-    const other = rememberedRow();
-    await done(store.apply({ kind: "signIn", remember: before, insert: session }));
-    await done(store.apply({ kind: "signIn", remember: other }));
-    const next = rememberedRow({ id: newSiblingId(session.id) });
+    const { login: before, session } = await stored.device();
+    const other = await stored.login();
+    const next = make.login({ id: newSiblingId(session.id) });
     const attempt = (token: string) =>
       store.apply({
         kind: "signIn",
@@ -158,66 +129,47 @@ export const caps: Cases = {
   },
 
   "a hundred parallel sign-ins leave exactly as many devices as the cap allows": async ({
-    all,
     store,
+    all,
     ada,
-    sessionRow,
-    rememberedRow,
+    make,
   }) => {
-    const results = await Promise.all(
-      Array.from({ length: 100 }, (_, index) => {
-        const login = rememberedRow({ lastUsedAt: T0 + index });
-        const session = sessionRow({ userId: ada, level: "login", rememberedId: login.id });
-        const cap = { ...CAP, userId: ada, max: 5 };
-        return pick(all, index).apply({ kind: "signIn", remember: login, insert: session, caps: [cap] });
-      }),
-    );
+    const cap = { ...CAP, userId: ada, max: 5 };
+    const results = await atOnce(all, 100, (from, index) => {
+      const login = make.login({ lastUsedAt: T0 + index });
+      const session = make.session({ rememberedId: login.id });
+      return from.apply({ kind: "signIn", remember: login, insert: session, caps: [cap] });
+    });
     assert.equal(results.filter((result) => result.done).length, 100);
     assert.equal((await store.list(ada)).length, 5);
   },
 
   "of a hundred parallel sign-ins a cap that refuses lets exactly so many through": async ({
-    all,
     store,
+    all,
     ada,
-    sessionRow,
+    make,
   }) => {
     const cap = { ...CAP, userId: ada, max: 5, overflow: "refuse" } as const;
-    const results = await Promise.all(
-      Array.from({ length: 100 }, (_, index) =>
-        pick(all, index).apply({
-          kind: "signIn",
-          insert: sessionRow({ userId: ada, level: "login" }),
-          caps: [cap],
-        }),
-      ),
+    const results = await atOnce(all, 100, (from) =>
+      from.apply({ kind: "signIn", insert: make.session(), caps: [cap] }),
     );
     assert.equal(results.filter((result) => result.done).length, 5);
     assert.equal((await store.list(ada)).length, 5);
   },
 
-  "a cap of a tag counts and ends devices of that tag only": async ({
-    store,
-    ada,
-    bob,
-    sessionRow,
-    rememberedRow,
-  }) => {
-    const tv = sessionRow({ userId: ada, level: "login", tag: "tv" });
-    const untagged = sessionRow({ userId: ada, level: "login" });
-    const theirs = sessionRow({ userId: bob, level: "login", tag: "tv" });
+  "a cap of a tag counts and ends devices of that tag only": async ({ store, ada, bob, make, stored }) => {
+    const tv = await stored.session({ tag: "tv" });
+    const untagged = await stored.session();
+    const theirs = await stored.session({ userId: bob, tag: "tv" });
     // Its session was lost: the login knows what it was made for.
-    const lonely = rememberedRow({ tag: "tv" });
-    for (const insert of [tv, untagged, theirs]) await done(store.apply({ kind: "signIn", insert }));
-    await done(store.apply({ kind: "signIn", remember: lonely }));
-    const login = rememberedRow({ tag: "tv" });
-    const insert = sessionRow({ userId: ada, level: "login", rememberedId: login.id, tag: "tv" });
+    const lonely = await stored.login({ tag: "tv" });
+    const login = make.login({ tag: "tv" });
+    const insert = make.session({ rememberedId: login.id, tag: "tv" });
     const byTag = { ...CAP, userId: ada, tag: "tv", max: 1, reason: "tag" };
     const result = await store.apply({ kind: "signIn", remember: login, insert, caps: [byTag] });
     assert.deepEqual(
-      new Map(
-        result.done ? result.ended.map((ended) => [ended.sessionId ?? ended.rememberedId, ended.reason]) : [],
-      ),
+      new Map(endedBy(result).map((ended) => [handleOfEnded(ended), ended.reason])),
       new Map([
         [tv.id, "tag"],
         [lonely.id, "tag"],
@@ -232,65 +184,51 @@ export const caps: Cases = {
   "a device is of its session's tag, and of its login's only where it has no session": async ({
     store,
     ada,
-    sessionRow,
-    rememberedRow,
+    make,
+    stored,
   }) => {
     const device = async (ofLogin: string | undefined, ofSession: string | undefined) => {
-      const login = rememberedRow({ tag: ofLogin });
-      const row = { rememberedId: login.id, userId: ada, level: "login", tag: ofSession } as const;
-      const session = sessionRow(row);
-      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
+      const { session } = await stored.device({ login: { tag: ofLogin }, session: { tag: ofSession } });
       return session.id;
     };
     const kept = [await device("tv", undefined), await device("tv", "phone")];
     const tv = await device(undefined, "tv");
-    const insert = sessionRow({ userId: ada, level: "login", tag: "tv" });
-    const result = await store.apply({
-      kind: "signIn",
-      insert,
-      caps: [{ ...CAP, userId: ada, tag: "tv", max: 1, reason: "tag" }],
-    });
-    assert.deepEqual(result.done ? result.ended.map(({ sessionId }) => sessionId) : [], [tv]);
+    const insert = make.session({ tag: "tv" });
+    const byTag = { ...CAP, userId: ada, tag: "tv", max: 1, reason: "tag" };
+    const result = await store.apply({ kind: "signIn", insert, caps: [byTag] });
+    assert.deepEqual(
+      endedBy(result).map(({ sessionId }) => sessionId),
+      [tv],
+    );
     assert.deepEqual(new Set(ids(await store.list(ada))), new Set([...kept, insert.id]));
   },
 
-  "what one cap ends the next does not count": async ({ store, ada, sessionRow }) => {
-    const tv = sessionRow({ userId: ada, level: "login", tag: "tv" });
-    const other = sessionRow({ userId: ada, level: "login" });
-    for (const insert of [tv, other]) await done(store.apply({ kind: "signIn", insert }));
+  "what one cap ends the next does not count": async ({ store, ada, make, stored }) => {
+    await stored.session({ tag: "tv" });
+    const other = await stored.session();
     const caps = [
       { ...CAP, userId: ada, tag: "tv", max: 1, reason: "tag" },
       { ...CAP, overflow: "refuse", userId: ada, max: 2 } as const,
     ];
-    const next = sessionRow({ userId: ada, level: "login", tag: "tv" });
+    const next = make.session({ tag: "tv" });
     await done(store.apply({ kind: "signIn", insert: next, caps }));
     assert.deepEqual(new Set(ids(await store.list(ada))), new Set([other.id, next.id]));
-    const third = sessionRow({ userId: ada, level: "login", tag: "phone" });
+    const third = make.session({ tag: "phone" });
     const refused = [{ ...CAP, userId: ada, tag: "phone", max: 1, reason: "tag" }, ...caps.slice(1)];
     await conflict("full", store.apply({ kind: "signIn", insert: third, caps: refused }));
     assert.equal((await store.list(ada)).length, 2);
   },
 
-  "of parallel sign-ins under one tag one device stays": async ({
-    all,
-    store,
-    ada,
-    sessionRow,
-    rememberedRow,
-  }) => {
+  "of parallel sign-ins under one tag one device stays": async ({ store, all, ada, make }) => {
     for (let round = 0; round < 5; round++) {
-      const results = await Promise.all(
-        Array.from({ length: 6 }, (_, index) => {
-          const login = index % 2 === 0 ? rememberedRow({ tag: "tv" }) : undefined;
-          const insert = sessionRow({ userId: ada, level: "login", rememberedId: login?.id, tag: "tv" });
-          const caps = [{ ...CAP, userId: ada, tag: "tv", max: 1, reason: "tag" }];
-          return pick(all, index).apply({ kind: "signIn", remember: login, insert, caps });
-        }),
-      );
+      const caps = [{ ...CAP, userId: ada, tag: "tv", max: 1, reason: "tag" }];
+      const results = await atOnce(all, 6, (from, index) => {
+        const login = index % 2 === 0 ? make.login({ tag: "tv" }) : undefined;
+        const insert = make.session({ rememberedId: login?.id, tag: "tv" });
+        return from.apply({ kind: "signIn", remember: login, insert, caps });
+      });
       assert.ok(results.every((result) => result.done));
       assert.equal((await store.list(ada)).length, 1);
     }
   },
 };
-
-const CAP = { overflow: "evictOldest", reason: "cap", at: T0, pruneAfter: T0 + 20 } as const;

@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import type {
   ChangeResult,
+  Ended,
+  KeptUpdate,
   RememberedRow,
+  RestoreChange,
   Rotation,
+  SaveChange,
   SessionRow,
+  SignInChange,
   Store,
   UserId,
   UserIdKind,
@@ -20,9 +25,28 @@ export interface CaseFixture {
   readonly bob: UserId;
   /** Rows go away by themselves when their time has come. */
   readonly expires: boolean;
-  sessionRow(fields?: Partial<SessionRow>): SessionRow;
-  /** A remembered login, of ada unless it says otherwise. */
-  rememberedRow(fields?: Partial<RememberedRow>): RememberedRow;
+  /** Rows that are stored nowhere yet. */
+  readonly make: {
+    /** A session in which ada is signed in, unless it says otherwise. */
+    session(fields?: Partial<SessionRow>): SessionRow;
+    /** A remembered login, of ada unless it says otherwise. */
+    login(fields?: Partial<RememberedRow>): RememberedRow;
+  };
+  /** Rows that the store has, of ada unless they say otherwise. */
+  readonly stored: {
+    anonymous(fields?: Partial<SessionRow>): Promise<SessionRow>;
+    session(fields?: Partial<SessionRow>): Promise<SessionRow>;
+    /** Without a session. */
+    login(fields?: Partial<RememberedRow>): Promise<RememberedRow>;
+    /** The session is of the login's user. */
+    device(fields?: { login?: Partial<RememberedRow>; session?: Partial<SessionRow> }): Promise<Device>;
+  };
+}
+
+/** A remembered login and its session. */
+export interface Device {
+  readonly login: RememberedRow;
+  readonly session: SessionRow;
 }
 
 export type Cases = Record<string, (fixture: CaseFixture) => Promise<void>>;
@@ -36,19 +60,30 @@ const USERS: Record<UserIdKind, readonly [UserId, UserId]> = {
 
 export function fixtureOf(store: Store, others: readonly Store[], expires: boolean): CaseFixture {
   const [ada, bob] = USERS[store.userIds];
-  return {
-    store,
-    all: [store, ...others],
-    ada,
-    bob,
-    expires,
-    sessionRow,
-    rememberedRow: (fields) => rememberedRow({ userId: ada, ...fields }),
+  const make: CaseFixture["make"] = {
+    session: (fields) => sessionRow({ userId: ada, level: "login", ...fields }),
+    login: (fields) => rememberedRow({ userId: ada, ...fields }),
   };
+  const kept = async <Rows extends Pick<SignInChange, "insert" | "remember">>(rows: Rows): Promise<Rows> => {
+    await done(store.apply({ kind: "signIn", ...rows }));
+    return rows;
+  };
+  const stored: CaseFixture["stored"] = {
+    anonymous: async (fields) => (await kept({ insert: sessionRow(fields) })).insert,
+    session: async (fields) => (await kept({ insert: make.session(fields) })).insert,
+    login: async (fields) => (await kept({ remember: make.login(fields) })).remember,
+    device: async ({ login, session } = {}) => {
+      const remember = make.login(login);
+      const insert = make.session({ rememberedId: remember.id, userId: remember.userId, ...session });
+      await kept({ remember, insert });
+      return { login: remember, session: insert };
+    },
+  };
+  return { store, all: [store, ...others], ada, bob, expires, make, stored };
 }
 
 /** A device with a value of its own in every field that it may have. */
-export function fullRows(userId: UserId): { login: RememberedRow; session: SessionRow } {
+export function fullRows(userId: UserId): Device {
   let at = T0;
   const next = () => ++at;
   const login: RememberedRow = {
@@ -97,10 +132,40 @@ export function fullRows(userId: UserId): { login: RememberedRow; session: Sessi
   return { login, session };
 }
 
+/** Of which a case says whose it is, and how many devices it allows. */
+export const CAP = { overflow: "evictOldest", reason: "cap", at: T0, pruneAfter: T0 + 20 } as const;
+
 export const ENDING = { reason: "revoked", at: T0 + 10, pruneAfter: T0 + 20 } as const;
 
 export async function done(result: Promise<ChangeResult>): Promise<void> {
   assert.deepEqual({ done: (await result).done }, { done: true });
+}
+
+/** What a change has ended; nothing where it was not done. */
+export const endedBy = (result: ChangeResult): readonly Ended[] => (result.done ? result.ended : []);
+
+/** The handle of a device: its login's id, or else its session's. */
+export const handleOfEnded = ({ rememberedId, sessionId }: Ended): string | undefined =>
+  rememberedId ?? sessionId;
+
+/** A device as a change reports it that has ended it. */
+export const endedAs = ({ login, session }: Device, reason: string = ENDING.reason): Ended => ({
+  sessionId: session.id,
+  rememberedId: login.id,
+  userId: login.userId,
+  reason,
+});
+
+/** Both rows of a device have ended, or neither. */
+export async function assertEnds(
+  store: Store,
+  device: Device,
+  ends: boolean,
+  message?: string,
+): Promise<void> {
+  const found = await store.findRemembered(device.login.id);
+  assert.equal(found?.login.revokedAt !== undefined, ends, message);
+  assert.equal((await store.findSession(device.session.id)) === undefined, ends, message);
 }
 
 export async function conflict(why: string, result: Promise<ChangeResult>): Promise<void> {
@@ -123,9 +188,30 @@ export function rotation(token: string): Rotation {
   };
 }
 
+/** The change of a request that exchanges the token and the secret of a device as it was stored. */
+export const exchange = ({ login, session }: Device): RestoreChange => ({
+  kind: "restore",
+  rotate: { id: login.id, generation: 0, set: rotation("next") },
+  update: { id: session.id, version: 1, set: { secret: digestOf("next") } },
+});
+
+/** Saves into a session as it was stored, or as it is by that version. */
+export const save = ({ id }: Pick<SessionRow, "id">, set: KeptUpdate["set"], version = 1): SaveChange => ({
+  kind: "save",
+  update: { id, version, set },
+});
+
 export function ids(entries: Awaited<ReturnType<Store["list"]>>): (string | undefined)[] {
   return entries.map(({ session, login }) => session?.id ?? login?.id);
 }
+
+/** So many calls at once, from one store after another. */
+export const atOnce = <Result>(
+  all: readonly Store[],
+  times: number,
+  call: (from: Store, index: number) => Promise<Result>,
+): Promise<Result[]> =>
+  Promise.all(Array.from({ length: times }, (_, index) => call(pick(all, index), index)));
 
 export function pick(stores: readonly Store[], index: number): Store {
   const store = stores[index % stores.length];

@@ -2,14 +2,12 @@ import assert from "node:assert/strict";
 import { locksOf } from "../../stores/locks.ts";
 import type { LockRequest, Store } from "../../stores/store.ts";
 import { T0 } from "../rows.ts";
-import { type Cases, done, pick } from "./fixture.ts";
+import { atOnce, type Cases, done, save } from "./fixture.ts";
 
 export const locks: Cases = {
   "a lock has one owner at a time": async ({ store, all }) => {
-    const fences = await Promise.all(
-      Array.from({ length: 20 }, (_, index) =>
-        locksOf(pick(all, index)).acquire(request("a", `owner ${index}`, T0)),
-      ),
+    const fences = await atOnce(all, 20, (from, index) =>
+      locksOf(from).acquire(request("a", `owner ${index}`, T0)),
     );
     const owner = fences.findIndex((fence) => fence !== undefined);
     assert.equal(fences.filter((fence) => fence !== undefined).length, 1);
@@ -79,9 +77,8 @@ export const locks: Cases = {
     assert.ok(third !== undefined && third > second, "a clock that is behind gives no smaller fence");
   },
 
-  "a counter behind a lock loses nothing": async ({ all, store, sessionRow }) => {
-    const row = sessionRow({ data: "0" });
-    await done(store.apply({ kind: "signIn", insert: row }));
+  "a counter behind a lock loses nothing": async ({ store, all, stored }) => {
+    const row = await stored.anonymous({ data: "0" });
     const increment = async (from: Store, owner: string): Promise<void> => {
       for (
         let tries = 0;
@@ -92,15 +89,11 @@ export const locks: Cases = {
         await new Promise(setImmediate);
       }
       const found = await from.findSession(row.id);
-      const update = {
-        id: row.id,
-        version: found?.version ?? 0,
-        set: { data: String(Number(found?.data) + 1) },
-      };
-      await done(from.apply({ kind: "save", update }));
+      const data = String(Number(found?.data) + 1);
+      await done(from.apply(save(row, { data }, found?.version ?? 0)));
       await locksOf(from).release("counter", owner);
     };
-    await Promise.all(Array.from({ length: 8 }, (_, index) => increment(pick(all, index), `owner ${index}`)));
+    await atOnce(all, 8, (from, index) => increment(from, `owner ${index}`));
     assert.equal((await store.findSession(row.id))?.data, "8");
   },
 };

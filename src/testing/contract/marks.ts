@@ -5,59 +5,62 @@ import type {
   AcceptChange,
   Change,
   Mark,
+  Proof,
   RenewChange,
   RestoreChange,
   SaveChange,
   SignInChange,
+  Store,
 } from "../../stores/store.ts";
-import { digestOf, plain, T0 } from "../rows.ts";
-import { type CaseFixture, type Cases, conflict, done, ENDING, ids, pick, rotation } from "./fixture.ts";
+import { digestOf, plain, sessionRow, T0 } from "../rows.ts";
+import {
+  CAP,
+  type CaseFixture,
+  type Cases,
+  conflict,
+  done,
+  ENDING,
+  ids,
+  pick,
+  rotation,
+  save,
+} from "./fixture.ts";
 
 /** A mark that no other case has. */
 const newMark = (at = T0): Mark => ({ name: `mark of ${newId()}`, at, until: T0 + 1000 });
 const newer = ({ name }: Mark, at: number) => ({ marks: [name], provedAt: at });
 
+/** Sets a mark, and ends nothing. */
+const setMark = (store: Store, mark: Mark) => revoke(store, { handle: newId(), mark, ...ENDING });
+
+/** A sign-in of ada that rests on this proof. */
+const signInBy = ({ store, make }: CaseFixture, proof: Proof) =>
+  store.apply({ kind: "signIn", insert: make.session(), proof });
+
 type Proved = SaveChange | RestoreChange | AcceptChange | SignInChange | RenewChange;
 
 /** Every kind of change that may rest on a proof, with the rows that it needs. */
 async function shapesOf(fixture: CaseFixture): Promise<Record<string, Proved>> {
-  const { store, ada, sessionRow, rememberedRow } = fixture;
-  const device = async () => {
-    const login = rememberedRow();
-    const session = sessionRow({ rememberedId: login.id, userId: ada, level: "remembered" });
-    await done(store.apply({ kind: "signIn", remember: login, insert: session }));
-    return { login, session };
-  };
+  const { store, ada, make, stored } = fixture;
+  const device = () => stored.device({ session: { level: "remembered" } });
   const anonymous = sessionRow();
   await done(store.apply({ kind: "create", insert: anonymous }));
   const [confirmed, rotated, replaced] = [await device(), await device(), await device()];
-  const held = rememberedRow();
-  await done(store.apply({ kind: "signIn", remember: held }));
-  const made = rememberedRow();
-  const capped = rememberedRow();
+  const held = await stored.login();
+  const made = make.login();
+  const capped = make.login();
   const raised = { level: "login", secret: digestOf("raised") } as const;
-  const cap = {
-    userId: ada,
-    max: 50,
-    overflow: "evictOldest",
-    reason: "cap",
-    at: T0,
-    pruneAfter: T0,
-  } as const;
-  const next = rememberedRow({ id: newSiblingId(replaced.session.id) });
+  const cap = { ...CAP, userId: ada, max: 50 };
+  const next = make.login({ id: newSiblingId(replaced.session.id) });
   return {
-    "a session": { kind: "signIn", insert: sessionRow({ userId: ada, level: "login" }) },
-    "a login": { kind: "signIn", remember: rememberedRow() },
-    both: {
-      kind: "signIn",
-      remember: made,
-      insert: sessionRow({ rememberedId: made.id, userId: ada, level: "login" }),
-    },
+    "a session": { kind: "signIn", insert: make.session() },
+    "a login": { kind: "signIn", remember: make.login() },
+    both: { kind: "signIn", remember: made, insert: make.session({ rememberedId: made.id }) },
     "a session that was anonymous": {
       kind: "signIn",
       update: { id: anonymous.id, version: 1, set: { ...raised, userId: ada } },
     },
-    "a confirmed password": { kind: "save", update: { id: confirmed.session.id, version: 1, set: raised } },
+    "a confirmed password": save(confirmed.session, raised),
     "a rotation": {
       kind: "restore",
       rotate: { id: rotated.login.id, generation: 0, set: rotation("next") },
@@ -66,7 +69,7 @@ async function shapesOf(fixture: CaseFixture): Promise<Record<string, Proved>> {
     "a session for a login": {
       kind: "accept",
       hold: { id: held.id, generation: 0 },
-      insert: sessionRow({ rememberedId: held.id, userId: ada, level: "login" }),
+      insert: make.session({ rememberedId: held.id }),
     },
     "a login in place of another": {
       kind: "renew",
@@ -77,14 +80,10 @@ async function shapesOf(fixture: CaseFixture): Promise<Record<string, Proved>> {
     "under a cap": {
       kind: "signIn",
       remember: capped,
-      insert: sessionRow({ rememberedId: capped.id, userId: ada, level: "login" }),
+      insert: make.session({ rememberedId: capped.id }),
       caps: [cap],
     },
-    "a session under a cap": {
-      kind: "signIn",
-      insert: sessionRow({ userId: ada, level: "login" }),
-      caps: [cap],
-    },
+    "a session under a cap": { kind: "signIn", insert: make.session(), caps: [cap] },
     "nothing else": { kind: "signIn" },
   };
 }
@@ -96,7 +95,7 @@ export const marks: Cases = {
     const shapes = await shapesOf(fixture);
     const before = async () => new Set((await store.list(ada)).map((entry) => JSON.stringify(plain(entry))));
     const devices = await before();
-    await revoke(store, { handle: newId(), mark, ...ENDING });
+    await setMark(store, mark);
     for (const [name, change] of Object.entries(shapes)) {
       for (const provedAt of [T0 - 1, T0]) {
         const result = await store.apply({ ...change, proof: newer(mark, provedAt) });
@@ -112,7 +111,7 @@ export const marks: Cases = {
   },
 
   "a proof counts where no mark was ever set": async (fixture) => {
-    const { store, sessionRow } = fixture;
+    const { store } = fixture;
     for (const [name, change] of Object.entries(await shapesOf(fixture))) {
       const marks = [newMark().name, newMark().name];
       const result = await store.apply({ ...change, proof: { marks, provedAt: T0 } });
@@ -121,55 +120,43 @@ export const marks: Cases = {
     await done(store.apply({ kind: "signIn", insert: sessionRow(), proof: { marks: [], provedAt: T0 } }));
   },
 
-  "any of the marks that a proof names outdates it, and no other": async ({ store, ada, sessionRow }) => {
+  "any of the marks that a proof names outdates it, and no other": async (fixture) => {
+    const { store } = fixture;
     const [ours, everyones, others] = [newMark(), newMark(), newMark(T0 + 500)];
-    const signIn = (provedAt: number) =>
-      store.apply({
-        kind: "signIn",
-        insert: sessionRow({ userId: ada, level: "login" }),
-        proof: { marks: [ours.name, everyones.name], provedAt },
-      });
-    await revoke(store, { handle: newId(), mark: others, ...ENDING });
+    const signIn = (provedAt: number) => signInBy(fixture, { marks: [ours.name, everyones.name], provedAt });
+    await setMark(store, others);
     await done(signIn(T0));
-    await revoke(store, { handle: newId(), mark: everyones, ...ENDING });
+    await setMark(store, everyones);
     await conflict("outdated", signIn(T0));
     await done(signIn(T0 + 1));
-    await revoke(store, { handle: newId(), mark: { ...ours, at: T0 + 1 }, ...ENDING });
+    await setMark(store, { ...ours, at: T0 + 1 });
     await conflict("outdated", signIn(T0 + 1));
     await done(signIn(T0 + 2));
   },
 
-  "the mark of everyone outdates all that name it as that, whosever they are": async ({
-    store,
-    ada,
-    sessionRow,
-  }) => {
+  "the mark of everyone outdates all that name it as that, whosever they are": async (fixture) => {
+    const { store } = fixture;
     const mark = { ...newMark(), ofEveryone: true };
     const signIn = (own: readonly string[], provedAt: number) =>
-      store.apply({
-        kind: "signIn",
-        insert: sessionRow({ userId: ada, level: "login" }),
-        proof: { marks: [...own, mark.name], ofEveryone: mark.name, provedAt },
-      });
+      signInBy(fixture, { marks: [...own, mark.name], ofEveryone: mark.name, provedAt });
     const users = [[], ...Array.from({ length: 20 }, () => [newMark().name])];
     for (const own of users) await done(signIn(own, T0));
-    await revoke(store, { handle: newId(), mark, ...ENDING });
+    await setMark(store, mark);
     for (const own of users) {
       await conflict("outdated", signIn(own, T0));
       await done(signIn(own, T0 + 1));
     }
     // A user with a mark of their own is held to both.
     const own = newMark(T0 + 7);
-    await revoke(store, { handle: newId(), mark: own, ...ENDING });
+    await setMark(store, own);
     await conflict("outdated", signIn([own.name], T0 + 7));
     await done(signIn([own.name], T0 + 8));
   },
 
-  "other conditions are asked as well": async ({ store, ada, sessionRow }) => {
+  "other conditions are asked as well": async ({ store, stored }) => {
     const mark = newMark();
-    await revoke(store, { handle: newId(), mark, ...ENDING });
-    const row = sessionRow({ userId: ada });
-    await done(store.apply({ kind: "signIn", insert: row }));
+    await setMark(store, mark);
+    const row = await stored.session();
     for (const [provedAt, stale, missing, exists] of [
       [T0 + 1, "stale", "missing", "exists"],
       [T0, "outdated", "outdated", "outdated"],
@@ -185,20 +172,12 @@ export const marks: Cases = {
     }
   },
 
-  "a mark is never moved back": async ({ store, ada, all, sessionRow }) => {
+  "a mark is never moved back": async (fixture) => {
+    const { store, all } = fixture;
     const mark = newMark(T0 + 100);
-    await Promise.all(
-      [T0, T0 + 100, T0 + 40].map((at, index) =>
-        revoke(pick(all, index), { handle: newId(), mark: { ...mark, at }, ...ENDING }),
-      ),
-    );
-    await revoke(store, { handle: newId(), mark: { ...mark, at: T0 + 3, until: T0 + 4 }, ...ENDING });
-    const signIn = (provedAt: number) =>
-      store.apply({
-        kind: "signIn",
-        insert: sessionRow({ userId: ada, level: "login" }),
-        proof: newer(mark, provedAt),
-      });
+    await Promise.all([T0, T0 + 100, T0 + 40].map((at, index) => setMark(pick(all, index), { ...mark, at })));
+    await setMark(store, { ...mark, at: T0 + 3, until: T0 + 4 });
+    const signIn = (provedAt: number) => signInBy(fixture, newer(mark, provedAt));
     await conflict("outdated", signIn(T0 + 100));
     // Nor is it forgotten earlier.
     await store.prune(T0 + 500, 100);
@@ -206,9 +185,9 @@ export const marks: Cases = {
     await done(signIn(T0 + 101));
   },
 
-  "a mark is set also where nothing is there to end": async ({ store, ada, bob, sessionRow }) => {
-    const row = sessionRow({ userId: bob, level: "login" });
-    await done(store.apply({ kind: "signIn", insert: row }));
+  "a mark is set also where nothing is there to end": async (fixture) => {
+    const { store, ada, bob, stored } = fixture;
+    const row = await stored.session({ userId: bob });
     for (const selector of [
       { userId: ada },
       { handle: newId() },
@@ -217,21 +196,16 @@ export const marks: Cases = {
     ]) {
       const mark = newMark();
       assert.deepEqual(await revoke(store, { ...selector, mark, ...ENDING }), []);
-      await conflict(
-        "outdated",
-        store.apply({ kind: "signIn", insert: sessionRow(), proof: newer(mark, T0) }),
-      );
-      await done(
-        store.apply({ kind: "signIn", insert: sessionRow({ id: newId() }), proof: newer(mark, T0 + 1) }),
-      );
+      await conflict("outdated", signInBy(fixture, newer(mark, T0)));
+      await done(signInBy(fixture, newer(mark, T0 + 1)));
       assert.notEqual(await store.findSession(row.id), undefined);
       await revoke(store, { everyone: true, except: row.id, ...ENDING });
     }
   },
 
-  "a mark ends what its selector means, and spares what it excepts": async ({ store, ada, sessionRow }) => {
-    const [kept, ended] = [sessionRow({ userId: ada }), sessionRow({ userId: ada })];
-    for (const insert of [kept, ended]) await done(store.apply({ kind: "signIn", insert }));
+  "a mark ends what its selector means, and spares what it excepts": async ({ store, ada, stored }) => {
+    const kept = await stored.session();
+    const ended = await stored.session();
     const revoked = await revoke(store, { userId: ada, except: kept.id, mark: newMark(), ...ENDING });
     assert.deepEqual(
       revoked.map(({ sessionId }) => sessionId),
@@ -240,26 +214,16 @@ export const marks: Cases = {
     assert.deepEqual(ids(await store.list(ada)), [kept.id]);
   },
 
-  "pruning forgets a mark when its time is over, and no earlier": async ({
-    store,
-    ada,
-    expires,
-    sessionRow,
-  }) => {
+  "pruning forgets a mark when its time is over, and no earlier": async (fixture) => {
+    const { store, expires } = fixture;
     if (expires) return;
     const [mark, later] = [newMark(), { ...newMark(), until: T0 + 2000 }];
-    for (const each of [mark, later]) await revoke(store, { handle: newId(), mark: each, ...ENDING });
-    const signIn = ({ name }: Mark) =>
-      store.apply({
-        kind: "signIn",
-        insert: sessionRow({ userId: ada, level: "login" }),
-        proof: { marks: [name], provedAt: T0 },
-      });
+    for (const each of [mark, later]) await setMark(store, each);
     await store.prune(mark.until, 100);
-    await conflict("outdated", signIn(mark));
+    await conflict("outdated", signInBy(fixture, newer(mark, T0)));
     await store.prune(mark.until + 1, 100);
-    await done(signIn(mark));
-    await conflict("outdated", signIn(later));
+    await done(signInBy(fixture, newer(mark, T0)));
+    await conflict("outdated", signInBy(fixture, newer(later, T0)));
   },
 
   "of sign-ins and a mark at once each is either refused or ended": async (fixture) => {

@@ -1,17 +1,44 @@
 import assert from "node:assert/strict";
 import { newId } from "../../protocol/secrets.ts";
 import { revoke } from "../../stores/changes.ts";
-import type { Misfit } from "../../stores/store.ts";
+import type { Ending, Misfit } from "../../stores/store.ts";
 import { digestOf, plain, T0 } from "../rows.ts";
-import { type Cases, conflict, done, ENDING, pick, rotation } from "./fixture.ts";
+import {
+  atOnce,
+  type CaseFixture,
+  type Cases,
+  conflict,
+  type Device,
+  done,
+  ENDING,
+  endedAs,
+  exchange,
+  pick,
+} from "./fixture.ts";
+
+/** Of a device's exchange and its ending, on their way at once, one is done: both rows are there, or both have ended. */
+async function assertOneComesFirst(
+  { store, all }: CaseFixture,
+  round: number,
+  device: Device,
+  ending: Partial<Pick<Ending, "session" | "login">>,
+): Promise<void> {
+  const [exchanged, ended] = await Promise.all([
+    pick(all, round).apply(exchange(device)),
+    pick(all, round + 1).apply({ kind: "end", end: [{ ...ending, ...ENDING }] }),
+  ]);
+  const isEnded = ended.done && ended.ended.length === 1;
+  assert.notEqual(exchanged.done, isEnded);
+  const found = await store.findRemembered(device.login.id);
+  assert.equal(found?.login.revokedAt !== undefined, isEnded);
+  assert.equal(found?.session === undefined, isEnded);
+}
 
 /** What ends, or is counted, only while a row is in a certain state. */
 export const misfits: Cases = {
   "a login whose row fell behind, or was forked, ends with its session; a healthy one does not": async ({
     store,
-    ada,
-    sessionRow,
-    rememberedRow,
+    stored,
   }) => {
     const behind = (generation: number): Misfit => ({ kind: "behind", generation });
     const forked = (generation: number, token: string): Misfit => ({
@@ -28,14 +55,12 @@ export const misfits: Cases = {
       [forked(4, "another"), false],
       [forked(6, "another"), false],
     ] as const) {
-      const login = rememberedRow({ generation: 5 });
-      const session = sessionRow({ rememberedId: login.id, userId: ada, level: "remembered" });
-      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
+      const device = await stored.device({ login: { generation: 5 }, session: { level: "remembered" } });
+      const { login } = device;
       const end = [{ login: { id: login.id, misfit }, ...ENDING, reason: "stale" }];
       const message = JSON.stringify(plain(misfit));
       const result = await store.apply({ kind: "end", end });
-      const ended = { sessionId: session.id, rememberedId: login.id, userId: ada, reason: "stale" };
-      assert.deepEqual(result, { done: true, ended: ends ? [ended] : [] }, message);
+      assert.deepEqual(result, { done: true, ended: ends ? [endedAs(device, "stale")] : [] }, message);
       const found = await store.findRemembered(login.id);
       assert.equal(found?.login.revokedReason, ends ? "stale" : undefined, message);
       assert.equal(found?.session === undefined, ends, message);
@@ -43,40 +68,16 @@ export const misfits: Cases = {
       await revoke(store, { handle: login.id, ...ENDING });
       assert.deepEqual(await store.apply({ kind: "end", end }), { done: true, ended: [] }, message);
     }
-    assert.deepEqual(
-      await store.apply({ kind: "end", end: [{ login: { id: newId(), misfit: behind(1) }, ...ENDING }] }),
-      {
-        done: true,
-        ended: [],
-      },
-    );
+    const end = [{ login: { id: newId(), misfit: behind(1) }, ...ENDING }];
+    assert.deepEqual(await store.apply({ kind: "end", end }), { done: true, ended: [] });
   },
 
-  "a rotation that is on its way saves a login from being taken for a misfit": async ({
-    store,
-    all,
-    ada,
-    sessionRow,
-    rememberedRow,
-  }) => {
+  "a rotation that is on its way saves a login from being taken for a misfit": async (fixture) => {
+    const { stored } = fixture;
     for (let round = 0; round < 20; round++) {
-      const login = rememberedRow();
-      const session = sessionRow({ rememberedId: login.id, userId: ada, level: "remembered" });
-      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
+      const device = await stored.device({ session: { level: "remembered" } });
       const misfit: Misfit = { kind: "behind", generation: 1 };
-      const [rotated, judged] = await Promise.all([
-        pick(all, round).apply({
-          kind: "restore",
-          rotate: { id: login.id, generation: 0, set: rotation("next") },
-          update: { id: session.id, version: 1, set: { secret: digestOf("next") } },
-        }),
-        pick(all, round + 1).apply({ kind: "end", end: [{ login: { id: login.id, misfit }, ...ENDING }] }),
-      ]);
-      const isEnded = judged.done && judged.ended.length === 1;
-      assert.notEqual(rotated.done, isEnded);
-      const found = await store.findRemembered(login.id);
-      assert.equal(found?.login.revokedAt !== undefined, isEnded);
-      assert.equal(found?.session === undefined, isEnded);
+      await assertOneComesFirst(fixture, round, device, { login: { id: device.login.id, misfit } });
     }
   },
 
@@ -84,8 +85,8 @@ export const misfits: Cases = {
     store,
     ada,
     bob,
-    sessionRow,
-    rememberedRow,
+    make,
+    stored,
   }) => {
     for (const [secret, userId, ends] of [
       ["secret", ada, true],
@@ -95,21 +96,13 @@ export const misfits: Cases = {
       ["secret", bob, false],
     ] as const) {
       for (const isRemembered of [true, false]) {
-        const login = isRemembered ? rememberedRow() : undefined;
-        const session = sessionRow({
-          ...(login === undefined ? {} : { rememberedId: login.id }),
-          userId: ada,
-          level: "login",
+        const login = isRemembered ? make.login() : undefined;
+        const session = make.session({
+          rememberedId: login?.id,
           previousSecret: digestOf("previous"),
           retiredSecret: digestOf("retired"),
         });
-        await done(
-          store.apply({
-            kind: "signIn",
-            insert: session,
-            ...(login === undefined ? {} : { remember: login }),
-          }),
-        );
+        await done(store.apply({ kind: "signIn", remember: login, insert: session }));
         const end = [{ session: { id: session.id, userId, secret: digestOf(secret) }, ...ENDING }];
         const result = await store.apply({ kind: "end", end });
         const ended = { sessionId: session.id, rememberedId: login?.id, userId: ada, reason: "revoked" };
@@ -122,55 +115,29 @@ export const misfits: Cases = {
       }
     }
     // Nothing was retired: no secret is like that.
-    const row = sessionRow({ userId: ada, level: "login" });
-    await done(store.apply({ kind: "signIn", insert: row }));
+    const row = await stored.session();
     const end = [{ session: { id: row.id, userId: ada, secret: digestOf("") }, ...ENDING }];
     assert.deepEqual(await store.apply({ kind: "end", end }), { done: true, ended: [] });
   },
 
-  "of an exchange of the secret and an ending by the one before it one comes first": async ({
-    store,
-    all,
-    ada,
-    sessionRow,
-    rememberedRow,
-  }) => {
+  "of an exchange of the secret and an ending by the one before it one comes first": async (fixture) => {
+    const { ada, stored } = fixture;
     for (let round = 0; round < 20; round++) {
-      const login = rememberedRow();
-      const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
-      await done(store.apply({ kind: "signIn", remember: login, insert: session }));
-      const [exchanged, signedOut] = await Promise.all([
-        pick(all, round).apply({
-          kind: "restore",
-          rotate: { id: login.id, generation: 0, set: rotation("next") },
-          update: { id: session.id, version: 1, set: { secret: digestOf("next") } },
-        }),
-        pick(all, round + 1).apply({
-          kind: "end",
-          end: [{ session: { id: session.id, userId: ada, secret: digestOf("secret") }, ...ENDING }],
-        }),
-      ]);
-      const isEnded = signedOut.done && signedOut.ended.length === 1;
-      assert.notEqual(exchanged.done, isEnded);
-      const found = await store.findRemembered(login.id);
-      assert.equal(found?.login.revokedAt !== undefined, isEnded);
-      assert.equal(found?.session === undefined, isEnded);
+      const device = await stored.device();
+      const session = { id: device.session.id, userId: ada, secret: digestOf("secret") };
+      await assertOneComesFirst(fixture, round, device, { session });
     }
   },
 
-  "strays are counted up to their most, of the generation that was read": async ({
-    store,
-    rememberedRow,
-  }) => {
-    const login = rememberedRow({ generation: 2, strays: 1 });
-    await done(store.apply({ kind: "signIn", remember: login }));
+  "strays are counted up to their most, of the generation that was read": async ({ store, make, stored }) => {
+    const login = await stored.login({ generation: 2, strays: 1 });
     const stray = { id: login.id, generation: 2, max: 3 };
     await conflict("strayed", store.apply({ kind: "stray", stray: { ...stray, generation: 1 } }));
     await conflict("strayed", store.apply({ kind: "stray", stray: { ...stray, id: newId() } }));
     await done(store.apply({ kind: "stray", stray }));
     await done(store.apply({ kind: "stray", stray }));
     await conflict("strayed", store.apply({ kind: "stray", stray }));
-    const { strays, ...rest } = (await store.findRemembered(login.id))?.login ?? rememberedRow();
+    const { strays, ...rest } = (await store.findRemembered(login.id))?.login ?? make.login();
     assert.equal(strays, 3);
     const { strays: _, ...before } = login;
     assert.deepEqual(plain(rest), plain(before));
@@ -179,14 +146,10 @@ export const misfits: Cases = {
     await conflict("strayed", store.apply({ kind: "stray", stray: { ...stray, generation: 3, max: 9 } }));
   },
 
-  "of parallel strays no more are let through than there may be": async ({ store, all, rememberedRow }) => {
-    const login = rememberedRow();
-    await done(store.apply({ kind: "signIn", remember: login }));
-    const results = await Promise.all(
-      Array.from({ length: 20 }, (_, index) =>
-        pick(all, index).apply({ kind: "stray", stray: { id: login.id, generation: 0, max: 3 } }),
-      ),
-    );
+  "of parallel strays no more are let through than there may be": async ({ store, all, stored }) => {
+    const login = await stored.login();
+    const stray = { id: login.id, generation: 0, max: 3 };
+    const results = await atOnce(all, 20, (from) => from.apply({ kind: "stray", stray }));
     assert.equal(results.filter((result) => result.done).length, 3);
     assert.equal((await store.findRemembered(login.id))?.login.strays, 3);
   },

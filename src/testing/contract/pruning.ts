@@ -2,31 +2,22 @@ import assert from "node:assert/strict";
 import { locksOf } from "../../stores/locks.ts";
 import { claimPrune } from "../../upkeep/prune.ts";
 import { plain, T0 } from "../rows.ts";
-import { type Cases, done, pick } from "./fixture.ts";
+import { atOnce, type Cases, done } from "./fixture.ts";
 
 export const pruning: Cases = {
-  "pruning deletes what is past its time, at most so much at once": async ({
-    store,
-    expires,
-    sessionRow,
-    rememberedRow,
-  }) => {
+  "pruning deletes what is past its time, at most so much at once": async ({ store, expires, stored }) => {
     if (expires) {
       const past = Date.now() - 1;
-      await done(
-        store.apply({ kind: "signIn", insert: sessionRow({ pruneAfter: past }), remember: undefined }),
-      );
+      await stored.anonymous({ pruneAfter: past });
       assert.deepEqual(await store.prune(T0, 3), { sessions: 0, logins: 0 });
       return;
     }
     for (let index = 0; index < 5; index++) {
-      await done(store.apply({ kind: "signIn", insert: sessionRow({ pruneAfter: T0 - 1 }) }));
-      await done(store.apply({ kind: "signIn", remember: rememberedRow({ pruneAfter: T0 - 1 }) }));
+      await stored.anonymous({ pruneAfter: T0 - 1 });
+      await stored.login({ pruneAfter: T0 - 1 });
     }
-    const kept = sessionRow({ pruneAfter: T0 });
-    const keptLogin = rememberedRow({ pruneAfter: T0 });
-    await done(store.apply({ kind: "signIn", insert: kept }));
-    await done(store.apply({ kind: "signIn", remember: keptLogin }));
+    const kept = await stored.anonymous({ pruneAfter: T0 });
+    const keptLogin = await stored.login({ pruneAfter: T0 });
     assert.deepEqual(await store.prune(T0, 3), { sessions: 3, logins: 3 });
     assert.deepEqual(await store.prune(T0, 3), { sessions: 2, logins: 2 });
     assert.deepEqual(await store.prune(T0, 3), { sessions: 0, logins: 0 });
@@ -34,20 +25,12 @@ export const pruning: Cases = {
     assert.notEqual(await store.findRemembered(keptLogin.id), undefined);
   },
 
-  "a login whose session was pruned gets another one": async ({
-    store,
-    ada,
-    expires,
-    sessionRow,
-    rememberedRow,
-  }) => {
-    const login = rememberedRow();
+  "a login whose session was pruned gets another one": async ({ store, expires, make, stored }) => {
     const pruneAfter = expires ? Date.now() - 1 : T0 - 1;
-    const first = sessionRow({ rememberedId: login.id, userId: ada, level: "login", pruneAfter });
-    await done(store.apply({ kind: "signIn", remember: login, insert: first }));
+    const { login } = await stored.device({ session: { pruneAfter } });
     await store.prune(T0, 10);
     assert.deepEqual(plain(await store.findRemembered(login.id)), plain({ login, session: undefined }));
-    const next = sessionRow({ rememberedId: login.id, userId: ada, level: "remembered" });
+    const next = make.session({ rememberedId: login.id, level: "remembered" });
     await done(store.apply({ kind: "accept", hold: { id: login.id, generation: 0 }, insert: next }));
     assert.equal((await store.findRemembered(login.id))?.session?.id, next.id);
   },
@@ -65,20 +48,14 @@ export const pruning: Cases = {
       );
     }
     await store.prune(T0 + 1001, 100);
-    const second = await locksOf(store).acquire({
-      ...lock,
-      owner: "second",
-      now: T0 + 1001,
-      until: T0 + 2000,
-    });
+    const next = { ...lock, owner: "second", now: T0 + 1001, until: T0 + 2000 };
+    const second = await locksOf(store).acquire(next);
     assert.ok(first !== undefined && second !== undefined && second > first);
   },
 
   "one caller per interval prunes": async ({ all }) => {
     const claim = async (now: number) => {
-      const claims = await Promise.all(
-        Array.from({ length: 8 }, (_, i) => claimPrune(pick(all, i), now, 1000)),
-      );
+      const claims = await atOnce(all, 8, (from) => claimPrune(from, now, 1000));
       return claims.filter(Boolean).length;
     };
     assert.equal(await claim(T0), 1);

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { nameDevice, revoke } from "../../stores/changes.ts";
 import { listed } from "../../stores/devices.ts";
 import type { UserId, UserIdKind } from "../../stores/store.ts";
-import { digestOf, plain, T0 } from "../rows.ts";
-import { type Cases, done, ENDING, ids } from "./fixture.ts";
+import { digestOf, plain, sessionRow } from "../rows.ts";
+import { CAP, type Cases, conflict, done, ENDING, ids, save } from "./fixture.ts";
 
 /** User ids, and others that a careless store would take for the same. */
 const STRICT: Record<UserIdKind, readonly (readonly [UserId, readonly UserId[]])[]> = {
@@ -52,10 +52,9 @@ const ALIKE: Record<UserIdKind, readonly (readonly [UserId, UserId])[]> = {
 };
 
 export const users: Cases = {
-  "user ids come back as they were given, and are compared strictly": async ({ store, sessionRow }) => {
+  "user ids come back as they were given, and are compared strictly": async ({ store, stored }) => {
     for (const [userId, others] of STRICT[store.userIds]) {
-      const row = sessionRow({ userId, level: "login" });
-      await done(store.apply({ kind: "signIn", insert: row }));
+      const row = await stored.session({ userId });
       assert.equal((await store.findSession(row.id))?.userId, userId);
       for (const other of others) {
         assert.deepEqual(await store.list(other), [], `${String(userId)} is not ${String(other)}`);
@@ -66,18 +65,16 @@ export const users: Cases = {
     }
   },
 
-  "users with similar ids do not get in each other's way": async ({ store, sessionRow, rememberedRow }) => {
+  "users with similar ids do not get in each other's way": async ({ store, make, stored }) => {
     for (const [one, other] of ALIKE[store.userIds].flatMap(([a, b]) => [
       [a, b],
       [b, a],
     ])) {
       if (one === undefined || other === undefined) return;
       const message = `${JSON.stringify(one)} and ${JSON.stringify(other)}`;
-      const theirs = rememberedRow({ userId: other });
-      const theirSession = sessionRow({ rememberedId: theirs.id, userId: other, level: "login" });
-      const own = sessionRow({ userId: one, level: "login" });
-      await done(store.apply({ kind: "signIn", remember: theirs, insert: theirSession }));
-      await done(store.apply({ kind: "signIn", insert: own }));
+      const device = await stored.device({ login: { userId: other } });
+      const { login: theirs, session: theirSession } = device;
+      const own = await stored.session({ userId: one });
       assert.deepEqual(ids(await store.list(one)), [own.id], message);
       assert.equal(await nameDevice(store, { handle: theirs.id, userId: one, name: "mine" }), false, message);
       assert.deepEqual(await revoke(store, { handle: theirs.id, userId: one, ...ENDING }), [], message);
@@ -86,35 +83,23 @@ export const users: Cases = {
         { login: { id: theirs.id, token: digestOf("old"), orOfUser: one }, ...ENDING },
       ];
       assert.deepEqual(await store.apply({ kind: "end", end }), { done: true, ended: [] }, message);
-      const next = sessionRow({ userId: one, level: "login" });
-      const cap = {
-        userId: one,
-        max: 2,
-        overflow: "refuse",
-        reason: "cap",
-        at: T0,
-        pruneAfter: T0,
-      } as const;
+      const next = make.session({ userId: one });
+      const cap = { ...CAP, userId: one, max: 2, overflow: "refuse" } as const;
       await done(store.apply({ kind: "signIn", insert: next, caps: [cap] }));
       assert.deepEqual(
         new Set((await revoke(store, { userId: one, ...ENDING })).map(({ sessionId }) => sessionId)),
         new Set([own.id, next.id]),
         message,
       );
-      assert.deepEqual(
-        plain(await store.list(other)),
-        plain([listed({ session: theirSession, login: theirs })]),
-        message,
-      );
+      assert.deepEqual(plain(await store.list(other)), plain([listed(device)]), message);
       await revoke(store, { userId: other, ...ENDING });
     }
   },
 
-  "text of 255 characters is an id like any other": async ({ store, sessionRow }) => {
+  "text of 255 characters is an id like any other": async ({ store, stored }) => {
     if (store.userIds !== "any" && store.userIds !== "text") return;
     for (const userId of ["u".repeat(255), `${"\u00fc".repeat(253)}\u{1f6d2}`]) {
-      const row = sessionRow({ userId, level: "login" });
-      await done(store.apply({ kind: "signIn", insert: row }));
+      const row = await stored.session({ userId });
       assert.deepEqual(plain(await store.list(userId)), plain([listed({ session: row, login: undefined })]));
       assert.deepEqual(await store.list(`${userId.slice(0, 250)}v`), []);
     }
@@ -122,25 +107,21 @@ export const users: Cases = {
 
   "a user id of another kind, or that no store keeps, is refused and not converted": async ({
     store,
-    sessionRow,
-    rememberedRow,
+    make,
+    stored,
   }) => {
-    const named = sessionRow();
-    await done(store.apply({ kind: "signIn", insert: named }));
+    const named = await stored.anonymous();
     for (const userId of FOREIGN[store.userIds]) {
-      const row = sessionRow({ userId, level: "login" });
+      const row = make.session({ userId });
       const refused = { code: "invalid_user_id" };
       await assert.rejects(store.apply({ kind: "signIn", insert: row }), refused);
-      await assert.rejects(store.apply({ kind: "signIn", remember: rememberedRow({ userId }) }), refused);
+      await assert.rejects(store.apply({ kind: "signIn", remember: make.login({ userId }) }), refused);
       await assert.rejects(store.list(userId), refused);
       await assert.rejects(revoke(store, { userId, ...ENDING }), refused);
       await assert.rejects(nameDevice(store, { handle: named.id, userId, name: "theirs" }), refused);
-      const set = { userId, level: "login" as const };
-      await assert.rejects(
-        store.apply({ kind: "signIn", update: { id: named.id, version: 1, set } }),
-        refused,
-      );
-      const cap = { userId, max: 5, overflow: "refuse", reason: "cap", at: T0, pruneAfter: T0 } as const;
+      const update = { id: named.id, version: 1, set: { userId, level: "login" } } as const;
+      await assert.rejects(store.apply({ kind: "signIn", update }), refused);
+      const cap = { ...CAP, userId, max: 5, overflow: "refuse" } as const;
       await assert.rejects(store.apply({ kind: "signIn", insert: sessionRow(), caps: [cap] }), refused);
       if (store.audit !== undefined) await assert.rejects(store.audit.read({ userId, limit: 1 }), refused);
       assert.equal(await store.findSession(row.id), undefined);
@@ -154,23 +135,15 @@ export const users: Cases = {
   "a list has sessions with their logins, and logins whose session was lost": async ({
     store,
     ada,
-    sessionRow,
-    rememberedRow,
+    stored,
   }) => {
-    const login = rememberedRow({ userId: ada });
-    const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
-    const lonely = rememberedRow({ userId: ada });
-    const revoked = rememberedRow({ userId: ada });
-    await done(store.apply({ kind: "signIn", remember: login, insert: session }));
-    await done(store.apply({ kind: "signIn", remember: lonely }));
-    await done(store.apply({ kind: "signIn", remember: revoked }));
+    const device = await stored.device();
+    const lonely = await stored.login();
+    const revoked = await stored.login();
     await revoke(store, { handle: revoked.id, ...ENDING });
     const entries = await store.list(ada);
     assert.equal(entries.length, 2);
-    assert.deepEqual(
-      plain(entries.find((entry) => entry.session !== undefined)),
-      plain(listed({ session, login })),
-    );
+    assert.deepEqual(plain(entries.find((entry) => entry.session !== undefined)), plain(listed(device)));
     assert.deepEqual(
       plain(entries.find((entry) => entry.session === undefined)),
       plain({ session: undefined, login: lonely }),
@@ -181,45 +154,33 @@ export const users: Cases = {
     store,
     ada,
     bob,
-    sessionRow,
+    make,
+    stored,
   }) => {
-    const anonymous = sessionRow();
-    const row = sessionRow({ userId: ada, level: "login" });
-    for (const insert of [anonymous, row]) await done(store.apply({ kind: "signIn", insert }));
-    for (const { id } of [anonymous, row])
-      await done(
-        store.apply({ kind: "signIn", update: { id, version: 1, set: { userId: bob, level: "login" } } }),
-      );
+    const anonymous = await stored.anonymous();
+    const row = await stored.session();
+    for (const { id } of [anonymous, row]) {
+      const update = { id, version: 1, set: { userId: bob, level: "login" } } as const;
+      await done(store.apply({ kind: "signIn", update }));
+    }
     assert.deepEqual(await store.list(ada), []);
     assert.deepEqual(new Set(ids(await store.list(bob))), new Set([anonymous.id, row.id]));
     assert.deepEqual(await revoke(store, { userId: ada, ...ENDING }), []);
-    const cap = { userId: bob, max: 2, overflow: "refuse", reason: "cap", at: T0, pruneAfter: T0 } as const;
-    const insert = sessionRow({ userId: bob, level: "login" });
-    assert.deepEqual(await store.apply({ kind: "signIn", insert, caps: [cap] }), {
-      done: false,
-      conflict: "full",
-    });
-    await done(
-      store.apply({ kind: "signIn", update: { id: row.id, version: 2, set: { userId: undefined } } }),
-    );
+    const cap = { ...CAP, userId: bob, max: 2, overflow: "refuse" } as const;
+    const insert = make.session({ userId: bob });
+    await conflict("full", store.apply({ kind: "signIn", insert, caps: [cap] }));
+    const update = { id: row.id, version: 2, set: { userId: undefined } };
+    await done(store.apply({ kind: "signIn", update }));
     assert.deepEqual(ids(await store.list(bob)), [anonymous.id]);
     assert.equal((await revoke(store, { userId: bob, ...ENDING })).length, 1);
     assert.notEqual(await store.findSession(row.id), undefined);
   },
 
-  "what is past its deadline is found, listed and ended all the same": async ({
-    store,
-    ada,
-    sessionRow,
-    rememberedRow,
-  }) => {
+  "what is past its deadline is found, listed and ended all the same": async ({ store, ada, stored }) => {
     // By any clock, but not for long: an index that expires may go a day after.
     const past = { idleDeadline: Date.now() - 2000, absoluteDeadline: Date.now() - 1000 };
-    const login = rememberedRow(past);
-    const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login", ...past });
-    const lonely = rememberedRow(past);
-    await done(store.apply({ kind: "signIn", remember: login, insert: session }));
-    await done(store.apply({ kind: "signIn", remember: lonely }));
+    const { session } = await stored.device({ login: past, session: past });
+    const lonely = await stored.login(past);
     assert.deepEqual(plain(await store.findSession(session.id)), plain(session));
     assert.deepEqual(
       plain(await store.findRemembered(lonely.id)),
@@ -233,17 +194,12 @@ export const users: Cases = {
     store,
     ada,
     bob,
-    sessionRow,
-    rememberedRow,
+    stored,
   }) => {
-    const login = rememberedRow();
-    const session = sessionRow({ rememberedId: login.id, userId: ada, level: "login" });
-    const lonely = rememberedRow();
-    const revoked = rememberedRow();
-    const plainOne = sessionRow({ userId: ada, level: "login" });
-    await done(store.apply({ kind: "signIn", remember: login, insert: session }));
-    for (const remember of [lonely, revoked]) await done(store.apply({ kind: "signIn", remember }));
-    await done(store.apply({ kind: "signIn", insert: plainOne }));
+    const { login, session } = await stored.device();
+    const lonely = await stored.login();
+    const revoked = await stored.login();
+    const plainOne = await stored.session();
     await revoke(store, { handle: revoked.id, ...ENDING });
     for (const handle of [session.id, login.id]) {
       const name = `Zoë's 🛒 ${handle}`;
@@ -253,9 +209,7 @@ export const users: Cases = {
       assert.deepEqual(plain(found), plain({ login: { ...login, name }, session: { ...session, name } }));
       assert.equal(await nameDevice(store, { handle, userId: bob, name: "theirs" }), false);
     }
-    await done(
-      store.apply({ kind: "save", update: { id: session.id, version: 1, set: { data: '{"n":1}' } } }),
-    );
+    await done(store.apply(save(session, { data: '{"n":1}' })));
     for (const handle of [lonely.id, plainOne.id]) {
       assert.equal(await nameDevice(store, { handle, userId: ada, name: "TV" }), true);
     }

@@ -1,33 +1,12 @@
 import assert from "node:assert/strict";
-import { type Answer, Visitor } from "./client.ts";
-import type { HttpCase, HttpCases, HttpFixture } from "./fixture.ts";
-import { startSharedCache } from "./shared-cache.ts";
+import type { Answer } from "./client.ts";
+import type { HttpCases, HttpFixture } from "./fixture.ts";
+import { behindCache } from "./shared-cache.ts";
 
 const MINUTE = { "cache-control": "max-age=60", "content-type": "text/plain" };
 
 /** What an answer says to caches. */
 const said = ({ headers }: Answer) => [headers["cache-control"], headers.vary];
-
-type CachedCase = (fixture: HttpFixture & { cached(): Visitor }) => Promise<void>;
-
-/** Visitors of a cache that all of them share. */
-const behindCache =
-  (run: CachedCase): HttpCase =>
-  async (fixture) => {
-    const cache = await startSharedCache(fixture.url);
-    const visitors: Visitor[] = [];
-    const cached = () => {
-      const visitor = new Visitor(cache.url);
-      visitors.push(visitor);
-      return visitor;
-    };
-    try {
-      await run({ ...fixture, cached });
-    } finally {
-      for (const visitor of visitors) visitor.leave();
-      await cache.close();
-    }
-  };
 
 /** Cache headers of answers that depend on the visitor. */
 export const caches: HttpCases = {
@@ -90,8 +69,8 @@ export const caches: HttpCases = {
     },
 
   "what a page itself says of caches stays: public, private, no-store, and what it varies by": async ({
-    visitor,
     route,
+    member,
   }) => {
     route("/says", async (request) => {
       await (await request.session()).isAlive();
@@ -103,8 +82,7 @@ export const caches: HttpCases = {
       };
       return { headers: { "content-type": "text/plain", ...headers }, body: "of ada" };
     });
-    const ada = visitor();
-    await ada.post("/login");
+    const ada = await member();
     const says = async (saying: Record<string, string>) =>
       said(await ada.get(`/says?${new URLSearchParams(saying)}`));
     for (const control of [
@@ -129,6 +107,7 @@ export const caches: HttpCases = {
   "no cache keeps an answer behind a guard, unless the answer itself allows it": async ({
     visitor,
     route,
+    member,
   }) => {
     for (const path of ["/members", "/proved", "/fresh"]) {
       route(path, async (request) => {
@@ -137,8 +116,7 @@ export const caches: HttpCases = {
         return { headers: { "content-type": "text/plain", ...headers }, body: "of members" };
       });
     }
-    const ada = visitor();
-    await ada.post("/login");
+    const ada = await member();
     for (const path of ["/members", "/proved", "/fresh"]) {
       const says = async (control: string) =>
         said(await ada.get(`${path}?${new URLSearchParams({ control })}`));
@@ -170,8 +148,8 @@ export const caches: HttpCases = {
   },
 
   "streams, redirects, 304, answers without a body, HEAD and errors have pages' cache headers": async ({
-    visitor,
     route,
+    member,
   }) => {
     async function* pieces() {
       yield "one ";
@@ -198,8 +176,7 @@ export const caches: HttpCases = {
     route("/broken", async (request) => {
       throw new Error(`broken for ${(await request.session()).userId}`);
     });
-    const ada = visitor();
-    await ada.post("/login");
+    const ada = await member();
     for (const path of Object.keys(answers))
       for (const method of ["GET", "HEAD"])
         assert.deepEqual(said(await ada.get(path, { method })), ["max-age=60, private", "Cookie"], path);

@@ -1,5 +1,6 @@
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request as send } from "node:http";
 import { connect } from "node:net";
+import type { ContractData } from "./integration.ts";
 
 export interface Answer {
   readonly status: number;
@@ -14,6 +15,14 @@ export interface Sending {
   /** Presents these cookies instead of those of the jar, and learns none. */
   readonly cookie?: string;
   readonly body?: string;
+}
+
+/** What a site says of its visitor's session. */
+export interface Seen {
+  readonly userId: string | null;
+  readonly level: string;
+  readonly outcome: string;
+  readonly data: ContractData;
 }
 
 /** A browser as far as cookies go. Redirects are not followed: their cookies are what is to be seen. */
@@ -42,6 +51,11 @@ export class Visitor {
 
   async json(path: string, sending: Sending = {}): Promise<unknown> {
     return JSON.parse((await this.get(path, sending)).text);
+  }
+
+  /** What the site's page about its visitor says. */
+  async read(sending: Sending = {}): Promise<Seen> {
+    return (await this.json("/read", sending)) as Seen;
   }
 
   /** Sends a request and waits for the head of its answer. */

@@ -5,11 +5,10 @@ import { Gate, type HttpCases } from "./fixture.ts";
 export const faults: HttpCases = {
   "options that come as a function are asked for by the first visitor, not where the site is set up": {
     failsToStart: 0,
-    run: async ({ visitor, asked }) => {
+    run: async ({ asked, shopper }) => {
       assert.equal(asked(), 0, "the site is set up, and the options were not asked for");
-      const ada = visitor();
-      await ada.get("/add?item=tea");
-      assert.deepEqual(((await ada.json("/read")) as { data: unknown }).data, { items: ["tea"] });
+      const ada = await shopper();
+      assert.deepEqual((await ada.read()).data, { items: ["tea"] });
       await ada.get("/members");
       assert.equal(asked(), 1);
     },
@@ -22,21 +21,20 @@ export const faults: HttpCases = {
       const { status, setCookie } = await ada.get("/add?item=tea");
       assert.deepEqual([status, setCookie], [500, []]);
       assert.equal((await ada.get("/add?item=milk")).status, 200);
-      assert.deepEqual(((await ada.json("/read")) as { data: unknown }).data, { items: ["milk"] });
+      assert.deepEqual((await ada.read()).data, { items: ["milk"] });
       assert.equal(asked(), 2);
     },
   },
 
-  "a handler that fails answers 500, and its visitor keeps the session": async ({ visitor, route }) => {
+  "a handler that fails answers 500, and its visitor keeps the session": async ({ route, shopper }) => {
     route("/broken", async (request) => {
       await request.session();
       throw new Error("broken");
     });
-    const ada = visitor();
-    await ada.get("/add?item=tea");
+    const ada = await shopper();
     const answer = await ada.get("/broken");
     assert.deepEqual([answer.status, answer.setCookie], [500, []]);
-    assert.deepEqual(((await ada.json("/read")) as { data: unknown }).data, { items: ["tea"] });
+    assert.deepEqual((await ada.read()).data, { items: ["tea"] });
   },
 
   "what a handler changed before it failed is saved with the error's page": async ({ visitor, route }) => {
@@ -48,12 +46,11 @@ export const faults: HttpCases = {
     assert.equal((await ada.get("/broken")).status, 500);
     assert.equal(ada.jar.size, 1, "a new session's cookie goes with the error's page");
     assert.equal((await ada.get("/broken")).status, 500);
-    assert.deepEqual(((await ada.json("/read")) as { data: unknown }).data, { items: ["milk", "milk"] });
+    assert.deepEqual((await ada.read()).data, { items: ["milk", "milk"] });
   },
 
-  "a store that cannot be read is 503 and leaves the cookies alone": async ({ visitor, fail, recover }) => {
-    const ada = visitor();
-    await ada.post("/login?remember");
+  "a store that cannot be read is 503 and leaves the cookies alone": async ({ fail, recover, member }) => {
+    const ada = await member("remember");
     const before = ada.cookie;
     fail("findSession");
     const answer = await ada.get("/read");
@@ -63,21 +60,20 @@ export const faults: HttpCases = {
     const { status, setCookie } = await ada.get("/read");
     assert.deepEqual([status, setCookie], [503, []]);
     recover();
-    assert.equal(((await ada.json("/read", { cookie: before })) as { userId: string }).userId, "ada");
+    assert.equal((await ada.read({ cookie: before })).userId, "ada");
   },
 
   "an answer whose save failed does not leave: 503, none of its words, and no session cookie": async ({
-    visitor,
     fail,
     recover,
     route,
+    shopper,
   }) => {
     route("/order", async (request) => {
       (await request.session()).push("items", "gold");
       return { status: 201, headers: { location: "/orders/1" }, body: "ordered" };
     });
-    const ada = visitor();
-    await ada.get("/add?item=tea");
+    const ada = await shopper();
     fail("apply");
     const sorry = await ada.post("/order");
     assert.deepEqual([sorry.status, sorry.setCookie], [503, []]);
@@ -92,14 +88,13 @@ export const faults: HttpCases = {
   },
 
   "a PsessionError has its status and says when to try again, and no cache keeps it": async ({
-    visitor,
     route,
     psession,
     fail,
     recover,
+    shopper,
   }) => {
-    const ada = visitor();
-    await ada.get("/add?item=tea");
+    const ada = await shopper();
     const answered = async (path: string) => {
       const { status, headers, setCookie } = await ada.get(path);
       assert.deepEqual(setCookie, [], path);
@@ -143,9 +138,9 @@ export const faults: HttpCases = {
   },
 
   "a client that leaves before its answer loses nothing, and breaks nothing": async ({
-    visitor,
     route,
     hold,
+    shopper,
   }) => {
     const handler = new Gate();
     route("/slow", async (request) => {
@@ -154,8 +149,7 @@ export const faults: HttpCases = {
       session.push("items", "milk");
       return { body: "too late" };
     });
-    const ada = visitor();
-    await ada.get("/add?item=tea");
+    const ada = await shopper();
     const saving = hold("apply");
     const call = ada.startAndLeave("/slow");
     await handler.reached();
@@ -163,7 +157,7 @@ export const faults: HttpCases = {
     handler.open();
     await saving.reached();
     saving.open();
-    assert.deepEqual(((await ada.json("/read")) as { data: unknown }).data, { items: ["tea", "milk"] });
+    assert.deepEqual((await ada.read()).data, { items: ["tea", "milk"] });
   },
 
   "cookies that were made up get no read and no error": async ({ visitor, calls }) => {

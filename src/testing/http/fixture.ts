@@ -5,8 +5,10 @@ import type { RequestFacts } from "../../request/facts.ts";
 import { memoryStore } from "../../stores/memory/index.ts";
 import { intercepted } from "../intercepted.ts";
 import { Visitor } from "./client.ts";
-import type { ContractData, HttpIntegration, ServedIntegration, Site } from "./integration.ts";
+import type { ContractData, HttpIntegration, Site } from "./integration.ts";
 import { ROUTES } from "./routes.ts";
+
+const DAY = 86_400_000;
 
 /** What a case of the contract works with. */
 export interface HttpFixture {
@@ -21,6 +23,12 @@ export interface HttpFixture {
   /** How often the options were asked for, where they come as a function. */
   asked(): number;
   visitor(): Visitor;
+  /** A visitor who has tea in the cart. */
+  shopper(): Promise<Visitor>;
+  /** A visitor who is signed in as ada, with a remembered login or without. */
+  member(remember?: "remember"): Promise<Visitor>;
+  /** A remembered visitor whose browser was closed, a day later. */
+  returning(): Promise<Visitor>;
   /** Adds a route, or replaces one. */
   route(path: string, handler: Site): void;
   /** Lets the next calls of this method of the store wait. */
@@ -61,6 +69,12 @@ export class Gate {
   open(): void {
     this.#opening.resolve();
   }
+}
+
+function gateIn(gates: Map<string, Gate>, name: string): Gate {
+  const gate = new Gate();
+  gates.set(name, gate);
+  return gate;
 }
 
 export interface CaseOptions {
@@ -121,7 +135,7 @@ export async function openFixture(integration: HttpIntegration, options: CaseOpt
     const route = routes.get(request.path);
     return route === undefined ? { status: 404, body: "no such page" } : route(request);
   };
-  const served: ServedIntegration = await integration.serve({
+  const served = await integration.serve({
     psession,
     site,
     trustProxy: options.trustProxy ?? false,
@@ -132,6 +146,16 @@ export async function openFixture(integration: HttpIntegration, options: CaseOpt
     stopping ??= served.close();
     return stopping;
   };
+  const visitor = () => {
+    const one = new Visitor(served.url);
+    visitors.push(one);
+    return one;
+  };
+  const member = async (remember?: "remember") => {
+    const ada = visitor();
+    await ada.post(remember === undefined ? "/login" : "/login?remember");
+    return ada;
+  };
   return {
     psession,
     isLazy: integration.isLazy,
@@ -140,24 +164,24 @@ export async function openFixture(integration: HttpIntegration, options: CaseOpt
     exchanges,
     seesHeads: integration.seesHeads,
     asked: () => asked,
-    visitor: () => {
-      const visitor = new Visitor(served.url);
-      visitors.push(visitor);
-      return visitor;
+    visitor,
+    shopper: async () => {
+      const ada = visitor();
+      await ada.get("/add?item=tea");
+      return ada;
+    },
+    member,
+    returning: async () => {
+      const ada = await member("remember");
+      ada.restart();
+      clock.time += DAY;
+      return ada;
     },
     route: (path, handler) => void routes.set(path, handler),
-    hold: (method) => {
-      const gate = new Gate();
-      gates.set(method, gate);
-      return gate;
-    },
+    hold: (method) => gateIn(gates, method),
     fail: (method) => void failing.add(method),
     recover: () => failing.clear(),
-    before: (path) => {
-      const gate = new Gate();
-      before.set(path, gate);
-      return gate;
-    },
+    before: (path) => gateIn(before, path),
     now: clock.now,
     wait: (time) => {
       clock.time += time;

@@ -110,12 +110,11 @@ export const guards: HttpCases = {
   },
 
   "changes that another site sends are refused before the session is read": async ({
-    visitor,
     url,
     calls,
+    shopper,
   }) => {
-    const ada = visitor();
-    await ada.get("/add?item=tea");
+    const ada = await shopper();
     calls.length = 0;
     for (const headers of [
       { "sec-fetch-site": "cross-site" },
@@ -133,11 +132,9 @@ export const guards: HttpCases = {
     assert.equal((await ada.get("/read", { headers: { "sec-fetch-site": "cross-site" } })).status, 200);
   },
 
-  "another site's form can sign nobody in and nobody out": async ({ visitor, url }) => {
-    const [ada, victim] = [visitor(), visitor()];
-    await ada.post("/login?remember");
+  "another site's form can sign nobody in and nobody out": async ({ visitor, member, url }) => {
+    const [ada, victim] = [await member("remember"), visitor()];
     const before = ada.cookie;
-    const read = async (who: typeof ada) => (await who.json("/read")) as { userId: string | null };
     for (const sender of [
       { "sec-fetch-site": "cross-site", origin: "https://evil.example" },
       { origin: "https://evil.example" },
@@ -149,11 +146,11 @@ export const guards: HttpCases = {
       const into = await victim.post("/login?remember", { headers });
       assert.deepEqual([into.status, into.setCookie], [403, []]);
     }
-    assert.deepEqual([ada.cookie, (await read(ada)).userId], [before, "ada"]);
-    assert.equal((await read(victim)).userId, null);
+    assert.deepEqual([ada.cookie, (await ada.read()).userId], [before, "ada"]);
+    assert.equal((await victim.read()).userId, null);
     const own = { headers: { origin: url, "sec-fetch-site": "same-origin" } };
     assert.equal((await victim.post("/login", own)).status, 303);
     assert.equal((await ada.post("/logout", own)).status, 204);
-    assert.deepEqual([(await read(victim)).userId, (await read(ada)).userId], ["ada", null]);
+    assert.deepEqual([(await victim.read()).userId, (await ada.read()).userId], ["ada", null]);
   },
 };

@@ -1,13 +1,20 @@
 import assert from "node:assert/strict";
-import { Visitor } from "./client.ts";
 import { Gate, type HttpCases } from "./fixture.ts";
-import { startSharedCache } from "./shared-cache.ts";
+import type { Site, SiteAnswer } from "./integration.ts";
+import { behindCache } from "./shared-cache.ts";
+
+/** A handler that changes the session, and answers this. */
+const counting =
+  (answer: SiteAnswer): Site =>
+  async (request) => {
+    (await request.session()).set("count", 1);
+    return answer;
+  };
 
 /** What becomes of the response. */
 export const responses: HttpCases = {
-  "a redirect does not outrun the save": async ({ visitor, hold }) => {
-    const ada = visitor();
-    await ada.get("/add?item=tea");
+  "a redirect does not outrun the save": async ({ hold, shopper }) => {
+    const ada = await shopper();
     const gate = hold("apply");
     let isAnswered = false;
     const going = ada.get("/add-and-go?item=milk").finally(() => {
@@ -20,64 +27,42 @@ export const responses: HttpCases = {
     gate.open();
     const answer = await going;
     assert.deepEqual([answer.status, answer.headers.location], [303, "/read"]);
-    assert.deepEqual(((await ada.json("/read")) as { data: unknown }).data, { items: ["tea", "milk"] });
+    assert.deepEqual((await ada.read()).data, { items: ["tea", "milk"] });
   },
 
   "cookies that the application sets are kept beside psession's": async ({ visitor, route }) => {
-    route("/both", async (request) => {
-      (await request.session()).set("count", 1);
-      return { setCookie: ["one=1; Path=/", "two=2; Path=/"], body: "ok" };
-    });
+    route("/both", counting({ setCookie: ["one=1; Path=/", "two=2; Path=/"], body: "ok" }));
     const ada = visitor();
     const { setCookie } = await ada.get("/both");
     assert.equal(setCookie.length, 3);
     assert.deepEqual([...ada.jar.keys()], ["one", "two", "psession"]);
-    assert.equal(((await ada.json("/read")) as { data: { count: number } }).data.count, 1);
+    assert.equal((await ada.read()).data.count, 1);
   },
 
-  "a shared cache keeps no answer with a session cookie, whatever the page says of itself": async ({
-    url,
-    route,
-  }) => {
-    route("/shop", async (request) => {
-      (await request.session()).set("count", 1);
-      return {
-        headers: { "cache-control": "public, max-age=600", "content-type": "text/plain" },
-        body: "tea",
-      };
-    });
-    route("/about", async () => ({ headers: { "cache-control": "public, max-age=600" }, body: "about us" }));
-    const cache = await startSharedCache(url);
-    const [ada, bob] = [new Visitor(cache.url), new Visitor(cache.url)];
-    try {
+  "a shared cache keeps no answer with a session cookie, whatever the page says of itself": behindCache(
+    async ({ cached, hits, route }) => {
+      const headers = { "cache-control": "public, max-age=600" };
+      route("/shop", counting({ headers: { ...headers, "content-type": "text/plain" }, body: "tea" }));
+      route("/about", async () => ({ headers, body: "about us" }));
+      const [ada, bob] = [cached(), cached()];
       const first = await ada.get("/shop");
       assert.equal(first.headers["cache-control"], "no-store");
       assert.equal((await bob.get("/shop")).setCookie.length, 1);
       assert.notEqual(ada.cookie, bob.cookie);
-      assert.deepEqual(cache.hits, []);
+      assert.deepEqual(hits, []);
       for (const visitor of [ada, bob]) assert.equal((await visitor.get("/about")).text, "about us");
-      assert.deepEqual(cache.hits, ["GET /about"], "it would have kept the page, had it been allowed to");
-    } finally {
-      for (const visitor of [ada, bob]) visitor.leave();
-      await cache.close();
-    }
-  },
+      assert.deepEqual(hits, ["GET /about"], "it would have kept the page, had it been allowed to");
+    },
+  ),
 
   "a body of known length arrives whole, with that length": async ({ visitor, route }) => {
     const body = "çà et là ".repeat(5000);
-    route("/long", async (request) => {
-      (await request.session()).set("count", 1);
-      return {
-        headers: {
-          "content-type": "text/plain; charset=utf-8",
-          "content-length": String(Buffer.byteLength(body)),
-        },
-        body,
-      };
-    });
+    const length = String(Buffer.byteLength(body));
+    const headers = { "content-type": "text/plain; charset=utf-8", "content-length": length };
+    route("/long", counting({ headers, body }));
     const answer = await visitor().get("/long");
     assert.equal(answer.text, body);
-    assert.equal(Number(answer.headers["content-length"]), Buffer.byteLength(body));
+    assert.equal(answer.headers["content-length"], length);
     assert.equal(answer.setCookie.length, 1);
   },
 
@@ -103,16 +88,16 @@ export const responses: HttpCases = {
     assert.equal(response.headers["set-cookie"]?.length, 1);
     const pieces = response.setEncoding("utf8")[Symbol.asyncIterator]();
     assert.equal((await pieces.next()).value, "one ");
-    assert.equal(((await ada.json("/read")) as { data: { count: number } }).data.count, 1);
+    assert.equal((await ada.read()).data.count, 1);
     gate.open();
     assert.equal((await pieces.next()).value, "two");
     assert.equal((await pieces.next()).done, true);
-    assert.equal(((await ada.json("/read")) as { data: { count: number } }).data.count, 2);
+    assert.equal((await ada.read()).data.count, 2);
   },
 
   "what is changed while the body streams is not lost, even where the handler does not save": async ({
-    visitor,
     route,
+    shopper,
   }) => {
     route("/stream", async (request) => {
       const session = await request.session();
@@ -123,12 +108,10 @@ export const responses: HttpCases = {
       }
       return { headers: { "content-type": "text/plain" }, body: pieces() };
     });
-    const ada = visitor();
-    await ada.get("/add?item=tea");
+    const ada = await shopper();
     assert.equal((await ada.get("/stream")).text, "one two");
     await eventually(async () => {
-      const { data } = (await ada.json("/read")) as { data: unknown };
-      assert.deepEqual(data, { items: ["tea", "milk"] });
+      assert.deepEqual((await ada.read()).data, { items: ["tea", "milk"] });
     });
   },
 
@@ -136,26 +119,20 @@ export const responses: HttpCases = {
     const ada = visitor();
     const head = await ada.get("/add?item=tea", { method: "HEAD" });
     assert.deepEqual([head.status, head.text, head.setCookie.length], [200, "", 1]);
-    assert.deepEqual(((await ada.json("/read")) as { data: unknown }).data, { items: ["tea"] });
+    assert.deepEqual((await ada.read()).data, { items: ["tea"] });
   },
 
   "304 has no body, keeps its validator, and the session is saved": async ({ visitor, route }) => {
-    route("/unchanged", async (request) => {
-      (await request.session()).set("count", 1);
-      return { status: 304, headers: { etag: '"v1"' } };
-    });
+    route("/unchanged", counting({ status: 304, headers: { etag: '"v1"' } }));
     const ada = visitor();
     await ada.get("/add");
     const answer = await ada.get("/unchanged", { headers: { "if-none-match": '"v1"' } });
     assert.deepEqual([answer.status, answer.text, answer.headers.etag], [304, "", '"v1"']);
-    assert.equal(((await ada.json("/read")) as { data: { count: number } }).data.count, 1);
+    assert.equal((await ada.read()).data.count, 1);
   },
 
   "an answer without a body carries its cookie": async ({ visitor, route }) => {
-    route("/empty", async (request) => {
-      (await request.session()).set("count", 1);
-      return { status: 204 };
-    });
+    route("/empty", counting({ status: 204 }));
     const answer = await visitor().get("/empty");
     assert.deepEqual([answer.status, answer.text, answer.setCookie.length], [204, "", 1]);
   },

@@ -1,5 +1,7 @@
 import { createServer, type IncomingMessage, request as send } from "node:http";
 import type { AddressInfo } from "node:net";
+import { Visitor } from "./client.ts";
+import type { HttpCase, HttpFixture } from "./fixture.ts";
 
 interface Stored {
   /** What the answer varies by, as the request for it had it. */
@@ -9,9 +11,34 @@ interface Stored {
   readonly body: Buffer;
 }
 
-export interface SharedCache {
-  readonly url: string;
+interface CachedFixture extends HttpFixture {
+  /** A visitor of the cache. */
+  cached(): Visitor;
   /** Answers that it gave without asking. */
+  readonly hits: readonly string[];
+}
+
+/** A case with visitors of a cache that all of them share. */
+export const behindCache =
+  (run: (fixture: CachedFixture) => Promise<void>): HttpCase =>
+  async (fixture) => {
+    const cache = await startSharedCache(fixture.url);
+    const visitors: Visitor[] = [];
+    const cached = () => {
+      const visitor = new Visitor(cache.url);
+      visitors.push(visitor);
+      return visitor;
+    };
+    try {
+      await run({ ...fixture, cached, hits: cache.hits });
+    } finally {
+      for (const visitor of visitors) visitor.leave();
+      await cache.close();
+    }
+  };
+
+interface SharedCache {
+  readonly url: string;
   readonly hits: string[];
   close(): Promise<void>;
 }
@@ -20,7 +47,7 @@ export interface SharedCache {
  * A cache in front of a site, as a CDN that is set to keep all it may (RFC 9111): cookies do not hold it back, unless an
  * answer varies by them.
  */
-export async function startSharedCache(target: string): Promise<SharedCache> {
+async function startSharedCache(target: string): Promise<SharedCache> {
   const kept = new Map<string, Stored[]>();
   const hits: string[] = [];
   const server = createServer(async (request, response) => {

@@ -5,9 +5,8 @@ const HTTPS = { "x-forwarded-proto": "https", "x-forwarded-for": "203.0.113.9" }
 
 /** Connections, proxies, and the server's end. */
 export const transport: HttpCases = {
-  "pipelined requests are answered in their order, each for its own visitor": async ({ visitor }) => {
-    const ada = visitor();
-    await ada.post("/login");
+  "pipelined requests are answered in their order, each for its own visitor": async ({ member }) => {
+    const ada = await member();
     const text = await ada.pipeline(["/add?item=tea", "/plain", "/read"]);
     const answers = text.split("HTTP/1.1 200").slice(1);
     assert.equal(answers.length, 3);
@@ -19,9 +18,9 @@ export const transport: HttpCases = {
   "two visitors on one connection are two visitors": async ({ visitor }) => {
     const browser = visitor();
     await browser.post("/login");
-    const nobody = JSON.parse((await browser.get("/read", { cookie: "other=1" })).text);
+    const nobody = await browser.read({ cookie: "other=1" });
     assert.equal(nobody.userId, null);
-    assert.equal(((await browser.json("/read")) as { userId: string }).userId, "ada");
+    assert.equal((await browser.read()).userId, "ada");
   },
 
   "behind a proxy that is trusted, https and the visitor's address are what the proxy says": {
@@ -32,7 +31,7 @@ export const transport: HttpCases = {
       const { setCookie } = await ada.post("/login?remember", { headers: HTTPS });
       assert.equal(setCookie.length, 2);
       for (const line of setCookie) assert.match(line, /^__Host-psession.*; Secure/);
-      const { userId } = JSON.parse((await ada.get("/read", { headers: HTTPS })).text);
+      const { userId } = await ada.read({ headers: HTTPS });
       assert.equal(userId, "ada");
       assert.deepEqual(
         (await psession.devices("ada")).map(({ address }) => address),
@@ -85,6 +84,7 @@ export const transport: HttpCases = {
     route,
     psession,
     stop,
+    member,
   }) => {
     const handler = new Gate();
     route("/slow", async (request) => {
@@ -93,8 +93,7 @@ export const transport: HttpCases = {
       session.set(request.query.get("key") ?? "", true);
       return { body: "done" };
     });
-    const ada = visitor();
-    await ada.post("/login");
+    const ada = await member();
     const keys = Array.from({ length: 100 }, (_, index) => `k${index}`);
     const headers = { connection: "close" };
     const answers = Promise.all(

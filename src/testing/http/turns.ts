@@ -26,7 +26,7 @@ async function countOn(fixture: HttpFixture, path: string, times: number) {
   fixture.route(path, count);
   await ada.get("/add");
   const answers = await atOnce(fixture, ada.cookie, path, times);
-  const { data } = (await ada.json("/read")) as { data: { count: number } };
+  const { data } = await ada.read();
   return { counts: answers.map(({ text }) => text).sort(), inTheEnd: data.count };
 }
 
@@ -63,7 +63,7 @@ export const turns: HttpCases = {
     }
   },
 
-  "a request that waits too long gets 503 and does nothing; others go on": async ({ visitor, route }) => {
+  "a request that waits too long gets 503 and does nothing; others go on": async ({ route, shopper }) => {
     const handler = new Gate();
     let served = 0;
     route("/now", async (request) => {
@@ -71,24 +71,21 @@ export const turns: HttpCases = {
       if (++served === 1) await handler.pass();
       return { body: "done" };
     });
-    const ada = visitor();
-    await ada.get("/add?item=tea");
+    const ada = await shopper();
     const first = ada.get("/now");
     await handler.reached();
     const late = await ada.get("/now");
     handler.open();
     assert.deepEqual([(await first).status, late.status, late.setCookie], [200, 503, []]);
     assert.equal((await ada.get("/now")).status, 200, "the turn was given back");
-    const { data } = (await ada.json("/read")) as { data: unknown };
-    assert.deepEqual(data, { items: ["tea", "milk", "milk"] });
+    assert.deepEqual((await ada.read()).data, { items: ["tea", "milk", "milk"] });
   },
 
-  "a turn is given back where a handler fails": async ({ visitor, route }) => {
+  "a turn is given back where a handler fails": async ({ route, shopper }) => {
     route("/now", async () => {
       throw new Error("broken");
     });
-    const ada = visitor();
-    await ada.get("/add?item=tea");
+    const ada = await shopper();
     for (const which of ["first", "second"]) assert.equal((await ada.get("/now")).status, 500, which);
   },
 

@@ -17,12 +17,8 @@ const AHEAD: readonly Sending[] = [
 export const visits: HttpCases = {
   "a new visitor who only looks gets no cookie and leaves no row": async ({ visitor, calls }) => {
     const answer = await visitor().get("/read");
-    assert.deepEqual(JSON.parse(answer.text), {
-      userId: null,
-      level: "anonymous",
-      outcome: "none",
-      data: {},
-    });
+    const nobody = { userId: null, level: "anonymous", outcome: "none", data: {} };
+    assert.deepEqual(JSON.parse(answer.text), nobody);
     assert.deepEqual(answer.setCookie, []);
     assert.equal(answer.headers["cache-control"], undefined);
     assert.deepEqual(calls, []);
@@ -36,7 +32,7 @@ export const visits: HttpCases = {
     assert.deepEqual(await ada.json("/add?item=milk"), ["tea", "milk"]);
     const { setCookie, text } = await ada.get("/read");
     assert.deepEqual([setCookie, JSON.parse(text).data], [[], { items: ["tea", "milk"] }]);
-    assert.deepEqual(JSON.parse((await visitor().get("/read")).text).data, {}, "another visitor has nothing");
+    assert.deepEqual((await visitor().read()).data, {}, "another visitor has nothing");
   },
 
   "reading costs one read, and changing one write more": async ({ visitor, calls }) => {
@@ -62,40 +58,36 @@ export const visits: HttpCases = {
 
   "a sign-in takes the cart along and brings a new secret; the cookie from before is worthless": async ({
     visitor,
+    shopper,
   }) => {
-    const ada = visitor();
-    await ada.get("/add?item=tea");
+    const ada = await shopper();
     const planted = ada.cookie;
     const answer = await ada.post("/login");
     assert.deepEqual([answer.status, answer.headers.location], [303, "/read"]);
-    const { outcome, ...seen } = (await ada.json("/read")) as Record<string, unknown>;
+    const { outcome, ...seen } = await ada.read();
     assert.deepEqual(seen, { userId: "ada", level: "login", data: { items: ["tea"] } });
-    const thief = JSON.parse((await visitor().get("/read", { cookie: planted })).text);
+    const thief = await visitor().read({ cookie: planted });
     assert.deepEqual([thief.userId, thief.data], [null, {}]);
   },
 
   "a remembered browser that was closed is back with its cart, and must prove itself for more": async ({
-    visitor,
     wait,
+    shopper,
   }) => {
-    const ada = visitor();
-    await ada.get("/add?item=tea");
+    const ada = await shopper();
     await ada.post("/login?remember");
     assert.equal(ada.jar.size, 2);
     ada.restart();
     wait(3 * DAY);
-    const { outcome, ...back } = (await ada.json("/read")) as Record<string, unknown>;
+    const { outcome, ...back } = await ada.read();
     assert.deepEqual(back, { userId: "ada", level: "remembered", data: { items: ["tea"] } });
     assert.equal(outcome, "restored");
-    assert.equal(((await ada.json("/read")) as { outcome: string }).outcome, "live");
+    assert.equal((await ada.read()).outcome, "live");
   },
 
   "a client that says it wants a WebSocket gets no token's exchange spared: ordinary pages are answered as ever":
-    async ({ visitor, wait }) => {
-      const ada = visitor();
-      await ada.post("/login?remember");
-      ada.restart();
-      wait(DAY);
+    async ({ returning }) => {
+      const ada = await returning();
       const headers = {
         connection: "upgrade",
         upgrade: "websocket",
@@ -106,9 +98,8 @@ export const visits: HttpCases = {
       assert.deepEqual([JSON.parse(text).outcome, setCookie.length], ["restored", 2]);
     },
 
-  "what a browser fetches ahead, and HEAD, do not count as use": async ({ visitor, calls, wait }) => {
-    const ada = visitor();
-    await ada.post("/login");
+  "what a browser fetches ahead, and HEAD, do not count as use": async ({ calls, wait, member }) => {
+    const ada = await member();
     wait(HOUR);
     calls.length = 0;
     for (const sending of AHEAD) assert.deepEqual((await ada.get("/read", sending)).setCookie, []);
@@ -119,11 +110,8 @@ export const visits: HttpCases = {
   },
 
   "what a browser fetches ahead exchanges no token: it is refused, and the page itself is asked for again":
-    async ({ visitor, wait, calls }) => {
-      const ada = visitor();
-      await ada.post("/login?remember");
-      ada.restart();
-      wait(DAY);
+    async ({ calls, returning }) => {
+      const ada = await returning();
       const before = ada.cookie;
       calls.length = 0;
       for (const sending of AHEAD) {
@@ -133,34 +121,31 @@ export const visits: HttpCases = {
       }
       assert.deepEqual(new Set(calls), new Set(["findRemembered"]));
       assert.equal(ada.cookie, before);
-      assert.equal(((await ada.json("/read")) as { outcome: string }).outcome, "restored");
+      assert.equal((await ada.read()).outcome, "restored");
       assert.equal((await ada.get("/read", AHEAD[0])).status, 200);
     },
 
-  "leaving clears every cookie and ends what they stood for": async ({ visitor, psession }) => {
-    const ada = visitor();
-    await ada.post("/login?remember");
+  "leaving clears every cookie and ends what they stood for": async ({ visitor, psession, member }) => {
+    const ada = await member("remember");
     const captured = ada.cookie;
     const answer = await ada.post("/logout");
     assert.equal(answer.status, 204);
     assert.equal(ada.jar.size, 0);
-    const { userId } = JSON.parse((await visitor().get("/read", { cookie: captured })).text);
+    const { userId } = await visitor().read({ cookie: captured });
     assert.equal(userId, null);
     assert.deepEqual(await psession.devices("ada"), []);
   },
 
-  "regenerate brings a new secret and keeps the data": async ({ visitor }) => {
-    const ada = visitor();
-    await ada.get("/add?item=tea");
+  "regenerate brings a new secret and keeps the data": async ({ shopper }) => {
+    const ada = await shopper();
     const before = ada.cookie;
     assert.deepEqual(await ada.json("/regenerate"), { items: ["tea"] });
     assert.notEqual(ada.cookie, before);
-    assert.deepEqual(((await ada.json("/read")) as { data: unknown }).data, { items: ["tea"] });
+    assert.deepEqual((await ada.read()).data, { items: ["tea"] });
   },
 
-  "twenty requests that write at once all keep what they wrote": async ({ visitor, route }) => {
-    const ada = visitor();
-    await ada.get("/add?item=tea");
+  "twenty requests that write at once all keep what they wrote": async ({ route, shopper }) => {
+    const ada = await shopper();
     route("/count", async (request) => {
       const session = await request.session();
       const count = await session.update((data) => {
@@ -171,7 +156,7 @@ export const visits: HttpCases = {
     });
     const keys = Array.from({ length: 20 }, (_, index) => `k${index}`);
     await Promise.all(keys.flatMap((key) => [ada.get(`/set?key=${key}&value=${key}`), ada.get("/count")]));
-    const { data } = (await ada.json("/read")) as { data: Record<string, unknown> };
+    const { data } = await ada.read();
     assert.deepEqual(data, {
       items: ["tea"],
       count: 20,
@@ -182,12 +167,9 @@ export const visits: HttpCases = {
   "twenty requests that bring only the remember cookie are all the user, and make one device": async ({
     visitor,
     psession,
-    wait,
+    returning,
   }) => {
-    const ada = visitor();
-    await ada.post("/login?remember");
-    ada.restart();
-    wait(DAY);
+    const ada = await returning();
     const { cookie } = ada;
     const answers = await Promise.all(Array.from({ length: 20 }, () => visitor().get("/read", { cookie })));
     assert.deepEqual(new Set(answers.map(({ text }) => JSON.parse(text).userId)), new Set(["ada"]));
