@@ -12,7 +12,10 @@ export { type Hop, type HopFields, type HopOptions, isHopped, sameSiteHop } from
 export { isSameOrigin, type OriginOptions } from "./http/origin.ts";
 export type { Caching, Settlement } from "./http/settlement.ts";
 export {
+  type DeviceLimit,
   dangerouslyAllowInsecureHttp,
+  type PassiveRequest,
+  type PassiveRule,
   type PlaceLookup,
   type PresetName,
   type PsessionOptions,
@@ -24,16 +27,22 @@ export { createPsession, type Psession } from "./psession.ts";
 export { cameAt } from "./request/arrival.ts";
 export { runInRequest } from "./request/context.ts";
 export type { Exchange } from "./request/exchange.ts";
-export { factsOf, type RequestFacts, type Transport } from "./request/facts.ts";
+export { factsOf, isPassive, type RequestFacts, type Transport } from "./request/facts.ts";
 export type {
+  AuthenticationClaims,
+  BeginOptions,
   Carry,
+  EndsAt,
   Freshness,
   Keep,
   LoginOptions,
   LoginResult,
+  Pending,
   PreviousSession,
   ProofOptions,
+  ProvedMethod,
   Session,
+  TrustOptions,
 } from "./session.ts";
 export type { AuditEntry, AuditQuery, AuditSink, AuditTrail } from "./stores/audit.ts";
 export { type MemoryStoreOptions, memoryStore } from "./stores/memory/index.ts";

@@ -4,6 +4,7 @@ import { positiveDuration } from "../checks/duration-options.ts";
 import { checkedOptions, invalidOptions } from "../checks/faults.ts";
 import { PsessionError } from "../errors.ts";
 import { allowedOrigins, checkOrigins, isSameOrigin, type OriginOptions } from "../http/origin.ts";
+import { assuranceOf, isMethod } from "../protocol/proofs.ts";
 import type { Session } from "../session.ts";
 import type { Level } from "../stores/store.ts";
 import { type LockOptions, resolveLimits } from "../upkeep/locks.ts";
@@ -36,12 +37,26 @@ export interface AskedFor {
 export interface FreshOptions extends GuardOptions {
   /** How recently the user must have proved a credential. */
   within: Duration;
+  /** Only a proof by this method counts, such as "otp". Default: any credential. */
+  method?: string | undefined;
 }
+
+/** Options of `requireProofs`. */
+export interface ProofsOptions extends GuardOptions {
+  /** How recently each of them must have been proved. Default: at any time since the sign-in. */
+  within?: Duration | undefined;
+}
+
+/** The methods that must have been proved, each of them; or the assurance level that they must reach (NIST SP 800-63B-4). */
+export type RequiredProofs = "aal1" | "aal2" | readonly string[];
 
 /** The facts that an integration gives to a guard about a request. */
 export interface GuardedRequest {
   // biome-ignore lint/suspicious/noExplicitAny: a guard asks nothing of the data.
-  readonly session: Pick<Session<any>, "isSignedIn" | "level" | "isFresh"> & GuardNote;
+  readonly session: Pick<Session<any>, "isSignedIn" | "level" | "isFresh"> &
+    // biome-ignore lint/suspicious/noExplicitAny: as above.
+    Partial<Pick<Session<any>, "proofs" | "pending">> &
+    GuardNote;
   readonly header: (name: string) => string | readonly string[] | undefined;
   readonly method: string | undefined;
   /** The request's whole target, with the part that a mount has cut off. */
@@ -129,9 +144,15 @@ const loginOptions = v.strictObject({
     ),
   ),
 });
+const method = v.custom<string>(isMethod, 'must be a word such as "password" or "otp"');
 const freshOptions = v.strictObject({
   ...loginOptions.entries,
   within: positiveDuration(', such as 600000 or "10m"'),
+  method: v.optional(method),
+});
+const proofsOptions = v.strictObject({
+  ...loginOptions.entries,
+  within: v.optional(positiveDuration(', such as 600000 or "10m"')),
 });
 
 /** Signed-in users, remembered ones included. */
@@ -151,8 +172,40 @@ export function levelGuard(level: Level, options: GuardOptions = {}): Guard {
 
 /** Users who proved a credential that recently, which remembered visitors never did. */
 export function freshGuard(options: FreshOptions): Guard {
-  const { within, ...given } = checkedOptions("requireFresh", freshOptions, options);
-  return guard((session) => session.isFresh({ within }), CONFIRM, given);
+  const { within, method, ...given } = checkedOptions("requireFresh", freshOptions, options);
+  return guard((session) => session.isFresh({ within, method }), CONFIRM, given);
+}
+
+/** Users who have proved all of these since they signed in. */
+export function proofsGuard(required: RequiredProofs, options: ProofsOptions = {}): Guard {
+  const { within, ...given } = checkedOptions("requireProofs", proofsOptions, options);
+  const isList = Array.isArray(required) && required.length > 0 && required.every(isMethod);
+  if (!isList && required !== "aal1" && required !== "aal2")
+    throw invalidOptions("requireProofs", [
+      'what is required must be "aal1", "aal2" or a list of methods, such as ["password", "otp"]',
+    ]);
+  return guard(
+    (session) => {
+      const { proofs = [] } = session;
+      const counted =
+        within === undefined ? proofs : proofs.filter(({ method }) => session.isFresh({ within, method }));
+      const methods = counted.map(({ method }) => method);
+      return typeof required === "string"
+        ? reaches(assuranceOf(counted), required)
+        : required.every((one) => methods.includes(one));
+    },
+    PROVE_MORE,
+    given,
+  );
+}
+
+const reaches = (reached: "aal1" | "aal2" | undefined, required: "aal1" | "aal2"): boolean =>
+  reached === "aal2" || reached === required;
+
+/** Visitors whose sign-in has begun and waits for another factor. */
+export function pendingGuard(options: GuardOptions = {}): Guard {
+  const given = checkedOptions("requirePending", loginOptions, options);
+  return guard(({ pending }) => pending !== undefined, BEGIN, given);
 }
 
 /** The guards of a framework that ask for a session; `More` are options of its own. */
@@ -160,13 +213,17 @@ interface Guards<Made, More = unknown> {
   requireLogin(options?: GuardOptions & More): Made;
   requireLevel(level: Level, options?: GuardOptions & More): Made;
   requireFresh(options: FreshOptions & More): Made;
+  requireProofs(required: RequiredProofs, options?: ProofsOptions & More): Made;
+  requirePending(options?: GuardOptions & More): Made;
 }
 
-/** All three, from what makes a guard fit for the framework. */
+/** All of them, from what makes a guard fit for the framework. */
 export const guardsBy = <Made>(made: (guard: Guard) => Made): Guards<Made> => ({
   requireLogin: (options) => made(loginGuard(options)),
   requireLevel: (level, options) => made(levelGuard(level, options)),
   requireFresh: (options) => made(freshGuard(options)),
+  requireProofs: (required, options) => made(proofsGuard(required, options)),
+  requirePending: (options) => made(pendingGuard(options)),
 });
 
 /** The same for frameworks that do not know themselves whether a proxy is trusted. */
@@ -176,6 +233,9 @@ export const proxiedGuardsBy = <Made>(
   requireLogin: ({ trustProxy, ...options } = {}) => made(loginGuard(options), trustProxy),
   requireLevel: (level, { trustProxy, ...options } = {}) => made(levelGuard(level, options), trustProxy),
   requireFresh: ({ trustProxy, ...options }) => made(freshGuard(options), trustProxy),
+  requireProofs: (required, { trustProxy, ...options } = {}) =>
+    made(proofsGuard(required, options), trustProxy),
+  requirePending: ({ trustProxy, ...options } = {}) => made(pendingGuard(options), trustProxy),
 });
 
 /** One request of a session at a time, from here until the response begins. */
@@ -204,6 +264,8 @@ export function originGuard(
 
 const SIGN_IN = { code: "login_required", message: "Please sign in first." } as const;
 const PROVE = { code: "level_required", message: "Please enter your password first." } as const;
+const PROVE_MORE = { code: "proofs_required", message: "Please prove another factor first." } as const;
+const BEGIN = { code: "nothing_pending", message: "Please begin to sign in first." } as const;
 const CONFIRM = { code: "fresh_login_required", message: "Please confirm your password first." } as const;
 
 function guard(
@@ -228,7 +290,7 @@ function guard(
     }
     return session.isSignedIn
       ? { status: 403, body: { error: refusal } }
-      : { status: 401, body: { error: SIGN_IN } };
+      : { status: 401, body: { error: refusal === BEGIN ? BEGIN : SIGN_IN } };
   };
 }
 

@@ -11,7 +11,7 @@ export type { Caching, Settlement } from "../http/settlement.ts";
 export { cameAt } from "../request/arrival.ts";
 export { runInRequest } from "../request/context.ts";
 export type { Exchange } from "../request/exchange.ts";
-export { factsOf, type RequestFacts, type Transport } from "../request/facts.ts";
+export { factsOf, isPassive, type RequestFacts, type Transport } from "../request/facts.ts";
 export {
   BodyTooLarge,
   belowMount,
@@ -36,7 +36,11 @@ export {
   headersOf,
   levelGuard,
   loginGuard,
+  type ProofsOptions,
+  pendingGuard,
+  proofsGuard,
   type Refusal,
+  type RequiredProofs,
   type Turn,
 } from "./guards.ts";
 export { noSession } from "./no-session.ts";

@@ -39,13 +39,13 @@ export const withProof = (
   method === undefined ? before : writeProofs([...readProofs(before), { method, at }]);
 
 /** What each of these methods is in the claim `amr` of an ID token (RFC 8176); others have no value registered. */
-const AMR: Readonly<Record<string, string>> = {
-  password: "pwd",
-  otp: "otp",
-  passkey: "pop",
-  sms: "sms",
-  pin: "pin",
-};
+const AMR: ReadonlyMap<string, string> = new Map([
+  ["password", "pwd"],
+  ["otp", "otp"],
+  ["passkey", "pop"],
+  ["sms", "sms"],
+  ["pin", "pin"],
+]);
 
 /** Claims of an OpenID Connect ID token about how the user signed in (OpenID Connect Core 1.0, section 2). */
 export interface AuthenticationClaims {
@@ -58,12 +58,12 @@ export interface AuthenticationClaims {
 }
 
 /** Factors that psession knows. A link in a mail proves no factor of its own: NIST SP 800-63B-4 section 3.1.3.1. */
-const FACTORS: Readonly<Record<string, "known" | "held">> = {
-  password: "known",
-  pin: "known",
-  otp: "held",
-  sms: "held",
-};
+const FACTORS: ReadonlyMap<string, "known" | "held"> = new Map([
+  ["password", "known"],
+  ["pin", "known"],
+  ["otp", "held"],
+  ["sms", "held"],
+]);
 
 /**
  * AAL2 takes two different factors, or an authenticator that asks for the second itself, as a passkey does (NIST
@@ -71,7 +71,7 @@ const FACTORS: Readonly<Record<string, "known" | "held">> = {
  */
 export function assuranceOf(proofs: readonly ProvedMethod[]): "aal1" | "aal2" | undefined {
   if (proofs.length === 0) return undefined;
-  const factors = new Set(proofs.map(({ method }) => FACTORS[method]));
+  const factors = new Set(proofs.map(({ method }) => FACTORS.get(method)));
   const hasTwo = factors.has("known") && factors.has("held");
   return hasTwo || proofs.some(({ method }) => method === "passkey") ? "aal2" : "aal1";
 }
@@ -81,7 +81,7 @@ export function claimsOf(
   authenticatedAt: number | undefined,
 ): AuthenticationClaims {
   const acr = assuranceOf(proofs);
-  const amr = proofs.map(({ method }) => AMR[method] ?? method);
+  const amr = proofs.map(({ method }) => AMR.get(method) ?? method);
   return {
     amr: acr === "aal2" ? [...amr, "mfa"] : amr,
     acr,

@@ -13,7 +13,9 @@ import {
   type GuardOptions,
   guardsBy,
   originGuard,
+  type ProofsOptions,
   type Refusal,
+  type RequiredProofs,
 } from "../../integration/guards.ts";
 import { noSession } from "../../integration/no-session.ts";
 import { runInNodeRequest } from "../../integration/node/arrivals.ts";
@@ -27,7 +29,15 @@ import { Session } from "../../session.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
 
 export type { ExpressRequestSession } from "../../integration/express/request-session.ts";
-export type { AskedFor, DevicesOptions, FreshOptions, GuardOptions, LockOptions };
+export type {
+  AskedFor,
+  DevicesOptions,
+  FreshOptions,
+  GuardOptions,
+  LockOptions,
+  ProofsOptions,
+  RequiredProofs,
+};
 
 declare global {
   namespace Express {
@@ -133,6 +143,15 @@ export const requireLevel = guards.requireLevel;
  * redirect, or 403 (401 where nobody is signed in).
  */
 export const requireFresh = guards.requireFresh;
+
+/**
+ * Lets users through who have proved all of these methods since they signed in, or reach that assurance level; `within`:
+ * that recently. Others: the redirect, or 403 (401 where nobody is signed in).
+ */
+export const requireProofs = guards.requireProofs;
+
+/** Lets visitors through whose sign-in has begun (`session.begin`), for the page of the second factor. Others: the redirect, or 401. */
+export const requirePending = guards.requirePending;
 
 /**
  * Lets one request of a session through at a time: the others wait until its response begins, and see what it saved.

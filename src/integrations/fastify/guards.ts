@@ -37,6 +37,15 @@ export const requireLevel = guards.requireLevel;
 export const requireFresh = guards.requireFresh;
 
 /**
+ * Lets users through who have proved all of these methods since they signed in, or reach that assurance level; `within`:
+ * that recently. Others: the redirect, or 403 (401 where nobody is signed in).
+ */
+export const requireProofs = guards.requireProofs;
+
+/** Lets visitors through whose sign-in has begun (`session.begin`), for the page of the second factor. Others: the redirect, or 401. */
+export const requirePending = guards.requirePending;
+
+/**
  * Lets one request of a session through at a time: the others wait until its answer begins, and see what it saved.
  * Waiting too long is an error `lock_timeout` (503); a sign-out meanwhile, `session_ended` (401).
  */

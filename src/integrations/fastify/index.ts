@@ -9,7 +9,13 @@ import { checkOptions, type SessionsOptions } from "./options.ts";
 import { readSession } from "./read.ts";
 import { absent, type Callback, FastifySession } from "./session.ts";
 
-export type { AskedFor, FreshOptions, GuardOptions } from "../../integration/guards.ts";
+export type {
+  AskedFor,
+  FreshOptions,
+  GuardOptions,
+  ProofsOptions,
+  RequiredProofs,
+} from "../../integration/guards.ts";
 export type { IdentityOf } from "../../integration/identity.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
 export { devices } from "./device-endpoints.ts";
@@ -20,6 +26,8 @@ export {
   requireFresh,
   requireLevel,
   requireLogin,
+  requirePending,
+  requireProofs,
 } from "./guards.ts";
 export type { FastifySession, SessionsOptions };
 

@@ -13,7 +13,14 @@ import { warn } from "../../telemetry/warnings.ts";
 export { devices, type FetchDevicesOptions } from "../../integration/fetch/device-endpoints.ts";
 export type { FetchOptions } from "../../integration/fetch/options.ts";
 export type { ProxyOptions } from "../../integration/forwarded.ts";
-export type { AskedFor, FreshOptions, GuardFacts, GuardOptions } from "../../integration/guards.ts";
+export type {
+  AskedFor,
+  FreshOptions,
+  GuardFacts,
+  GuardOptions,
+  ProofsOptions,
+  RequiredProofs,
+} from "../../integration/guards.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
 export {
   exclusive,
@@ -22,6 +29,8 @@ export {
   requireFresh,
   requireLevel,
   requireLogin,
+  requirePending,
+  requireProofs,
 } from "./guards.ts";
 export {
   type AnswerHeaders,

@@ -20,8 +20,10 @@ import {
   type GuardOptions,
   headersOf,
   originGuard,
+  type ProofsOptions,
   proxiedGuardsBy,
   type Refusal,
+  type RequiredProofs,
 } from "../../integration/guards.ts";
 import { noSession } from "../../integration/no-session.ts";
 import type { Psession } from "../../psession.ts";
@@ -30,7 +32,15 @@ import type { Session } from "../../session.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
 import { LazySession } from "./lazy-session.ts";
 
-export type { AskedFor, FreshOptions, GuardOptions, LockOptions, ProxyOptions };
+export type {
+  AskedFor,
+  FreshOptions,
+  GuardOptions,
+  LockOptions,
+  ProofsOptions,
+  ProxyOptions,
+  RequiredProofs,
+};
 
 /** What the middleware adds to `c.var`: `new Hono<{ Variables: SessionVariables }>()`. */
 export interface SessionVariables<Data extends object = SessionData> {
@@ -108,6 +118,15 @@ export const requireLevel = guards.requireLevel;
 
 /** Lets users through who proved a credential that recently. Others: the redirect, or 403 (or 401). */
 export const requireFresh = guards.requireFresh;
+
+/**
+ * Lets users through who have proved all of these methods since they signed in, or reach that assurance level; `within`:
+ * that recently. Others: the redirect, or 403 (401 where nobody is signed in).
+ */
+export const requireProofs = guards.requireProofs;
+
+/** Lets visitors through whose sign-in has begun (`session.begin`), for the page of the second factor. Others: the redirect, or 401. */
+export const requirePending = guards.requirePending;
 
 /**
  * Lets one request of a session through at a time: the others wait until its response leaves, and see what it saved.

@@ -14,10 +14,24 @@ import type { Session } from "../../session.ts";
 import { type KoaContext, type KoaMiddleware, originOf, type SessionContext } from "./context.ts";
 
 export type { OriginOptions } from "../../http/origin.ts";
-export type { AskedFor, FreshOptions, GuardOptions } from "../../integration/guards.ts";
+export type {
+  AskedFor,
+  FreshOptions,
+  GuardOptions,
+  ProofsOptions,
+  RequiredProofs,
+} from "../../integration/guards.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
 export { devices } from "./device-endpoints.ts";
-export { exclusive, originCheck, requireFresh, requireLevel, requireLogin } from "./guards.ts";
+export {
+  exclusive,
+  originCheck,
+  requireFresh,
+  requireLevel,
+  requireLogin,
+  requirePending,
+  requireProofs,
+} from "./guards.ts";
 export { type PassportOptions, passportSessions } from "./passport.ts";
 export type { KoaContext, KoaMiddleware, SessionContext };
 

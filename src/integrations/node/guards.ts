@@ -42,6 +42,15 @@ export const requireLevel = guards.requireLevel;
 export const requireFresh = guards.requireFresh;
 
 /**
+ * Lets users through who have proved all of these methods since they signed in, or reach that assurance level; `within`:
+ * that recently. Others: the redirect, or 403 (401 where nobody is signed in).
+ */
+export const requireProofs = guards.requireProofs;
+
+/** Lets visitors through whose sign-in has begun (`session.begin`), for the page of the second factor. Others: the redirect, or 401. */
+export const requirePending = guards.requirePending;
+
+/**
  * One request of a session at a time: waits until the responses of earlier requests have begun, then is true. Throws
  * `lock_timeout` (503) after waiting too long, `session_ended` (401) if the visitor was signed out meanwhile.
  */

@@ -13,7 +13,14 @@ import { enterRequest } from "../../request/context.ts";
 import type { Session } from "../../session.ts";
 import { warn } from "../../telemetry/warnings.ts";
 
-export type { AskedFor, FreshOptions, GuardFacts, GuardOptions } from "../../integration/guards.ts";
+export type {
+  AskedFor,
+  FreshOptions,
+  GuardFacts,
+  GuardOptions,
+  ProofsOptions,
+  RequiredProofs,
+} from "../../integration/guards.ts";
 export { devices, type NodeDevicesOptions } from "../../integration/node/device-endpoints.ts";
 export { openUpgrade, refuseUpgrade, type Upgrade } from "../../integration/node/upgrade.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
@@ -24,6 +31,8 @@ export {
   requireFresh,
   requireLevel,
   requireLogin,
+  requirePending,
+  requireProofs,
 } from "./guards.ts";
 export { arrivedAt, type NodeOptions, type NodeRequest, type NodeResponse, nodeFacts };
 

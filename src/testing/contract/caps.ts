@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { newSiblingId } from "../../protocol/secrets.ts";
+import { newId, newSiblingId } from "../../protocol/secrets.ts";
 import { revoke } from "../../stores/changes.ts";
 import type { RememberedRow, SessionRow } from "../../stores/store.ts";
 import { digestOf, T0 } from "../rows.ts";
@@ -126,6 +126,25 @@ export const caps: Cases = {
     assert.equal((await store.findRemembered(before.id))?.login.revokedAt, undefined);
     await done(attempt("token"));
     assert.deepEqual(ids(await store.list(ada)), [session.id]);
+  },
+
+  "trust in a browser is listed and ended with its user, and no cap counts or evicts it": async ({
+    store,
+    ada,
+    make,
+    stored,
+  }) => {
+    const trust = await stored.session({ level: "trust", lastSeenAt: T0 - 90, handle: newId() });
+    const cap = { ...CAP, userId: ada, max: 1 };
+    const first = make.session({ lastSeenAt: T0 - 50 });
+    await done(store.apply({ kind: "signIn", insert: first, caps: [{ ...cap, overflow: "refuse" }] }));
+    const second = make.session();
+    const result = await store.apply({ kind: "signIn", insert: second, caps: [cap] });
+    assert.deepEqual(endedBy(result).map(handleOfEnded), [first.id]);
+    assert.deepEqual(new Set(ids(await store.list(ada))), new Set([trust.id, second.id]));
+    assert.equal((await store.findSession(trust.id))?.level, "trust");
+    await revoke(store, { userId: ada, ...ENDING });
+    assert.equal(await store.findSession(trust.id), undefined);
   },
 
   "a hundred parallel sign-ins leave exactly as many devices as the cap allows": async ({

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { newId, newSiblingId } from "../../protocol/secrets.ts";
 import type {
   ChangeResult,
   Ended,
@@ -102,6 +103,7 @@ export function fullRows(userId: UserId): Device {
     lastUsedAt: next(),
     idleDeadline: next(),
     absoluteDeadline: next(),
+    handle: newId(),
     name: "login's name",
     tag: "login's tag",
     pruneAfter: next(),
@@ -115,6 +117,9 @@ export function fullRows(userId: UserId): Device {
     fence: 7,
     level: "login",
     authenticatedAt: next(),
+    proofs: "otp@4000000000001 password@4000000000000",
+    pendingUserId: userId,
+    pending: "4000000000002;4000000000001;1;password@4000000000000",
     confirmFrom: next(),
     data: '{"full":true}',
     version: 5,
@@ -123,8 +128,11 @@ export function fullRows(userId: UserId): Device {
     lastSeenAt: next(),
     idleDeadline: next(),
     absoluteDeadline: next(),
+    idleFor: 600_001,
+    absoluteFor: 3_600_001,
     userAgent: "full agent",
     address: "2001:db8::7",
+    handle: newSiblingId(login.id),
     name: "session's name",
     tag: "session's tag",
     pruneAfter: next(),

@@ -1,0 +1,260 @@
+import { describe, expect, test } from "vitest";
+import { receive, TestBrowser, type TestSession, testApp } from "../support/app.ts";
+import { DAY, HOUR, MINUTE } from "../support/clock.ts";
+
+const TRUST = "__Host-psession-trust";
+
+async function trusting(remember = false) {
+  const app = testApp();
+  const ada = new TestBrowser(app);
+  await ada.visit(async (session) => {
+    await session.login("ada", { method: "password", remember });
+    await session.trust({ for: "30d" });
+  });
+  return { app, ada };
+}
+
+const trusted = async (browser: TestBrowser, userId = "ada", options = {}) =>
+  (await browser.visit((session) => session.isTrusted(userId), options)).result;
+
+function cookieOf({ jar }: TestBrowser, name = TRUST) {
+  const cookie = jar.get(name);
+  if (cookie === undefined) throw new Error(`no ${name}`);
+  return cookie;
+}
+
+describe("a browser that its user trusts", () => {
+  test("is known at the next sign-in, after a logout and to the last day", async () => {
+    const { app, ada } = await trusting();
+    await ada.visit((session) => session.logout());
+    ada.restart();
+    app.clock.advance(30 * DAY);
+    await ada.visit(async (session) => {
+      await session.begin("ada", { method: "password" });
+      expect(await session.isTrusted()).toBe(true);
+      await session.complete();
+      expect(await session.isTrusted()).toBe(true);
+    });
+    app.clock.advance(1);
+    expect(await trusted(ada)).toBe(false);
+  });
+
+  test("is that of one user: to another, and in another browser, it is worth nothing", async () => {
+    const { app, ada } = await trusting();
+    expect(await trusted(ada, "bob")).toBe(false);
+    expect(await trusted(new TestBrowser(app))).toBe(false);
+    const bob = new TestBrowser(app);
+    await bob.visit((session) => session.login("bob"));
+    bob.jar.set(TRUST, cookieOf(ada));
+    expect((await bob.visit((session) => session.isTrusted())).result).toBe(false);
+  });
+
+  test("is asked for by one read, and only where the browser sends such a cookie", async () => {
+    const { ada } = await trusting();
+    expect(await trusted(ada)).toBe(true);
+    expect(await trusted(ada, "ada", { cookie: undefined })).toBe(false);
+  });
+
+  test("has a cookie of its own: none of the others has its place, nor it theirs", async () => {
+    const { app, ada } = await trusting(true);
+    for (const name of ["__Host-psession", "__Host-psession-remember"]) {
+      const swapped = new Map([[name, cookieOf(ada)]]);
+      expect((await new TestBrowser(app).visit((s) => s.userId, { jar: swapped })).result).toBeUndefined();
+      expect(
+        await trusted(new TestBrowser(app), "ada", { jar: new Map([[TRUST, cookieOf(ada, name)]]) }),
+      ).toBe(false);
+    }
+    expect(app.told()).not.toContain("theft");
+  });
+
+  test("ends with a changed factor, on this browser too", async () => {
+    const { app, ada } = await trusting();
+    await ada.visit(async (session) => {
+      await app.psession.passwordChanged("ada", { keep: session, factor: "otp" });
+    });
+    expect((await ada.visit((session) => session.userId)).result).toBe("ada");
+    expect(await trusted(ada)).toBe(false);
+  });
+
+  test("stays with a changed password on the browser that is kept, under a new secret, and ends on others", async () => {
+    const { app, ada } = await trusting();
+    const phone = new TestBrowser(app);
+    await phone.visit(async (session) => {
+      await session.login("ada");
+      await session.trust();
+    });
+    app.clock.advance(HOUR);
+    const copied = ada.copyJar();
+    await ada.visit(async (session) => {
+      await app.psession.passwordChanged("ada", { keep: session });
+    });
+    expect(await trusted(ada)).toBe(true);
+    expect(await trusted(phone)).toBe(false);
+    expect(await trusted(new TestBrowser(app), "ada", { jar: copied })).toBe(false);
+    app.clock.advance(30 * DAY - HOUR);
+    expect(await trusted(ada)).toBe(true);
+    app.clock.advance(1);
+    expect(await trusted(ada), "it ends when it would have").toBe(false);
+  });
+
+  test.each([
+    ["a revoked user", (app: Trusting["app"]) => app.psession.revokeUser("ada")],
+    ["everyone's end", (app: Trusting["app"]) => app.psession.revokeEveryone()],
+    ["a password that was reset elsewhere", (app: Trusting["app"]) => app.psession.passwordChanged("ada")],
+  ])("ends with %s", async (_, end) => {
+    const { app, ada } = await trusting();
+    await end(app);
+    expect(await trusted(ada)).toBe(false);
+  });
+
+  test("ends with its device, by the user and by the support", async () => {
+    for (const support of [false, true]) {
+      const { app, ada } = await trusting(true);
+      const other = new TestBrowser(app);
+      await other.visit((session) => session.login("ada"));
+      const [device] = (await app.psession.devices("ada")).filter(
+        ({ trustedUntil }) => trustedUntil !== undefined,
+      );
+      const handle = device?.handle ?? "";
+      if (support) expect(await app.psession.revoke(handle)).toBe(true);
+      else expect((await other.visit((session) => session.revoke(handle))).result).toBe(true);
+      expect(await trusted(ada)).toBe(false);
+    }
+  });
+
+  test("stays where the user ends all other devices, which are then trusted no more", async () => {
+    const { app, ada } = await trusting();
+    const phone = new TestBrowser(app);
+    await phone.visit(async (session) => {
+      await session.login("ada");
+      await session.trust();
+    });
+    await ada.visit((session) => session.revokeOthers());
+    expect([await trusted(ada), await trusted(phone)]).toEqual([true, false]);
+  });
+
+  test("ends with a theft", async () => {
+    const { app, ada } = await trusting(true);
+    const copied = ada.copyJar();
+    for (let day = 0; day < 2; day++) {
+      ada.restart();
+      app.clock.advance(DAY);
+      await ada.visit();
+      app.clock.advance(5 * MINUTE);
+      await ada.visit();
+    }
+    copied.delete("__Host-psession");
+    await new TestBrowser(app).visit(() => {}, { jar: copied });
+    expect(app.told()).toContain("theft");
+    expect(await trusted(ada)).toBe(false);
+  });
+
+  test("is shown with its device, and by itself once nobody is signed in there", async () => {
+    const { app, ada } = await trusting();
+    const until = app.clock.now() + 30 * DAY;
+    expect(await app.psession.devices("ada")).toMatchObject([{ trustedUntil: until, level: "login" }]);
+    await ada.visit((session) => session.logout());
+    const [entry, ...others] = await app.psession.devices("ada");
+    expect(others).toEqual([]);
+    expect(entry).toMatchObject({ trustedUntil: until, level: "anonymous", label: expect.any(String) });
+    expect(await app.psession.revoke(entry?.handle ?? "")).toBe(true);
+    expect(await trusted(ada)).toBe(false);
+  });
+
+  test("counts as no device: limits, and the data of the latest session, are as without it", async () => {
+    const app = testApp({ devices: { max: 1, overflow: "refuse" } });
+    const ada = new TestBrowser(app);
+    await ada.visit(async (session) => {
+      expect(await session.login("ada")).toBe("signed_in");
+      await session.trust();
+    });
+    await ada.visit((session) => session.logout());
+    const phone = new TestBrowser(app);
+    await phone.visit(async (session) => {
+      let previous: unknown = "none";
+      const carry = (present: object, other: object | undefined) => {
+        previous = other;
+        return present;
+      };
+      expect(await session.login("ada", { carry })).toBe("signed_in");
+      expect(previous).toBeUndefined();
+    });
+  });
+
+  test("trusted again has one record", async () => {
+    const { app, ada } = await trusting();
+    await ada.visit((session) => session.trust({ for: "7d" }));
+    const until = app.clock.now() + 7 * DAY;
+    expect(await app.psession.devices("ada")).toMatchObject([{ trustedUntil: until }]);
+    await ada.visit(async (session) => {
+      expect(await session.distrust()).toBe(true);
+      expect(await session.distrust()).toBe(false);
+    });
+    expect(await app.psession.devices("ada")).toMatchObject([{ trustedUntil: undefined }]);
+    expect(ada.jar.has(TRUST)).toBe(false);
+  });
+});
+
+type Trusting = Awaited<ReturnType<typeof trusting>>;
+
+test("trust needs a proof within the last hour, by a user who is signed in", async () => {
+  const app = testApp();
+  const ada = new TestBrowser(app);
+  const refused = async (code: string, before: (session: TestSession) => unknown = () => {}) => {
+    await ada.visit(async (session) => {
+      await before(session);
+      await expect(session.trust()).rejects.toMatchObject({ code });
+    });
+  };
+  await refused("not_signed_in");
+  await refused("not_signed_in", (session) => session.begin("ada"));
+  await ada.visit((session) => session.login("ada", { remember: true }));
+  app.clock.advance(HOUR + 1);
+  await refused("proof_outdated");
+  ada.restart();
+  app.clock.advance(DAY);
+  await refused("not_signed_in");
+});
+
+test("trust that races with a changed factor does not outlive it, whichever comes first", async () => {
+  for (const trustFirst of [true, false]) {
+    const app = testApp();
+    const ada = new TestBrowser(app);
+    await ada.visit((session) => session.login("ada"));
+    app.clock.advance(1000);
+    const visit = await ada.open();
+    const change = () => app.psession.passwordChanged("ada", { factor: "otp" });
+    if (trustFirst) await visit.session.trust();
+    await change();
+    if (!trustFirst) await expect(visit.session.trust()).rejects.toMatchObject({ code: "proof_outdated" });
+    for (const line of await visit.answer()) receive(ada.jar, line);
+    expect(await trusted(ada)).toBe(false);
+  }
+});
+
+test.each([0, -1, "401d", "long", null, {}])("for: %j is refused", async (time) => {
+  await new TestBrowser(testApp()).visit(async (session) => {
+    await session.login("ada");
+    await expect(session.trust({ for: time as number })).rejects.toMatchObject({ code: "invalid_options" });
+  });
+});
+
+test("isTrusted without a user is an error, and so is an id of the wrong kind", async () => {
+  await new TestBrowser(testApp()).visit(async (session) => {
+    await expect(session.isTrusted()).rejects.toMatchObject({ code: "nothing_pending" });
+    await expect(session.isTrusted(Number.NaN)).rejects.toMatchObject({ code: "invalid_user_id" });
+  });
+});
+
+test("a response that can carry no cookie refuses to trust", async () => {
+  const app = testApp();
+  const ada = new TestBrowser(app);
+  await ada.visit((session) => session.login("ada"));
+  await ada.visit(
+    async (session) => {
+      await expect(session.trust()).rejects.toMatchObject({ code: "headers_already_sent" });
+    },
+    { canSetCookies: false },
+  );
+  expect(await app.psession.devices("ada")).toMatchObject([{ trustedUntil: undefined }]);
+});
