@@ -197,7 +197,8 @@ export class Session<Data extends object = SessionData> extends SessionContent<D
   /**
    * Signs in a user after the application has checked the credentials. The session gets a new secret, so
    * that one planted before is worthless (OWASP SESS-03), and a remembered login that this browser had ends. It is
-   * stored with the response; at once where it may be refused (option `devices.overflow`): then look at the result.
+   * stored with the response; at once where it may be refused (option `devices.overflow`): then look at the result. Where
+   * this user's sign-in has begun here, it is completed: see `complete`.
    */
   async login(userId: UserId, options: LoginOptions<Data> = {}): Promise<LoginResult> {
     return intents.login(usable(this.#state), userId, options);

@@ -3,6 +3,7 @@ import * as devalue from "devalue";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { devalueCodec } from "../src/data/devalue.ts";
 import { type AuditEntry, factsOf, memoryStore, PsessionError, type PsessionOptions } from "../src/index.ts";
+import { withSession } from "../src/integrations/fetch/index.ts";
 import { optionDefaults } from "../src/options/schema.ts";
 import { cameAt } from "../src/request/arrival.ts";
 import { cookieHeader, KEY, OLDER_KEY, REMEMBER, SESSION, TestBrowser, testApp } from "./support/app.ts";
@@ -171,6 +172,27 @@ const EFFECTS: Record<string, () => Promise<void>> = {
     expect(await seenElsewhere({ matchAddress: "exact", onMismatch: "report" }, moved)).toBe("ada");
     expect(await seenElsewhere({ matchAddress: "exact" }, moved)).toBeUndefined();
   },
+  "session.isPassive": async () => {
+    const lastSeen = async (session: object) => {
+      const { psession, clock } = testApp({ session });
+      const page = withSession(psession, async (request, getSession) => {
+        const found = await getSession();
+        if (request.url.endsWith("/sign-in")) await found.login("ada");
+        return new Response(String(found.isSignedIn));
+      });
+      const answer = await page(new Request("https://example.com/sign-in"));
+      const jar = answer.headers.getSetCookie().map((line) => line.split(";")[0]);
+      const start = clock.now();
+      clock.advance(HOUR);
+      const headers = { cookie: jar.join("; ") };
+      expect(await (await page(new Request("https://example.com/poll?since=1", { headers }))).text()).toBe(
+        "true",
+      );
+      return ((await psession.devices("ada"))[0]?.lastSeenAt ?? 0) - start;
+    };
+    const isPassive = ({ path }: { path: string }) => path.startsWith("/poll?");
+    expect([await lastSeen({ isPassive }), await lastSeen({})]).toEqual([0, HOUR]);
+  },
   "session.codec": async () => {
     const since = new Map([["tea", new Date(0)]]);
     const keep = async (session: object) => {
@@ -252,6 +274,14 @@ const EFFECTS: Record<string, () => Promise<void>> = {
     const lines = await cookiesOf({ devices, cookies: { device: "__Host-did" } });
     expect(names(lines)).toContain("__Host-did");
     expect(names(await cookiesOf({ devices }))).toContain("__Host-psession-device");
+  },
+  "cookies.trust": async () => {
+    const trusting = async (cookies: object) => {
+      const { browser } = await signedIn({ cookies });
+      return names((await browser.visit((session) => session.trust())).setCookie);
+    };
+    expect(await trusting({ trust: "__Host-tid" })).toEqual(["__Host-tid"]);
+    expect(await trusting({})).toEqual(["__Host-psession-trust"]);
   },
   "cookies.sameSite": async () => {
     for (const line of await cookiesOf({ cookies: { sameSite: "strict" } }))

@@ -26,12 +26,13 @@ export async function endsAt(state: RequestState): Promise<EndsAt> {
         : loginInForce((await core.settings.store.findRemembered(id))?.login, core.settings);
   const isAlive = login !== undefined && login.revokedAt === undefined;
   const remembered = isAlive ? Math.min(login.idleDeadline, login.absoluteDeadline) : undefined;
-  const { clock, session: lives } = core.settings;
+  const { clock } = core.settings;
+  const { session: lives } = settingsOf(state);
   // A sign-in of this request has no row yet.
   const fresh = { idleDeadline: clock.now() + lives.idle, absoluteDeadline: clock.now() + lives.absolute };
   const { absoluteDeadline } = session ?? fresh;
   const own = session?.idleDeadline ?? fresh.idleDeadline;
-  const idleDeadline = state.use === "extends" ? clock.now() + settingsOf(state).session.idle : own;
+  const idleDeadline = state.use === "extends" ? clock.now() + lives.idle : own;
   return { idle: Math.min(idleDeadline, absoluteDeadline), absolute: absoluteDeadline, remembered };
 }
 

@@ -77,6 +77,30 @@ describe("of two realms on one store with the same keys", () => {
     expect(staff.told()).toContain("newDevice");
   });
 
+  test("neither knows the other's trust in a browser, nor completes a sign-in that the other began", async () => {
+    const { customers, staff } = twoRealms();
+    const { browser } = await signedIn(customers);
+    await browser.visit((session) => session.trust());
+    await new TestBrowser(staff).visit(
+      async (session) => {
+        expect(await session.isTrusted(7)).toBe(false);
+        expect(session.pending).toBeUndefined();
+      },
+      { jar: browser.copyJar() },
+    );
+    expect(await staff.psession.devices(7)).toEqual([]);
+    await staff.psession.revokeUser(7);
+    expect((await browser.visit((session) => session.isTrusted())).result).toBe(true);
+    const beginner = new TestBrowser(customers);
+    await beginner.visit((session) => session.begin(7));
+    await new TestBrowser(staff).visit(
+      async (session) => {
+        await expect(session.complete()).rejects.toMatchObject({ code: "nothing_pending" });
+      },
+      { jar: beginner.copyJar() },
+    );
+  });
+
   test("lists have their own devices only", async () => {
     const { customers, staff } = twoRealms();
     const [customer, member] = [await signedIn(customers), await signedIn(staff)];

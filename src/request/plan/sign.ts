@@ -78,7 +78,6 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
     userId: intent.userId,
     handle: login?.id ?? session.id,
     remembered: login !== undefined,
-    methods: readProofs(intent.proofs).map(({ method }) => method),
     request: originOf(state.facts),
   };
   return {
@@ -102,7 +101,7 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
       ...(base === undefined
         ? [event("created", { at: now, sessionId: session.id, userId: intent.userId })]
         : []),
-      event("login", ofDevice),
+      event("login", { ...ofDevice, methods: readProofs(intent.proofs).map(({ method }) => method) }),
       ...(isNew && !isUnseen ? [event("newDevice", ofDevice)] : []),
     ],
     standing: { kind: "live", session },

@@ -1,6 +1,7 @@
 import type { ColumnType } from "kysely";
 import type { FieldKind, LOGIN_FIELDS, SESSION_FIELDS } from "../columns.ts";
 import type { LOCK_FIELDS, META_FIELDS } from "../sql/schema.ts";
+import type { RowLevel } from "../store.ts";
 
 /** Columns that only psession writes. */
 type Kept<T> = ColumnType<T, never, never>;
@@ -38,7 +39,7 @@ export interface PsessionTables<Id extends string | number = string, Time = numb
 /** The table of sessions: one row each. `Id` is the type of user ids, `Time` that in which the driver gives times. */
 export interface PsessionSessionsTable<Id extends string | number = string, Time = number | string>
   extends Columns<typeof SESSION_FIELDS, Id, Time> {
-  level: Kept<"anonymous" | "remembered" | "login">;
+  level: Kept<RowLevel>;
 }
 
 /** The table of remembered logins: one row each, tombstones included. `Id` and `Time` as for sessions. */
