@@ -162,8 +162,8 @@ async function revokeSome(
   const at = settings.clock.now();
   const pruneAfter = tombstoneUntil(at, settings);
   const ended = await revoke(settings.store, { ...whom, reason, at, pruneAfter });
-  for (const { rememberedId, sessionId, userId } of ended) {
-    events.emit("revoked", { at, userId, handle: rememberedId ?? sessionId ?? "", reason });
+  for (const { rememberedId, sessionId, userId, handle } of ended) {
+    events.emit("revoked", { at, userId, handle: handle ?? rememberedId ?? sessionId ?? "", reason });
   }
   return ended;
 }

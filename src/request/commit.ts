@@ -162,8 +162,8 @@ const leavesSession = (plan: Plan): boolean =>
 /** Emits `revoked` for devices that a sign-in evicted; replacing this browser's own login is expected. */
 function emitCapped({ core }: RequestState, ended: readonly Ended[]): void {
   const at = core.settings.clock.now();
-  for (const { sessionId, rememberedId, userId, reason } of ended) {
+  for (const { sessionId, rememberedId, userId, reason, handle } of ended) {
     if (reason !== "cap" && reason !== "tag") continue;
-    core.events.emit("revoked", { at, userId, handle: rememberedId ?? sessionId ?? "", reason });
+    core.events.emit("revoked", { at, userId, handle: handle ?? rememberedId ?? sessionId ?? "", reason });
   }
 }

@@ -7,7 +7,14 @@ import type {
   Misfit,
   RememberedRow,
   SessionEnding,
+  SessionRow,
 } from "./store.ts";
+
+/** The handle that an ended device had before, where its rows have one. */
+export const handleIn = (...rows: readonly (Pick<SessionRow, "handle"> | undefined)[]) => {
+  const handle = rows.find((row) => row?.handle !== undefined)?.handle;
+  return handle === undefined ? {} : { handle };
+};
 
 /** Whether its conditions let an ending end this session. */
 export const endsSession = ({ id, userId, secret }: SessionEnding, session: ListedSession): boolean =>

@@ -309,6 +309,8 @@ export interface Ended {
   readonly rememberedId: string | undefined;
   readonly userId: UserId | undefined;
   readonly reason: RevocationReason;
+  /** As its rows have it; left out where they have none. */
+  readonly handle?: string | undefined;
 }
 
 /**

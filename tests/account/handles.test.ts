@@ -55,8 +55,10 @@ test.each(renewals)("after %s the device is named and ended by that handle", asy
     expect(await session.nameDevice(handle, "Bath")).toBe(true);
   });
   expect((await app.psession.devices("ada")).map(({ name }) => name)).toContain("Bath");
+  app.events.length = 0;
   await phone.visit(async (session) => {
     expect(await session.revoke(handle)).toBe(true);
+    expect(app.events).toMatchObject([{ type: "revoked", handle }]);
     expect(await session.revoke(handle)).toBe(false);
   });
   expect((await ada.visit((session) => session.userId)).result).toBeUndefined();

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { shardKeyOf } from "../../protocol/secrets.ts";
 import { beforeSnapshot } from "../../protocol/snapshot.ts";
+import { handleIn } from "../endings.ts";
 import type {
   ChangeParts,
   ChangeResult,
@@ -222,17 +223,18 @@ export function decodeAnswer(reply: unknown): Answer {
   return { missing: { index, deadline: numberOf(deadline), handles } };
 }
 
-/** Four words each: session, login, user, reason; empty for none. */
+/** Five words each: session, login, user, reason, handle; empty for none. */
 export function decodeEnded(words: readonly string[]): Ended[] {
-  if (words.length % 4 !== 0) throw misread("a list of another length came");
+  if (words.length % 5 !== 0) throw misread("a list of another length came");
   const ended: Ended[] = [];
-  for (let at = 0; at < words.length; at += 4) {
-    const [session, login, user, reason = ""] = words.slice(at, at + 4);
+  for (let at = 0; at < words.length; at += 5) {
+    const [session, login, user, reason = "", handle] = words.slice(at, at + 5);
     ended.push({
       sessionId: session || undefined,
       rememberedId: login || undefined,
       userId: user ? decodeUser(user) : undefined,
       reason,
+      ...handleIn({ handle: handle || undefined }),
     });
   }
   return ended;

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { newSiblingId } from "../../protocol/secrets.ts";
+import { newId, newSiblingId } from "../../protocol/secrets.ts";
 import { revoke } from "../../stores/changes.ts";
 import { listed } from "../../stores/devices.ts";
 import type { Change, Ended } from "../../stores/store.ts";
 import { digestOf, plain, sessionRow, T0 } from "../rows.ts";
 import {
   assertEnds,
+  CAP,
   type Cases,
   done,
   ENDING,
@@ -299,6 +300,28 @@ export const ending: Cases = {
       [other.id],
     );
     assert.deepEqual(plain(await store.list(ada)), plain([listed(kept)]));
+  },
+
+  "what has ended says what lists called it, whether its session or its login has that": async ({
+    store,
+    ada,
+    make,
+    stored,
+  }) => {
+    const handles = [newId(), newId(), newId(), newId()];
+    const [ofBoth, ofLogin, ofSession, evicted] = handles;
+    await stored.device({ login: { handle: ofBoth }, session: { handle: ofBoth } });
+    await stored.login({ handle: ofLogin });
+    await stored.session({ handle: ofSession });
+    const ended = await revoke(store, { userId: ada, ...ENDING });
+    assert.deepEqual(new Set(ended.map(({ handle }) => handle)), new Set([ofBoth, ofLogin, ofSession]));
+    await stored.device({ login: { handle: evicted }, session: { handle: evicted } });
+    const capped = { insert: make.session(), caps: [{ ...CAP, userId: ada, max: 1 }] };
+    const result = await store.apply({ kind: "signIn", ...capped });
+    assert.deepEqual(
+      endedBy(result).map(({ handle }) => handle),
+      [evicted],
+    );
   },
 
   "ending everyone ends all devices, anonymous sessions too, but for the one that is excepted": async ({

@@ -1,5 +1,5 @@
 import { isMeant, isSpared, type Spared } from "../../devices.ts";
-import { endsSession } from "../../endings.ts";
+import { endsSession, handleIn } from "../../endings.ts";
 import type {
   Ended,
   Ending,
@@ -19,7 +19,7 @@ import { setMark } from "./marks.ts";
 
 /** What has to end, according to a read without a lock. */
 export interface Targets {
-  readonly logins: readonly Pick<RememberedRow, "id" | "userId">[];
+  readonly logins: readonly Pick<RememberedRow, "id" | "userId" | "handle">[];
   readonly sessions: readonly string[];
   /** This login ends only while it is in that state, and with it its session. */
   readonly misfit?: Pick<LoginEnding, "id" | "misfit"> | undefined;
@@ -50,7 +50,7 @@ export function* endAll(
     return (yield deleteSession(statements, session.id)).count > 0;
   };
 
-  const logins = new Map(targets.logins.map(({ id, userId }) => [id, userId]));
+  const logins = new Map(targets.logins.map((login) => [login.id, login]));
   for (const loginId of [...logins.keys()].sort()) {
     const isRevoked = yield* revoke(loginId);
     if (!isRevoked && misfitOf(loginId) !== undefined) continue;
@@ -64,8 +64,9 @@ export function* endAll(
       ended.push({
         sessionId: session?.id,
         rememberedId: isRevoked ? loginId : undefined,
-        userId: session?.userId ?? logins.get(loginId),
+        userId: session?.userId ?? logins.get(loginId)?.userId,
         reason,
+        ...handleIn(session, logins.get(loginId)),
       });
     }
   }
@@ -78,7 +79,13 @@ export function* endAll(
     const { rememberedId, userId } = session;
     const isRevoked =
       rememberedId !== undefined && !revoked.has(rememberedId) && (yield* revoke(rememberedId));
-    ended.push({ sessionId, rememberedId: isRevoked ? rememberedId : undefined, userId, reason });
+    ended.push({
+      sessionId,
+      rememberedId: isRevoked ? rememberedId : undefined,
+      userId,
+      reason,
+      ...handleIn(session),
+    });
   }
   return ended;
 }
