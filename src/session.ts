@@ -118,12 +118,12 @@ export class Session<Data extends object = SessionData> extends SessionContent<D
     return intents.proofsOf(look(this.#state));
   }
 
-  /** Claims of an OpenID Connect ID token about how and when the user has signed in: `amr`, `acr`, `auth_time`. */
+  /** The claims `amr`, `acr` and `auth_time` of an OpenID Connect ID token. */
   get claims(): AuthenticationClaims {
     return claimsOf(this.proofs, this.authenticatedAt);
   }
 
-  /** The sign-in that has begun here and waits for another factor; undefined where there is none, or its time is over. */
+  /** The sign-in that has begun here and waits for another factor, until its time is over. */
   get pending(): Pending | undefined {
     return waitingOf(look(this.#state));
   }

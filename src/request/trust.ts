@@ -38,7 +38,8 @@ export async function trust(state: State, options: TrustOptions): Promise<void> 
       status: 403,
     });
   const now = state.core.settings.clock.now();
-  await store(state, userId, { provedAt: authenticatedAt, until: now + (parseDuration(given) ?? 0) });
+  const until = now + (parseDuration(given) ?? 0);
+  if (!(await store(state, userId, { provedAt: authenticatedAt, until }))) throw outdatedProof();
 }
 
 /** Whether the browser that sent the request is trusted by the user: by default who has begun to sign in, or is. */
@@ -70,20 +71,23 @@ export async function recordOf(state: State, userId: UserId): Promise<SessionRow
  * its cookies may be why the others end.
  */
 export async function keepingTrust<T>(state: State, userId: UserId, end: () => Promise<T>): Promise<T> {
+  // As of now: a factor that another request changes from here on ends this trust as well.
+  const provedAt = state.core.settings.clock.now();
   const kept = state.canSetCookies ? await recordOf(state, userId) : undefined;
   const ended = await end();
   if (kept === undefined) return ended;
   state.trust = undefined;
   const { absoluteDeadline: until, createdAt } = kept;
-  await store(state, userId, { provedAt: state.core.settings.clock.now(), until, createdAt });
+  await store(state, userId, { provedAt, until, createdAt });
   return ended;
 }
 
+/** False where the proof is outdated: then nothing is stored. */
 async function store(
   state: State,
   userId: UserId,
   { provedAt, until, createdAt }: { provedAt: number; until: number; createdAt?: number },
-): Promise<void> {
+): Promise<boolean> {
   assertDeliverable(state, "trust this browser");
   const { settings, events } = state.core;
   const { cookies, keys, store, clock, realm } = settings;
@@ -119,7 +123,7 @@ async function store(
   ];
   const proof = proofOf(state, userId, provedAt);
   const result = await store.apply({ kind: "signIn", proof, insert: row, ...(end && { end }) });
-  if (!result.done) throw outdatedProof();
+  if (!result.done) return false;
   state.trust = row;
   sendCookie(state, {
     definition: cookies.trust,
@@ -135,6 +139,7 @@ async function store(
     request: originOf(state.facts),
   });
   events.emit(type, facts);
+  return true;
 }
 
 /** Ends the trust of this browser. False where this user had none here. */
@@ -152,5 +157,6 @@ export async function distrust(state: State): Promise<boolean> {
   });
   state.trust = undefined;
   if (state.canSetCookies) sendCookie(state, clearCookie(settings.cookies.trust));
+  state.core.events.emit("revoked", { at, userId, handle: record.id, reason: "revoked" });
   return true;
 }

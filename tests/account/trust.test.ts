@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { type Change, memoryStore } from "../../src/index.ts";
 import { receive, TestBrowser, type TestSession, testApp } from "../support/app.ts";
-import { DAY, HOUR, MINUTE } from "../support/clock.ts";
+import { DAY, HOUR, MINUTE, TestClock } from "../support/clock.ts";
+import { intercepted } from "../support/stores.ts";
 
 const TRUST = "__Host-psession-trust";
 
@@ -230,6 +232,34 @@ test("trust that races with a changed factor does not outlive it, whichever come
     for (const line of await visit.answer()) receive(ada.jar, line);
     expect(await trusted(ada)).toBe(false);
   }
+});
+
+test("a browser that is to keep its trust loses it to a factor that is changed meanwhile", async () => {
+  const clock = new TestClock();
+  const inner = memoryStore();
+  let change: (() => Promise<unknown>) | undefined;
+  const store = intercepted(inner, async (name, call, [given]) => {
+    const isEnd = name === "apply" && (given as Change).kind === "revoke" && change !== undefined;
+    const result = await call();
+    if (isEnd) {
+      const now = change;
+      change = undefined;
+      clock.advance(1000);
+      await now?.();
+      clock.advance(1000);
+    }
+    return result;
+  });
+  const app = testApp({ store, clock });
+  const ada = new TestBrowser(app);
+  await ada.visit(async (session) => {
+    await session.login("ada", { method: "password" });
+    await session.trust();
+  });
+  clock.advance(1000);
+  change = () => app.psession.passwordChanged("ada", { factor: "otp" });
+  await ada.visit((session) => session.revokeOthers());
+  expect(await trusted(ada)).toBe(false);
 });
 
 test.each([0, -1, "401d", "long", null, {}])("for: %j is refused", async (time) => {
