@@ -22,28 +22,20 @@ export {
 } from "./options/public.ts";
 export type { Clock } from "./protocol/clock.ts";
 export type { Outcome } from "./protocol/outcome.ts";
+export type { Pending } from "./protocol/pending.ts";
+export type { AuthenticationClaims, ProvedMethod } from "./protocol/proofs.ts";
 export type { Digest } from "./protocol/secrets.ts";
 export { createPsession, type Psession } from "./psession.ts";
 export { cameAt } from "./request/arrival.ts";
+export type { BeginOptions } from "./request/begin.ts";
+export type { Carry, Keep, PreviousSession } from "./request/carry.ts";
 export { runInRequest } from "./request/context.ts";
 export type { Exchange } from "./request/exchange.ts";
 export { factsOf, isPassive, type RequestFacts, type Transport } from "./request/facts.ts";
-export type {
-  AuthenticationClaims,
-  BeginOptions,
-  Carry,
-  EndsAt,
-  Freshness,
-  Keep,
-  LoginOptions,
-  LoginResult,
-  Pending,
-  PreviousSession,
-  ProofOptions,
-  ProvedMethod,
-  Session,
-  TrustOptions,
-} from "./session.ts";
+export type { Freshness, LoginOptions, LoginResult, ProofOptions } from "./request/intents.ts";
+export type { EndsAt } from "./request/lifetime.ts";
+export type { TrustOptions } from "./request/trust.ts";
+export type { Session } from "./session.ts";
 export type { AuditEntry, AuditQuery, AuditSink, AuditTrail } from "./stores/audit.ts";
 export { type MemoryStoreOptions, memoryStore } from "./stores/memory/index.ts";
 export type * from "./stores/store.ts";

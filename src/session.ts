@@ -11,7 +11,7 @@ import { type AuthenticationClaims, claimsOf, type ProvedMethod } from "./protoc
 import { isAlive } from "./request/alive.ts";
 import { csrfToken, isCsrfToken, newState, takeState } from "./request/asides.ts";
 import { type BeginOptions, begin, complete } from "./request/begin.ts";
-import type { Carry, Keep, PreviousSession } from "./request/carry.ts";
+import type { Keep } from "./request/carry.ts";
 import { SessionContent } from "./request/content.ts";
 import { onEnd } from "./request/endings.ts";
 import { exclusive } from "./request/exclusive.ts";
@@ -32,22 +32,6 @@ import { distrust, isTrusted, keepingTrust, type TrustOptions, trust } from "./r
 import { look, signedIn, usable, use } from "./request/use.ts";
 import type { Level, UserId } from "./stores/store.ts";
 import type { LockOptions } from "./upkeep/locks.ts";
-
-export type {
-  AuthenticationClaims,
-  BeginOptions,
-  Carry,
-  EndsAt,
-  Freshness,
-  Keep,
-  LoginOptions,
-  LoginResult,
-  Pending,
-  PreviousSession,
-  ProofOptions,
-  ProvedMethod,
-  TrustOptions,
-};
 
 /** The visitor's session, as handlers see it. Changes are saved together when the response begins. */
 export class Session<Data extends object = SessionData> extends SessionContent<Data> {

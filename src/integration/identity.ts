@@ -1,5 +1,6 @@
 import { PsessionError } from "../errors.ts";
-import type { LoginOptions, Session } from "../session.ts";
+import type { LoginOptions } from "../request/intents.ts";
+import type { Session } from "../session.ts";
 import type { UserId } from "../stores/store.ts";
 
 /** The user that the application or Passport put into the session's data. */

@@ -2,8 +2,9 @@ import { refuseAssignments } from "../../checks/assignments.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
 import { FollowedIdentity, type IdentityOf } from "../../integration/identity.ts";
+import type { Keep } from "../../request/carry.ts";
 import type { RequestState } from "../../request/state.ts";
-import { type Keep, Session } from "../../session.ts";
+import { Session } from "../../session.ts";
 
 export type Callback = (error?: unknown) => void;
 

@@ -1,6 +1,7 @@
 import type { SessionData } from "../../data/typing.ts";
 import { signIn } from "../../integration/identity.ts";
-import type { Carry, Session } from "../../session.ts";
+import type { Carry } from "../../request/carry.ts";
+import type { Session } from "../../session.ts";
 import type { UserId } from "../../stores/store.ts";
 import { type KoaContext, type KoaMiddleware, openedIn } from "./context.ts";
 
