@@ -12,6 +12,7 @@ export type PsessionErrorCode =
   | "not_signed_in"
   | "proof_outdated"
   | "nothing_pending"
+  | "impersonating"
   | "session_withheld"
   | "too_many_devices"
   | "invalid_user_id"

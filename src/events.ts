@@ -26,6 +26,12 @@ interface OfDevice extends OfSession {
   readonly request: RequestOrigin;
 }
 
+interface OfImpersonation extends OfDevice {
+  readonly userId: UserId;
+  readonly actorId: UserId;
+  readonly reason: string;
+}
+
 interface OfLogin extends Facts {
   readonly handle: string;
   readonly userId: UserId;
@@ -55,6 +61,9 @@ export interface PsessionEvents {
   reauthenticated: OfDevice & { readonly level: Level; readonly methods: readonly string[] };
   /** The user trusts this browser until then (`session.trust`): a second factor may be skipped on it. */
   trusted: OfDevice & { readonly userId: UserId; readonly until: number };
+  /** An administrator (`actorId`) acts as a user from here on (`session.impersonate`), and does so no more. */
+  impersonationBegan: OfImpersonation & { readonly until: number };
+  impersonationEnded: OfImpersonation;
   logout: OfDevice;
   /** A remember cookie brought a browser back. */
   restored: OfLogin & {
@@ -178,6 +187,8 @@ export const EVENTS: { readonly [K in EventName]: true } = {
   newDevice: true,
   reauthenticated: true,
   trusted: true,
+  impersonationBegan: true,
+  impersonationEnded: true,
   logout: true,
   restored: true,
   recovered: true,

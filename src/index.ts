@@ -20,6 +20,7 @@ export {
   type PresetName,
   type PsessionOptions,
 } from "./options/public.ts";
+export type { Actor } from "./protocol/actor.ts";
 export type { Clock } from "./protocol/clock.ts";
 export type { Outcome } from "./protocol/outcome.ts";
 export type { Pending } from "./protocol/pending.ts";
@@ -32,6 +33,7 @@ export type { Carry, Keep, PreviousSession } from "./request/carry.ts";
 export { runInRequest } from "./request/context.ts";
 export type { Exchange } from "./request/exchange.ts";
 export { factsOf, isPassive, type RequestFacts, type Transport } from "./request/facts.ts";
+export type { ImpersonationOptions } from "./request/impersonation.ts";
 export type { Freshness, LoginOptions, LoginResult, ProofOptions } from "./request/intents.ts";
 export type { EndsAt } from "./request/lifetime.ts";
 export type { TrustOptions } from "./request/trust.ts";

@@ -10,6 +10,7 @@ import { type EventName, Events, isEventName, type PsessionEvent, type PsessionE
 import type { PsessionOptions } from "./options/public.ts";
 import { resolveOptions } from "./options/resolve.ts";
 import type { Settings } from "./options/settings.ts";
+import { refuseImpersonation, refuseWhileImpersonating } from "./request/acting.ts";
 import { currentRequest } from "./request/context.ts";
 import { makeCore } from "./request/core.ts";
 import { Exchange, type MakeSession } from "./request/exchange.ts";
@@ -187,6 +188,8 @@ export class Psession<Data extends object = SessionData> {
       });
     }
     const kept = keep && Session.stateOf(keep);
+    if (kept !== undefined) refuseImpersonation(kept, "change a factor");
+    refuseWhileImpersonating("change a factor");
     const mark = this.#mark(markOfUser(userId), kept?.request);
     const except = kept && anchorOf(kept);
     const end = () => endDevices(this.#core, { userId, except, mark }, "password_changed");

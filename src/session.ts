@@ -5,9 +5,11 @@ import { refuseCallbacks } from "./checks/callbacks.ts";
 import { isHandle } from "./checks/given.ts";
 import type { StateOptions } from "./data/states.ts";
 import type { SessionData } from "./data/typing.ts";
+import type { Actor } from "./protocol/actor.ts";
 import type { Outcome } from "./protocol/outcome.ts";
 import type { Pending } from "./protocol/pending.ts";
 import { type AuthenticationClaims, claimsOf, type ProvedMethod } from "./protocol/proofs.ts";
+import { actorOf, refuseImpersonation } from "./request/acting.ts";
 import { isAlive } from "./request/alive.ts";
 import { csrfToken, isCsrfToken, newState, takeState } from "./request/asides.ts";
 import { type BeginOptions, begin, complete } from "./request/begin.ts";
@@ -15,6 +17,7 @@ import type { Keep } from "./request/carry.ts";
 import { SessionContent } from "./request/content.ts";
 import { onEnd } from "./request/endings.ts";
 import { exclusive } from "./request/exclusive.ts";
+import { type ImpersonationOptions, impersonate, stopImpersonating } from "./request/impersonation.ts";
 import type { Freshness, LoginOptions, LoginResult, ProofOptions } from "./request/intents.ts";
 import * as intents from "./request/intents.ts";
 import { bePassive, type EndsAt, endsAt, extend } from "./request/lifetime.ts";
@@ -251,6 +254,26 @@ export class Session<Data extends object = SessionData> extends SessionContent<D
     return isTrusted(look(this.#state), userId);
   }
 
+  /**
+   * Acts as another user from here on, in a session of its own without data, stored at once; the administrator's own
+   * waits. Whether a user may do so is the application's decision. Not fresh, without proofs; what only the user may do is
+   * refused (`impersonating`, 403): proofs, changes of factors, trust, names of devices. Ends with its time, with
+   * `stopImpersonating`, and with either of the two sessions or users.
+   */
+  async impersonate(userId: UserId, options: ImpersonationOptions): Promise<void> {
+    await impersonate(usable(this.#state), userId, options);
+  }
+
+  /** Goes back to the administrator's own session. False where nobody is impersonated. */
+  async stopImpersonating(): Promise<boolean> {
+    return stopImpersonating(usable(this.#state));
+  }
+
+  /** The administrator who acts as this session's user; undefined where the user does. */
+  get actor(): Actor | undefined {
+    return actorOf(look(this.#state));
+  }
+
   /** When the session ends by itself, and when its remembered login does, which takes a read. */
   async endsAt(): Promise<EndsAt> {
     return endsAt(look(this.#state));
@@ -351,6 +374,7 @@ export class Session<Data extends object = SessionData> extends SessionContent<D
    * undefined or "" takes it away. False where the user has no such device, or where it is yet to be stored.
    */
   async nameDevice(handle: string, name: string | undefined): Promise<boolean> {
+    refuseImpersonation(this.#state, "name a device");
     return nameDevice(this.#state.core, { handle, userId: signedIn(this.#state) }, name);
   }
 

@@ -44,6 +44,10 @@ function describe(event: PsessionEvent): string {
       return `${Who(event.userId)} never signed in on this browser before.`;
     case "reauthenticated":
       return `${Who(event.userId)} confirmed the password: level ${event.level}.`;
+    case "impersonationBegan":
+      return `${Who(event.actorId)} acts as ${who(event.userId)}: ${event.reason}.`;
+    case "impersonationEnded":
+      return `${Who(event.actorId)} no longer acts as ${who(event.userId)}.`;
     case "logout":
       return `${Who(event.userId)} signed out.`;
     case "restored":

@@ -184,6 +184,9 @@ function detailOf(event: PsessionEvent): string | undefined {
     case "revoked":
     case "revokedEveryone":
       return event.reason;
+    case "impersonationBegan":
+    case "impersonationEnded":
+      return `by ${event.actorId}: ${event.reason}`;
     case "credentialChanged":
       return event.factor;
     case "moved":

@@ -7,7 +7,7 @@ import { entryInForce } from "../request/limits.ts";
 import { tombstoneUntil } from "../request/rows.ts";
 import type { Core } from "../request/state.ts";
 import { nameDevice as nameInStore, revoke } from "../stores/changes.ts";
-import { deadlineOf, isTrust, lastUse, tagOfDevice } from "../stores/devices.ts";
+import { deadlineOf, isActedIn, isTrust, lastUse, tagOfDevice } from "../stores/devices.ts";
 import type {
   Ended,
   EndSelector,
@@ -58,7 +58,9 @@ export async function listDevices(
 ): Promise<Device[]> {
   const now = core.settings.clock.now();
   const entries = (await core.settings.store.list(userId)).map((entry) => entryInForce(entry, core.settings));
-  const live = entries.filter((entry) => deadlineOf(entry) >= now).sort((a, b) => lastUse(b) - lastUse(a));
+  const live = entries
+    .filter((entry) => deadlineOf(entry) >= now && !isActedIn(entry))
+    .sort((a, b) => lastUse(b) - lastUse(a));
   const { place } = core.settings.devices;
   const addresses = live.flatMap(({ session }) => session?.address ?? []);
   const places = place === undefined ? NOWHERE : await placesOf(addresses, place);

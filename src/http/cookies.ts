@@ -74,6 +74,7 @@ const GENERATION = "0|[1-9][0-9]{0,14}";
 const SHAPES: Readonly<Record<CookiePurpose, RegExp>> = {
   session: new RegExp(`^(${ID})\\.(${SECRET})\\.(${MAC})$`),
   remember: new RegExp(`^(${ID}\\.(?:${GENERATION}))\\.(${SECRET})\\.(${MAC})$`),
+  acting: new RegExp(`^(${ID})\\.(${SECRET})\\.(${MAC})$`),
   trust: new RegExp(`^(${ID})\\.(${SECRET})\\.(${MAC})$`),
 };
 const LONGEST_VALUE = 160;
@@ -154,6 +155,15 @@ export function readTrustCookie(
   return readCookie(header, name, "trust", keys, (id, secret, digest) => ({ id, secret, digest }));
 }
 
+/** The cookie of an administrator who acts as another user, beside that of the administrator's own session. */
+export function readActingCookie(
+  header: string | undefined,
+  name: string,
+  keys: KeyRing,
+): Presented<PresentedSession> {
+  return readCookie(header, name, "acting", keys, (id, secret, digest) => ({ id, secret, digest }));
+}
+
 export function readRememberCookie(
   header: string | undefined,
   name: string,
@@ -171,8 +181,12 @@ export const digested = (cookie: SessionCookie): PresentedSession => ({
   digest: digest(cookie.secret),
 });
 
-export function sessionCookieValue(cookie: SessionCookie, keys: KeyRing): string {
-  return signed("session", `${cookie.id}.${cookie.secret.toString("base64url")}`, keys);
+export function sessionCookieValue(
+  cookie: SessionCookie,
+  keys: KeyRing,
+  purpose: "session" | "acting" = "session",
+): string {
+  return signed(purpose, `${cookie.id}.${cookie.secret.toString("base64url")}`, keys);
 }
 
 export function trustCookieValue(cookie: SessionCookie, keys: KeyRing): string {

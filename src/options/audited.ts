@@ -7,6 +7,8 @@ export const AUDITED: readonly EventName[] = [
   "newDevice",
   "reauthenticated",
   "trusted",
+  "impersonationBegan",
+  "impersonationEnded",
   "logout",
   "restored",
   "recovered",

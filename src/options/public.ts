@@ -100,6 +100,8 @@ export interface PsessionOptions {
         device?: string | undefined;
         /** Name of the cookie by which a user trusts a browser (`session.trust`). */
         trust?: string | undefined;
+        /** Name of the cookie by which an administrator acts as another user (`session.impersonate`). */
+        acting?: string | undefined;
         sameSite?: "lax" | "strict" | "none" | undefined;
         path?: string | undefined;
         domain?: string | undefined;

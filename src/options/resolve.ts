@@ -69,6 +69,7 @@ export function resolveOptions(options: PsessionOptions): Settings {
     session: define(cookies.session ?? `${prefix}psession`),
     remember: define(cookies.remember ?? `${prefix}psession-remember`),
     device: define(cookies.device ?? `${prefix}psession-device`),
+    acting: define(cookies.acting ?? `${prefix}psession-acting`),
     trust: define(cookies.trust ?? `${prefix}psession-trust`),
   };
   const taken = new Map<string, string>();
@@ -110,6 +111,7 @@ export function resolveOptions(options: PsessionOptions): Settings {
       remember: scopeOf(definitions.remember, given.realm),
       device: scopeOf(definitions.device, given.realm),
       trust: scopeOf(definitions.trust, given.realm),
+      acting: scopeOf(definitions.acting, given.realm),
     }),
     // Stores keep whole milliseconds.
     clock: given.clock === systemClock ? systemClock : { now: () => Math.trunc(given.clock.now()) },

@@ -114,6 +114,7 @@ export const schema = v.strictObject({
       remember: cookieName,
       device: cookieName,
       trust: cookieName,
+      acting: cookieName,
       sameSite: oneOf(["lax", "strict", "none"], "lax"),
       path: v.optional(text(/^\/[!-:<-~]*$/, "must start with / and hold no space or semicolon"), "/"),
       domain: v.optional(

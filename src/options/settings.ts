@@ -48,6 +48,7 @@ export interface Settings {
     readonly remember: CookieDefinition;
     readonly device: CookieDefinition;
     readonly trust: CookieDefinition;
+    readonly acting: CookieDefinition;
     readonly noStore: boolean;
   };
   readonly devices: Omit<Checked<"devices">, "max" | "place"> & {

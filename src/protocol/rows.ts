@@ -57,6 +57,9 @@ export interface SessionRow {
   readonly pendingUserId: UserId | undefined;
   /** What is known of that sign-in: text that `protocol/pending.ts` writes and reads. */
   readonly pending: string | undefined;
+  /** The administrator who acts as this user, and what is known of that: text that `protocol/actor.ts` writes and reads. */
+  readonly actorUserId: UserId | undefined;
+  readonly actor: string | undefined;
   /** From when on a request with the login's current token confirms it; undefined once that has happened. */
   readonly confirmFrom: number | undefined;
   /** Encoded session data. */

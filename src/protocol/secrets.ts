@@ -60,12 +60,12 @@ export function sameDigest(a: Digest, b: Digest | undefined): boolean {
   return b !== undefined && a.length === b.length && timingSafeEqual(a, b);
 }
 
-export type CookiePurpose = "session" | "remember" | "trust";
+export type CookiePurpose = "session" | "remember" | "trust" | "acting";
 
 /** What the MACs of each cookie are bound to, besides their text. */
 export type Scopes = Readonly<Record<CookiePurpose | "device", string>>;
 
-const UNBOUND: Scopes = { session: "", remember: "", trust: "", device: "" };
+const UNBOUND: Scopes = { session: "", remember: "", trust: "", acting: "", device: "" };
 
 /** 96 bits: guessing a mark only suppresses a mail about a new device. */
 export const MARK_LENGTH = 16;
@@ -211,6 +211,7 @@ function deriveKey(key: Uint8Array | string, scopes: Scopes): DerivedKey {
       session: keyFor(`mac/session/${scopes.session}`),
       remember: keyFor(`mac/remember/${scopes.remember}`),
       trust: keyFor(`mac/trust/${scopes.trust}`),
+      acting: keyFor(`mac/acting/${scopes.acting}`),
     },
     // Without a scope: derived values are bound to their row, and outlive a change of the cookie's attributes.
     successor: keyFor("successor"),

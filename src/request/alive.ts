@@ -1,4 +1,5 @@
 import { isPast } from "../protocol/rows.ts";
+import type { SessionRow } from "../stores/store.ts";
 import { loginInForce, sessionInForce } from "./limits.ts";
 import type { RequestState } from "./state.ts";
 
@@ -7,7 +8,8 @@ import type { RequestState } from "./state.ts";
  * given to another sign-in, and its secret not replaced by a proof of a credential or a renewal, after which the old
  * secret gets nothing. Other exchanges of the secret do not end a connection.
  */
-export async function isAlive({ core, standing }: RequestState): Promise<boolean> {
+export async function isAlive(state: RequestState): Promise<boolean> {
+  const { core, standing, host } = state;
   const { settings } = core;
   const { store, clock } = settings;
   switch (standing.kind) {
@@ -27,6 +29,7 @@ export async function isAlive({ core, standing }: RequestState): Promise<boolean
       const { id, userId, rememberedId, fence } = standing.session;
       const row = sessionInForce(await store.findSession(id), settings);
       return (
+        (host === undefined || (await isHostAlive(state, host))) &&
         row !== undefined &&
         row.userId === userId &&
         row.rememberedId === rememberedId &&
@@ -35,4 +38,15 @@ export async function isAlive({ core, standing }: RequestState): Promise<boolean
       );
     }
   }
+}
+
+/** The session of the administrator who acts as another user. */
+async function isHostAlive(
+  { core: { settings } }: RequestState,
+  { id, userId, fence }: SessionRow,
+): Promise<boolean> {
+  const row = sessionInForce(await settings.store.findSession(id), settings);
+  return (
+    row !== undefined && row.userId === userId && row.fence === fence && !isPast(row, settings.clock.now())
+  );
 }

@@ -5,6 +5,7 @@ import { PsessionError } from "../errors.ts";
 import { type Pending, writePending } from "../protocol/pending.ts";
 import { withProof } from "../protocol/proofs.ts";
 import type { UserId } from "../stores/store.ts";
+import { refuseImpersonation } from "./acting.ts";
 import {
   assertBegin,
   type LoginOptions,
@@ -34,6 +35,7 @@ export async function begin<Data>(
 ): Promise<void> {
   const { settings } = state.core;
   assertUserId(userId, settings.store.userIds);
+  refuseImpersonation(state, "sign in");
   assertOptions("begin", options, ["for", "provedAt", "method", "remember", "carry", "previous"]);
   assertBegin("begin", options, settings);
   const { for: given = DEFAULT, remember = false, method } = options;

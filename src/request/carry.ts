@@ -56,7 +56,12 @@ export async function carryOver<Data>(
 async function previousOf(state: RequestState, userId: UserId): Promise<DataRecord | undefined> {
   const { store } = state.core.settings;
   const others = (await store.list(userId)).flatMap(({ session }) =>
-    session === undefined || session.id === idOf(state) || session.level === "trust" ? [] : session,
+    session === undefined ||
+    session.id === idOf(state) ||
+    session.level === "trust" ||
+    session.actorUserId !== undefined
+      ? []
+      : session,
   );
   const latest = others.sort((a, b) => b.lastSeenAt - a.lastSeenAt)[0];
   if (latest === undefined) return undefined;

@@ -7,6 +7,7 @@ import { Lines } from "./lines.ts";
 import { outdatedProof } from "./marks.ts";
 import { planCommit } from "./plan/index.ts";
 import type { Plan } from "./plan/parts.ts";
+import { sessionPruneAfter } from "./rows.ts";
 import { beginCommit, conclude, isOnSession, reconcile, refresh } from "./standing.ts";
 import { type Core, type RequestState, type Standing, sessionOf, type Writing } from "./state.ts";
 
@@ -87,11 +88,15 @@ type Attempt = "done" | "full" | { readonly conflict: string };
 
 async function attempt(state: RequestState, plan: Plan): Promise<Attempt> {
   if (plan.change === undefined) {
-    if (plan.touch !== undefined) await touch(state.core, plan.touch);
+    if (plan.touch !== undefined) await touch(state.core, [plan.touch, ...ofHost(state)]);
     return finish(state, plan);
   }
   const result = await state.core.settings.store.apply(plan.change);
-  if (result.done) return finish(state, plan, result.ended);
+  if (result.done) {
+    const touches = ofHost(state);
+    if (touches.length > 0) await touch(state.core, touches);
+    return finish(state, plan, result.ended);
+  }
   if (result.conflict === "outdated") throw outdatedProof();
   // Nothing was changed, and trying again makes no room.
   return result.conflict === "full" ? "full" : { conflict: result.conflict };
@@ -124,10 +129,25 @@ export function sendCookie(state: RequestState, instruction: CookieInstruction):
   state.cookies.set(instruction.definition.name, instruction);
 }
 
+/** The session of an administrator who acts as another user is in use as well. */
+function ofHost({ host, core, use, intent }: RequestState): Touch[] {
+  const { settings } = core;
+  const now = settings.clock.now();
+  const isDue =
+    host !== undefined &&
+    use !== "none" &&
+    intent.kind !== "logout" &&
+    now - host.lastSeenAt >= settings.session.touchEvery;
+  if (!isDue) return [];
+  const pruneAfter = sessionPruneAfter(now, host.rememberedId !== undefined, settings);
+  const idleDeadline = now + Math.min(settings.session.idle, host.idleFor ?? settings.session.idle);
+  return [{ sessionId: host.id, lastSeenAt: now, idleDeadline, pruneAfter, remembered: undefined }];
+}
+
 /** Marks the session as used; where that write fails, the visitor gets no error page. */
-async function touch({ settings, events }: Core, touched: Touch): Promise<void> {
+async function touch({ settings, events }: Core, touches: readonly Touch[]): Promise<void> {
   try {
-    await settings.store.touch([touched]);
+    await settings.store.touch(touches);
   } catch (error) {
     events.emit("storeUnavailable", { at: settings.clock.now(), error });
   }

@@ -13,6 +13,7 @@ import {
 } from "../protocol/proofs.ts";
 import { newSiblingId } from "../protocol/secrets.ts";
 import type { RememberedRow, UserId } from "../stores/store.ts";
+import { refuseImpersonation } from "./acting.ts";
 import { forgetTokens } from "./asides.ts";
 import { assertKeep, type Carry, carryOver, type Keep, keepOf, type PreviousSession } from "./carry.ts";
 import { inTurn } from "./commit.ts";
@@ -94,6 +95,7 @@ export async function login<Data>(
 ): Promise<LoginResult> {
   const { store: sessions, devices } = state.core.settings;
   assertUserId(userId, sessions.userIds);
+  refuseImpersonation(state, "sign in");
   assertLogin(options, state.core.settings);
   const provedAt = proofTime(state, "login", options.provedAt);
   const before = checkpointOf(state);
@@ -213,6 +215,7 @@ export async function reauthenticate(
   who = "reauthenticate",
 ): Promise<void> {
   signedIn(state);
+  refuseImpersonation(state, "prove a credential");
   assertOptions(who, options, ["provedAt", "method"]);
   const { method } = options;
   if (method !== undefined) assertMethod(`${who}: method`, method);
@@ -230,6 +233,7 @@ export async function reauthenticate(
 /** New secrets for the same sign-in. `endsLogin`: a login whose token was not presented ends, as after a changed password. */
 export async function renew(state: RequestState, endsLogin: boolean): Promise<void> {
   signedIn(state);
+  refuseImpersonation(state, "renew a session");
   if (state.intent.kind === "login") return;
   const raise = raiseOf(state.intent);
   ask(state, { kind: "renew", login: await ownLogin(state), endsLogin, raise });
@@ -266,13 +270,15 @@ export function isFresh(state: RequestState, options: Freshness): boolean {
   const at =
     method === undefined ? authenticatedAt : proofsOf(state).find((proof) => proof.method === method)?.at;
   const now = state.core.settings.clock.now();
-  return identityOf(state).level === "login" && at !== undefined && now - at <= limit;
+  return (
+    state.host === undefined && identityOf(state).level === "login" && at !== undefined && now - at <= limit
+  );
 }
 
 /** What was proved for this sign-in, the latest first. A remember cookie proves nothing. */
 export function proofsOf(state: RequestState): readonly ProvedMethod[] {
   const { level, proofs } = identityOf(state);
-  return level === "login" ? readProofs(proofs) : [];
+  return level === "login" && state.host === undefined ? readProofs(proofs) : [];
 }
 
 export function assertMethod(what: string, method: unknown): asserts method is string {

@@ -28,6 +28,7 @@ import { isPast } from "../protocol/rows.ts";
 import { revoke } from "../stores/changes.ts";
 import type { Misfit, Remembered, RememberedRow, SessionRow } from "../stores/store.ts";
 import { warnOnce } from "../telemetry/warnings.ts";
+import { openImpersonation } from "./acting.ts";
 import { isPublic } from "./addresses.ts";
 import { arrivalOf } from "./arrival.ts";
 import { mismatchOf } from "./binding.ts";
@@ -45,6 +46,8 @@ interface Opened {
   readonly hasMoved?: boolean;
   readonly presented?: PresentedSession;
   readonly successor?: SessionCookie | undefined;
+  /** The administrator's, where one acts as the session's user. */
+  readonly host?: SessionRow;
   /** The row that the session cookie names with a replaced secret. */
   readonly outdated?: SessionRow;
 }
@@ -79,8 +82,9 @@ export async function openRequest(core: Core, facts: RequestFacts): Promise<Requ
     // Nor does a sign-in that waits for its second step end by the cookie of an earlier one.
     const hasUser = found?.userId !== undefined || (found && pendingOf(found, openedAt)) !== undefined;
     if (rememberCookie.kind !== "valid" || !remember.enabled || hasUser || bySession.outcome === "skew") {
-      const opened = choose(bySession, undefined, sessionCookie, rememberCookie);
-      return newState(core, facts, openedAt, rememberCookie, opened, garbage);
+      const own = choose(bySession, undefined, sessionCookie, rememberCookie);
+      const opened = found?.userId === undefined ? own : await impersonated(core, facts, own, found);
+      return newState(core, facts, openedAt, rememberCookie, opened, [...garbage, ...(opened.clear ?? [])]);
     }
     const byRemember = await openRemembered(core, facts, rememberCookie.cookie, bySession.outdated, moment);
     const opened = choose(bySession, byRemember, sessionCookie, rememberCookie);
@@ -142,6 +146,23 @@ function isWithheld(
   if (!crossSite || sameSite === "none" || remember.kind !== "absent") return false;
   const hasSession = cookieValues(cookie, cookies.session.name).length > 0;
   return !hasSession && (!safe || (sameSite === "strict" && navigation));
+}
+
+/** An administrator's session, or the one in which the administrator acts as another user. */
+async function impersonated(
+  core: Core,
+  facts: RequestFacts,
+  own: Opened,
+  session: SessionRow,
+): Promise<Opened> {
+  const { cookies } = core.settings;
+  // Looked for as text first: hardly any request has it.
+  if (facts.cookie?.includes(cookies.acting.name) !== true) return own;
+  const found = await openImpersonation(core, facts, session, tokenOf(facts));
+  if (found === undefined) return own;
+  if (found === "over") return { ...own, clear: facts.navigation ? [clearCookie(cookies.acting)] : [] };
+  const { acting, host, presented } = found;
+  return { standing: { kind: "live", session: acting }, outcome: own.outcome, presented, host };
 }
 
 function decideOpened(
@@ -486,6 +507,7 @@ function newState(
     isLookedAt: false,
     isGuarded: false,
     isPersonal: false,
+    host: opened.host,
     use: facts.passive === true ? "none" : "counts",
     trust: undefined,
     turn: undefined,

@@ -1,4 +1,5 @@
 import type { Settings } from "../options/settings.ts";
+import { NO_ACTOR } from "../protocol/actor.ts";
 import { NOT_PENDING } from "../protocol/pending.ts";
 import { digest, newSalt, type Secret } from "../protocol/secrets.ts";
 import type { RememberedRow, RememberedUse, SessionRow, UserId } from "../stores/store.ts";
@@ -61,6 +62,7 @@ export function newSessionRow(session: NewSession, settings: Settings): SessionR
     fence: session.fence ?? 0,
     ...identity,
     ...(session.pending ?? NOT_PENDING),
+    ...NO_ACTOR,
     data: session.data,
     version: 1,
     createdAt: now,

@@ -27,7 +27,15 @@ import {
  * step from one standing to the next decides about all of them.
  */
 type State = Writing<
-  "standing" | "presented" | "successor" | "drawnId" | "intent" | "checkpoint" | "hasDiscarded" | "isPersonal"
+  | "standing"
+  | "presented"
+  | "host"
+  | "successor"
+  | "drawnId"
+  | "intent"
+  | "checkpoint"
+  | "hasDiscarded"
+  | "isPersonal"
 >;
 
 type SessionStanding = Standing & { kind: "live" | "previous" };
@@ -78,6 +86,29 @@ export function described(state: RequestState): object {
 /** Sets what the commit does besides saving changed data, replacing an earlier intent. */
 export function ask(state: State, intent: Intent): void {
   state.intent = intent;
+}
+
+/** The request is served as the user whom an administrator acts as; nothing of the administrator's data is there. */
+export function actAs(
+  state: State,
+  { acting, host, presented }: { acting: SessionRow; host: SessionRow; presented: RequestState["presented"] },
+): void {
+  state.host = host;
+  state.standing = { kind: "live", session: acting };
+  state.presented = presented;
+  state.checkpoint = undefined;
+  state.data.load(acting.data);
+}
+
+/** The administrator's own session again. */
+export function actAsOneself(state: State): void {
+  const { host } = state;
+  if (host === undefined) return;
+  state.host = undefined;
+  state.standing = { kind: "live", session: host };
+  state.presented = undefined;
+  state.checkpoint = undefined;
+  state.data.load(host.data);
 }
 
 /** What is set from here on goes to a new, anonymous session. */

@@ -198,6 +198,9 @@ export interface RequestState {
   /** Whether the request counts as a use of the session. "extends": even where the last one was a moment ago. */
   readonly use: "counts" | "none" | "extends";
 
+  /** The session of the administrator who acts as this one's user (standing.ts). */
+  readonly host: SessionRow | undefined;
+
   // trust.ts
   /** The record by which this user trusts the browser, as far as the request has read or made it. */
   readonly trust: SessionRow | undefined;

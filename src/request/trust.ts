@@ -5,6 +5,7 @@ import { PsessionError } from "../errors.ts";
 import { clearCookie, MAX_AGE_LIMIT_SECONDS, readTrustCookie, trustCookieValue } from "../http/cookies.ts";
 import { newId, newSecret, sameDigest } from "../protocol/secrets.ts";
 import type { SessionRow, UserId } from "../stores/store.ts";
+import { refuseImpersonation } from "./acting.ts";
 import { sendCookie } from "./commit.ts";
 import { originOf } from "./facts.ts";
 import { outdatedProof } from "./marks.ts";
@@ -28,6 +29,7 @@ const LONGEST = MAX_AGE_LIMIT_SECONDS * 1000;
 /** Records that this user trusts this browser, after a proof of a credential within the last hour. */
 export async function trust(state: State, options: TrustOptions): Promise<void> {
   const userId = signedIn(state);
+  refuseImpersonation(state, "trust a browser");
   assertOptions("trust", options, ["for"]);
   const { for: given = DEFAULT } = options;
   if (!isDuration(given, 1, LONGEST))

@@ -53,6 +53,8 @@ export const SESSION_FIELDS = {
   proofs: ["proofs", "text", "null", "pf"],
   pendingUserId: ["pending_user_id", "user", "null", "pu"],
   pending: ["pending", "text", "null", "pe"],
+  actorUserId: ["actor_user_id", "user", "null", "ac"],
+  actor: ["actor", "text", "null", "at"],
   confirmFrom: ["confirm_from", "time", "null", "cf"],
   data: ["data", "data", "not null"],
   version: ["version", "count", "not null", "ve"],

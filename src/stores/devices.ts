@@ -4,6 +4,9 @@ import type { Cap, ChangeParts, EndSelector, ListedEntry, UserEntry, UserId } fr
 /** The record that a user trusts a browser: no device, and it does not count as one. */
 export const isTrust = ({ session }: ListedEntry): boolean => session?.level === "trust";
 
+/** A session in which an administrator acts as the user: none of the user's devices either. */
+export const isActedIn = ({ session }: ListedEntry): boolean => session?.actorUserId !== undefined;
+
 /** When a user's device was last used. */
 export const lastUse = ({ session, login }: ListedEntry): number =>
   Math.max(session?.lastSeenAt ?? 0, login?.lastUsedAt ?? 0);
@@ -67,6 +70,7 @@ function beyondCap(
   const others = entries.filter(
     (entry) =>
       !isTrust(entry) &&
+      !isActedIn(entry) &&
       !isSpared(entry, spared) &&
       deadlineOf(entry) >= at &&
       isInRealm(entry, realm) &&

@@ -26,6 +26,8 @@ export function sessionRow(fields: Partial<SessionRow> = {}): SessionRow {
     proofs: undefined,
     pendingUserId: undefined,
     pending: undefined,
+    actorUserId: undefined,
+    actor: undefined,
     confirmFrom: undefined,
     data: "{}",
     version: 1,

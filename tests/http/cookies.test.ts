@@ -101,7 +101,13 @@ describe("reading", () => {
     expect(of({ domain: "EXAMPLE.com" })).toBe(of({ domain: "example.com" }));
     expect(of({ sameSite: "strict" })).toBe(of({}));
     for (const session of scopes) {
-      const ring = new KeyRing([KEY], { session, remember: session, device: session, trust: session });
+      const ring = new KeyRing([KEY], {
+        session,
+        remember: session,
+        device: session,
+        trust: session,
+        acting: session,
+      });
       expect(readSessionCookie(`${SESSION}=${value}`, SESSION, ring).kind).toBe("malformed");
       expect(readSessionCookie(`${SESSION}=${sessionCookieValue(cookie, ring)}`, SESSION, ring).kind).toBe(
         "valid",

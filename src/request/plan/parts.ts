@@ -87,6 +87,10 @@ export function sessionCookie(state: RequestState, id: string, secret: Secret): 
   const maxAge = state.life?.maxAge;
   const seconds =
     maxAge === undefined ? undefined : Math.min(Math.ceil(maxAge / 1000), MAX_AGE_LIMIT_SECONDS);
+  if (state.host !== undefined) {
+    const value = sessionCookieValue({ id, secret }, keys, "acting");
+    return { definition: cookies.acting, value, maxAgeSeconds: undefined };
+  }
   return {
     definition: cookies.session,
     value: sessionCookieValue({ id, secret }, keys),

@@ -211,6 +211,7 @@ function isRotationDue(state: RequestState, row: SessionRow, now: number): boole
   const { rotateEvery } = state.core.settings.session;
   const { script, ahead } = state.facts;
   return (
+    state.host === undefined &&
     rotateEvery !== undefined &&
     !script &&
     ahead === undefined &&

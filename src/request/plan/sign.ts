@@ -177,7 +177,7 @@ function capsOf(state: RequestState, intent: LoginIntent, now: number): Cap[] {
 
 export function planLogout(state: RequestState, now: number): Plan {
   const { standing } = state;
-  const { session, remember } = state.core.settings.cookies;
+  const { session, remember, acting } = state.core.settings.cookies;
   if (standing.kind === "detached" && !mayLeave(standing)) {
     // A user must not see a successful sign-out while the session lives on.
     if (standing.why === "unavailable") throw unavailable(standing.error);
@@ -189,8 +189,10 @@ export function planLogout(state: RequestState, now: number): Plan {
   const end = endings(state, "logout", now, base, undefined);
   const events: PlannedEvent[] = [];
   if (base !== undefined) {
-    const { id: sessionId, userId } = base.row;
-    const handle = handleOf(base.row);
+    // Who acts as another user signs out as whoever that is.
+    const row = state.host ?? base.row;
+    const { id: sessionId, userId } = row;
+    const handle = handleOf(row);
     events.push(["logout", { at: now, sessionId, userId, handle, request: originOf(state.facts) }]);
   }
   // Data set after the logout, such as a farewell, goes into a new, anonymous session.
@@ -201,7 +203,12 @@ export function planLogout(state: RequestState, now: number): Plan {
   const insert = created.change?.insert;
   return {
     change: end.length === 0 ? created.change : { kind: "end", end, insert },
-    cookies: [clearCookie(session), clearCookie(remember), ...created.cookies],
+    cookies: [
+      clearCookie(session),
+      clearCookie(remember),
+      ...(state.host === undefined ? [] : [clearCookie(acting)]),
+      ...created.cookies,
+    ],
     events: [...events, ...(isUnmatched ? [unmatched(state, now)] : []), ...created.events],
     standing: created.standing,
   };
@@ -247,6 +254,10 @@ function endings(
     const login = secret === undefined && own !== undefined ? { id: own } : undefined;
     list.push({ session: { id: row.id, userId: row.userId ?? null, secret }, login, ...at });
   } else if (own !== undefined) list.push({ login: { id: own }, ...at });
+  if (state.host !== undefined) {
+    const { id, userId = null, secret } = state.host;
+    list.push({ session: { id, userId, secret }, ...at });
+  }
   // Also the session's own login where a secret ends the session: a restore keeps no old secret that may sign out.
   const isNamed = leaving?.secret === undefined;
   if (rememberCookie.kind === "valid" && !(isNamed && rememberCookie.cookie.id === own)) {

@@ -23,7 +23,7 @@ export function previousSession(
   const name = (column: string) => `${SESSION}.${column}`;
   const seen = statements.selectMoment(name(s.lastSeenAt));
   return {
-    sql: `(SELECT ${joined(statements, [name(s.id), seen, name(s.data)])} FROM ${S} ${SESSION} WHERE ${sameUser(statements, name(s.userId), user)} AND ${name(s.id)} <> ? AND ${name(s.level)} <> 'trust' AND SUBSTR(${name(s.id)}, ${ID_LENGTH - realm.length + 1}) = ? AND ${name(s.absoluteDeadline)} >= ? ORDER BY ${name(s.lastSeenAt)} DESC LIMIT 1)`,
+    sql: `(SELECT ${joined(statements, [name(s.id), seen, name(s.data)])} FROM ${S} ${SESSION} WHERE ${sameUser(statements, name(s.userId), user)} AND ${name(s.id)} <> ? AND ${name(s.level)} <> 'trust' AND ${name(s.actorUserId)} IS NULL AND SUBSTR(${name(s.id)}, ${ID_LENGTH - realm.length + 1}) = ? AND ${name(s.absoluteDeadline)} >= ? ORDER BY ${name(s.lastSeenAt)} DESC LIMIT 1)`,
     values: [except, realm, statements.value(columnOf(schema.sessions, "absoluteDeadline"), now)],
   };
 }

@@ -120,6 +120,8 @@ export function fullRows(userId: UserId): Device {
     proofs: "otp@4000000000001 password@4000000000000",
     pendingUserId: userId,
     pending: "4000000000002;4000000000001;1;password@4000000000000",
+    actorUserId: userId,
+    actor: "full-session-of-an-ad;7;ticket 4711; by phone",
     confirmFrom: next(),
     data: '{"full":true}',
     version: 5,

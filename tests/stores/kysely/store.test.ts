@@ -104,6 +104,8 @@ test("the types of the tables name the columns that there are", () => {
       proofs: true,
       pending_user_id: true,
       pending: true,
+      actor_user_id: true,
+      actor: true,
       confirm_from: true,
       data: true,
       version: true,

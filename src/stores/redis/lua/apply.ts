@@ -132,7 +132,7 @@ local function deadline_of(entry, unknown)
 end
 local function counts(entry, cap)
   local row = entry.session or entry.login
-  if row.head.le == 'trust' then return false end
+  if row.head.le == 'trust' or row.head.ac then return false end
   return deadline_of(entry, cap.refuses and 0 or math.huge) >= num(cap.at) and is_in_realm(entry, cap.realm)
     and (not cap.tag or row.head.ta == cap.tag or is_unclear(entry))
 end

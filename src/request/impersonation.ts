@@ -1,0 +1,155 @@
+import { type Duration, isDuration, parseDuration } from "../checks/duration.ts";
+import { assertOptions, isText, textOf } from "../checks/given.ts";
+import { assertUserId } from "../checks/user-id.ts";
+import { PsessionError } from "../errors.ts";
+import { clearCookie, sessionCookieValue } from "../http/cookies.ts";
+import { type Actor, writeActor } from "../protocol/actor.ts";
+import { newId, newSecret } from "../protocol/secrets.ts";
+import type { SessionRow, UserId } from "../stores/store.ts";
+import { actorOf, noteActing, refuseImpersonation } from "./acting.ts";
+import { inTurn, sendCookie } from "./commit.ts";
+import { originOf } from "./facts.ts";
+import { outdatedProof } from "./marks.ts";
+import { assertDeliverable, proofOf } from "./plan/parts.ts";
+import { newSessionRow, tombstoneUntil } from "./rows.ts";
+import { store } from "./save.ts";
+import { actAs, actAsOneself, idOf } from "./standing.ts";
+import { ANONYMOUS, identityOf, type RequestState } from "./state.ts";
+import { signedIn } from "./use.ts";
+
+/** Why, and for how long, an administrator acts as a user: `session.impersonate`. */
+export interface ImpersonationOptions {
+  /** For the user's audit trail, such as the number of a ticket: text of 1 to 255 characters. */
+  reason: string;
+  /** At most eight hours. Default: "30m". */
+  for?: Duration | undefined;
+}
+
+const DEFAULT = "30m";
+const LONGEST = 8 * 3_600_000;
+const LONGEST_REASON = 255;
+
+/** Acts as another user from here on, in a session of its own. Stored at once. */
+export async function impersonate(
+  state: RequestState,
+  userId: UserId,
+  options: ImpersonationOptions,
+): Promise<void> {
+  const actorId = signedIn(state);
+  const { settings, events } = state.core;
+  assertUserId(userId, settings.store.userIds);
+  assertOptions("impersonate", options, ["reason", "for"]);
+  const { reason, for: given = DEFAULT } = options;
+  if (!isText(reason, LONGEST_REASON))
+    throw new PsessionError("invalid_options", `impersonate: reason must be ${textOf(LONGEST_REASON)}.`);
+  if (!isDuration(given, 1, LONGEST))
+    throw new PsessionError(
+      "invalid_options",
+      "impersonate: for must be a positive duration of at most 8 hours.",
+    );
+  refuseImpersonation(state, "impersonate another user");
+  if (userId === actorId)
+    throw new PsessionError("invalid_options", "impersonate: that is the user who is signed in already.");
+  if (identityOf(state).level !== "login")
+    throw new PsessionError(
+      "not_signed_in",
+      "impersonate: the administrator has to prove a credential first.",
+      {
+        status: 403,
+      },
+    );
+  await inTurn(state, async () => {
+    await store(state);
+    const host = hostOf(state);
+    assertDeliverable(state, "impersonate");
+    const now = settings.clock.now();
+    const until = now + (parseDuration(given) ?? 0);
+    const secret = newSecret();
+    const fresh = newSessionRow(
+      {
+        id: newId(settings.realm),
+        secret,
+        data: settings.codec.encode({}),
+        now,
+        identity: {
+          ...ANONYMOUS,
+          userId,
+          level: "login",
+          authenticatedAt: host.authenticatedAt,
+          confirmFrom: undefined,
+        },
+        facts: state.facts,
+        notAfter: Math.min(until, host.absoluteDeadline),
+      },
+      settings,
+    );
+    const actor: Actor = { userId: actorId, reason, since: now, until: fresh.absoluteDeadline };
+    const row = {
+      ...fresh,
+      ...writeActor({ ...actor, sessionId: host.id, fence: host.fence }),
+    };
+    const proof = proofOf(state, userId, now);
+    const result = await settings.store.apply({ kind: "signIn", proof, insert: row });
+    if (!result.done) throw outdatedProof();
+    noteActing(state.request, true);
+    actAs(state, { acting: row, host, presented: undefined });
+    sendCookie(state, {
+      definition: settings.cookies.acting,
+      value: sessionCookieValue({ id: row.id, secret }, settings.keys, "acting"),
+      maxAgeSeconds: undefined,
+    });
+    events.emit("impersonationBegan", {
+      at: now,
+      sessionId: row.id,
+      handle: row.id,
+      userId,
+      actorId,
+      reason,
+      until: fresh.absoluteDeadline,
+      request: originOf(state.facts),
+    });
+  });
+}
+
+/** An administrator's session that no other call of this request is about to change. */
+function hostOf(state: RequestState): SessionRow {
+  const { standing, intent } = state;
+  if (standing.kind === "live" && intent.kind === "keep") return standing.session;
+  throw new PsessionError(
+    "session_ended",
+    "impersonate: call it in a request of its own, of a session that is in force.",
+    { status: 409 },
+  );
+}
+
+/** Goes back to the administrator's own session, and ends the other one. False where nobody is impersonated. */
+export async function stopImpersonating(state: RequestState): Promise<boolean> {
+  if (state.host === undefined) return false;
+  await inTurn(state, async () => {
+    await store(state);
+    await endImpersonation(state);
+    actAsOneself(state);
+  });
+  return true;
+}
+
+/** Ends the session that the administrator has as another user, and its cookie. */
+export async function endImpersonation(state: RequestState): Promise<void> {
+  const { settings, events } = state.core;
+  const actor = actorOf(state);
+  const at = settings.clock.now();
+  const id = idOf(state);
+  const { userId } = identityOf(state);
+  if (actor === undefined || userId === undefined) return;
+  const pruneAfter = tombstoneUntil(at, settings);
+  const session = { id, userId };
+  await settings.store.apply({
+    kind: "end",
+    end: [{ session, reason: "impersonation_ended", at, pruneAfter }],
+  });
+  noteActing(state.request, false);
+  if (state.canSetCookies) sendCookie(state, clearCookie(settings.cookies.acting));
+  const request = originOf(state.facts);
+  const { userId: actorId, reason } = actor;
+  events.emit("impersonationEnded", { at, sessionId: id, handle: id, userId, actorId, reason, request });
+}
