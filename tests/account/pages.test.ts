@@ -83,7 +83,12 @@ describe("docs/account/second-factor.md", () => {
     expect(redirectOf(await ada.get("/code", page))).toEqual([303, "/"]);
     expect((await ada.get("/code")).json.error.code).toBe("nothing_pending");
     expect(redirectOf(await signIn(ada, { remember: "on" }))).toEqual([303, "/code"]);
-    expect((await ada.get("/code", page)).text).toContain('name="code"');
+    const form = await ada.get("/code", page);
+    expect(form.text).toContain('name="code"');
+    expect(form.headers.get("cache-control")).toBe("no-store");
+    expect((await ada.get("/")).headers.get("cache-control"), "also where only pending could be seen").toBe(
+      "private",
+    );
     expect((await ada.get("/account")).status).toBe(401);
     expect((await submit(ada, "/code", { code: "000000" })).status).toBe(403);
     expect((await ada.get("/account")).status).toBe(401);
