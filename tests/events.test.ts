@@ -85,7 +85,11 @@ async function everything(): Promise<PsessionEvent[]> {
   await second.visit(undefined, { jar: held });
   await second.visit((session) => session.logout(), { jar: new Map(), crossSite: true, safe: false });
   await new TestBrowser(app).visit(undefined, { jar: old });
-  await second.visit((session) => session.login("bob"));
+  await second.visit((session) => session.begin("bob", { method: "password" }));
+  await second.visit(async (session) => {
+    await session.complete({ method: "otp" });
+    await session.trust();
+  });
   await second.visit((session) => psession.passwordChanged("bob", { keep: session }));
   await second.visit((session) => session.logout());
   await psession.revokeEveryone();

@@ -12,17 +12,8 @@ import {
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { HttpClient } from "./support/http.ts";
-import { folderForApp, ROOT, startApp, visitShop } from "./support/shop.ts";
+import { ROOT, startApp, startExample, visitShop } from "./support/shop.ts";
 import { temporaryFolder } from "./support/temp.ts";
-
-/** The first block of code on a page, run as it stands. */
-async function startExample(page: string): Promise<HttpClient> {
-  const example = /```js\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, page), "utf8"))?.[1] ?? "";
-  const folder = folderForApp();
-  const file = join(folder, "app.mjs");
-  writeFileSync(file, example);
-  return startApp(file, folder);
-}
 
 const BLOCKS = /```(\w+)\n([\s\S]*?)```/g;
 

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, onTestFinished } from "vitest";
 import { HttpClient } from "./http.ts";
@@ -51,6 +51,15 @@ export async function startApp(
   const client = new HttpClient(`http://127.0.0.1:${port}`);
   await untilItAnswers(client, () => child.exitCode !== null);
   return client;
+}
+
+/** The first block of code on a page, run as it stands. */
+export async function startExample(page: string): Promise<HttpClient> {
+  const example = /```js\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, page), "utf8"))?.[1] ?? "";
+  const folder = folderForApp();
+  const file = join(folder, "app.mjs");
+  writeFileSync(file, example);
+  return startApp(file, folder);
 }
 
 /** What every example can do: a cart that outlives the browser, a sign-in, devices, and a page for the fresh. */
