@@ -54,7 +54,7 @@ export interface PsessionEvents {
     readonly methods: readonly string[];
   };
   /** A first factor was proved, and the sign-in waits for another (`session.begin`). Nobody is signed in yet. */
-  signInBegun: OfDevice & { readonly userId: UserId };
+  signInBegun: OfDevice & { readonly userId: UserId; readonly methods: readonly string[] };
   /** A sign-in from a browser on which this user did not sign in before; with the option `devices.detectNew`. */
   newDevice: OfDevice & { readonly userId: UserId; readonly remembered: boolean };
   /** A credential was proved again within a session; `methods` as for `login`. */

@@ -113,9 +113,15 @@ export class Psession<Data extends object = SessionData> {
   }
 
   /** The names of the cookies, for code that reads them off a request that no integration sees. */
-  get cookieNames(): { readonly session: string; readonly remember: string; readonly device: string } {
-    const { session, remember, device } = this.#core.settings.cookies;
-    return { session: session.name, remember: remember.name, device: device.name };
+  get cookieNames(): Readonly<Record<"session" | "remember" | "device" | "trust" | "acting", string>> {
+    const { session, remember, device, trust, acting } = this.#core.settings.cookies;
+    return {
+      session: session.name,
+      remember: remember.name,
+      device: device.name,
+      trust: trust.name,
+      acting: acting.name,
+    };
   }
 
   /** The user's devices, the latest first; `current` marks this session's. */
@@ -192,7 +198,8 @@ export class Psession<Data extends object = SessionData> {
     refuseWhileImpersonating("change a factor");
     const mark = this.#mark(markOfUser(userId), kept?.request);
     const except = kept && anchorOf(kept);
-    const end = () => endDevices(this.#core, { userId, except, mark }, "password_changed");
+    const end = (trust?: string) =>
+      endDevices(this.#core, { userId, except, mark }, "password_changed", trust);
     // A changed password leaves the trust in the browser that stays; any other factor is what it stood in for.
     const keepsTrust = kept !== undefined && factor === "password";
     const ended = keepsTrust ? await keepingTrust(kept, userId, end) : await end();

@@ -15,6 +15,7 @@ import { csrfToken, isCsrfToken, newState, takeState } from "./request/asides.ts
 import { type BeginOptions, begin, complete } from "./request/begin.ts";
 import type { Keep } from "./request/carry.ts";
 import { SessionContent } from "./request/content.ts";
+import { endTrust } from "./request/end-trust.ts";
 import { onEnd } from "./request/endings.ts";
 import { exclusive } from "./request/exclusive.ts";
 import { type ImpersonationOptions, impersonate, stopImpersonating } from "./request/impersonation.ts";
@@ -184,8 +185,8 @@ export class Session<Data extends object = SessionData> extends SessionContent<D
   /**
    * Signs in a user after the application has checked the credentials. The session gets a new secret, so
    * that one planted before is worthless (OWASP SESS-03), and a remembered login that this browser had ends. It is
-   * stored with the response; at once where it may be refused (option `devices.overflow`): then look at the result. Where
-   * this user's sign-in has begun here, it is completed: see `complete`.
+   * stored with the response; at once where it may be refused (option `devices.overflow`): then look at the result. It
+   * stands on its own proof: `complete` is the second step of a sign-in that has begun.
    */
   async login(userId: UserId, options: LoginOptions<Data> = {}): Promise<LoginResult> {
     return intents.login(usable(this.#state), userId, options);
@@ -383,6 +384,7 @@ export class Session<Data extends object = SessionData> extends SessionContent<D
     const userId = signedIn(this.#state);
     if (!isHandle("revoke", handle)) return false;
     if (handle === this.handle || handle === this.id) {
+      await endTrust(this.#state.core, userId, "revoked", this.handle);
       await this.logout();
       return true;
     }
@@ -393,7 +395,7 @@ export class Session<Data extends object = SessionData> extends SessionContent<D
   async revokeOthers(): Promise<number> {
     const userId = signedIn(this.#state);
     const whom = { userId, except: standing.anchorOf(this.#state) };
-    return keepingTrust(this.#state, userId, () => endDevices(this.#state.core, whom, "revoked"));
+    return keepingTrust(this.#state, userId, (kept) => endDevices(this.#state.core, whom, "revoked", kept));
   }
 
   toJSON(): object {

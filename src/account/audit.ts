@@ -180,7 +180,11 @@ interface Shared {
 function detailOf(event: PsessionEvent): string | undefined {
   switch (event.type) {
     case "login":
-      return event.remembered ? "remembered" : undefined;
+      return [event.remembered ? "remembered" : [], event.methods].flat().join(", ") || undefined;
+    case "reauthenticated":
+      return event.methods.join(", ") || undefined;
+    case "signInBegun":
+      return event.methods.join(", ") || undefined;
     case "revoked":
     case "revokedEveryone":
       return event.reason;

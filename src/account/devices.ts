@@ -146,24 +146,30 @@ export async function endDevice(
   return ended.length > 0;
 }
 
-/** Ends devices and emits `revoked` for each; returns how many there were. */
+/**
+ * Ends devices and emits `revoked` for each; returns how many there were. `kept`: the record of a trust that is given anew
+ * afterwards, which is no device that has ended.
+ */
 export async function endDevices(
   core: Core,
   whom: Pick<EndSelector, "handle" | "userId" | "except" | "mark">,
   reason: RevocationReason,
+  kept?: string,
 ): Promise<number> {
-  return (await revokeSome(core, whom, reason)).length;
+  return (await revokeSome(core, whom, reason, kept)).length;
 }
 
 async function revokeSome(
   core: Core,
   whom: Pick<EndSelector, "handle" | "userId" | "except" | "mark">,
   reason: RevocationReason,
+  kept?: string,
 ): Promise<readonly Ended[]> {
   const { settings, events } = core;
   const at = settings.clock.now();
   const pruneAfter = tombstoneUntil(at, settings);
-  const ended = await revoke(settings.store, { ...whom, reason, at, pruneAfter });
+  const all = await revoke(settings.store, { ...whom, reason, at, pruneAfter });
+  const ended = all.filter(({ sessionId }) => sessionId !== kept || kept === undefined);
   for (const { rememberedId, sessionId, userId, handle } of ended) {
     events.emit("revoked", { at, userId, handle: handle ?? rememberedId ?? sessionId ?? "", reason });
   }

@@ -2,7 +2,7 @@ import { type Duration, isDuration, parseDuration } from "../checks/duration.ts"
 import { assertOptions } from "../checks/given.ts";
 import { assertUserId } from "../checks/user-id.ts";
 import { PsessionError } from "../errors.ts";
-import { type Pending, writePending } from "../protocol/pending.ts";
+import { writePending } from "../protocol/pending.ts";
 import { withProof } from "../protocol/proofs.ts";
 import type { UserId } from "../stores/store.ts";
 import { refuseImpersonation } from "./acting.ts";
@@ -59,7 +59,7 @@ export async function begin<Data>(
 
 /** Signs in who has begun. Throws where nobody has, or took too long. */
 export async function complete<Data>(state: RequestState, options: LoginOptions<Data>): Promise<LoginResult> {
-  const pending: Pending | undefined = waitingOf(state);
+  const pending = waitingOf(state);
   if (pending === undefined) throw nothingPending();
-  return login(state, pending.userId, options);
+  return login(state, pending.userId, options, pending);
 }

@@ -10,6 +10,7 @@ import type { Plan } from "./plan/parts.ts";
 import { sessionPruneAfter } from "./rows.ts";
 import { beginCommit, conclude, isOnSession, reconcile, refresh } from "./standing.ts";
 import { type Core, type RequestState, type Standing, sessionOf, type Writing } from "./state.ts";
+import { followSignIn } from "./trust-record.ts";
 
 /** Turns only work within a process; against other processes a commit has this many tries, then fails visibly. */
 const MOST_ATTEMPTS = 256;
@@ -95,7 +96,11 @@ async function attempt(state: RequestState, plan: Plan): Promise<Attempt> {
   if (result.done) {
     const touches = ofHost(state);
     if (touches.length > 0) await touch(state.core, touches);
-    return finish(state, plan, result.ended);
+    const { intent } = state;
+    const finished = finish(state, plan, result.ended);
+    if (intent.kind === "login" && plan.standing.kind === "live")
+      await followSignIn(state, plan.standing.session);
+    return finished;
   }
   if (result.conflict === "outdated") throw outdatedProof();
   // Nothing was changed, and trying again makes no room.

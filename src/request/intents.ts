@@ -3,6 +3,7 @@ import { assertOptions, assertText } from "../checks/given.ts";
 import { assertUserId } from "../checks/user-id.ts";
 import { PsessionError } from "../errors.ts";
 import type { Settings } from "../options/settings.ts";
+import type { Pending } from "../protocol/pending.ts";
 import {
   isMethod,
   LONGEST_METHOD,
@@ -28,7 +29,6 @@ import {
   type RequestState,
   raiseOf,
   sessionOf,
-  waitingOf,
 } from "./state.ts";
 import { signedIn } from "./use.ts";
 
@@ -92,6 +92,7 @@ export async function login<Data>(
   state: RequestState,
   userId: UserId,
   options: LoginOptions<Data>,
+  begun?: Pending,
 ): Promise<LoginResult> {
   const { store: sessions, devices } = state.core.settings;
   assertUserId(userId, sessions.userIds);
@@ -100,7 +101,7 @@ export async function login<Data>(
   const provedAt = proofTime(state, "login", options.provedAt);
   const before = checkpointOf(state);
   try {
-    await prepareLogin(state, userId, options, provedAt);
+    await prepareLogin(state, userId, options, provedAt, begun);
   } catch (error) {
     // A function that was given the data may have changed them before it threw.
     goBack(state, before);
@@ -129,12 +130,13 @@ async function prepareLogin<Data>(
   userId: UserId,
   options: LoginOptions<Data>,
   provedAt: number,
+  begun: Pending | undefined,
 ): Promise<void> {
   const { settings } = state.core;
   const max = await mostDevices(state, userId);
+  // Begun in this very request, it is no step that another request could take as well.
+  const completes = begun !== undefined && state.intent.kind !== "begin";
   const { carriesAll } = await prepareData(state, userId, options);
-  const pending = waitingOf(state);
-  const begun = pending?.userId === userId ? pending : undefined;
   const remember = settings.remember.enabled && (options.remember ?? begun?.remember ?? false);
   const before = writeProofs(begun?.proofs ?? []);
   // What the first factor proved it proved then: a password that was changed since completes nothing.
@@ -146,7 +148,7 @@ async function prepareLogin<Data>(
     remember: remember === false ? undefined : { id: newSiblingId(idOf(state)), life: lifeOf(remember) },
     lives: { idleFor: parseDuration(options.idle), absoluteFor: parseDuration(options.absolute) },
     max,
-    completes: begun !== undefined && state.intent.kind !== "begin",
+    completes,
     carriesAll,
     tag: options.tag,
   });

@@ -30,9 +30,14 @@ export async function endsAt(state: RequestState): Promise<EndsAt> {
   const { session: lives } = settingsOf(state);
   // A sign-in of this request has no row yet.
   const fresh = { idleDeadline: clock.now() + lives.idle, absoluteDeadline: clock.now() + lives.absolute };
-  const { absoluteDeadline } = session ?? fresh;
-  const own = session?.idleDeadline ?? fresh.idleDeadline;
-  const idleDeadline = state.use === "extends" ? clock.now() + lives.idle : own;
+  // Nor is the row of a session that a remembered login brings back in force before that.
+  const { idleDeadline: own, absoluteDeadline: end } =
+    standing.kind === "live" || standing.kind === "previous" ? standing.session : fresh;
+  const idleDeadline = state.use === "extends" ? fresh.idleDeadline : own;
+  const absoluteDeadline = Math.min(
+    end,
+    standing.kind === "remembered" ? standing.login.absoluteDeadline : end,
+  );
   return { idle: Math.min(idleDeadline, absoluteDeadline), absolute: absoluteDeadline, remembered };
 }
 

@@ -2,8 +2,8 @@ import { type Duration, isDuration, parseDuration } from "../checks/duration.ts"
 import { assertOptions } from "../checks/given.ts";
 import { assertUserId } from "../checks/user-id.ts";
 import { PsessionError } from "../errors.ts";
-import { clearCookie, MAX_AGE_LIMIT_SECONDS, readTrustCookie, trustCookieValue } from "../http/cookies.ts";
-import { newId, newSecret, sameDigest } from "../protocol/secrets.ts";
+import { clearCookie, MAX_AGE_LIMIT_SECONDS, trustCookieValue } from "../http/cookies.ts";
+import { newId, newSecret } from "../protocol/secrets.ts";
 import type { SessionRow, UserId } from "../stores/store.ts";
 import { refuseImpersonation } from "./acting.ts";
 import { sendCookie } from "./commit.ts";
@@ -13,6 +13,7 @@ import { assertDeliverable, event, proofOf } from "./plan/parts.ts";
 import { newSessionRow, tombstoneUntil } from "./rows.ts";
 import { handleOf, nothingPending } from "./standing.ts";
 import { ANONYMOUS, identityOf, type Writing, waitingOf } from "./state.ts";
+import { recordOf } from "./trust-record.ts";
 import { signedIn } from "./use.ts";
 
 type State = Writing<"trust">;
@@ -52,31 +53,19 @@ export async function isTrusted(state: State, userId?: UserId): Promise<boolean>
   return (await recordOf(state, whose)) !== undefined;
 }
 
-/** The record by which this user trusts this browser, by one read where the browser sends such a cookie. */
-export async function recordOf(state: State, userId: UserId): Promise<SessionRow | undefined> {
-  const { settings } = state.core;
-  if (state.trust === undefined) {
-    const cookie = readTrustCookie(state.facts.cookie, settings.cookies.trust.name, settings.keys);
-    if (cookie.kind !== "valid") return undefined;
-    const row = await settings.store.findSession(cookie.cookie.id);
-    const isRight = row?.level === "trust" && sameDigest(cookie.cookie.digest, row.secret);
-    if (!isRight) return undefined;
-    state.trust = row;
-  }
-  const { trust } = state;
-  const isAlive = settings.clock.now() <= trust.absoluteDeadline;
-  return trust.userId === userId && isAlive ? trust : undefined;
-}
-
 /**
  * Ends the user's devices by `end`, and afterwards gives this browser the trust that it had, under a new secret: a copy of
  * its cookies may be why the others end.
  */
-export async function keepingTrust<T>(state: State, userId: UserId, end: () => Promise<T>): Promise<T> {
+export async function keepingTrust<T>(
+  state: State,
+  userId: UserId,
+  end: (kept: string | undefined) => Promise<T>,
+): Promise<T> {
   // As of now: a factor that another request changes from here on ends this trust as well.
   const provedAt = state.core.settings.clock.now();
   const kept = state.canSetCookies ? await recordOf(state, userId) : undefined;
-  const ended = await end();
+  const ended = await end(kept?.id);
   if (kept === undefined) return ended;
   state.trust = undefined;
   const { absoluteDeadline: until, createdAt } = kept;

@@ -206,6 +206,21 @@ test("in the request that began it may be completed as well: a browser that is t
   expect((await ada.visit((session) => session.userId)).result).toBe("ada");
 });
 
+test("a sign-in by another proof stands on that alone, whatever had begun before", async () => {
+  const app = testApp();
+  const ada = new TestBrowser(app);
+  await ada.visit((session) => session.begin("ada", { method: "password", remember: true }));
+  app.clock.advance(1000);
+  await app.psession.passwordChanged("ada");
+  app.clock.advance(1000);
+  await ada.visit((session) => session.login("ada", { method: "link" }));
+  await ada.visit((session) => {
+    expect([session.userId, session.pending]).toEqual(["ada", undefined]);
+    expect(session.proofs.map(({ method }) => method)).toEqual(["link"]);
+  });
+  expect(ada.jar.has(REMEMBER)).toBe(false);
+});
+
 test("a logout gives it up", async () => {
   const app = testApp();
   const ada = new TestBrowser(app);

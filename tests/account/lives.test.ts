@@ -150,6 +150,40 @@ test("a poll brings a remembered user back for itself only; the next page restor
   expect(app.told().filter((type) => type === "restored")).toHaveLength(1);
 });
 
+test("a poll that saves keeps a remembered login no longer than one that does not", async () => {
+  const app = testApp();
+  const ada = new TestBrowser(app);
+  await ada.visit((session) => session.login("ada", { remember: true }));
+  ada.restart();
+  for (let day = 0; day < 14; day++) {
+    app.clock.advance(DAY);
+    const { result } = await ada.visit(
+      (session) => {
+        session.set("count", day);
+        return session.userId;
+      },
+      { passive: true },
+    );
+    expect(result).toBe("ada");
+  }
+  app.clock.advance(1);
+  expect(await signedIn(ada)).toBe(false);
+});
+
+test("when a session ends that a cookie is about to bring back lies ahead", async () => {
+  const app = testApp();
+  const ada = new TestBrowser(app);
+  const start = app.clock.now();
+  await ada.visit((session) => session.login("ada", { remember: true }));
+  ada.restart();
+  app.clock.advance(DAY);
+  const now = app.clock.now();
+  for (const facts of [{ passive: true }, {}]) {
+    const { result } = await ada.visit((session) => session.endsAt(), facts);
+    expect(result).toEqual({ idle: now + 2 * HOUR, absolute: now + DAY, remembered: start + 14 * DAY });
+  }
+});
+
 test("when a session ends is known without putting it off, and extended on request", async () => {
   const app = testApp();
   const ada = new TestBrowser(app);

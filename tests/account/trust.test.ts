@@ -131,8 +131,12 @@ describe("a browser that its user trusts", () => {
       await session.login("ada");
       await session.trust();
     });
+    app.events.length = 0;
     await ada.visit((session) => session.revokeOthers());
     expect([await trusted(ada), await trusted(phone)]).toEqual([true, false]);
+    const handles = app.events.flatMap((event) => (event.type === "revoked" ? event.handle : []));
+    expect(handles, "the phone and its trust").toHaveLength(2);
+    expect((await ada.visit((session) => session.revokeOthers())).result, "nothing is left to end").toBe(0);
   });
 
   test("ends with a theft", async () => {
@@ -161,6 +165,31 @@ describe("a browser that its user trusts", () => {
     expect(entry).toMatchObject({ trustedUntil: until, level: "anonymous", label: expect.any(String) });
     expect(await app.psession.revoke(entry?.handle ?? "")).toBe(true);
     expect(await trusted(ada)).toBe(false);
+  });
+
+  test("belongs to the device of the next sign-in on it, and ends with that", async () => {
+    for (const remember of [false, true]) {
+      const { app, ada } = await trusting();
+      await ada.visit((session) => session.logout());
+      app.clock.advance(MINUTE);
+      await ada.visit((session) => session.begin("ada", { method: "password" }));
+      await ada.visit(async (session) => {
+        expect(await session.isTrusted()).toBe(true);
+        await session.complete({ remember });
+      });
+      const devices = await app.psession.devices("ada");
+      expect(devices).toMatchObject([{ level: "login", trustedUntil: expect.any(Number) }]);
+      expect(await app.psession.revoke(devices[0]?.handle ?? "")).toBe(true);
+      expect(await trusted(ada)).toBe(false);
+      expect(await app.psession.devices("ada")).toEqual([]);
+    }
+  });
+
+  test("ends where its user ends the device at hand in the list, and stays at a plain sign-out", async () => {
+    const { app, ada } = await trusting();
+    await ada.visit((session) => session.revoke(session.handle));
+    expect(await trusted(ada)).toBe(false);
+    expect(await app.psession.devices("ada")).toEqual([]);
   });
 
   test("counts as no device: limits, and the data of the latest session, are as without it", async () => {

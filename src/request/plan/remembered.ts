@@ -142,9 +142,9 @@ function planAccepted(
 
   // Without a raise the secret is left alone: other requests of this browser may just have been given it.
   const secret = raise !== undefined || session === undefined ? newSecret() : undefined;
+  const isUse = state.use !== "none" || raise !== undefined;
   const set = {
-    lastSeenAt: now,
-    pruneAfter: sessionPruneAfter(now, true, settings),
+    ...(isUse ? { lastSeenAt: now, pruneAfter: sessionPruneAfter(now, true, settings) } : {}),
     ...(data === undefined ? {} : { data }),
     ...(raise !== undefined && secret !== undefined && session !== undefined
       ? fenced(session, secret, now)
@@ -165,7 +165,7 @@ function planAccepted(
       ...(write.insert === undefined ? {} : { hold: heldBy(login) }),
       ...(raise === undefined ? {} : { proof: proofOf(state, login.userId, raise.provedAt) }),
       ...write,
-      use,
+      ...(isUse ? { use } : {}),
     },
     cookies,
     events,

@@ -1,6 +1,7 @@
 import { CSRF, UNSEEN_DEVICE } from "../../data/asides.ts";
 import { States } from "../../data/states.ts";
 import { clearCookie } from "../../http/cookies.ts";
+import { pendingOf } from "../../protocol/pending.ts";
 import { readProofs } from "../../protocol/proofs.ts";
 import { newSecret } from "../../protocol/secrets.ts";
 import type { Cap, Ending, SessionRow, UserId } from "../../stores/store.ts";
@@ -144,11 +145,16 @@ export function planBegin(state: RequestState, { pending }: BeginIntent, now: nu
     cookies: [sessionCookie(state, id, secret)],
     events: [
       ...(base === undefined ? [event("created", { at: now, sessionId: id, userId: undefined })] : []),
-      ...(userId === undefined ? [] : [event("signInBegun", { ...facts, userId })]),
+      ...(userId === undefined
+        ? []
+        : [event("signInBegun", { ...facts, userId, methods: methodsIn(pending) })]),
     ],
     standing: { kind: "live", session },
   };
 }
+
+const methodsIn = (fields: BeginIntent["pending"]): string[] =>
+  (pendingOf(fields, 0)?.proofs ?? []).map(({ method }) => method);
 
 /** The name stays where the same user signs in again; it is not written to the row, which may be named meanwhile. */
 function deviceOf(
