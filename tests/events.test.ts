@@ -91,6 +91,8 @@ async function everything(): Promise<PsessionEvent[]> {
     await session.trust();
   });
   await second.visit((session) => psession.passwordChanged("bob", { keep: session }));
+  await second.visit((session) => session.impersonate("ada", { reason: "ticket 4711" }));
+  await second.visit((session) => session.stopImpersonating());
   await second.visit((session) => session.logout());
   await psession.revokeEveryone();
   // A sign-in of the same millisecond counts as proved before.

@@ -283,6 +283,15 @@ const EFFECTS: Record<string, () => Promise<void>> = {
     expect(await trusting({ trust: "__Host-tid" })).toEqual(["__Host-tid"]);
     expect(await trusting({})).toEqual(["__Host-psession-trust"]);
   },
+  "cookies.acting": async () => {
+    const impersonating = async (cookies: object) => {
+      const { browser } = await signedIn({ cookies });
+      const acting = await browser.visit((session) => session.impersonate("eve", { reason: "ticket" }));
+      return names(acting.setCookie);
+    };
+    expect(await impersonating({ acting: "__Host-aid" })).toEqual(["__Host-aid"]);
+    expect(await impersonating({})).toEqual(["__Host-psession-acting"]);
+  },
   "cookies.sameSite": async () => {
     for (const line of await cookiesOf({ cookies: { sameSite: "strict" } }))
       expect(line).toMatch(/; SameSite=Strict$/);

@@ -55,7 +55,7 @@ export interface GuardedRequest {
   // biome-ignore lint/suspicious/noExplicitAny: a guard asks nothing of the data.
   readonly session: Pick<Session<any>, "isSignedIn" | "level" | "isFresh"> &
     // biome-ignore lint/suspicious/noExplicitAny: as above.
-    Partial<Pick<Session<any>, "proofs" | "pending">> &
+    Partial<Pick<Session<any>, "proofs" | "pending" | "actor">> &
     GuardNote;
   readonly header: (name: string) => string | readonly string[] | undefined;
   readonly method: string | undefined;
@@ -208,6 +208,12 @@ export function pendingGuard(options: GuardOptions = {}): Guard {
   return guard(({ pending }) => pending !== undefined, BEGIN, given);
 }
 
+/** Whoever is there in person: an administrator who acts as the user does not pass. */
+export function personGuard(options: GuardOptions = {}): Guard {
+  const given = checkedOptions("forbidImpersonation", loginOptions, options);
+  return guard(({ actor }) => actor === undefined, IN_PERSON, given);
+}
+
 /** The guards of a framework that ask for a session; `More` are options of its own. */
 interface Guards<Made, More = unknown> {
   requireLogin(options?: GuardOptions & More): Made;
@@ -215,6 +221,7 @@ interface Guards<Made, More = unknown> {
   requireFresh(options: FreshOptions & More): Made;
   requireProofs(required: RequiredProofs, options?: ProofsOptions & More): Made;
   requirePending(options?: GuardOptions & More): Made;
+  forbidImpersonation(options?: GuardOptions & More): Made;
 }
 
 /** All of them, from what makes a guard fit for the framework. */
@@ -224,6 +231,7 @@ export const guardsBy = <Made>(made: (guard: Guard) => Made): Guards<Made> => ({
   requireFresh: (options) => made(freshGuard(options)),
   requireProofs: (required, options) => made(proofsGuard(required, options)),
   requirePending: (options) => made(pendingGuard(options)),
+  forbidImpersonation: (options) => made(personGuard(options)),
 });
 
 /** The same for frameworks that do not know themselves whether a proxy is trusted. */
@@ -236,6 +244,7 @@ export const proxiedGuardsBy = <Made>(
   requireProofs: (required, { trustProxy, ...options } = {}) =>
     made(proofsGuard(required, options), trustProxy),
   requirePending: ({ trustProxy, ...options } = {}) => made(pendingGuard(options), trustProxy),
+  forbidImpersonation: ({ trustProxy, ...options } = {}) => made(personGuard(options), trustProxy),
 });
 
 /** One request of a session at a time, from here until the response begins. */
@@ -265,6 +274,7 @@ export function originGuard(
 const SIGN_IN = { code: "login_required", message: "Please sign in first." } as const;
 const PROVE = { code: "level_required", message: "Please enter your password first." } as const;
 const PROVE_MORE = { code: "proofs_required", message: "Please prove another factor first." } as const;
+const IN_PERSON = { code: "impersonating", message: "Only the user may do this." } as const;
 const BEGIN = { code: "nothing_pending", message: "Please begin to sign in first." } as const;
 const CONFIRM = { code: "fresh_login_required", message: "Please confirm your password first." } as const;
 

@@ -38,6 +38,7 @@ export {
   loginGuard,
   type ProofsOptions,
   pendingGuard,
+  personGuard,
   proofsGuard,
   type Refusal,
   type RequiredProofs,

@@ -17,10 +17,37 @@ const signIn = (client: HttpClient, more: Record<string, string> = {}): Promise<
 
 const redirectOf = ({ status, headers }: Answer) => [status, headers.get("location")];
 
-const TESTED = ["lives.md", "proofs.md", "second-factor.md", "trusted-devices.md"];
+const TESTED = ["impersonation.md", "lives.md", "proofs.md", "second-factor.md", "trusted-devices.md"];
 
 test("every page of docs/account has its story here", () => {
   expect(readdirSync(`${ROOT}/docs/account`).sort()).toEqual(TESTED);
+});
+
+test("docs/account/impersonation.md: support acts as Ada, cannot pay, and is named in her trail", async () => {
+  const support = await startExample("docs/account/impersonation.md");
+  await signIn(support, { email: "support@example.com" });
+  expect((await submit(support, "/act-as", { user: "1", reason: "" })).status).toBe(500);
+  expect(redirectOf(await submit(support, "/act-as", { user: "1", reason: "ticket 4711" }))).toEqual([
+    303,
+    "/",
+  ]);
+  expect((await support.get("/")).json).toMatchObject({
+    userId: 1,
+    actor: { userId: 2, reason: "ticket 4711" },
+  });
+  const paying = await support.post("/pay");
+  expect([paying.status, paying.json.error.code]).toEqual([403, "impersonating"]);
+  expect((await submit(support, "/act-as", { user: "1", reason: "again" })).status, "not fresh").toBe(403);
+  expect(redirectOf(await submit(support, "/stop"))).toEqual([303, "/"]);
+  expect((await support.get("/")).json).toEqual({ userId: 2 });
+  const ada = new HttpClient(support.base);
+  await signIn(ada);
+  expect((await ada.post("/pay")).json).toBe("paid");
+  const trail = (await ada.get("/trail")).json as { event: string; detail?: string }[];
+  expect(trail.filter(({ event }) => event.startsWith("impersonation"))).toMatchObject([
+    { event: "impersonationEnded", detail: "by 2: ticket 4711" },
+    { event: "impersonationBegan", detail: "by 2: ticket 4711" },
+  ]);
 });
 
 describe("docs/account/proofs.md", () => {

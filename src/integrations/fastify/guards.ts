@@ -45,6 +45,9 @@ export const requireProofs = guards.requireProofs;
 /** Lets visitors through whose sign-in has begun (`session.begin`), for the page of the second factor. Others: the redirect, or 401. */
 export const requirePending = guards.requirePending;
 
+/** Lets nobody through who acts as another user (`session.impersonate`). Others: the redirect, or 403. */
+export const forbidImpersonation = guards.forbidImpersonation;
+
 /**
  * Lets one request of a session through at a time: the others wait until its answer begins, and see what it saved.
  * Waiting too long is an error `lock_timeout` (503); a sign-out meanwhile, `session_ended` (401).

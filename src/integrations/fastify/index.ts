@@ -22,6 +22,7 @@ export { devices } from "./device-endpoints.ts";
 export {
   exclusive,
   type FastifyGuard,
+  forbidImpersonation,
   originCheck,
   requireFresh,
   requireLevel,

@@ -25,6 +25,7 @@ export type { LockOptions } from "../../upkeep/locks.ts";
 export {
   exclusive,
   type FetchGuard,
+  forbidImpersonation,
   originCheck,
   requireFresh,
   requireLevel,

@@ -25,6 +25,7 @@ export type { LockOptions } from "../../upkeep/locks.ts";
 export { devices } from "./device-endpoints.ts";
 export {
   exclusive,
+  forbidImpersonation,
   originCheck,
   requireFresh,
   requireLevel,

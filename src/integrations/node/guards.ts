@@ -50,6 +50,9 @@ export const requireProofs = guards.requireProofs;
 /** Lets visitors through whose sign-in has begun (`session.begin`), for the page of the second factor. Others: the redirect, or 401. */
 export const requirePending = guards.requirePending;
 
+/** Lets nobody through who acts as another user (`session.impersonate`). Others: the redirect, or 403. */
+export const forbidImpersonation = guards.forbidImpersonation;
+
 /**
  * One request of a session at a time: waits until the responses of earlier requests have begun, then is true. Throws
  * `lock_timeout` (503) after waiting too long, `session_ended` (401) if the visitor was signed out meanwhile.

@@ -26,6 +26,7 @@ export { openUpgrade, refuseUpgrade, type Upgrade } from "../../integration/node
 export type { LockOptions } from "../../upkeep/locks.ts";
 export {
   exclusive,
+  forbidImpersonation,
   type NodeGuard,
   originCheck,
   requireFresh,
