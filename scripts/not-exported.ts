@@ -12,8 +12,10 @@ export const NOT_EXPORTED: readonly string[] = [
   "src/request/state.ts:SessionLife",
   // Parts of unions and records that have names themselves.
   "src/errors.ts:PsessionErrorOptions",
+  "src/account/own-entries.ts:EntrySession",
   "src/events.ts:Facts",
   "src/events.ts:OfDevice",
+  "src/events.ts:OfImpersonation",
   "src/events.ts:OfLogin",
   "src/events.ts:OfMisfit",
   "src/events.ts:OfSession",

@@ -1,4 +1,5 @@
 export type { Device } from "./account/devices.ts";
+export type { OwnAuditEntry } from "./account/own-entries.ts";
 export type { Duration } from "./checks/duration.ts";
 export type { Codec, DataRecord } from "./data/codec.ts";
 export type { StateOptions } from "./data/states.ts";

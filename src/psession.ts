@@ -1,5 +1,6 @@
 import { AuditRecorder, auditQuery } from "./account/audit.ts";
 import { type Device, endDevice, endDevices, endEverything, listDevices } from "./account/devices.ts";
+import { checkedEntry, type OwnAuditEntry, ownEntry } from "./account/own-entries.ts";
 import { invalidOptions } from "./checks/faults.ts";
 import { assertOptions, assertText, isHandle, isThenable } from "./checks/given.ts";
 import { assertUserId, misspelt, otherSpelling } from "./checks/user-id.ts";
@@ -245,6 +246,24 @@ export class Psession<Data extends object = SessionData> {
     return (this.#running ?? this.#start()).pruner.pruneNow();
   }
 
+  /** The audit trail, for entries of the application's own; `auditTrail` reads both kinds. */
+  readonly audit: { add(entry: OwnAuditEntry): void } = { add: (entry) => this.#addEntry(entry) };
+
+  /**
+   * Adds an entry to the audit trail, behind the request: `flush` waits for it. It is kept as long as psession's own.
+   * Throws `no_audit_trail` where there is none, and `invalid_options` for what is no entry.
+   */
+  #addEntry(given: OwnAuditEntry): void {
+    const entry = checkedEntry(given);
+    const { userId, session } = entry;
+    if (userId !== undefined) this.#assertUserId(userId);
+    const { core, recorder } = this.#running ?? this.#start();
+    if (session !== undefined && !(session instanceof Session && this.keeps(session)))
+      throw noSession("audit.add: session");
+    if (recorder === undefined) throw noTrail();
+    recorder.add(ownEntry(core, entry, session && Session.stateOf(session).facts.address));
+  }
+
   /**
    * Entries of the store's audit trail, the newest first: what happened around one account, or around all. A page has
    * 100 entries unless `limit` says otherwise, and at most 10,000; `before` takes the id of the last one for the next
@@ -255,12 +274,7 @@ export class Psession<Data extends object = SessionData> {
     const { userId } = query;
     if (userId !== undefined) this.#assertUserId(userId);
     const trail = this.#core.settings.store.audit;
-    if (trail === undefined) {
-      throw new PsessionError(
-        "no_audit_trail",
-        "The store keeps no audit trail: give it the option audit: true, and run its migration.",
-      );
-    }
+    if (trail === undefined) throw noTrail();
     await this.flush();
     const entries = await trail.read(query);
     // An empty result is normal on a later page, or within a range of time.
@@ -318,6 +332,12 @@ export class Psession<Data extends object = SessionData> {
     assertUserId(userId, this.#core.settings.store.userIds);
   }
 }
+
+const noTrail = (): PsessionError =>
+  new PsessionError(
+    "no_audit_trail",
+    "The store keeps no audit trail: give it the option audit: true, and run its migration.",
+  );
 
 const noSession = (what: string): PsessionError =>
   new PsessionError(

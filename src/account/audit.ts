@@ -41,12 +41,15 @@ export class AuditRecorder {
   }
 
   #hear(event: PsessionEvent): void {
-    if (!this.#events.has(event.type)) return;
-    this.#waiting.push(entryOf(event, this.#core.settings.realm));
+    if (this.#events.has(event.type)) this.add(entryOf(event, this.#core.settings.realm));
+  }
+
+  add(entry: AuditEntry): void {
+    this.#waiting.push(entry);
     const excess = this.#waiting.length - MOST_WAITING;
     if (excess > 0) {
       this.#waiting.splice(0, excess);
-      this.#core.events.emit("auditLost", { at: event.at, count: excess, error: undefined });
+      this.#core.events.emit("auditLost", { at: entry.at, count: excess, error: undefined });
     }
     this.#start();
   }
