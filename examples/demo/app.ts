@@ -12,14 +12,18 @@ import { EventLog } from "./event-log.ts";
 import { openFolder } from "./folder.ts";
 import { noStore, securityHeaders } from "./headers.ts";
 import { Lab } from "./lab.ts";
+import { Otp } from "./otp.ts";
 import type { Parts } from "./parts.ts";
 import { madeUpPlace } from "./places.ts";
 import { accountRoutes } from "./routes/account.ts";
 import { billingRoutes } from "./routes/billing.ts";
+import { codeRoutes } from "./routes/code.ts";
 import { deviceRoutes } from "./routes/devices.ts";
 import { homeRoutes } from "./routes/home.ts";
 import { labRoutes, noteVisits } from "./routes/lab.ts";
 import { passwordRoutes } from "./routes/password.ts";
+import { proofRoutes } from "./routes/proofs.ts";
+import { securityRoutes } from "./routes/security.ts";
 import { Users } from "./users.ts";
 
 declare module "psession" {
@@ -35,6 +39,8 @@ export interface DemoOptions {
   dir: string;
   /** Receives errors that are the demo's fault. Default: console.error. */
   log?: (error: unknown) => void;
+  /** The time by which authenticator apps make codes. Default: the real one, which the lab does not move. */
+  authenticatorTime?: () => number;
 }
 
 export interface Demo {
@@ -47,7 +53,7 @@ export interface Demo {
 const PUBLIC_DIR = fileURLToPath(new URL("./public/", import.meta.url));
 const BODY_LIMIT = "16kb";
 
-export function createDemo({ dir, log = console.error }: DemoOptions): Demo {
+export function createDemo({ dir, log = console.error, authenticatorTime = Date.now }: DemoOptions): Demo {
   const folder = openFolder(dir);
   const store = sqliteStore({ path: folder.database });
   // The same file by a connection of our own: psession's tables and the demo's are independent.
@@ -67,6 +73,7 @@ export function createDemo({ dir, log = console.error }: DemoOptions): Demo {
     clock,
     users,
     credentials: new Credentials(users, clock),
+    otp: new Otp(database, clock, authenticatorTime),
     billing: new Billing(database),
     events: new EventLog(psession),
   };
@@ -98,7 +105,8 @@ function buildApp(parts: Parts, log: (error: unknown) => void): Express {
   app.use(labRoutes(parts, lab));
   // Before the bodies: psession decides about a request when its head arrives.
   app.use(sessions(parts.psession), parsers, noteVisits(parts, lab));
-  app.use(homeRoutes(parts), accountRoutes(parts), passwordRoutes(parts));
+  app.use(homeRoutes(parts), accountRoutes(parts), codeRoutes(parts), passwordRoutes(parts));
+  app.use(securityRoutes(parts), proofRoutes(parts));
   app.use(deviceRoutes(parts), billingRoutes(parts));
   app.use("/api/devices", devices());
   app.use(notFound);

@@ -3,6 +3,7 @@ import type { Billing } from "./billing.ts";
 import type { DemoClock } from "./clock.ts";
 import type { Credentials } from "./credentials.ts";
 import type { EventLog } from "./event-log.ts";
+import type { Otp } from "./otp.ts";
 import type { Users } from "./users.ts";
 
 /** The objects that the routes use. */
@@ -11,6 +12,7 @@ export interface Parts {
   readonly clock: DemoClock;
   readonly users: Users;
   readonly credentials: Credentials;
+  readonly otp: Otp;
   readonly billing: Billing;
   readonly events: EventLog;
 }

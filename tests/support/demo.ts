@@ -17,7 +17,12 @@ export interface RunningDemo extends Demo {
 /** The demo on a free port with a folder of its own, until the test ends. */
 export async function startDemo(dir = temporaryFolder()): Promise<RunningDemo> {
   const logged: unknown[] = [];
-  const demo = createDemo({ dir, log: (error) => void logged.push(error) });
+  const demo: Demo = createDemo({
+    dir,
+    log: (error) => void logged.push(error),
+    // In tests authenticator apps go with the demo's clock: to wait for the next code is to move it.
+    authenticatorTime: () => demo.clock.now(),
+  });
   const server = createServer(demo.app);
   await listening(server);
   onTestFinished(async () => {

@@ -1,4 +1,5 @@
 import { type Html, html } from "../html.ts";
+import { withNext } from "../input.ts";
 import type { LastLogin } from "../last-login.ts";
 import type { Frame } from "../visitor.ts";
 import { levelBadge, page, problemNote } from "./layout.ts";
@@ -6,11 +7,13 @@ import { levelBadge, page, problemNote } from "./layout.ts";
 export interface SignInModel extends LastLogin {
   readonly next: string;
   readonly problem?: string | undefined;
+  /** The visitor has waited too long with the second step. */
+  readonly isLate?: boolean;
 }
 
 export function loginPage(frame: Frame | undefined, model: SignInModel): Html {
   const { next } = model;
-  const body = html`${problemNote(model.problem)}${replacedNote(frame)}
+  const body = html`${problemNote(model.problem)}${model.isLate && html`<p class="note" role="status">That took too long. Please sign in again.</p>`}${replacedNote(frame)}
 <form method="post" action="/login" class="card form">
 ${emailField(model.email)}
 ${passwordField("password", "Password", "current-password")}
@@ -64,8 +67,6 @@ function replacedNote(frame: Frame | undefined): Html | undefined {
   return html`<p class="note">You are signed in as <strong>${frame.email}</strong>, until somebody else is.</p>`;
 }
 
-const withNext = (path: string, next: string): string => `${path}?next=${encodeURIComponent(next)}`;
-
 export function confirmPage(frame: Frame | undefined, model: { next: string; problem?: string }): Html {
   const body = html`${problemNote(model.problem)}
 <form method="post" action="/confirm" class="card form">
@@ -93,7 +94,11 @@ function emailField(email: string): Html {
 <input id="email" name="email" type="email" required maxlength="254" autocomplete="username" value="${email}">`;
 }
 
-function passwordField(name: string, label: string, autocomplete: "current-password" | "new-password"): Html {
+export function passwordField(
+  name: string,
+  label: string,
+  autocomplete: "current-password" | "new-password",
+): Html {
   const isNew = autocomplete === "new-password";
   return html`<label for="${name}">${label}</label>
 <input id="${name}" name="${name}" type="password" required maxlength="256" autocomplete="${autocomplete}"${

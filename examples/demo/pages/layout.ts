@@ -6,6 +6,7 @@ const PLACES = [
   ["/", "Home"],
   ["/devices", "Devices"],
   ["/billing", "Billing"],
+  ["/account", "Account"],
   ["/lab", "Lab"],
 ] as const;
 

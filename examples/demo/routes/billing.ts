@@ -67,7 +67,7 @@ export function billingRoutes({ users, credentials, billing, clock }: Parts): Ro
     async (request: Request, response: Response) => {
       const password = readPassword(request, "password");
       await credentials.check(signedInUser(request, users).email, password);
-      await request.session.reauthenticate();
+      await request.session.prove("password");
       done(request, response, { data: describeVisitor(request, users), goTo: readNext(request) });
     },
     showAgain(form),

@@ -34,6 +34,12 @@ export function deviceRoutes({ users, clock }: Parts): Router {
     done(request, response, { data: { ended }, goTo: "/" });
   });
 
+  router.post("/devices/distrust", async (request, response) => {
+    const ended = await request.session.distrust();
+    request.session.set("notice", "The next sign-in on this browser asks for a code.");
+    done(request, response, { data: { ended }, goTo: "/account" });
+  });
+
   router.post("/devices/:handle/name", async (request, response) => {
     const { handle } = request.params;
     const name = readText(request, "name", NAME_LENGTH);

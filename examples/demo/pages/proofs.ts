@@ -1,0 +1,64 @@
+import { type Html, html } from "../html.ts";
+import type { Frame } from "../visitor.ts";
+import { passwordField } from "./account.ts";
+import { codeField } from "./code.ts";
+import { page, problemNote } from "./layout.ts";
+
+export interface ProveModel {
+  readonly next: string;
+  readonly problem: string | undefined;
+  readonly asksPassword: boolean;
+  readonly asksCode: boolean;
+  readonly hasCodes: boolean;
+}
+
+/** Asks for the factors that are missing, one at a time: each leads back to the page that needs them. */
+export function provePage(frame: Frame | undefined, model: ProveModel): Html {
+  const { next, asksPassword, asksCode, hasCodes, problem } = model;
+  const hidden = html`<input type="hidden" name="next" value="${next}">`;
+  const forms = html`${
+    asksPassword &&
+    hasCodes &&
+    html`<form method="post" action="/prove/password" class="card form">
+${passwordField("password", "Password", "current-password")}
+${hidden}
+<button>Confirm password</button>
+</form>`
+  }${
+    asksCode &&
+    html`<form method="post" action="/prove/code" class="card form">
+${codeField()}
+${hidden}
+<button>Confirm code</button>
+</form>`
+  }`;
+  const body = html`${problemNote(problem)}
+<p>What comes next needs two factors of you, <strong>${frame?.email}</strong>, both within the last ten minutes.</p>
+${hasCodes ? forms : nothing}`;
+  return page(frame, { title: "Prove that it is you", isNarrow: true }, body);
+}
+
+const nothing = html`<section class="card">
+<p>You have one factor only, your password. Switch codes on, and come back.</p>
+<p class="actions"><a class="button" href="/account">Go to your account</a></p>
+</section>`;
+
+export interface DataModel {
+  readonly email: string;
+  readonly hasCodes: boolean;
+  readonly cart: readonly string[];
+  readonly devices: readonly { readonly label: string; readonly place: string | undefined }[];
+}
+
+export function dataPage(frame: Frame | undefined, { email, hasCodes, cart, devices }: DataModel): Html {
+  const lead = html`All that this demo keeps of you. The page opens for two factors only, each proved within ten minutes.`;
+  const body = html`<section class="card">
+<dl>
+<div><dt>Email</dt><dd>${email}</dd></div>
+<div><dt>Codes</dt><dd>${hasCodes ? "On" : "Off"}</dd></div>
+<div><dt>Cart</dt><dd>${cart.length === 0 ? "Empty" : cart.join(", ")}</dd></div>
+<div><dt>Devices</dt><dd>${devices.map(({ label, place }) => `${label}, ${place ?? "place unknown"}`).join("; ")}</dd></div>
+</dl>
+</section>`;
+  return page(frame, { title: "Your data", path: "/account", lead }, body);
+}

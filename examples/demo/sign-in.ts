@@ -1,0 +1,36 @@
+import type { Request, Response } from "express";
+import { done } from "./answer.ts";
+import { mergeCarts } from "./cart.ts";
+import { readNext, withNext } from "./input.ts";
+import { keepLastLogin } from "./last-login.ts";
+import type { Parts } from "./parts.ts";
+import type { User } from "./users.ts";
+import { describeVisitor } from "./visitor.ts";
+
+export interface FirstFactor {
+  readonly user: User;
+  /** How the user proved who they are. */
+  readonly method: "password" | "link";
+  readonly remember: boolean;
+}
+
+/** Signs in, or asks for a code first where the user has switched that on and does not trust this browser. */
+export async function signIn(
+  { users, otp }: Parts,
+  request: Request,
+  response: Response,
+  { user, method, remember }: FirstFactor,
+): Promise<void> {
+  const { session } = request;
+  keepLastLogin(response, { email: user.email, remember });
+  if (otp.isOn(user.id) && !(await session.isTrusted(user.id))) {
+    // The carts become one when the code was right: nobody is to see the user's before.
+    await session.begin(user.id, { method, remember });
+    const data = { pending: { until: session.pending?.until } };
+    return done(request, response, { data, goTo: withNext("/login/code", readNext(request)) });
+  }
+  // A user who is signed in already keeps their data and gets none of another user's: the default of login.
+  const carry = session.isSignedIn ? undefined : mergeCarts;
+  await session.login(user.id, { method, remember, carry });
+  done(request, response, { data: describeVisitor(request, users), goTo: readNext(request) });
+}
