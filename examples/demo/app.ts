@@ -1,6 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
-import express, { type Express } from "express";
+import express, { type Express, type RequestHandler } from "express";
 import { createPsession, dangerouslyAllowInsecureHttp, type Psession } from "psession";
 import { devices, originCheck, sessions } from "psession/express";
 import { sqliteStore } from "psession/sqlite";
@@ -108,8 +108,16 @@ function buildApp(parts: Parts, log: (error: unknown) => void): Express {
   app.use(homeRoutes(parts), accountRoutes(parts), codeRoutes(parts), passwordRoutes(parts));
   app.use(securityRoutes(parts), proofRoutes(parts));
   app.use(deviceRoutes(parts), billingRoutes(parts));
-  app.use("/api/devices", devices());
+  app.use("/api/devices", sendTime(parts), devices());
   app.use(notFound);
   app.use(answerError(parts, log));
   return app;
+}
+
+/** The time by which the session ends: the lab moves the demo's clock, and a visitor's may be wrong anyway. */
+function sendTime({ clock }: Parts): RequestHandler {
+  return (_request, response, next) => {
+    response.set("Demo-Time", String(clock.now()));
+    next();
+  };
 }

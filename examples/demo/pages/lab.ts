@@ -74,7 +74,7 @@ cookie gets a new token only when two minutes have passed since the last one: so
 ${stories}
 </section>
 </div>`;
-  return page(undefined, { title: "Lab", path: "/lab", lead, hasScript: true }, body);
+  return page(undefined, { title: "Lab", path: "/lab", lead, scripts: ["demo.js"] }, body);
 }
 
 function browserState({ jar, visit }: BrowserModel, now: number, ownerJar?: Jar): Html {
