@@ -13,8 +13,10 @@ import { openFolder } from "./folder.ts";
 import { noStore, securityHeaders } from "./headers.ts";
 import { Lab } from "./lab.ts";
 import { Otp } from "./otp.ts";
+import { Outbox } from "./outbox.ts";
 import type { Parts } from "./parts.ts";
 import { madeUpPlace } from "./places.ts";
+import { Resets } from "./resets.ts";
 import { accountRoutes } from "./routes/account.ts";
 import { billingRoutes } from "./routes/billing.ts";
 import { codeRoutes } from "./routes/code.ts";
@@ -23,6 +25,7 @@ import { homeRoutes } from "./routes/home.ts";
 import { labRoutes, noteVisits } from "./routes/lab.ts";
 import { passwordRoutes } from "./routes/password.ts";
 import { proofRoutes } from "./routes/proofs.ts";
+import { resetRoutes } from "./routes/reset.ts";
 import { securityRoutes } from "./routes/security.ts";
 import { Users } from "./users.ts";
 
@@ -41,6 +44,8 @@ export interface DemoOptions {
   log?: (error: unknown) => void;
   /** The time by which authenticator apps make codes. Default: the real one, which the lab does not move. */
   authenticatorTime?: () => number;
+  /** Gets the messages that a real app sends as mail. Default: console.log. */
+  print?: (line: string) => void;
 }
 
 export interface Demo {
@@ -53,7 +58,12 @@ export interface Demo {
 const PUBLIC_DIR = fileURLToPath(new URL("./public/", import.meta.url));
 const BODY_LIMIT = "16kb";
 
-export function createDemo({ dir, log = console.error, authenticatorTime = Date.now }: DemoOptions): Demo {
+export function createDemo({
+  dir,
+  log = console.error,
+  authenticatorTime = Date.now,
+  print = console.log,
+}: DemoOptions): Demo {
   const folder = openFolder(dir);
   const store = sqliteStore({ path: folder.database });
   // The same file by a connection of our own: psession's tables and the demo's are independent.
@@ -74,6 +84,8 @@ export function createDemo({ dir, log = console.error, authenticatorTime = Date.
     users,
     credentials: new Credentials(users, clock),
     otp: new Otp(database, clock, authenticatorTime),
+    resets: new Resets(database, clock),
+    outbox: new Outbox(print),
     billing: new Billing(database),
     events: new EventLog(psession),
   };
@@ -105,7 +117,8 @@ function buildApp(parts: Parts, log: (error: unknown) => void): Express {
   app.use(labRoutes(parts, lab));
   // Before the bodies: psession decides about a request when its head arrives.
   app.use(sessions(parts.psession), parsers, noteVisits(parts, lab));
-  app.use(homeRoutes(parts), accountRoutes(parts), codeRoutes(parts), passwordRoutes(parts));
+  app.use(homeRoutes(parts), accountRoutes(parts), codeRoutes(parts));
+  app.use(passwordRoutes(parts), resetRoutes(parts));
   app.use(securityRoutes(parts), proofRoutes(parts));
   app.use(deviceRoutes(parts), billingRoutes(parts));
   app.use("/api/devices", sendTime(parts), devices());

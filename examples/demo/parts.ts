@@ -4,6 +4,8 @@ import type { DemoClock } from "./clock.ts";
 import type { Credentials } from "./credentials.ts";
 import type { EventLog } from "./event-log.ts";
 import type { Otp } from "./otp.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Resets } from "./resets.ts";
 import type { Users } from "./users.ts";
 
 /** The objects that the routes use. */
@@ -13,6 +15,8 @@ export interface Parts {
   readonly users: Users;
   readonly credentials: Credentials;
   readonly otp: Otp;
+  readonly resets: Resets;
+  readonly outbox: Outbox;
   readonly billing: Billing;
   readonly events: EventLog;
 }

@@ -21,6 +21,7 @@ ${rememberBox(model.remember)}
 <input type="hidden" name="next" value="${next}">
 <button>Sign in</button>
 </form>
+<p><a href="/reset">Forgotten your password?</a></p>
 <p>No account yet? <a href="${withNext("/register", next)}">Register</a></p>`;
   return page(frame, { title: "Sign in", isNarrow: true }, body);
 }
@@ -89,7 +90,7 @@ ${passwordField("next", "New password", "new-password")}
   return page(frame, { title: "Change password", isNarrow: true }, body);
 }
 
-function emailField(email: string): Html {
+export function emailField(email: string): Html {
   return html`<label for="email">Email</label>
 <input id="email" name="email" type="email" required maxlength="254" autocomplete="username" value="${email}">`;
 }

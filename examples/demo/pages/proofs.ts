@@ -51,7 +51,7 @@ export interface DataModel {
 }
 
 export function dataPage(frame: Frame | undefined, { email, hasCodes, cart, devices }: DataModel): Html {
-  const lead = html`All that this demo keeps of you. The page opens for two factors only, each proved within ten minutes.`;
+  const lead = html`What this demo keeps of you. The page opens for two factors only, each proved within ten minutes.`;
   const body = html`<section class="card">
 <dl>
 <div><dt>Email</dt><dd>${email}</dd></div>
