@@ -1,3 +1,5 @@
+import { createRequire } from "node:module";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import express, { type Express, type RequestHandler } from "express";
@@ -15,6 +17,7 @@ import { Lab } from "./lab.ts";
 import { Otp } from "./otp.ts";
 import { Outbox } from "./outbox.ts";
 import type { Parts } from "./parts.ts";
+import { Passkeys } from "./passkeys.ts";
 import { madeUpPlace } from "./places.ts";
 import { Resets } from "./resets.ts";
 import { accountRoutes } from "./routes/account.ts";
@@ -23,6 +26,7 @@ import { codeRoutes } from "./routes/code.ts";
 import { deviceRoutes } from "./routes/devices.ts";
 import { homeRoutes } from "./routes/home.ts";
 import { labRoutes, noteVisits } from "./routes/lab.ts";
+import { passkeyRoutes } from "./routes/passkeys.ts";
 import { passwordRoutes } from "./routes/password.ts";
 import { proofRoutes } from "./routes/proofs.ts";
 import { resetRoutes } from "./routes/reset.ts";
@@ -56,6 +60,8 @@ export interface Demo {
 }
 
 const PUBLIC_DIR = fileURLToPath(new URL("./public/", import.meta.url));
+/** The modules of @simplewebauthn/browser, as they are: browsers load them without a bundler. */
+const WEBAUTHN_DIR = join(createRequire(import.meta.url).resolve("@simplewebauthn/browser"), "../../esm");
 const BODY_LIMIT = "16kb";
 
 export function createDemo({
@@ -84,6 +90,7 @@ export function createDemo({
     users,
     credentials: new Credentials(users, clock),
     otp: new Otp(database, clock, authenticatorTime),
+    passkeys: new Passkeys(database),
     resets: new Resets(database, clock),
     outbox: new Outbox(print),
     billing: new Billing(database),
@@ -104,6 +111,7 @@ function buildApp(parts: Parts, log: (error: unknown) => void): Express {
   const app = express();
   app.disable("x-powered-by");
   app.use(securityHeaders);
+  app.use("/assets/webauthn", express.static(WEBAUTHN_DIR, { index: false }));
   app.use("/assets", express.static(PUBLIC_DIR, { index: false }));
   app.use(noStore);
   app.use(originCheck());
@@ -119,7 +127,7 @@ function buildApp(parts: Parts, log: (error: unknown) => void): Express {
   app.use(sessions(parts.psession), parsers, noteVisits(parts, lab));
   app.use(homeRoutes(parts), accountRoutes(parts), codeRoutes(parts));
   app.use(passwordRoutes(parts), resetRoutes(parts));
-  app.use(securityRoutes(parts), proofRoutes(parts));
+  app.use(securityRoutes(parts), passkeyRoutes(parts), proofRoutes(parts));
   app.use(deviceRoutes(parts), billingRoutes(parts));
   app.use("/api/devices", sendTime(parts), devices());
   app.use(notFound);

@@ -5,6 +5,7 @@ import type { Credentials } from "./credentials.ts";
 import type { EventLog } from "./event-log.ts";
 import type { Otp } from "./otp.ts";
 import type { Outbox } from "./outbox.ts";
+import type { Passkeys } from "./passkeys.ts";
 import type { Resets } from "./resets.ts";
 import type { Users } from "./users.ts";
 
@@ -15,6 +16,7 @@ export interface Parts {
   readonly users: Users;
   readonly credentials: Credentials;
   readonly otp: Otp;
+  readonly passkeys: Passkeys;
   readonly resets: Resets;
   readonly outbox: Outbox;
   readonly billing: Billing;

@@ -10,7 +10,7 @@ import { describeVisitor } from "./visitor.ts";
 export interface FirstFactor {
   readonly user: User;
   /** How the user proved who they are. */
-  readonly method: "password" | "link";
+  readonly method: "password" | "link" | "passkey";
   readonly remember: boolean;
   /** When it was proved, if not when the request came. */
   readonly provedAt?: number;
@@ -27,7 +27,9 @@ export async function signIn(
 ): Promise<void> {
   const { session } = request;
   keepLastLogin(response, { email: user.email, remember });
-  if (otp.isOn(user.id) && !(await session.isTrusted(user.id))) {
+  // A passkey asks for a PIN or a finger itself: it is two factors.
+  const needsCode = method !== "passkey" && otp.isOn(user.id);
+  if (needsCode && !(await session.isTrusted(user.id))) {
     // The carts become one when the code was right: nobody is to see the user's before.
     await session.begin(user.id, { method, remember, provedAt });
     if (notice !== undefined) session.set("notice", notice);

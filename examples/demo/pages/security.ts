@@ -1,8 +1,10 @@
 import type { AuthenticationClaims, ProvedMethod } from "psession";
 import { type Html, html } from "../html.ts";
+import type { Passkey } from "../passkeys.ts";
 import type { Frame } from "../visitor.ts";
 import { codeField } from "./code.ts";
 import { page, problemNote } from "./layout.ts";
+import { passkeysCard } from "./passkeys.ts";
 import { date, time } from "./time.ts";
 
 export interface SecurityModel {
@@ -10,6 +12,7 @@ export interface SecurityModel {
   readonly proofs: readonly ProvedMethod[];
   readonly claims: AuthenticationClaims;
   readonly hasCodes: boolean;
+  readonly passkeys: readonly Passkey[];
   readonly isTrusted: boolean;
   /** Undefined as well where an earlier sign-in on this browser began the trust. */
   readonly trustedUntil: number | undefined;
@@ -27,6 +30,7 @@ export function securityPage(frame: Frame | undefined, model: SecurityModel): Ht
   const body = html`<div class="cards">
 ${proofsCard(model)}
 ${codesCard(model)}
+${passkeysCard(model.passkeys, model.now)}
 <section class="card" aria-labelledby="password">
 <h2 id="password">Password</h2>
 <p>A new password signs out all your other devices.</p>
@@ -34,7 +38,7 @@ ${codesCard(model)}
 </section>
 ${trustCard(model)}
 </div>
-<p><a href="/data">Your data</a> is a page that asks for two factors.</p>`;
+<p><a href="/data">Your data</a> is a page that asks for two factors, or a passkey.</p>`;
   return page(frame, { title: "Account", path: "/account", lead }, body);
 }
 

@@ -9,7 +9,7 @@ import { PROOF_LIFE, twoFactors } from "../strong.ts";
 import { describeVisitor, frameOf, signedInUser } from "../visitor.ts";
 
 /** A page that needs two factors, and the page that asks for whatever of them is missing. */
-export function proofRoutes({ users, credentials, otp, psession }: Parts): Router {
+export function proofRoutes({ users, credentials, otp, passkeys, psession }: Parts): Router {
   const router = Router();
 
   router.get("/data", twoFactors, async (request: Request, response: Response) => {
@@ -19,7 +19,14 @@ export function proofRoutes({ users, credentials, otp, psession }: Parts): Route
       place,
       firstSeenAt,
     }));
-    const data = { email, hasCodes: otp.isOn(id), cart: request.session.get("cart") ?? [], devices };
+    const names = passkeys.list(id).map(({ name }) => name);
+    const data = {
+      email,
+      hasCodes: otp.isOn(id),
+      passkeys: names,
+      cart: request.session.get("cart") ?? [],
+      devices,
+    };
     if (prefersJson(request)) response.json(data);
     else sendPage(response, dataPage(frameOf(request, users), data));
   });
@@ -35,6 +42,7 @@ export function proofRoutes({ users, credentials, otp, psession }: Parts): Route
       asksPassword: !isProved("password"),
       asksCode: otp.isOn(signedInUser(request, users).id) && !isProved("otp"),
       hasCodes: otp.isOn(signedInUser(request, users).id),
+      hasPasskeys: passkeys.list(signedInUser(request, users).id).length > 0,
     });
   };
 

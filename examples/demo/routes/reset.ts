@@ -72,7 +72,7 @@ export function resetRoutes(parts: Parts): Router {
       await psession.passwordChanged(user.id);
       // Whatever was proved up to the change no longer counts, and a second step comes with a request of its own.
       const provedAt = clock.now() + 1;
-      const notice = "Your new password counts. Whatever was signed in with the old one no longer is.";
+      const notice = "Your password was changed, and everything else was signed out.";
       await signIn(parts, request, response, { user, method: "link", remember: false, provedAt, notice });
     },
     showAgain((request, problem) => {

@@ -14,7 +14,7 @@ const NEW_SECRET = "otpSecret";
 
 /** The account page: how the user has signed in, and the factors that they can sign in with. */
 export function securityRoutes(parts: Parts): Router {
-  const { users, otp, psession, clock } = parts;
+  const { users, otp, passkeys, psession, clock } = parts;
   const router = Router();
   const strong = strongest(parts);
 
@@ -25,8 +25,10 @@ export function securityRoutes(parts: Parts): Router {
     const current = (await session.devices()).find((device) => device.current);
     const trust = { isTrusted: await session.isTrusted(), trustedUntil: current?.trustedUntil };
     const account = { proofs, claims, hasCodes: otp.isOn(user.id), ...trust };
-    if (prefersJson(request)) return response.json(account);
-    return sendPage(response, securityPage(frameOf(request, users), { ...account, now: clock.now() }));
+    const own = passkeys.list(user.id);
+    if (prefersJson(request)) return response.json({ ...account, passkeys: own.map(({ name }) => name) });
+    const model = { ...account, passkeys: own, now: clock.now() };
+    return sendPage(response, securityPage(frameOf(request, users), model));
   });
 
   router.use("/account/otp", strong);
