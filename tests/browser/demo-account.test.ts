@@ -17,12 +17,12 @@ afterEach(async () => {
 });
 
 /** A browser with one page, on which Ada has registered. */
-async function registered(demo: RunningDemo, { remember = false } = {}): Promise<Page> {
+async function registered(demo: RunningDemo, { remember = false, email = ADA.email } = {}): Promise<Page> {
   const context = await launch(join(temporaryFolder(), "profile"));
   running.push(context);
   const page = await context.newPage();
   await page.goto(`${demo.url}/register`);
-  await page.getByLabel("Email").fill(ADA.email);
+  await page.getByLabel("Email").fill(email);
   await page.getByLabel("Password").fill(ADA.password);
   if (remember) await page.getByLabel("Remember me").check();
   await page.getByRole("button", { name: "Register" }).click();
@@ -93,14 +93,14 @@ describe.skipIf(isChromiumMissing())("an account in Chromium", () => {
       await page.getByRole("button", { name: "Sign out" }).first().click();
       await page.goto(`${demo.url}/login?next=/account`);
       await page.getByLabel("Password").fill(ADA.password);
-      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.getByRole("button", { name: "Sign in", exact: true }).click();
     };
     await signIn();
     await page.waitForURL("**/login/code?**");
     expect(await me(page)).toMatchObject({ email: null });
     await fill();
     await page.getByLabel("Do not ask for a code").check();
-    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("button", { name: "Sign in", exact: true }).click();
     await page.waitForURL("**/account");
     await page.getByText("Two factors", { exact: true }).waitFor();
     await signIn();
@@ -112,5 +112,46 @@ describe.skipIf(isChromiumMissing())("an account in Chromium", () => {
     await page.getByRole("button", { name: "Confirm code" }).click();
     await page.getByRole("heading", { name: "Your data" }).waitFor();
     expect(demo.logged).toEqual([]);
+  });
+
+  test("the pages of codes and links are no wider than a phone, with the longest of names", async () => {
+    const demo = await startDemo();
+    const email = `${"a".repeat(240)}@example.test`;
+    const page = await registered(demo, { email });
+    const fits = async () => {
+      for (const width of [390, 320]) {
+        await page.setViewportSize({ width, height: 844 });
+        const wide = await page.locator("html").evaluate((html) => html.scrollWidth);
+        expect([page.url(), wide]).toEqual([page.url(), width]);
+      }
+    };
+    await page.goto(`${demo.url}/account`);
+    await page.getByRole("button", { name: "Switch codes on" }).click();
+    const secret = ((await page.locator(".key").textContent()) ?? "").replaceAll(" ", "");
+    await fits();
+    const code = await generate({ secret, epoch: Math.floor(demo.clock.now() / 1000) });
+    await page.getByLabel("Code", { exact: true }).fill(code);
+    await page.getByRole("button", { name: "Switch codes on" }).click();
+    await page.getByText("Codes are on.").waitFor();
+    await fits();
+    await page.goto(`${demo.url}/data`);
+    await fits();
+    demo.clock.advance(11 * MINUTE);
+    await page.goto(`${demo.url}/prove?next=/data`);
+    await fits();
+    demo.clock.advance(2 * HOUR - 12 * MINUTE);
+    await page.goto(`${demo.url}/reset`);
+    await page.getByLabel("Email").fill(email);
+    await page.getByRole("button", { name: "Send a link" }).click();
+    await page.getByText("a link is on its way").waitFor();
+    await fits();
+    await page.goto(`${demo.url}/lab`);
+    await fits();
+    await page.getByRole("link", { name: "Open the link" }).click();
+    await page.getByLabel("New password").fill("a brand new password");
+    await fits();
+    await page.getByRole("button", { name: "Set password" }).click();
+    await page.waitForURL("**/login/code?**");
+    await fits();
   });
 });

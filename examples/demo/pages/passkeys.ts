@@ -15,13 +15,15 @@ export interface PasskeyButton {
   readonly next: string;
   /** The id of the form whose tick or name goes along. */
   readonly form?: string;
+  /** The one thing to do on the page. */
+  readonly isMain?: boolean;
 }
 
 /** Needs the script of passkeys: browsers have no form for them. */
-export function passkeyButton({ label, does, action, next, form }: PasskeyButton): Html {
+export function passkeyButton({ label, does, action, next, form, isMain }: PasskeyButton): Html {
   return html`<div class="passkey js">
 <p class="note bad" role="alert" data-problem hidden></p>
-<button type="button" class="quiet" data-passkey="${does}" data-action="${action}" data-next="${next}"${form !== undefined && html` form="${form}"`}>${label}</button>
+<button type="button"${!isMain && html` class="quiet"`} data-passkey="${does}" data-action="${action}" data-next="${next}"${form !== undefined && html` form="${form}"`}>${label}</button>
 </div>`;
 }
 
@@ -34,9 +36,9 @@ export function newPasskeyPage(frame: Frame | undefined): Html {
 <input id="name" name="name" required maxlength="50" autocomplete="off" value="My passkey" aria-describedby="name-hint">
 <p class="hint" id="name-hint">By which you tell it from others, such as “Phone”.</p>
 </form>
-${passkeyButton({ label: "Make a passkey", does: "create", action: "/account/passkeys", next: "/account", form: "new-passkey" })}
+${passkeyButton({ label: "Make a passkey", does: "create", action: "/account/passkeys", next: "/account", form: "new-passkey", isMain: true })}
 </div>
-<p><a href="/account">Back to your account</a></p>`;
+<p class="after"><a href="/account">Back to your account</a></p>`;
   return page(
     frame,
     { title: "Add a passkey", path: "/account", isNarrow: true, scripts: [PASSKEY_SCRIPT] },

@@ -37,7 +37,7 @@ ${hidden}
   const body = html`${problemNote(problem)}
 <p>What comes next needs two factors of you, <strong>${frame?.email}</strong>, both within the last ten minutes. A passkey counts as two.</p>
 ${hasCodes && forms}
-${hasPasskeys && passkeyButton({ label: "Use a passkey", does: "get", action: "/prove/passkey", next })}
+${hasPasskeys && passkeyButton({ label: "Use a passkey", does: "get", action: "/prove/passkey", next, isMain: !hasCodes })}
 ${!hasCodes && !hasPasskeys && nothing}`;
   const scripts = hasPasskeys ? [PASSKEY_SCRIPT] : [];
   return page(frame, { title: "Prove that it is you", isNarrow: true, scripts }, body);
