@@ -178,6 +178,9 @@ test("on a browser that the user trusts no code is asked for, for 30 days or unt
   await ada.post("/logout");
   expect((await ada.post("/login", ADA)).json.pending).toBeDefined();
   await ada.post("/login/code", { code: await nextCode(), trust: true });
+  expect((await ada.post("/devices/revoke-all")).json).toEqual({ ended: 1 });
+  expect((await ada.post("/login", ADA)).json.pending, "signed out everywhere").toBeDefined();
+  await ada.post("/login/code", { code: await nextCode(), trust: true });
   await ada.post("/logout");
   demo.clock.advance(30 * DAY + SECOND);
   expect((await ada.post("/login", ADA)).json.pending).toBeDefined();

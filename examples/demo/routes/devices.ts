@@ -28,6 +28,8 @@ export function deviceRoutes({ users, clock }: Parts): Router {
 
   router.post("/devices/revoke-all", async (request, response) => {
     const { session } = request;
+    // Everywhere: the next sign-in here asks for a code, too.
+    await session.distrust();
     const ended = (await session.revokeOthers()) + 1;
     await session.logout();
     session.set("notice", `You are signed out everywhere. Devices: ${ended}.`);
