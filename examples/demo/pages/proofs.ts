@@ -37,6 +37,7 @@ ${hidden}
   const body = html`${problemNote(problem)}
 <p>What comes next needs two factors of you, <strong>${frame?.email}</strong>, both within the last ten minutes. A passkey counts as two.</p>
 ${hasCodes && forms}
+${hasPasskeys && html`<noscript><p class="note">Passkeys need JavaScript.</p></noscript>`}
 ${hasPasskeys && passkeyButton({ label: "Use a passkey", does: "get", action: "/prove/passkey", next, isMain: !hasCodes })}
 ${!hasCodes && !hasPasskeys && nothing}`;
   const scripts = hasPasskeys ? [PASSKEY_SCRIPT] : [];
