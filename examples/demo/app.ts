@@ -1,6 +1,8 @@
+import { createRequire } from "node:module";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
-import express, { type Express } from "express";
+import express, { type Express, type RequestHandler } from "express";
 import { createPsession, dangerouslyAllowInsecureHttp, type Psession } from "psession";
 import { devices, originCheck, sessions } from "psession/express";
 import { sqliteStore } from "psession/sqlite";
@@ -12,14 +14,23 @@ import { EventLog } from "./event-log.ts";
 import { openFolder } from "./folder.ts";
 import { noStore, securityHeaders } from "./headers.ts";
 import { Lab } from "./lab.ts";
+import { Otp } from "./otp.ts";
+import { Outbox } from "./outbox.ts";
 import type { Parts } from "./parts.ts";
+import { Passkeys } from "./passkeys.ts";
 import { madeUpPlace } from "./places.ts";
+import { Resets } from "./resets.ts";
 import { accountRoutes } from "./routes/account.ts";
 import { billingRoutes } from "./routes/billing.ts";
+import { codeRoutes } from "./routes/code.ts";
 import { deviceRoutes } from "./routes/devices.ts";
 import { homeRoutes } from "./routes/home.ts";
 import { labRoutes, noteVisits } from "./routes/lab.ts";
+import { passkeyRoutes } from "./routes/passkeys.ts";
 import { passwordRoutes } from "./routes/password.ts";
+import { proofRoutes } from "./routes/proofs.ts";
+import { resetRoutes } from "./routes/reset.ts";
+import { securityRoutes } from "./routes/security.ts";
 import { Users } from "./users.ts";
 
 declare module "psession" {
@@ -35,6 +46,10 @@ export interface DemoOptions {
   dir: string;
   /** Receives errors that are the demo's fault. Default: console.error. */
   log?: (error: unknown) => void;
+  /** The time by which authenticator apps make codes. Default: the real one, which the lab does not move. */
+  authenticatorTime?: () => number;
+  /** Gets the messages that a real app sends as mail. Default: console.log. */
+  print?: (line: string) => void;
 }
 
 export interface Demo {
@@ -45,9 +60,16 @@ export interface Demo {
 }
 
 const PUBLIC_DIR = fileURLToPath(new URL("./public/", import.meta.url));
+/** The modules of @simplewebauthn/browser, as they are: browsers load them without a bundler. */
+const WEBAUTHN_DIR = join(createRequire(import.meta.url).resolve("@simplewebauthn/browser"), "../../esm");
 const BODY_LIMIT = "16kb";
 
-export function createDemo({ dir, log = console.error }: DemoOptions): Demo {
+export function createDemo({
+  dir,
+  log = console.error,
+  authenticatorTime = Date.now,
+  print = console.log,
+}: DemoOptions): Demo {
   const folder = openFolder(dir);
   const store = sqliteStore({ path: folder.database });
   // The same file by a connection of our own: psession's tables and the demo's are independent.
@@ -67,6 +89,10 @@ export function createDemo({ dir, log = console.error }: DemoOptions): Demo {
     clock,
     users,
     credentials: new Credentials(users, clock),
+    otp: new Otp(database, clock, authenticatorTime),
+    passkeys: new Passkeys(database),
+    resets: new Resets(database, clock),
+    outbox: new Outbox(print),
     billing: new Billing(database),
     events: new EventLog(psession),
   };
@@ -85,6 +111,7 @@ function buildApp(parts: Parts, log: (error: unknown) => void): Express {
   const app = express();
   app.disable("x-powered-by");
   app.use(securityHeaders);
+  app.use("/assets/webauthn", express.static(WEBAUTHN_DIR, { index: false }));
   app.use("/assets", express.static(PUBLIC_DIR, { index: false }));
   app.use(noStore);
   app.use(originCheck());
@@ -98,10 +125,20 @@ function buildApp(parts: Parts, log: (error: unknown) => void): Express {
   app.use(labRoutes(parts, lab));
   // Before the bodies: psession decides about a request when its head arrives.
   app.use(sessions(parts.psession), parsers, noteVisits(parts, lab));
-  app.use(homeRoutes(parts), accountRoutes(parts), passwordRoutes(parts));
+  app.use(homeRoutes(parts), accountRoutes(parts), codeRoutes(parts));
+  app.use(passwordRoutes(parts), resetRoutes(parts));
+  app.use(securityRoutes(parts), passkeyRoutes(parts), proofRoutes(parts));
   app.use(deviceRoutes(parts), billingRoutes(parts));
-  app.use("/api/devices", devices());
+  app.use("/api/devices", sendTime(parts), devices());
   app.use(notFound);
   app.use(answerError(parts, log));
   return app;
+}
+
+/** The time by which the session ends: the lab moves the demo's clock, and a visitor's may be wrong anyway. */
+function sendTime({ clock }: Parts): RequestHandler {
+  return (_request, response, next) => {
+    response.set("Demo-Time", String(clock.now()));
+    next();
+  };
 }

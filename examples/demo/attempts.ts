@@ -1,4 +1,6 @@
-/** Failed passwords in a row, and until when further ones are refused. */
+import { Refusal } from "./refusal.ts";
+
+/** Failed passwords or codes in a row, and until when further ones are refused. */
 export interface Attempts {
   readonly failures: number;
   readonly lockedUntil: number;
@@ -16,4 +18,12 @@ export function afterFailure({ failures }: Attempts, now: number): Attempts {
   if (count < FREE_FAILURES) return { failures: count, lockedUntil: 0 };
   const lock = Math.min(FIRST_LOCK * 2 ** (count - FREE_FAILURES), LONGEST_LOCK);
   return { failures: count, lockedUntil: now + lock };
+}
+
+export function locked(what: "passwords" | "codes", milliseconds: number): Refusal {
+  const seconds = Math.ceil(milliseconds / 1000);
+  const minutes = Math.ceil(seconds / 60);
+  const wait = minutes === 1 ? "a minute" : `${minutes} minutes`;
+  const message = `Too many wrong ${what} in a row. Please try again in ${wait}.`;
+  return new Refusal(429, "too_many_attempts", message, seconds);
 }

@@ -1,5 +1,5 @@
 import type { Clock } from "psession";
-import { type Attempts, afterFailure, NO_ATTEMPTS } from "./attempts.ts";
+import { type Attempts, afterFailure, locked, NO_ATTEMPTS } from "./attempts.ts";
 import { BoundedMap } from "./bounded-map.ts";
 import { verifyPassword } from "./passwords.ts";
 import { Refusal } from "./refusal.ts";
@@ -24,7 +24,7 @@ export class Credentials {
     const user = this.#users.findByEmail(email);
     const attempts = user?.attempts ?? this.#unknown.get(email) ?? NO_ATTEMPTS;
     const now = this.#clock.now();
-    if (attempts.lockedUntil > now) throw locked(attempts.lockedUntil - now);
+    if (attempts.lockedUntil > now) throw locked("passwords", attempts.lockedUntil - now);
     // Counted before it is checked, so that guesses sent all at once are counted too.
     this.#record(user, email, afterFailure(attempts, now));
     const isRight = await verifyPassword(password, user?.passwordHash);
@@ -41,12 +41,4 @@ export class Credentials {
 
 function wrong(): Refusal {
   return new Refusal(401, "wrong_credentials", "That email and password do not belong together.");
-}
-
-function locked(milliseconds: number): Refusal {
-  const seconds = Math.ceil(milliseconds / 1000);
-  const minutes = Math.ceil(seconds / 60);
-  const wait = minutes === 1 ? "a minute" : `${minutes} minutes`;
-  const message = `Too many wrong passwords in a row. Please try again in ${wait}.`;
-  return new Refusal(429, "too_many_attempts", message, seconds);
 }

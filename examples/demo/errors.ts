@@ -50,6 +50,9 @@ function toRefusal(error: unknown): Refusal {
   if (status === 503 || code === "ERR_SQLITE_ERROR") {
     return new Refusal(503, "unavailable", "Our storage does not answer. Please try again in a moment.", 5);
   }
+  if (code === "nothing_pending" || code === "proof_outdated" || code === "session_ended") {
+    return new Refusal(401, code, "Your sign-in was ended or took too long. Please sign in again.");
+  }
   if (code === "invalid_name") {
     return new Refusal(400, "invalid_input", "A device's name has no line breaks and no control characters.");
   }

@@ -35,7 +35,7 @@ function describe(event: PsessionEvent): string {
     case "created":
       return `A new session was stored for ${who(event.userId)}.`;
     case "login":
-      return `${Who(event.userId)} signed in${event.remembered ? " and is remembered" : ""}.`;
+      return `${Who(event.userId)} signed in${by(event.methods)}${event.remembered ? " and is remembered" : ""}.`;
     case "signInBegun":
       return `${Who(event.userId)} proved a first factor; nobody is signed in yet.`;
     case "trusted":
@@ -43,7 +43,7 @@ function describe(event: PsessionEvent): string {
     case "newDevice":
       return `${Who(event.userId)} never signed in on this browser before.`;
     case "reauthenticated":
-      return `${Who(event.userId)} confirmed the password: level ${event.level}.`;
+      return `${Who(event.userId)} proved again that it is them${by(event.methods)}: level ${event.level}.`;
     case "impersonationBegan":
       return `${Who(event.actorId)} acts as ${who(event.userId)}: ${event.reason}.`;
     case "impersonationEnded":
@@ -110,6 +110,9 @@ function describe(event: PsessionEvent): string {
       return "The store did not answer.";
   }
 }
+
+const by = (methods: readonly string[]): string =>
+  methods.length === 0 ? "" : ` by ${methods.join(" and ")}`;
 
 const who = (userId: UserId | undefined): string =>
   userId === undefined ? "an anonymous visitor" : `user ${userId}`;

@@ -35,6 +35,14 @@ export function readPassword(request: Request, name: string): string {
   return readText(request, name, { min: 0, max: PASSWORD_LENGTH.max });
 }
 
+/** The six digits of an authenticator app. Some apps show them as two groups, and people type the space. */
+export function readCode(request: Request, name: string): string {
+  const code = readText(request, name, { min: 0, max: 20 }).replaceAll(/\s/g, "");
+  if (!/^\d{6}$/.test(code))
+    throw invalid("A code has six digits. Please copy it from your authenticator app.");
+  return code;
+}
+
 /** A checkbox of a form ("on" or nothing), or a JSON boolean. */
 export function readCheckbox(request: Request, name: string): boolean {
   const value = field(request, name);
@@ -61,6 +69,9 @@ export function localPath(value: unknown): string {
   // "/.//other.example" becomes "//other.example", which browsers take for another site.
   return origin === HERE && !pathname.startsWith("//") ? pathname + search : "/";
 }
+
+/** A page of this site that continues with another one. */
+export const withNext = (path: string, next: string): string => `${path}?next=${encodeURIComponent(next)}`;
 
 /** The path of a form's hidden field. */
 export const readNext = (request: Request): string => localPath(field(request, "next"));

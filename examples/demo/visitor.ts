@@ -37,6 +37,7 @@ export function describeVisitor(request: Request, users: Users) {
     level: session.level,
     isPersistent: session.isPersistent,
     authenticatedAt: session.authenticatedAt ?? null,
+    proofs: session.proofs.map(({ method }) => method),
     handle: session.handle,
     cart: session.get("cart") ?? [],
   };

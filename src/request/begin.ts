@@ -14,7 +14,7 @@ import {
   prepareData,
   proofTime,
 } from "./intents.ts";
-import { PROOF_LIFE } from "./marks.ts";
+import { afterOwnMarks, PROOF_LIFE } from "./marks.ts";
 import { ask, checkpointOf, goBack, nothingPending, setCheckpoint } from "./standing.ts";
 import { type RequestState, waitingOf } from "./state.ts";
 
@@ -41,7 +41,8 @@ export async function begin<Data>(
   const { for: given = DEFAULT, remember = false, method } = options;
   if (!isDuration(given, 1, PROOF_LIFE))
     throw new PsessionError("invalid_options", 'begin: for must be a positive duration of at most "1h".');
-  const provedAt = proofTime(state, "begin", options.provedAt);
+  // A reset by link changes the password first: what this request has marked itself does not refuse its own proof.
+  const provedAt = afterOwnMarks(state.request, userId, proofTime(state, "begin", options.provedAt));
   const before = checkpointOf(state);
   try {
     const { carriesAll } = await prepareData(state, userId, options);

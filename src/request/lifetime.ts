@@ -10,6 +10,8 @@ export interface EndsAt {
   readonly absolute: number;
   /** When the remembered login ends, which would bring the user back; undefined without one. */
   readonly remembered: number | undefined;
+  /** Now, by the same clock: a visitor's own may be wrong. */
+  readonly now: number;
 }
 
 /** By the row as it was read: what this request itself adds comes on top. */
@@ -38,7 +40,12 @@ export async function endsAt(state: RequestState): Promise<EndsAt> {
     end,
     standing.kind === "remembered" ? standing.login.absoluteDeadline : end,
   );
-  return { idle: Math.min(idleDeadline, absoluteDeadline), absolute: absoluteDeadline, remembered };
+  return {
+    idle: Math.min(idleDeadline, absoluteDeadline),
+    absolute: absoluteDeadline,
+    remembered,
+    now: clock.now(),
+  };
 }
 
 /** This request does not count as a use of the session, as of a page that only polls. */

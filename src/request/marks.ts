@@ -33,6 +33,12 @@ export function rememberOwnMark(request: object, { name, at }: Mark): void {
   own.set(request, marks.set(name, at));
 }
 
+/** The time of a proof that knew what this very request has marked: it had the new credential. */
+export function afterOwnMarks(request: object, userId: UserId, provedAt: number): number {
+  const marks = [markOfUser(userId), MARK_OF_EVERYONE].map((name) => ownMarks(request).get(name) ?? 0);
+  return Math.max(provedAt, ...marks.map((at) => at + 1));
+}
+
 export const outdatedProof = (): PsessionError =>
   new PsessionError(
     "proof_outdated",

@@ -8,11 +8,11 @@ import type { SessionRow, UserId } from "../stores/store.ts";
 import { refuseImpersonation } from "./acting.ts";
 import { sendCookie } from "./commit.ts";
 import { originOf } from "./facts.ts";
-import { outdatedProof } from "./marks.ts";
+import { outdatedProof, PROOF_LIFE } from "./marks.ts";
 import { assertDeliverable, event, proofOf } from "./plan/parts.ts";
 import { newSessionRow, tombstoneUntil } from "./rows.ts";
 import { handleOf, nothingPending } from "./standing.ts";
-import { ANONYMOUS, identityOf, type Writing, waitingOf } from "./state.ts";
+import { ANONYMOUS, identityOf, sessionOf, type Writing, waitingOf } from "./state.ts";
 import { recordOf } from "./trust-record.ts";
 import { signedIn } from "./use.ts";
 
@@ -41,8 +41,11 @@ export async function trust(state: State, options: TrustOptions): Promise<void> 
       status: 403,
     });
   const now = state.core.settings.clock.now();
+  if (now - authenticatedAt > PROOF_LIFE) throw outdatedProof();
   const until = now + (parseDuration(given) ?? 0);
-  if (!(await store(state, userId, { provedAt: authenticatedAt, until }))) throw outdatedProof();
+  // A session whose secret is newer than a mark has outlived what the mark ended, as one that a changed password keeps.
+  const provedAt = Math.max(authenticatedAt, sessionOf(state.standing)?.secretAt ?? 0);
+  if (!(await store(state, userId, { provedAt, until }))) throw outdatedProof();
 }
 
 /** Whether the browser that sent the request is trusted by the user: by default who has begun to sign in, or is. */

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { runInRequest } from "../../src/request/context.ts";
 import { REMEMBER, SESSION, TestBrowser, testApp } from "../support/app.ts";
 
 const MINUTE = 60_000;
@@ -219,6 +220,23 @@ test("a sign-in by another proof stands on that alone, whatever had begun before
     expect(session.proofs.map(({ method }) => method)).toEqual(["link"]);
   });
   expect(ada.jar.has(REMEMBER)).toBe(false);
+});
+
+test("a reset by link asks for the second factor as well, in the request after the change", async () => {
+  const app = testApp();
+  const ada = new TestBrowser(app);
+  const request = {};
+  await ada.visit(
+    (session) =>
+      runInRequest(request, async () => {
+        await app.psession.passwordChanged("ada");
+        await session.begin("ada", { method: "link" });
+      }),
+    { request },
+  );
+  app.clock.advance(1);
+  await ada.visit((session) => session.complete({ method: "otp" }));
+  expect((await ada.visit((session) => session.userId)).result).toBe("ada");
 });
 
 test("a logout gives it up", async () => {

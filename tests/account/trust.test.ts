@@ -247,6 +247,17 @@ test("trust needs a proof within the last hour, by a user who is signed in", asy
   await refused("not_signed_in");
 });
 
+test("who changed the password here may trust this browser afterwards, in a later request as well", async () => {
+  const app = testApp();
+  const ada = new TestBrowser(app);
+  await ada.visit((session) => session.login("ada"));
+  app.clock.advance(MINUTE);
+  await ada.visit(async (session) => void (await app.psession.passwordChanged("ada", { keep: session })));
+  app.clock.advance(MINUTE);
+  await ada.visit((session) => session.trust());
+  expect(await trusted(ada)).toBe(true);
+});
+
 test("trust that races with a changed factor does not outlive it, whichever comes first", async () => {
   for (const trustFirst of [true, false]) {
     const app = testApp();

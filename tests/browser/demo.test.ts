@@ -292,7 +292,8 @@ describe.skipIf(isChromiumMissing())("in Chromium", () => {
     await page.getByRole("button", { name: "Add", exact: true }).click();
     await page.getByText("x".repeat(80)).first().waitFor();
     const paths = ["/", "/login", "/login?another", "/register?another", "/devices", "/password", "/confirm"];
-    for (const path of [...paths, "/billing", "/billing/card", "/lab", "/nothing/here"]) {
+    const account = ["/account", "/account/passkeys/new", "/prove", "/reset"];
+    for (const path of [...paths, ...account, "/billing", "/billing/card", "/lab", "/nothing/here"]) {
       await page.goto(demo.url + path);
       for (const width of [390, 320]) {
         await page.setViewportSize({ width, height: 844 });

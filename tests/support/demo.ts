@@ -11,13 +11,22 @@ export interface RunningDemo extends Demo {
   readonly dir: string;
   /** What the demo logged as its own fault. */
   readonly logged: unknown[];
+  /** The messages that it printed. */
+  readonly printed: string[];
   client(): HttpClient;
 }
 
 /** The demo on a free port with a folder of its own, until the test ends. */
 export async function startDemo(dir = temporaryFolder()): Promise<RunningDemo> {
   const logged: unknown[] = [];
-  const demo = createDemo({ dir, log: (error) => void logged.push(error) });
+  const printed: string[] = [];
+  const demo: Demo = createDemo({
+    dir,
+    log: (error) => void logged.push(error),
+    print: (line) => void printed.push(line),
+    // In tests authenticator apps go with the demo's clock: to wait for the next code is to move it.
+    authenticatorTime: () => demo.clock.now(),
+  });
   const server = createServer(demo.app);
   await listening(server);
   onTestFinished(async () => {
@@ -31,6 +40,7 @@ export async function startDemo(dir = temporaryFolder()): Promise<RunningDemo> {
     url,
     dir,
     logged,
+    printed,
     client: () => new HttpClient(url.replace("localhost", "127.0.0.1")),
   };
 }

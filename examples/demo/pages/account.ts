@@ -1,25 +1,31 @@
 import { type Html, html } from "../html.ts";
+import { withNext } from "../input.ts";
 import type { LastLogin } from "../last-login.ts";
 import type { Frame } from "../visitor.ts";
 import { levelBadge, page, problemNote } from "./layout.ts";
+import { PASSKEY_SCRIPT, passkeyButton } from "./passkeys.ts";
 
 export interface SignInModel extends LastLogin {
   readonly next: string;
   readonly problem?: string | undefined;
+  /** The visitor has waited too long with the second step. */
+  readonly isLate?: boolean;
 }
 
 export function loginPage(frame: Frame | undefined, model: SignInModel): Html {
   const { next } = model;
-  const body = html`${problemNote(model.problem)}${replacedNote(frame)}
-<form method="post" action="/login" class="card form">
+  const body = html`${problemNote(model.problem)}${model.isLate && html`<p class="note" role="status">That took too long. Please sign in again.</p>`}${replacedNote(frame)}
+<form method="post" action="/login" class="card form" id="sign-in">
 ${emailField(model.email)}
 ${passwordField("password", "Password", "current-password")}
 ${rememberBox(model.remember)}
 <input type="hidden" name="next" value="${next}">
 <button>Sign in</button>
 </form>
+${passkeyButton({ label: "Sign in with a passkey", does: "get", action: "/login/passkey", next, form: "sign-in" })}
+<p><a href="/reset">Forgotten your password?</a></p>
 <p>No account yet? <a href="${withNext("/register", next)}">Register</a></p>`;
-  return page(frame, { title: "Sign in", isNarrow: true }, body);
+  return page(frame, { title: "Sign in", isNarrow: true, scripts: [PASSKEY_SCRIPT] }, body);
 }
 
 export function registerPage(frame: Frame | undefined, model: SignInModel): Html {
@@ -64,17 +70,20 @@ function replacedNote(frame: Frame | undefined): Html | undefined {
   return html`<p class="note">You are signed in as <strong>${frame.email}</strong>, until somebody else is.</p>`;
 }
 
-const withNext = (path: string, next: string): string => `${path}?next=${encodeURIComponent(next)}`;
-
-export function confirmPage(frame: Frame | undefined, model: { next: string; problem?: string }): Html {
+export function confirmPage(
+  frame: Frame | undefined,
+  model: { next: string; hasPasskeys: boolean; problem?: string },
+): Html {
   const body = html`${problemNote(model.problem)}
 <form method="post" action="/confirm" class="card form">
 <p>What comes next needs to know that it is you, <strong>${frame?.email}</strong>, and not somebody at your computer.</p>
 ${passwordField("password", "Password", "current-password")}
 <input type="hidden" name="next" value="${model.next}">
 <button>Confirm</button>
-</form>`;
-  return page(frame, { title: "Confirm your password", isNarrow: true }, body);
+</form>
+${model.hasPasskeys && passkeyButton({ label: "Confirm with a passkey", does: "get", action: "/prove/passkey", next: model.next })}`;
+  const scripts = model.hasPasskeys ? [PASSKEY_SCRIPT] : [];
+  return page(frame, { title: "Confirm your password", isNarrow: true, scripts }, body);
 }
 
 export function passwordPage(frame: Frame | undefined, model: { problem?: string }): Html {
@@ -88,12 +97,16 @@ ${passwordField("next", "New password", "new-password")}
   return page(frame, { title: "Change password", isNarrow: true }, body);
 }
 
-function emailField(email: string): Html {
+export function emailField(email: string): Html {
   return html`<label for="email">Email</label>
 <input id="email" name="email" type="email" required maxlength="254" autocomplete="username" value="${email}">`;
 }
 
-function passwordField(name: string, label: string, autocomplete: "current-password" | "new-password"): Html {
+export function passwordField(
+  name: string,
+  label: string,
+  autocomplete: "current-password" | "new-password",
+): Html {
   const isNew = autocomplete === "new-password";
   return html`<label for="${name}">${label}</label>
 <input id="${name}" name="${name}" type="password" required maxlength="256" autocomplete="${autocomplete}"${

@@ -12,7 +12,7 @@ export interface BillingModel {
 
 export function billingPage(frame: Frame | undefined, { now, authenticatedAt, account }: BillingModel): Html {
   const { plan, price, nextPaymentAt, card, cards, invoices } = account;
-  const lead = html`You gave your password ${time(authenticatedAt, now)}. This page asks for it again after ten minutes,
+  const lead = html`You proved that it is you ${time(authenticatedAt, now)}. This page asks again after ten minutes,
 and whenever a remember cookie brought you back.`;
   const body = html`<div class="cards">
 <section class="card" aria-labelledby="plan">
@@ -28,7 +28,7 @@ and whenever a remember cookie brought you back.`;
 <h2 id="cards">Cards</h2>
 <ul class="list">${cards.map((each) => cardItem(each, each.id === card.id))}</ul>
 <p class="actions"><a class="button quiet" href="/billing/card">Pay with another card</a></p>
-<p class="hint">A change asks for the password once more, unless you gave it within two minutes.</p>
+<p class="hint">A change asks once more, unless that was within two minutes.</p>
 </section>
 <section class="card full" aria-labelledby="invoices">
 <h2 id="invoices">Invoices</h2>

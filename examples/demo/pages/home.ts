@@ -58,10 +58,10 @@ function known(level: Level, email: string | undefined, { authenticatedAt, now }
   return html`<p>You are <strong>${email}</strong>. ${
     level === "remembered"
       ? "A remember cookie brought you back; billing will ask for your password."
-      : "You proved who you are with your password."
+      : "You proved that it is you."
   }</p>
-${authenticatedAt !== undefined && html`<p class="hint">Password last given ${time(authenticatedAt, now)}.</p>`}
-<p class="actions"><a class="button quiet" href="/devices">Devices</a> <a class="button quiet" href="/password">Change password</a></p>`;
+${authenticatedAt !== undefined && html`<p class="hint">Last proved ${time(authenticatedAt, now)}.</p>`}
+<p class="actions"><a class="button quiet" href="/devices">Devices</a> <a class="button quiet" href="/account">Account</a></p>`;
 }
 
 function cartList(cart: readonly string[]): Html {

@@ -2,6 +2,7 @@ import type { Level } from "psession";
 import { compare, type Jar, lookOf, REMEMBER_COOKIE, SESSION_COOKIE } from "../cookie-jar.ts";
 import type { LoggedEvent } from "../event-log.ts";
 import { type Html, html } from "../html.ts";
+import type { Message } from "../outbox.ts";
 import { levelBadge, page } from "./layout.ts";
 import { stories } from "./stories.ts";
 import { exactTime, time } from "./time.ts";
@@ -9,6 +10,7 @@ import { exactTime, time } from "./time.ts";
 export interface LabModel {
   readonly now: number;
   readonly events: readonly LoggedEvent[];
+  readonly messages: readonly Message[];
   readonly said: string | undefined;
   readonly visitor: BrowserModel;
   readonly thief: BrowserModel;
@@ -26,7 +28,7 @@ export interface BrowserModel {
 const lead = html`A real app has no such page. Here you move the clock, close browsers and let a thief copy your cookies,
 and see what psession makes of it.`;
 
-export function labPage({ now, events, said, visitor, thief }: LabModel): Html {
+export function labPage({ now, events, messages, said, visitor, thief }: LabModel): Html {
   const body = html`<noscript><p class="note">Without JavaScript the buttons work, but the page shows news only when it is loaded again, and there are no ten tabs.</p></noscript>
 <div class="lab">
 <section class="bench" id="bench" aria-label="Clock and browsers">
@@ -69,12 +71,16 @@ cookie gets a new token only when two minutes have passed since the last one: so
 <h2 id="events-title">Events <span class="hint">of all users, the newest first</span></h2>
 <ol class="events" id="events" role="log" aria-relevant="additions" aria-labelledby="events-title" tabindex="0">${events.map((event) => eventItem(event, now))}</ol>
 </section>
+<section class="card messages" id="messages" aria-labelledby="messages-title">
+<h2 id="messages-title">Messages <span class="hint">to all users, the newest first</span></h2>
+<div id="message-list" data-live>${messageList(messages, now)}</div>
+</section>
 <section class="card stories" aria-labelledby="stories-title">
 <h2 id="stories-title">Try this</h2>
 ${stories}
 </section>
 </div>`;
-  return page(undefined, { title: "Lab", path: "/lab", lead, hasScript: true }, body);
+  return page(undefined, { title: "Lab", path: "/lab", lead, scripts: ["demo.js"] }, body);
 }
 
 function browserState({ jar, visit }: BrowserModel, now: number, ownerJar?: Jar): Html {
@@ -110,6 +116,16 @@ function jump(name: string, seconds: number): Html {
 
 function button(action: string, name: string, fullName = name): Html {
   return html`<form method="post" action="${action}" data-lab><button class="tool" aria-label="${fullName}">${name}</button></form>`;
+}
+
+function messageList(messages: readonly Message[], now: number): Html {
+  if (messages.length === 0) {
+    return html`<p class="hint">None yet. A <a href="/reset">forgotten password</a> makes one.</p>`;
+  }
+  return html`<ul class="list">${messages.map(
+    ({ to, at, text, link }) => html`<li><div><p class="hint">To ${to}, ${time(at, now)}</p>
+<p>${text} <a href="${link}">Open the link</a></p></div></li>`,
+  )}</ul>`;
 }
 
 function eventItem({ id, type, at, text }: LoggedEvent, now: number): Html {

@@ -6,6 +6,7 @@ const PLACES = [
   ["/", "Home"],
   ["/devices", "Devices"],
   ["/billing", "Billing"],
+  ["/account", "Account"],
   ["/lab", "Lab"],
 ] as const;
 
@@ -19,13 +20,15 @@ export interface PageHead {
   readonly path?: string;
   /** For a page that is one form. */
   readonly isNarrow?: boolean;
-  /** For the one page that a script adds to. */
-  readonly hasScript?: boolean;
+  /** The scripts that add to this page, by their name under /assets. */
+  readonly scripts?: readonly string[];
 }
 
 /** The frame of every page. Without a visitor, the part about the visitor stays out. */
 export function page(frame: Frame | undefined, head: PageHead, body: Html): Html {
-  const { title, heading = title, lead, path, isNarrow = false, hasScript = false } = head;
+  const { title, heading = title, lead, path, isNarrow = false, scripts = [] } = head;
+  const isSignedIn = frame !== undefined && frame.level !== "anonymous";
+  const all = isSignedIn ? [...scripts, "session-end.js"] : scripts;
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -35,7 +38,7 @@ export function page(frame: Frame | undefined, head: PageHead, body: Html): Html
 <title>${title} – psession demo</title>
 <link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/assets/demo.css">
-${hasScript && html`<script src="/assets/demo.js" type="module"></script>`}
+${all.map((name) => html`<script src="/assets/${name}" type="module"></script>`)}
 </head>
 <body>
 <a class="skip" href="#main">Skip to the content</a>
@@ -52,10 +55,18 @@ ${frame?.notice && html`<p class="note good" role="status">${frame.notice}</p>`}
 ${lead && html`<p class="lead">${lead}</p>`}
 ${body}
 </main>
+${isSignedIn && sessionEnd}
 </body>
 </html>
 `;
 }
+
+/** Shown by its script when the sign-in is about to end. */
+const sessionEnd = html`<div class="ending" data-session-end hidden>
+<p><span role="status" data-text></span> <span role="timer" data-left></span></p>
+<button type="button" data-extend>Stay signed in</button>
+<a class="button" href="/login" data-sign-in hidden>Sign in again</a>
+</div>`;
 
 const LEVELS: Record<Level, string> = {
   anonymous: "Not signed in",

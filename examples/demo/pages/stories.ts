@@ -59,6 +59,31 @@ const STORIES: readonly Story[] = [
       html`Under <a href="/devices">Devices</a> both are listed. Give them names, then sign the other one out.`,
     ],
   },
+  {
+    title: "7. A second factor",
+    steps: [
+      html`Signed in, <b>Switch codes on</b> under <a href="/account">Account</a>, with an authenticator app. All other devices are signed out.`,
+      html`Sign out and in again: after the password (<code>signInBegun</code>) nobody is signed in yet. Enter the code, and tick “Do not ask for a code on this browser”.`,
+      html`Sign out and in once more: this browser is trusted, so no code is asked for. A private window is asked.`,
+      html`Open <a href="/data">Your data</a>: it needs both factors all the same, within ten minutes.`,
+    ],
+  },
+  {
+    title: "8. A forgotten password",
+    steps: [
+      html`Signed in here and in a private window, ask for a link under <a href="/reset">Forgotten password</a>.`,
+      html`Open it from <b>Messages</b> above, and set a new password: you are signed in here, and nowhere else (<code>credentialChanged</code>).`,
+      html`Open the link again: it worked once.`,
+    ],
+  },
+  {
+    title: "9. Two hours without a click",
+    steps: [
+      html`Sign in without “Remember me”, and leave the <a href="/" target="_blank" rel="noopener">home page</a> open in another tab.`,
+      html`<b>Jump 30 minutes ahead</b> four times, then look at that tab: it says that you are signed out. It had asked for the end of its session all the time, and asking does not put it off.`,
+      html`If you wait for an hour and 58 minutes instead, it offers to stay signed in.`,
+    ],
+  },
 ];
 
 /** What to click to see psession at work. */

@@ -1,9 +1,8 @@
 import { type Request, type RequestHandler, type Response, Router } from "express";
 import { done, prefersJson, sendPage } from "../answer.ts";
-import { mergeCarts } from "../cart.ts";
 import { showAgain } from "../errors.ts";
 import { localPath, readCheckbox, readEmail, readNewPassword, readNext, readPassword } from "../input.ts";
-import { keepLastLogin, readLastLogin } from "../last-login.ts";
+import { readLastLogin } from "../last-login.ts";
 import {
   AS_ANOTHER,
   loginPage,
@@ -15,11 +14,12 @@ import {
 import type { Parts } from "../parts.ts";
 import { hashPassword } from "../passwords.ts";
 import { Refusal } from "../refusal.ts";
-import type { User } from "../users.ts";
+import { signIn } from "../sign-in.ts";
 import { describeVisitor, frameOf, userOf } from "../visitor.ts";
 
 /** Register, sign in, sign out. */
-export function accountRoutes({ users, credentials, clock }: Parts): Router {
+export function accountRoutes(parts: Parts): Router {
+  const { users, credentials, clock } = parts;
   const router = Router();
 
   const register = (request: Request, problem?: string) =>
@@ -37,14 +37,6 @@ export function accountRoutes({ users, credentials, clock }: Parts): Router {
     };
   };
 
-  const signIn = async (request: Request, response: Response, user: User, remember: boolean) => {
-    const { session } = request;
-    // A user who is signed in already keeps their data and gets none of another user's: the default of login.
-    await session.login(user.id, { remember, carry: session.isSignedIn ? undefined : mergeCarts });
-    keepLastLogin(response, { email: user.email, remember });
-    done(request, response, { data: describeVisitor(request, users), goTo: readNext(request) });
-  };
-
   router.get("/register", open("/register", register));
 
   router.post(
@@ -57,7 +49,7 @@ export function accountRoutes({ users, credentials, clock }: Parts): Router {
       if (user === undefined)
         throw new Refusal(409, "email_taken", "There is an account with this email already.");
       if (prefersJson(request)) response.status(201);
-      await signIn(request, response, user, remember);
+      await signIn(parts, request, response, { user, method: "password", remember });
     },
     showAgain(register),
   );
@@ -71,7 +63,7 @@ export function accountRoutes({ users, credentials, clock }: Parts): Router {
       const password = readPassword(request, "password");
       const remember = readCheckbox(request, "remember");
       const user = await credentials.check(email, password);
-      await signIn(request, response, user, remember);
+      await signIn(parts, request, response, { user, method: "password", remember });
     },
     showAgain(login),
   );
@@ -90,7 +82,8 @@ function formModel(request: Request, problem: string | undefined): SignInModel {
     const last = readLastLogin(request);
     // Another user wants to sign in.
     const email = request.session.isSignedIn ? "" : last.email;
-    return { ...last, email, next: localPath(request.query["next"]) };
+    const isLate = Object.hasOwn(request.query, "late") && !request.session.isSignedIn;
+    return { ...last, email, next: localPath(request.query["next"]), isLate };
   }
   const { email, remember } = (request.body ?? {}) as Record<string, unknown>;
   return {

@@ -13,7 +13,7 @@ import { describeVisitor, frameOf, signedInUser } from "../visitor.ts";
 const CARD_LENGTH = { min: 1, max: 40 };
 
 /** Pages that a remember cookie does not open, and the form that does. */
-export function billingRoutes({ users, credentials, billing, clock }: Parts): Router {
+export function billingRoutes({ users, credentials, passkeys, billing, clock }: Parts): Router {
   const router = Router();
   const accountOf = (request: Request) => billing.accountOf(signedInUser(request, users).id, clock.now());
 
@@ -54,10 +54,12 @@ export function billingRoutes({ users, credentials, billing, clock }: Parts): Ro
   );
 
   const signedIn = requireLogin({ redirectTo: "/login" });
-  const form = (request: Request, problem?: string) =>
-    problem === undefined
-      ? confirmPage(frameOf(request, users), { next: localPath(request.query["next"]) })
-      : confirmPage(frameOf(request, users), { next: readNext(request), problem });
+  const form = (request: Request, problem?: string) => {
+    const hasPasskeys = passkeys.list(signedInUser(request, users).id).length > 0;
+    return problem === undefined
+      ? confirmPage(frameOf(request, users), { hasPasskeys, next: localPath(request.query["next"]) })
+      : confirmPage(frameOf(request, users), { hasPasskeys, next: readNext(request), problem });
+  };
 
   router.get("/confirm", signedIn, (request, response) => sendPage(response, form(request)));
 
@@ -67,7 +69,7 @@ export function billingRoutes({ users, credentials, billing, clock }: Parts): Ro
     async (request: Request, response: Response) => {
       const password = readPassword(request, "password");
       await credentials.check(signedInUser(request, users).email, password);
-      await request.session.reauthenticate();
+      await request.session.prove("password");
       done(request, response, { data: describeVisitor(request, users), goTo: readNext(request) });
     },
     showAgain(form),

@@ -28,10 +28,18 @@ export function deviceRoutes({ users, clock }: Parts): Router {
 
   router.post("/devices/revoke-all", async (request, response) => {
     const { session } = request;
+    // Everywhere: the next sign-in here asks for a code, too.
+    await session.distrust();
     const ended = (await session.revokeOthers()) + 1;
     await session.logout();
     session.set("notice", `You are signed out everywhere. Devices: ${ended}.`);
     done(request, response, { data: { ended }, goTo: "/" });
+  });
+
+  router.post("/devices/distrust", async (request, response) => {
+    const ended = await request.session.distrust();
+    request.session.set("notice", "The next sign-in on this browser asks for a code.");
+    done(request, response, { data: { ended }, goTo: "/account" });
   });
 
   router.post("/devices/:handle/name", async (request, response) => {

@@ -15,7 +15,7 @@ const LAST_MOMENT = Date.UTC(2999, 11, 31);
  * The lab: part of the demo, never of a real app. None of its routes opens a session, so that looking does
  * not change what it shows.
  */
-export function labRoutes({ clock, events, users }: Parts, lab: Lab): Router {
+export function labRoutes({ clock, events, outbox, users }: Parts, lab: Lab): Router {
   const router = Router();
 
   const say = (request: Request, response: Response, message: string, data: object = {}) => {
@@ -40,6 +40,7 @@ export function labRoutes({ clock, events, users }: Parts, lab: Lab): Router {
     const page = labPage({
       now: clock.now(),
       events: events.latest(),
+      messages: outbox.latest(),
       said,
       visitor: drawn(readJar(request.headers.cookie), visit),
       thief: drawn(thief.jar, thiefVisit),

@@ -20,7 +20,7 @@ import type {
   Write,
 } from "../../stores/store.ts";
 import { originOf } from "../facts.ts";
-import { MARK_OF_EVERYONE, markOfUser, outdatedProof, ownMarks, PROOF_LIFE } from "../marks.ts";
+import { afterOwnMarks, MARK_OF_EVERYONE, markOfUser, outdatedProof, PROOF_LIFE } from "../marks.ts";
 import { handleOf, sessionDeadlines } from "../rows.ts";
 import { identityOf, type Raise, type RequestState, raiseOf, type Standing, settingsOf } from "../state.ts";
 
@@ -77,9 +77,11 @@ export function proofOf(state: RequestState, userId: UserId, provedAt: number): 
   const { clock } = state.core.settings;
   if (clock.now() - provedAt > PROOF_LIFE) throw outdatedProof();
   const marks = [markOfUser(userId), MARK_OF_EVERYONE];
-  // A mark of this very request does not refuse it: it knew the new credential.
-  const own = Math.max(...marks.map((name) => ownMarks(state.request).get(name) ?? 0));
-  return { marks, ofEveryone: MARK_OF_EVERYONE, provedAt: Math.max(provedAt, own + 1) };
+  return {
+    marks,
+    ofEveryone: MARK_OF_EVERYONE,
+    provedAt: afterOwnMarks(state.request, userId, provedAt),
+  };
 }
 
 export function sessionCookie(state: RequestState, id: string, secret: Secret): CookieInstruction {

@@ -2,6 +2,7 @@ import { clearCookie } from "../../http/cookies.ts";
 import { isPast } from "../../protocol/rows.ts";
 import { newSecret, newSiblingId, type Secret, sameDigest } from "../../protocol/secrets.ts";
 import type { RememberedRow, SessionRow, SessionUpdate } from "../../stores/store.ts";
+import { afterOwnMarks } from "../marks.ts";
 import {
   handleOf,
   handleOfLogin,
@@ -181,6 +182,8 @@ function writeSession(
     owner: row.userId,
     set: {
       ...fenced(row, secret, now),
+      // What a changed password keeps is newer than the mark that ends everything else.
+      ...(userId === undefined ? {} : { secretAt: afterOwnMarks(state.request, userId, now) }),
       level,
       authenticatedAt,
       proofs,
