@@ -144,13 +144,22 @@ export async function endDevice(
   return ended.length > 0;
 }
 
-/** Ends devices and emits `revoked` for each; returns how many there were. */
+/**
+ * Ends devices and emits `revoked` for each; returns how many there were. Trust in a browser counts only where lists
+ * show it by itself: elsewhere its device counts, or is spared.
+ */
 export async function endDevices(
   core: Core,
-  whom: Pick<EndSelector, "handle" | "userId" | "except" | "mark">,
+  whom: Pick<EndSelector, "except" | "mark"> & { readonly userId: UserId },
   reason: RevocationReason,
 ): Promise<number> {
-  return (await revokeSome(core, whom, reason)).length;
+  const entries = await core.settings.store.list(whom.userId);
+  const handles = new Set(entries.filter((entry) => !isTrust(entry)).map(handleOfEntry));
+  const ofDevices = new Set(
+    entries.filter(isTrust).flatMap(({ session }) => (handles.has(session?.handle ?? "") ? session?.id : [])),
+  );
+  const ended = await revokeSome(core, whom, reason);
+  return ended.filter(({ sessionId }) => !ofDevices.has(sessionId)).length;
 }
 
 async function revokeSome(
