@@ -144,23 +144,16 @@ export async function endDevice(
   return ended.length > 0;
 }
 
-/**
- * Ends devices and emits `revoked` for each; returns how many there were. Trust in a browser counts only where lists
- * show it by itself: elsewhere its device counts, or is spared.
- */
+/** Ends devices and emits `revoked` for each; returns how many there were. Trust in a browser is none. */
 export async function endDevices(
   core: Core,
-  whom: Pick<EndSelector, "except" | "mark"> & { readonly userId: UserId },
+  whom: Pick<EndSelector, "handle" | "userId" | "except" | "mark">,
   reason: RevocationReason,
 ): Promise<number> {
-  const entries = await core.settings.store.list(whom.userId);
-  const handles = new Set(entries.filter((entry) => !isTrust(entry)).map(handleOfEntry));
-  const ofDevices = new Set(
-    entries.filter(isTrust).flatMap(({ session }) => (handles.has(session?.handle ?? "") ? session?.id : [])),
-  );
-  const ended = await revokeSome(core, whom, reason);
-  return ended.filter(({ sessionId }) => !ofDevices.has(sessionId)).length;
+  return countOf(await revokeSome(core, whom, reason));
 }
+
+const countOf = (ended: readonly Ended[]): number => ended.filter(({ isTrust }) => isTrust !== true).length;
 
 async function revokeSome(
   core: Core,
@@ -190,7 +183,7 @@ export async function endEverything(
   const at = settings.clock.now();
   const pruneAfter = tombstoneUntil(at, settings);
   const whom = { everyone: true, lastUsedBefore, mark };
-  const { length: count } = await revoke(settings.store, { ...whom, reason, at, pruneAfter });
+  const count = countOf(await revoke(settings.store, { ...whom, reason, at, pruneAfter }));
   events.emit("revokedEveryone", { at, count, reason });
   return count;
 }

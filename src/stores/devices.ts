@@ -1,8 +1,12 @@
 import { endOf } from "../protocol/rows.ts";
-import type { Cap, ChangeParts, EndSelector, ListedEntry, UserEntry, UserId } from "./store.ts";
+import type { Cap, ChangeParts, Ended, EndSelector, ListedEntry, UserEntry, UserId } from "./store.ts";
 
 /** The record that a user trusts a browser: no device, and it does not count as one. */
 export const isTrust = ({ session }: ListedEntry): boolean => session?.level === "trust";
+
+/** What an end reports of it. */
+export const trustMark = (session: { readonly level: string } | undefined): Pick<Ended, "isTrust"> =>
+  session?.level === "trust" ? { isTrust: true } : {};
 
 /** When a user's device was last used. */
 export const lastUse = ({ session, login }: ListedEntry): number =>

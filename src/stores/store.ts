@@ -309,6 +309,8 @@ export interface Ended {
   readonly rememberedId: string | undefined;
   readonly userId: UserId | undefined;
   readonly reason: RevocationReason;
+  /** It was the record that a user trusts a browser, which is no device. Left out otherwise. */
+  readonly isTrust?: true;
 }
 
 /**

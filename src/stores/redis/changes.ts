@@ -222,17 +222,18 @@ export function decodeAnswer(reply: unknown): Answer {
   return { missing: { index, deadline: numberOf(deadline), handles } };
 }
 
-/** Four words each: session, login, user, reason; empty for none. */
+/** Five words each: session, login, user, reason, "trust"; empty for none. */
 export function decodeEnded(words: readonly string[]): Ended[] {
-  if (words.length % 4 !== 0) throw misread("a list of another length came");
+  if (words.length % 5 !== 0) throw misread("a list of another length came");
   const ended: Ended[] = [];
-  for (let at = 0; at < words.length; at += 4) {
-    const [session, login, user, reason = ""] = words.slice(at, at + 4);
+  for (let at = 0; at < words.length; at += 5) {
+    const [session, login, user, reason = "", level] = words.slice(at, at + 5);
     ended.push({
       sessionId: session || undefined,
       rememberedId: login || undefined,
       userId: user ? decodeUser(user) : undefined,
       reason,
+      ...(level === "trust" && { isTrust: true }),
     });
   }
   return ended;

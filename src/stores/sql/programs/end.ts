@@ -1,4 +1,4 @@
-import { isMeant, isSpared, type Spared } from "../../devices.ts";
+import { isMeant, isSpared, type Spared, trustMark } from "../../devices.ts";
 import { endsSession } from "../../endings.ts";
 import type {
   Ended,
@@ -78,7 +78,8 @@ export function* endAll(
     const { rememberedId, userId } = session;
     const isRevoked =
       rememberedId !== undefined && !revoked.has(rememberedId) && (yield* revoke(rememberedId));
-    ended.push({ sessionId, rememberedId: isRevoked ? rememberedId : undefined, userId, reason });
+    const loginId = isRevoked ? rememberedId : undefined;
+    ended.push({ sessionId, rememberedId: loginId, userId, reason, ...trustMark(session) });
   }
   return ended;
 }
