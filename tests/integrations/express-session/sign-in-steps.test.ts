@@ -8,6 +8,7 @@ import {
   requireProofs,
 } from "../../../src/integrations/express/index.ts";
 import type { SessionOptions } from "../../../src/integrations/express-session/index.ts";
+import type { ChangeParts } from "../../../src/stores/store.ts";
 import { intercepted } from "../../support/stores.ts";
 import { type Any, type Express, NotedStore, ours, STRONG, start } from "./sides.ts";
 
@@ -165,6 +166,32 @@ test("a trusted browser, the session's end and its uses are asked of req.session
   } finally {
     vi.useRealTimers();
   }
+});
+
+test("req.sessionStore gives the record of a trusted browser as no session", async () => {
+  const ids: string[] = [];
+  const store = memoryStore();
+  const apply = store.apply.bind(store);
+  store.apply = (change) => {
+    const { insert }: ChangeParts = change.kind === "name" ? {} : change;
+    if (insert?.level === "trust") ids.push(insert.id);
+    return apply(change);
+  };
+  const client = await begin({ store }, (app) => {
+    app.get(
+      "/in",
+      answers(async (session) => {
+        await session.login(7);
+        await session.trust();
+      }),
+    );
+    app.get("/get", (request: Any, response) => {
+      request.sessionStore.get(ids[0], (error: Any, found: Any) => response.json([error, found ?? null]));
+    });
+  });
+  await client.get("/in");
+  expect(ids).toHaveLength(1);
+  expect((await client.get("/get")).json).toEqual([null, null]);
 });
 
 test("trust that is refused takes back nothing of what the handler did before", async () => {
