@@ -8,7 +8,6 @@ import {
   requireProofs,
 } from "../../../src/integrations/express/index.ts";
 import type { SessionOptions } from "../../../src/integrations/express-session/index.ts";
-import type { ChangeParts } from "../../../src/stores/store.ts";
 import { intercepted } from "../../support/stores.ts";
 import { type Any, type Express, NotedStore, ours, STRONG, start } from "./sides.ts";
 
@@ -173,7 +172,7 @@ test("req.sessionStore gives the record of a trusted browser as no session", asy
   const store = memoryStore();
   const apply = store.apply.bind(store);
   store.apply = (change) => {
-    const { insert }: ChangeParts = change.kind === "name" ? {} : change;
+    const insert = "insert" in change ? change.insert : undefined;
     if (insert?.level === "trust") ids.push(insert.id);
     return apply(change);
   };
