@@ -49,6 +49,13 @@ export const requireLevel = (
 export const requireFresh = ({ trustProxy, ...options }: kit.FreshOptions & kit.NodeOptions) =>
   standing(kit.freshGuard(options), trustProxy);
 
+export const requireProofs = (
+  required: kit.RequiredProofs,
+  { trustProxy, ...options }: kit.ProofsOptions & kit.NodeOptions = {},
+) => standing(kit.proofsGuard(required, options), trustProxy);
+export const requirePending = ({ trustProxy, ...options }: kit.GuardOptions & kit.NodeOptions = {}) =>
+  standing(kit.pendingGuard(options), trustProxy);
+
 export function exclusive(options?: Parameters<typeof kit.exclusiveTurn>[0]): Middleware {
   const turn = kit.exclusiveTurn(options);
   return (request, _response, next) => void turn(sessionOf(request)).then(() => next(), next);

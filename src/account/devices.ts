@@ -148,7 +148,7 @@ export async function endDevice(
 
 /**
  * Ends devices and emits `revoked` for each; returns how many there were. `kept`: the record of a trust that is given anew
- * afterwards, which is no device that has ended.
+ * afterwards, which is no device that has ended. No record of trust counts as one.
  */
 export async function endDevices(
   core: Core,
@@ -156,8 +156,10 @@ export async function endDevices(
   reason: RevocationReason,
   kept?: string,
 ): Promise<number> {
-  return (await revokeSome(core, whom, reason, kept)).length;
+  return countOf(await revokeSome(core, whom, reason, kept));
 }
+
+const countOf = (ended: readonly Ended[]): number => ended.filter(({ isTrust }) => isTrust !== true).length;
 
 async function revokeSome(
   core: Core,
@@ -170,8 +172,9 @@ async function revokeSome(
   const pruneAfter = tombstoneUntil(at, settings);
   const all = await revoke(settings.store, { ...whom, reason, at, pruneAfter });
   const ended = all.filter(({ sessionId }) => sessionId !== kept || kept === undefined);
-  for (const { rememberedId, sessionId, userId, handle } of ended) {
-    events.emit("revoked", { at, userId, handle: handle ?? rememberedId ?? sessionId ?? "", reason });
+  for (const { rememberedId, sessionId, userId, handle, isTrust } of ended) {
+    const named = isTrust ? undefined : handle;
+    events.emit("revoked", { at, userId, handle: named ?? rememberedId ?? sessionId ?? "", reason });
   }
   return ended;
 }
@@ -189,7 +192,7 @@ export async function endEverything(
   const at = settings.clock.now();
   const pruneAfter = tombstoneUntil(at, settings);
   const whom = { everyone: true, lastUsedBefore, mark };
-  const { length: count } = await revoke(settings.store, { ...whom, reason, at, pruneAfter });
+  const count = countOf(await revoke(settings.store, { ...whom, reason, at, pruneAfter }));
   events.emit("revokedEveryone", { at, count, reason });
   return count;
 }

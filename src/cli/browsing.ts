@@ -1,6 +1,7 @@
 import { toDevice } from "../account/devices.ts";
 import { deviceLabel } from "../http/user-agent.ts";
 import { endOf } from "../protocol/rows.ts";
+import { isTrust } from "../stores/devices.ts";
 import type { ListedEntry, RowLevel, StoreAdmin, UserEntry, UserId } from "../stores/store.ts";
 
 const PAGE = 500;
@@ -52,8 +53,10 @@ export function shownSession({ session, login }: ListedEntry): Shown | undefined
 export function shownDevice(entry: ListedEntry, now: number): Shown | undefined {
   const userId = entry.login?.userId ?? entry.session?.userId;
   if (userId === undefined) return undefined;
-  const { handle, label, name, tag, level, isRemembered, address, firstSeenAt, lastSeenAt, expiresAt } =
-    toDevice(entry, { now });
+  const device = toDevice(entry, { now });
+  const { handle, label, name, tag, isRemembered, address, firstSeenAt, lastSeenAt, expiresAt } = device;
   const createdAt = firstSeenAt;
+  // Nobody is signed in by it, so it is named as what it is.
+  const level = isTrust(entry) ? "trust" : device.level;
   return { handle, userId, level, label, name, tag, isRemembered, address, createdAt, lastSeenAt, expiresAt };
 }

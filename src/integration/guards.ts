@@ -252,16 +252,18 @@ export function exclusiveTurn(options: LockOptions = {}): Turn {
   const limits = resolveLimits("exclusive", options);
   return async (found) => {
     const { [ofGuards]: session = found } = found as { [ofGuards]?: ExclusiveSession };
-    if (typeof session.exclusive !== "function") {
-      throw new PsessionError(
-        "invalid_options",
-        "exclusive() needs the locks of a psession store: with another store behind psession/express-session there are none.",
-      );
-    }
+    if (typeof session.exclusive !== "function") throw noSignIn("exclusive() needs the locks");
     await session.exclusive(limits);
     return undefined;
   };
 }
+
+/** The session of another library holds data only, and a visitor may be able to set what a guard would read of it. */
+const noSignIn = (needs: string): PsessionError =>
+  new PsessionError(
+    "invalid_options",
+    `${needs} of a psession store: psession/express-session has that with no other store.`,
+  );
 
 /** Refuses changes that another site sends in the visitor's name, and asks for no session. */
 export function originGuard(
@@ -288,6 +290,7 @@ function guard(
     if (allowed !== false && !isSameOrigin({ method, header, origin }, allowed as OriginOptions))
       return CROSS_SITE;
     const { [ofGuards]: session = found } = found as { [ofGuards]?: typeof found };
+    if (typeof session.isFresh !== "function") throw noSignIn("A guard needs the sign-in");
     if (holds(session)) {
       session.noteGuard?.();
       return undefined;

@@ -4,7 +4,7 @@ import { lifetimeOf, type StateOptions, States } from "../data/states.ts";
 import { TempData } from "../data/temp.ts";
 import { isTokenOf, maskedToken, newCsrfSecret } from "../http/csrf.ts";
 import { atomically } from "./save.ts";
-import { sessionOf, type Writing } from "./state.ts";
+import { isSignIn, sessionOf, type Writing } from "./state.ts";
 import { use } from "./use.ts";
 
 /*
@@ -30,7 +30,7 @@ export function csrfToken(state: State): string {
   const { asides } = use(state);
   const secret = asides[CSRF] ?? newCsrfSecret();
   asides[CSRF] = secret;
-  if (state.intent.kind === "login") state.csrf = String(secret);
+  if (isSignIn(state.intent)) state.csrf = String(secret);
   return maskedToken(String(secret));
 }
 
@@ -43,7 +43,7 @@ export function newState(state: State, options: StateOptions): string {
   const lifetime = lifetimeOf(options);
   use(state);
   const made = statesOf(state).add(lifetime);
-  if (state.intent.kind === "login") state.states.add(made.key);
+  if (isSignIn(state.intent)) state.states.add(made.key);
   return made.state;
 }
 

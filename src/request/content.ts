@@ -1,3 +1,4 @@
+import { refuseAssignments } from "../checks/assignments.ts";
 import type { DataRecord } from "../data/codec.ts";
 import type { Flash } from "../data/flash.ts";
 import { assertKey, refuseTopKey, valuesByKey } from "../data/keys.ts";
@@ -112,3 +113,5 @@ export abstract class SessionContent<Data extends object> {
     return this.data as DataRecord;
   }
 }
+
+refuseAssignments(SessionContent.prototype);

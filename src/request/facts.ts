@@ -129,12 +129,10 @@ function isCrossSite(
   return origin !== (typeof own === "function" ? own() : own);
 }
 
-type Header = (name: string) => string | readonly string[] | undefined;
-
 /** Whether the option `session.isPassive` says that a request is no use of its session. `path`: with its query. */
 export function isPassive(
   { session }: { readonly session: { readonly isPassive?: PassiveRule | undefined } },
-  header: Header,
+  header: (name: string) => string | readonly string[] | undefined,
   method: string | undefined,
   path: () => string,
 ): boolean {

@@ -1,11 +1,15 @@
 import { endOf } from "../protocol/rows.ts";
-import type { Cap, ChangeParts, EndSelector, ListedEntry, UserEntry, UserId } from "./store.ts";
+import type { Cap, ChangeParts, Ended, EndSelector, ListedEntry, UserEntry, UserId } from "./store.ts";
 
 /** The record that a user trusts a browser: no device, and it does not count as one. */
 export const isTrust = ({ session }: ListedEntry): boolean => session?.level === "trust";
 
 /** A session in which an administrator acts as the user: none of the user's devices either. */
 export const isActedIn = ({ session }: ListedEntry): boolean => session?.actorUserId !== undefined;
+
+/** What an end reports of it. */
+export const trustMark = (session: { readonly level: string } | undefined): Pick<Ended, "isTrust"> =>
+  session?.level === "trust" ? { isTrust: true } : {};
 
 /** When a user's device was last used. */
 export const lastUse = ({ session, login }: ListedEntry): number =>

@@ -311,6 +311,8 @@ export interface Ended {
   readonly reason: RevocationReason;
   /** As its rows have it; left out where they have none. */
   readonly handle?: string | undefined;
+  /** It was the record that a user trusts a browser, which is no device. Left out otherwise. */
+  readonly isTrust?: true;
 }
 
 /**

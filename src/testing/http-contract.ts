@@ -7,6 +7,7 @@ import { guards } from "./http/guards.ts";
 import type { HttpIntegration } from "./http/integration.ts";
 import { responses } from "./http/responses.ts";
 import { senders } from "./http/senders.ts";
+import { signInSteps } from "./http/sign-in-steps.ts";
 import { streams } from "./http/streams.ts";
 import { transport } from "./http/transport.ts";
 import { turns } from "./http/turns.ts";
@@ -19,6 +20,7 @@ const CASES: HttpCases = {
   ...faults,
   ...transport,
   ...guards,
+  ...signInSteps,
   ...turns,
   ...arrivals,
   ...senders,

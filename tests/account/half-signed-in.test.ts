@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { runInRequest } from "../../src/request/context.ts";
-import { REMEMBER, SESSION, TestBrowser, testApp } from "../support/app.ts";
+import { REMEMBER, SESSION, TestBrowser, type TestSession, testApp } from "../support/app.ts";
 
 const MINUTE = 60_000;
 
@@ -265,4 +265,24 @@ test("user ids of every kind wait as they are", async () => {
     await browser.visit((session) => session.complete());
     expect((await browser.visit((session) => session.userId)).result).toBe(id);
   }
+});
+
+test("tokens and states for the second step are good there, those from before the first are not", async () => {
+  const ada = new TestBrowser(testApp());
+  const tokens = (session: TestSession) => ({ token: session.csrfToken(), state: session.newState() });
+  const { result: before } = await ada.visit(tokens);
+  const { result: between } = await ada.visit(async (session) => {
+    await session.begin("ada");
+    return tokens(session);
+  });
+  await ada.visit(async (session) => {
+    const good = [session.isCsrfToken(between.token), await session.takeState(between.state)];
+    const old = [session.isCsrfToken(before.token), await session.takeState(before.state)];
+    expect([good, old]).toEqual([
+      [true, true],
+      [false, false],
+    ]);
+    await session.complete();
+    expect(session.isCsrfToken(between.token)).toBe(false);
+  });
 });

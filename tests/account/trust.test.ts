@@ -132,11 +132,18 @@ describe("a browser that its user trusts", () => {
       await session.trust();
     });
     app.events.length = 0;
-    await ada.visit((session) => session.revokeOthers());
-    expect([await trusted(ada), await trusted(phone)]).toEqual([true, false]);
+    expect((await ada.visit((session) => session.revokeOthers())).result, "one device").toBe(1);
     const handles = app.events.flatMap((event) => (event.type === "revoked" ? event.handle : []));
     expect(handles, "the phone and its trust").toHaveLength(2);
     expect((await ada.visit((session) => session.revokeOthers())).result, "nothing is left to end").toBe(0);
+    expect([await trusted(ada), await trusted(phone)]).toEqual([true, false]);
+    await phone.visit((session) => session.login("ada"));
+    await phone.visit(async (session) => {
+      await session.login("ada");
+      await session.trust();
+    });
+    expect(await app.psession.passwordChanged("ada"), "trust in them is no device").toBe(2);
+    expect(await app.psession.revokeUser("ada")).toBe(0);
   });
 
   test("ends with a theft", async () => {

@@ -131,6 +131,41 @@ for (const [name, kind] of Object.entries(KINDS)) {
       expect(json.events).toBeNull();
     });
 
+    test("a browser that a user trusts is shown as that, and is no session or device where they are counted", async () => {
+      const { run, app } = await place(kind);
+      const browser = new TestBrowser(app);
+      await browser.visit(async (session) => {
+        await session.login("ada");
+        await session.trust();
+        await session.logout();
+      });
+      const handle = await signIn(app, "bob");
+      await new TestBrowser(app).visit(async (session) => {
+        await session.login("bob");
+        await session.trust();
+      });
+      const levels = async (...values: string[]) => {
+        const { json } = await run(...values, "--json");
+        return (json.devices ?? json.sessions).map(({ level }: { level: string }) => level).sort();
+      };
+      const all = ["login", "login", "trust", "trust"];
+      expect(await levels("devices")).toEqual(all);
+      expect(await levels("sessions")).toEqual(all);
+      expect(await levels("devices", "--level", "trust")).toEqual(["trust", "trust"]);
+      expect(await levels("users", "ada")).toEqual(["trust"]);
+      expect((await run("devices")).stderr).toContain("2 devices, 2 trusted browsers");
+      expect((await run("users", "--json")).json).toMatchObject({
+        users: [{ userId: "bob", devices: 2 }],
+        total: 1,
+      });
+      const { json } = await run("stats", "--json");
+      expect(json).toMatchObject({ signedIn: 2, anonymous: 0, away: 0, trusted: 2, expired: 0, users: 1 });
+      expect(json.lastUsed.at(-1).sessions).toBe(2);
+      expect((await run("stats")).stdout).toContain("without a session; 2 trusted browsers; 0 past");
+      expect((await run("revoke", handle, "--yes", "--json")).json).toEqual({ ended: 1 });
+      expect((await run("revoke", "--user", "bob", "--yes", "--json")).json).toEqual({ ended: 1 });
+    });
+
     test("stats counts thefts, recoveries and other events in the audit trail", async () => {
       const { run, app } = await place(kind, { audit: true });
       await signIn(app, "ada");

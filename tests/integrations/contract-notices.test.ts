@@ -1,8 +1,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { cacheHeaders, type Session, type Settlement } from "../../src/index.ts";
 import { arrivedAt, nodeFacts } from "../../src/integrations/node/index.ts";
+import type { PassiveRule } from "../../src/options/public.ts";
+import type { RequestFacts } from "../../src/request/facts.ts";
+import { Session as CoreSession } from "../../src/session.ts";
 import {
   type ContractData,
   type HttpIntegration,
@@ -153,6 +156,105 @@ test.each<[HttpIntegration, string]>([
 ])("the contract notices, case %#", async (integration, name) => {
   const noticing = httpContract(integration).find((story) => story.name === name);
   expect(noticing, name).toBeDefined();
+  await expect(noticing?.run()).rejects.toThrow();
+});
+
+/** An integration whose exchanges are changed on their way. */
+const exchanging = (
+  change: (facts: RequestFacts) => RequestFacts,
+  settle: (settlement: Settlement) => Settlement = (settlement) => settlement,
+): HttpIntegration =>
+  careless((setup) => {
+    const begin = setup.psession.exchange.bind(setup.psession);
+    setup.psession.exchange = ((facts: RequestFacts, make: never) => {
+      const exchange = begin(change(facts), make);
+      const commit = exchange.commit.bind(exchange);
+      exchange.commit = async (...values) => settle(await commit(...values));
+      return exchange;
+    }) as typeof setup.psession.exchange;
+    return setup;
+  });
+
+/** An integration that gives the option `session.isPassive` another path. */
+const misleading = (change: (path: string) => string): HttpIntegration =>
+  careless((setup) => {
+    const { session } = setup.psession.core.settings as { session: { isPassive?: PassiveRule } };
+    const { isPassive } = session;
+    if (isPassive !== undefined)
+      session.isPassive = (request) => isPassive({ ...request, path: change(request.path) });
+    return setup;
+  });
+
+const PASSIVE =
+  "requests that the option session.isPassive means do not put off the idle end, by header, method or whole path";
+
+test.each<[string, HttpIntegration, string]>([
+  [
+    "the option session.isPassive is ignored",
+    exchanging((facts) => ({ ...facts, passive: undefined })),
+    PASSIVE,
+  ],
+  ["every request is passive", exchanging((facts) => ({ ...facts, passive: true })), PASSIVE],
+  ["a mount cuts its path", misleading((path) => path.replace("/mounted", "")), PASSIVE],
+  ["its path has no query", misleading((path) => path.replace(/\?.*/, "")), PASSIVE],
+  [
+    "the trust cookie is not sent",
+    exchanging(
+      (facts) => facts,
+      (settlement) => ({
+        ...settlement,
+        setCookie: settlement.setCookie.filter((line) => !line.includes("-trust=")),
+      }),
+    ),
+    "a trusted browser has a cookie that outlives the sign-in, and loses it when that is taken back",
+  ],
+])("the contract notices where %s", async (_, integration, name) => {
+  const noticing = httpContract(integration).find((story) => story.name === name);
+  await expect(noticing?.run()).rejects.toThrow();
+});
+
+const PENDING = "requirePending lets visitors through whose sign-in has begun, and nobody else";
+const END =
+  "GET /session below the devices says when the session ends and is no use of it; POST puts the end off";
+const somebody = { userId: "ada", until: 0, provedAt: 0, proofs: [], remember: false };
+const all = [
+  { method: "otp", at: 0 },
+  { method: "password", at: 0 },
+];
+const ends = { idle: 0, absolute: 0, remembered: undefined, now: 0 };
+
+test.each<[string, () => unknown, string]>([
+  [
+    "requirePending lets anybody through",
+    () => vi.spyOn(CoreSession.prototype, "pending", "get").mockReturnValue(somebody),
+    PENDING,
+  ],
+  [
+    "requirePending lets nobody through",
+    () => vi.spyOn(CoreSession.prototype, "pending", "get").mockReturnValue(undefined),
+    PENDING,
+  ],
+  [
+    "half a sign-in is a whole one",
+    () =>
+      vi.spyOn(CoreSession.prototype, "isSignedIn", "get").mockImplementation(function (this: unknown) {
+        const { userId, pending } = this as CoreSession;
+        return (userId ?? pending) !== undefined;
+      }),
+    PENDING,
+  ],
+  [
+    "requireProofs asks for one factor only",
+    () => vi.spyOn(CoreSession.prototype, "proofs", "get").mockReturnValue(all),
+    "requireProofs sends pages to the proof and refuses scripts until every factor was proved",
+  ],
+  ["GET /session is a use", () => vi.spyOn(CoreSession.prototype, "bePassive").mockReturnValue(), END],
+  ["POST /session is none", () => vi.spyOn(CoreSession.prototype, "extend").mockReturnValue(), END],
+  ["its times are wrong", () => vi.spyOn(CoreSession.prototype, "endsAt").mockResolvedValue(ends), END],
+])("the contract notices where %s", async (_, breakIt, name) => {
+  const noticing = httpContract(nodeIntegration).find((story) => story.name === name);
+  breakIt();
+  onTestFinished(() => void vi.restoreAllMocks());
   await expect(noticing?.run()).rejects.toThrow();
 });
 

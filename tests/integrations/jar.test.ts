@@ -1,6 +1,6 @@
 import { getCookie, H3, setCookie, toNodeHandler } from "h3";
 import { describe, expect, test } from "vitest";
-import type { RequestFacts } from "../../src/index.ts";
+import type { PassiveRequest, RequestFacts } from "../../src/index.ts";
 import {
   type CookieAttributes,
   type GetSession,
@@ -8,6 +8,7 @@ import {
   jarSession,
 } from "../../src/integrations/fetch/index.ts";
 import {
+  cookieHeader,
   overHttp,
   REMEMBER,
   receive,
@@ -17,6 +18,7 @@ import {
   type TestData,
   testApp,
 } from "../support/app.ts";
+import { MINUTE } from "../support/clock.ts";
 import { HttpClient, serve } from "../support/http.ts";
 
 declare module "h3" {
@@ -44,6 +46,34 @@ test("a jar's request is what its caller says: when it came, from where, and thr
     { arrivedAt: undefined, crossSite: false, forwarded: true },
     { arrivedAt: 7, crossSite: false, forwarded: false },
     { arrivedAt: undefined, crossSite: true, forwarded: true },
+  ]);
+});
+
+test("the option session.isPassive judges a jar's request by its headers, method and path", async () => {
+  const asked: unknown[] = [];
+  const isPassive = ({ method, path, header }: PassiveRequest) => {
+    asked.push([method, path]);
+    return header("X-Poll") === "yes" || path.startsWith("/poll");
+  };
+  const app = testApp({ session: { isPassive } });
+  const ada = new TestBrowser(app);
+  await ada.visit((session) => session.login("ada"));
+  const idle = async (known: Partial<JarFacts>, more: Record<string, string> = {}) => {
+    app.clock.advance(MINUTE);
+    const headers = new Headers({ cookie: cookieHeader(ada.jar) ?? "", ...more });
+    const { getSession, commit } = jarSession(app.psession, { headers }, { secure: true, ...known });
+    await getSession();
+    await commit();
+    return (await app.psession.devices("ada"))[0]?.lastSeenAt;
+  };
+  const start = app.clock.now();
+  expect(await idle({ path: "/poll?since=7" })).toBe(start);
+  expect(await idle({}, { "x-poll": "yes" })).toBe(start);
+  expect(await idle({ method: "POST", path: "/page" })).toBe(app.clock.now());
+  expect(asked).toEqual([
+    ["GET", "/poll?since=7"],
+    ["GET", ""],
+    ["POST", "/page"],
   ]);
 });
 

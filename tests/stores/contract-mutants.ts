@@ -48,6 +48,8 @@ const TAG_IN_REALM = "a cap of a tag counts and ends devices of its realm only";
 const WHOSE_TAG = "a device is of its session's tag, and of its login's only where it has no session";
 const EACH_ENDING = "of several endings each has its own reason, moment and time to be pruned";
 const BY_TOKEN = "a change ends another login only by a token that is or was just valid";
+const TRUST =
+  "what ends is reported as trust in a browser where it was that: by user, by handle, in a change, with everyone";
 const AUDIT = "an audit trail distinguishes users whose ids are alike";
 
 const kit = { store: "memory", file: "stores/kit/index.ts" } as const;
@@ -117,6 +119,21 @@ export const storeMutants: readonly StoreMutant[] = [
     find: "!isSpared(device, spared) && endsDevice(ending, device)",
     replace: "endsDevice(ending, device)",
     noticedBy: SPARED,
+  },
+  {
+    name: "trust in a browser ends as a device does",
+    ...changes,
+    find: ", ...trustMark(session)",
+    replace: "",
+    noticedBy: TRUST,
+  },
+  {
+    name: "with everyone, trust in a browser ends as a device does",
+    store: "sqlite",
+    file: "stores/sql/programs/end-everyone.ts",
+    find: "    ...trustMark(row),\n",
+    replace: "",
+    noticedBy: TRUST,
   },
   {
     name: "a change spares its session, and reports it",

@@ -6,6 +6,8 @@ import sessionsByDefault, {
   requireFresh,
   requireLevel,
   requireLogin,
+  requirePending,
+  requireProofs,
   sessions,
 } from "psession/fastify";
 
@@ -46,6 +48,16 @@ app.addHook("onRequest", originCheck({ allowed: ["https://admin.example.com"] })
 app.addHook("preHandler", requireLogin({ redirectTo: "/login" }));
 app.get("/", { preHandler: [requireLevel("login"), requireFresh({ within: "10m" })] }, async () => "in");
 app.get(
+  "/2",
+  { preHandler: [requireProofs(["password", "otp"], { within: "1h" }), requirePending()] },
+  () => "in",
+);
+await request.session.begin(7, { method: "password", carry: ["visits"] });
+const done: "signed_in" | "too_many_devices" = await request.session.complete({ method: "otp" });
+const since: number | undefined = request.session.proofs[0]?.at;
+// @ts-expect-error: "aal3" takes hardware, of which psession knows nothing
+requireProofs("aal3");
+app.get(
   "/open",
   { onRequest: requireLogin(), config: { session: true } },
   async ({ session }) => session.userId,
@@ -67,4 +79,4 @@ const same: FastifySession<Shop> = await request.openSession<Shop>();
 // @ts-expect-error: not in this type
 shop.data.locale;
 
-export { cart, ended, id, locale, read, same, saving, states, visits };
+export { cart, done, ended, id, locale, read, same, saving, since, states, visits };

@@ -1,6 +1,13 @@
 import { Hono } from "hono";
 import type { Psession, Session } from "psession";
-import { requireFresh, requireLogin, type SessionVariables, sessions } from "psession/hono";
+import {
+  requireFresh,
+  requireLogin,
+  requirePending,
+  requireProofs,
+  type SessionVariables,
+  sessions,
+} from "psession/hono";
 
 declare const psession: Psession;
 declare const own: Psession<{ cart: string[] }>;
@@ -33,6 +40,15 @@ new Hono<{ Variables: { tenant: string } }>().use(sessions(own)).get("/", async 
   const { cart } = (await c.var.session).data;
   const tenant: string = c.var.tenant;
   return c.json([cart, tenant]);
+});
+
+/** Guards of second steps change nothing either. */
+new Hono().use(sessions(own)).post("/steps", requirePending(), requireProofs("aal2"), async (c) => {
+  const session = await c.var.session;
+  await session.complete({ method: "otp", carry: ["cart"] });
+  // @ts-expect-error: it has to be awaited
+  c.var.session.pending;
+  return c.json([session.pending?.until, session.claims.acr, await session.isTrusted()]);
 });
 
 // @ts-expect-error: no such option

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { Level, ListedEntry } from "../../stores/store.ts";
+import type { ListedEntry, RowLevel } from "../../stores/store.ts";
 import { entriesOf, type Shown, shownDevice, shownSession } from "../browsing.ts";
 import { adminOf, type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
 import type { Environment } from "../environment.ts";
@@ -9,7 +9,7 @@ import { milliseconds, userIdOf, wholeNumber } from "../values.ts";
 interface Flags extends ConfigFlags {
   readonly user?: string;
   readonly text?: true;
-  readonly level?: Level;
+  readonly level?: RowLevel;
   readonly seenWithin?: number;
   readonly address?: string;
   readonly expired?: true;
@@ -33,7 +33,7 @@ export function addDevices(program: Command, environment: Environment): void {
     name: "devices",
     summary: "list where users are signed in",
     description:
-      "Lists where users are signed in: live sessions, and remembered logins with or without one. revoke takes a handle, which is safe to show.",
+      "Lists where users are signed in: live sessions, and remembered logins with or without one; and, of level trust, the browsers that they trust. revoke takes a handle, which is safe to show.",
     shown: shownDevice,
   });
 }
@@ -51,7 +51,9 @@ function addList(program: Command, environment: Environment, list: List): void {
     .description(list.description)
     .option("--user <id>", "of this user")
     .option("--text", "the user's id is text, though it looks like a number")
-    .addOption(new Option("--level <level>", "of this level").choices(["anonymous", "remembered", "login"]))
+    .addOption(
+      new Option("--level <level>", "of this level").choices(["anonymous", "remembered", "login", "trust"]),
+    )
     .option("--seen-within <duration>", 'used within the last "15m", "12h", "30d"', milliseconds)
     .option("--address <address>", "last used from this address")
     .option("--expired", "also what is past its deadline and not pruned yet")
@@ -84,7 +86,9 @@ async function listMatching(
   }
   if (json) return sayJson(environment, { [list.name]: found, more: hasMore });
   say(environment, shownTable(environment, found));
-  const count = plural(found.length, list.name === "sessions" ? "session" : "device");
+  const trusted = found.filter(({ level }) => level === "trust").length;
+  const listed = plural(found.length - trusted, list.name === "sessions" ? "session" : "device");
+  const count = trusted === 0 ? listed : `${listed}, ${plural(trusted, "trusted browser")}`;
   hint(environment, hasMore ? `${count}; there are more: --limit, --user, --seen-within` : count);
 }
 

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { deadlineOf } from "../../stores/devices.ts";
+import { deadlineOf, isTrust } from "../../stores/devices.ts";
 import type { UserId } from "../../stores/store.ts";
 import { type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
 import { assertAgreed } from "../confirm.ts";
@@ -76,6 +76,7 @@ async function questionOf({ store, clock }: Config, whom: Whom): Promise<string>
   if ("handle" in whom) return "Sign this device out?";
   if ("everyone" in whom) return "Sign ALL USERS out, everywhere?";
   const now = clock.now();
-  const devices = (await store.list(whom.userId)).filter((entry) => deadlineOf(entry) >= now);
+  const entries = await store.list(whom.userId);
+  const devices = entries.filter((entry) => deadlineOf(entry) >= now && !isTrust(entry));
   return `Sign user ${JSON.stringify(whom.userId)} out of ${plural(devices.length, "device")}?`;
 }

@@ -1,7 +1,7 @@
 import asciichart from "asciichart";
 import type { Command } from "commander";
 import { endOf } from "../../protocol/rows.ts";
-import { deadlineOf } from "../../stores/devices.ts";
+import { deadlineOf, isTrust } from "../../stores/devices.ts";
 import type { StoreReport } from "../../stores/store.ts";
 import { entriesOf } from "../browsing.ts";
 import { adminOf, type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
@@ -32,10 +32,14 @@ export function addStats(program: Command, environment: Environment): void {
 }
 
 interface Counts {
-  /** Sessions of users, anonymous ones, logins without a live session, and rows that wait to be pruned. */
+  /**
+   * Sessions of users, anonymous ones, logins without a live session, browsers that users trust, and rows that wait to be
+   * pruned.
+   */
   signedIn: number;
   anonymous: number;
   away: number;
+  trusted: number;
   expired: number;
   users: number;
   /** Sessions by the hour of their last use, the oldest hour first. */
@@ -63,7 +67,9 @@ async function stats(environment: Environment, config: Config, { json }: Flags):
   say(
     environment,
     `\n${plural(counts.signedIn, "session")} of ${plural(counts.users, "user")}, ${counts.anonymous.toLocaleString("en")} anonymous; ` +
-      `${plural(counts.away, "remembered login")} without a session; ${counts.expired.toLocaleString("en")} past their deadline.`,
+      `${plural(counts.away, "remembered login")} without a session; ` +
+      (counts.trusted === 0 ? "" : `${plural(counts.trusted, "trusted browser")}; `) +
+      `${counts.expired.toLocaleString("en")} past their deadline.`,
   );
   say(environment, `\nSessions by the hour of their last use, UTC:\n${chart(counts.hours, now)}`);
   if (events !== undefined) return sayEvents(environment, events);
@@ -92,10 +98,15 @@ function sayTables(environment: Environment, { version, tables, prunedAt }: Stor
 
 async function countAll(config: Config, now: number): Promise<Counts> {
   const hours = Array.from({ length: HOURS }, () => 0);
-  const counts: Counts = { signedIn: 0, anonymous: 0, away: 0, expired: 0, users: 0, hours };
+  const counts: Counts = { signedIn: 0, anonymous: 0, away: 0, trusted: 0, expired: 0, users: 0, hours };
   const users = new Set<unknown>();
   for await (const entry of entriesOf(adminOf(config))) {
     const { session, login } = entry;
+    if (isTrust(entry)) {
+      if (deadlineOf(entry) < now) counts.expired++;
+      else counts.trusted++;
+      continue;
+    }
     if (session !== undefined) {
       const ago = Math.max(0, Math.floor((now - session.lastSeenAt) / HOUR));
       const at = HOURS - 1 - ago;

@@ -13,7 +13,9 @@ export interface OpenOptions extends NodeOptions {
   /** Answers in place of the handler when saving failed. Default: the bare status, 503 or 500. */
   onError?: ((error: unknown) => void) | undefined;
   /** Facts that the framework knows better than the bare request. */
-  facts?: Omit<KnownFacts, "canSetCookies" | "arrivedAt"> | undefined;
+  facts?: Omit<KnownFacts, "canSetCookies" | "arrivedAt" | "passive"> | undefined;
+  /** The whole target, where a mount may have cut off a part of the request's own. */
+  path?: string | undefined;
 }
 
 /**
@@ -34,7 +36,7 @@ export async function openHeld<Data extends object>(
       psession.core.settings,
       (name) => request.headers[name],
       request.method,
-      () => pathOf(request),
+      () => options.path ?? pathOf(request),
     ),
   };
   const exchange = psession.exchange(nodeFacts(request, options.trustProxy ?? false, known));

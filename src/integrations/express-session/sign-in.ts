@@ -6,15 +6,25 @@ import { Session } from "./session.ts";
 
 const METHODS = [
   "login",
+  "begin",
+  "complete",
   "logout",
   "reauthenticate",
+  "prove",
   "renew",
   "update",
   "exclusive",
   "isFresh",
   "isAlive",
   "onEnd",
+  "endsAt",
+  "extend",
+  "bePassive",
+  "trust",
+  "distrust",
+  "isTrusted",
   "devices",
+  "nameDevice",
   "revoke",
   "revokeOthers",
 ] as const;
@@ -25,6 +35,9 @@ const VALUES = [
   "isPersistent",
   "isNew",
   "authenticatedAt",
+  "proofs",
+  "claims",
+  "pending",
   "handle",
   "outcome",
 ] as const;
@@ -41,10 +54,12 @@ export class SignInSession extends Session {
     const open = openSessionOf(this.req);
     if (open?.core === undefined) return undefined;
     const { core } = open;
-    const { isSignedIn, level } = core;
+    const { isSignedIn, level, proofs, pending } = core;
     return {
       isSignedIn,
       level,
+      proofs,
+      pending,
       isFresh: (freshness) => core.isFresh(freshness),
       noteGuard: () => core.noteGuard(),
       // Brings changes that other requests saved meanwhile into `req.session`.

@@ -33,6 +33,8 @@ export interface JarFacts {
   /** The browser spoke https, to the server or to a proxy that you trust. */
   secure: boolean;
   method?: string | undefined;
+  /** Path and query, such as "/poll?since=7", for the option `session.isPassive`. */
+  path?: string | undefined;
   address?: string | undefined;
   /** Scheme and host as the visitor's browser sees them, such as "https://example.com", to detect other sites. */
   origin?: string | undefined;
@@ -76,7 +78,7 @@ export function jarSession<Data extends object = SessionData>(
       address: undefined,
       ...known,
       arrivedAt: cameAt(psession.core.settings, header, known.arrivedAt),
-      passive: isPassive(psession.core.settings, header, undefined, () => ""),
+      passive: isPassive(psession.core.settings, header, known.method, () => known.path ?? ""),
       request,
       canSetCookies,
     }),

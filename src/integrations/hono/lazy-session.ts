@@ -1,6 +1,7 @@
 import { refuseAssignments } from "../../checks/assignments.ts";
 import { PsessionError } from "../../errors.ts";
 import type { Psession } from "../../psession.ts";
+import { SessionContent } from "../../request/content.ts";
 import { Session } from "../../session.ts";
 
 /** A session that is opened when it is first awaited. */
@@ -23,7 +24,7 @@ export class LazySession<Data extends object> implements PromiseLike<Session<Dat
 }
 
 /** Without the `await`, `session.isSignedIn` would be undefined, and assignments would be lost: both throw instead. */
-for (const name of Object.getOwnPropertyNames(Session.prototype)) {
+for (const name of [Session, SessionContent].flatMap((of) => Object.getOwnPropertyNames(of.prototype))) {
   if (name in LazySession.prototype) continue;
   const refuse = (): never => {
     throw new PsessionError(

@@ -131,7 +131,7 @@ class KoaExchange<Data extends object> {
   }
 
   async #open(): Promise<Session<Data>> {
-    const { req, res, protocol, ip, ips, app } = this.#ctx;
+    const { req, res, protocol, ip, ips, app, originalUrl: path } = this.#ctx;
     // Koa takes the first of the list, even if it is empty.
     const address = ips?.find((one) => one.trim() !== "") ?? ip;
     this.#session = await openHeld(this.psession, req, res, {
@@ -141,6 +141,7 @@ class KoaExchange<Data extends object> {
         origin: () => originOf(this.#ctx),
         trustsProxy: app?.proxy === true,
       },
+      path,
       onError: (error) => this.#ctx.onerror(error as Error),
     });
     return this.#session;

@@ -223,18 +223,19 @@ export function decodeAnswer(reply: unknown): Answer {
   return { missing: { index, deadline: numberOf(deadline), handles } };
 }
 
-/** Five words each: session, login, user, reason, handle; empty for none. */
+/** Six words each: session, login, user, reason, handle, "trust"; empty for none. */
 export function decodeEnded(words: readonly string[]): Ended[] {
-  if (words.length % 5 !== 0) throw misread("a list of another length came");
+  if (words.length % 6 !== 0) throw misread("a list of another length came");
   const ended: Ended[] = [];
-  for (let at = 0; at < words.length; at += 5) {
-    const [session, login, user, reason = "", handle] = words.slice(at, at + 5);
+  for (let at = 0; at < words.length; at += 6) {
+    const [session, login, user, reason = "", handle, level] = words.slice(at, at + 6);
     ended.push({
       sessionId: session || undefined,
       rememberedId: login || undefined,
       userId: user ? decodeUser(user) : undefined,
       reason,
       ...handleIn({ handle: handle || undefined }),
+      ...(level === "trust" && { isTrust: true as const }),
     });
   }
   return ended;

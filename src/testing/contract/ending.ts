@@ -291,6 +291,35 @@ export const ending: Cases = {
     assert.equal((await revoke(store, { handle: next.id, ...ENDING }))[0]?.sessionId, session.id);
   },
 
+  "what ends is reported as trust in a browser where it was that: by user, by handle, in a change, with everyone":
+    async ({ store, ada, stored }) => {
+      const ways: ((id: string) => Promise<readonly Ended[]>)[] = [
+        () => revoke(store, { userId: ada, ...ENDING }),
+        (handle) => revoke(store, { handle, ...ENDING }),
+        async (id) =>
+          endedBy(await store.apply({ kind: "end", end: [{ session: { id, userId: ada }, ...ENDING }] })),
+        () => revoke(store, { everyone: true, ...ENDING }),
+      ];
+      for (const end of ways) {
+        const trust = await stored.session({ level: "trust" });
+        const device = await stored.device();
+        const ended = [...(await end(trust.id)), ...(await revoke(store, { userId: ada, ...ENDING }))];
+        assert.deepEqual(
+          byHandle(ended),
+          byHandle([
+            {
+              sessionId: trust.id,
+              rememberedId: undefined,
+              userId: ada,
+              reason: ENDING.reason,
+              isTrust: true,
+            },
+            endedAs(device),
+          ]),
+        );
+      }
+    },
+
   "ending by user spares the login that is excepted, with its session": async ({ store, ada, stored }) => {
     const kept = await stored.device();
     const other = await stored.session();

@@ -1,5 +1,9 @@
 import { PsessionError } from "../../errors.ts";
-import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "../../options/public.ts";
+import {
+  dangerouslyAllowInsecureHttp,
+  type PassiveRule,
+  type PsessionOptions,
+} from "../../options/public.ts";
 import { createPsession, type Psession } from "../../psession.ts";
 import type { RequestFacts } from "../../request/facts.ts";
 import { memoryStore } from "../../stores/memory/index.ts";
@@ -85,6 +89,8 @@ export interface CaseOptions {
   readonly isSlow?: boolean;
   /** The option `proxy.requestStart`. */
   readonly requestStart?: string;
+  /** The option `session.isPassive`. */
+  readonly isPassive?: PassiveRule;
   /** The options come as a function, which fails so often before it gives them. */
   readonly failsToStart?: number;
 }
@@ -113,6 +119,7 @@ export async function openFixture(integration: HttpIntegration, options: CaseOpt
     clock,
     prune: false,
     ...(options.requestStart === undefined ? {} : { proxy: { requestStart: options.requestStart } }),
+    ...(options.isPassive === undefined ? {} : { session: { isPassive: options.isPassive } }),
     ...(options.secure === true ? {} : { [dangerouslyAllowInsecureHttp]: true }),
   };
   const { failsToStart } = options;

@@ -58,9 +58,10 @@ export interface ServedIntegration {
  * parses bodies, unless handlers do; the guards `requireLogin({ redirectTo: "/sign-in" })` before /members, the same with a function of the path, which gives
  * "/sign-in?next=" and that path by `encodeURIComponent`, before all that is below /mounted, put there by whatever the
  * framework has for parts of an application (a mount, a prefix, a router); `requireLevel("login")` before /proved,
- * `requireFresh({ within: "10m" })` before /fresh, `exclusive()` before /turns, `exclusive({ wait: 0 })` before /now and
- * both `requireLogin()` and `exclusive()` before /members-turns; and `site` behind all of them, for every path and
- * method.
+ * `requireFresh({ within: "10m" })` before /fresh, `requireProofs(["password", "otp"], { redirectTo: "/prove" })` before
+ * /two-factors, `requirePending({ redirectTo: "/sign-in" })` before /second-step, `exclusive()` before /turns,
+ * `exclusive({ wait: 0 })` before /now and both `requireLogin()` and `exclusive()` before /members-turns; the endpoints
+ * `devices()` at /devices; and `site` behind all of them, for every path and method.
  */
 export interface HttpIntegration {
   serve(setup: IntegrationSetup): Promise<ServedIntegration>;

@@ -1,6 +1,6 @@
 import type { Site, SiteAnswer } from "./integration.ts";
 
-const json = (value: unknown): SiteAnswer => ({
+export const json = (value: unknown): SiteAnswer => ({
   headers: { "content-type": "application/json" },
   body: JSON.stringify(value),
 });
@@ -18,6 +18,7 @@ export const ROUTES: Record<string, Site> = {
   "/members": read,
   "/proved": read,
   "/fresh": read,
+  "/two-factors": read,
   "/add": async (request) => {
     const session = await request.session();
     session.push("items", request.query.get("item") ?? "tea");

@@ -1,10 +1,13 @@
 import type { Session } from "../../../src/index.ts";
 import {
+  devices,
   exclusive,
   originCheck,
   requireFresh,
   requireLevel,
   requireLogin,
+  requirePending,
+  requireProofs,
 } from "../../../src/integrations/express/index.ts";
 import session, { type SignIn } from "../../../src/integrations/express-session/index.ts";
 import type { ContractData, HttpIntegration } from "../../../src/testing/contracts.ts";
@@ -38,14 +41,34 @@ export const dropInFace = (load: Load): HttpIntegration => ({
     );
     app.use(json());
     for (const [path, guards] of Object.entries(
-      guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
+      guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin, requirePending, requireProofs }),
     ))
       app.use(path, ...guards);
+    app.use("/devices", devices());
     app.use("/mounted", mountedGuard({ requireLogin }));
     app.use(servesSite(site, (request) => wordsOf(() => request.session as unknown as DropIn)));
     return served(app);
   },
 });
+
+const METHODS = [
+  "login",
+  "begin",
+  "complete",
+  "prove",
+  "trust",
+  "distrust",
+  "isTrusted",
+  "logout",
+  "isAlive",
+  "onEnd",
+] as const;
+
+/** Methods that are called as psession's own. */
+const said = (current: () => DropIn, names: typeof METHODS) =>
+  Object.fromEntries(
+    names.map((name) => [name, (...values: unknown[]) => Reflect.apply(current()[name], current(), values)]),
+  );
 
 /** What the contract does with a session, said as express-session says it. */
 function wordsOf(current: () => DropIn): Session<ContractData> {
@@ -66,6 +89,18 @@ function wordsOf(current: () => DropIn): Session<ContractData> {
     get outcome() {
       return current().outcome;
     },
+    get isSignedIn() {
+      return current().isSignedIn;
+    },
+    get pending() {
+      return current().pending;
+    },
+    get proofs() {
+      return current().proofs;
+    },
+    get claims() {
+      return current().claims;
+    },
     set: (key: string, value: unknown) => {
       current()[key] = value;
     },
@@ -73,10 +108,7 @@ function wordsOf(current: () => DropIn): Session<ContractData> {
       current()[key] = [...((current()[key] as unknown[] | undefined) ?? []), item];
     },
     update: (change: (data: Partial<ContractData>) => unknown) => current().update(change),
-    login: (userId: string, options: object) => current().login(userId, options),
-    logout: () => current().logout(),
-    isAlive: () => current().isAlive(),
-    onEnd: (listener: () => void) => current().onEnd(listener),
+    ...said(current, METHODS),
     save: () => current().saveAsync(),
     // There it begins with nothing, and applications copy what they keep.
     regenerate: async () => {

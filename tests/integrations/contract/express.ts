@@ -2,11 +2,14 @@ import { pipeline } from "node:stream";
 import type express from "express";
 import type { Session } from "../../../src/index.ts";
 import {
+  devices,
   exclusive,
   originCheck,
   requireFresh,
   requireLevel,
   requireLogin,
+  requirePending,
+  requireProofs,
   sessions,
 } from "../../../src/integrations/express/index.ts";
 import type {
@@ -34,9 +37,10 @@ export const expressIntegration = (load: Load): HttpIntegration => ({
     if (before !== undefined) app.use(waiting(before));
     app.use(sessions(psession), json());
     for (const [path, guards] of Object.entries(
-      guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
+      guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin, requirePending, requireProofs }),
     ))
       app.use(path, ...guards);
+    app.use("/devices", devices());
     app.use("/mounted", mountedGuard({ requireLogin }));
     app.use(servesSite(site, (request) => request.session as unknown as Session<ContractData>));
     return served(app);

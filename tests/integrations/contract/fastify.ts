@@ -1,12 +1,15 @@
 import type { AddressInfo } from "node:net";
 import type { RouteHandlerMethod } from "fastify";
 import {
+  devices,
   exclusive,
   type FastifySession,
   originCheck,
   requireFresh,
   requireLevel,
   requireLogin,
+  requirePending,
+  requireProofs,
   sessions,
 } from "../../../src/integrations/fastify/index.ts";
 import type { ContractData, HttpIntegration } from "../../../src/testing/contracts.ts";
@@ -41,9 +44,10 @@ export const fastifyIntegration = ({ open }: { open: "lazy" | "always" }): HttpI
       return reply.send(nodeBody(answer));
     };
     for (const [path, guards] of Object.entries(
-      guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
+      guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin, requirePending, requireProofs }),
     ))
       app.all(path, { preHandler: [...guards] }, handler);
+    await app.register(devices, { prefix: "/devices" });
     await app.register(
       async (mounted) => {
         mounted.addHook("preHandler", mountedGuard({ requireLogin }));

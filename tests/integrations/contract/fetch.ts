@@ -1,9 +1,12 @@
 import {
+  devices,
   exclusive,
   originCheck,
   requireFresh,
   requireLevel,
   requireLogin,
+  requirePending,
+  requireProofs,
   withSession,
 } from "../../../src/integrations/fetch/index.ts";
 import type { HttpIntegration, ServedIntegration, SiteAnswer } from "../../../src/testing/contracts.ts";
@@ -19,7 +22,15 @@ export interface FetchServer<Context extends readonly unknown[]> {
   address(request: Request, ...context: Context): string | undefined;
 }
 
-const GUARDS = guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin });
+const GUARDS = guardsByPath({
+  exclusive,
+  requireFresh,
+  requireLevel,
+  requireLogin,
+  requirePending,
+  requireProofs,
+});
+const DEVICES = devices({ path: "/devices" });
 const MOUNTED = mountedGuard({ requireLogin });
 
 export const fetchIntegration = <Context extends readonly unknown[]>(
@@ -37,6 +48,8 @@ export const fetchIntegration = <Context extends readonly unknown[]>(
           const refusal = await guard(request, await session());
           if (refusal !== undefined) return refusal;
         }
+        const answer = await DEVICES(request, session);
+        if (answer !== undefined) return answer;
         if (pathname.startsWith("/mounted/")) {
           const refusal = MOUNTED(request, await session());
           if (refusal !== undefined) return refusal;

@@ -1,5 +1,5 @@
 import type { Level } from "../../../src/index.ts";
-import type { FreshOptions, GuardOptions } from "../../../src/integration/guards.ts";
+import type { FreshOptions, GuardOptions, RequiredProofs } from "../../../src/integration/guards.ts";
 import type { LockOptions } from "../../../src/integrations/node/index.ts";
 
 /** The guards of an integration, as each of them has them. */
@@ -7,6 +7,8 @@ interface Guards<Guard, Turn> {
   requireLogin(options?: GuardOptions): Guard;
   requireLevel(level: Level): Guard;
   requireFresh(options: FreshOptions): Guard;
+  requireProofs(required: RequiredProofs, options?: GuardOptions): Guard;
+  requirePending(options?: GuardOptions): Guard;
   exclusive(options?: LockOptions): Turn;
 }
 
@@ -21,6 +23,8 @@ export const guardsByPath = <Guard, Turn>(
   "/members": [integration.requireLogin({ redirectTo: "/sign-in" })],
   "/proved": [integration.requireLevel("login")],
   "/fresh": [integration.requireFresh({ within: "10m" })],
+  "/two-factors": [integration.requireProofs(["password", "otp"], { redirectTo: "/prove" })],
+  "/second-step": [integration.requirePending({ redirectTo: "/sign-in" })],
   "/turns": [integration.exclusive()],
   "/now": [integration.exclusive({ wait: 0 })],
   "/members-turns": [integration.requireLogin(), integration.exclusive()],

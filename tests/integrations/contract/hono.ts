@@ -1,11 +1,14 @@
 import { type Context, Hono } from "hono";
 import type { HTTPException } from "hono/http-exception";
 import {
+  devices,
   exclusive,
   originCheck,
   requireFresh,
   requireLevel,
   requireLogin,
+  requirePending,
+  requireProofs,
   type SessionVariables,
   sessions,
 } from "../../../src/integrations/hono/index.ts";
@@ -25,9 +28,10 @@ export const honoIntegration = <Runtime extends readonly unknown[]>(
     if (before !== undefined) app.use((c, next) => before(c.req).then(next));
     app.use(sessions(psession, { trustProxy, address }));
     for (const [path, guards] of Object.entries(
-      guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin }),
+      guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin, requirePending, requireProofs }),
     ))
       app.use(path, ...guards);
+    app.use(devices({ path: "/devices", trustProxy }));
     app.route("/mounted", new Hono().use(mountedGuard({ requireLogin })));
     app.all("*", async (c) => {
       const { method, path, url } = c.req;

@@ -1,6 +1,7 @@
 import { json } from "node:stream/consumers";
 import type Koa from "koa";
 import {
+  devices,
   exclusive,
   type KoaMiddleware,
   type KoaOptions,
@@ -8,6 +9,8 @@ import {
   requireFresh,
   requireLevel,
   requireLogin,
+  requirePending,
+  requireProofs,
   type SessionContext,
   sessions,
 } from "../../../src/integrations/koa/index.ts";
@@ -15,7 +18,14 @@ import type { ContractData, HttpIntegration } from "../../../src/testing/contrac
 import { guardsByPath, mountedGuard } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 
-const GUARDS = guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin });
+const GUARDS = guardsByPath({
+  exclusive,
+  requireFresh,
+  requireLevel,
+  requireLogin,
+  requirePending,
+  requireProofs,
+});
 const MOUNTED = mountedGuard({ requireLogin });
 
 /** What the package koa-mount does. */
@@ -46,6 +56,7 @@ export const koaIntegration = (options: KoaOptions): HttpIntegration => ({
     for (const [path, guards] of Object.entries(GUARDS)) {
       for (const guard of guards) app.use((ctx, next) => (ctx.path === path ? guard(ctx, next) : next()));
     }
+    app.use(devices({ path: "/devices" }) as unknown as Koa.Middleware);
     app.use(mount("/mounted", MOUNTED));
     app.use(async (ctx) => {
       const { method, path } = ctx;

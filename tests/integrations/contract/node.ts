@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream";
 import { json } from "node:stream/consumers";
 import {
+  devices,
   exclusive,
   type NodeRequest,
   type NodeResponse,
@@ -9,14 +10,24 @@ import {
   requireFresh,
   requireLevel,
   requireLogin,
+  requirePending,
+  requireProofs,
   withSession,
 } from "../../../src/integrations/node/index.ts";
 import type { ContractData, HttpIntegration, IntegrationSetup } from "../../../src/testing/contracts.ts";
 import { guardsByPath, mountedGuard } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 
-const GUARDS = guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin });
+const GUARDS = guardsByPath({
+  exclusive,
+  requireFresh,
+  requireLevel,
+  requireLogin,
+  requirePending,
+  requireProofs,
+});
 const MOUNTED = mountedGuard({ requireLogin });
+const DEVICES = devices({ path: "/devices" });
 const MOUNT = "/mounted";
 
 export const nodeIntegration: HttpIntegration = {
@@ -40,6 +51,7 @@ export function sessionListener<Request extends NodeRequest, Response extends No
       for (const guard of GUARDS[pathname] ?? []) {
         if (!(await guard(request, target, session))) return;
       }
+      if (!(await DEVICES(request as IncomingMessage, target as ServerResponse, session))) return;
       if (pathname.startsWith(`${MOUNT}/`)) {
         // As Connect does it, and all that came after.
         const { url = "/" } = request;

@@ -1,12 +1,15 @@
 import { pipeline } from "node:stream";
 import polka from "polka";
 import {
+  devices,
   exclusive,
   onError,
   originCheck,
   requireFresh,
   requireLevel,
   requireLogin,
+  requirePending,
+  requireProofs,
   sessionOf,
   sessions,
 } from "../../../examples/integration-polka/polka.ts";
@@ -30,8 +33,16 @@ export const polkaIntegration: HttpIntegration = {
         before(request).then(() => next(), next);
       });
     use(sessions(psession as unknown as Psession, { trustProxy }));
-    const guards = guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin });
+    const guards = guardsByPath({
+      exclusive,
+      requireFresh,
+      requireLevel,
+      requireLogin,
+      requirePending,
+      requireProofs,
+    });
     for (const [path, some] of Object.entries(guards)) use(path, ...some);
+    use("/devices", devices({ trustProxy }));
     use("/mounted", mountedGuard({ requireLogin }));
     app.all("*", ((request: polka.Request, response: Any, next: (error?: unknown) => void) => {
       answer(request as Any, response).catch(next);

@@ -95,6 +95,20 @@ for (const database of databases) {
       });
     });
 
+    test("that a user trusts a browser is no session of before, though it is the latest of the rows", async () => {
+      const { db, store, browser, now, has } = await setUp(database);
+      const trust = { level: "trust", data: '{"cart":["none"]}' } as const;
+      await has(1, { ...trust, lastSeenAt: now });
+      const own = await has(1, { lastSeenAt: now - 1 });
+      await has(2, { ...trust, lastSeenAt: now });
+      const { session } = await browser.visit();
+      const found = await findSession(store, db.selectFrom("users"), { session })
+        .selectAll()
+        .orderBy("id")
+        .execute();
+      expect(found.map(({ psession }) => psession.previous?.id)).toEqual([own.id, undefined]);
+    });
+
     test("users without sessions have none, and every row of many has its own", async () => {
       const { db, store, browser, has } = await setUp(database);
       const row = await has(2);

@@ -2,11 +2,11 @@ import type { DataRecord } from "../../../data/codec.ts";
 import { textsOf } from "../texts.ts";
 
 /**
- * The arguments of `update` and `login`, with the results of functions among them as JSON gives them back. All data of
+ * The arguments of `update` and of what signs in, with the results of functions among them as JSON gives them back. All data of
  * `req.session` is stored as JSON, so a Date becomes text here too, which psession's own session would refuse.
  */
 export function throughJson(name: string, values: readonly unknown[]): readonly unknown[] {
-  const [first, options] = values;
+  const [first] = values;
   if (name === "update" && typeof first === "function") {
     const update = (data: DataRecord) => {
       const result: unknown = first(data);
@@ -15,16 +15,21 @@ export function throughJson(name: string, values: readonly unknown[]): readonly 
     };
     return [update];
   }
+  if (!CARRYING.has(name)) return values;
+  const options = values.at(-1);
   const { carry } = (options ?? {}) as { carry?: unknown };
-  if (name === "login" && typeof carry === "function") {
+  if (typeof carry === "function") {
     const merge = (...given: unknown[]) => {
       const merged: unknown = carry(...given);
       return isRecord(merged) ? becomeJson({ ...merged }) : merged;
     };
-    return [first, { ...(options as object), carry: merge }];
+    return [...values.slice(0, -1), { ...(options as object), carry: merge }];
   }
   return values;
 }
+
+/** Their last argument may say what becomes of the data. */
+const CARRYING: ReadonlySet<string> = new Set(["login", "begin", "complete"]);
 
 function becomeJson(data: DataRecord): DataRecord {
   const texts = textsOf(data);

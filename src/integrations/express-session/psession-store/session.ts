@@ -20,7 +20,21 @@ import { throughJson } from "./json.ts";
 const RESERVED = "cookie";
 
 /** Methods that neither read nor change the data. */
-const AT_ONCE: ReadonlySet<string> = new Set(["isFresh", "isAlive", "onEnd"]);
+const AT_ONCE: ReadonlySet<string> = new Set([
+  "isFresh",
+  "isAlive",
+  "onEnd",
+  "endsAt",
+  "extend",
+  "bePassive",
+  "isTrusted",
+]);
+/** Methods that store something beside the session: where they fail, what the handler did before stays. */
+const BESIDE: ReadonlySet<string> = new Set(["trust", "distrust", "nameDevice"]);
+/** Methods that sign in or out: from then on the user in the data does not count. */
+const SIGNING: ReadonlySet<string> = new Set(["login", "begin", "complete", "logout", "revoke"]);
+/** Methods by which the user has proved a credential in this request. */
+const PROVING: ReadonlySet<string> = new Set(["login", "begin", "complete"]);
 
 interface Reserved {
   /** The cookie's life, if it is not the usual one. */
@@ -131,13 +145,15 @@ export class PsessionStoreSession implements OpenSession {
   call(name: string, values: readonly unknown[]): unknown {
     const { core } = this;
     const method = core[name as "login"] as (...values: readonly unknown[]) => unknown;
-    if (AT_ONCE.has(name)) return Reflect.apply(method, core, values);
+    const work = () => Reflect.apply(method, core, values);
+    if (AT_ONCE.has(name)) return work();
+    if (BESIDE.has(name)) return this.#work.track(async () => work());
     // No other request has the new session.
     if (name === "exclusive" && this.#isRegenerated) return Promise.resolve();
     return this.#work.track(async () => {
       const session = this.#request.session as AnySession | undefined;
-      const work = () => this.#call(name, values, session);
-      return session === undefined ? work() : this.#attempt(session, work);
+      const call = () => this.#call(name, values, session);
+      return session === undefined ? call() : this.#attempt(session, call);
     });
   }
 
@@ -150,8 +166,8 @@ export class PsessionStoreSession implements OpenSession {
     const isJson = this.psession.core.settings.codec === jsonCodec;
     const given = isJson ? throughJson(name, values) : values;
     const result: unknown = await Reflect.apply(method, core, given);
-    if (name === "login" || name === "logout" || name === "revoke") this.#signsItself = true;
-    this.#isProven ||= name === "login";
+    this.#signsItself ||= SIGNING.has(name);
+    this.#isProven ||= PROVING.has(name);
     if (session !== undefined) this.#pull(session);
     return result;
   }
@@ -236,7 +252,7 @@ export class PsessionStoreSession implements OpenSession {
    * together with the data it brought into `req.session`.
    */
   #attempt<T>(session: AnySession, work: () => T | Promise<T>): T | Promise<T> {
-    const { userId } = this.core;
+    const { userId, pending } = this.core;
     const [user, known, signsItself] = [this.#user, this.#known, this.#signsItself];
     const [isRegenerated, isProven, isSignedByData] = [
       this.#isRegenerated,
@@ -247,7 +263,8 @@ export class PsessionStoreSession implements OpenSession {
       this.core.takeBack();
       [this.#user, this.#known, this.#signsItself] = [user, known, signsItself];
       [this.#isRegenerated, this.#isProven, this.#isSignedByData] = [isRegenerated, isProven, isSignedByData];
-      if (signsItself && this.core.userId !== userId) {
+      const isUndone = this.core.userId !== userId || this.core.pending?.userId !== pending?.userId;
+      if (signsItself && isUndone) {
         this.#pull(session);
         this.#user = this.#userOf(session);
         this.#signsItself = this.#isProven = false;

@@ -221,8 +221,8 @@ local function delete(row)
   row.dirty = true
 end
 
--- Ends a device and says so in five words each: its session, its login, its user, the reason, its handle where its rows
--- have one; empty for none. The
+-- Ends a device and says so in six words each: its session, its login, its user, the reason, its handle where its rows have
+-- one, "trust"; empty for none. The
 -- caller names the user where a damaged row may not. A damaged login gets no tombstone: no script could read it.
 local function finish(entry, tombstone, ended, user)
   ended[#ended + 1] = entry.session and entry.session.id or ''
@@ -230,6 +230,7 @@ local function finish(entry, tombstone, ended, user)
   ended[#ended + 1] = user_of(entry) or user or ''
   ended[#ended + 1] = tombstone.rr or ''
   ended[#ended + 1] = entry.session and entry.session.head.ha or entry.login and entry.login.head.ha or ''
+  ended[#ended + 1] = entry.session and entry.session.head.le == 'trust' and 'trust' or ''
   if entry.login and entry.login.damaged then
     delete(entry.login)
   elseif entry.login then

@@ -1,3 +1,4 @@
+import { trustMark } from "../../devices.ts";
 import type { Ended, EndSelector, UserId } from "../../store.ts";
 import { textOrNothingIn } from "../answers.ts";
 import type { Sql } from "../sql.ts";
@@ -56,6 +57,7 @@ interface Row {
   readonly user: UserId | undefined;
   /** When it was last used, where that was read. */
   readonly used: number;
+  readonly level: string;
 }
 
 /** What a statement selects of them. */
@@ -63,7 +65,7 @@ type Selected = readonly (keyof Row)[];
 
 const KEYS: Selected = ["session", "login"];
 const LOGIN: Selected = ["login", "user", "used"];
-const SESSION: Selected = ["session", "login", "user", "used"];
+const SESSION: Selected = ["session", "login", "user", "used", "level"];
 
 function* rowsOf(statements: Sql, statement: Statement, selected: Selected): Program<Row[]> {
   const { rows } = yield statement;
@@ -73,6 +75,7 @@ function* rowsOf(statements: Sql, statement: Statement, selected: Selected): Pro
     login: has("login") ? textOrNothingIn(raw, "login") : undefined,
     user: has("user") ? statements.userIn(raw, "user") : undefined,
     used: has("used") ? statements.momentIn(raw, "used") : 0,
+    level: (has("level") ? textOrNothingIn(raw, "level") : undefined) ?? "",
   }));
 }
 
@@ -150,11 +153,12 @@ function* endSessions(
   yield* revoke(statements, selector, logins);
   yield* remove(statements, sessions);
   const isRevoked = new Set(ids(logins, "login"));
-  const ended = sessions.map(({ session, login, user }) => ({
-    sessionId: session,
-    rememberedId: login !== undefined && isRevoked.has(login) ? login : undefined,
-    userId: user,
+  const ended = sessions.map((row) => ({
+    sessionId: row.session,
+    rememberedId: row.login !== undefined && isRevoked.has(row.login) ? row.login : undefined,
+    userId: row.user,
     reason,
+    ...trustMark(row),
   }));
   return { ended, next };
 }
@@ -202,7 +206,7 @@ function sessionKeys(statements: Sql, field: "id" | "rememberedId", given: reado
   const { S, s, dialect } = statements;
   const { sql, values } = dialect.isOneOf(`s.${s[field]}`, given);
   return statements.make(
-    `SELECT s.${s.id} AS ${dialect.quote("session")}, ${asKeys(statements, "s", s.rememberedId, s.userId, s.lastSeenAt)} FROM ${S} s WHERE ${sql} ORDER BY s.${s.id}${dialect.forUpdate}`,
+    `SELECT s.${s.id} AS ${dialect.quote("session")}, ${asKeys(statements, "s", s.rememberedId, s.userId, s.lastSeenAt)}, s.${s.level} AS ${dialect.quote("level")} FROM ${S} s WHERE ${sql} ORDER BY s.${s.id}${dialect.forUpdate}`,
     values,
     true,
   );

@@ -1,4 +1,4 @@
-import { isMeant, isSpared, type Spared } from "../../devices.ts";
+import { isMeant, isSpared, type Spared, trustMark } from "../../devices.ts";
 import { endsSession, handleIn } from "../../endings.ts";
 import type {
   Ended,
@@ -79,13 +79,9 @@ export function* endAll(
     const { rememberedId, userId } = session;
     const isRevoked =
       rememberedId !== undefined && !revoked.has(rememberedId) && (yield* revoke(rememberedId));
-    ended.push({
-      sessionId,
-      rememberedId: isRevoked ? rememberedId : undefined,
-      userId,
-      reason,
-      ...handleIn(session),
-    });
+    const loginId = isRevoked ? rememberedId : undefined;
+    const ofRow = { ...handleIn(session), ...trustMark(session) };
+    ended.push({ sessionId, rememberedId: loginId, userId, reason, ...ofRow });
   }
   return ended;
 }
