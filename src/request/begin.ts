@@ -59,5 +59,5 @@ export async function begin<Data>(
 export async function complete<Data>(state: RequestState, options: LoginOptions<Data>): Promise<LoginResult> {
   const pending: Pending | undefined = waitingOf(state);
   if (pending === undefined) throw nothingPending();
-  return login(state, pending.userId, options);
+  return login(state, pending.userId, options, pending);
 }

@@ -3,6 +3,7 @@ import { assertOptions, assertText } from "../checks/given.ts";
 import { assertUserId } from "../checks/user-id.ts";
 import { PsessionError } from "../errors.ts";
 import type { Settings } from "../options/settings.ts";
+import type { Pending } from "../protocol/pending.ts";
 import {
   isMethod,
   LONGEST_METHOD,
@@ -27,7 +28,6 @@ import {
   type RequestState,
   raiseOf,
   sessionOf,
-  waitingOf,
 } from "./state.ts";
 import { signedIn } from "./use.ts";
 
@@ -91,6 +91,8 @@ export async function login<Data>(
   state: RequestState,
   userId: UserId,
   options: LoginOptions<Data>,
+  /** What has begun, where this is its second step: a sign-in of its own relies on nothing before it. */
+  begun?: Pending,
 ): Promise<LoginResult> {
   const { store: sessions, devices } = state.core.settings;
   assertUserId(userId, sessions.userIds);
@@ -98,7 +100,7 @@ export async function login<Data>(
   const provedAt = proofTime(state, "login", options.provedAt);
   const before = checkpointOf(state);
   try {
-    await prepareLogin(state, userId, options, provedAt);
+    await prepareLogin(state, userId, options, provedAt, begun);
   } catch (error) {
     // A function that was given the data may have changed them before it threw.
     goBack(state, before);
@@ -127,12 +129,11 @@ async function prepareLogin<Data>(
   userId: UserId,
   options: LoginOptions<Data>,
   provedAt: number,
+  begun: Pending | undefined,
 ): Promise<void> {
   const { settings } = state.core;
   const max = await mostDevices(state, userId);
   const { carriesAll } = await prepareData(state, userId, options);
-  const pending = waitingOf(state);
-  const begun = pending?.userId === userId ? pending : undefined;
   const remember = settings.remember.enabled && (options.remember ?? begun?.remember ?? false);
   const before = writeProofs(begun?.proofs ?? []);
   // What the first factor proved it proved then: a password that was changed since completes nothing.
