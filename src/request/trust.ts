@@ -5,11 +5,13 @@ import { PsessionError } from "../errors.ts";
 import { clearCookie, MAX_AGE_LIMIT_SECONDS, readTrustCookie, trustCookieValue } from "../http/cookies.ts";
 import { newId, newSecret, sameDigest } from "../protocol/secrets.ts";
 import type { SessionRow, UserId } from "../stores/store.ts";
+import { isAlive } from "./alive.ts";
 import { sendCookie } from "./commit.ts";
 import { originOf } from "./facts.ts";
 import { outdatedProof } from "./marks.ts";
 import { assertDeliverable, event, proofOf } from "./plan/parts.ts";
 import { newSessionRow, tombstoneUntil } from "./rows.ts";
+import { save } from "./save.ts";
 import { handleOf, nothingPending } from "./standing.ts";
 import { ANONYMOUS, identityOf, type Writing, waitingOf } from "./state.ts";
 import { signedIn } from "./use.ts";
@@ -37,9 +39,20 @@ export async function trust(state: State, options: TrustOptions): Promise<void> 
     throw new PsessionError("not_signed_in", "trust: the user has to prove a credential first.", {
       status: 403,
     });
+  assertDeliverable(state, "trust this browser");
+  // Trust outlives the sign-in that it comes with: where that is refused, nobody is trusted.
+  if (state.intent.kind === "login") await save(state);
   const now = state.core.settings.clock.now();
-  await store(state, userId, { provedAt: authenticatedAt, until: now + (parseDuration(given) ?? 0) });
+  const until = now + (parseDuration(given) ?? 0);
+  const result = await store(state, userId, { provedAt: authenticatedAt, until });
+  if (result === "outdated") throw outdatedProof();
+  if (result === "ended") throw hasEnded();
 }
+
+const hasEnded = (): PsessionError =>
+  new PsessionError("not_signed_in", "trust: the session has ended meanwhile, or its secret was replaced.", {
+    status: 401,
+  });
 
 /** Whether the browser that sent the request is trusted by the user: by default who has begun to sign in, or is. */
 export async function isTrusted(state: State, userId?: UserId): Promise<boolean> {
@@ -83,8 +96,7 @@ async function store(
   state: State,
   userId: UserId,
   { provedAt, until, createdAt }: { provedAt: number; until: number; createdAt?: number },
-): Promise<void> {
-  assertDeliverable(state, "trust this browser");
+): Promise<"trusted" | "outdated" | "ended"> {
   const { settings, events } = state.core;
   const { cookies, keys, store, clock, realm } = settings;
   const now = clock.now();
@@ -109,17 +121,18 @@ async function store(
     absoluteDeadline: until,
     pruneAfter: until,
   };
-  const end = before && [
-    {
-      session: { id: before.id, userId },
-      reason: "replaced",
-      at: now,
-      pruneAfter: tombstoneUntil(now, settings),
-    },
+  const endOf = ({ id }: SessionRow, reason: string) => [
+    { session: { id, userId }, reason, at: now, pruneAfter: tombstoneUntil(now, settings) },
   ];
+  const end = before && endOf(before, "replaced");
   const proof = proofOf(state, userId, provedAt);
   const result = await store.apply({ kind: "signIn", proof, insert: row, ...(end && { end }) });
-  if (!result.done) throw outdatedProof();
+  if (!result.done) return "outdated";
+  // Whoever ends a device first ends its session, and then the records that there are: one of the two sees the other.
+  if (!(await isAlive(state))) {
+    await store.apply({ kind: "end", end: endOf(row, "revoked") });
+    return "ended";
+  }
   state.trust = row;
   sendCookie(state, {
     definition: cookies.trust,
@@ -135,6 +148,7 @@ async function store(
     request: originOf(state.facts),
   });
   events.emit(type, facts);
+  return "trusted";
 }
 
 /** Ends the trust of this browser. False where this user had none here. */
