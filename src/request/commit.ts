@@ -33,9 +33,15 @@ export function commitRequest(state: RequestState, isFinal: boolean): Promise<"d
 const planNow = (state: RequestState, isFinal: boolean): Plan =>
   planCommit(state, state.core.settings.clock.now(), isFinal);
 
-/** By the row as read, the session's time ran out since the request came: a slow handler, or a socket. */
-const isOverdue = ({ standing, core, intent }: RequestState): boolean =>
-  intent.kind !== "logout" && isOnSession(standing) && isPast(standing.session, core.settings.clock.now());
+/** By the row as read, the time of the session or login ran out since the request came: a slow handler, or a socket. */
+function isOverdue({ standing, core, intent }: RequestState): boolean {
+  const row = isOnSession(standing)
+    ? standing.session
+    : standing.kind === "remembered"
+      ? standing.login
+      : undefined;
+  return intent.kind !== "logout" && row !== undefined && isPast(row, core.settings.clock.now());
+}
 
 /** Other requests may have used the session meanwhile. If none did, saving must not bring it back (ASVS 7.3.1). */
 async function performOverdue(state: RequestState, isFinal: boolean): Promise<"done" | "full"> {

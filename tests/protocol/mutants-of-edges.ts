@@ -124,7 +124,7 @@ export const edges: readonly Mutant[] = [
   {
     name: "a renewal begins a login's deadlines anew",
     file: renewing,
-    find: "return { ...fresh, createdAt, absoluteDeadline };",
+    find: "return { ...fresh, createdAt, absoluteDeadline, ...unused };",
     replace: "return fresh;",
     scene: REPLACING,
   },

@@ -130,10 +130,11 @@ function renewed(
   token: Secret,
   now: number,
 ): RememberedRow {
-  const { userId, createdAt, absoluteDeadline } = before;
+  const { userId, createdAt, absoluteDeadline, lastUsedAt, idleDeadline, pruneAfter } = before;
   const device = { ...before, handle: handleOfLogin(before) };
   const fresh = newRememberedRow({ id, userId, token, now, device }, settingsOf(state));
-  return { ...fresh, createdAt, absoluteDeadline };
+  const unused = state.use === "none" ? { lastUsedAt, idleDeadline, pruneAfter } : {};
+  return { ...fresh, createdAt, absoluteDeadline, ...unused };
 }
 
 interface Renewed {
@@ -184,9 +185,13 @@ function writeSession(
       level,
       authenticatedAt,
       proofs,
-      lastSeenAt: now,
-      idleDeadline: isPast(row, now) ? row.idleDeadline : now + settings.session.idle,
-      pruneAfter: sessionPruneAfter(now, rememberedId !== undefined, settings),
+      ...(state.use === "none"
+        ? {}
+        : {
+            lastSeenAt: now,
+            idleDeadline: isPast(row, now) ? row.idleDeadline : now + settings.session.idle,
+            pruneAfter: sessionPruneAfter(now, rememberedId !== undefined, settings),
+          }),
       ...(isOther ? { rememberedId, confirmFrom, handle: handleOf(row) } : {}),
       ...(isRestored ? sessionDeadlines(now, settings, before?.absoluteDeadline) : {}),
       ...(data === undefined ? {} : { data }),
