@@ -17,6 +17,7 @@ export type Act =
   | "complete and trust"
   | "trust"
   | "is it trusted"
+  | "is it trusted by Bob"
   | "distrust"
   | "renew"
   /** `passwordChanged`, keeping this session. */
@@ -122,6 +123,9 @@ export async function perform(act: Act, { library, psession, state, id, told }: 
       return;
     case "is it trusted":
       told.trusted = await session.isTrusted("ada");
+      return;
+    case "is it trusted by Bob":
+      told.trusted = await session.isTrusted("bob");
       return;
     case "trust":
       if (isAda && session.level === "login") await session.trust({ for: TRUST });

@@ -73,7 +73,7 @@ function ghostly(
   text: (value: unknown) => string,
 ) {
   return [
-    text([...secrets].map(([digest, { row, ...rest }]) => [digest, rest])),
+    text([...secrets].map(([digest, { row, by, ...rest }]) => [digest, rest])),
     text([...trusts].map(([digest, { by, ...rest }]) => [digest, rest])),
     text(marks.map(({ at }) => at)),
     text([...written.values()]),

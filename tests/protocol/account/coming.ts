@@ -90,8 +90,8 @@ async function checkTrust(world: World, runner: Runner): Promise<Violation[]> {
     const { told } = await runner.probe(rows, "is it trusted", jar, now);
     const isDue = known !== undefined && known.endedBy === undefined && now <= known.until;
     if (told.trusted === isDue) continue;
-    // Until the answer to an order it may have ended already.
-    if (isDue && world.orders.length > 0) continue;
+    // Until an order is answered, or a theft is, it may have ended already.
+    if (isDue && (world.orders.length > 0 || ghost.isThiefAbout)) continue;
     return [
       {
         invariant: "I26",

@@ -1,3 +1,4 @@
+import { generator } from "../explorer.ts";
 import type { Library } from "../library.ts";
 import type { Violation } from "../promises/violation.ts";
 import { beginningsOf, followed } from "./beginnings.ts";
@@ -68,6 +69,44 @@ export async function explore(library: Library, bounds: Bounds, most: number): P
     depth++;
   }
   return result(true);
+}
+
+export interface Wandering {
+  readonly steps: number;
+  readonly violation: Exploration["violation"];
+}
+
+/**
+ * Walks at random, to the end of what a scene allows. At every world on the way all that could happen next is done and
+ * checked; then one of it is gone on with.
+ */
+export async function wander(library: Library, bounds: Bounds, walks: number): Promise<Wandering> {
+  const runner = new Runner(library, bounds.lives);
+  const beginnings = await beginningsOf(bounds, runner);
+  const random = generator(1);
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+  let steps = 0;
+  for (let walk = 0; walk < walks; walk++) {
+    const beginning = pick(beginnings);
+    let { world } = beginning;
+    const story: string[] = [beginning.label];
+    for (let next = await stepsOf(world, bounds, runner); next.length > 0; ) {
+      for (const step of next) {
+        steps++;
+        const after = followed(world, step);
+        const [violation] = [...checkStep(world, step), ...checkWorld(after)];
+        if (violation !== undefined)
+          return { steps, violation: { ...violation, story: [...story, step.label] } };
+      }
+      const step = pick(next);
+      world = followed(world, step);
+      story.push(step.label);
+      const [violation] = await checkComing(world, bounds, runner);
+      if (violation !== undefined) return { steps, violation: { ...violation, story } };
+      next = await stepsOf(world, bounds, runner);
+    }
+  }
+  return { steps, violation: undefined };
 }
 
 function storyOf(parents: ReadonlyMap<string, Parent>, key: string): string[] {

@@ -106,6 +106,7 @@ function secretsAfter(before: World, { world, moved }: Step): Ghost["secrets"] {
     secrets.set(hex(row.secret), {
       order: secrets.size,
       row: row.id,
+      by: running.id,
       kind: isHalf ? "half" : user === undefined ? "nobody" : "in",
       user,
       provedAt:

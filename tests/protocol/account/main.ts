@@ -3,19 +3,21 @@
  *
  *   npm run explore:account                      every scene, deep
  *   npm run explore:account -- --states 4000     so many worlds a scene
+ *   npm run explore:account -- --walks 500       so many random walks a scene
  *   npm run explore:account -- --scene "trust until its end"
  *   npm run explore:account -- --mutants         breaks the code in every named way, and shows who notices
  *   npm run explore:account -- --json            results as JSON, on the last line
  */
 import { parseArgs } from "node:util";
 import { loadLibrary } from "../library.ts";
-import { type Exploration, explore } from "./explorer.ts";
+import { type Exploration, explore, wander } from "./explorer.ts";
 import { killMutants } from "./mutants.ts";
 import { scenes } from "./scenes.ts";
 
 const { values } = parseArgs({
   options: {
     states: { type: "string", default: "200000" },
+    walks: { type: "string", default: "1000" },
     scene: { type: "string" },
     mutants: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
@@ -31,8 +33,12 @@ async function showScenes(): Promise<void> {
   if (chosen.length === 0)
     throw new Error(`no scene is called "${values.scene}": ${scenes.map(({ name }) => name).join(", ")}`);
   const results: Exploration[] = [];
+  let walked = 0;
   for (const bounds of chosen) {
-    const result = await explore(library, bounds, Number(values.states));
+    const explored = await explore(library, bounds, Number(values.states));
+    const walk = await wander(library, bounds, Number(values.walks));
+    walked += walk.steps;
+    const result = { ...explored, violation: explored.violation ?? walk.violation };
     results.push(result);
     console.log(reportOf(result));
   }
@@ -43,10 +49,11 @@ async function showScenes(): Promise<void> {
     complete: sum(({ isComplete }) => Number(isComplete)),
     states: sum(({ states }) => states),
     steps: sum(({ steps }) => steps),
+    walked,
     failed: sum(({ violation }) => Number(violation !== undefined)),
   };
   console.log(
-    `${total.states} worlds, ${total.steps} steps, ${total.complete} of ${total.scenes} scenes complete, ${total.failed} violations`,
+    `${total.states} worlds, ${total.steps} steps, ${walked} steps of random walks, ${total.complete} of ${total.scenes} scenes complete, ${total.failed} violations`,
   );
   if (values.json) console.log(JSON.stringify(total));
   process.exitCode = total.failed === 0 ? 0 : 1;

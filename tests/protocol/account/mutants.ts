@@ -3,12 +3,13 @@ import { resolve } from "node:path";
 import { type Library, SOURCES } from "../library.ts";
 import type { Mutant } from "../mutant.ts";
 import { type Killed, mutated } from "../mutants.ts";
-import { explore } from "./explorer.ts";
+import { explore, wander } from "./explorer.ts";
 import { mutants } from "./mutant-list.ts";
 import { scenes } from "./scenes.ts";
 
 /** Small explorations of every scene first, as most mutants die early. */
 const STAGES = [1500, 8000, 30_000];
+const WORLDS_A_WALK = 100;
 const FOLDER = resolve(SOURCES, "../.tmp/mutants-of-accounts");
 
 export async function killMutants(print: (text: string) => void): Promise<Killed[]> {
@@ -35,7 +36,8 @@ async function kill(
   ][];
   for (const [among, states] of rounds)
     for (const bounds of among) {
-      const { violation } = await explore(library, bounds, states);
+      const walk = await wander(library, bounds, states / WORLDS_A_WALK);
+      const { violation } = walk.violation === undefined ? await explore(library, bounds, states) : walk;
       if (violation === undefined) continue;
       const { invariant, what, story } = violation;
       return { by: `${invariant} in "${bounds.name}": ${what}`, story };

@@ -90,8 +90,11 @@ function checkSignIns(before: World, { moved, world }: Step): Violation[] {
       !presented.isCompleted &&
       running.openedAt < presented.until;
     const isRightly = completes ? isBegun && isCurrent(before, running) : signIn?.user === row.userId;
-    // Trust is stored before the sign-in that it comes with.
-    const mayTrust = isOwn || (completes ? isBegun : signIn?.user === row.userId);
+    const mayTrust =
+      isOwn ||
+      [...ghost.secrets.values()].some(
+        ({ kind, user, by }) => kind === "in" && user === row.userId && by === running.id,
+      );
     found.push(
       ...violations(completes ? "I22" : "I21", [
         [!isTrust && signIn?.kind === "begins", "a first step signed somebody in"],
@@ -158,6 +161,13 @@ function checkReplaced(before: World, { moved, world }: Step): Violation[] {
   const isSigningIn = signInOf(running.act as never) !== undefined;
   const [was, is] = [before.rows.sessions.get(id), world.rows.sessions.get(id)];
   const isLeaving = running.act === "logout" && is === undefined;
+  // By the read that follows the record: before it, nothing has come of it.
+  const isTrusting =
+    running.act === "trust" &&
+    moved.before.stage === "calling" &&
+    moved.progress.kind === "handling" &&
+    moved.progress.told.code === undefined &&
+    [...before.ghost.trusts.values()].some(({ by }) => by === running.id);
   const taken = exchangedIn(before, world).some(({ row, was: old }) =>
     [...before.ghost.written].some(
       ([by, order]) =>
@@ -166,6 +176,7 @@ function checkReplaced(before: World, { moved, world }: Step): Violation[] {
   );
   return violations("I24", [
     [isOut && !isSigningIn && !isLeaving && isChanged(was, is), "a replaced secret changed its session"],
+    [isOut && !isSigningIn && isTrusting, "a replaced secret made its browser a trusted one"],
     [taken, "who presented an earlier secret got what was stored since"],
   ]);
 }
@@ -193,9 +204,10 @@ function checkAlarms(before: World, { moved, world }: Step): Violation[] {
 function checkTrusted(before: World, { moved, world }: Step): Violation[] {
   if (moved?.progress.told.trusted !== true || moved.before.progress?.told.trusted !== undefined) return [];
   const { trust } = moved.before.running.cookies;
+  const user = moved.before.running.act === "is it trusted by Bob" ? "bob" : "ada";
   const known = trust === undefined ? undefined : before.ghost.trusts.get(digestIn(trust));
   return violations("I26", [
-    [known === undefined || known.user !== "ada", "a browser was trusted that was given nothing"],
+    [known?.user !== user, "a browser was trusted that was given nothing by this user"],
     [known !== undefined && world.now > known.until, "a browser was trusted after the time"],
     [known?.endedBy !== undefined, `a browser was trusted although its trust had ended (${known?.endedBy})`],
   ]);
@@ -241,11 +253,11 @@ function checkLives(before: World, { moved, world }: Step): Violation[] {
       [was.revokedAt !== undefined && row.revokedAt === undefined, "a login that had ended came back"],
     );
   }
-  const row = world.rows.sessions.get(idIn(running.cookies.session));
-  const isExtended = moved.call?.name === "touch" && running.act === "extend";
-  const isStanding = moved.progress.opened?.standing === "live";
-  if (isExtended && isStanding && row !== undefined && row.userId === "ada")
-    found.push([row.lastSeenAt !== world.now, "an extension extended nothing"]);
+  const row = before.rows.sessions.get(idIn(running.cookies.session));
+  const { opened, kind } = moved.progress;
+  const isExtending = running.act === "extend" && kind === "answering" && opened?.standing === "live";
+  if (isExtending && opened?.user === "ada" && row?.userId === "ada" && world.now <= endOf(row))
+    found.push([world.rows.sessions.get(row.id)?.lastSeenAt !== world.now, "an extension extended nothing"]);
   return violations("I27", found);
 }
 

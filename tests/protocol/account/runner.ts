@@ -39,7 +39,7 @@ export class Runner {
       keys: cached(real.keys),
       store,
       times: library.deriveTimes(TICKS),
-      session: { ...real.session, idle, absolute, touchEvery: lives === undefined ? 1e12 : 1 },
+      session: { ...real.session, idle, absolute, touchEvery: lives === undefined ? 1e12 : 2 },
       remember: { ...real.remember, idle: remembered, absolute: 3 * remembered },
       devices: { ...real.devices, safety: undefined },
     };

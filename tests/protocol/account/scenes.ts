@@ -81,7 +81,7 @@ export const scenes: readonly Bounds[] = [
     acts: ["trust", "distrust", "change the password", "change a factor", "is it trusted"],
     requests: 2,
     parallel: 2,
-    crimes: ["is it trusted", "begin, and complete if trusted"],
+    crimes: ["is it trusted", "is it trusted by Bob", "begin, and complete if trusted"],
     crimesAtMost: 2,
     beginnings: ["copied"],
     ticks: 2,

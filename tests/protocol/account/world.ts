@@ -144,6 +144,8 @@ export interface Secret {
   /** The later of two has the higher number. */
   readonly order: number;
   readonly row: string;
+  /** The request that made it. */
+  readonly by: number;
   readonly kind: "nobody" | "half" | "in";
   readonly user: User | undefined;
   /** When the credential was checked that it rests on. */
