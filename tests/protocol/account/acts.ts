@@ -16,6 +16,7 @@ export type Act =
   | "begin, and complete if trusted"
   | "complete and trust"
   | "trust"
+  | "confirm and trust"
   | "is it trusted"
   | "is it trusted by Bob"
   | "distrust"
@@ -41,7 +42,7 @@ export type User = "ada" | "bob";
 
 /** How long the second step may take, and for how long a browser is trusted, in ticks. */
 export const STEP = 4;
-export const TRUST = 7;
+export const TRUST = 12;
 
 interface SignIn {
   readonly user: User;
@@ -63,7 +64,9 @@ const SIGN_INS: Partial<Record<Act, SignIn>> = {
 export const signInOf = (act: Act): SignIn | undefined => SIGN_INS[act];
 
 const POLLS: ReadonlySet<Act> = new Set(["poll", "poll and write"]);
-const RENEWALS: ReadonlySet<Act> = new Set(["renew", "change the password", "change a factor"]);
+const RENEWALS: ReadonlySet<Act> = new Set([
+  ...(["renew", "change the password", "change a factor", "confirm and trust"] as const),
+]);
 const ORDERS: ReadonlySet<string> = new Set<Order>([
   "the user is revoked",
   "the password is changed elsewhere",
@@ -130,6 +133,10 @@ export async function perform(act: Act, { library, psession, state, id, told }: 
     case "trust":
       if (isAda && session.level === "login") await session.trust({ for: TRUST });
       return;
+    case "confirm and trust":
+      if (!isAda) return;
+      await session.reauthenticate();
+      return session.trust({ for: TRUST });
     case "distrust":
       if (isAda) told.hasEnded = await session.distrust();
       return;

@@ -63,19 +63,9 @@ async function beginning(label: Beginning, bounds: Bounds, runner: Runner): Prom
       await visit("login");
       await visit("trust");
       copied(true);
-      for (let times = 0; times < 2; times++) {
-        rest(true);
-        await visit("read");
-        rest(false);
-        await visit("read");
-      }
-      await visit("login");
-      await visit("trust");
-      copied(true);
       rest(true);
       await visit("read");
       rest(false);
-      await visit("read");
       await visit("read");
   }
   return { ...world, sent: 0, ticks: 0, dirtySince: undefined, disk: { ...world.jar, session: undefined } };

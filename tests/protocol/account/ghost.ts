@@ -22,6 +22,7 @@ export const secretOf = ({ secrets }: Ghost, { cookies: { session } }: Running):
 /** When the credential was checked on which a sign-in of this request rests. */
 export function provedAtOf(ghost: Ghost, running: Running): number | undefined {
   const signIn = signInOf(running.act as never);
+  if (running.act === "confirm and trust") return running.openedAt;
   if (signIn === undefined || signIn.kind === "completes") return secretOf(ghost, running)?.provedAt;
   return running.openedAt;
 }
@@ -102,7 +103,7 @@ function secretsAfter(before: World, { world, moved }: Step): Ghost["secrets"] {
       secrets.set(hex(was.secret), { ...old, replacedBy: running.act });
     const isHalf = row.pendingUserId !== undefined;
     const user = (isHalf ? row.pendingUserId : row.userId) as User | undefined;
-    const isSigning = signInOf(running.act as never) !== undefined;
+    const isSigning = signInOf(running.act as never) !== undefined || running.act === "confirm and trust";
     secrets.set(hex(row.secret), {
       order: secrets.size,
       row: row.id,

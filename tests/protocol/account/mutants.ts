@@ -8,7 +8,7 @@ import { mutants } from "./mutant-list.ts";
 import { scenes } from "./scenes.ts";
 
 /** Small explorations of every scene first, as most mutants die early. */
-const STAGES = [1500, 8000, 30_000];
+const STAGES = [1500, 6000];
 const WORLDS_A_WALK = 100;
 const FOLDER = resolve(SOURCES, "../.tmp/mutants-of-accounts");
 

@@ -194,7 +194,10 @@ function checkAlarms(before: World, { moved, world }: Step): Violation[] {
   const hasEnded = [...before.rows.logins.values()].some(
     ({ id, revokedAt }) => revokedAt === undefined && world.rows.logins.get(id)?.revokedAt !== undefined,
   );
+  const login = before.rows.logins.get(idIn(moved.before.running.cookies.remember));
+  const isTaken = moved.progress.cookies.some(({ definition }) => definition.name.endsWith("remember"));
   return violations("I25", [
+    [begins && login?.revokedAt === undefined && isTaken, "a first step took the remember cookie away"],
     [!before.ghost.isThiefAbout && news.includes("theft"), "a theft was reported, and there is no thief"],
     [!before.ghost.isThiefAbout && begins && hasEnded, "a first step ended a remembered login"],
   ]);
@@ -202,6 +205,10 @@ function checkAlarms(before: World, { moved, world }: Step): Violation[] {
 
 /** I26: trusted is who presents the secret that this user was given, until its end. */
 function checkTrusted(before: World, { moved, world }: Step): Violation[] {
+  if (moved?.before.running.act === "change a factor") {
+    const isKept = exchangedIn(before, world).some(({ row }) => row.level === "trust");
+    return violations("I26", [[isKept, "a browser is trusted although a factor was changed"]]);
+  }
   if (moved?.progress.told.trusted !== true || moved.before.progress?.told.trusted !== undefined) return [];
   const { trust } = moved.before.running.cookies;
   const user = moved.before.running.act === "is it trusted by Bob" ? "bob" : "ada";
@@ -218,6 +225,7 @@ function checkLives(before: World, { moved, world }: Step): Violation[] {
   if (moved === undefined) return [];
   const { running } = moved.before;
   const isSigning = signInOf(running.act as never) !== undefined;
+  const stood = (moved.before.progress?.opened ?? moved.progress.opened)?.standing;
   const found: (readonly [boolean, string])[] = [];
   for (const row of world.rows.sessions.values()) {
     const was = before.rows.sessions.get(row.id);
@@ -230,7 +238,7 @@ function checkLives(before: World, { moved, world }: Step): Violation[] {
     const isLater = endOf(row) > endOf(was);
     const byToken = before.rows.logins.get(idIn(running.cookies.remember))?.id === was.rememberedId;
     const isOver = world.now > endOf(was);
-    const isByToken = was.rememberedId !== undefined && byToken;
+    const isByToken = was.rememberedId !== undefined && byToken && stood === "remembered";
     found.push(
       [isPoll(running.act) && isMoved, "a poll moved a deadline of a session"],
       [isOver && isLater && !isSigning && !isByToken, "a session that was over was extended"],

@@ -93,11 +93,11 @@ export const scenes: readonly Bounds[] = [
     parallel: 1,
     endings: ["close"],
     beginnings: ["trusted"],
-    ticks: 9,
+    ticks: 14,
   },
   {
     name: "a theft, and trust",
-    acts: ["trust", "is it trusted", "complete and trust", "login"],
+    acts: ["confirm and trust", "is it trusted"],
     requests: 3,
     parallel: 2,
     crimes: ["read"],

@@ -47,7 +47,7 @@ export type Beginning =
   | "trusted"
   /** As "trusted", and a thief has a copy of all cookies. */
   | "copied"
-  /** As "remembered", and came back twice since a thief copied the cookies: the copy accuses. */
+  /** As "remembered", and came back since a thief copied the cookies: the copy accuses. */
   | "stolen";
 
 export interface Lives {
