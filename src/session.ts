@@ -384,7 +384,7 @@ export class Session<Data extends object = SessionData> extends SessionContent<D
     const userId = signedIn(this.#state);
     if (!isHandle("revoke", handle)) return false;
     if (handle === this.handle || handle === this.id) {
-      await endTrust(this.#state.core, userId, "revoked", this.handle);
+      await endTrust(this.#state.core, userId, "revoked", [this.handle]);
       await this.logout();
       return true;
     }

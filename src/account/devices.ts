@@ -142,7 +142,9 @@ export async function endDevice(
     if (handle !== undefined) ended = await revokeSome(core, { ...whom, handle }, reason);
   }
   const userId = ended.find((device) => device.userId !== undefined)?.userId;
-  if (userId !== undefined) await endTrust(core, userId, reason, whom.handle);
+  // A device may also be named by the id of its session.
+  const handles = [whom.handle, ...ended.map(({ rememberedId }) => rememberedId)];
+  if (userId !== undefined) await endTrust(core, userId, reason, handles);
   return ended.length > 0;
 }
 

@@ -35,9 +35,15 @@ export function commitRequest(state: RequestState, isFinal: boolean): Promise<"d
 const planNow = (state: RequestState, isFinal: boolean): Plan =>
   planCommit(state, state.core.settings.clock.now(), isFinal);
 
-/** By the row as read, the session's time ran out since the request came: a slow handler, or a socket. */
-const isOverdue = ({ standing, core, intent }: RequestState): boolean =>
-  intent.kind !== "logout" && isOnSession(standing) && isPast(standing.session, core.settings.clock.now());
+/** By the row as read, the time of the session or login ran out since the request came: a slow handler, or a socket. */
+function isOverdue({ standing, core, intent }: RequestState): boolean {
+  const row = isOnSession(standing)
+    ? standing.session
+    : standing.kind === "remembered"
+      ? standing.login
+      : undefined;
+  return intent.kind !== "logout" && row !== undefined && isPast(row, core.settings.clock.now());
+}
 
 /** Other requests may have used the session meanwhile. If none did, saving must not bring it back (ASVS 7.3.1). */
 async function performOverdue(state: RequestState, isFinal: boolean): Promise<"done" | "full"> {
@@ -93,15 +99,7 @@ async function attempt(state: RequestState, plan: Plan): Promise<Attempt> {
     return finish(state, plan);
   }
   const result = await state.core.settings.store.apply(plan.change);
-  if (result.done) {
-    const touches = ofHost(state);
-    if (touches.length > 0) await touch(state.core, touches);
-    const { intent } = state;
-    const finished = finish(state, plan, result.ended);
-    if (intent.kind === "login" && plan.standing.kind === "live")
-      await followSignIn(state, plan.standing.session);
-    return finished;
-  }
+  if (result.done) return followed(state, plan, result.ended);
   if (result.conflict === "outdated") throw outdatedProof();
   // Nothing was changed, and trying again makes no room.
   return result.conflict === "full" ? "full" : { conflict: result.conflict };
@@ -156,6 +154,17 @@ async function touch({ settings, events }: Core, touches: readonly Touch[]): Pro
   } catch (error) {
     events.emit("storeUnavailable", { at: settings.clock.now(), error });
   }
+}
+
+/** What a change that is done leads to in other rows. */
+async function followed(state: RequestState, plan: Plan, ended: readonly Ended[]): Promise<"done"> {
+  const { intent } = state;
+  const touches = ofHost(state);
+  finish(state, plan, ended);
+  if (touches.length > 0) await touch(state.core, touches);
+  if (intent.kind === "login" && plan.standing.kind === "live")
+    await followSignIn(state, plan.standing.session);
+  return "done";
 }
 
 function finish(state: RequestState, plan: Plan, ended: readonly Ended[] = []): "done" {

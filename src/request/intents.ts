@@ -92,6 +92,7 @@ export async function login<Data>(
   state: RequestState,
   userId: UserId,
   options: LoginOptions<Data>,
+  /** What has begun, where this is its second step: a sign-in of its own relies on nothing before it. */
   begun?: Pending,
 ): Promise<LoginResult> {
   const { store: sessions, devices } = state.core.settings;

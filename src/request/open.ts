@@ -447,6 +447,8 @@ async function endStolen(
     at: now,
     pruneAfter: tombstoneUntil(now, settings),
   });
+  // And that of a request that was under way until its session ended just now.
+  await endTrust(core, login.userId, "theft");
   // Of several requests that notice at once, the one that ended it emits the event.
   if (!ended.some((device) => device.rememberedId === login.id)) return;
   events.emit("theft", {

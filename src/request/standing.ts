@@ -274,7 +274,9 @@ async function reconcileSession(
   const isReplaced = isExchanged(before, row);
   // The row belongs to another user now: this request's changes must not be mixed into it.
   if (row.userId !== before.userId) return lose(state, before, "taken_over");
-  if (isFenced(before, row) && !mayFollow(intent)) return lose(state, before, "replaced");
+  // What was stored for whoever has begun there is for the holder of the newer secret.
+  if (isFenced(before, row) && (!mayFollow(intent) || row.pendingUserId !== undefined))
+    return lose(state, before, "replaced");
   if (row.rememberedId !== before.rememberedId) return lose(state, before, "taken_over");
   if (isReplaced && beginsAnew(intent)) return lose(state, before, "replaced");
   if (beginsAnew(intent)) state.data.committed(row.data);

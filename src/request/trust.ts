@@ -6,11 +6,13 @@ import { clearCookie, MAX_AGE_LIMIT_SECONDS, trustCookieValue } from "../http/co
 import { newId, newSecret } from "../protocol/secrets.ts";
 import type { SessionRow, UserId } from "../stores/store.ts";
 import { refuseImpersonation } from "./acting.ts";
+import { isAlive } from "./alive.ts";
 import { sendCookie } from "./commit.ts";
 import { originOf } from "./facts.ts";
 import { outdatedProof, PROOF_LIFE } from "./marks.ts";
 import { assertDeliverable, event, proofOf } from "./plan/parts.ts";
 import { newSessionRow, tombstoneUntil } from "./rows.ts";
+import { save } from "./save.ts";
 import { handleOf, nothingPending } from "./standing.ts";
 import { ANONYMOUS, identityOf, sessionOf, type Writing, waitingOf } from "./state.ts";
 import { recordOf } from "./trust-record.ts";
@@ -40,13 +42,23 @@ export async function trust(state: State, options: TrustOptions): Promise<void> 
     throw new PsessionError("not_signed_in", "trust: the user has to prove a credential first.", {
       status: 403,
     });
+  assertDeliverable(state, "trust this browser");
+  // Trust outlives the sign-in that it comes with: where that is refused, nobody is trusted.
+  if (state.intent.kind === "login") await save(state);
   const now = state.core.settings.clock.now();
   if (now - authenticatedAt > PROOF_LIFE) throw outdatedProof();
   const until = now + (parseDuration(given) ?? 0);
   // A session whose secret is newer than a mark has outlived what the mark ended, as one that a changed password keeps.
   const provedAt = Math.max(authenticatedAt, sessionOf(state.standing)?.secretAt ?? 0);
-  if (!(await store(state, userId, { provedAt, until }))) throw outdatedProof();
+  const result = await store(state, userId, { provedAt, until });
+  if (result === "outdated") throw outdatedProof();
+  if (result === "ended") throw hasEnded();
 }
+
+const hasEnded = (): PsessionError =>
+  new PsessionError("not_signed_in", "trust: the session has ended meanwhile, or its secret was replaced.", {
+    status: 401,
+  });
 
 /** Whether the browser that sent the request is trusted by the user: by default who has begun to sign in, or is. */
 export async function isTrusted(state: State, userId?: UserId): Promise<boolean> {
@@ -76,13 +88,12 @@ export async function keepingTrust<T>(
   return ended;
 }
 
-/** False where the proof is outdated: then nothing is stored. */
+/** "outdated", "ended": then nothing is stored, or stays. */
 async function store(
   state: State,
   userId: UserId,
   { provedAt, until, createdAt }: { provedAt: number; until: number; createdAt?: number },
-): Promise<boolean> {
-  assertDeliverable(state, "trust this browser");
+): Promise<"trusted" | "outdated" | "ended"> {
   const { settings, events } = state.core;
   const { cookies, keys, store, clock, realm } = settings;
   const now = clock.now();
@@ -107,17 +118,18 @@ async function store(
     absoluteDeadline: until,
     pruneAfter: until,
   };
-  const end = before && [
-    {
-      session: { id: before.id, userId },
-      reason: "replaced",
-      at: now,
-      pruneAfter: tombstoneUntil(now, settings),
-    },
+  const endOf = ({ id }: SessionRow, reason: string) => [
+    { session: { id, userId }, reason, at: now, pruneAfter: tombstoneUntil(now, settings) },
   ];
+  const end = before && endOf(before, "replaced");
   const proof = proofOf(state, userId, provedAt);
   const result = await store.apply({ kind: "signIn", proof, insert: row, ...(end && { end }) });
-  if (!result.done) return false;
+  if (!result.done) return "outdated";
+  // Whoever ends a device first ends its session, and then the records that there are: one of the two sees the other.
+  if (!(await isAlive(state))) {
+    await store.apply({ kind: "end", end: endOf(row, "revoked") });
+    return "ended";
+  }
   state.trust = row;
   sendCookie(state, {
     definition: cookies.trust,
@@ -133,7 +145,7 @@ async function store(
     request: originOf(state.facts),
   });
   events.emit(type, facts);
-  return true;
+  return "trusted";
 }
 
 /** Ends the trust of this browser. False where this user had none here. */

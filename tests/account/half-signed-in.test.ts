@@ -286,3 +286,41 @@ test("tokens and states for the second step are good there, those from before th
     expect(session.isCsrfToken(between.token)).toBe(false);
   });
 });
+
+test("whoever signs in anew while a second step waits needs none of it: neither its time nor its turn", async () => {
+  const app = testApp();
+  const ada = new TestBrowser(app);
+  await ada.visit((session) => session.begin("ada", { method: "password" }));
+  app.clock.advance(1000);
+  await app.psession.passwordChanged("ada");
+  app.clock.advance(1000);
+  await ada.visit((session) => session.login("ada", { method: "passkey" }));
+  await ada.visit((session) => {
+    expect([session.userId, session.proofs.map(({ method }) => method)]).toEqual(["ada", ["passkey"]]);
+  });
+
+  const other = new TestBrowser(app);
+  await other.visit((session) => session.begin("ada"));
+  const slow = await other.open();
+  await other.visit((session) => session.begin("ada"));
+  await slow.session.login("ada", { method: "passkey" });
+  await slow.answer();
+  expect((await other.visit((session) => session.userId)).result).toBe("ada");
+});
+
+test("a sign-in that was under way on a planted session does not get what waits on it now", async () => {
+  for (const way of ["begin", "login"] as const) {
+    const app = testApp();
+    const ada = new TestBrowser(app);
+    await ada.visit((session) => session.set("cart", ["tea"]));
+    const thief = new TestBrowser(app);
+    thief.jar = ada.copyJar();
+    const slow = await thief.open();
+    await ada.visit((session) => session.begin("ada"));
+    await ada.visit((session) => session.set("name", "the code of Ada's mail"));
+    await slow.session[way]("mallory");
+    await slow.answer();
+    expect((await thief.visit((session) => session.get("name"))).result).toBeUndefined();
+    expect((await ada.visit((session) => session.complete())).result).toBe("signed_in");
+  }
+});

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { TestBrowser, testApp } from "../support/app.ts";
+import { TestBrowser, type TestSession, testApp } from "../support/app.ts";
 import { DAY, HOUR, MINUTE } from "../support/clock.ts";
 
 const signedIn = async (browser: TestBrowser, options = {}) =>
@@ -182,6 +182,58 @@ test("when a session ends that a cookie is about to bring back lies ahead", asyn
     const { result } = await ada.visit((session) => session.endsAt(), facts);
     expect(result).toEqual({ idle: now + 2 * HOUR, absolute: now + DAY, remembered: start + 14 * DAY, now });
   }
+});
+
+test("a poll that saves for a remembered user puts off neither the session's end nor the login's", async () => {
+  const app = testApp();
+  const ada = new TestBrowser(app);
+  await ada.visit((session) => session.login("ada", { remember: true }));
+  ada.restart();
+  app.clock.advance(DAY);
+  const rows = async () => {
+    const [entry] = await app.psession.core.settings.store.list("ada");
+    const { session, login } = entry ?? {};
+    return [session?.lastSeenAt, session?.idleDeadline, login?.lastUsedAt, login?.idleDeadline];
+  };
+  const before = await rows();
+  await ada.visit((session) => session.set("count", 1), { passive: true });
+  expect(await rows()).toEqual(before);
+  expect((await ada.visit((session) => session.get("count"))).result).toBe(1);
+});
+
+test("a remembered login whose time runs out while a handler is busy does not come back", async () => {
+  const app = testApp({ remember: { idle: "1d" } });
+  const ada = new TestBrowser(app);
+  await ada.visit((session) => session.login("ada", { remember: true }));
+  ada.restart();
+  app.clock.advance(DAY);
+  const visit = await ada.open();
+  app.clock.advance(1);
+  visit.session.set("count", 1);
+  expect(await visit.answer()).toEqual([]);
+  expect(await app.psession.devices("ada")).toEqual([]);
+  expect((await ada.visit((session) => session.userId)).result).toBeUndefined();
+});
+
+test.each([
+  ["a renewal", (_: ReturnType<typeof testApp>, session: TestSession) => session.renew()],
+  [
+    "a changed password",
+    ({ psession }: ReturnType<typeof testApp>, session: TestSession) =>
+      psession.passwordChanged("ada", { keep: session }),
+  ],
+])("%s in a request that is no use puts off nothing", async (_, renew) => {
+  const app = testApp();
+  const ada = new TestBrowser(app);
+  await ada.visit((session) => session.login("ada", { remember: true }));
+  const ends = async () => {
+    const { now: _, ...times } = (await ada.visit((session) => session.endsAt(), { passive: true })).result;
+    return times;
+  };
+  const before = await ends();
+  app.clock.advance(HOUR);
+  await ada.visit(async (session) => void (await renew(app, session)), { passive: true });
+  expect(await ends()).toEqual(before);
 });
 
 test("when a session ends is known without putting it off, and extended on request", async () => {

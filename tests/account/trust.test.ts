@@ -259,7 +259,10 @@ test("who changed the password here may trust this browser afterwards, in a late
   const ada = new TestBrowser(app);
   await ada.visit((session) => session.login("ada"));
   app.clock.advance(MINUTE);
-  await ada.visit(async (session) => void (await app.psession.passwordChanged("ada", { keep: session })));
+  const visit = await ada.open();
+  await app.psession.passwordChanged("ada", { keep: visit.session });
+  app.clock.advance(1);
+  await visit.answer();
   app.clock.advance(MINUTE);
   await ada.visit((session) => session.trust());
   expect(await trusted(ada)).toBe(true);
@@ -307,6 +310,88 @@ test("a browser that is to keep its trust loses it to a factor that is changed m
   change = () => app.psession.passwordChanged("ada", { factor: "otp" });
   await ada.visit((session) => session.revokeOthers());
   expect(await trusted(ada)).toBe(false);
+});
+
+test("trust that races with the end of its device does not outlive it, whoever comes first", async () => {
+  for (const before of ["device", "record"] as const) {
+    const app = testApp();
+    const ada = new TestBrowser(app);
+    await ada.visit((session) => session.login("ada", { remember: true }));
+    const [device] = await app.psession.devices("ada");
+    const visit = await ada.open();
+    const { store } = app.psession.core.settings;
+    const list = store.list.bind(store);
+    let trusting: Promise<unknown> = Promise.resolve();
+    const trust = () => visit.session.trust().catch((error: unknown) => error);
+    if (before === "record") {
+      // Listed before the record is stored, which is stored before the device is answered to have ended.
+      store.list = async (...whose) => {
+        const entries = await list(...whose);
+        trusting = trust();
+        await trusting;
+        return entries;
+      };
+    }
+    expect(await app.psession.revoke(device?.handle ?? "")).toBe(true);
+    store.list = list;
+    if (before === "device") trusting = trust();
+    expect(await trusting).toMatchObject({ code: "not_signed_in", status: 401 });
+    for (const line of await visit.answer()) receive(ada.jar, line);
+    expect(await trusted(ada)).toBe(false);
+    expect(await app.psession.devices("ada")).toEqual([]);
+  }
+});
+
+test("trust that races with a theft ends with it", async () => {
+  const { app, ada } = await trusting(true);
+  const copied = ada.copyJar();
+  for (let day = 0; day < 2; day++) {
+    ada.restart();
+    app.clock.advance(DAY);
+    await ada.visit();
+    app.clock.advance(5 * MINUTE);
+    await ada.visit();
+  }
+  await ada.visit((session) => session.reauthenticate());
+  const visit = await ada.open();
+  copied.delete("__Host-psession");
+  const { store } = app.psession.core.settings;
+  const list = store.list.bind(store);
+  let isFirst = true;
+  store.list = async (...whose) => {
+    const entries = await list(...whose);
+    if (isFirst) {
+      isFirst = false;
+      await visit.session.trust();
+    }
+    return entries;
+  };
+  await new TestBrowser(app).visit(() => {}, { jar: copied });
+  expect(app.told()).toContain("theft");
+  for (const line of await visit.answer()) receive(ada.jar, line);
+  expect(await trusted(ada)).toBe(false);
+});
+
+test("trust ends where the support ends its device by the id of the session", async () => {
+  const { app, ada } = await trusting(true);
+  const { result: id } = await ada.visit((session) => session.id);
+  expect(await app.psession.revoke(id)).toBe(true);
+  expect(await trusted(ada)).toBe(false);
+});
+
+test("a second step that is refused trusts nothing, and a secret that was replaced neither", async () => {
+  const app = testApp();
+  const ada = new TestBrowser(app);
+  await ada.visit((session) => session.begin("ada"));
+  const [one, other] = [await ada.open(), await ada.open()];
+  await one.session.complete();
+  await other.session.complete();
+  for (const line of await one.answer()) receive(ada.jar, line);
+  await expect(other.session.trust()).rejects.toMatchObject({ code: "nothing_pending" });
+  const old = await ada.open();
+  await ada.visit((session) => session.renew());
+  await expect(old.session.trust()).rejects.toMatchObject({ code: "not_signed_in" });
+  expect(await app.psession.devices("ada")).toMatchObject([{ trustedUntil: undefined }]);
 });
 
 test.each([0, -1, "401d", "long", null, {}])("for: %j is refused", async (time) => {

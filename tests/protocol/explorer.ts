@@ -149,7 +149,7 @@ function oldestIn({ queued, bodies, claims, lives }: Bounds, { settings: { times
 }
 
 /** A small generator of numbers from 0 to 1 (mulberry32), so that a walk can be walked again. */
-function generator(seed: number): () => number {
+export function generator(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

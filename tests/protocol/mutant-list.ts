@@ -158,8 +158,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a request that loses the swap sends its own, older cookie",
     file: commit,
-    find: "if (result.done) return finish(state, plan, result.ended);",
-    replace: 'if (result.done || result.conflict === "rotation") return finish(state, plan, result.ended);',
+    find: "if (result.done) return followed(state, plan, result.ended);",
+    replace:
+      'if (result.done || result.conflict === "rotation") return followed(state, plan, "ended" in result ? result.ended : []);',
   },
   {
     name: "converging without looking at the clock again",

@@ -103,15 +103,15 @@ export const edges: readonly Mutant[] = [
   {
     name: "a user who changes a password may not sign in after it",
     file: parts,
-    find: "provedAt: Math.max(provedAt, own + 1)",
-    replace: "provedAt",
+    find: "provedAt: afterOwnMarks(state.request, userId, provedAt),",
+    replace: "provedAt,",
     scene: MARKING,
   },
   {
     name: "a proof counts from when its handler ends",
     file: parts,
-    find: "provedAt: Math.max(provedAt, own + 1)",
-    replace: "provedAt: clock.now() + 1",
+    find: "provedAt: afterOwnMarks(state.request, userId, provedAt),",
+    replace: "provedAt: clock.now() + 1,",
     scene: MARKING,
   },
   {
@@ -124,7 +124,7 @@ export const edges: readonly Mutant[] = [
   {
     name: "a renewal begins a login's deadlines anew",
     file: renewing,
-    find: "return { ...fresh, createdAt, absoluteDeadline };",
+    find: "return { ...fresh, createdAt, absoluteDeadline, ...unused };",
     replace: "return fresh;",
     scene: REPLACING,
   },

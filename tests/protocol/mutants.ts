@@ -72,10 +72,11 @@ async function firstViolation(
 export async function mutated(
   { name, file, find, replace, also = [] }: Mutant,
   folder: string,
+  root = FOLDER,
 ): Promise<Library> {
-  const copy = join(FOLDER, folder);
+  const copy = join(root, folder);
   rmSync(copy, { recursive: true, force: true });
-  mkdirSync(FOLDER, { recursive: true });
+  mkdirSync(root, { recursive: true });
   cpSync(SOURCES, copy, { recursive: true });
   for (const edit of [{ find, replace }, ...also]) {
     const path = join(copy, "file" in edit && edit.file !== undefined ? edit.file : file);

@@ -206,7 +206,7 @@ async function committed(committing: Promise<unknown> | undefined): Promise<bool
   }
 }
 
-const KEY = "explore/4Vq9Zt2Lx7Rb6Ns3Wy8Kd1Gh5Jf0";
+export const KEY = "explore/4Vq9Zt2Lx7Rb6Ns3Wy8Kd1Gh5Jf0";
 const NO_SECRET = Buffer.alloc(32, 1).toString("base64url");
 const NO_ID = "tossed".padEnd(18, "0");
 
@@ -223,7 +223,7 @@ function tossedIn(keys: Settings["keys"], tossed: Tossed): Jar {
 }
 
 /** The same MACs and successors are asked for over and over. */
-function cached(keys: Settings["keys"]): Settings["keys"] {
+export function cached(keys: Settings["keys"]): Settings["keys"] {
   const known = new Map<string, unknown>();
   const remember = <T>(name: string, make: () => T): T => {
     if (!known.has(name)) known.set(name, make());

@@ -120,6 +120,7 @@ function planAccepted(
   // A request that is only accepted may hold a superseded token: a secret of its own would keep a thief in.
   if (isFinal && state.intent.kind === "regenerate") events.push(deferred(state, session, "regenerate", now));
   const use: RememberedUse = { id: login.id, ...rememberedUse(now, settings), confirm: undefined };
+  const isUse = state.use !== "none" || raise !== undefined;
 
   if (data === undefined && raise === undefined) {
     if (successor?.secret !== undefined && session !== undefined) {
@@ -142,7 +143,6 @@ function planAccepted(
 
   // Without a raise the secret is left alone: other requests of this browser may just have been given it.
   const secret = raise !== undefined || session === undefined ? newSecret() : undefined;
-  const isUse = state.use !== "none" || raise !== undefined;
   const set = {
     ...(isUse ? { lastSeenAt: now, pruneAfter: sessionPruneAfter(now, true, settings) } : {}),
     ...(data === undefined ? {} : { data }),

@@ -2,7 +2,6 @@ import { clearCookie } from "../../http/cookies.ts";
 import { isPast } from "../../protocol/rows.ts";
 import { newSecret, newSiblingId, type Secret, sameDigest } from "../../protocol/secrets.ts";
 import type { RememberedRow, SessionRow, SessionUpdate } from "../../stores/store.ts";
-import { afterOwnMarks } from "../marks.ts";
 import {
   handleOf,
   handleOfLogin,
@@ -131,10 +130,11 @@ function renewed(
   token: Secret,
   now: number,
 ): RememberedRow {
-  const { userId, createdAt, absoluteDeadline } = before;
+  const { userId, createdAt, absoluteDeadline, lastUsedAt, idleDeadline, pruneAfter } = before;
   const device = { ...before, handle: handleOfLogin(before) };
   const fresh = newRememberedRow({ id, userId, token, now, device }, settingsOf(state));
-  return { ...fresh, createdAt, absoluteDeadline };
+  const unused = state.use === "none" ? { lastUsedAt, idleDeadline, pruneAfter } : {};
+  return { ...fresh, createdAt, absoluteDeadline, ...unused };
 }
 
 interface Renewed {
@@ -182,14 +182,16 @@ function writeSession(
     owner: row.userId,
     set: {
       ...fenced(row, secret, now),
-      // What a changed password keeps is newer than the mark that ends everything else.
-      ...(userId === undefined ? {} : { secretAt: afterOwnMarks(state.request, userId, now) }),
       level,
       authenticatedAt,
       proofs,
-      lastSeenAt: now,
-      idleDeadline: isPast(row, now) ? row.idleDeadline : now + settings.session.idle,
-      pruneAfter: sessionPruneAfter(now, rememberedId !== undefined, settings),
+      ...(state.use === "none"
+        ? {}
+        : {
+            lastSeenAt: now,
+            idleDeadline: isPast(row, now) ? row.idleDeadline : now + settings.session.idle,
+            pruneAfter: sessionPruneAfter(now, rememberedId !== undefined, settings),
+          }),
       ...(isOther ? { rememberedId, confirmFrom, handle: handleOf(row) } : {}),
       ...(isRestored ? sessionDeadlines(now, settings, before?.absoluteDeadline) : {}),
       ...(data === undefined ? {} : { data }),
