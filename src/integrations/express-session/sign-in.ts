@@ -54,12 +54,13 @@ export class SignInSession extends Session {
     const open = openSessionOf(this.req);
     if (open?.core === undefined) return undefined;
     const { core } = open;
-    const { isSignedIn, level, proofs, pending } = core;
+    const { isSignedIn, level, proofs, pending, actor } = core;
     return {
       isSignedIn,
       level,
       proofs,
       pending,
+      actor,
       isFresh: (freshness) => core.isFresh(freshness),
       noteGuard: () => core.noteGuard(),
       // Brings changes that other requests saved meanwhile into `req.session`.
