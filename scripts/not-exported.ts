@@ -28,7 +28,6 @@ export const NOT_EXPORTED: readonly string[] = [
   "src/integration/guards.ts:RefusalBody",
   "src/integration/node/facts.ts:KnownFacts",
   "src/options/public.ts:Secrets",
-  "src/request/facts.ts:Header",
   "src/request/exchange.ts:CommitOptions",
   "src/stores/kit/database.ts:Database",
   "src/stores/kit/transaction.ts:Awaitable",
