@@ -16,6 +16,7 @@ const devices = "account/devices.ts";
 const service = "psession.ts";
 
 const PLANTED = "both steps, and a cookie that was planted";
+const UNDER_WAY = "a first step, and a sign-in under way on a planted session";
 const TWICE = "two second steps at once, and a thief of the first cookie";
 const MARKED = "both steps while the password is changed";
 const REMEMBERED = "a remembered visitor who begins, for a long time";
@@ -111,7 +112,7 @@ export const mutants: readonly Mutant[] = [
     file: standing,
     find: "(!mayFollow(intent) || row.pendingUserId !== undefined)",
     replace: "!mayFollow(intent)",
-    scene: PLANTED,
+    scene: UNDER_WAY,
   },
   {
     name: "a first step ends the remembered login",

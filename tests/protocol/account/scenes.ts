@@ -12,6 +12,15 @@ export const scenes: readonly Bounds[] = [
     ticks: 1,
   },
   {
+    name: "a first step, and a sign-in under way on a planted session",
+    acts: ["begin", "write"],
+    requests: 2,
+    parallel: 2,
+    crimes: ["begin for Bob", "login of Bob", "read"],
+    beginnings: ["planted"],
+    ticks: 0,
+  },
+  {
     name: "two second steps at once, and a thief of the first cookie",
     acts: ["complete", "complete without the tick", "write"],
     requests: 3,
