@@ -21,13 +21,13 @@ async function explore(...options: string[]) {
 }
 
 describe.concurrent("exploration of the real code", () => {
-  test("finds no schedule that breaks a promise", { timeout: 10 * MINUTES }, async () => {
+  test("finds no schedule that breaks a promise", { timeout: 20 * MINUTES }, async () => {
     const total = await explore("--states", "12000", "--walks", "40");
     expect(total).toMatchObject({ failed: 0, scenes: scenes.length });
     expect(total.states).toBeGreaterThan(300_000);
   });
 
-  test("kills every mutant", { timeout: 10 * MINUTES }, async () => {
+  test("kills every mutant", { timeout: 20 * MINUTES }, async () => {
     const results = (await explore("--mutants")) as { name: string; killedBy?: string }[];
     expect(results.length).toBe(mutants.length);
     expect(results.filter(({ killedBy }) => killedBy === undefined)).toEqual([]);
