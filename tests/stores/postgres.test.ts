@@ -262,6 +262,11 @@ describeWith(POSTGRES, "postgres", () => {
   });
 });
 
+const LOGIN_COLUMNS =
+  "id, user_id, token, previous, superseded, superseded_at, salt, key_id, generation, rotated_at, confirmed_at, strays, created_at, last_used_at, idle_deadline, absolute_deadline, revoked_at, revoked_reason, name, tag, prune_after";
+const SESSION_COLUMNS =
+  "id, secret, secret_at, previous_secret, retired_secret, fence, remembered_id, user_id, level, authenticated_at, confirm_from, data, version, created_at, began_at, last_seen_at, idle_deadline, absolute_deadline, user_agent, address, name, tag, prune_after";
+
 /** Rows as sign-ins make them, without waiting for each. */
 async function fill(url: string, count: number): Promise<void> {
   const digest = "sha256('')";
@@ -269,11 +274,11 @@ async function fill(url: string, count: number): Promise<void> {
   const login = "substr(md5(n::text), 1, 6) || 'l' || lpad(n::text, 15, '0')";
   await onPostgres(
     url,
-    `INSERT INTO psession_logins SELECT ${login}, 'user ' || n % 1000, ${digest}, NULL, NULL, NULL, ${digest}, 'key', 0, ${T0}, NULL, 0, ${T0}, ${T0}, ${T0}, ${T0}, NULL, NULL, NULL, NULL, ${T0} + n FROM generate_series(1, ${count}) n`,
+    `INSERT INTO psession_logins (${LOGIN_COLUMNS}) SELECT ${login}, 'user ' || n % 1000, ${digest}, NULL, NULL, NULL, ${digest}, 'key', 0, ${T0}, NULL, 0, ${T0}, ${T0}, ${T0}, ${T0}, NULL, NULL, NULL, NULL, ${T0} + n FROM generate_series(1, ${count}) n`,
   );
   await onPostgres(
     url,
-    `INSERT INTO psession_sessions SELECT ${session}, ${digest}, ${T0}, NULL, NULL, 0, ${login}, 'user ' || n % 1000, 'login', ${T0}, NULL, '{}', 1, ${T0}, ${T0}, ${T0}, ${T0}, ${T0}, NULL, NULL, NULL, NULL, ${T0} + n FROM generate_series(1, ${count}) n`,
+    `INSERT INTO psession_sessions (${SESSION_COLUMNS}) SELECT ${session}, ${digest}, ${T0}, NULL, NULL, 0, ${login}, 'user ' || n % 1000, 'login', ${T0}, NULL, '{}', 1, ${T0}, ${T0}, ${T0}, ${T0}, ${T0}, NULL, NULL, NULL, NULL, ${T0} + n FROM generate_series(1, ${count}) n`,
   );
   await onPostgres(url, "ANALYZE psession_logins");
   await onPostgres(url, "ANALYZE psession_sessions");

@@ -29,6 +29,7 @@ export function fullRows(userId: UserId) {
     lastUsedAt: T0 + 5,
     idleDeadline: T0 + 1_000_006,
     absoluteDeadline: T0 + 1_000_007,
+    handle: newId(),
     name: "At home",
     tag: "tv",
     pruneAfter: T0 + 8,
@@ -42,6 +43,11 @@ export function fullRows(userId: UserId) {
     secretAt: T0 + 11,
     level: "login",
     authenticatedAt: T0 + 12,
+    proofs: "password@4000000000000",
+    pendingUserId: userId,
+    pending: "4000000000002;4000000000001;1;",
+    actorUserId: userId,
+    actor: "a-session;3;ticket",
     confirmFrom: T0 + 13,
     data: '{"cart":["ink"]}',
     createdAt: T0 + 14,
@@ -49,8 +55,11 @@ export function fullRows(userId: UserId) {
     lastSeenAt: T0 + 15,
     idleDeadline: T0 + 1_000_016,
     absoluteDeadline: T0 + 1_000_017,
+    idleFor: 600_000,
+    absoluteFor: 3_600_000,
     userAgent: "Browser/1.0",
     address: "2001:db8::1",
+    handle: newId(),
     name: "At home",
     tag: "tv",
     pruneAfter: T0 + 18,
@@ -111,7 +120,9 @@ async function exerciseProofs(store: Store): Promise<void> {
 /** Everything that a store does, once; whatever is read back is what was written. */
 export async function exercise(store: Store): Promise<void> {
   const userId = ADA[store.userIds];
-  const { login, session } = fullRows(userId);
+  const { login, session: full } = fullRows(userId);
+  // A session in which an administrator acts counts as no device.
+  const session = { ...full, actorUserId: undefined, actor: undefined };
   const found = async () => plain(await store.findRemembered(login.id));
   const done = { done: true, ended: [] };
 
@@ -174,7 +185,9 @@ export async function exercise(store: Store): Promise<void> {
   const cap = { userId, max: 1, overflow: "evictOldest", ...reason } as const;
   expect(await store.apply({ kind: "signIn", insert: more, caps: [cap] })).toEqual({
     done: true,
-    ended: [{ sessionId: session.id, rememberedId: login.id, userId, reason: "revoked" }],
+    ended: [
+      { sessionId: session.id, rememberedId: login.id, userId, reason: "revoked", handle: session.handle },
+    ],
   });
   expect(await found()).toMatchObject({ login: { revokedAt: T0 + 40, revokedReason: "revoked" } });
   expect(await revoke(store, { userId, ...reason })).toHaveLength(1);
