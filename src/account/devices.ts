@@ -142,8 +142,8 @@ export async function endDevice(
     if (handle !== undefined) ended = await revokeSome(core, { ...whom, handle }, reason);
   }
   const userId = ended.find((device) => device.userId !== undefined)?.userId;
-  // A device may also be named by the id of its session.
-  const handles = [whom.handle, ...ended.map(({ rememberedId }) => rememberedId)];
+  // A device may also be named by the id of its session, and its login have been renewed.
+  const handles = [whom.handle, ...ended.flatMap(({ rememberedId, handle }) => [rememberedId, handle])];
   if (userId !== undefined) await endTrust(core, userId, reason, handles);
   return ended.length > 0;
 }

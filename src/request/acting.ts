@@ -1,15 +1,16 @@
 import { PsessionError } from "../errors.ts";
 import { type PresentedSession, readActingCookie } from "../http/cookies.ts";
 import { type Acting, type Actor, actingIn } from "../protocol/actor.ts";
-import { isPast } from "../protocol/rows.ts";
-import { sameDigest } from "../protocol/secrets.ts";
+import { decideSession, type Moment } from "../protocol/decide.ts";
 import type { SessionRow } from "../stores/store.ts";
 import { currentRequest } from "./context.ts";
 import type { RequestFacts } from "./facts.ts";
-import type { Core, RequestState } from "./state.ts";
+import { sessionInForce } from "./limits.ts";
+import { type Core, type RequestState, sessionOf } from "./state.ts";
 
 /** The session that an administrator has as another user, and the administrator's own. */
 export interface Impersonation {
+  readonly kind: "live" | "previous";
   readonly acting: SessionRow;
   readonly host: SessionRow;
   readonly presented: PresentedSession;
@@ -26,28 +27,35 @@ export function noteActing(request: object, isActing: boolean): void {
 
 /**
  * By one read, where the browser sends a cookie of an impersonation: both sessions have to be as they were when it began.
- * Undefined where it is over; "over" says that the cookie is of no more use.
+ * Undefined where it is over; "over" says that the cookie is of no more use. "replaced", "skew": it goes on, but not in
+ * this request, which is not the administrator's own either.
  */
 export async function openImpersonation(
   { settings }: Core,
   facts: RequestFacts,
   host: SessionRow,
-  request: object,
-): Promise<Impersonation | "over" | undefined> {
-  const { cookies, keys, store, clock } = settings;
+  { request, arrivedAt }: { readonly request: object } & Pick<Moment, "arrivedAt">,
+): Promise<Impersonation | "over" | "replaced" | "skew" | undefined> {
+  const { cookies, keys, store, clock, times } = settings;
   const cookie = readActingCookie(facts.cookie, cookies.acting.name, keys);
   if (cookie.kind !== "valid") return undefined;
-  const acting = await store.findSession(cookie.cookie.id);
+  const acting = sessionInForce(await store.findSession(cookie.cookie.id), settings);
   const actor = acting && actingIn(acting);
-  const isRight =
-    acting !== undefined &&
-    actor !== undefined &&
-    sameDigest(cookie.cookie.digest, acting.secret) &&
-    !isPast(acting, clock.now()) &&
-    isHost(host, actor);
-  if (!isRight) return "over";
-  requests.add(request);
-  return { acting, host, presented: cookie.cookie };
+  if (acting === undefined || actor === undefined || !isHost(host, actor)) return "over";
+  const kind = decideSession(acting, cookie.cookie.digest, { now: clock.now(), arrivedAt }, times);
+  switch (kind) {
+    case "live":
+    case "previous":
+      requests.add(request);
+      return { kind, acting, host, presented: cookie.cookie };
+    case "replaced":
+    case "retired":
+      return "replaced";
+    case "future":
+      return "skew";
+    case "dead":
+      return "over";
+  }
 }
 
 /** Whether an administrator's session is still the one that an impersonation began in. */
@@ -56,8 +64,8 @@ export const isHost = (row: SessionRow, { sessionId, fence, userId }: Acting): b
 
 /** Who acts as the session's user; undefined where the user does. */
 export function actorOf({ standing, host }: RequestState): Actor | undefined {
-  if (host === undefined || standing.kind !== "live") return undefined;
-  const acting = actingIn(standing.session);
+  const session = sessionOf(standing);
+  const acting = host && session && actingIn(session);
   if (acting === undefined) return undefined;
   const { userId, reason, since, until } = acting;
   return { userId, reason, since, until };

@@ -43,10 +43,14 @@ export async function isAlive(state: RequestState): Promise<boolean> {
 /** The session of the administrator who acts as another user. */
 async function isHostAlive(
   { core: { settings } }: RequestState,
-  { id, userId, fence }: SessionRow,
+  { id, userId, level, fence }: SessionRow,
 ): Promise<boolean> {
   const row = sessionInForce(await settings.store.findSession(id), settings);
   return (
-    row !== undefined && row.userId === userId && row.fence === fence && !isPast(row, settings.clock.now())
+    row !== undefined &&
+    row.userId === userId &&
+    row.level === level &&
+    row.fence === fence &&
+    !isPast(row, settings.clock.now())
   );
 }

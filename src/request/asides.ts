@@ -24,6 +24,12 @@ export function flashOf(state: State): Flash {
   return state.flash;
 }
 
+/** What was shown of this session's messages is no message of the one that follows in the same request. */
+export function leaveFlash(state: State): void {
+  state.flash?.settle();
+  state.flash = undefined;
+}
+
 export const tempOf = (state: State): TempData => new TempData(() => use(state), state.core.settings.clock);
 
 export function csrfToken(state: State): string {

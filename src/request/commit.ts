@@ -9,7 +9,7 @@ import { planCommit } from "./plan/index.ts";
 import type { Plan } from "./plan/parts.ts";
 import { sessionPruneAfter } from "./rows.ts";
 import { beginCommit, conclude, isOnSession, reconcile, refresh } from "./standing.ts";
-import { type Core, type RequestState, type Standing, sessionOf, type Writing } from "./state.ts";
+import { type Core, type RequestState, type Standing, sessionOf, settingsOf, type Writing } from "./state.ts";
 import { followSignIn } from "./trust-record.ts";
 
 /** Turns only work within a process; against other processes a commit has this many tries, then fails visibly. */
@@ -133,14 +133,17 @@ export function sendCookie(state: RequestState, instruction: CookieInstruction):
 }
 
 /** The session of an administrator who acts as another user is in use as well. */
-function ofHost({ host, core, use, intent }: RequestState): Touch[] {
+function ofHost(state: RequestState): Touch[] {
+  const { host, core, use, intent } = state;
   const { settings } = core;
   const now = settings.clock.now();
   const isDue =
     host !== undefined &&
     use !== "none" &&
     intent.kind !== "logout" &&
-    now - host.lastSeenAt >= settings.session.touchEvery;
+    // Its time ran out while the handler was busy: a use must not bring it back (ASVS 7.3.1).
+    !isPast(host, now) &&
+    now - host.lastSeenAt >= settingsOf(state).session.touchEvery;
   if (!isDue) return [];
   const pruneAfter = sessionPruneAfter(now, host.rememberedId !== undefined, settings);
   const idleDeadline = now + Math.min(settings.session.idle, host.idleFor ?? settings.session.idle);

@@ -16,17 +16,24 @@ const ENDINGS: ReadonlySet<EventName> = new Set([
   "credentialChanged",
   "rotated",
   "reauthenticated",
+  "signInBegun",
+  "impersonationEnded",
 ]);
-/** Frequent events that concern one session only: the user's other sessions are not read for them. */
-const OF_ONE: ReadonlySet<EventName> = new Set(["rotated", "reauthenticated"]);
+/** Events that concern one session only: the user's other sessions are not read for them. */
+const OF_ONE: ReadonlySet<EventName> = new Set([
+  "rotated",
+  "reauthenticated",
+  "signInBegun",
+  "impersonationEnded",
+]);
 
 /** One connection that outlives its request. */
 interface Watch {
   readonly state: RequestState;
   readonly listener: () => void;
-  /** The ids of its session and its remembered login. */
+  /** The ids of its session and its remembered login; and of an administrator's who acts as its user. */
   ids: readonly string[];
-  userId: UserId | undefined;
+  userIds: readonly UserId[];
   /** The row is being read; `again`: something happened meanwhile. */
   looking: "no" | "once" | "again";
 }
@@ -46,7 +53,7 @@ class Endings {
   add(state: RequestState, listener: () => void): () => void {
     // The row is made with the response, under this id.
     const ids = idsOf(state, idOf(state));
-    const watch: Watch = { state, listener, ids, userId: identityOf(state).userId, looking: "no" };
+    const watch: Watch = { state, listener, ids, userIds: usersOf(state), looking: "no" };
     const own = this.#watches.get(state) ?? new Set();
     this.#watches.set(state, own.add(watch));
     this.#index(watch);
@@ -59,7 +66,7 @@ class Endings {
     for (const watch of this.#watches.get(state) ?? []) {
       this.#unindex(watch);
       watch.ids = idsOf(state, sessionOf(state.standing)?.id);
-      watch.userId = identityOf(state).userId;
+      watch.userIds = usersOf(state);
       this.#index(watch);
     }
   }
@@ -104,12 +111,12 @@ class Endings {
 
   #index(watch: Watch): void {
     for (const id of watch.ids) this.#byId.add(id, watch);
-    if (watch.userId !== undefined) this.#byUser.add(watch.userId, watch);
+    for (const userId of watch.userIds) this.#byUser.add(userId, watch);
   }
 
   #unindex(watch: Watch): void {
     for (const id of watch.ids) this.#byId.remove(id, watch);
-    if (watch.userId !== undefined) this.#byUser.remove(watch.userId, watch);
+    for (const userId of watch.userIds) this.#byUser.remove(userId, watch);
   }
 
   #remove(watch: Watch): void {
@@ -145,8 +152,11 @@ class Index<Key> {
 
 function idsOf(state: RequestState, id: string | undefined): string[] {
   const { rememberedId } = identityOf(state);
-  return [id, rememberedId].filter((one) => one !== undefined);
+  return [id, rememberedId, state.host?.id, state.host?.rememberedId].filter((one) => one !== undefined);
 }
+
+const usersOf = (state: RequestState): UserId[] =>
+  [identityOf(state).userId, state.host?.userId].filter((one) => one !== undefined);
 
 const endings = new WeakMap<Events, Endings>();
 

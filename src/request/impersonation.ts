@@ -7,6 +7,7 @@ import { type Actor, writeActor } from "../protocol/actor.ts";
 import { newId, newSecret } from "../protocol/secrets.ts";
 import type { SessionRow, UserId } from "../stores/store.ts";
 import { actorOf, noteActing, refuseImpersonation } from "./acting.ts";
+import { leaveFlash } from "./asides.ts";
 import { inTurn, sendCookie } from "./commit.ts";
 import { originOf } from "./facts.ts";
 import { outdatedProof } from "./marks.ts";
@@ -14,7 +15,7 @@ import { assertDeliverable, proofOf } from "./plan/parts.ts";
 import { newSessionRow, tombstoneUntil } from "./rows.ts";
 import { store } from "./save.ts";
 import { actAs, actAsOneself, idOf } from "./standing.ts";
-import { ANONYMOUS, identityOf, type RequestState } from "./state.ts";
+import { ANONYMOUS, identityOf, type RequestState, settingsOf } from "./state.ts";
 import { signedIn } from "./use.ts";
 
 /** Why, and for how long, an administrator acts as a user: `session.impersonate`. */
@@ -59,6 +60,9 @@ export async function impersonate(
       },
     );
   await inTurn(state, async () => {
+    // Another call of this request may have been first.
+    refuseImpersonation(state, "impersonate another user");
+    leaveFlash(state);
     await store(state);
     const host = hostOf(state);
     assertDeliverable(state, "impersonate");
@@ -78,10 +82,12 @@ export async function impersonate(
           authenticatedAt: host.authenticatedAt,
           confirmFrom: undefined,
         },
+        // Used as often as the administrator's own, it keeps that one alive.
+        lives: { idleFor: host.idleFor, absoluteFor: undefined },
         facts: state.facts,
         notAfter: Math.min(until, host.absoluteDeadline),
       },
-      settings,
+      settingsOf(state),
     );
     const actor: Actor = { userId: actorId, reason, since: now, until: fresh.absoluteDeadline };
     const row = {
@@ -124,8 +130,10 @@ function hostOf(state: RequestState): SessionRow {
 
 /** Goes back to the administrator's own session, and ends the other one. False where nobody is impersonated. */
 export async function stopImpersonating(state: RequestState): Promise<boolean> {
-  if (state.host === undefined) return false;
+  // Who has signed out has nothing to go back to.
+  if (state.host === undefined || state.intent.kind === "logout") return false;
   await inTurn(state, async () => {
+    leaveFlash(state);
     await store(state);
     await endImpersonation(state);
     actAsOneself(state);

@@ -158,11 +158,14 @@ async function impersonated(
   const { cookies } = core.settings;
   // Looked for as text first: hardly any request has it.
   if (facts.cookie?.includes(cookies.acting.name) !== true) return own;
-  const found = await openImpersonation(core, facts, session, tokenOf(facts));
+  const arrivedAt = arrivalOf(facts, core.settings.clock.now(), core.settings.times);
+  const found = await openImpersonation(core, facts, session, { request: tokenOf(facts), arrivedAt });
   if (found === undefined) return own;
+  if (found === "replaced" || found === "skew")
+    return { standing: { kind: "detached", why: found }, outcome: found };
   if (found === "over") return { ...own, clear: facts.navigation ? [clearCookie(cookies.acting)] : [] };
-  const { acting, host, presented } = found;
-  return { standing: { kind: "live", session: acting }, outcome: own.outcome, presented, host };
+  const { kind, acting, host, presented } = found;
+  return { standing: { kind, session: acting }, outcome: own.outcome, presented, host };
 }
 
 function decideOpened(

@@ -2,7 +2,7 @@ import { assertFunction, forget, isThenable } from "../checks/given.ts";
 import { PsessionError } from "../errors.ts";
 import { commitRequest, inTurn } from "./commit.ts";
 import { ask, reloadRequest, takeBack } from "./standing.ts";
-import type { RequestState, Writing } from "./state.ts";
+import { isSignIn, type RequestState, type Writing } from "./state.ts";
 
 /** Stores what was asked for and changed so far; throws where it was discarded instead. */
 export async function store(state: RequestState): Promise<"done" | "full"> {
@@ -30,8 +30,11 @@ export function save(state: RequestState): Promise<void> {
 }
 
 export function reload(state: RequestState): Promise<void> {
-  // After logout() the row is still there until the response begins, with the data of the user who left.
-  if (state.intent.kind === "logout") throw ended("there is nothing to read again");
+  const { intent } = state;
+  // The row is still there until the response begins, with the data of the user who left; or with what a sign-in that is
+  // yet to be stored does not take over, such as another user's.
+  const isLeft = intent.kind === "logout" || (isSignIn(intent) && !intent.carriesAll);
+  if (isLeft) throw ended("there is nothing to read again");
   return inTurn(state, () => reloadRequest(state));
 }
 

@@ -5,6 +5,7 @@ import { isPast } from "../protocol/rows.ts";
 import { newId, newSiblingId, sameDigest } from "../protocol/secrets.ts";
 import type { ProtocolTimes } from "../protocol/times.ts";
 import type { ChangeParts, RememberedRow, SessionRow } from "../stores/store.ts";
+import { noteActing } from "./acting.ts";
 import { loginInForce, sessionInForce } from "./limits.ts";
 import type { Plan } from "./plan/parts.ts";
 import { handleOfLogin, handleOf as handleOfRow } from "./rows.ts";
@@ -170,6 +171,11 @@ export function conclude(state: State, { change, standing, isIntentPending }: Pl
   state.standing = standing;
   state.checkpoint = undefined;
   state.isPersonal ||= change !== undefined;
+  // Who acted as another user has signed out as both.
+  if (state.host !== undefined && state.intent.kind === "logout") {
+    noteActing(state.request, false);
+    state.host = undefined;
+  }
   if (!isIntentPending) ask(state, { kind: "keep" });
   if (insert !== undefined) forgetSuccessor(state);
   if (session !== undefined) state.data.committed(session.data);

@@ -84,7 +84,14 @@ export async function keepingTrust<T>(
   if (kept === undefined) return ended;
   state.trust = undefined;
   const { absoluteDeadline: until, createdAt } = kept;
-  await store(state, userId, { provedAt, until, createdAt });
+  try {
+    await store(state, userId, { provedAt, until, createdAt });
+  } catch (error) {
+    // The others have ended, and what else follows that must: this browser is asked for the second factor again.
+    const isOutage = error instanceof PsessionError && error.code === "store_unavailable";
+    if (!isOutage) throw error;
+    state.core.events.emit("storeUnavailable", { at: state.core.settings.clock.now(), error });
+  }
   return ended;
 }
 

@@ -324,3 +324,22 @@ test("a sign-in that was under way on a planted session does not get what waits 
     expect((await ada.visit((session) => session.complete())).result).toBe("signed_in");
   }
 });
+
+test.each(["begin", "login"] as const)(
+  "what %s does not take over from another user cannot be read again",
+  async (how) => {
+    const app = testApp();
+    const browser = new TestBrowser(app);
+    await browser.visit(async (session) => {
+      await session.login("ada");
+      session.set("cart", ["of Ada"]);
+    });
+    await browser.visit(async (session) => {
+      await session[how]("bob");
+      await expect(session.reload()).rejects.toMatchObject({ code: "session_ended", status: 409 });
+      expect(session.data).toEqual({});
+    });
+    if (how === "begin") await browser.visit((session) => session.complete());
+    expect((await browser.visit((session) => [session.userId, session.data])).result).toEqual(["bob", {}]);
+  },
+);

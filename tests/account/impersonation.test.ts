@@ -216,6 +216,151 @@ describe("an administrator who acts as a customer", () => {
   });
 });
 
+describe("a request on its way while the acting session gets another secret", () => {
+  test("is still the customer's, not the administrator's, and takes no cookie away", async () => {
+    const { app, admin } = await acting();
+    const old = admin.copyJar();
+    await admin.visit((session) => session.regenerate());
+    const { setCookie } = await admin.visit(
+      (session) => {
+        expect([session.userId, session.actor?.userId, session.isFresh({ within: DAY })]).toEqual([
+          "ada",
+          "admin",
+          false,
+        ]);
+        session.set("note", "of Ada");
+      },
+      { jar: old, navigation: true },
+    );
+    expect(setCookie).toEqual([]);
+    expect((await admin.visit((session) => session.data)).result).toEqual({ note: "of Ada" });
+    app.clock.advance(HOUR / 4);
+    expect(await who(admin, { jar: old }), "long replaced").toEqual(["admin", undefined]);
+  });
+
+  test("is nobody's where the old secret gets nothing", async () => {
+    const { admin } = await acting();
+    const old = admin.copyJar();
+    await admin.visit((session) => session.replaceSecret());
+    const { result, setCookie } = await admin.visit(({ userId, outcome }) => [userId, outcome], {
+      jar: old,
+      navigation: true,
+    });
+    expect([result, setCookie]).toEqual([[undefined, "replaced"], []]);
+    expect(await who(admin)).toEqual(["ada", "admin"]);
+  });
+
+  test("knows who acts, and can stop", async () => {
+    const { admin } = await acting();
+    const slow = await admin.open();
+    await admin.visit((session) => session.regenerate());
+    slow.session.set("note", "late");
+    await slow.session.save();
+    expect(slow.session.actor?.userId).toBe("admin");
+    const copied = admin.copyJar();
+    expect(await slow.session.stopImpersonating()).toBe(true);
+    await slow.answer();
+    expect(admin.jar.has(ACTING)).toBe(false);
+    expect(await who(admin, { jar: copied })).toEqual(["admin", undefined]);
+  });
+});
+
+describe("a sign-out while acting", () => {
+  test("leaves a farewell to the next page", async () => {
+    const { admin } = await acting();
+    await admin.visit(async (session) => {
+      await session.logout();
+      session.flash.set("notice", "Signed out.");
+    });
+    expect((await admin.visit((session) => session.flash.get("notice"))).result).toBe("Signed out.");
+    expect(admin.jar.has(ACTING)).toBe(false);
+  });
+
+  test("is not undone by stopping, in whatever order they are called", async () => {
+    const { admin } = await acting();
+    await admin.visit(async (session) => {
+      await session.logout();
+      expect(await session.stopImpersonating()).toBe(false);
+      expect([session.userId, session.data]).toEqual([undefined, {}]);
+      await session.save();
+      expect(await session.stopImpersonating()).toBe(false);
+      expect([session.userId, session.data]).toEqual([undefined, {}]);
+    });
+    expect(await who(admin)).toEqual([undefined, undefined]);
+  });
+
+  test("that is stored lets somebody sign in, in the same request", async () => {
+    const { admin } = await acting();
+    await admin.visit(async (session) => {
+      await session.logout();
+      await session.save();
+      await session.login("bob");
+    });
+    expect(await who(admin)).toEqual(["bob", undefined]);
+    expect(admin.jar.has(ACTING)).toBe(false);
+  });
+});
+
+test("of two impersonations in one request at once the second is refused", async () => {
+  const admin = new TestBrowser(testApp());
+  await admin.visit((session) => session.login("admin"));
+  await admin.visit(async (session) => {
+    const both = await Promise.allSettled([session.impersonate("ada", WHY), session.impersonate("bob", WHY)]);
+    expect(both).toMatchObject([
+      { status: "fulfilled" },
+      { status: "rejected", reason: { code: "impersonating" } },
+    ]);
+  });
+  expect(await who(admin)).toEqual(["ada", "admin"]);
+});
+
+test("messages of the administrator's are none of the customer's session, and come back as they were", async () => {
+  const { admin } = await acting();
+  await admin.visit(async (session) => {
+    await session.stopImpersonating();
+    session.flash.set({ shown: "for Admin", waiting: "for Admin" });
+  });
+  await admin.visit(async (session) => {
+    await session.flash.get("shown");
+    await session.impersonate("ada", WHY);
+    session.flash.keep();
+    expect(await session.flash.all()).toEqual({});
+    session.flash.set("note", "for Ada");
+  });
+  expect((await admin.visit((session) => session.flash.all())).result).toEqual({ note: "for Ada" });
+  await admin.visit((session) => session.stopImpersonating());
+  expect((await admin.visit((session) => session.flash.all())).result).toEqual({ waiting: "for Admin" });
+});
+
+describe("the short idle time of an administrator's sign-in", () => {
+  async function short() {
+    const app = testApp();
+    const admin = new TestBrowser(app);
+    await admin.visit((session) => session.login("admin", { idle: "2m" }));
+    await admin.visit((session) => session.impersonate("ada", WHY));
+    return { app, admin };
+  }
+
+  test("is put off by each use of the acting session", async () => {
+    const { app, admin } = await short();
+    app.clock.advance(50_000);
+    await admin.visit();
+    app.clock.advance(100_000);
+    expect(await who(admin)).toEqual(["ada", "admin"]);
+    app.clock.advance(2 * MINUTE + 1);
+    expect(await who(admin)).toEqual([undefined, undefined]);
+  });
+
+  test("is over after it, also where a slow handler ends later", async () => {
+    const { app, admin } = await short();
+    const slow = await admin.open();
+    slow.session.set("note", "late");
+    app.clock.advance(3 * MINUTE);
+    await slow.answer();
+    expect(await who(admin)).toEqual([undefined, undefined]);
+  });
+});
+
 describe("impersonation is refused", () => {
   test.each([
     {},

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Change, memoryStore } from "../../src/index.ts";
+import { type Change, memoryStore, PsessionError } from "../../src/index.ts";
 import { receive, TestBrowser, type TestSession, testApp } from "../support/app.ts";
 import { DAY, HOUR, MINUTE, TestClock } from "../support/clock.ts";
 import { intercepted } from "../support/stores.ts";
@@ -377,6 +377,45 @@ test("trust ends where the support ends its device by the id of the session", as
   const { result: id } = await ada.visit((session) => session.id);
   expect(await app.psession.revoke(id)).toBe(true);
   expect(await trusted(ada)).toBe(false);
+});
+
+test("trust ends with its device by the id of the session also after the secrets were renewed", async () => {
+  const { app, ada } = await trusting(true);
+  app.clock.advance(MINUTE);
+  await ada.visit((session) => session.renew());
+  const { result: id } = await ada.visit((session) => session.id);
+  expect(await app.psession.revoke(id)).toBe(true);
+  expect(await trusted(ada)).toBe(false);
+  expect(await app.psession.devices("ada")).toEqual([]);
+});
+
+test("a changed password has all its consequences where the kept trust cannot be stored anew", async () => {
+  let isDown = false;
+  const store = intercepted(memoryStore(), async (name, call, values) => {
+    const [change] = values as [{ readonly kind?: string } | undefined];
+    if (isDown && name === "apply" && change?.kind === "signIn")
+      throw new PsessionError("store_unavailable", "the store is down");
+    return call();
+  });
+  const app = testApp({ store });
+  const [ada, phone] = [new TestBrowser(app), new TestBrowser(app)];
+  await phone.visit((session) => session.login("ada"));
+  await ada.visit(async (session) => {
+    await session.login("ada");
+    await session.trust();
+  });
+  const copied = ada.copyJar();
+  app.clock.advance(MINUTE);
+  await ada.visit(async (session) => {
+    isDown = true;
+    expect(await app.psession.passwordChanged("ada", { keep: session })).toBe(1);
+    isDown = false;
+  });
+  expect(app.told()).toEqual(expect.arrayContaining(["storeUnavailable", "credentialChanged", "rotated"]));
+  expect((await ada.visit((session) => session.userId)).result).toBe("ada");
+  expect(await trusted(ada)).toBe(false);
+  const thief = new TestBrowser(app);
+  expect((await thief.visit((session) => session.userId, { jar: copied })).result).toBeUndefined();
 });
 
 test("a second step that is refused trusts nothing, and a secret that was replaced neither", async () => {

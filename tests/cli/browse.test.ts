@@ -166,6 +166,18 @@ for (const [name, kind] of Object.entries(KINDS)) {
       expect((await run("revoke", "--user", "bob", "--yes", "--json")).json).toEqual({ ended: 1 });
     });
 
+    test("a session in which support acts as a user is none of that user's where they are counted", async () => {
+      const { run, app } = await place(kind);
+      const support = new TestBrowser(app);
+      await support.visit((session) => session.login("support"));
+      await support.visit((session) => session.impersonate("ada", { reason: "ticket 4711" }));
+      expect((await run("users", "--json")).json).toMatchObject({
+        users: [{ userId: "support", devices: 1 }],
+        total: 1,
+      });
+      expect((await run("stats", "--json")).json).toMatchObject({ signedIn: 1, expired: 0, users: 1 });
+    });
+
     test("stats counts thefts, recoveries and other events in the audit trail", async () => {
       const { run, app } = await place(kind, { audit: true });
       await signIn(app, "ada");

@@ -1,7 +1,7 @@
 import asciichart from "asciichart";
 import type { Command } from "commander";
 import { endOf } from "../../protocol/rows.ts";
-import { deadlineOf, isTrust } from "../../stores/devices.ts";
+import { deadlineOf, isActedIn, isTrust } from "../../stores/devices.ts";
 import type { StoreReport } from "../../stores/store.ts";
 import { entriesOf } from "../browsing.ts";
 import { adminOf, type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
@@ -107,6 +107,8 @@ async function countAll(config: Config, now: number): Promise<Counts> {
       else counts.trusted++;
       continue;
     }
+    // The administrator is counted by the session of their own.
+    if (isActedIn(entry) && deadlineOf(entry) >= now) continue;
     if (session !== undefined) {
       const ago = Math.max(0, Math.floor((now - session.lastSeenAt) / HOUR));
       const at = HOURS - 1 - ago;

@@ -89,7 +89,8 @@ export function sessionCookie(state: RequestState, id: string, secret: Secret): 
   const maxAge = state.life?.maxAge;
   const seconds =
     maxAge === undefined ? undefined : Math.min(Math.ceil(maxAge / 1000), MAX_AGE_LIMIT_SECONDS);
-  if (state.host !== undefined) {
+  // What follows a sign-out is the session of neither.
+  if (state.host !== undefined && state.intent.kind !== "logout") {
     const value = sessionCookieValue({ id, secret }, keys, "acting");
     return { definition: cookies.acting, value, maxAgeSeconds: undefined };
   }
