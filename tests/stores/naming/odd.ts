@@ -20,6 +20,8 @@ const WORDS = [
     "seen",
   ],
   ...["ok", "t", "s", "value", "version", "idle"],
+  ...["Having", "Union", "desc", "ALL", "begin", "çolumn", "_", "cash$"],
+  ...["Join", "AS", "current_user", "Grant"],
 ];
 
 const TABLE_NAMES: Record<TableKey, string> = {
