@@ -71,6 +71,21 @@ export function actorOf({ standing, host }: RequestState): Actor | undefined {
   return { userId, reason, since, until };
 }
 
+/** Requests whose handlers hold the data of one session, whatever the request goes on as. */
+const bound = new WeakSet<RequestState>();
+
+/** From here on the request stays with its session: nobody begins or stops to impersonate in it. */
+export const bindToSession = (state: RequestState): void => void bound.add(state);
+
+/** Data that a handler holds of one session must not reach the other. */
+export function assertUnbound(state: RequestState, who: string): void {
+  if (bound.has(state))
+    throw new PsessionError(
+      "invalid_options",
+      `${who}: not where req.session is of psession/express-session, as that holds the data of one session. Do it on a route with psession/express.`,
+    );
+}
+
 /** For what only the user may do: another's credentials prove nothing about them. */
 export function refuseImpersonation({ host }: RequestState, what: string): void {
   if (host !== undefined) throw impersonating(what);

@@ -6,7 +6,7 @@ import { clearCookie, sessionCookieValue } from "../http/cookies.ts";
 import { type Actor, writeActor } from "../protocol/actor.ts";
 import { newId, newSecret } from "../protocol/secrets.ts";
 import type { SessionRow, UserId } from "../stores/store.ts";
-import { actorOf, noteActing, refuseImpersonation } from "./acting.ts";
+import { actorOf, assertUnbound, noteActing, refuseImpersonation } from "./acting.ts";
 import { leaveFlash } from "./asides.ts";
 import { inTurn, sendCookie } from "./commit.ts";
 import { originOf } from "./facts.ts";
@@ -49,6 +49,7 @@ export async function impersonate(
       "impersonate: for must be a positive duration of at most 8 hours.",
     );
   refuseImpersonation(state, "impersonate another user");
+  assertUnbound(state, "impersonate");
   if (userId === actorId)
     throw new PsessionError("invalid_options", "impersonate: that is the user who is signed in already.");
   if (identityOf(state).level !== "login")
@@ -130,6 +131,7 @@ function hostOf(state: RequestState): SessionRow {
 
 /** Goes back to the administrator's own session, and ends the other one. False where nobody is impersonated. */
 export async function stopImpersonating(state: RequestState): Promise<boolean> {
+  assertUnbound(state, "stopImpersonating");
   // Who has signed out has nothing to go back to.
   if (state.host === undefined || state.intent.kind === "logout") return false;
   await inTurn(state, async () => {

@@ -172,9 +172,9 @@ export const signInSteps: HttpCases = {
         return JSON.parse(text);
       };
       wait(HOUR);
-      assert.deepEqual(await asked(), { endsAt });
+      assert.deepEqual(await asked(), { endsAt: { ...endsAt, now: now() } });
       assert.deepEqual(calls, ["findSession"]);
-      const later = { endsAt: { ...endsAt, idle: endsAt.idle + HOUR } };
+      const later = { endsAt: { ...endsAt, idle: endsAt.idle + HOUR, now: now() } };
       assert.deepEqual(await asked({ method: "POST" }), later);
       assert.deepEqual(calls, ["findSession", "touch"]);
       assert.deepEqual(await asked(), later);

@@ -7,7 +7,7 @@ import {
   requirePending,
   requireProofs,
 } from "../../../src/integrations/express/index.ts";
-import type { SessionOptions } from "../../../src/integrations/express-session/index.ts";
+import { psessionOf, type SessionOptions } from "../../../src/integrations/express-session/index.ts";
 import { intercepted } from "../../support/stores.ts";
 import { type Any, type Express, NotedStore, ours, STRONG, start } from "./sides.ts";
 
@@ -267,4 +267,29 @@ test("on another store req.session has none of it, and guards refuse to judge by
   await client.get("/set/pending/true");
   for (const path of Object.keys(GUARDS)) expect((await client.get(path)).status).toBe(500);
   expect(new Set(errors)).toEqual(new Set([expect.stringContaining("the sign-in of a psession store")]));
+});
+
+test("nobody impersonates where req.session holds the data of one session, and nothing is stored", async () => {
+  const client = await begin({}, (app) => {
+    app.get(
+      "/login",
+      answers((session) => session.login(7)),
+    );
+    app.get("/act", (async (request: Any, response: Any) => {
+      request.session.note = "mine";
+      const { session } = psessionOf(request);
+      const refused: Any[] = [];
+      const note = (error: Any) => void refused.push(error.code);
+      await session?.impersonate(8, { reason: "ticket" }).catch(note);
+      await session?.stopImpersonating().catch(note);
+      response.json(refused);
+    }) as Any);
+    app.get(
+      "/see",
+      answers(({ userId, note }) => ({ userId, note })),
+    );
+  });
+  await client.get("/login");
+  expect((await client.get("/act")).json).toEqual(["invalid_options", "invalid_options"]);
+  expect((await client.get("/see")).json).toEqual({ userId: 7, note: "mine" });
 });

@@ -4,8 +4,9 @@ import { PsessionError } from "../../../errors.ts";
 import type { Settlement } from "../../../http/settlement.ts";
 import { signIn } from "../../../integration/identity.ts";
 import type { Psession } from "../../../psession.ts";
+import { bindToSession } from "../../../request/acting.ts";
 import type { Exchange } from "../../../request/exchange.ts";
-import type { Session as CoreSession } from "../../../session.ts";
+import { Session as CoreSession } from "../../../session.ts";
 import type { UserId } from "../../../stores/store.ts";
 import type { OpenSession } from "../open-session.ts";
 import type { SessionRequest } from "../request.ts";
@@ -86,6 +87,7 @@ export class PsessionStoreSession implements OpenSession {
     this.#request = request;
     this.#exchange = exchange;
     this.core = core;
+    bindToSession(CoreSession.stateOf(core));
     this.#takeover = takeover;
     const session = this.#present();
     if (takeover?.data !== undefined) this.#takeOver(session, takeover.data, canSetCookies);
