@@ -160,3 +160,10 @@ test("a session whose secret was exchanged a moment ago keeps it", () => {
     expect(withoutOverwriting({ kind }, session, T0, t).kind).toBe(kind);
   }
 });
+
+test("another token of the row's own generation is a split store, not a theft", () => {
+  const row = rememberedRow({ generation: 3 });
+  const presented = { generation: 3, token: digestOf("the other side's") };
+  const now = { now: T0, arrivedAt: T0 };
+  expect(decideRemember(row, presented, now, t).kind).toBe("forked");
+});
