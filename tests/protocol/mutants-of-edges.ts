@@ -184,6 +184,13 @@ export const edges: readonly Mutant[] = [
     scene: BODIES,
   },
   {
+    name: "the other token of a split store is taken for theft",
+    file: decide,
+    find: "return FORKED;",
+    replace: "return THEFT;",
+    scene: "a store that was split",
+  },
+  {
     name: "a row that a cookie proves to be stale is left",
     file: open,
     find: "return (await endMisfit(core, decision.kind, found, cookie, now))",

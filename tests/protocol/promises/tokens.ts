@@ -47,7 +47,10 @@ export function checkAlarms(before: World, { world, moved }: Step): Violation[] 
 function isOfOtherHalf(before: World, { running: { cookies }, isBeyond }: Traveller): boolean {
   if (!before.ghost.isSplit) return false;
   const row = rowsOf(before, isBeyond).logins.get(idIn(cookies.remember));
-  return row !== undefined && Number(cookies.remember?.split(".")[1]) < row.generation;
+  if (row === undefined) return false;
+  // An end raises the generation, and a theft is reported after the login has ended.
+  const generation = row.generation - (row.revokedAt === undefined ? 0 : 1);
+  return Number(cookies.remember?.split(".")[1]) < generation;
 }
 
 /** I1 and I4: who is let in, and that the browser is. */
