@@ -1,10 +1,10 @@
 import { PsessionError } from "../errors.ts";
-import { type PresentedSession, readActingCookie } from "../http/cookies.ts";
+import type { PresentedSession } from "../http/cookies.ts";
 import { type Acting, type Actor, actingIn } from "../protocol/actor.ts";
 import { decideSession, type Moment } from "../protocol/decide.ts";
 import type { SessionRow } from "../stores/store.ts";
 import { currentRequest } from "./context.ts";
-import type { RequestFacts } from "./facts.ts";
+import { type RequestFacts, tokenOf } from "./facts.ts";
 import { sessionInForce } from "./limits.ts";
 import { type Core, type RequestState, sessionOf } from "./state.ts";
 
@@ -27,27 +27,26 @@ export function noteActing(request: object, isActing: boolean): void {
 
 /**
  * By one read, where the browser sends a cookie of an impersonation: both sessions have to be as they were when it began.
- * Undefined where it is over; "over" says that the cookie is of no more use. "replaced", "skew": it goes on, but not in
- * this request, which is not the administrator's own either.
+ * "over": the cookie is of no more use. "replaced", "skew": it goes on, but not in this request, which is not the
+ * administrator's own either.
  */
 export async function openImpersonation(
   { settings }: Core,
   facts: RequestFacts,
   host: SessionRow,
-  { request, arrivedAt }: { readonly request: object } & Pick<Moment, "arrivedAt">,
-): Promise<Impersonation | "over" | "replaced" | "skew" | undefined> {
-  const { cookies, keys, store, clock, times } = settings;
-  const cookie = readActingCookie(facts.cookie, cookies.acting.name, keys);
-  if (cookie.kind !== "valid") return undefined;
-  const acting = sessionInForce(await store.findSession(cookie.cookie.id), settings);
+  presented: PresentedSession,
+  { arrivedAt }: Pick<Moment, "arrivedAt">,
+): Promise<Impersonation | "over" | "replaced" | "skew"> {
+  const { store, clock, times } = settings;
+  const acting = sessionInForce(await store.findSession(presented.id), settings);
   const actor = acting && actingIn(acting);
   if (acting === undefined || actor === undefined || !isHost(host, actor)) return "over";
-  const kind = decideSession(acting, cookie.cookie.digest, { now: clock.now(), arrivedAt }, times);
+  const kind = decideSession(acting, presented.digest, { now: clock.now(), arrivedAt }, times);
   switch (kind) {
     case "live":
     case "previous":
-      requests.add(request);
-      return { kind, acting, host, presented: cookie.cookie };
+      requests.add(tokenOf(facts));
+      return { kind, acting, host, presented };
     case "replaced":
     case "retired":
       return "replaced";

@@ -135,10 +135,10 @@ export function sendCookie(state: RequestState, instruction: CookieInstruction):
 /** The session of an administrator who acts as another user is in use as well. */
 function ofHost(state: RequestState): Touch[] {
   const { host, core, use, intent } = state;
+  if (host === undefined) return [];
   const { settings } = core;
   const now = settings.clock.now();
   const isDue =
-    host !== undefined &&
     use !== "none" &&
     intent.kind !== "logout" &&
     // Its time ran out while the handler was busy: a use must not bring it back (ASVS 7.3.1).

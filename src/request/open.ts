@@ -9,6 +9,7 @@ import {
   type Presented,
   type PresentedRemember,
   type PresentedSession,
+  readActingCookie,
   readRememberCookie,
   readSessionCookie,
   type SessionCookie,
@@ -83,7 +84,9 @@ export async function openRequest(core: Core, facts: RequestFacts): Promise<Requ
     const hasUser = found?.userId !== undefined || (found && pendingOf(found, openedAt)) !== undefined;
     if (rememberCookie.kind !== "valid" || !remember.enabled || hasUser || bySession.outcome === "skew") {
       const own = choose(bySession, undefined, sessionCookie, rememberCookie);
-      const opened = found?.userId === undefined ? own : await impersonated(core, facts, own, found);
+      const acting = readActingCookie(facts.cookie, cookies.acting.name, keys);
+      const acts = acting.kind === "valid" && found?.userId !== undefined;
+      const opened = acts ? await impersonated(core, facts, own, found, acting.cookie, moment) : own;
       return newState(core, facts, openedAt, rememberCookie, opened, [...garbage, ...(opened.clear ?? [])]);
     }
     const byRemember = await openRemembered(core, facts, rememberCookie.cookie, bySession.outdated, moment);
@@ -154,13 +157,11 @@ async function impersonated(
   facts: RequestFacts,
   own: Opened,
   session: SessionRow,
+  cookie: PresentedSession,
+  moment: Moment,
 ): Promise<Opened> {
   const { cookies } = core.settings;
-  // Looked for as text first: hardly any request has it.
-  if (facts.cookie?.includes(cookies.acting.name) !== true) return own;
-  const arrivedAt = arrivalOf(facts, core.settings.clock.now(), core.settings.times);
-  const found = await openImpersonation(core, facts, session, { request: tokenOf(facts), arrivedAt });
-  if (found === undefined) return own;
+  const found = await openImpersonation(core, facts, session, cookie, moment);
   if (found === "replaced" || found === "skew")
     return { standing: { kind: "detached", why: found }, outcome: found };
   if (found === "over") return { ...own, clear: facts.navigation ? [clearCookie(cookies.acting)] : [] };

@@ -26,8 +26,7 @@ export async function recordOf(state: State, userId: UserId): Promise<SessionRow
 export async function followSignIn(state: State, session: SessionRow): Promise<void> {
   const { settings, events } = state.core;
   const { userId } = session;
-  // Hardly any browser has the cookie: looked for as text first.
-  if (userId === undefined || state.facts.cookie?.includes(settings.cookies.trust.name) !== true) return;
+  if (userId === undefined) return;
   try {
     const record = await recordOf(state, userId);
     const set = { handle: handleOf(session) };
