@@ -1,5 +1,8 @@
-import { loginInForce } from "./limits.ts";
-import { type RequestState, sessionOf, settingsOf, type Writing } from "./state.ts";
+import { endOf } from "../protocol/rows.ts";
+import { ownLogin } from "./intents.ts";
+import { sessionDeadlines } from "./rows.ts";
+import { isOnSession } from "./standing.ts";
+import { type RequestState, settingsOf, type Writing } from "./state.ts";
 import { signedIn } from "./use.ts";
 
 /** When a session ends, unless it ends earlier: a logout, a revocation. Epoch milliseconds. */
@@ -17,34 +20,19 @@ export interface EndsAt {
 /** By the row as it was read: what this request itself adds comes on top. */
 export async function endsAt(state: RequestState): Promise<EndsAt> {
   signedIn(state);
-  const { standing, core } = state;
-  const session = sessionOf(standing);
-  const id = standing.kind === "remembered" ? undefined : session?.rememberedId;
-  const login =
-    standing.kind === "remembered"
-      ? standing.login
-      : id === undefined
-        ? undefined
-        : loginInForce((await core.settings.store.findRemembered(id))?.login, core.settings);
-  const isAlive = login !== undefined && login.revokedAt === undefined;
-  const remembered = isAlive ? Math.min(login.idleDeadline, login.absoluteDeadline) : undefined;
-  const { clock } = core.settings;
-  const { session: lives } = settingsOf(state);
-  // A sign-in of this request has no row yet.
-  const fresh = { idleDeadline: clock.now() + lives.idle, absoluteDeadline: clock.now() + lives.absolute };
-  // Nor is the row of a session that a remembered login brings back in force before that.
-  const { idleDeadline: own, absoluteDeadline: end } =
-    standing.kind === "live" || standing.kind === "previous" ? standing.session : fresh;
-  const idleDeadline = state.use === "extends" ? fresh.idleDeadline : own;
-  const absoluteDeadline = Math.min(
-    end,
-    standing.kind === "remembered" ? standing.login.absoluteDeadline : end,
-  );
+  const { standing, core, use } = state;
+  const login = await ownLogin(state);
+  const now = core.settings.clock.now();
+  // A sign-in of this request has no row yet, nor has a session in force that a remembered login brings back.
+  const notAfter = standing.kind === "remembered" ? standing.login.absoluteDeadline : undefined;
+  const fresh = sessionDeadlines(now, settingsOf(state), notAfter);
+  const row = isOnSession(standing) ? standing.session : fresh;
+  const absolute = row.absoluteDeadline;
   return {
-    idle: Math.min(idleDeadline, absoluteDeadline),
-    absolute: absoluteDeadline,
-    remembered,
-    now: clock.now(),
+    idle: Math.min(use === "extends" ? fresh.idleDeadline : row.idleDeadline, absolute),
+    absolute,
+    remembered: login === undefined || login.revokedAt !== undefined ? undefined : endOf(login),
+    now,
   };
 }
 
