@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { memoryStore } from "../../src/index.ts";
 import { runInRequest } from "../../src/request/context.ts";
-import { SESSION, TestBrowser, type TestSession, testApp } from "../support/app.ts";
+import { SESSION, signInCarrying, TestBrowser, type TestSession, testApp } from "../support/app.ts";
 import { DAY, HOUR, MINUTE } from "../support/clock.ts";
 
 const ACTING = "__Host-psession-acting";
@@ -179,15 +179,7 @@ describe("an administrator who acts as a customer", () => {
     await admin.visit((session) => session.impersonate("ada", WHY));
     expect(await app.psession.devices("ada")).toEqual([]);
     const ada = new TestBrowser(app);
-    await ada.visit(async (session) => {
-      let previous: unknown = "none";
-      const carry = (present: object, other: object | undefined) => {
-        previous = other;
-        return present;
-      };
-      expect(await session.login("ada", { carry })).toBe("signed_in");
-      expect(previous).toBeUndefined();
-    });
+    expect((await ada.visit(signInCarrying)).result).toEqual(["signed_in", undefined]);
     expect(app.events.filter(({ type }) => type === "newDevice")).toMatchObject([
       { userId: "admin" },
       { userId: "ada" },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Change, memoryStore, PsessionError } from "../../src/index.ts";
-import { receive, TestBrowser, type TestSession, testApp } from "../support/app.ts";
+import { receive, signInCarrying, TestBrowser, type TestSession, testApp } from "../support/app.ts";
 import { DAY, HOUR, MINUTE, TestClock } from "../support/clock.ts";
 import { intercepted } from "../support/stores.ts";
 
@@ -14,6 +14,15 @@ async function trusting(remember = false) {
     await session.trust({ for: "30d" });
   });
   return { app, ada };
+}
+
+async function trustingToo(app: Trusting["app"]) {
+  const phone = new TestBrowser(app);
+  await phone.visit(async (session) => {
+    await session.login("ada");
+    await session.trust();
+  });
+  return phone;
 }
 
 const trusted = async (browser: TestBrowser, userId = "ada", options = {}) =>
@@ -80,11 +89,7 @@ describe("a browser that its user trusts", () => {
 
   test("stays with a changed password on the browser that is kept, under a new secret, and ends on others", async () => {
     const { app, ada } = await trusting();
-    const phone = new TestBrowser(app);
-    await phone.visit(async (session) => {
-      await session.login("ada");
-      await session.trust();
-    });
+    const phone = await trustingToo(app);
     app.clock.advance(HOUR);
     const copied = ada.copyJar();
     await ada.visit(async (session) => {
@@ -126,11 +131,7 @@ describe("a browser that its user trusts", () => {
 
   test("stays where the user ends all other devices, which are then trusted no more", async () => {
     const { app, ada } = await trusting();
-    const phone = new TestBrowser(app);
-    await phone.visit(async (session) => {
-      await session.login("ada");
-      await session.trust();
-    });
+    const phone = await trustingToo(app);
     app.events.length = 0;
     expect((await ada.visit((session) => session.revokeOthers())).result, "one device").toBe(1);
     const handles = app.events.flatMap((event) => (event.type === "revoked" ? event.handle : []));
@@ -208,15 +209,7 @@ describe("a browser that its user trusts", () => {
     });
     await ada.visit((session) => session.logout());
     const phone = new TestBrowser(app);
-    await phone.visit(async (session) => {
-      let previous: unknown = "none";
-      const carry = (present: object, other: object | undefined) => {
-        previous = other;
-        return present;
-      };
-      expect(await session.login("ada", { carry })).toBe("signed_in");
-      expect(previous).toBeUndefined();
-    });
+    expect((await phone.visit(signInCarrying)).result).toEqual(["signed_in", undefined]);
   });
 
   test("trusted again has one record", async () => {

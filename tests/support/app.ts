@@ -139,5 +139,15 @@ export function receive(jar: Jar, line: string): void {
   else jar.set(name, { value: pair.slice(equals + 1), isTransient: maxAge === undefined });
 }
 
+/** Ada's sign-in, and the data of her latest other session that it was given; "none" where it was not asked. */
+export async function signInCarrying(session: TestSession) {
+  let previous: unknown = "none";
+  const carry = (present: Partial<TestData>, other: Partial<TestData> | undefined) => {
+    previous = other;
+    return present;
+  };
+  return [await session.login("ada", { carry }), previous];
+}
+
 export const SESSION = "__Host-psession";
 export const REMEMBER = "__Host-psession-remember";
