@@ -4,7 +4,7 @@ import { positiveDuration } from "../checks/duration-options.ts";
 import { checkedOptions, invalidOptions } from "../checks/faults.ts";
 import { PsessionError } from "../errors.ts";
 import { allowedOrigins, checkOrigins, isSameOrigin, type OriginOptions } from "../http/origin.ts";
-import { assuranceOf, isMethod } from "../protocol/proofs.ts";
+import { assuranceOf, isMethod, methodsOf } from "../protocol/proofs.ts";
 import type { Session } from "../session.ts";
 import type { Level } from "../stores/store.ts";
 import { type LockOptions, resolveLimits } from "../upkeep/locks.ts";
@@ -189,7 +189,7 @@ export function proofsGuard(required: RequiredProofs, options: ProofsOptions = {
       const { proofs = [] } = session;
       const counted =
         within === undefined ? proofs : proofs.filter(({ method }) => session.isFresh({ within, method }));
-      const methods = counted.map(({ method }) => method);
+      const methods = methodsOf(counted);
       return typeof required === "string"
         ? reaches(assuranceOf(counted), required)
         : required.every((one) => methods.includes(one));

@@ -20,6 +20,8 @@ export function readProofs(text: string | undefined): readonly ProvedMethod[] {
   });
 }
 
+export const methodsOf = (proofs: readonly ProvedMethod[]): string[] => proofs.map(({ method }) => method);
+
 /** The latest first; undefined for none. */
 export function writeProofs(proofs: readonly ProvedMethod[]): string | undefined {
   const newest = new Map<string, number>();

@@ -10,11 +10,12 @@ import {
   assertBegin,
   type LoginOptions,
   type LoginResult,
+  lifeOf,
   login,
   prepareData,
   proofTime,
 } from "./intents.ts";
-import { afterOwnMarks, PROOF_LIFE } from "./marks.ts";
+import { afterOwnMarks, marksOf, PROOF_LIFE } from "./marks.ts";
 import { ask, checkpointOf, goBack, nothingPending, setCheckpoint } from "./standing.ts";
 import { type RequestState, waitingOf } from "./state.ts";
 
@@ -42,13 +43,12 @@ export async function begin<Data>(
   if (!isDuration(given, 1, PROOF_LIFE))
     throw new PsessionError("invalid_options", 'begin: for must be a positive duration of at most "1h".');
   // A reset by link changes the password first: what this request has marked itself does not refuse its own proof.
-  const provedAt = afterOwnMarks(state.request, userId, proofTime(state, "begin", options.provedAt));
+  const provedAt = afterOwnMarks(state.request, marksOf(userId), proofTime(state, "begin", options.provedAt));
   const before = checkpointOf(state);
   try {
     const { carriesAll } = await prepareData(state, userId, options);
     const until = settings.clock.now() + (parseDuration(given) ?? 0);
-    const life = typeof remember === "object" ? (parseDuration(remember.for) ?? true) : remember;
-    const fields = { until, provedAt, remember: life };
+    const fields = { until, provedAt, remember: remember && (lifeOf(remember) ?? true) };
     const pending = writePending(userId, fields, withProof(undefined, method, provedAt));
     ask(state, { kind: "begin", pending, carriesAll });
   } catch (error) {

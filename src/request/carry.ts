@@ -1,6 +1,7 @@
 import { forget, isThenable } from "../checks/given.ts";
 import type { DataRecord } from "../data/codec.ts";
 import { PsessionError } from "../errors.ts";
+import { isDevice } from "../stores/devices.ts";
 import type { UserId } from "../stores/store.ts";
 import { idOf } from "./standing.ts";
 import type { RequestState } from "./state.ts";
@@ -55,14 +56,9 @@ export async function carryOver<Data>(
 
 async function previousOf(state: RequestState, userId: UserId): Promise<DataRecord | undefined> {
   const { store } = state.core.settings;
-  const others = (await store.list(userId)).flatMap(({ session }) =>
-    session === undefined ||
-    session.id === idOf(state) ||
-    session.level === "trust" ||
-    session.actorUserId !== undefined
-      ? []
-      : session,
-  );
+  const others = (await store.list(userId))
+    .filter(isDevice)
+    .flatMap(({ session }) => (session === undefined || session.id === idOf(state) ? [] : session));
   const latest = others.sort((a, b) => b.lastSeenAt - a.lastSeenAt)[0];
   if (latest === undefined) return undefined;
   try {

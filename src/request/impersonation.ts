@@ -12,7 +12,7 @@ import { inTurn, sendCookie } from "./commit.ts";
 import { originOf } from "./facts.ts";
 import { outdatedProof } from "./marks.ts";
 import { assertDeliverable, proofOf } from "./plan/parts.ts";
-import { newSessionRow, tombstoneUntil } from "./rows.ts";
+import { endingOf, newSessionRow } from "./rows.ts";
 import { store } from "./save.ts";
 import { actAs, actAsOneself, idOf } from "./standing.ts";
 import { ANONYMOUS, identityOf, type RequestState, settingsOf } from "./state.ts";
@@ -151,12 +151,8 @@ export async function endImpersonation(state: RequestState): Promise<void> {
   const id = idOf(state);
   const { userId } = identityOf(state);
   if (actor === undefined || userId === undefined) return;
-  const pruneAfter = tombstoneUntil(at, settings);
-  const session = { id, userId };
-  await settings.store.apply({
-    kind: "end",
-    end: [{ session, reason: "impersonation_ended", at, pruneAfter }],
-  });
+  const end = [endingOf({ id, userId }, "impersonation_ended", at, settings)];
+  await settings.store.apply({ kind: "end", end });
   noteActing(state.request, false);
   if (state.canSetCookies) sendCookie(state, clearCookie(settings.cookies.acting));
   const request = originOf(state.facts);

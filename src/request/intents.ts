@@ -183,7 +183,8 @@ async function mostDevices({ core }: RequestState, userId: UserId): Promise<numb
   );
 }
 
-const lifeOf = (remember: true | number | { readonly for: Duration }): number | undefined =>
+/** How long a remembered login lives, in milliseconds; undefined for as long as the options say. */
+export const lifeOf = (remember: true | number | { readonly for: Duration }): number | undefined =>
   typeof remember === "object" ? parseDuration(remember.for) : remember === true ? undefined : remember;
 
 const signIn = (userId: UserId, provedAt: number): LoginIntent => ({
@@ -293,7 +294,7 @@ export function assertMethod(what: string, method: unknown): asserts method is s
 }
 
 /** The remembered login that the session belongs to, by a read unless the request has read it. */
-async function ownLogin({ standing, core }: RequestState): Promise<RememberedRow | undefined> {
+export async function ownLogin({ standing, core }: RequestState): Promise<RememberedRow | undefined> {
   if (standing.kind === "remembered") return standing.login;
   const id = sessionOf(standing)?.rememberedId;
   if (id === undefined) return undefined;

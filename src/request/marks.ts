@@ -22,6 +22,9 @@ export function markAt(name: string, at: number, { times }: Settings): Mark {
   return { name, ofEveryone: name === MARK_OF_EVERYONE, at, until: at + PROOF_LIFE + times.skew };
 }
 
+/** The marks that a proof of this user is compared with. */
+export const marksOf = (userId: UserId): readonly string[] => [markOfUser(userId), MARK_OF_EVERYONE];
+
 /** What each request has marked itself: a reset by link changes the password, and then signs in. */
 const own = new WeakMap<object, Map<string, number>>();
 const NONE: ReadonlyMap<string, number> = new Map();
@@ -34,9 +37,9 @@ export function rememberOwnMark(request: object, { name, at }: Mark): void {
 }
 
 /** The time of a proof that knew what this very request has marked: it had the new credential. */
-export function afterOwnMarks(request: object, userId: UserId, provedAt: number): number {
-  const marks = [markOfUser(userId), MARK_OF_EVERYONE].map((name) => ownMarks(request).get(name) ?? 0);
-  return Math.max(provedAt, ...marks.map((at) => at + 1));
+export function afterOwnMarks(request: object, marks: readonly string[], provedAt: number): number {
+  const own = ownMarks(request);
+  return Math.max(provedAt, ...marks.map((name) => (own.get(name) ?? 0) + 1));
 }
 
 export const outdatedProof = (): PsessionError =>

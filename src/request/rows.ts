@@ -2,7 +2,14 @@ import type { Settings } from "../options/settings.ts";
 import { NO_ACTOR } from "../protocol/actor.ts";
 import { NOT_PENDING } from "../protocol/pending.ts";
 import { digest, newSalt, type Secret } from "../protocol/secrets.ts";
-import type { RememberedRow, RememberedUse, SessionRow, UserId } from "../stores/store.ts";
+import type {
+  Ending,
+  RememberedRow,
+  RememberedUse,
+  RevocationReason,
+  SessionRow,
+  UserId,
+} from "../stores/store.ts";
 import type { RequestFacts } from "./facts.ts";
 
 const HOUR = 3_600_000;
@@ -13,6 +20,19 @@ const coarse = (time: number): number => Math.ceil(time / HOUR) * HOUR;
 export function tombstoneUntil(now: number, settings: Settings): number {
   return coarse(now + settings.remember.tombstone);
 }
+
+/** Ends one session of a user, as it is known by its row. */
+export const endingOf = (
+  { id, userId }: Pick<SessionRow, "id" | "userId">,
+  reason: RevocationReason,
+  now: number,
+  settings: Settings,
+): Ending => ({
+  session: { id, userId: userId ?? null },
+  reason,
+  at: now,
+  pruneAfter: tombstoneUntil(now, settings),
+});
 
 /** When a session's row is garbage: a remembered login brings its data back as long as the login lives. */
 export function sessionPruneAfter(now: number, isRemembered: boolean, settings: Settings): number {

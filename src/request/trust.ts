@@ -10,8 +10,8 @@ import { isAlive } from "./alive.ts";
 import { sendCookie } from "./commit.ts";
 import { originOf } from "./facts.ts";
 import { outdatedProof, PROOF_LIFE } from "./marks.ts";
-import { assertDeliverable, event, proofOf } from "./plan/parts.ts";
-import { newSessionRow, tombstoneUntil } from "./rows.ts";
+import { assertDeliverable, proofOf } from "./plan/parts.ts";
+import { endingOf, newSessionRow } from "./rows.ts";
 import { save } from "./save.ts";
 import { handleOf, nothingPending } from "./standing.ts";
 import { ANONYMOUS, identityOf, sessionOf, type Writing, waitingOf } from "./state.ts";
@@ -110,7 +110,7 @@ async function store(
     {
       id: newId(realm),
       secret,
-      data: state.core.settings.codec.encode({}),
+      data: settings.codec.encode({}),
       now,
       identity: { ...ANONYMOUS, userId, level: "trust", authenticatedAt: provedAt, confirmFrom: undefined },
       device: { handle: handleOf(state), name: undefined, tag: undefined },
@@ -125,16 +125,13 @@ async function store(
     absoluteDeadline: until,
     pruneAfter: until,
   };
-  const endOf = ({ id }: SessionRow, reason: string) => [
-    { session: { id, userId }, reason, at: now, pruneAfter: tombstoneUntil(now, settings) },
-  ];
-  const end = before && endOf(before, "replaced");
+  const end = before && [endingOf(before, "replaced", now, settings)];
   const proof = proofOf(state, userId, provedAt);
   const result = await store.apply({ kind: "signIn", proof, insert: row, ...(end && { end }) });
   if (!result.done) return "outdated";
   // Whoever ends a device first ends its session, and then the records that there are: one of the two sees the other.
   if (!(await isAlive(state))) {
-    await store.apply({ kind: "end", end: endOf(row, "revoked") });
+    await store.apply({ kind: "end", end: [endingOf(row, "revoked", now, settings)] });
     return "ended";
   }
   state.trust = row;
@@ -143,7 +140,7 @@ async function store(
     value: trustCookieValue({ id: row.id, secret }, keys),
     maxAgeSeconds: Math.ceil((until - now) / 1000),
   });
-  const [type, facts] = event("trusted", {
+  events.emit("trusted", {
     at: now,
     sessionId: row.id,
     userId,
@@ -151,7 +148,6 @@ async function store(
     until,
     request: originOf(state.facts),
   });
-  events.emit(type, facts);
   return "trusted";
 }
 
@@ -162,12 +158,7 @@ export async function distrust(state: State): Promise<boolean> {
   const record = await recordOf(state, userId);
   if (record === undefined) return false;
   const at = settings.clock.now();
-  await settings.store.apply({
-    kind: "end",
-    end: [
-      { session: { id: record.id, userId }, reason: "revoked", at, pruneAfter: tombstoneUntil(at, settings) },
-    ],
-  });
+  await settings.store.apply({ kind: "end", end: [endingOf(record, "revoked", at, settings)] });
   state.trust = undefined;
   if (state.canSetCookies) sendCookie(state, clearCookie(settings.cookies.trust));
   state.core.events.emit("revoked", { at, userId, handle: record.id, reason: "revoked" });

@@ -7,6 +7,9 @@ export const isTrust = ({ session }: ListedEntry): boolean => session?.level ===
 /** A session in which an administrator acts as the user: none of the user's devices either. */
 export const isActedIn = ({ session }: ListedEntry): boolean => session?.actorUserId !== undefined;
 
+/** A place where the user is signed in, or may come back by a cookie. */
+export const isDevice = (entry: ListedEntry): boolean => !isTrust(entry) && !isActedIn(entry);
+
 /** What an end reports of it. */
 export const trustMark = (session: { readonly level: string } | undefined): Pick<Ended, "isTrust"> =>
   session?.level === "trust" ? { isTrust: true } : {};
@@ -73,8 +76,7 @@ function beyondCap(
 ): ListedEntry[] {
   const others = entries.filter(
     (entry) =>
-      !isTrust(entry) &&
-      !isActedIn(entry) &&
+      isDevice(entry) &&
       !isSpared(entry, spared) &&
       deadlineOf(entry) >= at &&
       isInRealm(entry, realm) &&

@@ -103,14 +103,14 @@ export const edges: readonly Mutant[] = [
   {
     name: "a user who changes a password may not sign in after it",
     file: parts,
-    find: "provedAt: afterOwnMarks(state.request, userId, provedAt),",
+    find: "provedAt: afterOwnMarks(state.request, marks, provedAt),",
     replace: "provedAt,",
     scene: MARKING,
   },
   {
     name: "a proof counts from when its handler ends",
     file: parts,
-    find: "provedAt: afterOwnMarks(state.request, userId, provedAt),",
+    find: "provedAt: afterOwnMarks(state.request, marks, provedAt),",
     replace: "provedAt: clock.now() + 1,",
     scene: MARKING,
   },

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { deadlineOf, isActedIn, isTrust } from "../../stores/devices.ts";
+import { deadlineOf, isDevice } from "../../stores/devices.ts";
 import type { UserId } from "../../stores/store.ts";
 import { type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
 import { assertAgreed } from "../confirm.ts";
@@ -77,6 +77,6 @@ async function questionOf({ store, clock }: Config, whom: Whom): Promise<string>
   if ("everyone" in whom) return "Sign ALL USERS out, everywhere?";
   const now = clock.now();
   const entries = await store.list(whom.userId);
-  const devices = entries.filter((entry) => deadlineOf(entry) >= now && !isTrust(entry) && !isActedIn(entry));
+  const devices = entries.filter((entry) => deadlineOf(entry) >= now && isDevice(entry));
   return `Sign user ${JSON.stringify(whom.userId)} out of ${plural(devices.length, "device")}?`;
 }

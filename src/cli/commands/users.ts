@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { otherSpelling } from "../../checks/user-id.ts";
-import { deadlineOf, isActedIn, isTrust, lastUse } from "../../stores/devices.ts";
+import { deadlineOf, isDevice, lastUse } from "../../stores/devices.ts";
 import type { UserId } from "../../stores/store.ts";
 import { entriesOf, type Shown, shownDevice } from "../browsing.ts";
 import { adminOf, type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
@@ -63,7 +63,7 @@ async function listUsers(environment: Environment, config: Config, { limit, json
   const users = new Map<UserId, Counted>();
   for await (const entry of entriesOf(adminOf(config))) {
     const userId = entry.login?.userId ?? entry.session?.userId;
-    if (userId === undefined || deadlineOf(entry) < now || isTrust(entry) || isActedIn(entry)) continue;
+    if (userId === undefined || deadlineOf(entry) < now || !isDevice(entry)) continue;
     const counted = users.get(userId) ?? { userId, devices: 0, lastSeenAt: 0 };
     counted.devices++;
     counted.lastSeenAt = Math.max(counted.lastSeenAt, lastUse(entry));

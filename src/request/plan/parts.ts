@@ -7,7 +7,7 @@ import {
   sessionCookieValue,
 } from "../../http/cookies.ts";
 import { knownDeviceCookie, readKnownDevice } from "../../http/known-device.ts";
-import { readProofs } from "../../protocol/proofs.ts";
+import { methodsOf, readProofs } from "../../protocol/proofs.ts";
 import { digest, type Secret, sameDigest } from "../../protocol/secrets.ts";
 import type {
   Proof,
@@ -20,7 +20,7 @@ import type {
   Write,
 } from "../../stores/store.ts";
 import { originOf } from "../facts.ts";
-import { afterOwnMarks, MARK_OF_EVERYONE, markOfUser, outdatedProof, PROOF_LIFE } from "../marks.ts";
+import { afterOwnMarks, MARK_OF_EVERYONE, marksOf, outdatedProof, PROOF_LIFE } from "../marks.ts";
 import { handleOf, sessionDeadlines } from "../rows.ts";
 import { identityOf, type Raise, type RequestState, raiseOf, type Standing, settingsOf } from "../state.ts";
 
@@ -76,11 +76,11 @@ export const fenced = (row: Pick<SessionRow, "secret" | "fence">, secret: Secret
 export function proofOf(state: RequestState, userId: UserId, provedAt: number): Proof {
   const { clock } = state.core.settings;
   if (clock.now() - provedAt > PROOF_LIFE) throw outdatedProof();
-  const marks = [markOfUser(userId), MARK_OF_EVERYONE];
+  const marks = marksOf(userId);
   return {
     marks,
     ofEveryone: MARK_OF_EVERYONE,
-    provedAt: afterOwnMarks(state.request, userId, provedAt),
+    provedAt: afterOwnMarks(state.request, marks, provedAt),
   };
 }
 
@@ -151,7 +151,7 @@ export const reauthenticated = (state: RequestState, session: SessionRow, now: n
     handle: handleOf(session),
     request: originOf(state.facts),
     level: "login",
-    methods: readProofs(raiseOf(state.intent)?.proofs).map(({ method }) => method),
+    methods: methodsOf(readProofs(raiseOf(state.intent)?.proofs)),
   });
 
 export const nothing = (standing: Standing): Plan => ({ cookies: [], events: [], standing });

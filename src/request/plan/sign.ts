@@ -2,7 +2,7 @@ import { CSRF, UNSEEN_DEVICE } from "../../data/asides.ts";
 import { States } from "../../data/states.ts";
 import { clearCookie } from "../../http/cookies.ts";
 import { pendingOf } from "../../protocol/pending.ts";
-import { readProofs } from "../../protocol/proofs.ts";
+import { methodsOf, readProofs } from "../../protocol/proofs.ts";
 import { newSecret } from "../../protocol/secrets.ts";
 import type { Cap, Ending, SessionRow, UserId } from "../../stores/store.ts";
 import { originOf } from "../facts.ts";
@@ -102,7 +102,7 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
       ...(base === undefined
         ? [event("created", { at: now, sessionId: session.id, userId: intent.userId })]
         : []),
-      event("login", { ...ofDevice, methods: readProofs(intent.proofs).map(({ method }) => method) }),
+      event("login", { ...ofDevice, methods: methodsOf(readProofs(intent.proofs)) }),
       ...(isNew && !isUnseen ? [event("newDevice", ofDevice)] : []),
     ],
     standing: { kind: "live", session },
@@ -147,14 +147,17 @@ export function planBegin(state: RequestState, { pending }: BeginIntent, now: nu
       ...(base === undefined ? [event("created", { at: now, sessionId: id, userId: undefined })] : []),
       ...(userId === undefined
         ? []
-        : [event("signInBegun", { ...facts, userId, methods: methodsIn(pending) })]),
+        : [
+            event("signInBegun", {
+              ...facts,
+              userId,
+              methods: methodsOf(pendingOf(pending, 0)?.proofs ?? []),
+            }),
+          ]),
     ],
     standing: { kind: "live", session },
   };
 }
-
-const methodsIn = (fields: BeginIntent["pending"]): string[] =>
-  (pendingOf(fields, 0)?.proofs ?? []).map(({ method }) => method);
 
 /** The name stays where the same user signs in again; it is not written to the row, which may be named meanwhile. */
 function deviceOf(

@@ -22,22 +22,24 @@ interface Kind {
   encode(value: unknown): string;
   /** Undefined where the text is not what `encode` makes. */
   decode(text: string): unknown;
+  /** What lists show of a text that cannot be decoded. */
+  substitute(name: string, text: string): unknown;
 }
 
 const DIGEST_LENGTH = 32;
 const SALT_LENGTH = 16;
 
 const bytesOf = (text: string): Uint8Array => Buffer.from(text, "base64url");
-const encodeBytes = (value: unknown): string => {
-  const { buffer, byteOffset, byteLength } = value as Uint8Array;
-  return Buffer.from(buffer, byteOffset, byteLength).toString("base64url");
-};
 const bytes = (length: number): Kind => ({
-  encode: encodeBytes,
+  encode: (value) => {
+    const { buffer, byteOffset, byteLength } = value as Uint8Array;
+    return Buffer.from(buffer, byteOffset, byteLength).toString("base64url");
+  },
   decode: (text) => {
     const found = bytesOf(text);
     return found.length === length ? found : undefined;
   },
+  substitute: (_, text) => bytesOf(text),
 });
 
 const number = (isRight: (value: number) => boolean): Kind => ({
@@ -47,6 +49,7 @@ const number = (isRight: (value: number) => boolean): Kind => ({
     const found = text === "" ? Number.NaN : Number(text);
     return isRight(found) ? found : undefined;
   },
+  substitute: unreadable,
 });
 const time = number(Number.isFinite);
 
@@ -54,6 +57,7 @@ const text: Kind = {
   // JSON of Lua refuses lone surrogates, which a client may have put into its own description.
   encode: (value) => (value as string).toWellFormed(),
   decode: (text) => text,
+  substitute: (_, text) => text,
 };
 
 /** 7 and "7" are two users, so the kind goes with the value. */
@@ -79,7 +83,7 @@ const KINDS: Readonly<Record<Exclude<FieldKind, "data">, Kind>> = {
   time,
   moment: time,
   count: number(Number.isSafeInteger),
-  user: { encode: (value) => encodeUser(value as UserId), decode: userIn },
+  user: { encode: (value) => encodeUser(value as UserId), decode: userIn, substitute: (_, text) => text },
 };
 
 interface Field {
@@ -152,16 +156,11 @@ class Format {
     const row = { ...this.#empty };
     for (const { name, short, kind, isNullable } of this.#fields) {
       const text: unknown = head[short];
-      if (typeof text === "string") row[name] = kind.decode(text) ?? substitute(name, kind, text);
-      else if (!isNullable) row[name] = substitute(name, kind, "");
+      if (typeof text === "string") row[name] = kind.decode(text) ?? kind.substitute(name, text);
+      else if (!isNullable) row[name] = kind.substitute(name, "");
     }
     return row;
   }
-}
-
-function substitute(name: string, kind: Kind, text: string): unknown {
-  if (kind.encode === encodeBytes) return bytesOf(text);
-  return kind.encode === String ? unreadable(name) : text;
 }
 
 const SESSION = new Format(SESSION_FIELDS);
