@@ -19,7 +19,8 @@ const SHARED = [
   { name: "sql", test: /\/src\/stores\/sql\/(?!dialects\/)/, priority: 2 },
   {
     name: "http",
-    test: /\/src\/(http|integration)\//,
+    // Proofs of keys are looked at with jose, which few need: a chunk of their own.
+    test: /\/src\/(http\/(?!key-proofs)|integration\/)/,
     priority: 1,
   },
 ];
@@ -29,8 +30,20 @@ const LAZY: Readonly<Record<string, string>> = {
   bowser: 'export default new Proxy({}, { get: (_, name) => require("bowser")[name] });',
 };
 
+/**
+ * Every entry loads the chunk "core" first, which would fail there with a TypeError that names no cause. Before its second
+ * line, so that the maps stay right.
+ */
+const NOT_ON_EDGE =
+  'if (globalThis.EdgeRuntime !== undefined) throw new Error("psession needs Node, and this is the Edge runtime, which ' +
+  "has neither its cryptography nor database drivers. In Next 16 name the file proxy.ts; in Next 15.5 export const config = " +
+  "{ runtime: 'nodejs' } from middleware.ts.\");";
+
 /** Types that speak of kysely's. */
 const TWICE = /^stores\/kysely\//;
+
+/** What browsers run: for `import` it is a module of its own, as not everybody bundles, and browsers load no CommonJS. */
+const FOR_BROWSERS = /^src\/client\//;
 
 const RELATIVE = /((?:\bfrom |\bimport\(|^declare module )")(\.[^"]+)\.ts"/gm;
 
@@ -40,7 +53,8 @@ run("node_modules/.bin/tsc", ["-p", "tsconfig.build.json"]);
 const declarations = readDeclarations();
 rmSync(DIST, { recursive: true, force: true });
 await writeCode();
-for (const entry of entries) writeImports(entry);
+await writeBrowserCode();
+for (const entry of entries) if (!FOR_BROWSERS.test(entry.source)) writeImports(entry);
 writeTypes();
 writeMerging();
 
@@ -68,6 +82,8 @@ async function writeCode(): Promise<void> {
     platform: "node",
     external: [
       /^node:/,
+      // Its entries; `next` itself is never imported.
+      /^next\//,
       ...Object.keys({ ...dependencies, ...peerDependencies }).filter((name) => !(name in LAZY)),
     ],
     plugins: [lazily],
@@ -94,10 +110,33 @@ async function writeCode(): Promise<void> {
   chmodSync(join(DIST, "cli.cjs"), 0o755);
 }
 
+async function writeBrowserCode(): Promise<void> {
+  const sources = entries.filter(({ source }) => FOR_BROWSERS.test(source));
+  const build = await rolldown({
+    input: Object.fromEntries(sources.map(({ name, source }) => [name, join(ROOT, source)])),
+    platform: "browser",
+    external: Object.keys(readManifest(ROOT).peerDependencies),
+    onLog: (_level, { message }) => {
+      throw new Error(message);
+    },
+  });
+  const { output } = await build.generate({
+    format: "es",
+    entryFileNames: "[name].mjs",
+    chunkFileNames: "chunks/[name].mjs",
+    minifyInternalExports: false,
+    comments: { legal: true, annotation: false, jsdoc: false },
+  });
+  await build.close();
+  for (const file of output) if (file.type === "chunk") write(file.fileName, file.code);
+}
+
 function writeChunk({ name, fileName, code, map }: OutputChunk): void {
   const required = code
     // A bundler that makes an ES module of this could not give it `require`.
     .replace(/\brequire\("(node:[\w/]+)"\)/g, 'process.getBuiltinModule("$1")')
+    // Next lists no entries in its manifest, so that Node's import() does not find "next/headers".
+    .replace(/\bimport\(("next\/\w+")\)/g, "Promise.resolve(require($1))")
     // One letter beyond ASCII, and the engine takes two bytes for each of them.
     .replace(/[^\0-\x7F]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
     // What express-session gives: the function, with everything at it.
@@ -105,7 +144,7 @@ function writeChunk({ name, fileName, code, map }: OutputChunk): void {
       /(?=\n\/\/# sourceMappingURL)/,
       name === "express-session" ? "\nmodule.exports = exports.default;" : "",
     );
-  write(fileName, required);
+  write(fileName, name === "core" ? required.replace('"use strict";\n', `$&${NOT_ON_EDGE} `) : required);
   // A file that has but the names of another's things.
   if (map === null) return;
   const sources = map.sources.map((source) => source.replace(/^.*?(?=\/(src|node_modules)\/)/, "psession"));

@@ -32,12 +32,17 @@ const ROOMS = [
   "account",
   "session.ts",
   "psession.ts",
+  // Failed sign-ins, counted by rate-limiter-flexible.
+  "attempts",
+  "shared-psession.ts",
   // What integrations are made of.
   "integration",
   "telemetry/opentelemetry",
   // One folder for each framework; nothing imports them.
   "integrations",
   "index.ts",
+  // What runs in browsers; of the rest nothing imports it, and it imports nothing of the rest.
+  "client",
   // The contracts, and what tests of applications use.
   "testing",
   "cli",

@@ -93,10 +93,10 @@ function waysOfBundlers(ending: string): Way[] {
   ];
 }
 
-/** Every entry but the one that imports of a peer. */
+/** Every entry but those that import of a peer. */
 function writeWithoutPeers(): void {
   const specifiers = readEntries(ROOT).flatMap(({ specifier }) =>
-    specifier === "psession/opentelemetry" ? [] : [specifier],
+    ["psession/opentelemetry", "psession/attempts", "psession/react"].includes(specifier) ? [] : [specifier],
   );
   const load = (how: string) => `for (const one of ${JSON.stringify(specifiers)}) ${how}(one);\n`;
   writeFileSync(join(withoutPeers, "import.mjs"), `${load("await import")}console.log("${FINE}");`);

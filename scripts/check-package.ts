@@ -63,7 +63,7 @@ function run(command: string, values: readonly string[]): void {
 function checkFiles(tarball: string): void {
   const files = execFileSync("tar", ["-tzf", tarball], { encoding: "utf8" }).trim().split("\n");
   const isExpected =
-    /^package\/(package\.json|(README|CHANGELOG|CONTRIBUTING|SECURITY)\.md|LICENSE|docs\/[\w/.-]+\.(md|png|svg)|examples\/[\w/-]+\.(js|ts|json|conf)|dist\/LICENSES\.txt|dist\/[\w/-]+\.([cm]js|cjs\.map|d\.[cm]ts))$/;
+    /^package\/(package\.json|(README|CHANGELOG|CONTRIBUTING|SECURITY)\.md|LICENSE|docs\/[\w/.-]+\.(md|png|svg)|examples\/[\w/()[\].+-]+(\.\w+)?\.(js|tsx?|json|conf|md|css|svelte|html)|dist\/LICENSES\.txt|dist\/[\w/-]+\.([cm]js|cjs\.map|d\.[cm]ts))$/;
   for (const file of files) if (!isExpected.test(file)) faults.push(`the tarball has ${file}`);
   const { exports, bin } = JSON.parse(readFileSync("package.json", "utf8")) as {
     exports: Record<string, string | { import: string; require: string }>;
@@ -184,7 +184,7 @@ function checkCommands(): void {
   const shared = optionsIn(sections.find((section) => section.startsWith("The configuration")) ?? "");
   const documented = new Map(
     sections.flatMap((section) => {
-      const name = /^`psession ([\w ]+)`\n/.exec(section)?.[1];
+      const name = /^`psession ([\w -]+)`\n/.exec(section)?.[1];
       return name === undefined ? [] : [[name, optionsIn(section)] as const];
     }),
   );

@@ -38,7 +38,7 @@ const proseOf = (page: string): string =>
   page.replaceAll(NO_PROSE, (whole) => whole.replaceAll(/[^\n]/g, " "));
 
 /** Lines in which a word means a framework's own thing. */
-const EXCEPT = /Gateways are not reached/;
+const EXCEPT = /Gateways are not reached|adapter-node|adapter: adapter|SvelteKit.s adapter/;
 
 const files = execFileSync(
   "git",

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 
-const NAMED = /`((?:tests|src)\/[\w/.-]+\.ts)`: ([^|<\n]+)/g;
+const NAMED = /`((?:tests|src|scripts)\/[\w/.-]+\.ts)`: ([^|<\n]+)/g;
 
 /** What a page says that a test shows: every test it names has to be there, under that name. */
 export function missingTests(page: string): string[] {

@@ -22,6 +22,7 @@ export type PsessionErrorCode =
   | "session_destroyed"
   | "session_not_open"
   | "session_ended"
+  | "read_only"
   | "headers_already_sent"
   | "cross_site"
   | "insecure_transport"

@@ -26,6 +26,13 @@ interface OfDevice extends OfSession {
   readonly request: RequestOrigin;
 }
 
+/** `bindingId` names the key; undefined where none was registered. */
+interface OfKey extends Facts {
+  readonly bindingId: string | undefined;
+  readonly userId: UserId | undefined;
+  readonly request: RequestOrigin;
+}
+
 interface OfImpersonation extends OfDevice {
   readonly userId: UserId;
   readonly actorId: UserId;
@@ -57,6 +64,24 @@ export interface PsessionEvents {
   signInBegun: OfDevice & { readonly userId: UserId; readonly methods: readonly string[] };
   /** A sign-in from a browser on which this user did not sign in before; with the option `devices.detectNew`. */
   newDevice: OfDevice & { readonly userId: UserId; readonly remembered: boolean };
+  /**
+   * A password or code was wrong, at a sign-in that `psession/attempts` counts. `userId`: undefined where there is no such
+   * account; `known`: from a browser on which the user has signed in before.
+   */
+  signInFailed: Facts & {
+    readonly userId: UserId | undefined;
+    readonly what: "password" | "code";
+    readonly known: boolean;
+    readonly request: RequestOrigin;
+  };
+  /** A sign-in was not looked at, as too many had failed before. `by`: what was counted; `retryAfter`: in seconds. */
+  signInThrottled: Facts & {
+    readonly userId: UserId | undefined;
+    readonly what: "password" | "code";
+    readonly by: "account" | "browser" | "code" | "address";
+    readonly retryAfter: number;
+    readonly request: RequestOrigin;
+  };
   /** A credential was proved again within a session; `methods` as for `login`. */
   reauthenticated: OfDevice & { readonly level: Level; readonly methods: readonly string[] };
   /** The user trusts this browser until then (`session.trust`): a second factor may be skipped on it. */
@@ -64,6 +89,21 @@ export interface PsessionEvents {
   /** An administrator (`actorId`) acts as a user from here on (`session.impersonate`), and does so no more. */
   impersonationBegan: OfImpersonation & { readonly until: number };
   impersonationEnded: OfImpersonation;
+  /**
+   * The user's browser has registered a key: from its first request with the short cookie on, the session counts there only.
+   * With the option `deviceBound`.
+   */
+  bound: OfDevice & { readonly userId: UserId; readonly algorithm: string };
+  /** The browser has proved that it holds the key. */
+  boundRefreshed: OfKey;
+  /**
+   * A request or a proof was refused. unproved: a bound session's cookie came without a proof of its key: copied, or the
+   * browser lost the key. stale: a proof over an older challenge, which the browser may repeat. registration: a key that
+   * may not be registered: no challenge of ours, too late, or a session that is bound already. signature: the proof is wrong.
+   */
+  boundRefused: OfKey & { readonly why: "unproved" | "stale" | "registration" | "signature" };
+  /** The browser went on without a proof, and says why, such as "unreachable" or "quota_exceeded". */
+  boundSkipped: OfKey & { readonly reason: string };
   logout: OfDevice;
   /** A remember cookie brought a browser back. */
   restored: OfLogin & {
@@ -100,8 +140,12 @@ export interface PsessionEvents {
     readonly presentedGeneration: number;
     readonly request: RequestOrigin;
   };
-  /** A superseded token was presented. The login and its session are ended. */
+  /**
+   * A superseded token was presented, or (`by: "proof"`, both generations 0) a proof of another key than the one that the
+   * session is bound to, with its cookie. The login and its session are ended.
+   */
   theft: OfLogin & {
+    readonly by: "token" | "proof";
     readonly generation: number;
     readonly presentedGeneration: number;
     /** The request that presented it, and where the login was last used. Either of the two may be the thief. */
@@ -119,10 +163,16 @@ export interface PsessionEvents {
   rotated: OfSession;
   /** The current token of a login is known to be on the browser's disk. */
   confirmed: OfLogin;
+  /** A device was ended. */
   revoked: Facts & {
     readonly userId: UserId | undefined;
     readonly handle: string;
     readonly reason: RevocationReason;
+    /**
+     * The request of the user that ended it: from another device, or the sign-in or changed password that it made room
+     * for. Undefined where the application or an administrator did.
+     */
+    readonly request: RequestOrigin | undefined;
   };
   /** A password or another factor was changed (`psession.passwordChanged`), and other devices were ended. */
   credentialChanged: Facts & {
@@ -134,18 +184,34 @@ export interface PsessionEvents {
     readonly request: RequestOrigin | undefined;
     readonly ended: number;
   };
+  /**
+   * A user was erased (`psession.eraseUser`): whose id it was the caller knows, and nobody else is told. `audit`: entries,
+   * undefined where they are elsewhere; `pseudonym`: what these have for a handle since, where they were kept.
+   */
+  userErased: Facts & {
+    readonly sessions: number;
+    readonly logins: number;
+    readonly audit: number | undefined;
+    readonly pseudonym: string | undefined;
+  };
   /** All users' sessions and logins were ended; no `revoked` is emitted for each device. */
   revokedEveryone: Facts & { readonly count: number; readonly reason: RevocationReason };
   /** A cookie past its deadline was presented. */
   expired: Facts & { readonly handle: string; readonly userId: UserId | undefined };
-  pruned: Facts & { readonly sessions: number; readonly logins: number; readonly audit: number };
+  pruned: Facts & {
+    readonly sessions: number;
+    readonly logins: number;
+    readonly audit: number;
+    /** Addresses that were forgotten, by `privacy.keepAddresses`. */
+    readonly addresses: number;
+  };
   /** A save met a newer version and was merged onto it. */
   mergeRetried: OfSession & { readonly attempt: number };
   /** Two requests changed the same key; the later save won. */
   mergeConflict: OfSession & { readonly keys: readonly string[] };
   /** Changes were dropped: the session was ended or given to another user meanwhile. */
   saveDiscarded: OfSession & {
-    readonly why: "ended" | "taken_over" | "replaced" | "moved" | "cross_site" | "stray";
+    readonly why: "ended" | "taken_over" | "replaced" | "moved" | "cross_site" | "stray" | "unproved";
   };
   /** A row was written by a clock that is further ahead than servers may differ. */
   clockSkew: Facts & { readonly handle: string };
@@ -185,10 +251,16 @@ export const EVENTS: { readonly [K in EventName]: true } = {
   login: true,
   signInBegun: true,
   newDevice: true,
+  signInFailed: true,
+  signInThrottled: true,
   reauthenticated: true,
   trusted: true,
   impersonationBegan: true,
   impersonationEnded: true,
+  bound: true,
+  boundRefreshed: true,
+  boundRefused: true,
+  boundSkipped: true,
   logout: true,
   restored: true,
   recovered: true,
@@ -203,6 +275,7 @@ export const EVENTS: { readonly [K in EventName]: true } = {
   revoked: true,
   credentialChanged: true,
   revokedEveryone: true,
+  userErased: true,
   expired: true,
   pruned: true,
   mergeRetried: true,
@@ -248,13 +321,18 @@ export class Events {
     return () => set.delete(entry);
   }
 
+  /** Ends all subscriptions. */
+  clear(): void {
+    this.#listeners.clear();
+  }
+
   emit<K extends EventName>(type: K, facts: PsessionEvents[K]): void {
     const event = { type, ...facts } as { type: K } & PsessionEvents[K];
     const diagnostics = channelOf(type);
     if (diagnostics.hasSubscribers) diagnostics.publish(event);
     for (const listeners of [this.#listeners.get(type), this.#listeners.get("*")]) {
       if (listeners === undefined) continue;
-      for (const listener of listeners) call(listener as Listener<K>, event);
+      for (const listener of listeners) callListener(listener as Listener<K>, event);
     }
   }
 }
@@ -269,7 +347,7 @@ function channelOf(type: string): ReturnType<typeof channel> {
 }
 
 /** A listener that fails must not fail the request that emitted the event. */
-function call<E>(listener: (event: E) => void | Promise<void>, event: E): void {
+export function callListener<E>(listener: (event: E) => void | Promise<void>, event: E): void {
   try {
     const result = listener(event);
     if (result instanceof Promise) result.catch(warnOf);

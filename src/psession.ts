@@ -1,12 +1,15 @@
 import { AuditRecorder, auditQuery } from "./account/audit.ts";
 import { type Device, endDevice, endDevices, endEverything, listDevices } from "./account/devices.ts";
+import { checkedErase, type Erased, type EraseOptions, eraseUser, hasRows } from "./account/erasure.ts";
+import { exportUser, isEmptyExport, type UserExport } from "./account/export.ts";
 import { checkedEntry, type OwnAuditEntry, ownEntry } from "./account/own-entries.ts";
+import { type Why, type WhyQuery, why, whyQuery } from "./account/why.ts";
 import { invalidOptions } from "./checks/faults.ts";
 import { assertOptions, assertText, isHandle, isThenable } from "./checks/given.ts";
 import { assertUserId, misspelt, otherSpelling } from "./checks/user-id.ts";
 import { shortened } from "./data/keys.ts";
 import type { SessionData } from "./data/typing.ts";
-import { PsessionError } from "./errors.ts";
+import { PsessionError, reasonOf } from "./errors.ts";
 import { type EventName, Events, isEventName, type PsessionEvent, type PsessionEvents } from "./events.ts";
 import type { PsessionOptions } from "./options/public.ts";
 import { resolveOptions } from "./options/resolve.ts";
@@ -26,7 +29,7 @@ import { Session } from "./session.ts";
 import type { AuditEntry, AuditQuery } from "./stores/audit.ts";
 import { isLoadingForCommand } from "./stores/command.ts";
 import type { Mark, RevocationReason, UserId } from "./stores/store.ts";
-import { warnOfPlainHttp } from "./telemetry/warnings.ts";
+import { warn, warnOfPlainHttp } from "./telemetry/warnings.ts";
 import { type HeldLock, type LockOptions, resolveLock } from "./upkeep/locks.ts";
 import { type Pruned, Pruner } from "./upkeep/prune.ts";
 
@@ -50,9 +53,11 @@ export class Psession<Data extends object = SessionData> {
   }
 
   readonly #events = new Events();
-  readonly #make: (events: Events) => Core;
+  #make: (events: Events) => Core;
   readonly #onStart: ((core: Core) => void)[] = [];
   #running: Running | undefined;
+  /** Of options that were replaced: their requests may still be under way. */
+  readonly #replaced = new WeakSet<Core>();
   #isClosed = false;
 
   /** @internal */
@@ -90,10 +95,15 @@ export class Psession<Data extends object = SessionData> {
     return this.#core;
   }
 
+  /** @internal What has begun; undefined before the first use, which options that come late wait for. */
+  get started(): Core | undefined {
+    return this.#running?.core;
+  }
+
   /** @internal For integrations that change what all requests share: now, or as soon as there is something. */
   whenStarted(change: (core: Core) => void): void {
-    if (this.#running === undefined) this.#onStart.push(change);
-    else change(this.#running.core);
+    this.#onStart.push(change);
+    if (this.#running !== undefined) change(this.#running.core);
   }
 
   /** Begins one request. For integrations; handlers get the session from their framework. */
@@ -110,18 +120,22 @@ export class Psession<Data extends object = SessionData> {
 
   /** @internal Whether a session is one of this service's. */
   keeps(session: Session<Data>): boolean {
-    return Session.stateOf(session).core === this.#running?.core;
+    const { core } = Session.stateOf(session);
+    return core === this.#running?.core || this.#replaced.has(core);
   }
 
   /** The names of the cookies, for code that reads them off a request that no integration sees. */
-  get cookieNames(): Readonly<Record<"session" | "remember" | "device" | "trust" | "acting", string>> {
-    const { session, remember, device, trust, acting } = this.#core.settings.cookies;
+  get cookieNames(): Readonly<
+    Record<"session" | "remember" | "device" | "trust" | "acting" | "bound", string>
+  > {
+    const { session, remember, device, trust, acting, bound } = this.#core.settings.cookies;
     return {
       session: session.name,
       remember: remember.name,
       device: device.name,
       trust: trust.name,
       acting: acting.name,
+      bound: bound.name,
     };
   }
 
@@ -173,6 +187,36 @@ export class Psession<Data extends object = SessionData> {
   }
 
   /**
+   * Deletes all that is kept about a user, for good: devices, remembered logins and what is left of ended ones, trust,
+   * sign-ins that have begun, sessions in which they act as others or are acted as, and their entries of the audit trail.
+   * `audit: "pseudonym"` keeps event and time of these. Delete the account first: a sign-in that is proved later is a new
+   * one. Says how much there was; if it fails, call it again for the rest. docs/account/erasure.md says what remains.
+   */
+  async eraseUser(userId: UserId, options: EraseOptions = {}): Promise<Erased> {
+    this.#assertUserId(userId);
+    const checked = checkedErase(options);
+    refuseWhileImpersonating("erase a user");
+    const { core, recorder } = this.#running ?? this.#start();
+    const erased = await eraseUser(core, recorder, userId, checked);
+    const isNothing = erased.sessions + erased.logins + (erased.audit ?? 0) === 0;
+    if (isNothing) await this.#assertSpelling(userId, "rows", (other) => hasRows(core, other));
+    return erased;
+  }
+
+  /**
+   * All that is kept about a user, as plain values that `JSON.stringify` takes: for "download my data". No secrets. The
+   * format is in docs/account/erasure.md.
+   */
+  async exportUser(userId: UserId): Promise<UserExport> {
+    this.#assertUserId(userId);
+    const { core } = this.#running ?? this.#start();
+    await this.flush();
+    const exported = await exportUser(core, userId);
+    if (isEmptyExport(exported)) await this.#assertSpelling(userId, "rows", (other) => hasRows(core, other));
+    return exported;
+  }
+
+  /**
    * To be called when a password or another factor was changed: ends every device (ASVS 7.4.3). `keep` stays
    * signed in, with new secrets, as a copy of its cookies may be why the password was changed. `factor` says what was
    * changed, for the event `credentialChanged` (ASVS 6.3.7); default: "password". A sign-in whose credential was checked
@@ -199,8 +243,9 @@ export class Psession<Data extends object = SessionData> {
     refuseWhileImpersonating("change a factor");
     const mark = this.#mark(markOfUser(userId), kept?.request);
     const except = kept && anchorOf(kept);
+    const request = kept && originOf(kept.facts);
     const end = (trust?: string) =>
-      endDevices(this.#core, { userId, except, mark }, "password_changed", trust);
+      endDevices(this.#core, { userId, except, mark }, "password_changed", { kept: trust, request });
     // A changed password leaves the trust in the browser that stays; any other factor is what it stood in for.
     const keepsTrust = kept !== undefined && factor === "password";
     const ended = keepsTrust ? await keepingTrust(kept, userId, end) : await end();
@@ -211,7 +256,7 @@ export class Psession<Data extends object = SessionData> {
       userId,
       factor,
       handle: keep?.handle,
-      request: kept && originOf(kept.facts),
+      request,
       ended,
     });
     return ended;
@@ -289,20 +334,50 @@ export class Psession<Data extends object = SessionData> {
     return entries;
   }
 
-  /** Waits until the audit trail has all events so far: for platforms that stop a process between requests. */
-  async flush(): Promise<void> {
-    await this.#running?.recorder?.flush();
+  /**
+   * Why a user was signed out, the latest first, or that they still are signed in: of all of a user's devices, or of the one
+   * of a handle or session. For developers and support; `session.endedBecause` is for the visitor. By the audit trail, if
+   * the store keeps one, and rows; what cannot be known is said. Throws `invalid_options` for a query that is not valid.
+   */
+  async why(given: WhyQuery): Promise<Why[]> {
+    const query = whyQuery(given);
+    const { userId } = query;
+    if (userId !== undefined) this.#assertUserId(userId);
+    const core = this.#core;
+    await this.flush();
+    const found = await why(core, query);
+    if (userId !== undefined && !found.some(({ handle }) => handle !== undefined))
+      await this.#assertSpelling(userId);
+    return found;
   }
 
-  /** Stops pruning, writes what is left for the audit trail, and releases the store. */
+  /**
+   * Waits until the audit trail has all events so far, and other processes were told which sessions ended: for platforms
+   * that stop a process between requests.
+   */
+  async flush(): Promise<void> {
+    await Promise.all([this.#running?.recorder?.flush(), this.#running?.core.endings.flush()]);
+  }
+
+  /** Stops pruning, writes what is left for the audit trail, and releases the store. Calls no listener of `onEnd`. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    if (this.#running === undefined) return;
-    const { core, pruner } = this.#running;
-    forgetClock(core.settings.clock);
-    await pruner.stop();
-    await this.flush();
-    await core.settings.store.close?.();
+    if (this.#running !== undefined) await release(this.#running);
+  }
+
+  /**
+   * Begins anew with other options at the next use, without the listeners so far. Requests under way go on with the
+   * old ones, whose handles are released after `patience` milliseconds. @internal
+   */
+  replaceOptions(make: (events: Events) => Core, patience: number): void {
+    const old = this.#running;
+    this.#make = make;
+    this.#running = undefined;
+    this.#events.clear();
+    if (old === undefined) return;
+    this.#replaced.add(old.core);
+    const releaseOld = () => release(old).catch((error: unknown) => warnOfRelease(error));
+    setTimeout(releaseOld, patience).unref();
   }
 
   /** From now on earlier proofs of a credential are refused, except those of this request. */
@@ -333,6 +408,17 @@ export class Psession<Data extends object = SessionData> {
   }
 }
 
+async function release({ core, pruner, recorder }: Running): Promise<void> {
+  forgetClock(core.settings.clock);
+  await pruner.stop();
+  await Promise.all([recorder?.flush(), core.endings.flush()]);
+  await core.endings.close();
+  await core.settings.store.close?.();
+}
+
+const warnOfRelease = (error: unknown): void =>
+  warn("PSESSION_RELEASE", `What earlier options had opened could not be closed: ${reasonOf(error)}`);
+
 const noTrail = (): PsessionError =>
   new PsessionError(
     "no_audit_trail",
@@ -353,13 +439,17 @@ const noSession = (what: string): PsessionError =>
 export function createPsession<Data extends object = SessionData>(
   options: PsessionOptions | (() => PsessionOptions),
 ): Psession<Data> {
-  const isLater = typeof options === "function";
-  const psession = new Psession<Data>((events) =>
-    makeCore(settingsOf(isLater ? options() : options), events),
-  );
-  if (!isLater) openCore(psession);
+  if (typeof options === "function") return new Psession<Data>(coreMaker(options));
+  const psession = new Psession<Data>(coreMaker(() => options));
+  openCore(psession);
   return psession;
 }
+
+/** @internal */
+export const coreMaker =
+  (options: () => PsessionOptions) =>
+  (events: Events): Core =>
+    makeCore(settingsOf(options()), events);
 
 function settingsOf(options: PsessionOptions): Settings {
   if (isThenable(options)) {

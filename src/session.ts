@@ -6,22 +6,25 @@ import { isHandle } from "./checks/given.ts";
 import type { StateOptions } from "./data/states.ts";
 import type { SessionData } from "./data/typing.ts";
 import type { Actor } from "./protocol/actor.ts";
+import type { EndedBecause } from "./protocol/ended.ts";
 import type { Outcome } from "./protocol/outcome.ts";
 import type { Pending } from "./protocol/pending.ts";
 import { type AuthenticationClaims, claimsOf, type ProvedMethod } from "./protocol/proofs.ts";
-import { actorOf, refuseImpersonation } from "./request/acting.ts";
+import { actorOf, refuseImpersonation, userOrigin } from "./request/acting.ts";
 import { isAlive } from "./request/alive.ts";
 import { csrfToken, isCsrfToken, newState, takeState } from "./request/asides.ts";
-import { type BeginOptions, begin, complete } from "./request/begin.ts";
+import { type BeginOptions, begin, type CompleteOptions, complete } from "./request/begin.ts";
+import { askForKeyProof } from "./request/bind.ts";
+import { isKeyProved, keyProvedAt } from "./request/bound.ts";
 import type { Keep } from "./request/carry.ts";
 import { SessionContent } from "./request/content.ts";
 import { endTrust } from "./request/end-trust.ts";
-import { onEnd } from "./request/endings.ts";
 import { exclusive } from "./request/exclusive.ts";
 import { type ImpersonationOptions, impersonate, stopImpersonating } from "./request/impersonation.ts";
 import type { Freshness, LoginOptions, LoginResult, ProofOptions } from "./request/intents.ts";
 import * as intents from "./request/intents.ts";
 import { bePassive, type EndsAt, endsAt, extend } from "./request/lifetime.ts";
+import { onEnd } from "./request/on-end.ts";
 import * as standing from "./request/standing.ts";
 import {
   type Core,
@@ -84,8 +87,31 @@ export class Session<Data extends object = SessionData> extends SessionContent<D
     return this.userId !== undefined;
   }
 
+  /** "device-bound" where the user proved a credential, and the browser the key that the session is bound to. */
   get level(): Level {
-    return identityOf(look(this.#state)).level;
+    const { level } = identityOf(look(this.#state));
+    return level === "login" && this.keyProvedAt !== undefined ? "device-bound" : level;
+  }
+
+  /**
+   * When this browser last proved that it holds the key which the session is bound to, in epoch milliseconds; undefined
+   * where the session is not bound (option `deviceBound`), or has been for seconds only.
+   */
+  get keyProvedAt(): number | undefined {
+    return keyProvedAt(look(this.#state));
+  }
+
+  /** True where this browser has proved that recently that it holds the key which the session is bound to. */
+  isKeyProved(options: Pick<Freshness, "within">): boolean {
+    return isKeyProved(look(this.#state), options);
+  }
+
+  /**
+   * Takes the short cookie of a bound session away, so that the browser proves its key before it sends another request.
+   * For answers that send it to the page again: `requireKeyProof`. @internal
+   */
+  askForKeyProof(): void {
+    askForKeyProof(this.#state);
   }
 
   /** True where a remember cookie brought the user back and no credential was proved since. */
@@ -124,6 +150,16 @@ export class Session<Data extends object = SessionData> extends SessionContent<D
   /** What became of the request's cookies. Show visitors no more than whether they are signed in. */
   get outcome(): Outcome {
     return look(this.#state).outcome;
+  }
+
+  /**
+   * Why this browser, which was signed in, is not any more: undefined where a user is signed in, where none was, and where
+   * its cookies do not prove enough. Made for the visitor's own page: it costs no read, and says of a theft, a changed
+   * password and a revocation no more than that the sign-in was ended.
+   */
+  get endedBecause(): EndedBecause | undefined {
+    const { ended } = look(this.#state);
+    return this.isSignedIn ? undefined : ended;
   }
 
   /** @internal The presented secret was replaced long ago, and its session lives. */
@@ -205,7 +241,7 @@ export class Session<Data extends object = SessionData> extends SessionContent<D
    * was ticked then. Counts as proved when the first factor was. Throws `nothing_pending` (401) where none waits, and
    * `proof_outdated` (401) where the password was changed or the user revoked meanwhile.
    */
-  async complete(options: LoginOptions<Data> = {}): Promise<LoginResult> {
+  async complete(options: CompleteOptions<Data> = {}): Promise<LoginResult> {
     return complete(usable(this.#state), options);
   }
 
@@ -357,9 +393,9 @@ export class Session<Data extends object = SessionData> extends SessionContent<D
   }
 
   /**
-   * Calls `listener` once when this process ends the session. Ends by other processes or deadlines do not call it:
-   * check `isAlive` before what matters, and now and then. Returns the function that stops listening, to be
-   * called when the connection closes.
+   * Calls `listener` once when the session has ended, in whatever process: signed out, revoked, stolen, given to another
+   * sign-in, past its deadlines. Within a second where the store passes messages on, otherwise within `onEnd.poll`. Returns
+   * the function that stops listening, to be called when the connection closes.
    */
   onEnd(listener: () => void): () => void {
     return onEnd(look(this.#state), listener);
@@ -384,18 +420,20 @@ export class Session<Data extends object = SessionData> extends SessionContent<D
     const userId = signedIn(this.#state);
     if (!isHandle("revoke", handle)) return false;
     if (handle === this.handle || handle === this.id) {
-      await endTrust(this.#state.core, userId, "revoked", [this.handle]);
+      await endTrust(this.#state.core, userId, "revoked", [this.handle], userOrigin(this.#state));
       await this.logout();
       return true;
     }
-    return endDevice(this.#state.core, { handle, userId }, "revoked");
+    return endDevice(this.#state.core, { handle, userId }, "revoked", userOrigin(this.#state));
   }
 
   /** Ends all other devices of this user; says how many. */
   async revokeOthers(): Promise<number> {
     const userId = signedIn(this.#state);
     const whom = { userId, except: standing.anchorOf(this.#state) };
-    return keepingTrust(this.#state, userId, (kept) => endDevices(this.#state.core, whom, "revoked", kept));
+    return keepingTrust(this.#state, userId, (kept) =>
+      endDevices(this.#state.core, whom, "revoked", { kept, request: userOrigin(this.#state) }),
+    );
   }
 
   toJSON(): object {

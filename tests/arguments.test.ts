@@ -60,6 +60,7 @@ const CALLS: Record<string, Call> = {
     allowed: [undefined],
     longest: 255,
   },
+  "psession.why": { make: (psession, _, handle) => psession.why({ handle }), longest: 255 },
   "session.login": { make: (_, session, id) => session.login(id), code: "invalid_user_id", longest: 255 },
   "session.login, its tag": {
     make: (_, session, tag) => session.login("ada", { tag }),

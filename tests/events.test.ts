@@ -1,8 +1,10 @@
 import { channel } from "node:diagnostics_channel";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { signInAttempts } from "../src/attempts/index.ts";
 import { memoryStore, type PsessionEvent } from "../src/index.ts";
 import { OLDER_KEY, REMEMBER, SESSION, TestBrowser, testApp } from "./support/app.ts";
+import { bindKey, KeyHolder, proveKey, skipProof } from "./support/bound.ts";
 import { DAY, MINUTE } from "./support/clock.ts";
 import { failingStore } from "./support/stores.ts";
 
@@ -26,6 +28,7 @@ async function everything(): Promise<PsessionEvent[]> {
     devices: { detectNew: true, max: 3 },
     session: { matchAddress: "exact", onMismatch: "report", rotateEvery: "1h" },
     audit: { sink: { append: async () => {} } },
+    deviceBound: {},
   });
   const { psession, clock } = app;
   const browser = new TestBrowser(app);
@@ -91,11 +94,13 @@ async function everything(): Promise<PsessionEvent[]> {
     await session.trust();
   });
   await second.visit((session) => psession.passwordChanged("bob", { keep: session }));
+  // A sign-in of the same millisecond counts as proved before.
+  clock.advance(1);
   await second.visit((session) => session.impersonate("ada", { reason: "ticket 4711" }));
   await second.visit((session) => session.stopImpersonating());
   await second.visit((session) => session.logout());
+  await psession.eraseUser("bob");
   await psession.revokeEveryone();
-  // A sign-in of the same millisecond counts as proved before.
   clock.advance(1);
   const third = new TestBrowser(app);
   await third.visit((session) => session.login("eve"));
@@ -113,6 +118,15 @@ async function everything(): Promise<PsessionEvent[]> {
   await unknown.visit((session) => session.set("count", 1));
   await new TestBrowser(app).visit(undefined, { jar: unknown.jar });
   await new TestBrowser(app).visit(undefined, { secure: false });
+  const holder = new TestBrowser(app);
+  const signedIn = await holder.visit((session) => session.login("fay"));
+  await proveKey(holder, await bindKey(holder, signedIn.session));
+  skipProof(app, "unreachable");
+  await proveKey(holder, new KeyHolder());
+  const attempts = signInAttempts(psession, { memory: true, account: { free: 1 } });
+  const who = { account: "ada@example.com", userId: "ada" };
+  for (let attempt = 0; attempt < 2; attempt++)
+    await third.visit((session) => attempts.try(session, who, () => false));
   failing.add("findSession");
   await third.visit().catch(() => {});
   return app.events;

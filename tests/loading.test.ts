@@ -7,7 +7,17 @@ import { ROOT } from "./support/shop.ts";
 import { temporaryFolder } from "./support/temp.ts";
 
 const STORES = ["sqlite", "postgres", "mysql", "redis", "kysely", "memory"];
-const INTEGRATIONS = ["express", "express-session", "fastify", "koa", "hono", "fetch", "node"];
+const INTEGRATIONS = [
+  "express",
+  "express-session",
+  "fastify",
+  "koa",
+  "hono",
+  "fetch",
+  "next",
+  "sveltekit",
+  "node",
+];
 const PAIRS = [
   ...STORES.map((store) => [store, "express"] as const),
   ...INTEGRATIONS.map((integration) => ["sqlite", integration] as const),
@@ -39,6 +49,14 @@ const imports = (...names: readonly string[]): string =>
   ["psession", ...names.map((name) => `psession/${name}`)]
     .map((name) => `await import("${name}");`)
     .join("\n");
+
+test("on the Edge runtime, loading fails and says which runtime is needed", () => {
+  const code = `globalThis.EdgeRuntime = "edge-runtime";
+    for (const name of ["psession", "psession/next"])
+      await import(name).catch(({ message }) => files.push("file:///" + message));`;
+  const message = /psession needs Node, and this is the Edge runtime/;
+  expect(loadedBy(code).files.filter((file) => message.test(file))).toHaveLength(2);
+});
 
 describe("starting a program reads few files", () => {
   test.each(PAIRS)("psession/%s with psession/%s", (store, integration) => {

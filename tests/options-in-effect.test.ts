@@ -6,7 +6,11 @@ import { type AuditEntry, factsOf, memoryStore, PsessionError, type PsessionOpti
 import { withSession } from "../src/integrations/fetch/index.ts";
 import { optionDefaults } from "../src/options/schema.ts";
 import { cameAt } from "../src/request/arrival.ts";
+import { registrationOf } from "../src/request/bound.ts";
+import { Session } from "../src/session.ts";
+import { wrapped } from "../src/stores/wrapped.ts";
 import { cookieHeader, KEY, OLDER_KEY, REMEMBER, SESSION, TestBrowser, testApp } from "./support/app.ts";
+import { bindKey } from "./support/bound.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "./support/clock.ts";
 import { counted, intercepted } from "./support/stores.ts";
 
@@ -21,8 +25,8 @@ async function signedIn(options: Options, { remember = false, userAgent = FIREFO
   const { store, calls } = counted(options.store ?? memoryStore());
   const app = testApp({ ...options, store });
   const browser = new TestBrowser(app, userAgent);
-  const { setCookie } = await browser.visit((session) => session.login("ada", { remember }));
-  return { app, browser, calls, setCookie };
+  const { setCookie, session } = await browser.visit((session) => session.login("ada", { remember }));
+  return { app, browser, calls, setCookie, session };
 }
 
 /** Whether the user is still there after waits, with a visit after each. */
@@ -292,6 +296,36 @@ const EFFECTS: Record<string, () => Promise<void>> = {
     expect(await impersonating({ acting: "__Host-aid" })).toEqual(["__Host-aid"]);
     expect(await impersonating({})).toEqual(["__Host-psession-acting"]);
   },
+  "cookies.bound": async () => {
+    const binding = async (cookies: object) => {
+      const { browser, session } = await signedIn({ cookies, deviceBound: {} });
+      await bindKey(browser, session);
+      return [...browser.jar.keys()].filter((name) => name.endsWith("bound") || name.endsWith("bid"));
+    };
+    expect(await binding({ bound: "__Host-bid" })).toEqual(["__Host-bid"]);
+    expect(await binding({})).toEqual(["__Host-psession-bound"]);
+  },
+  "deviceBound.path": async () => {
+    const asked = async (deviceBound: object | undefined) => {
+      const { session } = await signedIn(deviceBound === undefined ? {} : { deviceBound });
+      return /path="([^"]+)"/.exec(registrationOf(Session.stateOf(session as never)) ?? "")?.[1];
+    };
+    expect(await asked({ path: "/keys" })).toBe("/keys/register");
+    expect(await asked({})).toBe("/device-bound/register");
+    expect(await asked(undefined)).toBeUndefined();
+  },
+  "deviceBound.lifetime": async () => {
+    const levelAfter = async (deviceBound: object, wait: number) => {
+      const { app, browser, session } = await signedIn({ deviceBound });
+      await bindKey(browser, session);
+      await browser.visit();
+      app.clock.advance(wait);
+      return (await browser.visit()).session.level;
+    };
+    expect(await levelAfter({ lifetime: "20m" }, 19 * MINUTE)).toBe("device-bound");
+    expect(await levelAfter({}, 9 * MINUTE)).toBe("device-bound");
+    expect(await levelAfter({}, 11 * MINUTE)).toBe("anonymous");
+  },
   "cookies.sameSite": async () => {
     for (const line of await cookiesOf({ cookies: { sameSite: "strict" } }))
       expect(line).toMatch(/; SameSite=Strict$/);
@@ -343,6 +377,25 @@ const EFFECTS: Record<string, () => Promise<void>> = {
     expect((await signedIn({ devices: { detectNew: true } })).app.told()).toContain("newDevice");
     expect((await signedIn({})).app.told()).not.toContain("newDevice");
   },
+  "privacy.addresses": async () => {
+    const kept = async (options: Options) => {
+      const { app } = await signedIn(options);
+      return (await app.psession.devices("ada"))[0]?.address;
+    };
+    expect(await kept({ privacy: { addresses: "network" } })).toBe("192.0.2.0");
+    expect(await kept({ privacy: { addresses: "none" } })).toBeUndefined();
+    expect(await kept({})).toBe("192.0.2.7");
+  },
+  "privacy.keepAddresses": async () => {
+    const kept = async (options: Options) => {
+      const { app } = await signedIn(options, { remember: true });
+      app.clock.advance(3 * DAY);
+      await app.psession.prune();
+      return (await app.psession.devices("ada"))[0]?.address;
+    };
+    expect(await kept({ privacy: { keepAddresses: "2d" } })).toBeUndefined();
+    expect(await kept({})).toBe("192.0.2.7");
+  },
   "audit.sink": async () => {
     const kept: AuditEntry[] = [];
     const append = async (entries: readonly AuditEntry[]) => void kept.push(...entries);
@@ -383,6 +436,36 @@ const EFFECTS: Record<string, () => Promise<void>> = {
     };
     expect(await read({ acceptPlainText: true })).toEqual({ name: "Ada" });
     await expect(read({})).rejects.toMatchObject({ code: "data_unreadable" });
+  },
+  "onEnd.channel": async () => {
+    const published = async (onEnd: object) => {
+      const texts: string[] = [];
+      const publish = async (text: string) => void texts.push(text);
+      const channel = { publish, subscribe: async () => async () => {} };
+      const { app } = await signedIn({ store: wrapped(memoryStore(), { channel }), onEnd });
+      await app.psession.revokeUser("ada");
+      await app.psession.flush();
+      return texts.length;
+    };
+    expect(await published({})).toBe(1);
+    expect(await published({ channel: false })).toBe(0);
+  },
+  "onEnd.poll": async () => {
+    const reads = async (onEnd: object, wait: number) => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      const { app, browser, calls } = await signedIn({ onEnd });
+      const { session } = await browser.open();
+      session.onEnd(() => {});
+      await new Promise((resolve) => setImmediate(resolve));
+      calls.length = 0;
+      await vi.advanceTimersByTimeAsync(wait);
+      await app.psession.close();
+      vi.useRealTimers();
+      return calls.filter((name) => name === "findSession").length;
+    };
+    expect(await reads({}, 4999)).toBe(0);
+    expect(await reads({}, 5000)).toBe(1);
+    expect(await reads({ poll: "1s" }, 5000)).toBe(5);
   },
   "prune.every": async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { createPsession, memoryStore, type PsessionOptions } from "../src/index.ts";
+import { jarSession, withSession } from "../src/integrations/fetch/index.ts";
 import { sqliteStore } from "../src/stores/sqlite/index.ts";
 import { KEY, SESSION, TestBrowser, type TestData } from "./support/app.ts";
 import { temporaryFolder } from "./support/temp.ts";
@@ -57,4 +58,15 @@ test("an unused psession closes without asking for options, and stays closed", a
   await psession.close();
   await expect(psession.devices(7)).rejects.toMatchObject({ code: "closed", status: 503 });
   expect(options).not.toHaveBeenCalled();
+});
+
+test("a request that never opens its session does not ask for options: a build may have rendered it", async () => {
+  const options = vi.fn((): PsessionOptions => given());
+  const psession = createPsession(options);
+  const page = withSession(psession, async () => new Response("about us"));
+  expect(await (await page(new Request("https://shop.example/about"))).text()).toBe("about us");
+  const { commit } = jarSession(psession, { headers: new Headers() }, { secure: true });
+  expect(await commit(new Headers())).toEqual({ noStore: false });
+  expect(options).not.toHaveBeenCalled();
+  await psession.close();
 });

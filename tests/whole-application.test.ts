@@ -363,7 +363,10 @@ describeWith(NGINX_BINARY, "a whole application behind nginx", () => {
     expect((await shop.mail("nobody@example.com")).text).toContain("wants an account");
   });
 
-  test("after ten wrong passwords an account refuses sign-ins for a while, whether it exists or not", async () => {
+  // Twenty-two hashes of passwords.
+  test("after ten wrong passwords an account refuses sign-ins for a while, whether it exists or not", {
+    timeout: 180_000,
+  }, async () => {
     const shop = await openShop();
     const ada = shop.browser();
     await choosePassword(shop, ada, ADA);

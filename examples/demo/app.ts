@@ -2,11 +2,14 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
-import express, { type Express, type RequestHandler } from "express";
+import express, { type Express } from "express";
 import { createPsession, dangerouslyAllowInsecureHttp, type Psession } from "psession";
 import { devices, originCheck, sessions } from "psession/express";
+import { theftNotice } from "psession/notices";
 import { sqliteStore } from "psession/sqlite";
+import { makeAttempts } from "./attempts.ts";
 import { Billing } from "./billing.ts";
+import type { Tls } from "./certificate.ts";
 import { DemoClock } from "./clock.ts";
 import { Credentials } from "./credentials.ts";
 import { answerError, notFound } from "./errors.ts";
@@ -24,13 +27,18 @@ import { accountRoutes } from "./routes/account.ts";
 import { billingRoutes } from "./routes/billing.ts";
 import { codeRoutes } from "./routes/code.ts";
 import { deviceRoutes } from "./routes/devices.ts";
+import { emailRoutes } from "./routes/email.ts";
 import { homeRoutes } from "./routes/home.ts";
 import { labRoutes, noteVisits } from "./routes/lab.ts";
+import { openPageRoutes } from "./routes/open-pages.ts";
 import { passkeyRoutes } from "./routes/passkeys.ts";
 import { passwordRoutes } from "./routes/password.ts";
+import { privacyRoutes } from "./routes/privacy.ts";
 import { proofRoutes } from "./routes/proofs.ts";
 import { resetRoutes } from "./routes/reset.ts";
 import { securityRoutes } from "./routes/security.ts";
+import { supportRoutes } from "./routes/support.ts";
+import { siteOf } from "./site.ts";
 import { Users } from "./users.ts";
 
 declare module "psession" {
@@ -44,6 +52,8 @@ declare module "psession" {
 export interface DemoOptions {
   /** Where the database and the key are kept. */
   dir: string;
+  /** With it the demo is to be served over https, and its sessions are bound to keys in their browsers. Default: http. */
+  tls?: Tls | undefined;
   /** Receives errors that are the demo's fault. Default: console.error. */
   log?: (error: unknown) => void;
   /** The time by which authenticator apps make codes. Default: the real one, which the lab does not move. */
@@ -63,15 +73,19 @@ const PUBLIC_DIR = fileURLToPath(new URL("./public/", import.meta.url));
 /** The modules of @simplewebauthn/browser, as they are: browsers load them without a bundler. */
 const WEBAUTHN_DIR = join(createRequire(import.meta.url).resolve("@simplewebauthn/browser"), "../../esm");
 const BODY_LIMIT = "16kb";
+/** For http://localhost only. Without it cookies are Secure and carry the __Host- prefix. */
+const FOR_HTTP = { [dangerouslyAllowInsecureHttp]: true } as const;
 
 export function createDemo({
   dir,
+  tls,
   log = console.error,
   authenticatorTime = Date.now,
   print = console.log,
 }: DemoOptions): Demo {
   const folder = openFolder(dir);
-  const store = sqliteStore({ path: folder.database });
+  const site = siteOf(tls);
+  const store = sqliteStore({ path: folder.database, audit: true });
   // The same file by a connection of our own: psession's tables and the demo's are independent.
   const database = new DatabaseSync(folder.database, { timeout: 1000 });
   const clock = new DemoClock(database);
@@ -79,20 +93,33 @@ export function createDemo({
     store,
     keys: [folder.key],
     clock,
-    devices: { place: madeUpPlace },
-    // For http://localhost only. Without it cookies are Secure and carry the __Host- prefix.
-    [dangerouslyAllowInsecureHttp]: true,
+    // By which sign-ins know their browser again, and nobody is kept waiting by guesses from elsewhere.
+    devices: { place: madeUpPlace, detectNew: true },
+    // Deadlines are kept to the second without it, unless a lab moves the clock.
+    onEnd: { poll: "1s" },
+    // Browsers bind sessions over https only.
+    ...(tls === undefined ? FOR_HTTP : { deviceBound: {} }),
   });
   const users = new Users(database);
+  const attempts = makeAttempts(psession, database, clock);
+  const outbox = new Outbox(print);
+  // Only to the mailbox: a page that says it may be the thief's.
+  psession.on("theft", (event) => {
+    const to = users.find(event.userId)?.email;
+    const { text } = theftNotice(event, { site: "psession demo" });
+    if (to !== undefined) outbox.send({ to, at: event.at, text });
+  });
   const parts: Parts = {
+    site,
     psession,
     clock,
     users,
-    credentials: new Credentials(users, clock),
-    otp: new Otp(database, clock, authenticatorTime),
+    credentials: new Credentials(users, attempts),
+    attempts,
+    otp: new Otp(database, attempts, authenticatorTime),
     passkeys: new Passkeys(database),
     resets: new Resets(database, clock),
-    outbox: new Outbox(print),
+    outbox,
     billing: new Billing(database),
     events: new EventLog(psession),
   };
@@ -119,26 +146,21 @@ function buildApp(parts: Parts, log: (error: unknown) => void): Express {
     express.urlencoded({ extended: false, limit: BODY_LIMIT }),
     express.json({ limit: BODY_LIMIT }),
   ];
-  const lab = new Lab();
+  const lab = new Lab(parts.psession, parts.site);
   // Before the sessions: watching the lab must not count as a visit.
   app.use("/lab", parsers);
   app.use(labRoutes(parts, lab));
-  // Before the bodies: psession decides about a request when its head arrives.
-  app.use(sessions(parts.psession), parsers, noteVisits(parts, lab));
+  app.use(sessions(parts.psession));
+  // Before visits are noted: a page that is open is none.
+  app.use(openPageRoutes(parts, lab));
+  // After the sessions: psession decides about a request when its head arrives, not its body.
+  app.use(parsers, noteVisits(parts, lab));
   app.use(homeRoutes(parts), accountRoutes(parts), codeRoutes(parts));
-  app.use(passwordRoutes(parts), resetRoutes(parts));
+  app.use(passwordRoutes(parts), emailRoutes(parts), resetRoutes(parts));
   app.use(securityRoutes(parts), passkeyRoutes(parts), proofRoutes(parts));
-  app.use(deviceRoutes(parts), billingRoutes(parts));
-  app.use("/api/devices", sendTime(parts), devices());
+  app.use(deviceRoutes(parts), privacyRoutes(parts), billingRoutes(parts), supportRoutes(parts));
+  app.use("/api/devices", devices());
   app.use(notFound);
   app.use(answerError(parts, log));
   return app;
-}
-
-/** The time by which the session ends: the lab moves the demo's clock, and a visitor's may be wrong anyway. */
-function sendTime({ clock }: Parts): RequestHandler {
-  return (_request, response, next) => {
-    response.set("Demo-Time", String(clock.now()));
-    next();
-  };
 }

@@ -31,7 +31,7 @@ const INVOICES = 4;
 
 const CREATE = `
   CREATE TABLE IF NOT EXISTS demo_billing (
-    user_id INTEGER PRIMARY KEY REFERENCES demo_users (id),
+    user_id INTEGER PRIMARY KEY REFERENCES demo_users (id) ON DELETE CASCADE,
     card TEXT NOT NULL
   ) STRICT`;
 

@@ -10,10 +10,10 @@ import {
 import type { Request } from "express";
 import type { Passkey, Passkeys } from "./passkeys.ts";
 import { Refusal } from "./refusal.ts";
+import { addressOf, HOST } from "./site.ts";
 import type { User } from "./users.ts";
 
 /** The name of the site that passkeys belong to. A real app has its domain here. */
-const SITE = "localhost";
 const SITE_NAME = "psession demo";
 const CHALLENGE_LIFE = "5m";
 
@@ -24,7 +24,7 @@ type Purpose = "addPasskey" | "signInByPasskey" | "proveByPasskey";
 export async function beginToAdd(request: Request, user: User, passkeys: readonly Passkey[]) {
   const options = await generateRegistrationOptions({
     rpName: SITE_NAME,
-    rpID: SITE,
+    rpID: HOST,
     userID: new TextEncoder().encode(`user ${user.id}`),
     userName: user.email,
     excludeCredentials: passkeys.map(({ credential: { id, transports = [] } }) => ({ id, transports })),
@@ -49,7 +49,7 @@ export async function finishToAdd(request: Request): Promise<WebAuthnCredential>
 /** Begins a proof by a passkey: by any that the authenticator has for this site, or by one of these. */
 export async function beginToProve(request: Request, purpose: Purpose, passkeys?: readonly Passkey[]) {
   const options = await generateAuthenticationOptions({
-    rpID: SITE,
+    rpID: HOST,
     userVerification: "required",
     ...(passkeys && {
       allowCredentials: passkeys.map(({ credential: { id, transports = [] } }) => ({ id, transports })),
@@ -100,11 +100,7 @@ function answerOf(request: Request): Record<string, unknown> {
   );
 }
 
-/** Not by the header Host, which need not be this site's. */
-const site = ({ socket }: Request) => ({
-  expectedOrigin: `http://${SITE}:${socket.localPort}`,
-  expectedRPID: SITE,
-});
+const site = (request: Request) => ({ expectedOrigin: addressOf(request), expectedRPID: HOST });
 
 /** The library throws for whatever is wrong with an answer. */
 async function checked<T>(check: () => Promise<T>): Promise<T> {

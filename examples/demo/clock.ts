@@ -5,6 +5,7 @@ import type { Clock } from "psession";
 export class DemoClock implements Clock {
   readonly #db: DatabaseSync;
   #offset: number;
+  readonly #listeners: ((milliseconds: number) => void)[] = [];
 
   constructor(db: DatabaseSync) {
     this.#db = db;
@@ -19,8 +20,14 @@ export class DemoClock implements Clock {
     return Date.now() + this.#offset;
   }
 
+  /** Called with how far the clock was moved ahead. */
+  onAdvance(listener: (milliseconds: number) => void): void {
+    this.#listeners.push(listener);
+  }
+
   advance(milliseconds: number): void {
     this.#offset += milliseconds;
+    for (const listener of this.#listeners) listener(milliseconds);
     this.#db
       .prepare(
         "INSERT INTO demo_clock (id, offset) VALUES (1, ?) ON CONFLICT DO UPDATE SET offset = excluded.offset",

@@ -1,18 +1,15 @@
 import { createHash } from "node:crypto";
 import { parseCookie } from "cookie";
-
-/** Names of psession's cookies on plain http. Over https they carry the prefix __Host-. */
-export const SESSION_COOKIE = "psession";
-export const REMEMBER_COOKIE = "psession-remember";
+import type { CookieNames } from "./site.ts";
 
 /** The values of psession's cookies, by name. */
 export type Jar = ReadonlyMap<string, string>;
 
 /** psession's cookies out of a Cookie header. */
-export function readJar(header: string | undefined): Map<string, string> {
+export function readJar(header: string | undefined, names: CookieNames): Map<string, string> {
   const cookies = parseCookie(header ?? "");
   const jar = new Map<string, string>();
-  for (const name of [SESSION_COOKIE, REMEMBER_COOKIE]) {
+  for (const name of [names.session, names.remember, names.bound]) {
     const value = cookies[name];
     if (value !== undefined) jar.set(name, value);
   }
@@ -25,16 +22,19 @@ export interface CookieLook {
   readonly tag: string;
   /** How many tokens the remembered login had before this one; session cookies have no number. */
   readonly number: number | undefined;
+  /** Until when the short cookie of a bound session counts. */
+  readonly until: number | undefined;
 }
 
 const TAG_LENGTH = 4;
 
 export function lookOf(value: string): CookieLook {
-  // A remember cookie is id.number.token.mac, a session cookie id.secret.mac.
+  // A remember cookie is id.number.token.mac, a session cookie id.secret.mac, the short one id.at.until.nonce.mac.
   const parts = value.split(".");
   return {
     tag: createHash("sha256").update(value).digest("hex").slice(0, TAG_LENGTH),
     number: parts.length === 4 ? Number(parts[1]) : undefined,
+    until: parts.length === 5 ? Number.parseInt(parts[2] ?? "", 36) : undefined,
   };
 }
 
@@ -42,7 +42,7 @@ export function lookOf(value: string): CookieLook {
 export function compare(copy: string, own: string | undefined): string {
   if (own === undefined) return "yours is gone";
   if (copy === own) return "same as yours";
-  const [copied, mine] = [lookOf(copy).number, lookOf(own).number];
+  const [copied, mine] = [copy, own].map(lookOf).map(({ number, until }) => number ?? until);
   const isOneLogin = copy.split(".")[0] === own.split(".")[0];
   if (!isOneLogin || copied === undefined || mine === undefined || copied === mine) return "unlike yours";
   return copied < mine ? "older than yours" : "newer than yours";

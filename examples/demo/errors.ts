@@ -53,6 +53,9 @@ function toRefusal(error: unknown): Refusal {
   if (code === "nothing_pending" || code === "proof_outdated" || code === "session_ended") {
     return new Refusal(401, code, "Your sign-in was ended or took too long. Please sign in again.");
   }
+  if (code === "impersonating") {
+    return new Refusal(403, code, "Only the user may do that. Stop acting as them first.");
+  }
   if (code === "invalid_name") {
     return new Refusal(400, "invalid_input", "A device's name has no line breaks and no control characters.");
   }

@@ -3,7 +3,8 @@ import type { EventName, Psession, PsessionEvent, UserId } from "psession";
 export interface LoggedEvent {
   /** Counts up, so that a page knows what it has shown already. */
   readonly id: number;
-  readonly type: EventName;
+  /** "pageHeard" is the demo's own. */
+  readonly type: EventName | "pageHeard";
   readonly at: number;
   readonly text: string;
 }
@@ -16,16 +17,21 @@ export class EventLog {
   #lastId = 0;
 
   constructor(psession: Psession) {
-    psession.on("*", (event) => this.#add(event));
+    psession.on("*", (event) => this.#add(event.type, event.at, describe(event)));
+  }
+
+  /** A page that this user has open heard that its session has ended, or has another secret. */
+  addHeard(userId: UserId | undefined, at: number): void {
+    this.#add("pageHeard", at, `A page that ${who(userId)} has open heard of it, and asks who is signed in.`);
   }
 
   latest(): readonly LoggedEvent[] {
     return this.#events;
   }
 
-  #add(event: PsessionEvent): void {
+  #add(type: LoggedEvent["type"], at: number, text: string): void {
     this.#lastId += 1;
-    const entry = { id: this.#lastId, type: event.type, at: event.at, text: describe(event) };
+    const entry = { id: this.#lastId, type, at, text };
     this.#events = [entry, ...this.#events].slice(0, MOST_EVENTS);
   }
 }
@@ -42,12 +48,26 @@ function describe(event: PsessionEvent): string {
       return `${Who(event.userId)} trusts this browser: no code is asked for on it for a while.`;
     case "newDevice":
       return `${Who(event.userId)} never signed in on this browser before.`;
+    case "signInFailed":
+      return `A wrong ${event.what} for ${account(event.userId)}${event.known ? ", on a browser known for that user" : ""}.`;
+    case "signInThrottled":
+      return `A sign-in to ${account(event.userId)} was not looked at, as too many had failed. The next may come in ${event.retryAfter} seconds.`;
     case "reauthenticated":
       return `${Who(event.userId)} proved again that it is them${by(event.methods)}: level ${event.level}.`;
     case "impersonationBegan":
       return `${Who(event.actorId)} acts as ${who(event.userId)}: ${event.reason}.`;
     case "impersonationEnded":
       return `${Who(event.actorId)} no longer acts as ${who(event.userId)}.`;
+    case "bound":
+      return `The browser of ${who(event.userId)} registered a key (${event.algorithm}): its cookies are worth nothing without that.`;
+    case "boundRefreshed":
+      return `The browser of ${who(event.userId)} proved its key.`;
+    case "boundRefused":
+      return event.why === "unproved"
+        ? `A bound cookie of ${who(event.userId)} came without a proof of its key, and opened nothing.`
+        : `A key or a proof was refused (${event.why}).`;
+    case "boundSkipped":
+      return `The browser of ${who(event.userId)} could not prove its key: ${event.reason}.`;
     case "logout":
       return `${Who(event.userId)} signed out.`;
     case "restored":
@@ -82,6 +102,8 @@ function describe(event: PsessionEvent): string {
       return `The audit trail lost ${event.count} entries.`;
     case "revokedEveryone":
       return `Everybody was signed out: ${event.count} devices.`;
+    case "userErased":
+      return `Everything about a user was deleted: ${event.sessions} sessions and ${event.logins} remembered logins.`;
     case "expired":
       return `${Who(event.userId)} came with a cookie past its time.`;
     case "pruned":
@@ -116,6 +138,9 @@ const by = (methods: readonly string[]): string =>
 
 const who = (userId: UserId | undefined): string =>
   userId === undefined ? "an anonymous visitor" : `user ${userId}`;
+
+const account = (userId: UserId | undefined): string =>
+  userId === undefined ? "an account that does not exist" : `the account of user ${userId}`;
 
 function Who(userId: UserId | undefined): string {
   const text = who(userId);

@@ -17,6 +17,10 @@ export function readLastLogin(request: Request): LastLogin {
   return { email: email.length <= LONGEST_EMAIL ? email : "", remember: fields.get("remember") === "on" };
 }
 
+export function forgetLastLogin(response: Response): void {
+  response.clearCookie(COOKIE, { sameSite: "lax", httpOnly: true });
+}
+
 export function keepLastLogin(response: Response, { email, remember }: LastLogin): void {
   const fields = new URLSearchParams({ email, remember: remember ? "on" : "off" });
   response.cookie(COOKIE, fields.toString(), { maxAge: YEAR, sameSite: "lax", httpOnly: true });

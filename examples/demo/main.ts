@@ -1,27 +1,43 @@
-import type { Server } from "node:http";
+import { createServer as createHttp, type Server } from "node:http";
+import { createServer as createHttps } from "node:https";
 import type { AddressInfo } from "node:net";
 import { resolve } from "node:path";
 import { createDemo, type Demo } from "./app.ts";
+import { HOST } from "./site.ts";
+import { type DemoTls, howToTrust, openTls } from "./tls.ts";
 
-/** Localhost only: the demo speaks plain http and has a lab that other people must not reach. */
-const HOST = "127.0.0.1";
-const DEFAULT_PORT = "3000";
+/** Localhost only: the demo has a lab that other people must not reach. */
+const LOOPBACK = "127.0.0.1";
+const DEFAULT_PORTS = { http: "3000", https: "3443" } as const;
 const DEFAULT_DIR = resolve(import.meta.dirname, "../../.demo");
 const PATIENCE_MS = 1000;
 
 try {
-  const port = readPort(process.env["PORT"] || DEFAULT_PORT);
-  const demo = createDemo({ dir: process.env["PSESSION_DEMO_DIR"] || DEFAULT_DIR });
-  start(demo, port);
+  const isHttps = readFlags(process.argv.slice(2));
+  const port = readPort(process.env["PORT"] || DEFAULT_PORTS[isHttps ? "https" : "http"]);
+  const dir = process.env["PSESSION_DEMO_DIR"] || DEFAULT_DIR;
+  const tls = isHttps ? openTls(dir) : undefined;
+  start(createDemo({ dir, tls }), { port, dir, tls });
 } catch (error) {
   fail(error);
 }
 
-function start(demo: Demo, port: number): void {
-  const server = demo.app.listen(port, HOST, (error) => {
-    if (error) return fail(isInUse(error) ? `port ${port} is in use. Set PORT to another one.` : error);
+interface Start {
+  readonly port: number;
+  readonly dir: string;
+  readonly tls: DemoTls | undefined;
+}
+
+function start(demo: Demo, { port, dir, tls }: Start): void {
+  const server = tls === undefined ? createHttp(demo.app) : createHttps(tls, demo.app);
+  server.once("error", (error) =>
+    fail(isInUse(error) ? `port ${port} is in use. Set PORT to another one.` : error),
+  );
+  server.listen(port, LOOPBACK, () => {
     const { port: actual } = server.address() as AddressInfo;
-    console.log(`psession demo: http://localhost:${actual}`);
+    const address = `${tls === undefined ? "http" : "https"}://${HOST}:${actual}`;
+    console.log(`psession demo: ${address}`);
+    if (tls !== undefined) console.log(howToTrust(tls, address, dir));
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop(server, demo));
   });
 }
@@ -30,6 +46,12 @@ function stop(server: Server, demo: Demo): void {
   server.close(() => void demo.close());
   // A browser that keeps its connection must not keep the demo.
   setTimeout(() => server.closeAllConnections(), PATIENCE_MS).unref();
+}
+
+function readFlags(flags: readonly string[]): boolean {
+  const [wrong] = flags.filter((flag) => flag !== "--https");
+  if (wrong === undefined) return flags.length > 0;
+  throw new Error(`there is no flag ${wrong}: only --https.`);
 }
 
 function readPort(text: string): number {

@@ -1,17 +1,16 @@
 import type { DatabaseSync } from "node:sqlite";
 import { generateSecret, generateURI, verify } from "otplib";
-import type { Clock } from "psession";
-import { type Attempts, afterFailure, locked, NO_ATTEMPTS } from "./attempts.ts";
+import type { Session } from "psession";
+import type { SignInAttempts } from "psession/attempts";
+import { passed } from "./attempts.ts";
 import { Refusal } from "./refusal.ts";
 import type { User } from "./users.ts";
 
 const CREATE = `
   CREATE TABLE IF NOT EXISTS demo_otp (
-    user_id INTEGER PRIMARY KEY REFERENCES demo_users (id),
+    user_id INTEGER PRIMARY KEY REFERENCES demo_users (id) ON DELETE CASCADE,
     secret TEXT NOT NULL,
-    last_step INTEGER NOT NULL,
-    failed_attempts INTEGER NOT NULL DEFAULT 0,
-    locked_until INTEGER NOT NULL DEFAULT 0
+    last_step INTEGER NOT NULL
   ) STRICT`;
 
 const ISSUER = "psession demo";
@@ -21,19 +20,19 @@ const TOLERANCE_SECONDS = 30;
 /** Codes of an authenticator app (TOTP, RFC 6238) as a second factor. A real app encrypts the secrets that it keeps. */
 export class Otp {
   readonly #db: DatabaseSync;
-  readonly #clock: Clock;
+  readonly #attempts: SignInAttempts;
   /** The authenticator's clock: the lab does not move it. */
   readonly #time: () => number;
 
-  constructor(db: DatabaseSync, clock: Clock, time: () => number) {
+  constructor(db: DatabaseSync, attempts: SignInAttempts, time: () => number) {
     this.#db = db;
-    this.#clock = clock;
+    this.#attempts = attempts;
     this.#time = time;
     db.exec(CREATE);
   }
 
   isOn(userId: number): boolean {
-    return this.#find(userId) !== undefined;
+    return this.#secretOf(userId) !== undefined;
   }
 
   newSecret(): string {
@@ -60,18 +59,18 @@ export class Otp {
     this.#db.prepare("DELETE FROM demo_otp WHERE user_id = ?").run(userId);
   }
 
-  /** Throws a Refusal unless the code is right, was not used before, and not too many wrong ones came in a row. */
-  async check(userId: number, code: string): Promise<void> {
-    const found = this.#find(userId);
-    if (found === undefined) throw new Refusal(409, "no_codes", "You have not switched codes on.");
-    const { secret, attempts } = found;
-    const now = this.#clock.now();
-    if (attempts.lockedUntil > now) throw locked("codes", attempts.lockedUntil - now);
-    // Counted before it is checked, so that guesses sent all at once are counted too.
-    this.#setAttempts(userId, afterFailure(attempts, now));
-    const step = await this.#stepOf(secret, code);
-    if (step === undefined || !this.#use(userId, step)) throw wrongCode();
-    this.#setAttempts(userId, NO_ATTEMPTS);
+  /**
+   * Throws a Refusal unless the code is right, was not used before, and not too many wrong ones came before. Counted for
+   * the user whose sign-in has begun in this session, or who is signed in.
+   */
+  async check(session: Session, userId: number, code: string): Promise<void> {
+    const secret = this.#secretOf(userId);
+    if (secret === undefined) throw new Refusal(409, "no_codes", "You have not switched codes on.");
+    const attempt = await this.#attempts.tryCode(session, async () => {
+      const step = await this.#stepOf(secret, code);
+      return step !== undefined && this.#use(userId, step);
+    });
+    passed(attempt, "codes", wrongCode());
   }
 
   /** The time step whose code this is; undefined for a wrong one. */
@@ -89,17 +88,9 @@ export class Otp {
     return Number(changes) === 1;
   }
 
-  #setAttempts(userId: number, { failures, lockedUntil }: Attempts): void {
-    this.#db
-      .prepare("UPDATE demo_otp SET failed_attempts = ?, locked_until = ? WHERE user_id = ?")
-      .run(failures, lockedUntil, userId);
-  }
-
-  #find(userId: number): { readonly secret: string; readonly attempts: Attempts } | undefined {
-    const row = this.#db.prepare("SELECT * FROM demo_otp WHERE user_id = ?").get(userId);
-    if (row === undefined) return undefined;
-    const attempts = { failures: Number(row["failed_attempts"]), lockedUntil: Number(row["locked_until"]) };
-    return { secret: String(row["secret"]), attempts };
+  #secretOf(userId: number): string | undefined {
+    const row = this.#db.prepare("SELECT secret FROM demo_otp WHERE user_id = ?").get(userId);
+    return row === undefined ? undefined : String(row["secret"]);
   }
 }
 

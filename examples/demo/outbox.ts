@@ -2,7 +2,7 @@ export interface Message {
   readonly to: string;
   readonly at: number;
   readonly text: string;
-  readonly link: string;
+  readonly link?: string;
 }
 
 const MOST_MESSAGES = 5;
@@ -18,7 +18,8 @@ export class Outbox {
 
   send(message: Message): void {
     this.#messages = [message, ...this.#messages].slice(0, MOST_MESSAGES);
-    this.#print(`Message to ${message.to}: ${message.text} ${message.link}`);
+    const { to, text, link } = message;
+    this.#print([`Message to ${to}: ${text}`, link].filter((part) => part !== undefined).join(" "));
   }
 
   /** The newest first. */

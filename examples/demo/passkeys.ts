@@ -13,7 +13,7 @@ export interface Passkey {
 const CREATE = `
   CREATE TABLE IF NOT EXISTS demo_passkeys (
     id TEXT PRIMARY KEY,
-    user_id INTEGER NOT NULL REFERENCES demo_users (id),
+    user_id INTEGER NOT NULL REFERENCES demo_users (id) ON DELETE CASCADE,
     name TEXT NOT NULL,
     public_key BLOB NOT NULL,
     counter INTEGER NOT NULL,

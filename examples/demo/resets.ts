@@ -5,7 +5,7 @@ import type { Clock } from "psession";
 const CREATE = `
   CREATE TABLE IF NOT EXISTS demo_resets (
     token_hash TEXT PRIMARY KEY,
-    user_id INTEGER NOT NULL REFERENCES demo_users (id),
+    user_id INTEGER NOT NULL REFERENCES demo_users (id) ON DELETE CASCADE,
     made_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
   ) STRICT`;

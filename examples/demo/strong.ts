@@ -1,13 +1,12 @@
 import type { RequestHandler } from "express";
-import { requireFresh, requireLogin, requireProofs } from "psession/express";
+import { requireFresh, requireProofs } from "psession/express";
 import { withNext } from "./input.ts";
 import type { Parts } from "./parts.ts";
+import { signedIn } from "./signed-in.ts";
 import { signedInUser } from "./visitor.ts";
 
 /** How long a proof counts for what matters most. */
 export const PROOF_LIFE = "10m";
-
-const signedIn = requireLogin({ redirectTo: (path) => withNext("/login", path) });
 
 /** For pages that need two factors, or a passkey: both within ten minutes. */
 export const twoFactors: RequestHandler[] = [

@@ -1,21 +1,18 @@
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import type { UserId } from "psession";
-import type { Attempts } from "./attempts.ts";
 
 export interface User {
   readonly id: number;
   readonly email: string;
   readonly passwordHash: string;
-  readonly attempts: Attempts;
 }
 
 const CREATE = `
   CREATE TABLE IF NOT EXISTS demo_users (
-    id INTEGER PRIMARY KEY,
+    -- Never given again: what is left of a user who is gone must not be another's.
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     email TEXT NOT NULL UNIQUE COLLATE NOCASE,
     password_hash TEXT NOT NULL,
-    failed_attempts INTEGER NOT NULL DEFAULT 0,
-    locked_until INTEGER NOT NULL DEFAULT 0,
     created_at INTEGER NOT NULL
   ) STRICT`;
 
@@ -46,14 +43,27 @@ export class Users {
     return toUser(this.#db.prepare("SELECT * FROM demo_users WHERE email = ?").get(email));
   }
 
+  /** The newest first. */
+  latest(limit: number): User[] {
+    const rows = this.#db.prepare("SELECT * FROM demo_users ORDER BY id DESC LIMIT ?").all(limit);
+    return rows.map(toUser).filter((user) => user !== undefined);
+  }
+
   setPassword(id: number, passwordHash: string): void {
     this.#db.prepare("UPDATE demo_users SET password_hash = ? WHERE id = ?").run(passwordHash, id);
   }
 
-  setAttempts(id: number, { failures, lockedUntil }: Attempts): void {
-    this.#db
-      .prepare("UPDATE demo_users SET failed_attempts = ?, locked_until = ? WHERE id = ?")
-      .run(failures, lockedUntil, id);
+  /** False where another user has that email. */
+  setEmail(id: number, email: string): boolean {
+    const { changes } = this.#db
+      .prepare("UPDATE OR IGNORE demo_users SET email = ? WHERE id = ?")
+      .run(email, id);
+    return Number(changes) === 1;
+  }
+
+  /** With all that other tables have of the user: half of it would be an account without its second factor. */
+  remove(id: number): void {
+    this.#db.prepare("DELETE FROM demo_users WHERE id = ?").run(id);
   }
 }
 
@@ -63,6 +73,5 @@ function toUser(row: Record<string, SQLOutputValue> | undefined): User | undefin
     id: Number(row["id"]),
     email: String(row["email"]),
     passwordHash: String(row["password_hash"]),
-    attempts: { failures: Number(row["failed_attempts"]), lockedUntil: Number(row["locked_until"]) },
   };
 }

@@ -1,5 +1,5 @@
 import type { Request } from "express";
-import type { Level } from "psession";
+import type { Level, Session } from "psession";
 import { Refusal } from "./refusal.ts";
 import type { User, Users } from "./users.ts";
 
@@ -8,16 +8,23 @@ export interface Frame {
   readonly level: Level;
   readonly email: string | undefined;
   readonly notice: string | undefined;
+  /** Who acts as this user, and why. */
+  readonly actor: { readonly email: string; readonly reason: string } | undefined;
 }
 
 /** Undefined if the request was refused before it got a session. */
-export function frameOf(request: Request, users: Users): Frame | undefined {
-  const session = request.session as Request["session"] | undefined;
-  if (session === undefined) return undefined;
-  return { level: session.level, email: userOf(request, users)?.email, notice: takeNotice(request) };
+export function frameOf({ session }: { readonly session: Session }, users: Users): Frame | undefined {
+  if ((session as Session | undefined) === undefined) return undefined;
+  const { level, actor } = session;
+  return {
+    level,
+    email: userOf({ session }, users)?.email,
+    notice: takeNotice(session),
+    actor: actor && { email: users.find(actor.userId)?.email ?? "somebody", reason: actor.reason },
+  };
 }
 
-export function userOf({ session }: Request, users: Users): User | undefined {
+export function userOf({ session }: { readonly session: Session }, users: Users): User | undefined {
   return session.userId === undefined ? undefined : users.find(session.userId);
 }
 
@@ -39,11 +46,12 @@ export function describeVisitor(request: Request, users: Users) {
     authenticatedAt: session.authenticatedAt ?? null,
     proofs: session.proofs.map(({ method }) => method),
     handle: session.handle,
+    actor: session.actor?.userId ?? null,
     cart: session.get("cart") ?? [],
   };
 }
 
-function takeNotice({ session }: Request): string | undefined {
+function takeNotice(session: Session): string | undefined {
   const notice = session.get("notice");
   if (notice !== undefined) session.remove("notice");
   return notice;

@@ -10,13 +10,18 @@ type Middleware = (request: PolkaRequest, response: ServerResponse, next: Next) 
 export const onError = (error: unknown, _request: unknown, response: ServerResponse): void =>
   kit.answerError(response, error);
 
-export function sessions(psession: Psession, { trustProxy }: kit.NodeOptions = {}): Middleware {
+export function sessions(psession: Psession, { trustProxy = false }: kit.NodeOptions = {}): Middleware {
   kit.assertPsession("sessions", psession);
+  const answersKeys = kit.answersKeys(psession);
   return (request, response, next) => {
-    kit.openHeld(psession, request, response, { trustProxy }).then((session) => {
+    const open = async () => {
+      const session = await kit.openHeld(psession, request, response, { trustProxy });
       request.session = session;
-      kit.runInNodeRequest(request, next);
-    }, next);
+      const origin = () => kit.visibleOrigin(request, trustProxy);
+      const isAnswered = await answersKeys(request, response, { session: async () => session, origin });
+      if (isAnswered !== true) kit.runInNodeRequest(request, next);
+    };
+    open().catch(next);
   };
 }
 
@@ -53,6 +58,8 @@ export const requireProofs = (
   required: kit.RequiredProofs,
   { trustProxy, ...options }: kit.ProofsOptions & kit.NodeOptions = {},
 ) => standing(kit.proofsGuard(required, options), trustProxy);
+export const requireKeyProof = ({ trustProxy, ...options }: kit.KeyProofOptions & kit.NodeOptions) =>
+  standing(kit.keyProofGuard(options), trustProxy);
 export const requirePending = ({ trustProxy, ...options }: kit.GuardOptions & kit.NodeOptions = {}) =>
   standing(kit.pendingGuard(options), trustProxy);
 
@@ -80,5 +87,17 @@ export function devices({
       request.url ?? "/",
     ];
     answerFor(request, response, { session, origin, url }).catch(next);
+  };
+}
+
+export function devicesPage({
+  trustProxy = false,
+  ...options
+}: kit.DevicesPageOptions & kit.NodeOptions = {}): Middleware {
+  const answerFor = kit.answersDevicesPage(options);
+  return (request, response, next) => {
+    if (!kit.isMount(request.url)) return next();
+    const [session, origin] = [sessionOf(request), kit.visibleOrigin(request, trustProxy)];
+    answerFor(request, response, { session, origin }).catch(next);
   };
 }

@@ -1,8 +1,11 @@
 import * as v from "valibot";
 import { checkedOptions } from "../checks/faults.ts";
 import type { EventName, PsessionEvent } from "../events.ts";
+import { keptAddress } from "../request/addresses.ts";
 import type { Core } from "../request/state.ts";
 import { type AuditEntry, type AuditQuery, type AuditSink, newAuditId } from "../stores/audit.ts";
+import { byActor, NOBODY, withoutActor } from "../stores/erasure.ts";
+import type { UserId } from "../stores/store.ts";
 
 /** Entries of one append, and those that wait while a sink is down. */
 const MOST_AT_ONCE = 500;
@@ -44,7 +47,8 @@ export class AuditRecorder {
     if (this.#events.has(event.type)) this.add(entryOf(event, this.#core.settings.realm));
   }
 
-  add(entry: AuditEntry): void {
+  add(given: AuditEntry): void {
+    const entry = { ...given, address: keptAddress(given.address, this.#core.settings) };
     this.#waiting.push(entry);
     const excess = this.#waiting.length - MOST_WAITING;
     if (excess > 0) {
@@ -52,6 +56,16 @@ export class AuditRecorder {
       this.#core.events.emit("auditLost", { at: entry.at, count: excess, error: undefined });
     }
     this.#start();
+  }
+
+  /** For a sink of the application's own, which knows no marks: nothing of the user is on its way there any more. */
+  forget(userId: UserId): void {
+    const isOf = (entry: AuditEntry) => entry.userId === userId || entry.actorId === userId;
+    if (this.#taken !== undefined && isOf(this.#taken)) this.#taken = undefined;
+    this.#waiting = this.#waiting.flatMap((entry) => {
+      if (entry.userId === userId) return [];
+      return entry.actorId === userId ? withoutActor(entry, NOBODY) : entry;
+    });
   }
 
   #start(): void {
@@ -136,7 +150,7 @@ export class AuditRecorder {
 }
 
 /** Entries of one page. */
-const LONGEST_PAGE = 10_000;
+export const LONGEST_PAGE = 10_000;
 const PAGE = 100;
 
 const isEntryId = (value: unknown) => typeof value === "string" && /^[\w-]{1,64}$/.test(value);
@@ -161,13 +175,15 @@ export const auditQuery = (query: unknown): AuditQuery =>
 
 /** The facts that events share, under one name each. */
 function entryOf(event: PsessionEvent, realm: string): AuditEntry {
-  const { at, type, userId, handle, sessionId, request } = event as PsessionEvent & Partial<Shared>;
+  const { at, type, userId, actorId, handle, sessionId, pseudonym, request } = event as PsessionEvent &
+    Partial<Shared>;
   return {
     id: newAuditId(at, realm),
     at,
     event: type,
     userId,
-    handle: handle ?? sessionId,
+    actorId,
+    handle: handle ?? sessionId ?? pseudonym,
     address: request?.address,
     detail: detailOf(event),
   };
@@ -175,8 +191,10 @@ function entryOf(event: PsessionEvent, realm: string): AuditEntry {
 
 interface Shared {
   readonly userId: AuditEntry["userId"];
+  readonly actorId: AuditEntry["actorId"];
   readonly handle: string | undefined;
   readonly sessionId: string | undefined;
+  readonly pseudonym: string | undefined;
   readonly request: { readonly address: string | undefined } | undefined;
 }
 
@@ -188,16 +206,28 @@ function detailOf(event: PsessionEvent): string | undefined {
       return event.methods.join(", ") || undefined;
     case "signInBegun":
       return event.methods.join(", ") || undefined;
+    case "signInFailed":
+      return event.known ? `${event.what}, known browser` : event.what;
     case "revoked":
     case "revokedEveryone":
       return event.reason;
     case "impersonationBegan":
     case "impersonationEnded":
-      return `by ${event.actorId}: ${event.reason}`;
+      return `${byActor(event.actorId)}: ${event.reason}`;
     case "credentialChanged":
       return event.factor;
     case "moved":
       return event.what;
+    case "bound":
+      return event.algorithm;
+    case "boundRefused":
+      return event.why;
+    case "boundSkipped":
+      return event.reason;
+    case "theft":
+      return event.by === "proof" ? event.by : undefined;
+    case "userErased":
+      return event.pseudonym === undefined ? "delete" : "pseudonym";
     default:
       return undefined;
   }

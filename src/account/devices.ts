@@ -1,6 +1,9 @@
 import { isFaithful, isHandle } from "../checks/given.ts";
 import { PsessionError } from "../errors.ts";
+import type { RequestOrigin } from "../events.ts";
 import { deviceLabel } from "../http/user-agent.ts";
+import { boundNow } from "../protocol/bound.ts";
+import { methodsOf, readProofs } from "../protocol/proofs.ts";
 import { endOf } from "../protocol/rows.ts";
 import { endTrust } from "../request/end-trust.ts";
 import { entryInForce } from "../request/limits.ts";
@@ -13,8 +16,10 @@ import type {
   EndSelector,
   Level,
   ListedEntry,
+  ListedSession,
   Mark,
   RevocationReason,
+  RowLevel,
   UserId,
 } from "../stores/store.ts";
 import { placesOf } from "./places.ts";
@@ -30,6 +35,10 @@ export interface Device {
   /** What it was signed in as (`session.login(userId, { tag })`). */
   readonly tag: string | undefined;
   readonly level: Level;
+  /** Since when the session counts only with the key of this browser (option `deviceBound`); undefined where it is not bound. */
+  readonly boundSince: number | undefined;
+  /** How the user has signed in there, the latest first, as far as the application named it; none after a restore. */
+  readonly methods: readonly string[];
   /** The browser comes back by itself after it was closed. */
   readonly isRemembered: boolean;
   /**
@@ -135,48 +144,53 @@ export async function endDevice(
   core: Core,
   whom: { readonly handle: string; readonly userId?: UserId | undefined },
   reason: RevocationReason,
+  request?: RequestOrigin,
 ): Promise<boolean> {
-  let ended = await revokeSome(core, whom, reason);
+  let ended = await revokeSome(core, whom, reason, { request });
   if (ended.length === 0) {
     const handle = await renewedOf(core, whom);
-    if (handle !== undefined) ended = await revokeSome(core, { ...whom, handle }, reason);
+    if (handle !== undefined) ended = await revokeSome(core, { ...whom, handle }, reason, { request });
   }
   const userId = ended.find((device) => device.userId !== undefined)?.userId;
   // A device may also be named by the id of its session, and its login have been renewed.
   const handles = [whom.handle, ...ended.flatMap(({ rememberedId, handle }) => [rememberedId, handle])];
-  if (userId !== undefined) await endTrust(core, userId, reason, handles);
+  if (userId !== undefined) await endTrust(core, userId, reason, handles, request);
   return ended.length > 0;
 }
 
-/**
- * Ends devices and emits `revoked` for each; returns how many there were. `kept`: the record of a trust that is given anew
- * afterwards, which is no device that has ended. No record of trust counts as one.
- */
+interface Circumstances {
+  /** The record of a trust that is given anew afterwards, which is no device that has ended. */
+  readonly kept?: string | undefined;
+  /** The user's request that ends them. */
+  readonly request?: RequestOrigin | undefined;
+}
+
+/** Ends devices and emits `revoked` for each; returns how many there were. No record of trust counts as one. */
 export async function endDevices(
   core: Core,
   whom: Pick<EndSelector, "handle" | "userId" | "except" | "mark">,
   reason: RevocationReason,
-  kept?: string,
+  circumstances: Circumstances = {},
 ): Promise<number> {
-  return countOf(await revokeSome(core, whom, reason, kept));
+  return countOf(await revokeSome(core, whom, reason, circumstances));
 }
 
-const countOf = (ended: readonly Ended[]): number => ended.filter(({ isTrust }) => isTrust !== true).length;
+const countOf = (ended: readonly Ended[]): number => ended.filter(({ isRecord }) => isRecord !== true).length;
 
 async function revokeSome(
   core: Core,
   whom: Pick<EndSelector, "handle" | "userId" | "except" | "mark">,
   reason: RevocationReason,
-  kept?: string,
+  { kept, request }: Circumstances,
 ): Promise<readonly Ended[]> {
   const { settings, events } = core;
   const at = settings.clock.now();
   const pruneAfter = tombstoneUntil(at, settings);
   const all = await revoke(settings.store, { ...whom, reason, at, pruneAfter });
   const ended = all.filter(({ sessionId }) => sessionId !== kept || kept === undefined);
-  for (const { rememberedId, sessionId, userId, handle, isTrust } of ended) {
-    const named = isTrust ? undefined : handle;
-    events.emit("revoked", { at, userId, handle: named ?? rememberedId ?? sessionId ?? "", reason });
+  for (const { rememberedId, sessionId, userId, handle, isRecord } of ended) {
+    const named = isRecord ? undefined : handle;
+    events.emit("revoked", { at, userId, handle: named ?? rememberedId ?? sessionId ?? "", reason, request });
   }
   return ended;
 }
@@ -206,6 +220,10 @@ interface Context {
   readonly trustedUntil?: number | undefined;
 }
 
+/** What lists say of a session's level, or of a record's. */
+export const shownLevel = ({ level, bound }: Pick<ListedSession, "level" | "bound">): Level | RowLevel =>
+  level === "login" && boundNow(bound) !== undefined ? "device-bound" : level;
+
 /** @internal */
 export function toDevice(
   entry: ListedEntry,
@@ -214,13 +232,15 @@ export function toDevice(
   const { session, login } = entry;
   const isSessionLive = session !== undefined && endOf(session) >= now;
   const handle = handleOfEntry(entry);
-  const level = isSessionLive ? session.level : "remembered";
+  const level = isSessionLive ? shownLevel(session) : "remembered";
   return {
     handle,
     label: deviceLabel(session?.userAgent),
     name: session === undefined ? login?.name : session.name,
     tag: tagOfDevice(entry),
-    level: level === "trust" ? "anonymous" : level,
+    level: level === "trust" || level === "binding" ? "anonymous" : level,
+    boundSince: boundNow(session?.bound)?.at,
+    methods: isSessionLive ? methodsOf(readProofs(session.proofs)) : [],
     isRemembered: login !== undefined,
     trustedUntil,
     current: current !== undefined && (handle === current.handle || session?.id === current.id),

@@ -2,7 +2,11 @@ import { isIP } from "node:net";
 import * as v from "valibot";
 import { checkedOptions } from "../checks/faults.ts";
 import type { PsessionEvent, RequestOrigin } from "../events.ts";
-import { knownDeviceLabel } from "../http/user-agent.ts";
+import { momentIn, nameOfBrowser } from "./texts/shown.ts";
+import { counted, filled, type TextOptions, textEntries, worded } from "./texts/table.ts";
+
+export { type EndedTextOptions, endedText } from "./texts/ended.ts";
+export type { PluralForms, TextOptions, Texts } from "./texts/table.ts";
 
 type EventOf<K extends PsessionEvent["type"]> = Extract<PsessionEvent, { readonly type: K }>;
 
@@ -13,15 +17,13 @@ export interface Notice {
 }
 
 /** What a notice says of the application, besides the event. */
-export interface NoticeOptions {
+export interface NoticeOptions extends TextOptions {
   /** What the application calls itself, such as "Acme Shop". */
   site: string;
   /** The page where users see their devices and change their password: an address of your own, never of the event. */
   link?: string | undefined;
   /** Where the address of the request is, such as "Lisbon, Portugal". */
   place?: string | undefined;
-  /** The time zone of the times shown, such as "Europe/Lisbon". Default: "UTC". */
-  timeZone?: string | undefined;
 }
 
 const line = v.pipe(
@@ -35,10 +37,7 @@ const optionsSchema = v.strictObject({
   site: line,
   link: v.optional(v.pipe(line, v.url("must be an address, such as https://example.com/devices"))),
   place: v.optional(line),
-  timeZone: v.optional(
-    v.custom<string>(isTimeZone, 'must be a time zone, such as "UTC" or "Europe/Lisbon"'),
-    "UTC",
-  ),
+  ...textEntries,
 });
 
 type Given = v.InferOutput<typeof optionsSchema>;
@@ -46,58 +45,69 @@ type Given = v.InferOutput<typeof optionsSchema>;
 /** Notifies a user that their remembered login was stolen: what was done, and what to do. */
 export function theftNotice(event: EventOf<"theft">, options: NoticeOptions): Notice {
   const given = checkedOptions("theftNotice", optionsSchema, options);
-  const { site, place } = given;
+  const { site, place, texts, link } = given;
+  const { theft } = texts;
   const { at, request, lastUsed } = event;
   return notice(
-    `${site}: somebody else used your sign-in`,
-    `Two browsers used the same sign-in to your account at ${site}: one of them has a copy of the other's cookie. ` +
-      "Both were signed out at once.",
+    filled(theft.subject, { site }),
+    filled(theft.what, { site }),
     facts([
-      ["noticed", moment(at, given)],
-      ["from", whence(request, place)],
-      ["used before", moment(lastUsed.at, given)],
-      ["from", whence(lastUsed, undefined)],
+      filled(theft.noticed, { moment: momentIn(at, given) }),
+      from(request, given, place),
+      filled(theft.usedBefore, { moment: momentIn(lastUsed.at, given) }),
+      from(lastUsed, given, undefined),
     ]),
-    "One of the two may be your own browser.",
-    "What to do: look for malware on your devices, as that is how cookies are copied. Then sign in again, change your " +
-      "password, and sign out devices that you do not know.",
-    given.link,
+    theft.whose,
+    theft.advice,
+    link,
   );
 }
 
 /** Notifies a user of a sign-in on a browser that was not known for them. */
 export function newDeviceNotice(event: EventOf<"newDevice">, options: NoticeOptions): Notice {
   const given = checkedOptions("newDeviceNotice", optionsSchema, options);
-  const { site, place } = given;
+  const { site, place, texts, link } = given;
+  const { newDevice } = texts;
   return notice(
-    `${site}: new sign-in to your account`,
-    `Somebody signed in to your account at ${site} on a browser that was not used for it before.`,
-    facts([
-      ["when", moment(event.at, given)],
-      ["from", whence(event.request, place)],
-    ]),
-    "If it was you, there is nothing to do. If not, somebody knows your password: change it, and sign out devices " +
-      "that you do not know.",
-    given.link,
+    filled(newDevice.subject, { site }),
+    filled(newDevice.what, { site }),
+    facts([when(event.at, given), from(event.request, given, place)]),
+    newDevice.advice,
+    link,
   );
 }
 
 /** Notifies a user that their password or another factor was changed (ASVS 6.3.7). */
 export function credentialChangedNotice(event: EventOf<"credentialChanged">, options: NoticeOptions): Notice {
   const given = checkedOptions("credentialChangedNotice", optionsSchema, options);
-  const { site, place } = given;
+  const { site, place, texts, link } = given;
+  const { credentialChanged: changed, factors } = texts;
   const { at, request, ended } = event;
-  const factor = v.is(line, event.factor) ? event.factor : "sign-in method";
-  const others = ended === 1 ? "One other device was signed out." : `${ended} other devices were signed out.`;
+  const factor = v.is(line, event.factor) ? worded(factors, event.factor) : changed.unknownFactor;
+  const others = ended > 0 ? counted(changed.ended, ended, texts) : changed.noneEnded;
   return notice(
-    `${site}: your ${factor} was changed`,
-    `The ${factor} of your account at ${site} was changed. ${ended > 0 ? others : "No other device was signed in."}`,
-    facts([
-      ["when", moment(at, given)],
-      ...(request === undefined ? [] : [["from", whence(request, place)] as const]),
-    ]),
-    "If it was not you, somebody has access to your account: reset your password, and get in touch with us.",
-    given.link,
+    filled(changed.subject, { site, factor }),
+    `${filled(changed.what, { site, factor })} ${others}`,
+    facts([when(at, given), request && from(request, given, place)]),
+    changed.advice,
+    link,
+  );
+}
+
+/**
+ * Notifies a user that an administrator acts as them (`session.impersonate`). Neither the administrator nor the reason is
+ * named: both are for the audit trail.
+ */
+export function impersonationNotice(event: EventOf<"impersonationBegan">, options: NoticeOptions): Notice {
+  const given = checkedOptions("impersonationNotice", optionsSchema, options);
+  const { site, texts, link } = given;
+  const { impersonation } = texts;
+  return notice(
+    filled(impersonation.subject, { site }),
+    filled(impersonation.what, { site }),
+    facts([when(event.at, given), filled(impersonation.until, { moment: momentIn(event.until, given) })]),
+    impersonation.advice,
+    link,
   );
 }
 
@@ -106,27 +116,23 @@ function notice(subject: string, ...parts: readonly (string | undefined)[]): Not
   return { subject, text: `${parts.filter((part) => part !== undefined).join("\n\n")}\n` };
 }
 
-const facts = (lines: readonly (readonly [string, string])[]): string =>
-  lines.map(([name, value]) => `  ${name}: ${value}`).join("\n");
+const facts = (lines: readonly (string | undefined)[]): string =>
+  lines
+    .filter((line) => line !== undefined)
+    .map((line) => `  ${line}`)
+    .join("\n");
 
-function moment(at: number, { timeZone }: Given): string {
-  const format = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short", timeZone });
-  return `${format.format(at)} (${timeZone})`;
-}
+const when = (at: number, given: Given): string =>
+  filled(given.texts.notices.when, { moment: momentIn(at, given) });
 
 /** An attacker may have chosen these: what is no address, or no name of a known browser, is not shown to the user. */
-function whence({ address, userAgent }: RequestOrigin, place: string | undefined): string {
-  const browser = knownDeviceLabel(userAgent) ?? "an unknown browser";
-  const where = address !== undefined && isIP(address) !== 0 ? address : "an unknown address";
-  return `${browser}, ${where}${place === undefined ? "" : ` (${place})`}`;
-}
-
-function isTimeZone(value: unknown): boolean {
-  if (typeof value !== "string") return false;
-  try {
-    new Intl.DateTimeFormat("en-GB", { timeZone: value });
-    return true;
-  } catch {
-    return false;
-  }
+function from({ address, userAgent }: RequestOrigin, { texts }: Given, place: string | undefined): string {
+  const { notices } = texts;
+  const browser = nameOfBrowser(userAgent, texts) ?? notices.unknownBrowser;
+  const shown = address !== undefined && isIP(address) !== 0 ? address : notices.unknownAddress;
+  const origin =
+    place === undefined
+      ? filled(notices.origin, { browser, address: shown })
+      : filled(notices.originPlace, { browser, address: shown, place });
+  return filled(notices.from, { origin });
 }

@@ -5,6 +5,7 @@ import { isEventName } from "../events.ts";
 import type { Actor } from "../protocol/actor.ts";
 import type { Core } from "../request/state.ts";
 import { type AuditEntry, newAuditId } from "../stores/audit.ts";
+import { byActor } from "../stores/erasure.ts";
 import type { UserId } from "../stores/store.ts";
 
 /** An entry of the application's own in the audit trail: `psession.audit.add`. */
@@ -67,13 +68,15 @@ export function ownEntry(
   origin: string | undefined,
 ): AuditEntry {
   const at = settings.clock.now();
-  const by = session?.actor === undefined ? undefined : `by ${session.actor.userId}`;
+  const actorId = session?.actor?.userId;
+  const by = actorId === undefined ? undefined : byActor(actorId);
   const isDevice = session?.isSignedIn === true;
   return {
     id: newAuditId(at, settings.realm),
     at,
     event,
     userId: userId ?? session?.userId,
+    actorId,
     handle: handle ?? (isDevice ? session.handle : undefined),
     address: address ?? origin,
     detail: [by, detail].filter((part) => part !== undefined).join(": ") || undefined,

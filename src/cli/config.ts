@@ -56,6 +56,10 @@ export interface Config {
   readonly store: Store;
   readonly clock: Clock;
   readonly isSystemClock: boolean;
+  /** What the ids of its rows end with. */
+  readonly realm: string;
+  /** The option `privacy.keepAddresses`, in milliseconds; undefined where it is not set. */
+  readonly keepAddresses: number | undefined;
   /** Where audit entries go, and how long they are kept, in milliseconds. */
   readonly audit: { readonly sink: AuditSink; readonly keep: number } | undefined;
   readonly deployment: Deployment;
@@ -117,8 +121,10 @@ export async function loadConfig(file: string): Promise<Config> {
   const given: unknown = await defaultOf(file, exported);
   const deployment = checkedOptions(`${file}: deployment`, deploymentSchema, exported["deployment"] ?? {});
   if (given instanceof Psession) {
-    const { store, clock, isSystemClock, audit } = coreOf(given).settings;
-    return { file, options: undefined, store, clock, isSystemClock, audit, deployment, service: () => given };
+    const { store, clock, isSystemClock, audit, realm, privacy } = coreOf(given).settings;
+    const { keepAddresses } = privacy;
+    const settings = { store, clock, isSystemClock, audit, realm, keepAddresses };
+    return { file, options: undefined, ...settings, deployment, service: () => given };
   }
   if (typeof given !== "object" || given === null) throw wrong(file, "has no default export");
   if (typeof (given as { exchange?: unknown }).exchange === "function") {
@@ -132,12 +138,16 @@ export async function loadConfig(file: string): Promise<Config> {
   if (!isStore(store)) throw wrong(file, "exports no store");
   const { sink = store.audit, keep: kept = AUDIT_KEEP } = options.audit ?? {};
   const keep = parseDuration(kept);
+  const realm = realmCode(typeof options.realm === "string" ? options.realm : "");
+  const { keepAddresses = false } = options.privacy ?? {};
   return {
     file,
     options,
     audit: sink === undefined || keep === undefined ? undefined : { sink, keep },
     // As the service sees it, so that a command shows what it can end. Faults of the options are reported elsewhere.
-    store: realmStore(store, realmCode(typeof options.realm === "string" ? options.realm : "")),
+    store: realmStore(store, realm),
+    realm,
+    keepAddresses: keepAddresses === false ? undefined : parseDuration(keepAddresses),
     clock: typeof clock?.now === "function" ? clock : systemClock,
     isSystemClock: typeof clock?.now !== "function",
     deployment,

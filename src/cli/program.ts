@@ -2,6 +2,8 @@ import { Command, CommanderError } from "commander";
 import { PsessionError, reasonOf } from "../errors.ts";
 import { addDevices, addSessions } from "./commands/browse.ts";
 import { addDoctor } from "./commands/doctor.ts";
+import { addEraseUser } from "./commands/erase-user.ts";
+import { addExportUser } from "./commands/export-user.ts";
 import { addInit } from "./commands/init.ts";
 import { addKeys } from "./commands/keys.ts";
 import { addMigrate } from "./commands/migrate.ts";
@@ -12,6 +14,7 @@ import { addSchema } from "./commands/schema.ts";
 import { addStats } from "./commands/stats.ts";
 import { addUsers } from "./commands/users.ts";
 import { addWatch } from "./commands/watch.ts";
+import { addWhy } from "./commands/why.ts";
 import type { Environment, Output } from "./environment.ts";
 import { EXIT, Stop } from "./exit.ts";
 import { manifest } from "./manifest.ts";
@@ -43,7 +46,10 @@ export function createProgram(environment: Environment): Command {
     addUsers,
     addSessions,
     addDevices,
+    addWhy,
     addRevoke,
+    addExportUser,
+    addEraseUser,
     addRestored,
     addKeys,
     addStats,

@@ -4,7 +4,7 @@ import type { DataRecord } from "./codec.ts";
 import { ASIDE, assertKey, refuseTopKey, valuesByKey } from "./keys.ts";
 import type { TrackedData } from "./tracked-data.ts";
 
-const PREFIX = `${ASIDE}flash:`;
+export const FLASH = `${ASIDE}flash:`;
 
 /**
  * How long a request that has read a message may take to answer. If its answer has not begun by then, the
@@ -58,7 +58,7 @@ export class Flash {
     for (const [key] of entries) refuseTopKey(key);
     this.#request.data().assertStorable(Object.fromEntries(entries), "session.flash");
     for (const [key, item] of entries) {
-      this.#entries[PREFIX + key] = { value: item } satisfies Entry;
+      this.#entries[FLASH + key] = { value: item } satisfies Entry;
       this.#taken.delete(key);
     }
   }
@@ -109,10 +109,10 @@ export class Flash {
     const { value } = this.#request.data();
     for (const key of keys) {
       refuseTopKey(key);
-      const entry = this.#entries[PREFIX + key] as Entry | undefined;
+      const entry = this.#entries[FLASH + key] as Entry | undefined;
       if (entry !== undefined) value[key] = entry.value;
       else if (this.#shown.has(key)) value[key] = this.#shown.get(key);
-      delete this.#entries[PREFIX + key];
+      delete this.#entries[FLASH + key];
       this.#taken.delete(key);
     }
   }
@@ -120,8 +120,8 @@ export class Flash {
   /** The messages that wait, and those that this request shows. */
   keys(): string[] {
     const waiting = Object.keys(this.#entries)
-      .filter((key) => key.startsWith(PREFIX) && this.#isFree(this.#entries[key] as Entry))
-      .map((key) => key.slice(PREFIX.length));
+      .filter((key) => key.startsWith(FLASH) && this.#isFree(this.#entries[key] as Entry))
+      .map((key) => key.slice(FLASH.length));
     return [...new Set([...this.#shown.keys(), ...waiting])];
   }
 
@@ -133,13 +133,13 @@ export class Flash {
   settle(): void {
     const entries = this.#entries;
     for (const key of this.#taken) {
-      if ((entries[PREFIX + key] as Entry | undefined)?.by === this.#id) delete entries[PREFIX + key];
+      if ((entries[FLASH + key] as Entry | undefined)?.by === this.#id) delete entries[FLASH + key];
     }
     this.#taken.clear();
   }
 
   async #take(keys: readonly string[]): Promise<void> {
-    const wanted = keys.filter((key) => this.#entries[PREFIX + key] !== undefined && !this.#taken.has(key));
+    const wanted = keys.filter((key) => this.#entries[FLASH + key] !== undefined && !this.#taken.has(key));
     if (wanted.length === 0 || this.#request.isAhead) return;
     const { isStored, atomically } = this.#request;
     const taken = isStored() ? await atomically(() => this.#claim(wanted)) : this.#claim(wanted);
@@ -154,9 +154,9 @@ export class Flash {
     const { clock } = this.#request;
     const taken: [string, unknown][] = [];
     for (const key of keys) {
-      const entry = this.#entries[PREFIX + key] as Entry | undefined;
+      const entry = this.#entries[FLASH + key] as Entry | undefined;
       if (entry === undefined || !this.#isFree(entry)) continue;
-      this.#entries[PREFIX + key] = {
+      this.#entries[FLASH + key] = {
         value: entry.value,
         by: this.#id,
         until: clock.now() + CLAIM_MS,

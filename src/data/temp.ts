@@ -6,7 +6,7 @@ import type { DataRecord } from "./codec.ts";
 import { ASIDE, assertKey, refuseTopKey, valuesByKey } from "./keys.ts";
 import type { TrackedData } from "./tracked-data.ts";
 
-const PREFIX = `${ASIDE}temp:`;
+export const TEMP = `${ASIDE}temp:`;
 
 interface Entry {
   readonly value: unknown;
@@ -35,7 +35,7 @@ export class TempData {
     this.#assertStorable(entries);
     this.#dropExpired();
     for (const [key, item] of entries) {
-      this.#entries[PREFIX + key] = { value: item, until } satisfies Entry;
+      this.#entries[TEMP + key] = { value: item, until } satisfies Entry;
     }
   }
 
@@ -55,7 +55,7 @@ export class TempData {
   remove(...keys: string[]): void {
     for (const key of keys) {
       assertKey(key);
-      delete this.#entries[PREFIX + key];
+      delete this.#entries[TEMP + key];
     }
   }
 
@@ -83,8 +83,8 @@ export class TempData {
 
   keys(): string[] {
     return Object.keys(this.#entries)
-      .filter((key) => key.startsWith(PREFIX))
-      .map((key) => key.slice(PREFIX.length))
+      .filter((key) => key.startsWith(TEMP))
+      .map((key) => key.slice(TEMP.length))
       .filter((key) => this.has(key));
   }
 
@@ -94,7 +94,7 @@ export class TempData {
 
   #entry(key: string): Entry | undefined {
     assertKey(key);
-    const entry = this.#entries[PREFIX + key] as Entry | undefined;
+    const entry = this.#entries[TEMP + key] as Entry | undefined;
     return entry !== undefined && this.#clock.now() < entry.until ? entry : undefined;
   }
 
@@ -114,7 +114,7 @@ export class TempData {
   #dropExpired(): void {
     const entries = this.#entries;
     for (const [key, entry] of Object.entries(entries)) {
-      if (key.startsWith(PREFIX) && (entry as Entry).until <= this.#clock.now()) delete entries[key];
+      if (key.startsWith(TEMP) && (entry as Entry).until <= this.#clock.now()) delete entries[key];
     }
   }
 }

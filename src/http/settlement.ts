@@ -10,8 +10,10 @@ export interface Settlement {
   readonly setCookie: readonly string[];
   /** The response must not be kept by caches: it sets cookies (ASVS 14.3.2). */
   readonly noStore: boolean;
-  /** What else the headers say to caches; see `cacheHeaders`. */
+  /** What else the headers say to caches; see `answerHeaders`. */
   readonly caching?: Caching | undefined;
+  /** The header `Secure-Session-Registration`, which asks the browser for a key; see the option `deviceBound`. */
+  readonly registration?: string | undefined;
 }
 
 /** Of an answer that needs neither a cookie nor headers for caches. */

@@ -7,15 +7,20 @@ export function deviceLabel(userAgent: string | undefined): string {
 }
 
 /**
- * The same, of names that are known in advance only. An attacker chooses the user agent: mail programs make a link of
- * what looks like a host, so "acme-shop.security-check.com" would seem to come from the application.
+ * The names in it that are known in advance. An attacker chooses the user agent: mail programs make a link of what looks
+ * like a host, so "acme-shop.security-check.com" would seem to come from the application.
  */
-export function knownDeviceLabel(userAgent: string | undefined): string | undefined {
+export function knownNames(userAgent: string | undefined): Names {
   const { browser, os } = namesIn(userAgent);
-  return labelOf(isIn(Bowser.BROWSER_MAP, browser), isIn(Bowser.OS_MAP, os));
+  return { browser: isIn(Bowser.BROWSER_MAP, browser), os: isIn(Bowser.OS_MAP, os) };
 }
 
-function namesIn(userAgent: string | undefined): { browser: string | undefined; os: string | undefined } {
+interface Names {
+  readonly browser: string | undefined;
+  readonly os: string | undefined;
+}
+
+function namesIn(userAgent: string | undefined): Names {
   const { browser, os } = Bowser.parse(userAgent || " ");
   return { browser: browser.name || undefined, os: os.name || undefined };
 }

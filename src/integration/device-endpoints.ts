@@ -7,11 +7,14 @@ import { allowedOrigins, type OriginOptions } from "../http/origin.ts";
 import type { Session } from "../session.ts";
 import { type Answer, NOT_KEPT } from "./answer.ts";
 import { freshGuard, type GuardedRequest, loginGuard, type RefusalBody } from "./guards.ts";
+import { type Describe, extendedState, visitorState } from "./session-state.ts";
 
 /** What the endpoints of devices require of their callers. */
 export interface DevicesOptions extends OriginOptions {
   /** How recently the user must have proved a credential to end devices. Default: no limit. */
   fresh?: Duration | undefined;
+  /** What pages may know of the user besides, such as a name: `profile` of `GET /session`. To be JSON. */
+  describe?: Describe | undefined;
 }
 
 /** The facts that an integration gives about a request for devices. */
@@ -35,26 +38,31 @@ export type DevicesEndpoint = (request: DevicesRequest) => Promise<DevicesAnswer
 const optionsSchema = v.strictObject({
   allowed: allowedOrigins,
   fresh: v.optional(positiveDuration(', such as 600000 or "10m"')),
+  describe: v.optional(
+    v.custom<Describe>((value) => typeof value === "function", "must be a function of the session"),
+  ),
 });
 
 /**
  * The user's devices over HTTP, whatever the framework: GET / lists them, PATCH /:handle `{ name }` names one,
- * DELETE /:handle ends one, DELETE / all others, and DELETE /?all this one as well. GET /session says when the session
- * ends, without being a use of it, and POST /session is one.
+ * DELETE /:handle ends one, DELETE / all others, and DELETE /?all this one as well. GET /session says who is signed in, if
+ * anybody is, and until when, without being a use of the session, and POST /session is one.
  */
 export function devicesEndpoint(options: DevicesOptions = {}): DevicesEndpoint {
-  const { allowed, fresh } = checkedOptions("devices", optionsSchema, options);
+  const { allowed, fresh, describe } = checkedOptions("devices", optionsSchema, options);
   const origins = allowed === undefined ? {} : { allowed };
   const isSignedIn = loginGuard({ origin: origins });
   const isFresh = fresh === undefined ? undefined : freshGuard({ within: fresh, origin: false });
 
   return async (request) => {
+    if (isAboutSession(request.url) && isReading(request.method))
+      return answer(200, await visitorState(request.session, describe));
     const asked = { ...request, path: request.url };
     const refusal = isSignedIn(asked) ?? (request.method === "DELETE" ? isFresh?.(asked) : undefined);
     // Without `redirectTo`, every refusal has a body.
     return refusal !== undefined && "body" in refusal
       ? answer(refusal.status, refusal.body)
-      : handle(request);
+      : handle(request, describe);
   };
 }
 
@@ -63,6 +71,15 @@ export const LONGEST_BODY = 4096;
 
 /** Thrown by `body()` for a longer body. */
 export class BodyTooLarge extends Error {}
+
+/**
+ * The pieces of a body. Whoever stops before its end does not cancel it: SvelteKit destroys the connection then, and with
+ * it the answer.
+ */
+export const piecesOf = (
+  body: AsyncIterable<Uint8Array> | ReadableStream<Uint8Array> | null,
+): AsyncIterable<Uint8Array> | readonly Uint8Array[] =>
+  body !== null && "values" in body ? body.values({ preventCancel: true }) : (body ?? []);
 
 /** The part of `url` below the mount; undefined if it is elsewhere. */
 export function belowMount(path: string): (url: string) => string | undefined {
@@ -73,16 +90,22 @@ export function belowMount(path: string): (url: string) => string | undefined {
   };
 }
 
-async function handle(request: DevicesRequest): Promise<DevicesAnswer> {
-  // Not parsed by `URL`, which reads the text after two slashes as a host.
-  const [pathname = "", query = ""] = request.url.split(/[?#]/, 2);
+/** Whether a path below a mount is the mount itself. */
+export const isMount = (below: string | undefined): boolean =>
+  below !== undefined && /^\/?(?:[?#]|$)/.test(below);
+
+async function handle(request: DevicesRequest, describe: DevicesOptions["describe"]): Promise<DevicesAnswer> {
+  const [, query = ""] = request.url.split(/[?#]/, 2);
   const searchParams = new URLSearchParams(query);
-  const [handle = "", ...rest] = pathname.split("/").slice(1);
+  const [handle = "", ...rest] = partsOf(request.url);
   if (rest.some((part) => part !== "") || (handle === "" && rest.length > 0)) return NOT_FOUND;
   const { session, method } = request;
-  if (handle === "session") return endOf(request);
+  if (handle === "session") {
+    if (method !== "POST") return notAllowed("GET, HEAD, POST");
+    return answer(200, await extendedState(session, describe));
+  }
   if (handle === "") {
-    if (method === "GET" || method === "HEAD") return answer(200, { devices: await session.devices() });
+    if (isReading(method)) return answer(200, { devices: await session.devices() });
     if (method === "DELETE") return endAll(request, searchParams.has("all"));
     return notAllowed("GET, HEAD, DELETE");
   }
@@ -91,13 +114,15 @@ async function handle(request: DevicesRequest): Promise<DevicesAnswer> {
   return notAllowed("PATCH, DELETE");
 }
 
-/** Asking is no use of the session, or a page that asks would keep it alive. */
-async function endOf({ session, method }: DevicesRequest): Promise<DevicesAnswer> {
-  if (method === "GET" || method === "HEAD") session.bePassive();
-  else if (method === "POST") session.extend();
-  else return notAllowed("GET, HEAD, POST");
-  return answer(200, { endsAt: await session.endsAt() });
+/** Not parsed by `URL`, which reads the text after two slashes as a host. */
+const partsOf = (url: string): string[] => (url.split(/[?#]/, 1)[0] ?? "").split("/").slice(1);
+
+function isAboutSession(url: string): boolean {
+  const [first, ...rest] = partsOf(url);
+  return first === "session" && rest.every((part) => part === "");
 }
+
+const isReading = (method: string | undefined): boolean => method === "GET" || method === "HEAD";
 
 async function endAll({ session }: DevicesRequest, includesThis: boolean): Promise<DevicesAnswer> {
   const ended = await session.revokeOthers();

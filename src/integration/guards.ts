@@ -4,6 +4,7 @@ import { positiveDuration } from "../checks/duration-options.ts";
 import { checkedOptions, invalidOptions } from "../checks/faults.ts";
 import { PsessionError } from "../errors.ts";
 import { allowedOrigins, checkOrigins, isSameOrigin, type OriginOptions } from "../http/origin.ts";
+import type { EndedBecause } from "../protocol/ended.ts";
 import { assuranceOf, isMethod, methodsOf } from "../protocol/proofs.ts";
 import type { Session } from "../session.ts";
 import type { Level } from "../stores/store.ts";
@@ -31,6 +32,8 @@ export interface AskedFor {
   readonly method: string | undefined;
   /** Path and query. */
   readonly path: string;
+  /** Why the visitor is signed out, where that is known and may be said: the code of `session.endedBecause`. */
+  readonly ended: EndedBecause["code"] | undefined;
 }
 
 /** Options of `requireFresh`. */
@@ -47,6 +50,12 @@ export interface ProofsOptions extends GuardOptions {
   within?: Duration | undefined;
 }
 
+/** Options of `requireKeyProof`. */
+export interface KeyProofOptions extends GuardOptions {
+  /** How recently the browser must have proved its key. */
+  within: Duration;
+}
+
 /** The methods that must have been proved, each of them; or the assurance level that they must reach (NIST SP 800-63B-4). */
 export type RequiredProofs = "aal1" | "aal2" | readonly string[];
 
@@ -54,8 +63,13 @@ export type RequiredProofs = "aal1" | "aal2" | readonly string[];
 export interface GuardedRequest {
   // biome-ignore lint/suspicious/noExplicitAny: a guard asks nothing of the data.
   readonly session: Pick<Session<any>, "isSignedIn" | "level" | "isFresh"> &
-    // biome-ignore lint/suspicious/noExplicitAny: as above.
-    Partial<Pick<Session<any>, "proofs" | "pending" | "actor">> &
+    Partial<
+      Pick<
+        // biome-ignore lint/suspicious/noExplicitAny: as above.
+        Session<any>,
+        "proofs" | "pending" | "actor" | "endedBecause" | "isKeyProved" | "keyProvedAt"
+      >
+    > &
     GuardNote;
   readonly header: (name: string) => string | readonly string[] | undefined;
   readonly method: string | undefined;
@@ -65,9 +79,11 @@ export interface GuardedRequest {
   readonly origin: string;
 }
 
-/** Called when a guard lets a request through. Objects that only look like a session have none. */
+/** What guards say to a session. Objects that only look like one have none of it. */
 export interface GuardNote {
   noteGuard?(): void;
+  /** Takes the short cookie of a bound session away, so that the browser proves its key before the next request. */
+  askForKeyProof?(): void;
 }
 
 /** Facts that an application or its framework knows better than the bare request. */
@@ -97,9 +113,9 @@ export type ExclusiveSession = Pick<Session<any>, "exclusive">;
 /** Settles when it is the turn of this request; see `Session.exclusive`. */
 export type Turn = (session: ExclusiveSession) => Promise<undefined>;
 
-/** The answer of a guard; undefined lets the request through. */
+/** The answer of a guard; undefined lets the request through. 307: the same request once more, with its body. */
 export type Refusal =
-  | { readonly status: 303; readonly location: string }
+  | { readonly status: 303 | 307; readonly location: string }
   | { readonly status: 401 | 403; readonly body: RefusalBody };
 
 /** The headers of any answer to it: it is for this visitor, and wrong from the next sign-in on. */
@@ -125,18 +141,21 @@ export const CROSS_SITE: Refusal & { status: 403 } = {
   body: { error: { code: "cross_site", message: "This request came from another site." } },
 };
 
-const LEVELS = { anonymous: 0, remembered: 1, login: 2 } as const satisfies Record<Level, number>;
+const LEVELS = { anonymous: 0, remembered: 1, login: 2, "device-bound": 3 } as const satisfies Record<
+  Level,
+  number
+>;
 
+/** @internal */
+export const redirectTarget = v.union(
+  [
+    v.pipe(v.string(), v.minLength(1)),
+    v.custom<(path: string, asked: AskedFor) => string>((value) => typeof value === "function"),
+  ],
+  "must be a path or a function that gives one",
+);
 const loginOptions = v.strictObject({
-  redirectTo: v.optional(
-    v.union(
-      [
-        v.pipe(v.string(), v.minLength(1)),
-        v.custom<(path: string, asked: AskedFor) => string>((value) => typeof value === "function"),
-      ],
-      "must be a path or a function that gives one",
-    ),
-  ),
+  redirectTo: v.optional(redirectTarget),
   origin: v.optional(
     v.union(
       [v.literal(false), v.strictObject({ allowed: allowedOrigins })],
@@ -214,12 +233,36 @@ export function personGuard(options: GuardOptions = {}): Guard {
   return guard(({ actor }) => actor === undefined, IN_PERSON, given);
 }
 
+const keyOptions = v.strictObject({
+  ...loginOptions.entries,
+  within: positiveDuration(', such as 60000 or "1m"'),
+});
+
+/**
+ * Users whose browser has proved that recently that it holds the key of their session. One that holds it is sent to the same
+ * address again, and proves it on the way.
+ */
+export function keyProofGuard(options: KeyProofOptions): Guard {
+  const { within, ...given } = checkedOptions("requireKeyProof", keyOptions, options);
+  const refusalOf = guard((session) => session.isKeyProved?.({ within }) === true, PROVE_KEY, given);
+  return (request) => {
+    const refusal = refusalOf(request);
+    if (refusal === undefined || refusal === CROSS_SITE) return refusal;
+    const { session: found, path } = request;
+    const { [ofGuards]: session = found } = found as { [ofGuards]?: typeof found };
+    if (session.keyProvedAt === undefined) return refusal;
+    session.askForKeyProof?.();
+    return { status: 307, location: own(path) };
+  };
+}
+
 /** The guards of a framework that ask for a session; `More` are options of its own. */
 interface Guards<Made, More = unknown> {
   requireLogin(options?: GuardOptions & More): Made;
   requireLevel(level: Level, options?: GuardOptions & More): Made;
   requireFresh(options: FreshOptions & More): Made;
   requireProofs(required: RequiredProofs, options?: ProofsOptions & More): Made;
+  requireKeyProof(options: KeyProofOptions & More): Made;
   requirePending(options?: GuardOptions & More): Made;
   forbidImpersonation(options?: GuardOptions & More): Made;
 }
@@ -230,6 +273,7 @@ export const guardsBy = <Made>(made: (guard: Guard) => Made): Guards<Made> => ({
   requireLevel: (level, options) => made(levelGuard(level, options)),
   requireFresh: (options) => made(freshGuard(options)),
   requireProofs: (required, options) => made(proofsGuard(required, options)),
+  requireKeyProof: (options) => made(keyProofGuard(options)),
   requirePending: (options) => made(pendingGuard(options)),
   forbidImpersonation: (options) => made(personGuard(options)),
 });
@@ -243,6 +287,7 @@ export const proxiedGuardsBy = <Made>(
   requireFresh: ({ trustProxy, ...options }) => made(freshGuard(options), trustProxy),
   requireProofs: (required, { trustProxy, ...options } = {}) =>
     made(proofsGuard(required, options), trustProxy),
+  requireKeyProof: ({ trustProxy, ...options }) => made(keyProofGuard(options), trustProxy),
   requirePending: ({ trustProxy, ...options } = {}) => made(pendingGuard(options), trustProxy),
   forbidImpersonation: ({ trustProxy, ...options } = {}) => made(personGuard(options), trustProxy),
 });
@@ -277,6 +322,7 @@ const SIGN_IN = { code: "login_required", message: "Please sign in first." } as 
 const PROVE = { code: "level_required", message: "Please enter your password first." } as const;
 const PROVE_MORE = { code: "proofs_required", message: "Please prove another factor first." } as const;
 const IN_PERSON = { code: "impersonating", message: "Only the user may do this." } as const;
+const PROVE_KEY = { code: "key_proof_required", message: "Please sign in again in this browser." } as const;
 const BEGIN = { code: "nothing_pending", message: "Please begin to sign in first." } as const;
 const CONFIRM = { code: "fresh_login_required", message: "Please confirm your password first." } as const;
 
@@ -297,7 +343,7 @@ function guard(
     }
     if (redirectTo !== undefined && wantsPage(header)) {
       const isPage = method === "GET" || method === "HEAD";
-      const asked = { method, path: own(path) };
+      const asked = { method, path: own(path), ended: session.endedBecause?.code };
       const back = isPage ? asked.path : pageBefore(header("referer"), origin);
       return { status: 303, location: addressBy(redirectTo, back, asked) };
     }
@@ -317,8 +363,8 @@ function addressBy(
   throw new PsessionError("invalid_options", "redirectTo has to give an address, such as a path, as text.");
 }
 
-/** The form's page by `Referer`, if on this host. Only a proxy may know the scheme, so it is not compared. */
-function pageBefore(referer: unknown, origin: string): string {
+/** The page that a request came from, by `Referer`, if on this host. Only a proxy may know the scheme, so it is not compared. */
+export function pageBefore(referer: unknown, origin: string): string {
   const page = typeof referer === "string" ? URL.parse(referer) : null;
   const isSameHost = page !== null && page.host !== "" && page.host === URL.parse(origin)?.host;
   return isSameHost ? own(page.pathname + page.search) : "/";

@@ -4,7 +4,7 @@
  */
 export { assertPsession } from "../checks/given.ts";
 export { headersOfError, statusOf } from "../errors.ts";
-export { cacheHeaders } from "../http/caching.ts";
+export { answerHeaders } from "../http/answer-headers.ts";
 export { serializeCookie } from "../http/cookies.ts";
 export { isSameOrigin, type OriginOptions } from "../http/origin.ts";
 export type { Caching, Settlement } from "../http/settlement.ts";
@@ -20,8 +20,19 @@ export {
   type DevicesOptions,
   type DevicesRequest,
   devicesEndpoint,
+  isMount,
   LONGEST_BODY,
 } from "./device-endpoints.ts";
+export {
+  type DevicesPage,
+  type DevicesPageAnswer,
+  type DevicesPageEndpoint,
+  type DevicesPageOptions,
+  type DevicesPageRequest,
+  type DevicesPageVisit,
+  devicesPageEndpoint,
+} from "./devices-page/endpoint.ts";
+export { type FormFields, parseForm, readForm } from "./devices-page/form.ts";
 export { fetchFacts, headerOf, pathOf } from "./fetch/facts.ts";
 export { LazyExchange } from "./fetch/lazy-exchange.ts";
 export { failed, refused, withSettlement } from "./fetch/response.ts";
@@ -34,6 +45,8 @@ export {
   type GuardedRequest,
   type GuardOptions,
   headersOf,
+  type KeyProofOptions,
+  keyProofGuard,
   levelGuard,
   loginGuard,
   type ProofsOptions,
@@ -44,10 +57,14 @@ export {
   type RequiredProofs,
   type Turn,
 } from "./guards.ts";
+export { type KeyRequest, keyEndpoints } from "./key-endpoints.ts";
 export { noSession } from "./no-session.ts";
 export { runInNodeRequest } from "./node/arrivals.ts";
 export { answersDevices } from "./node/device-endpoints.ts";
+export { answersDevicesPage } from "./node/devices-page.ts";
 export { type NodeOptions, nodeFacts, visibleOrigin } from "./node/facts.ts";
+export { answersKeys } from "./node/keys.ts";
 export type { NodeRequest } from "./node/messages.ts";
 export { type OpenOptions, openHeld } from "./node/open.ts";
 export { answerError, answerRefusal } from "./node/send.ts";
+export { type Describe, extendedState, type VisitorState, visitorState } from "./session-state.ts";

@@ -5,8 +5,11 @@ export const AUDITED: readonly EventName[] = [
   "signInBegun",
   "login",
   "newDevice",
+  // Those that are slowed are not: they cost an attacker nothing, and would fill the trail.
+  "signInFailed",
   "reauthenticated",
   "trusted",
+  "bound",
   "impersonationBegan",
   "impersonationEnded",
   "logout",
@@ -16,6 +19,7 @@ export const AUDITED: readonly EventName[] = [
   "moved",
   "revoked",
   "revokedEveryone",
+  "userErased",
   "credentialChanged",
   "generationAhead",
 ];

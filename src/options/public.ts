@@ -102,6 +102,8 @@ export interface PsessionOptions {
         trust?: string | undefined;
         /** Name of the cookie by which an administrator acts as another user (`session.impersonate`). */
         acting?: string | undefined;
+        /** Name of the short cookie that a browser gets for a proof of its key (`deviceBound`). */
+        bound?: string | undefined;
         sameSite?: "lax" | "strict" | "none" | undefined;
         path?: string | undefined;
         domain?: string | undefined;
@@ -140,6 +142,18 @@ export interface PsessionOptions {
         keep?: Duration | undefined;
       }
     | undefined;
+  /** How much is kept of where users are. */
+  privacy?:
+    | {
+        /**
+         * What is stored of an address, in sessions and in the audit trail: all of it; its network, of 24 bits for IPv4
+         * and 48 for IPv6; or nothing.
+         */
+        addresses?: "full" | "network" | "none" | undefined;
+        /** How long addresses are kept after a session's last use, or after an audit entry was made; false: as long as these. */
+        keepAddresses?: Duration | false | undefined;
+      }
+    | undefined;
   /**
    * Encrypts session data at rest with AES-256-GCM, bound to its row and user. Secrets of at least 32 bytes,
    * none of them used for anything else: the first encrypts, all decrypt.
@@ -158,6 +172,27 @@ export interface PsessionOptions {
         every?: Duration | undefined;
         /** Rows per statement. */
         chunk?: number | undefined;
+      }
+    | undefined;
+  /**
+   * Experimental. Binds each sign-in to a key in the user's browser, where the browser can (Device Bound Session
+   * Credentials): copied cookies then die within minutes. Left out, no session is bound, and none that was is refused.
+   */
+  deviceBound?:
+    | {
+        /** Where browsers register their key and prove it: `register` and `refresh` below this path. */
+        path?: string | undefined;
+        /** How long a proof counts: 5 minutes to a day. Browsers sign some six proofs in ten minutes, of all tabs together. */
+        lifetime?: Duration | undefined;
+      }
+    | undefined;
+  /** How open connections hear that their session has ended in another process (`session.onEnd`). */
+  onEnd?:
+    | {
+        /** By messages, where the store passes some on: PostgreSQL and Redis. False sends and awaits none. */
+        channel?: boolean | undefined;
+        /** How often their sessions are read where no messages come; a sixth as often where they do. */
+        poll?: Duration | undefined;
       }
     | undefined;
   proxy?:

@@ -9,11 +9,17 @@ import { encryptedStore } from "../stores/encrypted.ts";
 import { realmStore } from "../stores/realm.ts";
 import { tracedStore } from "../stores/traced.ts";
 import { presetFaults, withPreset } from "./presets.ts";
+import { NETWORK } from "./privacy.ts";
 import { dangerouslyAllowInsecureHttp, type PsessionOptions } from "./public.ts";
 import { optionDefaults, schema } from "./schema.ts";
 import type { Prefixes, Settings } from "./settings.ts";
 
 const DAY = 86_400_000;
+/** Each reads the sessions of all open connections. */
+const SHORTEST_POLL = 1000;
+const LONGEST_POLL = 3_600_000;
+/** With less, browsers run out of the proofs that they are allowed, and go on without. */
+const SHORTEST_PROOF = 300_000;
 /** Node's timers go no further. */
 const LONGEST_TIMER = 24 * DAY;
 
@@ -43,6 +49,19 @@ export function resolveOptions(options: PsessionOptions): Settings {
     10 * protocolTimes.settle, `remember.tombstone must be at least ${10 * protocolTimes.settle} ms`);
   require(remember.tombstone <= 366 * DAY, "remember.tombstone must be at most a year");
   require(prune === false || prune.every <= LONGEST_TIMER, "prune.every must be at most 24 days");
+  require(given.onEnd.poll >= SHORTEST_POLL &&
+    given.onEnd.poll <= LONGEST_POLL, "onEnd.poll must be one second to an hour");
+  const { deviceBound } = given;
+  if (deviceBound !== undefined) {
+    const isBelow = `${deviceBound.path}/`.startsWith(cookies.path.replace(/\/*$/, "/"));
+    require(!insecure, "deviceBound needs https: browsers bind nothing over plain http");
+    require(cookies.domain ===
+      undefined, "deviceBound needs cookies without cookies.domain: a browser binds the cookies of one host");
+    require(!cookies.partitioned, "deviceBound and cookies.partitioned exclude each other: browsers bind no cookie of a page inside another site's");
+    require(isBelow, "deviceBound.path must lie below cookies.path, or the cookies do not come there");
+    require(deviceBound.lifetime >= SHORTEST_PROOF &&
+      deviceBound.lifetime <= DAY, "deviceBound.lifetime must be 5 minutes to a day");
+  }
   require(typeof insecure === "boolean", "dangerouslyAllowInsecureHttp must be true or false");
   require(!insecure ||
     process.env["NODE_ENV"] !== "production", "dangerouslyAllowInsecureHttp is refused in production");
@@ -71,6 +90,7 @@ export function resolveOptions(options: PsessionOptions): Settings {
     device: define(cookies.device ?? `${prefix}psession-device`),
     acting: define(cookies.acting ?? `${prefix}psession-acting`),
     trust: define(cookies.trust ?? `${prefix}psession-trust`),
+    bound: define(cookies.bound ?? `${prefix}psession-bound`),
   };
   const taken = new Map<string, string>();
   for (const [option, { name, path, domain, secure }] of Object.entries(definitions)) {
@@ -88,6 +108,27 @@ export function resolveOptions(options: PsessionOptions): Settings {
   const sink = given.audit.sink ?? given.store.audit;
   require(options.audit === undefined ||
     sink !== undefined, "audit.sink is needed, as the store keeps no audit trail (its option audit)");
+  const { addresses, keepAddresses: keep } = given.privacy;
+  const keepAddresses = keep === false ? undefined : keep;
+  const match = prefixesOf(session.matchAddress);
+  require(match === undefined ||
+    addresses !== "none", 'session.matchAddress needs addresses: privacy.addresses must not be "none"');
+  require(match === undefined ||
+    addresses !== "network" ||
+    (match.v4 <= NETWORK.v4 &&
+      match.v6 <=
+        NETWORK.v6), `session.matchAddress must be at most { v4: ${NETWORK.v4}, v6: ${NETWORK.v6} }, as privacy.addresses keeps no more`);
+  require(match === undefined ||
+    keepAddresses === undefined ||
+    keepAddresses >=
+      session.idle, "privacy.keepAddresses must not be shorter than session.idle, or session.matchAddress has nothing to compare with");
+  require(keepAddresses === undefined ||
+    given.store.forgetAddresses !==
+      undefined, "privacy.keepAddresses needs a store that can forget addresses (forgetAddresses)");
+  require(keepAddresses === undefined ||
+    sink === undefined ||
+    sink.forgetAddresses !==
+      undefined, "privacy.keepAddresses needs an audit.sink that can forget addresses (forgetAddresses)");
   const isShared = given.encryption?.keys.some((secret) =>
     given.keys.some((other) => sameKey(secret, other)),
   );
@@ -112,13 +153,14 @@ export function resolveOptions(options: PsessionOptions): Settings {
       device: scopeOf(definitions.device, given.realm),
       trust: scopeOf(definitions.trust, given.realm),
       acting: scopeOf(definitions.acting, given.realm),
+      bound: scopeOf(definitions.bound, given.realm),
     }),
     // Stores keep whole milliseconds.
     clock: given.clock === systemClock ? systemClock : { now: () => Math.trunc(given.clock.now()) },
     isSystemClock: given.clock === systemClock,
     times: protocolTimes,
     codec: session.codec,
-    session: { ...session, rotateEvery, matchAddress: prefixesOf(session.matchAddress), livesVary: false },
+    session: { ...session, rotateEvery, matchAddress: match, livesVary: false },
     remember,
     cookies: { ...definitions, noStore: cookies.noStore },
     devices: {
@@ -128,6 +170,9 @@ export function resolveOptions(options: PsessionOptions): Settings {
       place: given.devices.place,
     },
     audit: sink && { ...given.audit, sink },
+    onEnd: given.onEnd,
+    deviceBound,
+    privacy: { addresses, keepAddresses },
     proxy: { requestStart: given.proxy.requestStart },
     whenUnavailable: given.whenUnavailable,
     caching: given.caching,

@@ -115,6 +115,7 @@ export const schema = v.strictObject({
       device: cookieName,
       trust: cookieName,
       acting: cookieName,
+      bound: cookieName,
       sameSite: oneOf(["lax", "strict", "none"], "lax"),
       path: v.optional(text(/^\/[!-:<-~]*$/, "must start with / and hold no space or semicolon"), "/"),
       domain: v.optional(
@@ -159,6 +160,16 @@ export const schema = v.strictObject({
     }),
     {},
   ),
+  privacy: v.optional(
+    v.strictObject({
+      addresses: oneOf(["full", "network", "none"], "full"),
+      keepAddresses: v.optional(
+        v.union([v.literal(false), duration("30d")], "must be a positive duration or false"),
+        false,
+      ),
+    }),
+    {},
+  ),
   encryption: v.optional(
     v.strictObject({
       keys: secrets,
@@ -172,6 +183,16 @@ export const schema = v.strictObject({
     ),
     {},
   ),
+  deviceBound: v.optional(
+    v.strictObject({
+      path: v.optional(
+        text(/^(\/[A-Za-z0-9._~-]+)+$/, 'must be a path such as "/device-bound", without a slash at its end'),
+        "/device-bound",
+      ),
+      lifetime: duration("10m"),
+    }),
+  ),
+  onEnd: v.optional(v.strictObject({ channel: flag(true), poll: duration("5s") }), {}),
   proxy: v.optional(
     v.strictObject({
       requestStart: v.optional(

@@ -6,6 +6,7 @@ import type { Clock } from "../protocol/clock.ts";
 import type { KeyRing } from "../protocol/secrets.ts";
 import type { ProtocolTimes } from "../protocol/times.ts";
 import type { Store } from "../stores/store.ts";
+import type { AddressDetail } from "./privacy.ts";
 import type { DeviceLimit, PassiveRule, PlaceLookup, PsessionOptions } from "./public.ts";
 
 /** How many leading bits of two addresses have to agree. */
@@ -49,6 +50,7 @@ export interface Settings {
     readonly device: CookieDefinition;
     readonly trust: CookieDefinition;
     readonly acting: CookieDefinition;
+    readonly bound: CookieDefinition;
     readonly noStore: boolean;
   };
   readonly devices: Omit<Checked<"devices">, "max" | "place"> & {
@@ -58,6 +60,13 @@ export interface Settings {
     readonly place: PlaceLookup | undefined;
   };
   readonly audit: Checked<"audit"> | undefined;
+  readonly onEnd: Checked<"onEnd">;
+  readonly deviceBound: Checked<"deviceBound"> | undefined;
+  readonly privacy: {
+    readonly addresses: AddressDetail;
+    /** In milliseconds; undefined for as long as what they are in. */
+    readonly keepAddresses: number | undefined;
+  };
   readonly proxy: {
     /** In lower case. */
     readonly requestStart: string | undefined;

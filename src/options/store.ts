@@ -1,7 +1,7 @@
 import { hasMethods } from "../checks/shape.ts";
 import type { Store } from "../stores/store.ts";
 
-const STORE_METHODS = ["findSession", "findRemembered", "list", "apply", "touch", "prune"] as const;
+const STORE_METHODS = ["findSession", "findRemembered", "list", "rowsOf", "apply", "touch", "prune"] as const;
 
 /** @internal */
 export function isStore(value: unknown): value is Store {

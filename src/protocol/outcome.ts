@@ -9,6 +9,7 @@ export type Outcome =
   | "theft"
   | "expired"
   | "moved"
+  | "unproved"
   | "revoked"
   | "unknown"
   | "replaced"

@@ -3,11 +3,25 @@ import type { Digest } from "./secrets.ts";
 /** The application's id of a user. Compared strictly: 7 and "7" are two users. */
 export type UserId = string | number;
 
-/** How the visitor was identified: `remembered` came back by cookie, `login` proved a credential. */
-export type Level = "anonymous" | "remembered" | "login";
+/**
+ * How the visitor was identified: `remembered` came back by cookie, `login` proved a credential, and `device-bound` did so
+ * in a browser that has proved besides that it holds the key which the session is bound to.
+ */
+export type Level = "anonymous" | "remembered" | "login" | "device-bound";
 
-/** A row of level `trust` is no session: it records that its user trusts the browser that holds its secret. */
-export type RowLevel = Level | "trust";
+/** What a session's row says; whether it is bound is in a field of its own. */
+export type SessionLevel = Exclude<Level, "device-bound">;
+
+/**
+ * Two levels are of rows that are no sessions. `trust`: its user trusts the browser that holds its secret. `binding`: the
+ * public key that a session is bound to, and its challenges (`protocol/bound.ts`); nobody has its secret.
+ */
+export type RowLevel = SessionLevel | "trust" | "binding";
+
+/** Whether a row is a session, and not a record about a browser. */
+export const isSession = <Row extends { readonly level: string }>(
+  row: Row,
+): row is Row & { readonly level: SessionLevel } => row.level !== "trust" && row.level !== "binding";
 
 /**
  * Why a login or session was ended. `replaced`: the same browser signed in again. `tag`: another one did, under the
@@ -60,6 +74,11 @@ export interface SessionRow {
   /** The administrator who acts as this user, and what is known of that: text that `protocol/actor.ts` writes and reads. */
   readonly actorUserId: UserId | undefined;
   readonly actor: string | undefined;
+  /**
+   * The key that the session is bound to, and since when: text that `protocol/bound.ts` writes and reads. Undefined where it
+   * is not.
+   */
+  readonly bound: string | undefined;
   /** From when on a request with the login's current token confirms it; undefined once that has happened. */
   readonly confirmFrom: number | undefined;
   /** Encoded session data. */

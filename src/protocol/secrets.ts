@@ -35,10 +35,12 @@ export const NO_REALM = realmCode("");
 export const newId = (realm = NO_REALM): string => idFrom(randomness.take(14), realm);
 /** An id for what belongs to `id`: the same tag and realm, and 72 random bits between them. */
 export const newSiblingId = (id: string): string =>
-  shardKeyOf(id) + randomness.take(9).toString("base64url") + id.slice(-REALM_LENGTH);
+  shardKeyOf(id) + randomness.take(9).toString("base64url") + realmOf(id);
 /** An id from pseudorandom text. */
 export const idFrom = (bytes: Buffer, realm: string): string =>
   bytes.toString("base64url").slice(0, RANDOM_LENGTH) + realm;
+/** The code of the realm that an id belongs to. */
+export const realmOf = (id: string): string => id.slice(-REALM_LENGTH);
 /**
  * The first characters of an id. Sessions and logins that belong together have the same, so a store can keep them in
  * one place.
@@ -61,11 +63,16 @@ export function sameDigest(a: Digest, b: Digest | undefined): boolean {
 }
 
 export type CookiePurpose = "session" | "remember" | "trust" | "acting";
+/**
+ * "bound": the short cookie of a device-bound session, and "offer": the challenge of its registration. "hop": what one part of a
+ * server tells another about a request, in a header that a client may send as well.
+ */
+export type Purpose = CookiePurpose | "hop" | "bound" | "offer";
 
 /** What the MACs of each cookie are bound to, besides their text. */
-export type Scopes = Readonly<Record<CookiePurpose | "device", string>>;
+export type Scopes = Readonly<Record<CookiePurpose | "device" | "bound", string>>;
 
-const UNBOUND: Scopes = { session: "", remember: "", trust: "", acting: "", device: "" };
+const UNBOUND: Scopes = { session: "", remember: "", trust: "", acting: "", device: "", bound: "" };
 
 /** 96 bits: guessing a mark only suppresses a mail about a new device. */
 export const MARK_LENGTH = 16;
@@ -91,10 +98,12 @@ const MOST_VERIFIED = 2000;
 interface DerivedKey {
   /** Names the key in a remembered login's row without saying anything about it. */
   readonly id: string;
-  readonly macs: Record<CookiePurpose, KeyObject>;
+  readonly macs: Record<Purpose, KeyObject>;
   readonly successor: KeyObject;
   /** Marks of users on the browsers that they are known on. */
   readonly device: KeyObject;
+  /** Names of accounts and addresses in counters of failed sign-ins. */
+  readonly attempts: KeyObject;
 }
 
 /** What a successor is derived from, besides the key and the presented token. */
@@ -125,11 +134,11 @@ export class KeyRing {
   }
 
   /** The MAC that a cookie of this purpose carries over everything before it. */
-  sign(purpose: CookiePurpose, text: string): string {
+  sign(purpose: Purpose, text: string): string {
     return mac(this.#keys[0].macs[purpose], text);
   }
 
-  verify(purpose: CookiePurpose, text: string, presented: string): boolean {
+  verify(purpose: Purpose, text: string, presented: string): boolean {
     return this.#verify(presented, (key) => mac(key.macs[purpose], text));
   }
 
@@ -160,6 +169,11 @@ export class KeyRing {
 
   verifyMark(text: string, presented: string): boolean {
     return this.#verify(presented, (key) => mac(key.device, text, MARK_LENGTH));
+  }
+
+  /** What stands for an account or an address in a counter: without the key nobody can find out which, or make one. */
+  counterName(text: string): string {
+    return mac(this.#keys[0].attempts, text);
   }
 
   #verify(presented: string, macOf: (key: DerivedKey) => string): boolean {
@@ -212,10 +226,14 @@ function deriveKey(key: Uint8Array | string, scopes: Scopes): DerivedKey {
       remember: keyFor(`mac/remember/${scopes.remember}`),
       trust: keyFor(`mac/trust/${scopes.trust}`),
       acting: keyFor(`mac/acting/${scopes.acting}`),
+      hop: keyFor("mac/hop"),
+      bound: keyFor(`mac/bound/${scopes.bound}`),
+      offer: keyFor(`mac/offer/${scopes.session}`),
     },
     // Without a scope: derived values are bound to their row, and outlive a change of the cookie's attributes.
     successor: keyFor("successor"),
     device: keyFor(`mac/device/${scopes.device}`),
+    attempts: keyFor("mac/attempts"),
   };
 }
 

@@ -1,10 +1,11 @@
 import { PsessionError } from "../errors.ts";
+import type { RequestOrigin } from "../events.ts";
 import type { PresentedSession } from "../http/cookies.ts";
 import { type Acting, type Actor, actingIn } from "../protocol/actor.ts";
 import { decideSession, type Moment } from "../protocol/decide.ts";
 import type { SessionRow } from "../stores/store.ts";
 import { currentRequest } from "./context.ts";
-import { type RequestFacts, tokenOf } from "./facts.ts";
+import { originOf, type RequestFacts, tokenOf } from "./facts.ts";
 import { sessionInForce } from "./limits.ts";
 import { type Core, type RequestState, sessionOf } from "./state.ts";
 
@@ -69,6 +70,10 @@ export function actorOf({ standing, host }: RequestState): Actor | undefined {
   const { userId, reason, since, until } = acting;
   return { userId, reason, since, until };
 }
+
+/** Where the user sent a request from; undefined for one of somebody who acts as the user. */
+export const userOrigin = ({ facts, host }: RequestState): RequestOrigin | undefined =>
+  host === undefined ? originOf(facts) : undefined;
 
 /** Requests whose handlers hold the data of one session, whatever the request goes on as. */
 const bound = new WeakSet<RequestState>();

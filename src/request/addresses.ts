@@ -1,4 +1,5 @@
 import { BlockList, isIP } from "node:net";
+import { type AddressDetail, NETWORK } from "../options/privacy.ts";
 
 /** Addresses of networks that many share, or that never reach a server from outside (RFC 6890). */
 const PRIVATE = new BlockList();
@@ -51,4 +52,29 @@ export function isPublic(address: string): boolean {
   const plain = unmapped(address);
   const family = isIP(plain);
   return family !== 0 && !PRIVATE.check(plain, family === 4 ? "ipv4" : "ipv6");
+}
+
+/** An address as it may be stored; undefined for none. What is no address has no network. */
+export function keptAddress(
+  address: string | undefined,
+  { privacy }: { readonly privacy: { readonly addresses: AddressDetail } },
+): string | undefined {
+  if (privacy.addresses === "full" || address === undefined) return address;
+  return privacy.addresses === "none" ? undefined : networkOf(address);
+}
+
+function networkOf(given: string): string | undefined {
+  const [address = ""] = (normalAddress(given) ?? "").split("%");
+  const family = isIP(address);
+  if (family === 4)
+    return `${address
+      .split(".")
+      .slice(0, NETWORK.v4 / 8)
+      .join(".")}.0`;
+  if (family !== 6) return undefined;
+  const [before = "", after] = address.split("::");
+  const [first, last] = [before, after ?? ""].map((part) => (part === "" ? [] : part.split(":")));
+  const missing = after === undefined ? 0 : 8 - (first?.length ?? 0) - (last?.length ?? 0);
+  const groups = [...(first ?? []), ...Array.from({ length: missing }, () => "0"), ...(last ?? [])];
+  return normalAddress(`${groups.slice(0, NETWORK.v6 / 16).join(":")}::`);
 }

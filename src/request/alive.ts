@@ -1,5 +1,5 @@
-import { isPast } from "../protocol/rows.ts";
-import type { SessionRow } from "../stores/store.ts";
+import { endOf, isPast } from "../protocol/rows.ts";
+import type { RowLevel, SessionRow } from "../stores/store.ts";
 import { loginInForce, sessionInForce } from "./limits.ts";
 import type { RequestState } from "./state.ts";
 
@@ -8,49 +8,47 @@ import type { RequestState } from "./state.ts";
  * given to another sign-in, and its secret not replaced by a proof of a credential or a renewal, after which the old
  * secret gets nothing. Other exchanges of the secret do not end a connection.
  */
-export async function isAlive(state: RequestState): Promise<boolean> {
+export const isAlive = async (state: RequestState): Promise<boolean> =>
+  (await aliveUntil(state)) !== undefined;
+
+/** Until when it stands if nobody uses it (epoch milliseconds); undefined where it does not. */
+export async function aliveUntil(state: RequestState): Promise<number | undefined> {
   const { core, standing, host } = state;
   const { settings } = core;
   const { store, clock } = settings;
   switch (standing.kind) {
     case "none":
     case "detached":
-      return false;
+      return undefined;
     case "remembered": {
       const found = await store.findRemembered(standing.login.id);
-      return (
-        found !== undefined &&
-        found.login.revokedAt === undefined &&
-        !isPast(loginInForce(found.login, settings), clock.now())
-      );
+      const login = loginInForce(found?.login, settings);
+      const isOver = login === undefined || login.revokedAt !== undefined || isPast(login, clock.now());
+      return isOver ? undefined : endOf(login);
     }
     case "live":
     case "previous": {
-      const { id, userId, rememberedId, fence } = standing.session;
-      const row = sessionInForce(await store.findSession(id), settings);
-      return (
-        (host === undefined || (await isHostAlive(state, host))) &&
-        row !== undefined &&
-        row.userId === userId &&
-        row.rememberedId === rememberedId &&
-        row.fence === fence &&
-        !isPast(row, clock.now())
-      );
+      const until = await lastsUntil(state, standing.session);
+      if (host === undefined || until === undefined) return until;
+      const hostUntil = await lastsUntil(state, host, host.level);
+      return hostUntil === undefined ? undefined : Math.min(until, hostUntil);
     }
   }
 }
 
-/** The session of the administrator who acts as another user. */
-async function isHostAlive(
+/** The end of a session that is as it was read. `level`: an administrator's, who acts as another user, has to keep it. */
+async function lastsUntil(
   { core: { settings } }: RequestState,
-  { id, userId, level, fence }: SessionRow,
-): Promise<boolean> {
+  { id, userId, rememberedId, fence }: SessionRow,
+  level?: RowLevel,
+): Promise<number | undefined> {
   const row = sessionInForce(await settings.store.findSession(id), settings);
-  return (
+  const isSame =
     row !== undefined &&
     row.userId === userId &&
-    row.level === level &&
+    row.rememberedId === rememberedId &&
     row.fence === fence &&
-    !isPast(row, settings.clock.now())
-  );
+    (level === undefined || row.level === level) &&
+    !isPast(row, settings.clock.now());
+  return isSame ? endOf(row) : undefined;
 }

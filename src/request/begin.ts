@@ -26,6 +26,9 @@ export interface BeginOptions<Data>
   for?: Duration | undefined;
 }
 
+/** How a sign-in is completed: `session.complete`. */
+export type CompleteOptions<Data> = Omit<LoginOptions<Data>, "authenticatedAt">;
+
 const DEFAULT = "5m";
 
 /** Notes who proved a first factor. Nobody is signed in by that: what was before on this session no longer is. */
@@ -59,7 +62,10 @@ export async function begin<Data>(
 }
 
 /** Signs in who has begun. Throws where nobody has, or took too long. */
-export async function complete<Data>(state: RequestState, options: LoginOptions<Data>): Promise<LoginResult> {
+export async function complete<Data>(
+  state: RequestState,
+  options: CompleteOptions<Data>,
+): Promise<LoginResult> {
   const pending = waitingOf(state);
   if (pending === undefined) throw nothingPending();
   return login(state, pending.userId, options, pending);

@@ -1,7 +1,7 @@
 import { PsessionError } from "../errors.ts";
 import type { CookieInstruction } from "../http/cookies.ts";
 import { isPast } from "../protocol/rows.ts";
-import type { ChangeParts, Ended, Touch, UserId } from "../stores/store.ts";
+import type { ChangeParts, Ended, SessionRow, Touch, UserId } from "../stores/store.ts";
 import { originOf } from "./facts.ts";
 import { Lines } from "./lines.ts";
 import { outdatedProof } from "./marks.ts";
@@ -172,16 +172,26 @@ async function followed(state: RequestState, plan: Plan, ended: readonly Ended[]
 
 function finish(state: RequestState, plan: Plan, ended: readonly Ended[] = []): "done" {
   const { events, settings } = state.core;
+  const before = sessionOf(state.standing);
   conclude(state, plan);
+  noteReplaced(state, before, plan);
   for (const instruction of plan.cookies) sendCookie(state, instruction);
-  const endedNothing = leavesSession(plan) && ended.length === 0;
   for (const [type, facts] of plan.events) {
-    if (type !== "logout" || !endedNothing) events.emit(type, facts);
+    // A sign-out ends nothing where a sign-in has replaced its secret, or its rows are gone: then it names no user.
+    if (type !== "logout" || ended.length > 0) events.emit(type, facts);
     else events.emit("logoutUnmatched", { at: settings.clock.now(), request: originOf(state.facts) });
   }
   noteSignIn(state, plan);
   emitCapped(state, ended);
   return "done";
+}
+
+/** What stands on the old secret has ended. Not worth a message at a restore: the browser was closed. */
+function noteReplaced({ core, standing }: RequestState, before: SessionRow | undefined, plan: Plan): void {
+  const after = sessionOf(standing);
+  if (before === undefined || after?.id !== before.id || after.fence === before.fence) return;
+  const isUsers = before.userId !== undefined || before.pendingUserId !== undefined;
+  core.endings.replaced(before.id, isUsers && plan.change?.kind !== "restore");
 }
 
 /** Where a limit of devices was given, every sign-in looks. */
@@ -192,15 +202,13 @@ function noteSignIn({ core }: RequestState, plan: Plan): void {
     if (type === "login" && "userId" in facts) core.signIns.note(facts.userId as UserId, isChecked);
 }
 
-/** A logout by a secret, which ends nothing where that was replaced by a sign-in, or too long ago. */
-const leavesSession = (plan: Plan): boolean =>
-  partsOf(plan).end?.some(({ session }) => session?.secret !== undefined) === true;
-
 /** Emits `revoked` for devices that a sign-in evicted; replacing this browser's own login is expected. */
-function emitCapped({ core }: RequestState, ended: readonly Ended[]): void {
+function emitCapped({ core, facts }: RequestState, ended: readonly Ended[]): void {
   const at = core.settings.clock.now();
+  const request = originOf(facts);
   for (const { sessionId, rememberedId, userId, reason, handle } of ended) {
     if (reason !== "cap" && reason !== "tag") continue;
-    core.events.emit("revoked", { at, userId, handle: handle ?? rememberedId ?? sessionId ?? "", reason });
+    const named = handle ?? rememberedId ?? sessionId ?? "";
+    core.events.emit("revoked", { at, userId, handle: named, reason, request });
   }
 }

@@ -1,18 +1,23 @@
 import type { Events } from "../events.ts";
 import { UnknownKeys } from "../http/unknown-keys.ts";
 import type { Settings } from "../options/settings.ts";
+import { watchedStore } from "../stores/watched.ts";
 import { ClockWatch } from "../upkeep/clock-watch.ts";
+import { Endings } from "../upkeep/endings.ts";
 import { Locks } from "../upkeep/locks.ts";
 import { SignIns } from "./sign-ins.ts";
 import type { Core } from "./state.ts";
 
 /** What all requests of a service share. */
-export function makeCore(settings: Settings, events: Events): Core {
-  const { store, clock } = settings;
+export function makeCore(given: Settings, events: Events): Core {
+  const store = watchedStore(given.store, (change, result) => endings.changed(change, result));
+  const settings = { ...given, store };
+  const endings = new Endings(settings, events);
   return {
     settings,
     events,
-    locks: new Locks(store, clock),
+    endings,
+    locks: new Locks(store, settings.clock),
     unknownKeys: new UnknownKeys(events),
     signIns: new SignIns(),
     clocks: new ClockWatch(settings, events),

@@ -1,3 +1,4 @@
+import type { RequestOrigin } from "../events.ts";
 import { revoke } from "../stores/changes.ts";
 import { isTrust } from "../stores/devices.ts";
 import type { RevocationReason, UserId } from "../stores/store.ts";
@@ -10,6 +11,7 @@ export async function endTrust(
   userId: UserId,
   reason: RevocationReason,
   handles?: readonly (string | undefined)[],
+  request?: RequestOrigin,
 ): Promise<void> {
   const { store, clock } = settings;
   const at = clock.now();
@@ -19,6 +21,6 @@ export async function endTrust(
     if (session === undefined || !isTrust(entry)) continue;
     if (handles?.includes(session.handle) === false) continue;
     const ended = await revoke(store, { handle: session.id, userId, reason, at, pruneAfter });
-    if (ended.length > 0) events.emit("revoked", { at, userId, handle: session.id, reason });
+    if (ended.length > 0) events.emit("revoked", { at, userId, handle: session.id, reason, request });
   }
 }

@@ -12,10 +12,11 @@ import {
 } from "../telemetry/tracing.ts";
 import { warnOfSaveAfterHead } from "../telemetry/warnings.ts";
 import { isAlive } from "./alive.ts";
+import { registrationOf } from "./bound.ts";
 import { commitRequest, inTurn } from "./commit.ts";
-import { settledFor } from "./endings.ts";
 import { unlock } from "./exclusive.ts";
 import { type RequestFacts, tokenOf } from "./facts.ts";
+import { settledFor } from "./on-end.ts";
 import { openRequest } from "./open.ts";
 import { takeBack } from "./standing.ts";
 import {
@@ -153,9 +154,9 @@ export class Exchange<S> {
     const { clock, times } = this.#core.settings;
     this.#isSettled = true;
     unlock(state);
-    settledFor(state);
     // What follows this settlement comes too late for the head.
     state.canSetCookies = false;
+    settledFor(state);
     if (this.#savesAfterHead) state.onUseAfterHead ??= saveSoon(() => this.commit());
     if (!canSetCookies || (stale.length === 0 && cookies.size === 0)) return this.#settlement(state);
     // While a body or a handler took its time, the browser may have been given a newer cookie of this name.
@@ -167,7 +168,8 @@ export class Exchange<S> {
   #settlement(state: RequestState, setCookie: readonly string[] = []): Settlement {
     const caching = this.#canSetHeaders && state.facts.canSetCookies ? cachingOf(state) : undefined;
     if (setCookie.length === 0) return caching === undefined ? NO_SETTLEMENT : SETTLEMENTS[caching];
-    return { setCookie, noStore: this.#core.settings.cookies.noStore, caching };
+    const { noStore } = this.#core.settings.cookies;
+    return { setCookie, noStore, caching, registration: registrationOf(state) };
   }
 
   /** The error page has a commit of its own, which must not store what this one could not. */

@@ -95,7 +95,9 @@ export async function impersonate(
       ...fresh,
       ...writeActor({ ...actor, sessionId: host.id, fence: host.fence }),
     };
-    const proof = proofOf(state, userId, now);
+    // Nothing that ended either of the two since the request began: who was erased is named by no row.
+    const [ofUser, ofActor] = [userId, actorId].map((one) => proofOf(state, one, state.openedAt));
+    const proof = ofUser && { ...ofUser, marks: [...new Set([...ofUser.marks, ...(ofActor?.marks ?? [])])] };
     const result = await settings.store.apply({ kind: "signIn", proof, insert: row });
     if (!result.done) throw outdatedProof();
     noteActing(state.request, true);
@@ -152,9 +154,11 @@ export async function endImpersonation(state: RequestState): Promise<void> {
   const { userId } = identityOf(state);
   if (actor === undefined || userId === undefined) return;
   const end = [endingOf({ id, userId }, "impersonation_ended", at, settings)];
-  await settings.store.apply({ kind: "end", end });
+  const result = await settings.store.apply({ kind: "end", end });
   noteActing(state.request, false);
   if (state.canSetCookies) sendCookie(state, clearCookie(settings.cookies.acting));
+  // It had ended before, and either user may have been erased since.
+  if (!result.done || result.ended.length === 0) return;
   const request = originOf(state.facts);
   const { userId: actorId, reason } = actor;
   events.emit("impersonationEnded", { at, sessionId: id, handle: id, userId, actorId, reason, request });

@@ -52,6 +52,12 @@ export interface ProofOptions {
 /** How a sign-in is done: `session.login`. */
 export interface LoginOptions<Data> extends ProofOptions {
   /**
+   * When the user proved a credential, in epoch milliseconds, where that was before `provedAt` and elsewhere, such as
+   * `auth_time` of a provider whose session signs the user in. `isFresh`, `proofs` and `claims` count from then; 0 where
+   * it is not known, and the sign-in is not fresh. Later than `provedAt`, it counts for nothing. Default: `provedAt`.
+   */
+  authenticatedAt?: number | undefined;
+  /**
    * Make a remembered login: this browser stays signed in after it was closed. `for`: at most so long, where that is
    * shorter than the option `remember.absolute`.
    */
@@ -98,7 +104,7 @@ export async function login<Data>(
   const { store: sessions, devices } = state.core.settings;
   assertUserId(userId, sessions.userIds);
   refuseImpersonation(state, "sign in");
-  assertLogin(options, state.core.settings);
+  assertLogin(options, state.core.settings, begun !== undefined);
   const provedAt = proofTime(state, "login", options.provedAt);
   const before = checkpointOf(state);
   try {
@@ -142,10 +148,11 @@ async function prepareLogin<Data>(
   const before = writeProofs(begun?.proofs ?? []);
   // What the first factor proved it proved then: a password that was changed since completes nothing.
   const firstAt = Math.min(provedAt, begun?.provedAt ?? provedAt);
+  const { authenticatedAt = provedAt } = options;
   ask(state, {
     ...signIn(userId, firstAt),
-    authenticatedAt: firstAt,
-    proofs: withProof(before, options.method, provedAt),
+    authenticatedAt: Math.min(firstAt, authenticatedAt),
+    proofs: withProof(before, options.method, Math.min(provedAt, authenticatedAt)),
     remember: remember === false ? undefined : { id: newSiblingId(idOf(state)), life: lifeOf(remember) },
     lives: { idleFor: parseDuration(options.idle), absoluteFor: parseDuration(options.absolute) },
     max,
@@ -227,8 +234,10 @@ export async function reauthenticate(
   const own = await ownLogin(state);
   const { intent } = state;
   // A second factor in the request that signs in belongs to that sign-in.
-  if (intent.kind === "login")
-    return ask(state, { ...intent, proofs: withProof(intent.proofs, method, provedAt) });
+  if (intent.kind === "login") {
+    const authenticatedAt = Math.max(provedAt, intent.authenticatedAt ?? provedAt);
+    return ask(state, { ...intent, authenticatedAt, proofs: withProof(intent.proofs, method, provedAt) });
+  }
   const proofs = withProof(raiseOf(intent)?.proofs, method, provedAt);
   const raise = { provedAt, proofs, notAfter: own?.absoluteDeadline };
   ask(state, intent.kind === "renew" ? { ...intent, raise } : { kind: "reauthenticate", ...raise });
@@ -319,11 +328,17 @@ export function proofTime({ facts, arrivedAt, core }: RequestState, method: stri
 
 const LONGEST_TAG = 50;
 
-function assertLogin<Data>(options: LoginOptions<Data>, settings: Settings): void {
+function assertLogin<Data>(options: LoginOptions<Data>, settings: Settings, completes: boolean): void {
   const known = ["remember", "carry", "previous", "tag", "provedAt", "method", "idle", "absolute"];
-  assertOptions("login", options, known);
+  // The second step has a proof of its own, of now.
+  assertOptions("login", options, completes ? known : [...known, "authenticatedAt"]);
   assertBegin("login", options, settings);
-  const { tag, idle, absolute } = options;
+  const { tag, idle, absolute, authenticatedAt } = options;
+  if (authenticatedAt !== undefined && !(Number.isSafeInteger(authenticatedAt) && authenticatedAt >= 0))
+    throw new PsessionError(
+      "invalid_options",
+      "login: authenticatedAt must be the time at which the user proved a credential, in whole epoch milliseconds, such as auth_time * 1000; or 0 where that is not known.",
+    );
   if (tag !== undefined) assertText("login: tag", tag, LONGEST_TAG);
   assertShorter("login: idle", idle, settings.session.idle, "session.idle");
   assertShorter("login: absolute", absolute, settings.session.absolute, "session.absolute");

@@ -1,4 +1,5 @@
 import type { Settings } from "../options/settings.ts";
+import { isSession } from "../protocol/rows.ts";
 import type { ListedEntry, ListedSession, RememberedRow } from "../stores/store.ts";
 
 /*
@@ -8,8 +9,8 @@ import type { ListedEntry, ListedSession, RememberedRow } from "../stores/store.
 
 /** The row with the deadlines that are in force. Most rows are given back as they are. */
 export function sessionInForce<Row extends ListedSession | undefined>(row: Row, settings: Settings): Row {
-  // Trust in a browser has a life of its own.
-  if (row === undefined || row.level === "trust") return row;
+  // Records about a browser have a life of their own.
+  if (row === undefined || !isSession(row)) return row;
   const { idle, absolute, livesVary } = settings.session;
   const idleDeadline = livesVary ? row.idleDeadline : Math.min(row.idleDeadline, row.lastSeenAt + idle);
   const absoluteDeadline = Math.min(row.absoluteDeadline, row.beganAt + absolute);

@@ -23,9 +23,10 @@ import {
   type RememberDecision,
   withoutOverwriting,
 } from "../protocol/decide.ts";
+import { type EndedBecause, loginEnded, sessionEnded } from "../protocol/ended.ts";
 import type { Outcome } from "../protocol/outcome.ts";
 import { pendingOf } from "../protocol/pending.ts";
-import { isPast } from "../protocol/rows.ts";
+import { isPast, isSession } from "../protocol/rows.ts";
 import { revoke } from "../stores/changes.ts";
 import type { Misfit, Remembered, RememberedRow, SessionRow } from "../stores/store.ts";
 import { warnOnce } from "../telemetry/warnings.ts";
@@ -33,11 +34,19 @@ import { openImpersonation } from "./acting.ts";
 import { isPublic } from "./addresses.ts";
 import { arrivalOf } from "./arrival.ts";
 import { mismatchOf } from "./binding.ts";
+import { boundByLogin, boundBySession, isUnproved } from "./bound.ts";
 import { endTrust } from "./end-trust.ts";
 import { originOf, type RequestFacts, tokenOf } from "./facts.ts";
 import { loginInForce, sessionInForce } from "./limits.ts";
 import { handleOf, handleOfLogin, tombstoneUntil } from "./rows.ts";
-import { type Core, type Leaving, type RequestState, type Standing, sessionOf } from "./state.ts";
+import {
+  type BoundStanding,
+  type Core,
+  type Leaving,
+  type RequestState,
+  type Standing,
+  sessionOf,
+} from "./state.ts";
 
 interface Opened {
   readonly standing: Standing;
@@ -49,8 +58,14 @@ interface Opened {
   readonly successor?: SessionCookie | undefined;
   /** The administrator's, where one acts as the session's user. */
   readonly host?: SessionRow;
+  /** The key that the session is bound to. */
+  readonly bound?: BoundStanding | undefined;
   /** The row that the session cookie names with a replaced secret. */
   readonly outdated?: SessionRow;
+  /** What a session that is made anew begins with. */
+  readonly data?: string | undefined;
+  /** Why the browser is not signed in any more, as far as its cookies may learn that. */
+  readonly ended?: EndedBecause | undefined;
 }
 
 /**
@@ -82,7 +97,8 @@ export async function openRequest(core: Core, facts: RequestFacts): Promise<Requ
     const found = sessionOf(bySession.standing);
     // Nor does a sign-in that waits for its second step end by the cookie of an earlier one.
     const hasUser = found?.userId !== undefined || (found && pendingOf(found, openedAt)) !== undefined;
-    if (rememberCookie.kind !== "valid" || !remember.enabled || hasUser || bySession.outcome === "skew") {
+    const isDecided = hasUser || bySession.outcome === "skew" || bySession.outcome === "unproved";
+    if (rememberCookie.kind !== "valid" || !remember.enabled || isDecided) {
       const own = choose(bySession, undefined, sessionCookie, rememberCookie);
       const acting = readActingCookie(facts.cookie, cookies.acting.name, keys);
       const acts = acting.kind === "valid" && found?.userId !== undefined;
@@ -90,11 +106,18 @@ export async function openRequest(core: Core, facts: RequestFacts): Promise<Requ
       return newState(core, facts, openedAt, rememberCookie, opened, [...garbage, ...(opened.clear ?? [])]);
     }
     const byRemember = await openRemembered(core, facts, rememberCookie.cookie, bySession.outdated, moment);
-    const opened = choose(bySession, byRemember, sessionCookie, rememberCookie);
+    const opened = withDataOfHalf(choose(bySession, byRemember, sessionCookie, rememberCookie), found);
     return newState(core, facts, openedAt, rememberCookie, opened, [...garbage, ...(byRemember.clear ?? [])]);
   } catch (error) {
     return openUnavailable(core, facts, openedAt, error);
   }
+}
+
+/** A remembered user who began to sign in again and gave up: what the session holds was theirs all along. */
+function withDataOfHalf(opened: Opened, half: SessionRow | undefined): Opened {
+  const { standing } = opened;
+  if (standing.kind !== "remembered" || standing.session !== undefined) return opened;
+  return half?.pendingUserId === standing.login.userId ? { ...opened, data: half.data } : opened;
 }
 
 /** For the policy of going on without a store that is down. */
@@ -164,7 +187,13 @@ async function impersonated(
   const found = await openImpersonation(core, facts, session, cookie, moment);
   if (found === "replaced" || found === "skew")
     return { standing: { kind: "detached", why: found }, outcome: found };
-  if (found === "over") return { ...own, clear: facts.navigation ? [clearCookie(cookies.acting)] : [] };
+  if (found === "over") {
+    const clear = facts.navigation ? [clearCookie(cookies.acting)] : [];
+    if (facts.safe) return { ...own, clear };
+    // A form that was meant for the customer's account must not be carried out on the administrator's own.
+    const leaving = own.presented && { row: session, secret: own.presented.digest };
+    return { standing: { kind: "detached", why: "ended", leaving }, outcome: own.outcome, clear };
+  }
   const { kind, acting, host, presented } = found;
   return { standing: { kind, session: acting }, outcome: own.outcome, presented, host };
 }
@@ -175,9 +204,10 @@ function decideOpened(
   read: SessionRow | undefined,
   presented: PresentedSession,
   cookie: Presented<PresentedSession>,
-  { arrivedAt }: Moment,
+  moment: Moment,
 ): Opened {
   const { settings, events } = core;
+  const { arrivedAt } = moment;
   const now = settings.clock.now();
   const row = sessionInForce(read, settings);
   if (cookie.kind !== "valid") {
@@ -185,12 +215,21 @@ function decideOpened(
     // The old cookie allows one takeover, shared by requests that came at the same time.
     if (now - row.createdAt > settings.times.grace) return { standing: { kind: "none" }, outcome: "none" };
   }
-  if (row === undefined || row.level === "trust") return { standing: { kind: "none" }, outcome: "unknown" };
+  if (row === undefined || !isSession(row)) return { standing: { kind: "none" }, outcome: "unknown" };
   const kind = decideSession(row, presented.digest, { now, arrivedAt }, settings.times);
   switch (kind) {
     case "live":
-    case "previous":
-      return bound(core, facts, { standing: { kind, session: row }, outcome: "live", presented }, row, now);
+    case "previous": {
+      const bound = boundBySession(core, facts, row, moment);
+      if (isUnproved(bound)) return unproved(core, facts, bound);
+      return inPlace(
+        core,
+        facts,
+        { standing: { kind, session: row }, outcome: "live", presented, bound },
+        row,
+        now,
+      );
+    }
     case "replaced":
       return outdated(row, "replaced");
     case "retired":
@@ -202,7 +241,11 @@ function decideOpened(
       // The browser may have a newer cookie, and have held this request back: a new session would overwrite it.
       if (!isPast(row, now)) return outdated(row, "outdated");
       events.emit("expired", { at: now, handle: handleOf(row), userId: row.userId });
-      return { standing: { kind: "none" }, outcome: "expired" };
+      return {
+        standing: { kind: "none" },
+        outcome: "expired",
+        ended: sessionEnded(row, presented.digest, now),
+      };
   }
 }
 
@@ -211,8 +254,18 @@ function outdated(row: SessionRow, why: "replaced" | "outdated", leaving?: Leavi
   return { standing: { kind: "detached", why, leaving }, outcome: "replaced", outdated: row };
 }
 
+/** Refused, and nothing has ended: its browser may refresh the proof, or sign in anew. */
+function unproved(core: Core, facts: RequestFacts, bound: BoundStanding): Opened {
+  const { cookies } = core.settings;
+  // A browser proves nothing anew while it has that cookie, by its own clock or a policy of before.
+  const isKept = cookieValues(facts.cookie, cookies.bound.name).length > 0;
+  const clear = isKept ? [clearCookie(cookies.bound)] : [];
+  const ended = { code: "key", at: undefined } as const;
+  return { standing: { kind: "detached", why: "unproved" }, outcome: "unproved", bound, ended, clear };
+}
+
 /** Where the options bind sessions to where they came from. */
-function bound(core: Core, facts: RequestFacts, opened: Opened, row: SessionRow, now: number): Opened {
+function inPlace(core: Core, facts: RequestFacts, opened: Opened, row: SessionRow, now: number): Opened {
   const mismatch = mismatchOf(row, facts, core.settings.session);
   if (mismatch === undefined) return opened;
   core.events.emit("moved", {
@@ -234,8 +287,9 @@ async function openRemembered(
   facts: RequestFacts,
   cookie: PresentedRemember,
   outdatedRow: SessionRow | undefined,
-  { arrivedAt }: Moment,
+  moment: Moment,
 ): Promise<Opened> {
+  const { arrivedAt } = moment;
   const { settings, events } = core;
   const { store, times, clock, cookies } = settings;
   const found = await store.findRemembered(cookie.id);
@@ -259,7 +313,7 @@ async function openRemembered(
     if (why === "expired" && login !== undefined) {
       events.emit("expired", { at: now, handle: handleOfLogin(login), userId: login.userId });
     }
-    return none(why, clear);
+    return { ...none(why, clear), ended: login && loginEnded(login, cookie.digest, now) };
   }
   switch (decision.kind) {
     case "theft":
@@ -277,6 +331,8 @@ async function openRemembered(
       events.emit("clockSkew", { at: now, handle: handleOfLogin(login) });
       return { standing: { kind: "detached", why: "skew" }, outcome: "skew" };
     default: {
+      const bound = await boundByLogin(core, facts, login, session, moment);
+      if (isUnproved(bound)) return unproved(core, facts, bound);
       const exchanges = decision.kind === "rotate" || decision.kind === "recover";
       if (exchanges && facts.ahead === "prefetch") throw fetchedAhead();
       const isSpared = !facts.canSetCookies || (exchanges && facts.ahead === "head");
@@ -293,6 +349,7 @@ async function openRemembered(
       return {
         standing: { kind: "remembered", effect, login, session, presented: cookie },
         outcome: outcomeOf(effect),
+        bound,
       };
     }
   }
@@ -430,8 +487,9 @@ function choose(
   }
   if (byRemember.standing.kind === "remembered") return byRemember;
   // With a dead session cookie, the outcome of the remember cookie says more.
-  if (bySession.standing.kind === "none" || sessionCookie.kind !== "valid") return byRemember;
-  return { ...bySession, outcome: byRemember.outcome };
+  const ended = byRemember.ended ?? bySession.ended;
+  if (bySession.standing.kind === "none" || sessionCookie.kind !== "valid") return { ...byRemember, ended };
+  return { ...bySession, outcome: byRemember.outcome, ended };
 }
 
 async function endStolen(
@@ -459,6 +517,7 @@ async function endStolen(
     at: now,
     handle: handleOfLogin(login),
     userId: login.userId,
+    by: "token",
     generation: login.generation,
     presentedGeneration: cookie.generation,
     request: originOf(facts),
@@ -495,6 +554,7 @@ function newState(
     request: tokenOf(facts),
     rememberCookie,
     outcome: opened.outcome,
+    ended: opened.ended,
     openedAt,
     arrivedAt: arrivalOf(facts, openedAt, times),
     isWithheld: isWithheld(core, facts, rememberCookie),
@@ -502,7 +562,7 @@ function newState(
     life: undefined,
     presented: opened.presented,
     successor: opened.successor,
-    data: new TrackedData(codec, session.maxBytes, sessionOf(standing)?.data),
+    data: new TrackedData(codec, session.maxBytes, sessionOf(standing)?.data ?? opened.data),
     intent: { kind: "keep" },
     checkpoint: undefined,
     drawnId: undefined,
@@ -518,6 +578,9 @@ function newState(
     trust: undefined,
     turn: undefined,
     rerun: undefined,
+    bound: opened.bound,
+    hasProved: false,
+    isAboutKey: false,
     hasMoved: opened.hasMoved ?? false,
     lock: undefined,
     csrf: undefined,

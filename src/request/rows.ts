@@ -1,5 +1,6 @@
 import type { Settings } from "../options/settings.ts";
 import { NO_ACTOR } from "../protocol/actor.ts";
+import { type Bound, writeBound } from "../protocol/bound.ts";
 import { NOT_PENDING } from "../protocol/pending.ts";
 import { digest, newSalt, type Secret } from "../protocol/secrets.ts";
 import type {
@@ -10,6 +11,7 @@ import type {
   SessionRow,
   UserId,
 } from "../stores/store.ts";
+import { keptAddress } from "./addresses.ts";
 import type { RequestFacts } from "./facts.ts";
 
 const HOUR = 3_600_000;
@@ -64,6 +66,8 @@ export interface NewSession {
   readonly device?: Pick<SessionRow, "handle" | "name" | "tag"> | undefined;
   readonly lives?: Lives | undefined;
   readonly pending?: Pick<SessionRow, "pendingUserId" | "pending"> | undefined;
+  /** The key that it is bound to, where a row is made anew. */
+  readonly bound?: Bound | undefined;
   /** Where the session came from, for the device list. */
   readonly facts: RequestFacts;
   /** Of the row that is written over, and one more. */
@@ -83,6 +87,7 @@ export function newSessionRow(session: NewSession, settings: Settings): SessionR
     ...identity,
     ...(session.pending ?? NOT_PENDING),
     ...NO_ACTOR,
+    bound: session.bound && writeBound(session.bound),
     data: session.data,
     version: 1,
     createdAt: now,
@@ -90,7 +95,7 @@ export function newSessionRow(session: NewSession, settings: Settings): SessionR
     idleFor: session.lives?.idleFor,
     absoluteFor: session.lives?.absoluteFor,
     userAgent: facts.userAgent,
-    address: facts.address,
+    address: keptAddress(facts.address, settings),
     handle: session.device?.handle,
     name: session.device?.name,
     tag: session.device?.tag,

@@ -18,6 +18,7 @@ import {
   type RememberedStanding,
   type RenewIntent,
   type RequestState,
+  raiseOf,
   type Standing,
   sessionOf,
   type Writing,
@@ -37,6 +38,7 @@ type State = Writing<
   | "checkpoint"
   | "hasDiscarded"
   | "isPersonal"
+  | "hasProved"
 >;
 
 type SessionStanding = Standing & { kind: "live" | "previous" };
@@ -164,6 +166,10 @@ export function beginCommit(state: State): void {
   state.hasDiscarded = false;
 }
 
+/** A sign-in that another library had kept proves nothing now. */
+const provesCredential = (intent: Intent): boolean =>
+  (intent.kind === "login" && intent.isTakenOver !== true) || raiseOf(intent) !== undefined;
+
 /** The change of a plan is done. */
 export function conclude(state: State, { change, standing, isIntentPending }: Plan): void {
   const { insert }: ChangeParts = change ?? {};
@@ -171,6 +177,7 @@ export function conclude(state: State, { change, standing, isIntentPending }: Pl
   state.standing = standing;
   state.checkpoint = undefined;
   state.isPersonal ||= change !== undefined;
+  if (!isIntentPending && change !== undefined) state.hasProved ||= provesCredential(state.intent);
   // Who acted as another user has signed out as both.
   if (state.host !== undefined && state.intent.kind === "logout") {
     noteActing(state.request, false);

@@ -11,12 +11,16 @@ import type {
 import type { Caching } from "../http/settlement.ts";
 import type { UnknownKeys } from "../http/unknown-keys.ts";
 import type { Settings } from "../options/settings.ts";
+import type { Bound } from "../protocol/bound.ts";
+import type { EndedBecause } from "../protocol/ended.ts";
 import type { Outcome } from "../protocol/outcome.ts";
 import { type Pending, pendingOf } from "../protocol/pending.ts";
 import { readProofs, writeProofs } from "../protocol/proofs.ts";
+import { isSession, type SessionLevel } from "../protocol/rows.ts";
 import type { Digest } from "../protocol/secrets.ts";
-import type { Level, RememberedRow, SessionRow, UserId } from "../stores/store.ts";
+import type { RememberedRow, SessionRow, UserId } from "../stores/store.ts";
 import type { ClockWatch } from "../upkeep/clock-watch.ts";
+import type { Endings } from "../upkeep/endings.ts";
 import type { HeldLock, Locks } from "../upkeep/locks.ts";
 import type { RequestFacts } from "./facts.ts";
 import type { Lives } from "./rows.ts";
@@ -29,6 +33,7 @@ export interface Core {
   readonly unknownKeys: UnknownKeys;
   readonly signIns: SignIns;
   readonly clocks: ClockWatch;
+  readonly endings: Endings;
 }
 
 /** What the rows said about this request. Set at open; a commit that was overtaken sets it anew. */
@@ -51,7 +56,9 @@ export type Standing =
         /** The browser has withheld its cookies. */
         | "cross_site"
         /** A token that the browser has replaced, and held back. */
-        | "stray";
+        | "stray"
+        /** The session is bound to a key, and the request came without a proof of that. */
+        | "unproved";
       /** The session whose secret was replaced, where the presented one may still end it. */
       readonly leaving?: Leaving | undefined;
     }
@@ -59,6 +66,19 @@ export type Standing =
   | { readonly kind: "detached"; readonly why: "unavailable"; readonly error: unknown }
   | { readonly kind: "live" | "previous"; readonly session: SessionRow }
   | RememberedStanding;
+
+/** The key of the session or login whose cookie a request presents, and whether its browser has proved that it holds it. */
+export interface BoundStanding extends Bound {
+  /** When the key was last proved; undefined without such a proof. */
+  readonly provedAt: number | undefined;
+  /** Nothing is asked of the request: it was on its way when the browser first had the short cookie, or that has not been. */
+  readonly isEarly: boolean;
+  /** The user whose session it is. */
+  readonly userId: UserId | undefined;
+  /** The row that presents the device to `revoke`, and what lists call it. */
+  readonly rowId: string;
+  readonly handle: string;
+}
 
 /** What an end needs to know of the session that it ends. */
 export interface Leaving {
@@ -109,7 +129,7 @@ export interface RenewIntent {
 export interface LoginIntent {
   readonly kind: "login";
   readonly userId: UserId;
-  readonly level: Level;
+  readonly level: SessionLevel;
   readonly authenticatedAt: number | undefined;
   readonly proofs: string | undefined;
   /** The remembered login to be made; `life` in milliseconds. */
@@ -162,6 +182,7 @@ export interface RequestState {
   readonly request: object;
   readonly rememberCookie: Presented<PresentedRemember>;
   readonly outcome: Outcome;
+  readonly ended: EndedBecause | undefined;
   /** When the session was opened. */
   readonly openedAt: number;
   /**
@@ -173,6 +194,8 @@ export interface RequestState {
   readonly isWithheld: boolean;
   /** The session is used from somewhere else than its row says; the save updates the row. */
   readonly hasMoved: boolean;
+  /** The key that the session is bound to. */
+  readonly bound: BoundStanding | undefined;
   /** Useless cookies, to be cleared if the answer does not take long. */
   readonly stale: readonly CookieInstruction[];
   /** Changed by the handler; its stored base is set where the request's standing gets a row (standing.ts). */
@@ -193,6 +216,8 @@ export interface RequestState {
   readonly hasDiscarded: boolean;
   /** A change was stored, discarded or lost meanwhile: the answer is this visitor's. */
   readonly isPersonal: boolean;
+  /** A credential was proved in this request, and that is stored: its browser may be asked for a key. */
+  readonly hasProved: boolean;
 
   // lifetime.ts
   /** Whether the request counts as a use of the session. "extends": even where the last one was a moment ago. */
@@ -226,6 +251,10 @@ export interface RequestState {
   readonly states: Set<string>;
   /** Messages, where the handler asked for them. */
   readonly flash: Flash | undefined;
+
+  // bind.ts
+  /** The request itself is about the key: that it came without a proof is as it has to be. */
+  readonly isAboutKey: boolean;
 
   // use.ts
   /** Something that depends on the cookies was read: so may the answer. */
@@ -291,7 +320,7 @@ export const sessionOf = (standing: Standing): SessionRow | undefined =>
 /** The visitor's identity, by the rows and the handler's calls since. */
 export interface Identity {
   readonly userId: UserId | undefined;
-  readonly level: Level;
+  readonly level: SessionLevel;
   readonly authenticatedAt: number | undefined;
   readonly proofs: string | undefined;
   readonly rememberedId: string | undefined;
@@ -347,7 +376,7 @@ export function identityOfStanding(standing: Standing): Identity {
     };
   }
   const row = sessionOf(standing);
-  if (row?.userId === undefined || row.level === "trust") return ANONYMOUS;
+  if (row?.userId === undefined || !isSession(row)) return ANONYMOUS;
   const { userId, level, authenticatedAt, proofs, rememberedId } = row;
   return { userId, level, authenticatedAt, proofs, rememberedId };
 }

@@ -158,9 +158,20 @@ export async function distrust(state: State): Promise<boolean> {
   const record = await recordOf(state, userId);
   if (record === undefined) return false;
   const at = settings.clock.now();
-  await settings.store.apply({ kind: "end", end: [endingOf(record, "revoked", at, settings)] });
+  const result = await settings.store.apply({
+    kind: "end",
+    end: [endingOf(record, "revoked", at, settings)],
+  });
   state.trust = undefined;
   if (state.canSetCookies) sendCookie(state, clearCookie(settings.cookies.trust));
-  state.core.events.emit("revoked", { at, userId, handle: record.id, reason: "revoked" });
+  // It was read before it ended elsewhere, and its user may have been erased since.
+  if (!result.done || result.ended.length === 0) return false;
+  state.core.events.emit("revoked", {
+    at,
+    userId,
+    handle: record.id,
+    reason: "revoked",
+    request: originOf(state.facts),
+  });
   return true;
 }

@@ -1,11 +1,12 @@
-import type { Change, ChangeResult, Ended, EndSelector, Naming, Store, Write } from "./store.ts";
+import type { Change, ChangeResult, Ended, EndSelector, EraseChange, Naming, Store, Write } from "./store.ts";
 
-/** How a store performs the three sorts of changes. */
+/** How a store performs the four sorts of changes. */
 export interface Performers {
   write(change: Write): Promise<ChangeResult>;
   revoke(selector: EndSelector): Promise<readonly Ended[]>;
   /** False where the user has no such device. */
   name(naming: Naming): Promise<boolean>;
+  erase(erasure: EraseChange): Promise<readonly Ended[]>;
 }
 
 /** The result of a change, by what its kind needs. */
@@ -13,6 +14,8 @@ export function performed(change: Change, by: Performers): Promise<ChangeResult>
   switch (change.kind) {
     case "revoke":
       return by.revoke(change).then((ended) => ({ done: true, ended }));
+    case "erase":
+      return by.erase(change).then((ended) => ({ done: true, ended }));
     case "name":
       return by
         .name(change)

@@ -55,6 +55,7 @@ export const SESSION_FIELDS = {
   pending: ["pending", "text", "null", "pe"],
   actorUserId: ["actor_user_id", "user", "null", "ac"],
   actor: ["actor", "text", "null", "at"],
+  bound: ["bound", "text", "null", "bd"],
   confirmFrom: ["confirm_from", "time", "null", "cf"],
   data: ["data", "data", "not null"],
   version: ["version", "count", "not null", "ve"],

@@ -1,18 +1,22 @@
-import { endOf } from "../protocol/rows.ts";
+import { endOf, isSession } from "../protocol/rows.ts";
 import type { Cap, ChangeParts, Ended, EndSelector, ListedEntry, UserEntry, UserId } from "./store.ts";
 
 /** The record that a user trusts a browser: no device, and it does not count as one. */
 export const isTrust = ({ session }: ListedEntry): boolean => session?.level === "trust";
 
+/** The record of a key that a session is bound to: nobody's device either. */
+export const isBinding = ({ session }: ListedEntry): boolean => session?.level === "binding";
+
 /** A session in which an administrator acts as the user: none of the user's devices either. */
 export const isActedIn = ({ session }: ListedEntry): boolean => session?.actorUserId !== undefined;
 
 /** A place where the user is signed in, or may come back by a cookie. */
-export const isDevice = (entry: ListedEntry): boolean => !isTrust(entry) && !isActedIn(entry);
+export const isDevice = (entry: ListedEntry): boolean =>
+  (entry.session === undefined || isSession(entry.session)) && !isActedIn(entry);
 
 /** What an end reports of it. */
-export const trustMark = (session: { readonly level: string } | undefined): Pick<Ended, "isTrust"> =>
-  session?.level === "trust" ? { isTrust: true } : {};
+export const recordMark = (session: { readonly level: string } | undefined): Pick<Ended, "isRecord"> =>
+  session === undefined || isSession(session) ? {} : { isRecord: true };
 
 /** When a user's device was last used. */
 export const lastUse = ({ session, login }: ListedEntry): number =>

@@ -16,6 +16,10 @@ export function encryptedStore(store: Store, encryption: Encryption): Store {
       const found = await store.findRemembered(id);
       return found?.session === undefined ? found : { ...found, session: decrypted(found.session) };
     },
+    async rowsOf(userId) {
+      const { sessions, logins } = await store.rowsOf(userId);
+      return { sessions: sessions.map((row) => legible(row, decrypted)), logins };
+    },
     // Where it throws, a promise that is rejected is what callers expect.
     apply: async (change) => store.apply(encrypted(change, encryption)),
     admin: admin && {
@@ -41,9 +45,13 @@ function encrypted<C extends Change>(change: C, encryption: Encryption): C {
 /** Data that cannot be decrypted stays as it is stored: one damaged row must not hide a user's other devices. */
 function readable(entry: UserEntry, decrypted: (row: SessionRow) => SessionRow): UserEntry {
   if (entry.session === undefined) return entry;
+  return { ...entry, session: legible(entry.session, decrypted) };
+}
+
+function legible(row: SessionRow, decrypted: (row: SessionRow) => SessionRow): SessionRow {
   try {
-    return { ...entry, session: decrypted(entry.session) };
+    return decrypted(row);
   } catch {
-    return entry;
+    return row;
   }
 }

@@ -5,7 +5,14 @@
 
 export { assertUserId } from "../checks/user-id.ts";
 export { type Digest, sameDigest, shardKeyOf } from "../protocol/secrets.ts";
-export type { AuditEntry, AuditQuery, AuditTrail } from "./audit.ts";
+export type {
+  AddressPage,
+  AddressResult,
+  AuditEntry,
+  AuditErasure,
+  AuditQuery,
+  AuditTrail,
+} from "./audit.ts";
 export { type Performers, performed } from "./changes.ts";
 export {
   deadlineOf,
@@ -18,6 +25,7 @@ export {
   targetOf,
 } from "./devices.ts";
 export { endsDevice, endsLogin, endsSession } from "./endings.ts";
+export { erasedEntry, erasureName, erasuresOf, namesUser, unerased } from "./erasure.ts";
 export {
   type ConditionalDatabase,
   type KeyValueDatabase,

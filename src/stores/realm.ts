@@ -33,6 +33,8 @@ export function realmStore(store: Store, realm: string): Store {
         if (handle !== undefined && !owns(handle)) return undefined;
         return { ...change, realm, ...(mark && { mark: { ...mark, name: nameOf(mark.name) } }) };
       }
+      case "erase":
+        return { ...change, realm, mark: { ...change.mark, name: nameOf(change.mark.name) } };
       case "signIn": {
         const { caps, proof } = change;
         return {
@@ -54,6 +56,10 @@ export function realmStore(store: Store, realm: string): Store {
     findSession: (id) => (owns(id) ? store.findSession(id) : NOTHING),
     findRemembered: (id) => (owns(id) ? store.findRemembered(id) : NOTHING),
     list: async (userId) => own(await store.list(userId)),
+    async rowsOf(userId) {
+      const { sessions, logins } = await store.rowsOf(userId);
+      return { sessions: sessions.filter(({ id }) => owns(id)), logins: logins.filter(({ id }) => owns(id)) };
+    },
     apply(change) {
       const own = within(change);
       if (own !== undefined) return store.apply(own);
@@ -74,9 +80,13 @@ export function realmStore(store: Store, realm: string): Store {
     },
     audit: audit && {
       append: (entries) => audit.append(entries),
+      erase: (erasure) => audit.erase({ ...erasure, realm }),
       prune: (before, limit) => audit.prune(before, limit),
       count: (since) => audit.count(since),
       read: (query) => readOwn(audit, query, owns),
+      ...(audit.forgetAddresses && {
+        forgetAddresses: (page) => audit.forgetAddresses?.({ ...page, realm }) ?? NOTHING_FORGOTTEN,
+      }),
     },
   });
 }
@@ -99,4 +109,5 @@ async function readOwn(
   }
 }
 
+const NOTHING_FORGOTTEN = Promise.resolve({ count: 0, next: undefined });
 const NOTHING = Promise.resolve(undefined);

@@ -8,7 +8,7 @@ import type {
   UserId,
 } from "../protocol/rows.ts";
 import type { Digest } from "../protocol/secrets.ts";
-import type { AuditTrail } from "./audit.ts";
+import type { AddressPage, AddressResult, AuditTrail } from "./audit.ts";
 
 export type { Level, RememberedRow, RevocationReason, RowLevel, SessionRow, UserId, UserIdKind };
 
@@ -256,6 +256,21 @@ export interface NameChange extends Naming {
   readonly kind: "name";
 }
 
+/**
+ * Deletes every row that names a user, as its own, as the user of a sign-in that waits, or as the one who acts: what
+ * `rowsOf` gives, tombstones too. The mark is set first, so that a change that rests on an earlier proof is either
+ * deleted or refused. Other changes need a row that is there; what they make of it while this is under way, such as a
+ * login in place of another, is deleted as well. `ended` has what was deleted, each row alone or with the other one of its
+ * device. A store may do it in parts: if it fails, what was deleted stays so, and calling it again deletes the rest.
+ */
+export interface EraseChange {
+  readonly kind: "erase";
+  readonly userId: UserId;
+  /** Only rows whose ids end with this. */
+  readonly realm?: string | undefined;
+  readonly mark: Mark;
+}
+
 /** What one request changes: performed together or not at all. */
 export type Write =
   | CreateChange
@@ -268,7 +283,7 @@ export type Write =
   | EndChange;
 
 /** An argument of `Store.apply`; `kind` names its purpose. */
-export type Change = Write | RevokeChange | NameChange;
+export type Change = Write | RevokeChange | NameChange | EraseChange;
 
 /**
  * `conflict` names the condition that no longer held; then the store changed nothing.
@@ -311,8 +326,8 @@ export interface Ended {
   readonly reason: RevocationReason;
   /** As its rows have it; left out where they have none. */
   readonly handle?: string | undefined;
-  /** It was the record that a user trusts a browser, which is no device. Left out otherwise. */
-  readonly isTrust?: true;
+  /** It was a record about a browser, of trust or of a key, which is no device. Left out otherwise. */
+  readonly isRecord?: true;
 }
 
 /**
@@ -352,6 +367,26 @@ export interface StoreLocks {
   release(name: string, owner: string): Promise<void>;
 }
 
+/** What a subscription to a `StoreChannel` hears. */
+export interface ChannelListener {
+  onMessage(text: string): void;
+  /** Messages may have been missed; from here on they come again. */
+  onGap(): void;
+  /** No more will come: subscribe again. */
+  onLost(): void;
+}
+
+/** Short messages to all processes that share the store, as the server passes them on: none is kept. */
+export interface StoreChannel {
+  /** At most 7,000 printable ASCII characters. */
+  publish(text: string): Promise<void>;
+  /**
+   * Resolves when messages of all processes arrive, of this one too, with the function that ends it. Rejects where the
+   * server refuses.
+   */
+  subscribe(listener: ChannelListener): Promise<() => Promise<void>>;
+}
+
 /** A place where sessions and remembered logins are kept. Optional members stand at the end. */
 export interface Store {
   /** For messages, such as "memory" or "sqlite". */
@@ -389,6 +424,9 @@ export interface Store {
    */
   list(userId: UserId): Promise<readonly ListedEntry[]>;
 
+  /** All rows that name a user, as `EraseChange` deletes them, with the sessions' data; in no order. */
+  rowsOf(userId: UserId): Promise<UserRows>;
+
   /**
    * Deletes up to `limit` rows of each kind whose `pruneAfter` lies before `now`; returns how many. A lock that still
    * runs at `now` stays. A login whose session was deleted may get another one. A store whose rows expire by themselves has
@@ -407,7 +445,13 @@ export interface Store {
   /** Without it `session.lock`, `exclusive` and the like throw, and each process prunes by itself. */
   readonly locks?: StoreLocks | undefined;
 
+  /** Without it, processes find out by reading that a session which they watch has ended elsewhere. */
+  readonly channel?: StoreChannel | undefined;
+
   readonly admin?: StoreAdmin | undefined;
+
+  /** Takes the addresses out of a page of sessions that were not used for long: the option `privacy.keepAddresses`. */
+  readonly forgetAddresses?: ((page: AddressPage) => Promise<AddressResult>) | undefined;
 
   /** The audit trail, if the store was made with one. */
   readonly audit?: AuditTrail | undefined;
@@ -499,6 +543,14 @@ export type ListedSession = Omit<SessionRow, "data">;
 export type ListedEntry =
   | { readonly session: ListedSession; readonly login: RememberedRow | undefined }
   | { readonly session: undefined; readonly login: RememberedRow };
+
+/** Every row that names a user, whatever its deadlines say. */
+export interface UserRows {
+  /** Sessions of the user, records of trust, sign-ins that wait, and sessions in which the user acts as another. */
+  readonly sessions: readonly SessionRow[];
+  /** Remembered logins, tombstones too. */
+  readonly logins: readonly RememberedRow[];
+}
 
 /** How many rows of each kind were deleted. */
 export interface PruneResult {

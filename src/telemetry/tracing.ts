@@ -44,7 +44,8 @@ export type ChangeKind =
   | "stray"
   | "end"
   | "revoke"
-  | "name";
+  | "name"
+  | "erase";
 
 /** What requests and pruning ask of a store. */
 export type StoreOperation =
@@ -53,7 +54,9 @@ export type StoreOperation =
   | "apply"
   | "touch"
   | "list"
+  | "rowsOf"
   | "prune"
+  | "forgetAddresses"
   | "acquireLock"
   | "releaseLock";
 

@@ -1,6 +1,8 @@
 import { arrivals } from "./http/arrivals.ts";
 import { caches } from "./http/caches.ts";
 import { contexts } from "./http/contexts.ts";
+import { deviceBound } from "./http/device-bound.ts";
+import { devicesPage } from "./http/devices-page.ts";
 import { faults } from "./http/faults.ts";
 import { type HttpCase, type HttpCases, openFixture } from "./http/fixture.ts";
 import { guards } from "./http/guards.ts";
@@ -21,6 +23,8 @@ const CASES: HttpCases = {
   ...transport,
   ...guards,
   ...signInSteps,
+  ...devicesPage,
+  ...deviceBound,
   ...turns,
   ...arrivals,
   ...senders,

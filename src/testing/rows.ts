@@ -28,6 +28,7 @@ export function sessionRow(fields: Partial<SessionRow> = {}): SessionRow {
     pending: undefined,
     actorUserId: undefined,
     actor: undefined,
+    bound: undefined,
     confirmFrom: undefined,
     data: "{}",
     version: 1,

@@ -2,7 +2,10 @@ import type { Store } from "../stores/store.ts";
 import { admin } from "./contract/admin.ts";
 import { audit } from "./contract/audit.ts";
 import { caps } from "./contract/caps.ts";
+import { channel } from "./contract/channel.ts";
 import { ending } from "./contract/ending.ts";
+import { erasedTrail } from "./contract/erased-trail.ts";
+import { erasing } from "./contract/erasing.ts";
 import { type Cases, fixtureOf } from "./contract/fixture.ts";
 import { locks } from "./contract/locks.ts";
 import { marks } from "./contract/marks.ts";
@@ -43,6 +46,9 @@ const CASES: Cases = {
   ...races,
   ...admin,
   ...audit,
+  ...erasing,
+  ...erasedTrail,
+  ...channel,
 };
 
 /**

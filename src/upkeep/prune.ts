@@ -16,6 +16,8 @@ interface Core {
 /** How many rows went: of sessions, remembered logins, and the audit trail. */
 export interface Pruned extends PruneResult {
   readonly audit: number;
+  /** Addresses that were forgotten, by the option `privacy.keepAddresses`. */
+  readonly addresses: number;
 }
 
 /**
@@ -57,7 +59,7 @@ export class Pruner {
     try {
       if (!(await this.#core.clocks.compare())) return undefined;
       if (!(await claimPrune(store, clock.now(), prune.every))) return undefined;
-      return await this.prune();
+      return await this.prune(await this.#claimAddresses());
     } catch (error) {
       this.#core.events.emit("storeUnavailable", { at: clock.now(), error });
       return undefined;
@@ -72,17 +74,33 @@ export class Pruner {
     return this.prune();
   }
 
-  async prune(): Promise<Pruned> {
+  async prune(forgetsAddresses = true): Promise<Pruned> {
     const { settings, events } = this.#core;
     const now = settings.clock.now();
+    const chunk = settings.prune?.chunk ?? 1000;
+    const keepAddresses = forgetsAddresses ? settings.privacy.keepAddresses : undefined;
     let pruned = NOTHING_PRUNED;
-    for await (const deleted of pruneInChunks(settings, now, settings.prune?.chunk ?? 1000)) {
+    for await (const deleted of pruneInChunks({ ...settings, keepAddresses }, now, chunk)) {
       pruned = plus(pruned, deleted);
       if (this.#isStopped) break;
     }
-    const { sessions, logins, audit } = pruned;
-    if (sessions + logins + audit > 0) events.emit("pruned", { at: now, ...pruned });
+    if (Object.values(pruned).some((count) => count > 0)) events.emit("pruned", { at: now, ...pruned });
     return pruned;
+  }
+
+  /** It reads through all that there is, so one process does it, and rarely. */
+  async #claimAddresses(): Promise<boolean> {
+    const { store, clock, privacy } = this.#core.settings;
+    if (privacy.keepAddresses === undefined) return false;
+    const now = clock.now();
+    const lock = {
+      name: "psession/addresses",
+      owner: randomUUID(),
+      now,
+      until: now + HOUR,
+      longest: 2 * HOUR,
+    };
+    return store.locks === undefined || (await store.locks.acquire(lock)) !== undefined;
   }
 }
 
@@ -105,23 +123,38 @@ async function takeTurn({ locks }: Store, now: number, interval: number, longest
 
 interface Places {
   readonly store: Store;
+  readonly realm: string;
+  /** In milliseconds; undefined where no address is to be forgotten. */
+  readonly keepAddresses: number | undefined;
   /** Where audit entries are, and how long they are kept, in milliseconds. */
   readonly audit: { readonly sink: AuditSink; readonly keep: number } | undefined;
 }
 
 /** Deletes rows and audit entries past their time, and reports every chunk. */
 export async function* pruneInChunks(
-  { store, audit }: Places,
+  { store, audit, realm, keepAddresses }: Places,
   now: number,
   chunk: number,
 ): AsyncGenerator<Pruned> {
   yield* untilFewer(chunk, async () => ({ ...NOTHING_PRUNED, ...(await store.prune(now, chunk)) }));
-  if (audit === undefined) return;
-  const { sink, keep } = audit;
-  yield* untilFewer(chunk, async () => ({
-    ...NOTHING_PRUNED,
-    audit: (await sink.prune?.(now - keep, chunk)) ?? 0,
-  }));
+  if (audit !== undefined) {
+    const { sink, keep } = audit;
+    yield* untilFewer(chunk, async () => ({
+      ...NOTHING_PRUNED,
+      audit: (await sink.prune?.(now - keep, chunk)) ?? 0,
+    }));
+  }
+  if (keepAddresses === undefined) return;
+  for (const keeper of [store, audit?.sink]) {
+    let after: string | undefined;
+    do {
+      const page = { before: now - keepAddresses, realm, after, limit: chunk };
+      const forgotten = await keeper?.forgetAddresses?.(page);
+      yield { ...NOTHING_PRUNED, addresses: forgotten?.count ?? 0 };
+      after = forgotten?.next;
+      await new Promise((resolve) => setImmediate(resolve));
+    } while (after !== undefined);
+  }
 }
 
 async function* untilFewer(chunk: number, prune: () => Promise<Pruned>): AsyncGenerator<Pruned> {
@@ -134,10 +167,11 @@ async function* untilFewer(chunk: number, prune: () => Promise<Pruned>): AsyncGe
   }
 }
 
-export const NOTHING_PRUNED: Pruned = { sessions: 0, logins: 0, audit: 0 };
+export const NOTHING_PRUNED: Pruned = { sessions: 0, logins: 0, audit: 0, addresses: 0 };
 
 export const plus = (a: Pruned, b: Pruned): Pruned => ({
   sessions: a.sessions + b.sessions,
   logins: a.logins + b.logins,
   audit: a.audit + b.audit,
+  addresses: a.addresses + b.addresses,
 });

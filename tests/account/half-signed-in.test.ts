@@ -154,6 +154,41 @@ test("whoever was signed in on the session no longer is, and comes back by the c
   expect(app.told()).not.toContain("theft");
 });
 
+test("a remembered visitor who begins again and gives up has the cart that was left, and what came since", async () => {
+  const app = testApp();
+  const ada = new TestBrowser(app);
+  await ada.visit(async (session) => {
+    await session.login("ada", { remember: true });
+    session.set("cart", ["tea"]);
+  });
+  app.clock.advance(5 * MINUTE);
+  ada.restart();
+  await ada.visit();
+  app.clock.advance(5 * MINUTE);
+  await ada.visit();
+  await ada.visit((session) => session.begin("ada"));
+  await ada.visit((session) => session.push("cart", "milk"));
+  app.clock.advance(6 * MINUTE);
+  for (let visit = 0; visit < 2; visit++) {
+    const { session } = await ada.visit();
+    expect([session.level, session.get("cart")]).toEqual(["remembered", ["tea", "milk"]]);
+    ada.restart();
+    app.clock.advance(10 * MINUTE);
+  }
+});
+
+test("who gives up a sign-in as somebody else gets nothing of that one's back", async () => {
+  const app = testApp();
+  const ada = new TestBrowser(app);
+  await ada.visit((session) => session.login("ada", { remember: true }));
+  app.clock.advance(5 * MINUTE);
+  await ada.visit((session) => session.begin("bob"));
+  await ada.visit((session) => session.push("cart", "bob's"));
+  app.clock.advance(6 * MINUTE);
+  const { session } = await ada.visit();
+  expect([session.userId, session.get("cart")]).toEqual(["ada", undefined]);
+});
+
 test("a remembered visitor who begins again and completes is signed in, and the old login ends", async () => {
   const app = testApp();
   const ada = new TestBrowser(app);

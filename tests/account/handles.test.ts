@@ -79,6 +79,22 @@ test("the support ends a renewed device by its handle, and another user cannot",
   expect((await ada.visit((session) => session.userId)).result).toBeUndefined();
 });
 
+test.each(renewals)("days after %s the support still ends the device by that handle", async (_, renew) => {
+  const given = await remembered();
+  const { app, ada, handle } = given;
+  for (let times = 0; times < 2; times++) {
+    await renew(given);
+    for (let day = 0; day < 3; day++) {
+      app.clock.advance(DAY);
+      await ada.visit();
+      await ada.visit();
+      await app.psession.prune();
+    }
+  }
+  expect(await app.psession.revoke(handle)).toBe(true);
+  expect((await ada.visit((session) => session.userId)).result).toBeUndefined();
+});
+
 test("a browser that lost the answer of a renewal accuses nobody", async () => {
   const { app, ada } = await remembered();
   await ada.visit((session) => session.renew(), { lost: true });

@@ -27,6 +27,44 @@ async function acting({ remember = false, ...options }: { remember?: boolean; au
 const who = async (browser: TestBrowser, options = {}) =>
   (await browser.visit(({ userId, actor }) => [userId, actor?.userId], options)).result;
 
+describe("an administrator whose impersonation is over", () => {
+  const post = { safe: false, navigation: true };
+  const ends = {
+    "its time": ({ app }: Awaited<ReturnType<typeof acting>>) => app.clock.advance(HOUR),
+    "the customer is revoked": ({ app }: Awaited<ReturnType<typeof acting>>) =>
+      app.psession.revokeUser("ada"),
+  };
+  for (const [name, end] of Object.entries(ends)) {
+    test(`sends a form that was meant for the customer: it is nobody's (${name})`, async () => {
+      const scene = await acting();
+      await end(scene);
+      const { result, setCookie } = await scene.admin.visit(async (session) => {
+        expect(await session.stopImpersonating()).toBe(false);
+        await expect(async () => {
+          session.set("name", "changed");
+          await session.save();
+        }).rejects.toMatchObject({ code: "session_ended" });
+        return [session.userId, session.isSignedIn];
+      }, post);
+      expect(result).toEqual([undefined, false]);
+      expect(setCookie).toEqual([expect.stringMatching(/^__Host-psession-acting=; .*Max-Age=0/)]);
+      expect(await who(scene.admin)).toEqual(["admin", undefined]);
+      expect((await scene.admin.visit((session) => session.data.name)).result).toBe("Admin");
+    });
+  }
+
+  test("can sign out by a form all the same", async () => {
+    const scene = await acting();
+    scene.app.clock.advance(HOUR);
+    const copied = scene.admin.copyJar();
+    await scene.admin.visit((session) => session.logout(), post);
+    expect(scene.admin.jar.size).toBe(0);
+    expect(
+      (await new TestBrowser(scene.app).visit((session) => session.userId, { jar: copied })).result,
+    ).toBe(undefined);
+  });
+});
+
 describe("an administrator who acts as a customer", () => {
   test("is the customer for every page, says who acts, and is back when it stops", async () => {
     const { app, admin } = await acting();

@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { createContext, runInContext } from "node:vm";
 import { describe, expect, test } from "vitest";
+import { cookieHeader } from "../support/app.ts";
 import { type Answer, HttpClient } from "../support/http.ts";
 import { ROOT, startExample } from "../support/shop.ts";
 
@@ -17,10 +18,125 @@ const signIn = (client: HttpClient, more: Record<string, string> = {}): Promise<
 
 const redirectOf = ({ status, headers }: Answer) => [status, headers.get("location")];
 
-const TESTED = ["impersonation.md", "lives.md", "proofs.md", "second-factor.md", "trusted-devices.md"];
+/** openid.md has its own in openid.test.ts. */
+const TESTED = [
+  "attempts.md",
+  "devices-page.md",
+  "erasure.md",
+  "impersonation.md",
+  "lives.md",
+  "open-connections.md",
+  "openid.md",
+  "proofs.md",
+  "second-factor.md",
+  "trusted-devices.md",
+  "why.md",
+];
 
 test("every page of docs/account has its story here", () => {
   expect(readdirSync(`${ROOT}/docs/account`).sort()).toEqual(TESTED);
+});
+
+describe("docs/account/attempts.md", () => {
+  const PAGE = "docs/account/attempts.md";
+
+  test("the sixth attempt waits a minute, and not in a browser in which Ada has signed in before", async () => {
+    const ada = await startExample(PAGE);
+    expect(redirectOf(await signIn(ada))).toEqual([303, "/"]);
+    await ada.post("/logout");
+    const guess = (email: string, password = "wrong") =>
+      signIn(new HttpClient(ada.base), { email, password });
+    const answers = async (email: string) => {
+      const found = [];
+      for (let turn = 0; turn < 6; turn++) {
+        const { status, headers, text } = await guess(email);
+        found.push([status, headers.get("retry-after"), text]);
+      }
+      return found;
+    };
+    const known = await answers("ada@example.com");
+    expect(known.map(([status, wait]) => [status, wait])).toEqual([
+      ...Array(5).fill([401, null]),
+      [429, "60"],
+    ]);
+    expect(await answers("nobody@example.com"), "says nothing of who has an account").toEqual(known);
+    expect((await guess("ada@example.com", PASSWORD)).status).toBe(429);
+    expect(redirectOf(await signIn(ada))).toEqual([303, "/"]);
+    const trail = (await ada.get("/trail")).json as { event: string }[];
+    expect(trail.filter(({ event }) => event === "signInFailed")).toHaveLength(5);
+  });
+
+  test("another site's form uses up nothing, and what is no account is the client's mistake", async () => {
+    const ada = await startExample(PAGE);
+    for (let turn = 0; turn < 6; turn++) {
+      const answer = await ada.request("/login", {
+        method: "POST",
+        headers: { origin: "https://evil.example" },
+        body: new URLSearchParams({ email: "ada@example.com", password: "wrong" }),
+      });
+      expect(answer.status).toBe(403);
+    }
+    expect((await submit(ada, "/login", { password: "wrong" })).status).toBe(400);
+    expect(redirectOf(await signIn(ada))).toEqual([303, "/"]);
+  });
+});
+
+test("docs/account/devices-page.md: Ada names her other browser and signs it out, after she has confirmed her password", async () => {
+  const ada = await startExample("docs/account/devices-page.md");
+  const PAGE = "/account/devices";
+  expect(redirectOf(await ada.get(PAGE, page))).toEqual([303, "/"]);
+  const phone = new HttpClient(ada.base);
+  for (const browser of [phone, ada])
+    expect(redirectOf(await signIn(browser, { remember: "on" }))).toEqual([303, PAGE]);
+  const shown = await ada.get(PAGE, page);
+  expect(shown.text).toMatch(/<dt>Signed in with<\/dt><dd>password/);
+  const devices = shown.text.split("<li ").slice(1);
+  const other = devices.find((device) => !device.includes("aria-current")) ?? "";
+  const handle = /name="handle" value="([^"]+)"/.exec(other)?.[1] ?? "";
+  expect(redirectOf(await submit(ada, PAGE, { do: "name", handle, name: "Phone" }))).toEqual([
+    303,
+    "?done=named",
+  ]);
+  expect((await ada.get(`${PAGE}?done=named`, page)).text).toContain("<bdi>Phone</bdi>");
+  ada.restart();
+  expect(redirectOf(await submit(ada, PAGE, { do: "end", handle }))).toEqual([303, "/confirm"]);
+  expect(redirectOf(await submit(ada, "/confirm", { password: PASSWORD }))).toEqual([303, PAGE]);
+  expect(redirectOf(await submit(ada, PAGE, { do: "end", handle }))).toEqual([303, "?done=ended"]);
+  expect(redirectOf(await phone.get(PAGE, page))).toEqual([303, "/"]);
+});
+
+test("docs/account/why.md: the browser that was signed out says so, and support knows from where", async () => {
+  const ada = await startExample("docs/account/why.md");
+  const [phone, support] = [new HttpClient(ada.base), new HttpClient(ada.base)];
+  for (const browser of [ada, phone]) await signIn(browser, { remember: "on" });
+  await signIn(support, { email: "support@example.com" });
+  expect((await submit(ada, "/sign-out-elsewhere")).json).toEqual({ ended: 1 });
+  expect(redirectOf(await phone.get("/", page))).toEqual([303, "/login?ended=ended"]);
+  expect((await phone.get("/login?ended=ended")).text).toContain("You were signed out from elsewhere");
+  expect((await phone.get("/login?ended=<script>")).text).not.toContain("script");
+  expect(redirectOf(await new HttpClient(ada.base).get("/", page))).toEqual([303, "/login"]);
+  expect((await ada.get("/why/1")).status).toBe(403);
+  expect((await support.get("/why/1")).json).toMatchObject([
+    { code: "signed_in" },
+    { code: "ended_by_user", address: expect.stringContaining("127.0.0.1"), isRecorded: true },
+  ]);
+});
+
+test("docs/account/erasure.md: a user downloads what is kept, and is gone", async () => {
+  const ada = await startExample("docs/account/erasure.md");
+  expect(redirectOf(await signIn(ada))).toEqual([303, "/"]);
+  const phone = new HttpClient(ada.base);
+  await signIn(phone);
+  const { email, signIns } = (await ada.get("/my-data")).json;
+  expect([email, signIns.version, signIns.userId]).toEqual(["ada@example.com", 1, 1]);
+  expect(signIns.sessions).toHaveLength(2);
+  expect(signIns.sessions[0]).toMatchObject({ level: "login", address: "127.0.0.0", data: {} });
+  expect(signIns.audit).toHaveLength(2);
+  expect((await new HttpClient(ada.base).post("/delete-account")).status).toBe(401);
+  const deleted = await ada.post("/delete-account");
+  expect(deleted.json).toEqual({ sessions: 2, logins: 2, audit: 2 });
+  for (const browser of [ada, phone]) expect((await browser.get("/my-data")).status).toBe(401);
+  expect((await signIn(ada)).status).toBe(401);
 });
 
 test("docs/account/impersonation.md: support acts as Ada, cannot pay, and is named in her trail", async () => {
@@ -48,6 +164,19 @@ test("docs/account/impersonation.md: support acts as Ada, cannot pay, and is nam
     { event: "impersonationEnded", detail: "by 2: ticket 4711" },
     { event: "impersonationBegan", detail: "by 2: ticket 4711" },
   ]);
+});
+
+test("docs/account/open-connections.md: a stream ends when its session does, by a sign-out elsewhere", async () => {
+  const ada = await startExample("docs/account/open-connections.md");
+  const phone = new HttpClient(ada.base);
+  expect((await phone.get("/events")).status).toBe(401);
+  for (const browser of [ada, phone]) expect(redirectOf(await signIn(browser))).toEqual([303, "/"]);
+  expect((await ada.get("/")).text).toContain('<script src="/news.js"></script>');
+  expect((await ada.get("/news.js")).text).toContain('new EventSource("/events")');
+  const stream = await fetch(`${phone.base}/events`, { headers: { cookie: cookieHeader(phone.jar) ?? "" } });
+  expect((await submit(ada, "/elsewhere")).json).toEqual({ ended: 1 });
+  expect(await stream.text()).toBe("data: hello\n\nevent: signed-out\ndata:\n\n");
+  expect((await phone.get("/events")).status).toBe(401);
 });
 
 describe("docs/account/proofs.md", () => {
@@ -228,7 +357,7 @@ describe("docs/account/lives.md", () => {
     expect((await endsAt(ada, "POST")).idle).toBeGreaterThan(first.idle);
     expect((await endsAt(ada)).absolute).toBe(first.absolute);
     expect((await ada.request("/account/devices/session", { method: "PUT" })).status).toBe(405);
-    expect((await new HttpClient(ada.base).get("/account/devices/session")).status).toBe(401);
+    expect((await new HttpClient(ada.base).get("/account/devices/session")).json.level).toBe("anonymous");
   });
 
   test("each user has a limit of devices of their own", async () => {

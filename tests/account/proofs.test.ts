@@ -43,6 +43,85 @@ test("two factors proved in the request that signs in are both listed", async ()
   expect((await ada.visit((session) => session.claims.acr)).result).toBe("aal2");
 });
 
+test("a sign-in by a provider's session is as fresh as the credential that the user proved there", async () => {
+  const app = testApp();
+  const ada = new TestBrowser(app);
+  const now = app.clock.now();
+  const authenticatedAt = now - 8 * 60 * MINUTE;
+  await ada.visit((session) => session.login("ada", { method: "openid", remember: true, authenticatedAt }));
+  await ada.visit(async (session) => {
+    expect(session).toMatchObject({ level: "login", authenticatedAt });
+    expect(session.proofs).toEqual([{ method: "openid", at: authenticatedAt }]);
+    expect(session.claims).toMatchObject({ amr: ["openid"], auth_time: Math.floor(authenticatedAt / 1000) });
+    expect(session.isFresh({ within: "1h" })).toBe(false);
+    expect(session.isFresh({ within: "1h", method: "openid" })).toBe(false);
+    expect(session.isFresh({ within: "9h", method: "openid" })).toBe(true);
+    await expect(session.trust()).rejects.toMatchObject({ code: "proof_outdated" });
+    await session.prove("password");
+  });
+  await ada.visit((session) => expect(session.isFresh({ within: MINUTE })).toBe(true));
+});
+
+test("where nobody knows when a credential was proved, the sign-in is not fresh, until one is", async () => {
+  const app = testApp();
+  const ada = new TestBrowser(app);
+  await ada.visit((session) => session.login("ada", { method: "oauth", authenticatedAt: 0 }));
+  await ada.visit((session) => {
+    expect(session.proofs).toEqual([{ method: "oauth", at: 0 }]);
+    expect(session.isFresh({ within: "365d" })).toBe(false);
+  });
+  await ada.visit(async (session) => {
+    await session.login("ada", { method: "oauth", authenticatedAt: 0 });
+    await session.prove("otp");
+    expect(session.isFresh({ within: 1 })).toBe(true);
+  });
+  expect((await ada.visit((session) => session.isFresh({ within: 1 }))).result).toBe(true);
+});
+
+test("a provider whose clock is ahead makes no sign-in fresher than the check of its answer", async () => {
+  const app = testApp();
+  const ada = new TestBrowser(app);
+  const provedAt = app.clock.now() - MINUTE;
+  const authenticatedAt = app.clock.now() + 60 * MINUTE;
+  await ada.visit((session) => session.login("ada", { method: "openid", provedAt, authenticatedAt }));
+  await ada.visit((session) => {
+    expect(session.authenticatedAt).toBe(provedAt);
+    expect(session.proofs).toEqual([{ method: "openid", at: provedAt }]);
+  });
+});
+
+test("an earlier authentication does not carry a sign-in past a changed password", async () => {
+  const app = testApp();
+  const ada = new TestBrowser(app);
+  const provedAt = app.clock.now();
+  app.clock.advance(1000);
+  await app.psession.passwordChanged("ada");
+  const late = ada.visit((session) => session.login("ada", { provedAt, authenticatedAt: 0 }));
+  await expect(late).rejects.toMatchObject({ code: "proof_outdated" });
+});
+
+test.each([-1, Number.NaN, 1.5, Number.POSITIVE_INFINITY, "1", null, new Date(0)])(
+  "%j is no time of an authentication",
+  async (authenticatedAt) => {
+    await new TestBrowser(testApp()).visit(async (session) => {
+      const given = { authenticatedAt } as { authenticatedAt: number };
+      await expect(session.login("ada", given)).rejects.toMatchObject({ code: "invalid_options" });
+      expect(session.isSignedIn).toBe(false);
+    });
+  },
+);
+
+test("the second step of a sign-in has a proof of its own, and takes no earlier authentication", async () => {
+  const ada = new TestBrowser(testApp());
+  await ada.visit((session) => session.begin("ada", { method: "openid" }));
+  await ada.visit(async (session) => {
+    const given = { method: "otp", authenticatedAt: 0 } as { method: string };
+    await expect(session.complete(given)).rejects.toMatchObject({ code: "invalid_options" });
+    await session.complete({ method: "otp" });
+  });
+  expect((await ada.visit((session) => session.isFresh({ within: 1 }))).result).toBe(true);
+});
+
 test("a method proved again counts from then, and a sign-in begins with its own proof only", async () => {
   const app = testApp();
   const ada = new TestBrowser(app);

@@ -16,13 +16,23 @@ async function trusting(remember = false) {
   return { app, ada };
 }
 
-async function trustingToo(app: Trusting["app"]) {
-  const phone = new TestBrowser(app);
-  await phone.visit(async (session) => {
-    await session.login("ada");
-    await session.trust();
-  });
-  return phone;
+async function signInTrusting(session: TestSession) {
+  await session.login("ada");
+  await session.trust();
+}
+
+/** Copied before the browser came back on two days: the copy accuses. */
+async function copiedLongAgo({ app, ada }: Trusting) {
+  const copied = ada.copyJar();
+  for (let day = 0; day < 2; day++) {
+    ada.restart();
+    app.clock.advance(DAY);
+    await ada.visit();
+    app.clock.advance(5 * MINUTE);
+    await ada.visit();
+  }
+  copied.delete("__Host-psession");
+  return copied;
 }
 
 const trusted = async (browser: TestBrowser, userId = "ada", options = {}) =>
@@ -89,7 +99,8 @@ describe("a browser that its user trusts", () => {
 
   test("stays with a changed password on the browser that is kept, under a new secret, and ends on others", async () => {
     const { app, ada } = await trusting();
-    const phone = await trustingToo(app);
+    const phone = new TestBrowser(app);
+    await phone.visit(signInTrusting);
     app.clock.advance(HOUR);
     const copied = ada.copyJar();
     await ada.visit(async (session) => {
@@ -131,7 +142,8 @@ describe("a browser that its user trusts", () => {
 
   test("stays where the user ends all other devices, which are then trusted no more", async () => {
     const { app, ada } = await trusting();
-    const phone = await trustingToo(app);
+    const phone = new TestBrowser(app);
+    await phone.visit(signInTrusting);
     app.events.length = 0;
     expect((await ada.visit((session) => session.revokeOthers())).result, "one device").toBe(1);
     const handles = app.events.flatMap((event) => (event.type === "revoked" ? event.handle : []));
@@ -139,25 +151,14 @@ describe("a browser that its user trusts", () => {
     expect((await ada.visit((session) => session.revokeOthers())).result, "nothing is left to end").toBe(0);
     expect([await trusted(ada), await trusted(phone)]).toEqual([true, false]);
     await phone.visit((session) => session.login("ada"));
-    await phone.visit(async (session) => {
-      await session.login("ada");
-      await session.trust();
-    });
+    await phone.visit(signInTrusting);
     expect(await app.psession.passwordChanged("ada"), "trust in them is no device").toBe(2);
     expect(await app.psession.revokeUser("ada")).toBe(0);
   });
 
   test("ends with a theft", async () => {
     const { app, ada } = await trusting(true);
-    const copied = ada.copyJar();
-    for (let day = 0; day < 2; day++) {
-      ada.restart();
-      app.clock.advance(DAY);
-      await ada.visit();
-      app.clock.advance(5 * MINUTE);
-      await ada.visit();
-    }
-    copied.delete("__Host-psession");
+    const copied = await copiedLongAgo({ app, ada });
     await new TestBrowser(app).visit(() => {}, { jar: copied });
     expect(app.told()).toContain("theft");
     expect(await trusted(ada)).toBe(false);
@@ -337,17 +338,9 @@ test("trust that races with the end of its device does not outlive it, whoever c
 
 test("trust that races with a theft ends with it", async () => {
   const { app, ada } = await trusting(true);
-  const copied = ada.copyJar();
-  for (let day = 0; day < 2; day++) {
-    ada.restart();
-    app.clock.advance(DAY);
-    await ada.visit();
-    app.clock.advance(5 * MINUTE);
-    await ada.visit();
-  }
+  const copied = await copiedLongAgo({ app, ada });
   await ada.visit((session) => session.reauthenticate());
   const visit = await ada.open();
-  copied.delete("__Host-psession");
   const { store } = app.psession.core.settings;
   const list = store.list.bind(store);
   let isFirst = true;
@@ -393,10 +386,7 @@ test("a changed password has all its consequences where the kept trust cannot be
   const app = testApp({ store });
   const [ada, phone] = [new TestBrowser(app), new TestBrowser(app)];
   await phone.visit((session) => session.login("ada"));
-  await ada.visit(async (session) => {
-    await session.login("ada");
-    await session.trust();
-  });
+  await ada.visit(signInTrusting);
   const copied = ada.copyJar();
   app.clock.advance(MINUTE);
   await ada.visit(async (session) => {

@@ -30,6 +30,11 @@ async function registered(demo: RunningDemo, { remember = false, email = ADA.ema
   return page;
 }
 
+/** Opens a page, and waits until it would hear of the end of its session. */
+async function connected(page: Page, address: string): Promise<void> {
+  await Promise.all([page.waitForResponse("**/session-end"), page.goto(address)]);
+}
+
 const me = (page: Page) =>
   page.evaluate(async () => (await fetch("/me", { headers: { accept: "application/json" } })).json());
 
@@ -39,7 +44,7 @@ describe.skipIf(isChromiumMissing())("an account in Chromium", () => {
     const page = await registered(demo);
     const banner = page.locator("[data-session-end]");
     const focus = () => page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
-    await page.waitForLoadState("networkidle");
+    await connected(page, `${demo.url}/`);
     expect(await banner.isVisible()).toBe(false);
     // Pages that only ask keep nobody signed in.
     for (let asked = 0; asked < 4; asked++) {
@@ -59,8 +64,42 @@ describe.skipIf(isChromiumMissing())("an account in Chromium", () => {
     await focus();
     await banner.getByText("You are signed out.").waitFor();
     await banner.getByRole("link", { name: "Sign in again" }).click();
-    await page.waitForURL("**/login");
+    await page.waitForURL("**/login?next=%2F");
     expect(demo.logged).toEqual([]);
+  });
+
+  test("an open page says at once that it was signed out on another device, and the sign-in page says why and leads back", async () => {
+    const demo = await startDemo();
+    const phone = demo.client();
+    const page = await registered(demo, { remember: true });
+    await phone.post("/login", ADA);
+    await connected(page, `${demo.url}/devices`);
+    const banner = page.locator("[data-session-end]");
+    expect(await banner.isVisible()).toBe(false);
+    await phone.post("/devices/revoke-others");
+    // Sooner than the page asks of itself, which is every 20 seconds.
+    await banner.getByText("You are signed out.").waitFor({ timeout: 10_000 });
+    await banner.getByRole("link", { name: "Sign in again" }).click();
+    await page.getByText("You were signed out from elsewhere").waitFor();
+    await page.getByLabel("Password").fill(ADA.password);
+    await page.getByRole("button", { name: "Sign in", exact: true }).click();
+    await page.getByRole("heading", { name: "Devices" }).waitFor();
+    expect(demo.logged).toEqual([]);
+  });
+
+  test("a page whose session got another secret connects again, and says nothing", async () => {
+    const demo = await startDemo();
+    const page = await registered(demo);
+    await connected(page, `${demo.url}/`);
+    const tab = await page.context().newPage();
+    await tab.goto(`${demo.url}/password`);
+    await tab.getByLabel("Current password").fill(ADA.password);
+    await tab.getByLabel("New password").fill("a brand new password");
+    const again = page.waitForResponse("**/session-end");
+    await tab.getByRole("button", { name: "Change password" }).click();
+    await tab.getByText("Your password was changed.").waitFor();
+    expect((await again).status()).toBe(200);
+    expect(await page.locator("[data-session-end]").isVisible()).toBe(false);
   });
 
   test("a remembered user is not warned of the end of a session that comes back", async () => {

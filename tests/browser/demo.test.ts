@@ -292,7 +292,12 @@ describe.skipIf(isChromiumMissing())("in Chromium", () => {
     await page.getByRole("button", { name: "Add", exact: true }).click();
     await page.getByText("x".repeat(80)).first().waitFor();
     const paths = ["/", "/login", "/login?another", "/register?another", "/devices", "/password", "/confirm"];
-    const account = ["/account", "/account/passkeys/new", "/prove", "/reset"];
+    // With the longest of names in the record as well.
+    await page.goto(`${demo.url}/account/email`);
+    await page.getByLabel("New email").fill(`${"b".repeat(240)}@example.test`);
+    await page.getByRole("button", { name: "Change email" }).click();
+    await page.getByText("Your email is").waitFor();
+    const account = ["/account", "/account/email", "/account/passkeys/new", "/prove", "/reset"];
     for (const path of [...paths, ...account, "/billing", "/billing/card", "/lab", "/nothing/here"]) {
       await page.goto(demo.url + path);
       for (const width of [390, 320]) {

@@ -1,44 +1,45 @@
-import { cpSync, readlinkSync } from "node:fs";
+import { cpSync } from "node:fs";
 import { join } from "node:path";
-import type { BrowserContext, Page } from "playwright-core";
 import { onTestFinished } from "vitest";
-import { launch } from "../support/chromium.ts";
 import { temporaryFolder } from "../support/temp.ts";
+import { type BrowserKind, chromium, type RunningBrowser, type Tab } from "./support-browsers.ts";
 import type { Site } from "./support-site.ts";
 
-/** A person at one computer: a profile folder, and at most one Chromium that runs on it. */
+/** A person at one computer: a profile folder, and at most one browser that runs on it. */
 export class Person {
   readonly #site: Site;
   readonly #base: string;
+  readonly #kind: BrowserKind;
   readonly #profile = join(temporaryFolder(), "profile");
-  #context: BrowserContext | undefined;
+  #running: RunningBrowser | undefined;
 
   /** `base` is where the browser finds the site, if not at its own address. */
-  constructor(site: Site, base = site.url) {
+  constructor(site: Site, base = site.url, kind = chromium) {
     this.#site = site;
     this.#base = base;
+    this.#kind = kind;
   }
 
-  /** Starts Chromium if it is not running; with `restore` it opens the tabs that it was closed with. */
-  async browser(options: { restore?: boolean } = {}): Promise<BrowserContext> {
-    if (this.#context === undefined) {
-      const context = await launch(this.#profile, options);
-      onTestFinished(() => context.close());
-      this.#context = context;
+  /** Starts the browser if it is not running. */
+  async browser(options: { restore?: boolean } = {}): Promise<RunningBrowser> {
+    if (this.#running === undefined) {
+      const running = await this.#kind.start(this.#profile, options);
+      onTestFinished(() => running.close().catch(() => {}));
+      this.#running = running;
     }
-    return this.#context;
+    return this.#running;
   }
 
-  async emptyTab(): Promise<Page> {
-    return (await this.browser()).newPage();
+  async emptyTab(): Promise<Tab> {
+    return (await this.browser()).newTab();
   }
 
   /** Opens a page in a new tab, and waits until its own requests were answered as well. */
-  async open(path: string): Promise<Page> {
-    const page = await this.emptyTab();
-    await page.goto(this.address(path));
-    await whenLoaded(page);
-    return page;
+  async open(path: string): Promise<Tab> {
+    const tab = await this.emptyTab();
+    await tab.goto(this.address(path));
+    await tab.whenLoaded();
+    return tab;
   }
 
   /** Opens a page of its own, and says whom all its requests were answered as. */
@@ -57,42 +58,30 @@ export class Person {
   }
 
   /** All tabs of the site that are open now, each with all it loads. */
-  async loadedTabs(): Promise<Page[]> {
-    const pages = (await this.browser()).pages().filter((page) => page.url().startsWith(this.#base));
-    await Promise.all(pages.map(whenLoaded));
-    return pages;
+  async loadedTabs(): Promise<readonly Tab[]> {
+    const tabs = await (await this.browser()).tabs();
+    const ours = tabs.filter(({ address }) => address.startsWith(this.#base));
+    await Promise.all(ours.map((tab) => tab.whenLoaded()));
+    return ours;
   }
 
-  /** Closes every window, which also writes the cookies to disk. The next tab starts Chromium again. */
+  /** Closes every window, which also writes the cookies to disk. The next tab starts the browser again. */
   async closeBrowser(): Promise<void> {
-    await this.#context?.close();
-    this.#context = undefined;
+    const running = this.#running;
+    this.#running = undefined;
+    await running?.close();
   }
 
-  /** Kills Chromium's main process, and with it what was not on disk yet. */
   async killBrowser(): Promise<void> {
-    const context = await this.browser();
-    const gone = new Promise((resolve) => context.once("close", resolve));
-    process.kill(mainProcessOf(this.#profile), "SIGKILL");
-    await gone;
-    this.#context = undefined;
+    const running = await this.browser();
+    this.#running = undefined;
+    await running.kill();
   }
 
   /** Somebody else, with a copy of the profile folder. The browser must be closed. */
   robbed(): Person {
-    const thief = new Person(this.#site, this.#base);
+    const thief = new Person(this.#site, this.#base, this.#kind);
     cpSync(this.#profile, thief.#profile, { recursive: true });
     return thief;
   }
-}
-
-async function whenLoaded(page: Page): Promise<void> {
-  await page.waitForLoadState();
-  await page.locator("html[data-fetched]").waitFor({ state: "attached" });
-}
-
-/** Chromium locks its profile with a link to "<host>-<process id>". */
-function mainProcessOf(profile: string): number {
-  const target = readlinkSync(join(profile, "SingletonLock"));
-  return Number(target.slice(target.lastIndexOf("-") + 1));
 }

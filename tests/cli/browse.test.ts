@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { TestBrowser } from "../support/app.ts";
+import { TestBrowser, testApp } from "../support/app.ts";
+import { bindKey } from "../support/bound.ts";
 import { DAY, HOUR, MINUTE } from "../support/clock.ts";
 import { describeWith } from "../support/servers/reach.ts";
 import { KINDS, type Place, place, SQLITE, signIn } from "./places.ts";
@@ -164,6 +165,45 @@ for (const [name, kind] of Object.entries(KINDS)) {
       expect((await run("stats")).stdout).toContain("without a session; 2 trusted browsers; 0 past");
       expect((await run("revoke", handle, "--yes", "--json")).json).toEqual({ ended: 1 });
       expect((await run("revoke", "--user", "bob", "--yes", "--json")).json).toEqual({ ended: 1 });
+    });
+
+    test("a session that is bound to a browser's key is shown as that, and the record of the key nowhere", async () => {
+      const { run, app, store } = await place(kind, { audit: true });
+      const shop = testApp({ store, clock: app.clock, deviceBound: {} });
+      const handles: string[] = [];
+      for (const remember of [false, true]) {
+        const browser = new TestBrowser(shop);
+        const { session } = await browser.visit((session) => session.login("ada", { remember }));
+        await bindKey(browser, session);
+        handles.push(session.handle);
+      }
+      await signIn(app, "bob");
+      await new TestBrowser(app).visit((session) => session.set("count", 1));
+      await shop.psession.flush();
+      const since = app.clock.now();
+      const ofAda = { userId: "ada", level: "device-bound", boundSince: since };
+      for (const list of ["sessions", "devices"]) {
+        const { json } = await run(list, "--json");
+        const found: { userId?: string; level: string }[] = json[list];
+        expect(found.map(({ userId, level }) => [userId, level]).sort()).toEqual([
+          ...(list === "sessions" ? [[undefined, "anonymous"]] : []),
+          ["ada", "device-bound"],
+          ["ada", "device-bound"],
+          ["bob", "login"],
+        ]);
+        const { json: some } = await run(list, "--level", "device-bound", "--json");
+        expect(some[list]).toMatchObject([ofAda, ofAda]);
+      }
+      expect((await run("users", "ada", "--json")).json.devices).toMatchObject([ofAda, ofAda]);
+      const { json } = await run("stats", "--json");
+      expect(json).toMatchObject({ signedIn: 3, bound: 2, anonymous: 1, away: 0, expired: 0, users: 2 });
+      expect(json.lastUsed.at(-1).sessions).toBe(4);
+      expect(json.events.counts).toMatchObject({ login: 3, bound: 2 });
+      const { stdout } = await run("stats");
+      expect(stdout).toContain(
+        "3 sessions of 2 users, 2 of them bound to a browser's key (67 %), 1 anonymous",
+      );
+      expect((await run("revoke", "--user", "ada", "--yes", "--json")).json).toEqual({ ended: 2 });
     });
 
     test("a session in which support acts as a user is none of that user's where they are counted", async () => {

@@ -38,7 +38,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
       app.clock.advance(60 * DAY);
       const kept = await signIn(app, "ada");
       const ran = await run("prune", "--chunk", "2", "--json");
-      expect([ran.code, ran.json]).toEqual([0, { sessions: 5, logins: 2, audit: 0 }]);
+      expect([ran.code, ran.json]).toEqual([0, { sessions: 5, logins: 2, audit: 0, addresses: 0 }]);
       expect(await store.findSession(kept)).toBeDefined();
       expect((await store.admin?.inspect())?.prunedAt).toBe(app.clock.now());
       const again = await run("prune");

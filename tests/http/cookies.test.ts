@@ -107,6 +107,7 @@ describe("reading", () => {
         device: session,
         trust: session,
         acting: session,
+        bound: session,
       });
       expect(readSessionCookie(`${SESSION}=${value}`, SESSION, ring).kind).toBe("malformed");
       expect(readSessionCookie(`${SESSION}=${sessionCookieValue(cookie, ring)}`, SESSION, ring).kind).toBe(

@@ -4,7 +4,7 @@ import fastify from "fastify";
 import { Hono } from "hono";
 import Koa from "koa";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { cacheHeaders, createPsession, memoryStore } from "../../src/index.ts";
+import { answerHeaders, createPsession, memoryStore } from "../../src/index.ts";
 import { sessionOf, sessions } from "../../src/integrations/express/index.ts";
 import dropIn, { type SessionOptions } from "../../src/integrations/express-session/index.ts";
 import * as inFastify from "../../src/integrations/fastify/index.ts";
@@ -314,10 +314,10 @@ test("in Koa streamed bodies and errors get cache headers", async () => {
   expect(told(await client.get("/error"))).toEqual([null, "Cookie"]);
 });
 
-describe("cacheHeaders", () => {
+describe("answerHeaders", () => {
   const given = (caching: "varies" | "private" | "guarded" | undefined, noStore: boolean, own: object = {}) =>
     Object.fromEntries(
-      cacheHeaders({ noStore, caching }, (name) => (own as Record<string, unknown>)[name.toLowerCase()]),
+      answerHeaders({ noStore, caching }, (name) => (own as Record<string, unknown>)[name.toLowerCase()]),
     );
 
   test("reads what is quoted as no directive, and lists as frameworks keep them", () => {
@@ -329,7 +329,7 @@ describe("cacheHeaders", () => {
   });
 
   test("asks for nothing where the session was not read", () => {
-    const headers = cacheHeaders({ noStore: false, caching: undefined }, () => {
+    const headers = answerHeaders({ noStore: false, caching: undefined }, () => {
       throw new Error("asked");
     });
     expect(headers).toEqual([]);

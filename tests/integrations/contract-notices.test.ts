@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { cacheHeaders, type Session, type Settlement } from "../../src/index.ts";
+import { answerHeaders, type Session, type Settlement } from "../../src/index.ts";
 import { arrivedAt, nodeFacts } from "../../src/integrations/node/index.ts";
 import type { PassiveRule } from "../../src/options/public.ts";
 import type { RequestFacts } from "../../src/request/facts.ts";
@@ -69,7 +69,7 @@ const naive = (flaws: Flaws): HttpIntegration => ({
       for (const [name, value] of Object.entries(given.headers ?? {})) response.setHeader(name, value);
       const noStore = settlement.noStore && flaws.forgetsNoStore !== true;
       const caching = flaws.forgetsCaching === true ? undefined : settlement.caching;
-      for (const [name, value] of cacheHeaders({ noStore, caching }, (name) => response.getHeader(name)))
+      for (const [name, value] of answerHeaders({ noStore, caching }, (name) => response.getHeader(name)))
         response.setHeader(name, value);
       response.end(typeof given.body === "string" ? given.body : undefined);
     };
@@ -215,7 +215,7 @@ test.each<[string, HttpIntegration, string]>([
 
 const PENDING = "requirePending lets visitors through whose sign-in has begun, and nobody else";
 const END =
-  "GET /session below the devices says when the session ends and is no use of it; POST puts the end off";
+  "GET /session below the devices says who is signed in and until when, and is no use of the session; POST is one";
 const somebody = { userId: "ada", until: 0, provedAt: 0, proofs: [], remember: false };
 const all = [
   { method: "otp", at: 0 },
@@ -257,6 +257,57 @@ test.each<[string, () => unknown, string]>([
   onTestFinished(() => void vi.restoreAllMocks());
   await expect(noticing?.run()).rejects.toThrow();
 });
+
+const PAGE_OF_USER =
+  "the page of devices is for its user, in HTML that no cache keeps, and sends others to the sign-in";
+const FORMS = "forms of the page of devices name one, end one, end the others, and end all";
+const FRESH = "the page of devices ends no other device without a fresh proof, and comes back from it";
+const FOREIGN = "the page of devices changes nothing for a form of another site, or that it does not know";
+const ESCAPED = "what browsers and users write is text on the page of devices";
+const HERE = "signing out here on the page of devices ends this browser's session and clears its cookies";
+
+test.each<[string, () => unknown, string]>([
+  [
+    "anybody sees the page",
+    () => vi.spyOn(CoreSession.prototype, "isSignedIn", "get").mockReturnValue(true),
+    PAGE_OF_USER,
+  ],
+  ["a form ends nothing", () => vi.spyOn(CoreSession.prototype, "revokeOthers").mockResolvedValue(2), FORMS],
+  [
+    "a form names nothing",
+    () => vi.spyOn(CoreSession.prototype, "nameDevice").mockResolvedValue(true),
+    FORMS,
+  ],
+  ["everything is fresh", () => vi.spyOn(CoreSession.prototype, "isFresh").mockReturnValue(true), FRESH],
+  [
+    "every name is a name",
+    () => vi.spyOn(CoreSession.prototype, "nameDevice").mockResolvedValue(true),
+    FOREIGN,
+  ],
+  [
+    "nothing is escaped",
+    () => vi.spyOn(String.prototype, "replace").mockImplementation(unescaped as never),
+    ESCAPED,
+  ],
+  [
+    "signing out here keeps the session",
+    () => vi.spyOn(CoreSession.prototype, "logout").mockResolvedValue(),
+    HERE,
+  ],
+])("the contract notices on the page of devices where %s", async (_, breakIt, name) => {
+  const noticing = httpContract(nodeIntegration).find((story) => story.name === name);
+  expect(noticing, name).toBeDefined();
+  breakIt();
+  onTestFinished(() => void vi.restoreAllMocks());
+  await expect(noticing?.run()).rejects.toThrow();
+});
+
+const replace = String.prototype.replace;
+
+/** As it is, but for markup. */
+function unescaped(this: string, pattern: RegExp, value: never): string {
+  return String(pattern) === "/[&<>\"']/g" ? String(this) : replace.call(this, pattern, value);
+}
 
 test("and it passes what that attempt does right", async () => {
   const right = [

@@ -89,13 +89,13 @@ function handshake(base: string, headers: Record<string, string>) {
 }
 
 describe("openUpgrade, with ws", () => {
-  test("knows the visitor, by one read, and sets no cookie", async () => {
+  test("knows the visitor, by one read and another for onEnd, and sets no cookie", async () => {
     const { client, calls, openAlive } = await start();
     await client.get("/login");
     calls.length = 0;
     const { ws, upgrade } = await openAlive();
     expect([upgrade.session.userId, upgrade.session.level]).toEqual(["ada", "login"]);
-    expect(calls).toEqual(["findSession"]);
+    expect(calls).toEqual(["findSession", "findSession"]);
     expect(await upgrade.isAlive()).toBe(true);
     expect(ws.readyState).toBe(WebSocket.OPEN);
   });

@@ -2,12 +2,13 @@ import { hasSubscribers, tracingChannel } from "node:diagnostics_channel";
 import { metrics } from "@opentelemetry/api";
 import pg from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { memoryStore, type PsessionOptions } from "../../src/index.ts";
+import { dangerouslyAllowInsecureHttp, memoryStore, type PsessionOptions } from "../../src/index.ts";
 import { withSession } from "../../src/integrations/node/index.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { COUNTERS } from "../../src/telemetry/opentelemetry/definitions.ts";
 import { type InstrumentOptions, instrument } from "../../src/telemetry/opentelemetry/index.ts";
 import { overHttp, TestBrowser, testApp } from "../support/app.ts";
+import { bindKey, KeyHolder, proveKey, skipProof } from "../support/bound.ts";
 import { DAY, HOUR, MINUTE, TestClock } from "../support/clock.ts";
 import { HttpClient, serve } from "../support/http.ts";
 import { freshSchema } from "../support/servers/fresh.ts";
@@ -153,6 +154,35 @@ describe("what Prometheus scrapes", () => {
       'psession_revocations_total{psession_reason="password_changed"}': 1,
       'psession_revocations_total{psession_reason="revoked"}': 1,
       'psession_revocations_total{psession_reason="other"}': 5,
+    });
+  });
+
+  test("counts sessions that are bound to a key, its proofs, and what came without one", async () => {
+    const { app, scrape } = await start({ [dangerouslyAllowInsecureHttp]: false, deviceBound: {} });
+    const browser = new TestBrowser(app);
+    const { session } = await browser.visit((session) => session.login("ada"));
+    const keys = await bindKey(browser, session);
+    app.clock.advance(2 * MINUTE);
+    for (let time = 0; time < 3; time++) await proveKey(browser, keys);
+    const thief = new TestBrowser(app);
+    thief.jar = browser.copyJar();
+    thief.jar.delete("__Host-psession-bound");
+    expect((await thief.visit()).session.outcome).toBe("unproved");
+    const refused = 'psession_bound_refusals_total{psession_bound_why="unproved"}';
+    expect(countedIn(await scrape())[refused]).toBe(1);
+    await proveKey(browser, new KeyHolder());
+    const reasons = ["unreachable", "unreachable", "server_error", "a text of the client's own"];
+    for (const reason of reasons) skipProof(app, reason);
+
+    const bound = Object.entries(countedIn(await scrape())).filter(([series]) => series.includes("_bound_"));
+    expect(Object.fromEntries(bound)).toEqual({
+      psession_bound_registrations_total: 1,
+      psession_bound_refreshes_total: 3,
+      [refused]: 1,
+      'psession_bound_refusals_total{psession_bound_why="signature"}': 1,
+      'psession_bound_skips_total{psession_bound_skipped="unreachable"}': 2,
+      'psession_bound_skips_total{psession_bound_skipped="server_error"}': 1,
+      'psession_bound_skips_total{psession_bound_skipped="other"}': 1,
     });
   });
 

@@ -9,6 +9,7 @@ import type {
   CommitContext,
   OpenContext,
   Outcome,
+  PsessionEvents,
   StoreContext,
   StoreOperation,
 } from "../../src/index.ts";
@@ -17,10 +18,12 @@ import {
   COUNTERS,
   HISTOGRAMS,
   REASONS,
+  SKIPPED,
   SPANS,
 } from "../../src/telemetry/opentelemetry/definitions.ts";
 import { instrument } from "../../src/telemetry/opentelemetry/index.ts";
 import { TestBrowser, testApp } from "../support/app.ts";
+import { bindKey, KeyHolder, proveKey, skipProof } from "../support/bound.ts";
 import { DAY } from "../support/clock.ts";
 import { freePort } from "../support/servers/ports.ts";
 import { folderForApp, ROOT } from "../support/shop.ts";
@@ -73,6 +76,8 @@ test("the page has every span and attribute, and every value that an attribute m
   expect([...values.keys()]).toEqual(Object.values(ATTRIBUTES));
   expect(values.get(ATTRIBUTES.outcome)?.slice(1)).toEqual(Object.keys(OUTCOMES));
   expect(values.get(ATTRIBUTES.reason)).toEqual([...REASONS, "other"]);
+  expect(values.get(ATTRIBUTES.why)).toEqual(Object.keys(WHY));
+  expect(values.get(ATTRIBUTES.skipped)).toEqual([...SKIPPED, "other"]);
   expect(values.get(ATTRIBUTES.operation)).toEqual(Object.keys(OPERATIONS));
   expect(values.get(ATTRIBUTES.change)?.slice(1)).toEqual(Object.keys(CHANGES));
 });
@@ -101,6 +106,7 @@ const OUTCOMES: Readonly<Record<Outcome, true>> = {
   theft: true,
   expired: true,
   moved: true,
+  unproved: true,
   revoked: true,
   unknown: true,
   replaced: true,
@@ -124,6 +130,7 @@ const CHANGES: Readonly<Record<ChangeKind, true>> = {
   end: true,
   revoke: true,
   name: true,
+  erase: true,
 };
 const OPERATIONS: Readonly<Record<StoreOperation, true>> = {
   findSession: true,
@@ -131,9 +138,17 @@ const OPERATIONS: Readonly<Record<StoreOperation, true>> = {
   apply: true,
   touch: true,
   list: true,
+  rowsOf: true,
   prune: true,
+  forgetAddresses: true,
   acquireLock: true,
   releaseLock: true,
+};
+const WHY: Readonly<Record<PsessionEvents["boundRefused"]["why"], true>> = {
+  unproved: true,
+  stale: true,
+  registration: true,
+  signature: true,
 };
 const BATCH: Readonly<Record<keyof BatchFacts, true>> = { store: true, operation: true, size: true };
 const OPEN: Readonly<Record<keyof OpenContext, true>> = { store: true, outcome: true, error: true };
@@ -149,9 +164,15 @@ test("only defined metrics are recorded, with no other attribute", async () => {
   const { meterProvider, exporter } = await startMetrics();
   onTestFinished(instrument({ meterProvider }));
   const { store, failing } = failingStore();
-  const app = testApp({ store });
+  const app = testApp({ store, deviceBound: {} });
   const browser = new TestBrowser(app);
   await browser.visit((session) => session.login("ada", { remember: true }));
+  const bound = new TestBrowser(app);
+  const { session } = await bound.visit((session) => session.login("bob"));
+  const keys = await bindKey(bound, session);
+  expect(await proveKey(bound, keys)).toMatchObject({ kind: "bound" });
+  skipProof(app, "unreachable");
+  await proveKey(bound, new KeyHolder());
   failing.add("findSession");
   await expect(browser.visit()).rejects.toThrow();
   failing.clear();

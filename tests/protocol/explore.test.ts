@@ -1,35 +1,18 @@
-import { execFile } from "node:child_process";
 import { resolve } from "node:path";
-import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
+import { expectEveryKill, exploring, TIMEOUT } from "./exploring.ts";
 import { mutants } from "./mutant-list.ts";
 import { scenes } from "./scenes.ts";
 
-/**
- * The exploration runs in processes of its own: it seeds the randomness of the whole process, and two of them
- * use two cores. `npm run explore` goes deeper.
- */
-const run = promisify(execFile);
+/** `npm run explore` goes deeper. */
 const MAIN = resolve(import.meta.dirname, "main.ts");
-const MINUTES = 60_000;
-
-async function explore(...options: string[]) {
-  const { stdout } = await run(process.execPath, [MAIN, "--json", ...options], { maxBuffer: 1 << 26 });
-  const lines = stdout.trim().split("\n");
-  console.log(lines.slice(0, -1).join("\n"));
-  return JSON.parse(lines.at(-1) ?? "");
-}
 
 describe.concurrent("exploration of the real code", () => {
-  test("finds no schedule that breaks a promise", { timeout: 20 * MINUTES }, async () => {
-    const total = await explore("--states", "12000", "--walks", "40");
+  test("finds no schedule that breaks a promise", TIMEOUT, async () => {
+    const total = await exploring(MAIN, "--states", "12000", "--walks", "40");
     expect(total).toMatchObject({ failed: 0, scenes: scenes.length });
     expect(total.states).toBeGreaterThan(300_000);
   });
 
-  test("kills every mutant", { timeout: 20 * MINUTES }, async () => {
-    const results = (await explore("--mutants")) as { name: string; killedBy?: string }[];
-    expect(results.length).toBe(mutants.length);
-    expect(results.filter(({ killedBy }) => killedBy === undefined)).toEqual([]);
-  });
+  test("kills every mutant", TIMEOUT, () => expectEveryKill(MAIN, mutants));
 });

@@ -8,6 +8,9 @@ export interface Library {
   readonly commitRequest: typeof import("../../src/request/commit.ts").commitRequest;
   readonly Psession: typeof import("../../src/psession.ts").Psession;
   readonly runInRequest: typeof import("../../src/request/context.ts").runInRequest;
+  readonly register: typeof import("../../src/request/bind.ts").register;
+  readonly refresh: typeof import("../../src/request/bind.ts").refresh;
+  readonly registrationOf: typeof import("../../src/request/bound.ts").registrationOf;
   readonly markOfUser: typeof import("../../src/request/marks.ts").markOfUser;
   readonly markAt: typeof import("../../src/request/marks.ts").markAt;
   readonly Session: typeof import("../../src/session.ts").Session;
@@ -16,6 +19,7 @@ export interface Library {
   readonly deriveTimes: typeof import("../../src/protocol/times.ts").deriveTimes;
   readonly decide: typeof import("../../src/protocol/decide.ts");
   readonly memoryStore: typeof import("../../src/stores/memory/index.ts").memoryStore;
+  readonly KeyValueStore: typeof import("../../src/stores/kit/index.ts").KeyValueStore;
   readonly digest: typeof import("../../src/protocol/secrets.ts").digest;
   /** Broken on purpose: what usually happens may be impossible. */
   readonly isMutated: boolean;
@@ -30,6 +34,8 @@ export async function loadLibrary(sources = SOURCES): Promise<Library> {
   return {
     ...(await load("request/open.ts")),
     ...(await load("request/commit.ts")),
+    ...(await load("request/bind.ts")),
+    ...(await load("request/bound.ts")),
     ...(await load("session.ts")),
     ...(await load("psession.ts")),
     ...(await load("request/context.ts")),
@@ -38,6 +44,7 @@ export async function loadLibrary(sources = SOURCES): Promise<Library> {
     ...(await load("options/resolve.ts")),
     ...(await load("protocol/times.ts")),
     ...(await load("stores/memory/index.ts")),
+    ...(await load("stores/kit/index.ts")),
     ...(await load("protocol/secrets.ts")),
     decide: await load("protocol/decide.ts"),
     isMutated: sources !== SOURCES,

@@ -4,10 +4,10 @@ import type { SessionStanding } from "../../src/protocol/decide.ts";
 import { makeCore } from "../../src/request/core.ts";
 import type { RequestFacts } from "../../src/request/facts.ts";
 import type { Core, RequestState } from "../../src/request/state.ts";
-import type { Store } from "../../src/stores/store.ts";
 import { digestIn } from "./digests.ts";
 import { type Handler, handle } from "./handlers.ts";
 import { type Library, seedRandomness } from "./library.ts";
+import { type Answered, cookiesOf, Recorded } from "./recorded.ts";
 import type { Rows, StoreCall } from "./rows.ts";
 
 /** Where thieves are. */
@@ -22,11 +22,6 @@ export interface Jar {
 export const momentOf = (now: number) => ({ now, arrivedAt: now });
 
 export const NO_COOKIES: Jar = { session: undefined, remember: undefined };
-
-interface Answered {
-  readonly value: unknown;
-  readonly at: number;
-}
 
 /** A second cookie of each name, as a subdomain can set one. */
 export type Tossed = "forged cookies" | "cookies of ours";
@@ -78,35 +73,24 @@ export interface Lives {
 /** As long for sessions as for logins, so that a session that outlives its login would be seen. */
 const LONG = 1e9;
 
-/** Runs requests against recorded answers. One at a time: a run ends or stops for good before the next begins. */
+/** Runs requests against recorded answers. */
 export class Runner {
   readonly library: Library;
   readonly settings: Settings;
   /** Those that a deploy leaves. */
   readonly lives: Lives;
+  readonly #recorded: Recorded;
   readonly #core: Core;
   readonly #limited: Core;
   #told: string[] = [];
-  #call: (name: string, values: readonly unknown[]) => Promise<unknown> = () =>
-    Promise.reject(new Error("idle"));
-  #now = 0;
 
   constructor(library: Library, times: Settings["times"], lives: Lives = { session: LONG, login: LONG }) {
     this.library = library;
     this.lives = lives;
-    const store = new Proxy({} as Store, {
-      get: (_, name) => {
-        if (name === "userIds") return "any";
-        return name === "then" ? undefined : (...values: unknown[]) => this.#call(String(name), values);
-      },
-    });
-    const clock = { now: () => this.#now };
-    const real = library.resolveOptions({ store: library.memoryStore(), keys: [KEY], clock, prune: false });
+    this.#recorded = new Recorded(library);
+    const real: Settings = { ...this.#recorded.settings, times };
     const living = (session: number, login: number): Settings => ({
       ...real,
-      keys: cached(real.keys),
-      store,
-      times,
       session: { ...real.session, idle: LONG, absolute: session, touchEvery: 1e12 },
       remember: { ...real.remember, idle: LONG, absolute: login },
     });
@@ -125,25 +109,14 @@ export class Runner {
   }
 
   /** As far as the recorded answers lead. */
-  async run(request: Running): Promise<Progress> {
+  run(request: Running): Promise<Progress> {
     seedRandomness(`request ${request.id}`);
     this.#told = [];
-    this.#now = request.openedAt + request.skew;
-    let next = 0;
-    let stop: (progress: Progress) => void = () => {};
-    const stopped = new Promise<Progress>((resolve) => {
-      stop = resolve;
-    });
-    this.#call = (name, values) => {
-      const answer = request.answers[next++];
-      if (answer === undefined) {
-        stop({ kind: "calling", call: { name, values }, events: this.#told });
-        return new Promise(() => {});
-      }
-      this.#now = answer.at + request.skew;
-      return Promise.resolve(answer.value);
-    };
-    return Promise.race([this.#script(request), stopped]);
+    return this.#recorded.run(
+      request,
+      () => this.#script(request),
+      (call) => ({ kind: "calling", call, events: this.#told }),
+    );
   }
 
   async #script(request: Running): Promise<Progress> {
@@ -153,16 +126,10 @@ export class Runner {
     const { library } = this;
     await handle(request.handler, { library, psession: new library.Psession(() => core), state, ...request });
     if (request.commitAt === undefined) return { kind: "handling", state, events: this.#told };
-    this.#now = request.commitAt + request.skew;
+    this.#recorded.now = request.commitAt + request.skew;
     const isOutdated = await committed(this.library.commitRequest(state, true));
-    const cookies = isOutdated ? [] : this.#cookiesOf(state);
+    const cookies = isOutdated ? [] : cookiesOf(state, this.#recorded.now, this.settings.times);
     return { kind: "answering", cookies, events: this.#told, isOutdated };
-  }
-
-  /** As the exchange does it: dead cookies are cleared by quick answers only. */
-  #cookiesOf({ stale, cookies, openedAt }: RequestState): CookieInstruction[] {
-    const isQuick = this.#now - openedAt <= this.settings.times.skew;
-    return [...(isQuick ? stale : []), ...cookies.values()];
   }
 
   #facts(request: Running): RequestFacts {
@@ -206,7 +173,6 @@ async function committed(committing: Promise<unknown> | undefined): Promise<bool
   }
 }
 
-export const KEY = "explore/4Vq9Zt2Lx7Rb6Ns3Wy8Kd1Gh5Jf0";
 const NO_SECRET = Buffer.alloc(32, 1).toString("base64url");
 const NO_ID = "tossed".padEnd(18, "0");
 
@@ -220,29 +186,4 @@ function tossedIn(keys: Settings["keys"], tossed: Tossed): Jar {
     session: `${texts.session}.${mac("session")}`,
     remember: `${texts.remember}.${mac("remember")}`,
   };
-}
-
-/** The same MACs and successors are asked for over and over. */
-export function cached(keys: Settings["keys"]): Settings["keys"] {
-  const known = new Map<string, unknown>();
-  const remember = <T>(name: string, make: () => T): T => {
-    if (!known.has(name)) known.set(name, make());
-    return known.get(name) as T;
-  };
-  const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
-  return {
-    sign: (purpose: "session" | "remember", text: string) =>
-      remember(`s ${purpose} ${text}`, () => keys.sign(purpose, text)),
-    digestIfSigned: (...values: Parameters<typeof keys.digestIfSigned>) => {
-      const [purpose, { text, mac }] = values;
-      return remember(`v ${purpose} ${text} ${mac}`, () => keys.digestIfSigned(...values));
-    },
-    derive: (...values: Parameters<typeof keys.derive>) => {
-      const [purpose, token, { id, generation, salt }, keyId] = values;
-      return remember(`d ${purpose} ${hex(token)} ${id} ${generation} ${hex(salt)} ${keyId}`, () =>
-        keys.derive(...values),
-      );
-    },
-    currentKeyId: keys.currentKeyId,
-  } as unknown as Settings["keys"];
 }

@@ -56,7 +56,11 @@ export async function perform(
 
   const change: ChangeParts & Partial<EndSelector> = changeOf(call) ?? {};
   const sessions = new Map<string, SessionRow>();
-  for (const id of [...rows.sessions.keys(), ...(change.insert === undefined ? [] : [change.insert.id])]) {
+  // Also one that an update must not bring back.
+  for (const id of [
+    ...rows.sessions.keys(),
+    ...[change.insert, change.update].flatMap((row) => row?.id ?? []),
+  ]) {
     const row = await store.findSession(id);
     if (row !== undefined) sessions.set(id, row);
   }
@@ -66,10 +70,14 @@ export async function perform(
     if (found !== undefined) logins.set(id, found.login);
   }
   const { mark } = change;
-  return {
-    value,
-    rows: { sessions, logins, marks: mark === undefined ? rows.marks : [...rows.marks, mark] },
-  };
+  const isSet = mark !== undefined && (await isMarked(store, mark));
+  return { value, rows: { sessions, logins, marks: isSet ? [...rows.marks, mark] : rows.marks } };
+}
+
+/** By a sign-in of nobody: a store shows no marks. */
+async function isMarked(store: Store, { name, at }: Mark): Promise<boolean> {
+  const { done } = await store.apply({ kind: "signIn", proof: { marks: [name], provedAt: at } });
+  return !done;
 }
 
 /** Ends what nobody has, so that nothing but the mark is left of it: a store has no other way to set one. */

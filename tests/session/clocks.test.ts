@@ -49,7 +49,7 @@ describe("a process whose clock is wrong", () => {
     calls.length = 0;
     const pruner = new Pruner(app.psession.core);
     expect(await pruner.turn()).toBeUndefined();
-    expect(await app.psession.prune()).toEqual({ sessions: 0, logins: 0, audit: 0 });
+    expect(await app.psession.prune()).toEqual({ sessions: 0, logins: 0, audit: 0, addresses: 0 });
     expect(calls).toEqual([]);
     const told = { type: "clockDiffers", at: START + 32 * DAY, storeTime: START };
     expect(app.events.filter(({ type }) => type === "clockDiffers")).toEqual([told, told]);

@@ -51,6 +51,17 @@ const BY_TOKEN = "a change ends another login only by a token that is or was jus
 const TRUST =
   "what ends is reported as trust in a browser where it was that: by user, by handle, in a change, with everyone";
 const AUDIT = "an audit trail distinguishes users whose ids are alike";
+const ERASED = "an erasure deletes every row that names a user, tombstones too, and nothing else";
+const PROVED = "what was proved before an erasure makes no row of the user, and nothing else does";
+const IN_REALM = "an erasure in a realm leaves what a user of the same id has in another";
+const UNREAD = "addresses of sessions that were not used for long are forgotten, page by page";
+const NO_ENTRIES = "an erasure deletes a user's audit entries, and others no longer say who acted";
+const PSEUDONYM = "with a pseudonym a user's audit entries keep event and time, and belong together";
+const LATE = "an audit entry that comes after its user was erased is left out, unless it is newer";
+const TRAIL_IN_REALM = "an erasure leaves audit entries of a user of the same id in another realm";
+const ERASED_UNTIL =
+  "pruning forgets when a user was erased from the trail when its time is over, and no earlier";
+const OLD_ENTRIES = "addresses of old audit entries are forgotten, page by page";
 
 const kit = { store: "memory", file: "stores/kit/index.ts" } as const;
 const changes = { store: "memory", file: "stores/kit/apply.ts" } as const;
@@ -123,7 +134,7 @@ export const storeMutants: readonly StoreMutant[] = [
   {
     name: "trust in a browser ends as a device does",
     ...changes,
-    find: ", ...trustMark(session)",
+    find: ", ...recordMark(session)",
     replace: "",
     noticedBy: TRUST,
   },
@@ -131,7 +142,7 @@ export const storeMutants: readonly StoreMutant[] = [
     name: "with everyone, trust in a browser ends as a device does",
     store: "sqlite",
     file: "stores/sql/programs/end-everyone.ts",
-    find: "    ...trustMark(row),\n",
+    find: "    ...recordMark(row),\n",
     replace: "",
     noticedBy: TRUST,
   },
@@ -774,8 +785,8 @@ export const storeMutants: readonly StoreMutant[] = [
     name: "a session that changes its user stays in the list of the one before",
     store: "memory",
     file: "stores/kit/work.ts",
-    find: 'this.#point(placeOf(before), placeOf(row), "");',
-    replace: 'this.#point(undefined, placeOf(row), "");',
+    find: "for (const place of left) if (!places.has(place)) this.delete(place);",
+    replace: "",
     noticedBy: "a session that changes its user is the new one's device, and no longer the old one's",
   },
   {
@@ -800,5 +811,152 @@ export const storeMutants: readonly StoreMutant[] = [
     find: "garbagePrefix(kind) + time(at)",
     replace: "garbagePrefix(kind) + time(at + 1)",
     noticedBy: "pruning deletes what is past its time, at most so much at once",
+  },
+  {
+    name: "long messages are cut",
+    store: "postgres",
+    file: "stores/sql/store.ts",
+    find: "notify(name, text)",
+    replace: "notify(name, text.slice(0, 5000))",
+    noticedBy: "a message of 7000 characters arrives whole, and messages in their order",
+  },
+  {
+    ...kit,
+    name: "an erasure sets no mark",
+    find: "yield* marked(work, mark);\n      const { sessions, logins }",
+    replace: "const { sessions, logins }",
+    noticedBy: PROVED,
+  },
+  {
+    ...kit,
+    name: "an erasure takes every realm",
+    find: "const isOwn = ({ id }: { readonly id: string }) => id.endsWith(realm);",
+    replace: "const isOwn = ({ id }: { readonly id: string }) => id !== realm;",
+    noticedBy: IN_REALM,
+  },
+  {
+    ...kit,
+    name: "addresses are forgotten at the very moment",
+    find: "row.lastSeenAt < before",
+    replace: "row.lastSeenAt <= before",
+    noticedBy: UNREAD,
+  },
+  {
+    store: "memory",
+    file: "stores/kit/work.ts",
+    name: "an erasure finds only what a user is signed in on",
+    find: "[userPrefix(userId), othersPrefix(userId)]",
+    replace: "[userPrefix(userId)]",
+    noticedBy: ERASED,
+  },
+  {
+    store: "memory",
+    file: "stores/kit/work.ts",
+    name: "an erasure forgets who acts",
+    find: "[row.pendingUserId, row.actorUserId]",
+    replace: "[row.pendingUserId]",
+    noticedBy: ERASED,
+  },
+  {
+    store: "memory",
+    file: "stores/erasure.ts",
+    name: "a pseudonym is none",
+    find: "handle: pseudonym,",
+    replace: "handle: pseudonym && undefined,",
+    noticedBy: PSEUDONYM,
+  },
+  {
+    store: "memory",
+    file: "stores/erasure.ts",
+    name: "the entries of others go on to say who acted",
+    find: "detail: detailWithout(entry, pseudonym),",
+    replace: "detail: entry.detail ?? detailWithout(entry, pseudonym),",
+    noticedBy: NO_ENTRIES,
+  },
+  {
+    store: "memory",
+    file: "stores/kit/trail.ts",
+    name: "entries come back",
+    find: "(marks.get(name)?.at ?? -1) >= given.at",
+    replace: "(marks.get(name)?.at ?? -1) >= given.at && given.at < 0",
+    noticedBy: LATE,
+  },
+  {
+    store: "memory",
+    file: "stores/kit/trail.ts",
+    name: "an erasure from the trail takes every realm",
+    find: "entry === undefined || realmOf(entry.id) !== realm",
+    replace: "entry === undefined || realmOf(entry.id) === entry.id",
+    noticedBy: TRAIL_IN_REALM,
+  },
+  {
+    store: "memory",
+    file: "stores/kit/trail.ts",
+    name: "what a user did as another stays under their id",
+    find: "[trailPrefix(userId), actorPrefix(userId)]",
+    replace: "[trailPrefix(userId)]",
+    noticedBy: NO_ENTRIES,
+  },
+  {
+    store: "memory",
+    file: "stores/kit/trail.ts",
+    name: "an erased user is never forgotten",
+    find: "{ name: erasureName(userId, realm), at, until }",
+    replace: "{ name: erasureName(userId, realm), at, until: until + 9 }",
+    noticedBy: ERASED_UNTIL,
+  },
+  {
+    store: "memory",
+    file: "stores/kit/trail.ts",
+    name: "the last page of addresses is left out",
+    find: "next: found.length < limit ? undefined : found.at(-1)?.[0]",
+    replace: "next: undefined",
+    noticedBy: OLD_ENTRIES,
+  },
+  {
+    store: "sqlite",
+    file: "stores/sql/programs/erase.ts",
+    name: "tombstones stay",
+    find: "FROM ${L} l WHERE ${statements.isUser(`l.${l.userId}`)}`",
+    replace: "FROM ${L} l WHERE l.${l.revokedAt} IS NULL AND ${statements.isUser(`l.${l.userId}`)}`",
+    noticedBy: ERASED,
+  },
+  {
+    store: "sqlite",
+    file: "stores/sql/programs/erase.ts",
+    name: "an erasure takes a session of which its user is no more",
+    find: 'statements.userIn(raw, "user") !== userId) continue;',
+    replace: "raw === undefined) continue;",
+    also: [
+      {
+        find: "WHERE ${statements.isUser(`s.${column}`)}`",
+        replace: "WHERE ${statements.isUser(`s.${column}`)} OR s.${column} IS NULL`",
+      },
+    ],
+    noticedBy: ERASED,
+  },
+  {
+    store: "sqlite",
+    file: "stores/sql/programs/audit.ts",
+    name: "an entry meets no mark",
+    find: "(marks.get(markName(name)) ?? -1) >= entry.at",
+    replace: "(marks.get(name) ?? -1) >= entry.at",
+    noticedBy: LATE,
+  },
+  {
+    store: "postgres",
+    file: "stores/sql/programs/erase.ts",
+    name: "an erasure sets its mark last",
+    find: "  await transact(() => setMark(statements, mark));\n",
+    replace: "",
+    noticedBy: PROVED,
+  },
+  {
+    store: "postgres",
+    file: "stores/sql/programs/erase.ts",
+    name: "an erasure does not look again at what its first pass has waited for",
+    find: "isDone = sessions.length + logins.length === 0;",
+    replace: "isDone = true;",
+    noticedBy: "no login that is exchanged for another during an erasure outlives it in that one",
   },
 ];

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { NO_REALM, newId } from "../../src/protocol/secrets.ts";
 import { type ConditionalDatabase, optimistic, type Range, storeOver } from "../../src/stores/index.ts";
+import { entry } from "../../src/testing/contract/audit.ts";
 import {
   digestOf,
   rememberedRow,
@@ -82,6 +84,22 @@ describe("store contract: over a database whose transactions wait for each other
     return { store: connect(), others: [connect(), connect()], close: async () => {} };
   };
   for (const { name, run } of storeContract(open)) test(name, crowdIn(name), run);
+});
+
+test("over a database that runs a transaction again, an erasure counts each audit entry once", async () => {
+  const remote = new Remote();
+  const transaction = optimistic(remote);
+  const store = storeOver({
+    ...{ name: "remote", audit: true },
+    transaction: (work) =>
+      transaction(async (given) => {
+        await work(given);
+        return work(given);
+      }),
+  });
+  await store.audit?.append([1, 2, 3].map((at) => entry(at, { userId: "ada" })));
+  const erasure = { userId: "ada", realm: NO_REALM, at: 9, until: 99, entries: "delete" } as const;
+  expect(await store.audit?.erase({ ...erasure, pseudonym: newId() })).toBe(3);
 });
 
 test("over a database that writes on conditions, a login is read with the session that it has at that moment", async () => {

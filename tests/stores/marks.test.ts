@@ -1,6 +1,8 @@
 import mysql from "mysql2/promise";
 import pg from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { NO_REALM, newId } from "../../src/protocol/secrets.ts";
+import { type AuditEntry, type AuditErasure, newAuditId } from "../../src/stores/audit.ts";
 import { revoke } from "../../src/stores/changes.ts";
 import { type Mysql2Pool, mysqlStore } from "../../src/stores/mysql/index.ts";
 import { type PgPool, postgresStore } from "../../src/stores/postgres/index.ts";
@@ -29,6 +31,15 @@ const CAP = {
   at: T0,
   pruneAfter: T0,
 } as const;
+
+const entry = (after: number): AuditEntry => ({
+  ...{ id: newAuditId(T0 + after), at: T0 + after, event: "login", userId: "ada", actorId: undefined },
+  ...{ handle: undefined, address: "2001:db8::1", detail: undefined },
+});
+const ERASURE: AuditErasure = {
+  ...{ userId: "ada", realm: NO_REALM, at: T0 + 100, until: T0 + 1000 },
+  ...{ entries: "delete", pseudonym: newId() },
+};
 
 /** Sign-ins of every shape that has statements of its own, after what they need is there. */
 const SIGN_INS: Record<string, (store: Store) => Promise<SignInChange>> = {
@@ -111,7 +122,7 @@ async function postgresServer(): Promise<Server> {
   const { url } = await freshSchema();
   const pool = new pg.Pool({ connectionString: url, application_name: url.slice(-40) });
   onTestFinished(() => pool.end());
-  const store = postgresStore({ pool });
+  const store = postgresStore({ pool, audit: true });
   await store.migrate();
   const sql = async (text: string) => (await pool.query(text)).rows;
   return {
@@ -119,7 +130,7 @@ async function postgresServer(): Promise<Server> {
     sql,
     recorded: () => {
       const { pool: recording, texts } = recorded(pool);
-      return { texts, store: postgresStore({ pool: recording, migrate: false }) };
+      return { texts, store: postgresStore({ pool: recording, migrate: false, audit: true }) };
     },
     held: () => {
       const { pass, ...gated } = gate();
@@ -143,7 +154,7 @@ async function postgresServer(): Promise<Server> {
           };
         },
       };
-      return { ...gated, store: postgresStore({ pool: slow, migrate: false }) };
+      return { ...gated, store: postgresStore({ pool: slow, migrate: false, audit: true }) };
     },
     untilWaiting: () =>
       until("waiting for a lock", async () => {
@@ -163,7 +174,7 @@ async function mysqlServer(isolation: string): Promise<Server> {
   pool.pool.on("connection", (connection) =>
     connection.query(`SET SESSION TRANSACTION ISOLATION LEVEL ${isolation}`),
   );
-  const store = mysqlStore({ pool });
+  const store = mysqlStore({ pool, audit: true });
   await store.migrate();
   const sql = async (text: string) => (await pool.query(text))[0] as Record<string, unknown>[];
   return {
@@ -188,7 +199,7 @@ async function mysqlServer(isolation: string): Promise<Server> {
           };
         },
       };
-      return { texts, store: mysqlStore({ pool: recording, migrate: false }) };
+      return { texts, store: mysqlStore({ pool: recording, migrate: false, audit: true }) };
     },
     held: () => {
       const { pass, ...gated } = gate();
@@ -216,7 +227,7 @@ async function mysqlServer(isolation: string): Promise<Server> {
           };
         },
       };
-      return { ...gated, store: mysqlStore({ pool: slow, migrate: false }) };
+      return { ...gated, store: mysqlStore({ pool: slow, migrate: false, audit: true }) };
     },
     untilWaiting: () =>
       until("waiting for a lock", async () => {
@@ -279,6 +290,60 @@ function interleavings(open: () => Promise<Server>): void {
       expect(await store.list("ada")).toEqual([]);
     });
   }
+
+  for (const isOld of [true, false]) {
+    const shard = isOld ? "there" : "missing";
+    /** Entries were appended before, and with them the shard of erasures was made. */
+    const setUpTrail = async () => {
+      const server = await open();
+      const { audit } = server.store();
+      if (isOld) await audit?.append([entry(1)]);
+      await audit?.prune(T0 + 2, 9);
+      return { server, audit };
+    };
+
+    test(`an audit entry first (shard ${shard}): the erasure waits, and finds it`, async () => {
+      const { server, audit } = await setUpTrail();
+      const held = server.held();
+      const appending = held.store.audit?.append([entry(3), entry(4)]);
+      await held.reached;
+      const erasing = audit?.erase(ERASURE);
+      await server.untilWaiting();
+      held.commit();
+      await appending;
+      expect(await erasing).toBe(2);
+      expect(await audit?.read({ limit: 9 })).toEqual([]);
+    });
+
+    test(`an erasure first (shard ${shard}): the audit entry waits, and is left out`, async () => {
+      const { server, audit } = await setUpTrail();
+      const held = server.held();
+      const erasing = held.store.audit?.erase(ERASURE);
+      await held.reached;
+      const appending = audit?.append([entry(3), entry(4)]);
+      await server.untilWaiting();
+      held.commit();
+      await Promise.all([erasing, appending]);
+      expect(await audit?.read({ limit: 9 })).toEqual([]);
+    });
+  }
+
+  test("an append is one statement, unless somebody was erased since its entries were made", async () => {
+    const server = await open();
+    const { audit } = server.store();
+    await audit?.append([entry(1)]);
+    await audit?.erase({ ...ERASURE, at: T0 + 5 });
+    const { store, texts } = server.recorded();
+    // The first use looks at what becomes of values.
+    await store.findSession("x");
+    texts.length = 0;
+    await store.audit?.append([entry(6), entry(7)]);
+    expect(texts).toHaveLength(1);
+    texts.length = 0;
+    await store.audit?.append([entry(5), entry(8)]);
+    expect(texts.length).toBeGreaterThan(1);
+    expect((await audit?.read({ limit: 9 }))?.map(({ at }) => at - T0)).toEqual([8, 7, 6]);
+  });
 
   test("a sign-in with a proof sends no more statements than one without", async () => {
     const { server, store } = await setUp(true);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import mysqlPromise from "mysql2/promise";
 import pg from "pg";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Store } from "../../src/index.ts";
 import { mysqlStore } from "../../src/stores/mysql/index.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
@@ -193,6 +193,32 @@ for (const { kind, needs, open } of KINDS) {
     });
   });
 }
+
+test("a new SQLite file is opened while another process that opens it writes to it: SQLite itself does not wait", async () => {
+  const path = join(temporaryFolder(), "sessions.sqlite");
+  const writer = new DatabaseSync(path);
+  onTestFinished(() => writer.close());
+  writer.exec("CREATE TABLE theirs (x); BEGIN IMMEDIATE");
+  const { exec } = DatabaseSync.prototype;
+  let refusals = 0;
+  const spied = vi.spyOn(DatabaseSync.prototype, "exec").mockImplementation(function (
+    this: DatabaseSync,
+    sql,
+  ) {
+    try {
+      return exec.call(this, sql);
+    } catch (error) {
+      if (this === writer || ++refusals < 3) throw error;
+      exec.call(writer, "COMMIT");
+      throw error;
+    }
+  });
+  onTestFinished(() => spied.mockRestore());
+  const store = sqliteStore({ path });
+  onTestFinished(() => store.close?.());
+  expect(await store.findSession("none")).toBeUndefined();
+  expect(refusals).toBe(3);
+});
 
 test("a migrated SQLite file can be opened while another connection writes to it", async () => {
   const path = join(temporaryFolder(), "sessions.sqlite");

@@ -182,7 +182,7 @@ describeWith(MYSQL, "mysql", () => {
     );
     const entries = inserts.slice(0, 1000).map(({ login: { userId } }, index) => {
       const at = T0 + index;
-      return { id: newAuditId(at), at, event: "login", userId, ...NOWHERE };
+      return { id: newAuditId(at), at, event: "login", userId, actorId: undefined, ...NOWHERE };
     });
     for (let at = 0; at < entries.length; at += 100) await store.audit?.append(entries.slice(at, at + 100));
     await pool.query("ANALYZE TABLE psession_sessions, psession_logins, psession_audit");
@@ -201,8 +201,9 @@ describeWith(MYSQL, "mysql", () => {
     for (const { sql, values } of statements) {
       const [plan] = await pool.query(`EXPLAIN FORMAT=TRADITIONAL ${sql}`, values);
       for (const { type, key, table, Extra: note } of plan as Record<string, unknown>[]) {
-        const isTrivial =
-          table === null || table === "psession_locks" || /Impossible|no matching|const/.test(`${note}`);
+        // Of a few rows: reading all of them is the shortest way.
+        const isSmall = table === "psession_locks" || table === "psession_meta";
+        const isTrivial = table === null || isSmall || /Impossible|no matching|const/.test(`${note}`);
         if (!isTrivial && !String(table).startsWith("<union")) {
           expect({ type, hasKey: key !== null, sql }).toMatchObject({ hasKey: true });
           expect(type, sql).not.toBe("ALL");

@@ -117,6 +117,7 @@ for (const backend of representatives) {
       const entry = {
         event: "login",
         userId: "ada",
+        actorId: undefined,
         handle: undefined,
         address: undefined,
         detail: undefined,

@@ -165,12 +165,12 @@ test("pruning goes on in chunks until nothing is left, and reports what it did",
   const remembered = new TestBrowser(app);
   await remembered.visit((session) => session.login("ada", { remember: true }));
   app.clock.advance(4 * HOUR);
-  expect(await app.psession.prune()).toEqual({ sessions: 35, logins: 0, audit: 0 });
+  expect(await app.psession.prune()).toEqual({ sessions: 35, logins: 0, audit: 0, addresses: 0 });
   expect(app.events.at(-1)).toMatchObject({ type: "pruned", sessions: 35 });
   remembered.restart();
   expect((await remembered.visit()).session.userId).toBe("ada");
   app.clock.advance(60 * 24 * HOUR);
-  expect(await app.psession.prune()).toEqual({ sessions: 1, logins: 1, audit: 0 });
+  expect(await app.psession.prune()).toEqual({ sessions: 1, logins: 1, audit: 0, addresses: 0 });
   await app.psession.close();
 });
 

@@ -194,7 +194,8 @@ async function outcomeOf(store: Store): Promise<string> {
   expect(plain(await store.findRemembered(login.id))).toEqual(plain({ login, session }));
   expect(plain(await store.list(TEXT))).toEqual(plain([listed({ login, session })]));
   expect(await nameDevice(store, { handle: login.id, userId: TEXT, name: `${TEXT}!` })).toBe(true);
-  const entry = { id: login.id, at: T0, event: "login", userId: TEXT, handle: undefined, address: undefined };
+  const nobody = { actorId: undefined, handle: undefined, address: undefined };
+  const entry = { id: login.id, at: T0, event: "login", userId: TEXT, ...nobody };
   await store.audit?.append([{ ...entry, detail: TEXT }]);
   expect(await store.audit?.read({ userId: TEXT, limit: 10 })).toContainEqual({ ...entry, detail: TEXT });
   const lock = { name: TEXT, owner: "me", now: T0, until: T0 + 1000 };

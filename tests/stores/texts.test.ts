@@ -82,6 +82,7 @@ for (const { name, needs, open } of KINDS) {
       const entry = {
         event: "login",
         userId: "ada",
+        actorId: undefined,
         handle: undefined,
         address: undefined,
         detail: undefined,

@@ -339,7 +339,14 @@ describeWith(MYSQL, "what MySQL refuses", () => {
     const store = mysqlStore({ pool, audit: true });
     await store.migrate();
     await pool.query("ALTER TABLE psession_audit MODIFY user_id VARCHAR(3) CHARACTER SET utf8mb4");
-    const entry = { id: newAuditId(T0), at: T0, event: "login", userId: USER, handle: undefined };
+    const entry = {
+      id: newAuditId(T0),
+      at: T0,
+      event: "login",
+      userId: USER,
+      actorId: undefined,
+      handle: undefined,
+    };
     const appended = store.audit?.append([{ ...entry, address: ADDRESS, detail: AGENT }]);
     const error = await failure(appended ?? Promise.resolve());
     expectNoMarks(error);

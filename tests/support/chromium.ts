@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
-import type { BrowserContext } from "playwright-core";
+import type { Browser, BrowserContext } from "playwright-core";
+import { findBrowser, isBrowserMissing } from "./browser-path.ts";
 
 const PLACES = [
   "/usr/bin/chromium",
@@ -9,38 +9,36 @@ const PLACES = [
 ];
 
 /** Chromium's path, from PSESSION_CHROMIUM or where systems put it. */
-export const chromiumPath = [process.env["PSESSION_CHROMIUM"] ?? "", ...PLACES].find(
-  (path) => path !== "" && existsSync(path),
-);
+export const chromiumPath = findBrowser("Chromium", PLACES);
 
-/** True where browser tests cannot run, which a line says; in CI that is a failure instead. */
-export function isChromiumMissing(): boolean {
-  if (chromiumPath !== undefined) return false;
-  const missing = "Chromium was not found (set PSESSION_CHROMIUM), so the browser tests are left out.";
-  if (process.env["CI"]) throw new Error(missing);
-  console.log(missing);
-  return true;
+export const isChromiumMissing = (): boolean => isBrowserMissing("Chromium", chromiumPath);
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** Starts Chromium without a profile: each context that is made in it is a browser that remembers nothing. */
+export async function launchAlone(flags: readonly string[] = []): Promise<Browser> {
+  const { chromium } = await import("playwright-core");
+  return chromium.launch({ executablePath: chromiumPath ?? "", headless: true, args: [...FLAGS, ...flags] });
 }
 
 /** Starts Chromium on a profile folder; what is in the folder is what the browser remembers. */
 export async function launch(
   profile: string,
-  options: { restore?: boolean; scripts?: boolean } = {},
+  options: { restore?: boolean; scripts?: boolean; flags?: readonly string[] } = {},
 ): Promise<BrowserContext> {
   const { chromium } = await import("playwright-core");
   return chromium.launchPersistentContext(profile, {
     javaScriptEnabled: options.scripts ?? true,
     executablePath: chromiumPath ?? "",
     headless: true,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      ...(options.restore ? ["--restore-last-session"] : []),
-    ],
+    args: [...FLAGS, ...(options.flags ?? []), ...(options.restore ? ["--restore-last-session"] : [])],
   });
 }

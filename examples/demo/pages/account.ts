@@ -2,7 +2,7 @@ import { type Html, html } from "../html.ts";
 import { withNext } from "../input.ts";
 import type { LastLogin } from "../last-login.ts";
 import type { Frame } from "../visitor.ts";
-import { levelBadge, page, problemNote } from "./layout.ts";
+import { endedNote, levelBadge, page, problemNote } from "./layout.ts";
 import { PASSKEY_SCRIPT, passkeyButton } from "./passkeys.ts";
 
 export interface SignInModel extends LastLogin {
@@ -10,11 +10,13 @@ export interface SignInModel extends LastLogin {
   readonly problem?: string | undefined;
   /** The visitor has waited too long with the second step. */
   readonly isLate?: boolean;
+  /** Why the visitor was signed out, if that is known and may be said. */
+  readonly ended?: string | undefined;
 }
 
 export function loginPage(frame: Frame | undefined, model: SignInModel): Html {
   const { next } = model;
-  const body = html`${problemNote(model.problem)}${model.isLate && html`<p class="note" role="status">That took too long. Please sign in again.</p>`}${replacedNote(frame)}
+  const body = html`${problemNote(model.problem)}${model.isLate && html`<p class="note" role="status">That took too long. Please sign in again.</p>`}${endedNote(model.ended)}${replacedNote(frame)}
 <form method="post" action="/login" class="card form" id="sign-in">
 ${emailField(model.email)}
 ${passwordField("password", "Password", "current-password")}
@@ -97,8 +99,21 @@ ${passwordField("next", "New password", "new-password")}
   return page(frame, { title: "Change password", isNarrow: true }, body);
 }
 
-export function emailField(email: string): Html {
-  return html`<label for="email">Email</label>
+export function emailPage(frame: Frame | undefined, problem: string | undefined): Html {
+  const body = html`${problemNote(problem)}
+<form method="post" action="/account/email" class="card form">
+<p>You sign in by it, and links for a new password go to it. The one that you have now, <strong>${frame?.email}</strong>, gets a message.</p>
+${emailField("", "New email")}
+<div class="actions">
+<button>Change email</button>
+<a class="button quiet" href="/account">Cancel</a>
+</div>
+</form>`;
+  return page(frame, { title: "Change email", path: "/account", isNarrow: true }, body);
+}
+
+export function emailField(email: string, label = "Email"): Html {
+  return html`<label for="email">${label}</label>
 <input id="email" name="email" type="email" required maxlength="254" autocomplete="username" value="${email}">`;
 }
 

@@ -1,5 +1,6 @@
 import type { Device } from "psession";
-import { type Html, html } from "../html.ts";
+import type { DevicesPage } from "psession/express";
+import { type Html, html, trusted } from "../html.ts";
 import type { Frame } from "../visitor.ts";
 import { page } from "./layout.ts";
 import { date, time } from "./time.ts";
@@ -18,13 +19,18 @@ ${
 }
 <form method="post" action="/devices/revoke-all"><button class="danger">Sign out everywhere</button></form>
 </div>
-<p class="hint">For scripts the same list is at <a href="/api/devices"><code>/api/devices</code></a>.</p>`;
+<p class="hint">The same as <a href="/account/devices">the page that comes with psession</a>, and for scripts at <a href="/api/devices"><code>/api/devices</code></a>.</p>`;
   return page(frame, { title: "Devices", path: "/devices", lead }, body);
+}
+
+/** The page that comes with psession, in the demo's frame. */
+export function readyDevicesPage(frame: Frame | undefined, { title, content }: DevicesPage): Html {
+  return page(frame, { title, heading: false, path: "/devices" }, trusted(content));
 }
 
 function deviceItem(device: Device, now: number): Html {
   const { handle, name, label, current, isRemembered, level, address, place } = device;
-  const { firstSeenAt, lastSeenAt, expiresAt, trustedUntil } = device;
+  const { firstSeenAt, lastSeenAt, expiresAt, trustedUntil, boundSince } = device;
   // Otherwise a browser on which nobody is signed in, and which is not asked for codes.
   const isSignedIn = level !== "anonymous";
   const path = `/devices/${encodeURIComponent(handle)}`;
@@ -41,6 +47,7 @@ ${name === undefined ? undefined : html`<div><dt>Browser</dt><dd>${label}</dd></
 <div><dt>Last seen</dt><dd>${time(lastSeenAt, now)}</dd></div>
 <div><dt>Place</dt><dd>${place ?? "Unknown"}${address === undefined ? undefined : `, ${address}`}</dd></div>
 ${trustedUntil === undefined ? undefined : html`<div><dt>Trusted until</dt><dd>${date(trustedUntil)}: no code is asked for</dd></div>`}
+${boundSince === undefined ? undefined : html`<div><dt>Bound</dt><dd>To a key in this browser, since ${date(boundSince)}: copies of its cookies open nothing</dd></div>`}
 <div><dt>Level</dt><dd>${isSignedIn ? level : "not signed in"}${isRemembered ? ", comes back by a remember cookie" : ""}</dd></div>
 ${isSignedIn && html`<div><dt>Signed out</dt><dd>${time(expiresAt, now)}${isRemembered ? "" : ", or when the browser is closed"}</dd></div>`}
 </dl>

@@ -1,12 +1,13 @@
-import type { Level, Outcome } from "psession";
+import type { Level } from "psession";
 import { type Html, html } from "../html.ts";
 import type { Frame } from "../visitor.ts";
-import { levelBadge, page, problemNote } from "./layout.ts";
+import { endedNote, levelBadge, page, problemNote } from "./layout.ts";
 import { time } from "./time.ts";
 
 export interface HomeModel {
   readonly now: number;
-  readonly outcome: Outcome;
+  /** Why the visitor was signed out, if that is known and may be said. */
+  readonly ended: string | undefined;
   readonly authenticatedAt: number | undefined;
   readonly cart: readonly string[];
   readonly problem?: string | undefined;
@@ -14,11 +15,11 @@ export interface HomeModel {
 
 export function homePage(frame: Frame | undefined, model: HomeModel): Html {
   const level = frame?.level ?? "anonymous";
-  const body = html`${outcomeNote(model.outcome)}
+  const body = html`${endedNote(model.ended)}
 <div class="cards">
 <section class="card" aria-labelledby="you">
 <h2 id="you">You ${levelBadge(level)}</h2>
-${level === "anonymous" ? stranger : known(level, frame?.email, model)}
+${level === "anonymous" ? stranger : known(level, frame, model)}
 </section>
 <section class="card" aria-labelledby="cart">
 <h2 id="cart">Your cart <span class="count">${model.cart.length}</span></h2>
@@ -38,29 +39,19 @@ const lead = html`This is a small app that runs on psession, a session library f
 after their browser was closed, notices stolen cookies, and lists the devices somebody is signed in on.
 In the <a href="/lab">lab</a> you can move the clock, close the browser and let a thief in.`;
 
-/** Of all outcomes for the cookies, those that a visitor should act on. */
-function outcomeNote(outcome: Outcome): Html | undefined {
-  if (outcome === "theft") {
-    return html`<div class="note bad" role="alert">
-<p><strong>Somebody used an old copy of your sign-in, so we ended it.</strong></p>
-<p>Sign in again and consider changing your password.</p>
-</div>`;
-  }
-  if (outcome === "revoked")
-    return html`<p class="note" role="status">Your sign-in in this browser was ended. Please sign in again.</p>`;
-  return undefined;
-}
-
 const stranger = html`<p>The cart works for you all the same, and comes along when you sign in.</p>
 <p class="actions"><a class="button" href="/login">Sign in</a> <a class="button quiet" href="/register">Register</a></p>`;
 
-function known(level: Level, email: string | undefined, { authenticatedAt, now }: HomeModel): Html {
-  return html`<p>You are <strong>${email}</strong>. ${
-    level === "remembered"
-      ? "A remember cookie brought you back; billing will ask for your password."
-      : "You proved that it is you."
+function known(level: Level, frame: Frame | undefined, { authenticatedAt, now }: HomeModel): Html {
+  const { email, actor } = frame ?? {};
+  return html`<p>You are <strong>${actor === undefined ? email : actor.email}</strong>${actor && html` and see what <strong>${email}</strong> sees`}. ${
+    actor !== undefined
+      ? "Billing, factors and names of devices are theirs alone."
+      : level === "remembered"
+        ? "A remember cookie brought you back; billing will ask for your password."
+        : "You proved that it is you."
   }</p>
-${authenticatedAt !== undefined && html`<p class="hint">Last proved ${time(authenticatedAt, now)}.</p>`}
+${actor === undefined && authenticatedAt !== undefined && html`<p class="hint">Last proved ${time(authenticatedAt, now)}.</p>`}
 <p class="actions"><a class="button quiet" href="/devices">Devices</a> <a class="button quiet" href="/account">Account</a></p>`;
 }
 

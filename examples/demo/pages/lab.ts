@@ -1,10 +1,12 @@
 import type { Level } from "psession";
-import { compare, type Jar, lookOf, REMEMBER_COOKIE, SESSION_COOKIE } from "../cookie-jar.ts";
+import { compare, type Jar, lookOf } from "../cookie-jar.ts";
 import type { LoggedEvent } from "../event-log.ts";
 import { type Html, html } from "../html.ts";
+import type { SeenKey } from "../lab.ts";
 import type { Message } from "../outbox.ts";
+import type { Site } from "../site.ts";
 import { levelBadge, page } from "./layout.ts";
-import { stories } from "./stories.ts";
+import { storiesOf } from "./stories.ts";
 import { exactTime, time } from "./time.ts";
 
 export interface LabModel {
@@ -12,6 +14,9 @@ export interface LabModel {
   readonly events: readonly LoggedEvent[];
   readonly messages: readonly Message[];
   readonly said: string | undefined;
+  /** The visitor's pages that wait for the end of their session. */
+  readonly openPages: number;
+  readonly site: Site;
   readonly visitor: BrowserModel;
   readonly thief: BrowserModel;
 }
@@ -19,6 +24,8 @@ export interface LabModel {
 /** What the lab shows of a browser. */
 export interface BrowserModel {
   readonly jar: Jar;
+  /** That its session is bound to; a copy of the cookies has none. */
+  readonly key: SeenKey | undefined;
   /** How it was known when it last visited; undefined if it has not visited since it was closed. */
   readonly visit:
     | { readonly level: Level; readonly email: string | undefined; readonly at: number }
@@ -28,9 +35,12 @@ export interface BrowserModel {
 const lead = html`A real app has no such page. Here you move the clock, close browsers and let a thief copy your cookies,
 and see what psession makes of it.`;
 
-export function labPage({ now, events, messages, said, visitor, thief }: LabModel): Html {
+export function labPage(model: LabModel): Html {
+  const { now, events, messages, said, openPages, site, visitor, thief } = model;
+  // Over http there are no keys, and nothing to show of them.
+  const binds = site.scheme === "https";
   const body = html`<noscript><p class="note">Without JavaScript the buttons work, but the page shows news only when it is loaded again, and there are no ten tabs.</p></noscript>
-<div class="lab">
+<div class="lab${binds && " binds"}">
 <section class="bench" id="bench" aria-label="Clock and browsers">
 <div class="card clock">
 <div>
@@ -45,20 +55,21 @@ ${jump("30 minutes", 30 * 60)}${jump("1 day", 86_400)}${jump("31 days", 31 * 86_
 <div class="browsers">
 <section class="browser" aria-labelledby="visitor-title">
 <h2 id="visitor-title">Your browser</h2>
-<div class="state" id="visitor" data-live>${browserState(visitor, now)}</div>
+<div class="state" id="visitor" data-live>${browserState(visitor, { now, site, openPages })}</div>
 <div class="buttons">
 <a class="button tool" href="/" target="_blank" rel="noopener" data-visit>Visit</a>
-<button type="button" class="tool js" data-tabs>Open ten tabs</button>
+<button type="button" class="tool js" data-tabs disabled>Open ten tabs</button>
 ${button("/lab/close-browser", "Close browser")}
 </div>
 </section>
 <section class="browser thief" aria-labelledby="thief-title">
 <h2 id="thief-title">Thief's browser</h2>
-<div class="state" id="thief" data-live>${browserState(thief, now, visitor.jar)}</div>
+<div class="state" id="thief" data-live>${browserState(thief, { now, site, ownerJar: visitor.jar })}</div>
 <div class="buttons">
 ${button("/lab/thief/copy", "Copy cookies")}
+${binds && button("/lab/thief/copy", "Copy long ones", { fullName: "Copy long cookies only", field: "withoutShort" })}
 ${button("/lab/thief/visit", "Thief visits")}
-${button("/lab/thief/close-browser", "Thief closes", "Thief closes browser")}
+${button("/lab/thief/close-browser", "Thief closes", { fullName: "Thief closes browser" })}
 </div>
 </section>
 </div>
@@ -66,6 +77,7 @@ ${button("/lab/thief/close-browser", "Thief closes", "Thief closes browser")}
 <p class="hint">Cookies that show the same four characters are copies of one. A browser that comes back without its session
 cookie gets a new token only when two minutes have passed since the last one: sooner, it is let in as
 <em>remembered</em>, and its cookies stay as they are (<code>accepted</code>).</p>
+${binds && aboutKeys}
 </section>
 <section class="card log" aria-labelledby="events-title">
 <h2 id="events-title">Events <span class="hint">of all users, the newest first</span></h2>
@@ -77,36 +89,56 @@ cookie gets a new token only when two minutes have passed since the last one: so
 </section>
 <section class="card stories" aria-labelledby="stories-title">
 <h2 id="stories-title">Try this</h2>
-${stories}
+${storiesOf(site)}
 </section>
 </div>`;
   return page(undefined, { title: "Lab", path: "/lab", lead, scripts: ["demo.js"] }, body);
 }
 
-function browserState({ jar, visit }: BrowserModel, now: number, ownerJar?: Jar): Html {
+const aboutKeys = html`<p class="hint">A browser that can binds its sign-in to a key, which never leaves it, and proves
+that key every few minutes for another short cookie. From a minute after its first visit with one, the other cookies
+alone open nothing. Your browser can if the key appears above some seconds after the sign-in.</p>`;
+
+interface Surroundings {
+  readonly now: number;
+  readonly site: Site;
+  /** Of whom the cookies were copied. */
+  readonly ownerJar?: Jar;
+  readonly openPages?: number;
+}
+
+function browserState(
+  { jar, key, visit }: BrowserModel,
+  { now, site, ownerJar, openPages = 0 }: Surroundings,
+): Html {
+  const { session, remember, bound } = site.cookies;
   return html`${
     visit === undefined
       ? html`<p><span class="badge">Not seen yet</span></p><p class="who hint">No visit since it was opened</p>`
-      : html`<p>${levelBadge(visit.level)}</p><p class="who hint">${visit.email && html`<span class="email">${visit.email}</span>`}${time(visit.at, now)}</p>`
+      : html`<p>${levelBadge(visit.level)}</p><p class="who hint">${visit.email && html`<span class="email">${visit.email}</span>`}${time(visit.at, now)}${openPages > 0 && `, ${openPages} ${openPages === 1 ? "page" : "pages"} open`}</p>`
   }
 <dl>
-${cookieLine("Session cookie", SESSION_COOKIE, jar, ownerJar)}
-${cookieLine("Remember cookie", REMEMBER_COOKIE, jar, ownerJar)}
+${cookieLine("Session cookie", session)}
+${cookieLine("Remember cookie", remember)}
+${
+  site.scheme === "https" &&
+  html`${cookieLine("Short cookie", bound)}
+<div><dt>Key</dt><dd>${key === undefined ? none : html`${key.algorithm} <span><span class="wide">registered</span> ${time(key.since, now)}</span>`}</dd></div>`
+}
 </dl>`;
+
+  function cookieLine(label: string, name: string): Html {
+    const value = jar.get(name);
+    const standing = ownerJar && value !== undefined && compare(value, ownerJar.get(name));
+    return html`<div><dt>${label}</dt><dd>${value === undefined ? none : cookie(value, now, standing)}</dd></div>`;
+  }
 }
 
-function cookieLine(label: string, name: string, jar: Jar, ownerJar: Jar | undefined): Html {
-  const value = jar.get(name);
-  return html`<div><dt>${label}</dt><dd>${
-    value === undefined
-      ? html`<span class="hint">none</span>`
-      : cookie(value, ownerJar && compare(value, ownerJar.get(name)))
-  }</dd></div>`;
-}
+const none = html`<span class="hint">none</span>`;
 
-function cookie(value: string, standing: string | undefined): Html {
-  const { tag, number } = lookOf(value);
-  return html`<code class="cookie">${tag}</code>${number !== undefined && html` <span>number ${number}</span>`}${standing && html` <span class="standing">${standing}</span>`}`;
+function cookie(value: string, now: number, standing: string | false | undefined): Html {
+  const { tag, number, until } = lookOf(value);
+  return html`<code class="cookie">${tag}</code>${number !== undefined && html` <span>number ${number}</span>`}${until !== undefined && html` <span><span class="wide">${until < now ? "ran out" : "runs out"}</span> ${time(until, now)}</span>`}${standing && html` <span class="standing">${standing}</span>`}`;
 }
 
 function jump(name: string, seconds: number): Html {
@@ -114,8 +146,14 @@ function jump(name: string, seconds: number): Html {
 <input type="hidden" name="seconds" value="${seconds}"><button class="tool" aria-label="Jump ${name} ahead">+${name}</button></form>`;
 }
 
-function button(action: string, name: string, fullName = name): Html {
-  return html`<form method="post" action="${action}" data-lab><button class="tool" aria-label="${fullName}">${name}</button></form>`;
+interface ButtonOptions {
+  readonly fullName?: string;
+  /** What is sent as "on". */
+  readonly field?: string;
+}
+
+function button(action: string, name: string, { fullName = name, field }: ButtonOptions = {}): Html {
+  return html`<form method="post" action="${action}" data-lab>${field && html`<input type="hidden" name="${field}" value="on">`}<button class="tool" aria-label="${fullName}">${name}</button></form>`;
 }
 
 function messageList(messages: readonly Message[], now: number): Html {
@@ -124,7 +162,7 @@ function messageList(messages: readonly Message[], now: number): Html {
   }
   return html`<ul class="list">${messages.map(
     ({ to, at, text, link }) => html`<li><div><p class="hint">To ${to}, ${time(at, now)}</p>
-<p>${text} <a href="${link}">Open the link</a></p></div></li>`,
+<p class="mail">${text}${link !== undefined && html` <a href="${link}">Open the link</a>`}</p></div></li>`,
   )}</ul>`;
 }
 

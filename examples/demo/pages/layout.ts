@@ -1,19 +1,21 @@
 import type { Level } from "psession";
 import { type Html, html } from "../html.ts";
+import { isSupport } from "../support.ts";
 import type { Frame } from "../visitor.ts";
 
-const PLACES = [
+const PLACES: readonly (readonly [string, string])[] = [
   ["/", "Home"],
   ["/devices", "Devices"],
   ["/billing", "Billing"],
   ["/account", "Account"],
   ["/lab", "Lab"],
-] as const;
+];
+const SUPPORT = ["/support", "Support"] as const;
 
 export interface PageHead {
   readonly title: string;
-  /** The headline, if it differs from the title. */
-  readonly heading?: string;
+  /** The headline, if it differs from the title; false where the body has it. */
+  readonly heading?: string | false;
   /** What the page is for, under the headline. */
   readonly lead?: Html;
   /** The entry of the menu that this page is, or is under. */
@@ -45,13 +47,14 @@ ${all.map((name) => html`<script src="/assets/${name}" type="module"></script>`)
 <header class="top">
 <div class="top-row">
 <a class="brand" href="/"><img src="/assets/icon.svg" alt="" width="28" height="28"> psession demo</a>
-<nav aria-label="Pages"><ul>${PLACES.map(([to, name]) => place(to, name, to === path))}</ul></nav>
+<nav aria-label="Pages"><ul>${placesOf(frame).map(([to, name]) => place(to, name, to === path))}</ul></nav>
 ${frame && account(frame)}
 </div>
 </header>
 <main id="main"${isNarrow && html` class="narrow"`}>
+${frame?.actor && actingNote(frame, frame.actor)}
 ${frame?.notice && html`<p class="note good" role="status">${frame.notice}</p>`}
-<h1>${heading}</h1>
+${heading !== false && html`<h1>${heading}</h1>`}
 ${lead && html`<p class="lead">${lead}</p>`}
 ${body}
 </main>
@@ -59,6 +62,17 @@ ${isSignedIn && sessionEnd}
 </body>
 </html>
 `;
+}
+
+const placesOf = (frame: Frame | undefined) =>
+  frame?.email !== undefined && isSupport({ email: frame.email }) ? [...PLACES, SUPPORT] : PLACES;
+
+/** On every page while somebody acts as the user: nobody must forget it. */
+function actingNote({ email }: Frame, actor: NonNullable<Frame["actor"]>): Html {
+  return html`<div class="note acting" role="status">
+<p><strong>${actor.email}</strong> acts as <strong>${email}</strong>: ${actor.reason}</p>
+<form method="post" action="/support/stop"><button class="quiet">Stop</button></form>
+</div>`;
 }
 
 /** Shown by its script when the sign-in is about to end. */
@@ -72,6 +86,7 @@ const LEVELS: Record<Level, string> = {
   anonymous: "Not signed in",
   remembered: "Remembered",
   login: "Signed in",
+  "device-bound": "Signed in, bound",
 };
 
 export function levelBadge(level: Level): Html {
@@ -81,6 +96,11 @@ export function levelBadge(level: Level): Html {
 /** The error of a form, directly above it. */
 export function problemNote(problem: string | undefined): Html | undefined {
   return problem === undefined ? undefined : html`<p class="note bad" role="alert">${problem}</p>`;
+}
+
+/** Why this browser was signed out. */
+export function endedNote(text: string | undefined): Html | undefined {
+  return text === undefined ? undefined : html`<p class="note" role="status">${text}</p>`;
 }
 
 function place(to: string, name: string, isHere: boolean): Html {

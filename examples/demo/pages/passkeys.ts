@@ -23,7 +23,7 @@ export interface PasskeyButton {
 export function passkeyButton({ label, does, action, next, form, isMain }: PasskeyButton): Html {
   return html`<div class="passkey js">
 <p class="note bad" role="alert" data-problem hidden></p>
-<button type="button"${!isMain && html` class="quiet"`} data-passkey="${does}" data-action="${action}" data-next="${next}"${form !== undefined && html` form="${form}"`}>${label}</button>
+<button type="button" disabled${!isMain && html` class="quiet"`} data-passkey="${does}" data-action="${action}" data-next="${next}"${form !== undefined && html` form="${form}"`}>${label}</button>
 </div>`;
 }
 

@@ -13,6 +13,7 @@ export interface SecurityModel {
   readonly claims: AuthenticationClaims;
   readonly hasCodes: boolean;
   readonly passkeys: readonly Passkey[];
+  readonly trail: readonly TrailEntry[];
   readonly isTrusted: boolean;
   /** Undefined as well where an earlier sign-in on this browser began the trust. */
   readonly trustedUntil: number | undefined;
@@ -25,18 +26,36 @@ const METHODS: Readonly<Record<string, string>> = {
   link: "Link in a message",
 };
 
+/** What happened around the account. */
+export interface TrailEntry {
+  readonly event: string;
+  readonly at: number;
+  readonly detail: string | undefined;
+}
+
 export function securityPage(frame: Frame | undefined, model: SecurityModel): Html {
   const lead = html`How you have signed in here, and the ways in which you can.`;
   const body = html`<div class="cards">
 ${proofsCard(model)}
 ${codesCard(model)}
 ${passkeysCard(model.passkeys, model.now)}
+<section class="card" aria-labelledby="email">
+<h2 id="email">Email</h2>
+<p class="email">${frame?.email}</p>
+<p class="actions"><a class="button quiet" href="/account/email">Change email</a></p>
+</section>
 <section class="card" aria-labelledby="password">
 <h2 id="password">Password</h2>
 <p>A new password signs out all your other devices.</p>
 <p class="actions"><a class="button quiet" href="/password">Change password</a></p>
 </section>
 ${trustCard(model)}
+${trailCard(model)}
+<section class="card" aria-labelledby="own">
+<h2 id="own">Privacy</h2>
+<p>What the demo and psession keep about you, as a file; and the end of all of it.</p>
+<p class="actions"><a class="button quiet" href="/account/export">Download</a> <a class="button danger" href="/account/delete">Delete account</a></p>
+</section>
 </div>
 <p><a href="/data">Your data</a> is a page that asks for two factors, or a passkey.</p>`;
   return page(frame, { title: "Account", path: "/account", lead }, body);
@@ -78,6 +97,34 @@ ${
 <form method="post" action="/devices/distrust"><button class="quiet">Ask for a code again</button></form>`
     : html`<p>You are asked for a code at each sign-in, unless you tick the box below it.</p>`
 }
+</section>`;
+}
+
+const EVENTS: Readonly<Record<string, string>> = {
+  login: "Signed in",
+  newDevice: "A browser that was new",
+  signInFailed: "A sign-in that failed",
+  signInBegun: "Password right, code still to come",
+  logout: "Signed out",
+  restored: "Came back by the remember cookie",
+  recovered: "Came back by the previous remember cookie",
+  reauthenticated: "Confirmed",
+  trusted: "Trusts this browser",
+  theft: "A stolen cookie was noticed",
+  revoked: "A device was signed out",
+  credentialChanged: "Changed",
+  impersonationBegan: "Support saw this account",
+  impersonationEnded: "Support left",
+  // The demo's own, by psession.audit.add.
+  cardChanged: "Another card pays",
+  emailChanged: "Changed the email, which was",
+  dataDownloaded: "Downloaded all data",
+};
+
+function trailCard({ trail, now }: SecurityModel): Html {
+  return html`<section class="card" aria-labelledby="trail">
+<h2 id="trail">What happened here</h2>
+<dl>${trail.map(({ event, at, detail }) => html`<div><dt>${time(at, now)}</dt><dd>${EVENTS[event] ?? event}${detail !== undefined && html`: ${detail}`}</dd></div>`)}</dl>
 </section>`;
 }
 

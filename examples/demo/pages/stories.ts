@@ -1,4 +1,5 @@
 import { type Html, html } from "../html.ts";
+import type { Site } from "../site.ts";
 
 interface Story {
   readonly title: string;
@@ -31,7 +32,7 @@ const STORIES: readonly Story[] = [
       html`<b>Close browser</b> and <b>Visit</b>: your browser gets new cookies (<code>restored</code>), the thief does not.`,
       html`<b>Jump 30 minutes ahead</b> and <b>Visit</b>: the new cookie is <code>confirmed</code>.`,
       html`<b>Thief closes</b>, <b>Thief visits</b>: the old cookie gives it away (<code>theft</code>). Everything of that login is ended.`,
-      html`<b>Visit</b>: you are signed out too, as nobody knows which of the two was you. Your password lets you in again, the copy never.`,
+      html`Open the <a href="/">home page</a>: you are signed out too, as nobody knows which of the two was you. It says no more than that your sign-in was ended, as the thief may be reading it; what happened is in <b>Messages</b>. Your password lets you in again, the copy never.`,
     ],
   },
   {
@@ -40,7 +41,7 @@ const STORIES: readonly Story[] = [
       html`Signed in as in story 1: <b>Jump 30 minutes ahead</b> and <b>Visit</b>.`,
       html`<b>Copy cookies</b>, <b>Thief closes</b>, <b>Thief visits</b>: now the thief has the new cookies and you the old ones.`,
       html`<b>Jump 30 minutes ahead</b>, then <b>Thief visits</b> once more.`,
-      html`Open the <a href="/">home page</a>: it says that a copy of your sign-in was used and ended.`,
+      html`<b>Visit</b>: your old cookie gives the theft away (<code>theft</code>), and <b>Messages</b> has what you get by mail. Here you are only signed out: who comes with an old copy learns nothing.`,
       html`<b>Thief visits</b>: signed out.`,
     ],
   },
@@ -84,12 +85,36 @@ const STORIES: readonly Story[] = [
       html`If you wait for an hour and 58 minutes instead, it offers to stay signed in.`,
     ],
   },
+  {
+    title: "10. Signed out elsewhere, with a page open",
+    steps: [
+      html`Sign in with “Remember me” here and in a private window. Leave its <a href="/">home page</a> in sight beside this one.`,
+      html`Here, under <a href="/devices">Devices</a>, sign it out: that page says so at once. The log has <code>revoked</code>, and <code>pageHeard</code> for the page.`,
+      html`<b>Sign in again</b> there: the sign-in page knows why.`,
+      html`The same comes of a new password under <a href="/reset">Forgotten password</a>, and of support: register as support@example.com.`,
+    ],
+  },
+];
+
+const WITH_KEYS: readonly Story[] = [
+  {
+    title: "10. Copied cookies die",
+    steps: [
+      html`Sign in with “Remember me”. Some seconds later your browser has registered a key (<code>bound</code>), and the lab shows it. <b>Visit</b>: level <em>device-bound</em>.`,
+      html`<b>Copy cookies</b>, then <b>Thief visits</b>: signed in as you, as the copy has the short cookie as well.`,
+      html`<b>Jump 30 minutes ahead</b>, then <b>Thief visits</b>: signed out, as the short cookie has run out and the thief has no key to get another (<code>boundRefused</code>).`,
+      html`<b>Visit</b>: your browser proves its key (<code>boundRefreshed</code>), and you are still there.`,
+      html`<b>Copy long ones</b>, as from a backup of your browser, then <b>Thief visits</b>: without the short cookie they open nothing. <b>Thief closes</b>, <b>Thief visits</b>: nor does the remember cookie.`,
+      html`<b>Visit</b>: you are signed in all the same. Nobody was accused, and nothing has ended.`,
+    ],
+  },
 ];
 
 /** What to click to see psession at work. */
-export const stories: Html = html`${STORIES.map(
-  ({ title, steps }, index) => html`<details name="story"${index === 0 && html` open`}>
+export const storiesOf = ({ scheme }: Site): Html =>
+  html`${[...STORIES, ...(scheme === "https" ? WITH_KEYS : [])].map(
+    ({ title, steps }, index) => html`<details name="story"${index === 0 && html` open`}>
 <summary>${title}</summary>
 <ol>${steps.map((step) => html`<li>${step}</li>`)}</ol>
 </details>`,
-)}`;
+  )}`;

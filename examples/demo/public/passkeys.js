@@ -8,7 +8,11 @@ const MEANINGS = {
   SecurityError: "Passkeys of this demo work at http://localhost only. Please open it there.",
 };
 
-for (const button of document.querySelectorAll("[data-passkey]")) button.addEventListener("click", run);
+// Until now a click would have done nothing, so the page has them disabled.
+for (const button of document.querySelectorAll("[data-passkey]")) {
+  button.addEventListener("click", run);
+  button.disabled = false;
+}
 
 async function run({ currentTarget: button }) {
   const { passkey, action, next } = button.dataset;

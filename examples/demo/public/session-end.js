@@ -1,6 +1,7 @@
-/** Says on every page of a signed-in user when the sign-in is about to end, and offers to go on. */
+/** Says on every page of a signed-in user when the sign-in is about to end, or has ended, and offers to go on. */
 
 const SESSION = "/api/devices/session";
+const END = "/session-end";
 const JSON_ONLY = { Accept: "application/json" };
 const SECOND = 1000;
 const WARN_FROM = 120 * SECOND;
@@ -16,10 +17,15 @@ const signIn = banner.querySelector("[data-sign-in]");
 /** When the sign-in ends, by this browser's clock; undefined before the first answer. */
 let endsAt;
 let asking = 0;
+/** By this connection the server says at once that the session has ended elsewhere. Undefined while there is none. */
+let connection;
 
+signIn.href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
 extend.addEventListener("click", () => ask("POST"));
 addEventListener("pageshow", ({ persisted }) => persisted && ask());
-document.addEventListener("visibilitychange", () => document.hidden || ask());
+document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : ask()));
+// What ends the session then is a form of this page, and another page is on its way.
+addEventListener("beforeunload", disconnect);
 setInterval(ask, ASK_EVERY);
 setInterval(show, SECOND);
 ask();
@@ -34,15 +40,41 @@ async function ask(method = "GET") {
   if (response.status === 401) return showEnded();
   if (!response.ok) return;
   const { endsAt: end } = await response.json();
-  const now = Number(response.headers.get("Demo-Time"));
+  if (end === undefined) return showEnded();
   // A remembered user comes back after the session: only the end of that is a sign-out.
   const last = Math.max(Math.min(end.idle, end.absolute), end.remembered ?? 0);
-  endsAt = Date.now() + last - now;
+  // By the server's clock, which the lab moves; a visitor's may be wrong anyway.
+  endsAt = Date.now() + last - end.now;
   // What no use puts off needs a new sign-in.
   const isFinal = last === (end.remembered ?? end.absolute);
   extend.hidden = isFinal;
   signIn.hidden = !isFinal;
   show();
+  // A page that is left at once needs no connection, and one that is refused must not be asked for without a pause.
+  setTimeout(connect, SECOND);
+}
+
+/** Only while the page is seen: of the six connections that a browser has to a host, this takes one. */
+function connect() {
+  if (connection !== undefined || document.hidden) return;
+  connection = new EventSource(END);
+  connection.addEventListener("ended", askAnew);
+  // What was only interrupted connects again by itself.
+  connection.addEventListener("error", () => connection?.readyState === EventSource.CLOSED && askAnew());
+}
+
+function disconnect() {
+  connection?.close();
+  connection = undefined;
+}
+
+/**
+ * The session has ended, or goes on with another secret: the server knows which. The answer that brings the new secret to
+ * another tab may still be on its way.
+ */
+function askAnew() {
+  disconnect();
+  setTimeout(ask, SECOND);
 }
 
 function show() {
@@ -59,6 +91,7 @@ function show() {
 
 function showEnded() {
   endsAt = undefined;
+  disconnect();
   banner.hidden = false;
   say("You are signed out.");
   left.textContent = "";

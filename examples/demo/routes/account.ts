@@ -1,4 +1,5 @@
 import { type Request, type RequestHandler, type Response, Router } from "express";
+import { endedText } from "psession/notices";
 import { done, prefersJson, sendPage } from "../answer.ts";
 import { showAgain } from "../errors.ts";
 import { localPath, readCheckbox, readEmail, readNewPassword, readNext, readPassword } from "../input.ts";
@@ -62,7 +63,7 @@ export function accountRoutes(parts: Parts): Router {
       const email = readEmail(request);
       const password = readPassword(request, "password");
       const remember = readCheckbox(request, "remember");
-      const user = await credentials.check(email, password);
+      const user = await credentials.check(request.session, email, password);
       await signIn(parts, request, response, { user, method: "password", remember });
     },
     showAgain(login),
@@ -76,6 +77,14 @@ export function accountRoutes(parts: Parts): Router {
   return router;
 }
 
+/**
+ * Why the visitor was signed out: by the address that a guard has led to, as cookies that have ended are cleared there; or
+ * by the cookies. Only the sentence is shown, so whatever else an address may say is not.
+ */
+function endedOf({ session, query }: Request): string | undefined {
+  return session.isSignedIn ? undefined : endedText(query["ended"] ?? session.endedBecause?.code);
+}
+
 /** The input just sent, or else the values that the browser kept of the last login. Never a password. */
 function formModel(request: Request, problem: string | undefined): SignInModel {
   if (problem === undefined) {
@@ -83,7 +92,7 @@ function formModel(request: Request, problem: string | undefined): SignInModel {
     // Another user wants to sign in.
     const email = request.session.isSignedIn ? "" : last.email;
     const isLate = Object.hasOwn(request.query, "late") && !request.session.isSignedIn;
-    return { ...last, email, next: localPath(request.query["next"]), isLate };
+    return { ...last, email, next: localPath(request.query["next"]), isLate, ended: endedOf(request) };
   }
   const { email, remember } = (request.body ?? {}) as Record<string, unknown>;
   return {

@@ -1,5 +1,5 @@
 import { type Request, type Response, Router } from "express";
-import { requireFresh, requireLogin } from "psession/express";
+import { requireFresh } from "psession/express";
 import { done, prefersJson, sendPage } from "../answer.ts";
 import { findCard } from "../billing.ts";
 import { showAgain } from "../errors.ts";
@@ -8,18 +8,21 @@ import { confirmPage } from "../pages/account.ts";
 import { billingPage, cardPage } from "../pages/billing.ts";
 import type { Parts } from "../parts.ts";
 import { Refusal } from "../refusal.ts";
+import { signedIn } from "../signed-in.ts";
 import { describeVisitor, frameOf, signedInUser } from "../visitor.ts";
+import { onlyTheUser } from "./support.ts";
 
 const CARD_LENGTH = { min: 1, max: 40 };
 
 /** Pages that a remember cookie does not open, and the form that does. */
-export function billingRoutes({ users, credentials, passkeys, billing, clock }: Parts): Router {
+export function billingRoutes({ users, credentials, passkeys, billing, psession, clock }: Parts): Router {
   const router = Router();
   const accountOf = (request: Request) => billing.accountOf(signedInUser(request, users).id, clock.now());
 
   router.get(
     "/billing",
-    requireLogin({ redirectTo: "/login?next=/billing" }),
+    signedIn,
+    onlyTheUser,
     requireFresh({ within: "10m", redirectTo: "/confirm?next=/billing" }),
     (request, response) => {
       const { authenticatedAt = 0 } = request.session;
@@ -33,7 +36,8 @@ export function billingRoutes({ users, credentials, passkeys, billing, clock }: 
   // A change needs a more recent proof than a look: a person who finds the page open must not be able to make it.
   router.use(
     "/billing/card",
-    requireLogin({ redirectTo: "/login?next=/billing/card" }),
+    signedIn,
+    onlyTheUser,
     requireFresh({ within: "2m", redirectTo: "/confirm?next=/billing/card" }),
   );
   const choice = (request: Request, problem?: string) =>
@@ -47,13 +51,14 @@ export function billingRoutes({ users, credentials, passkeys, billing, clock }: 
       const card = findCard(readText(request, "card", CARD_LENGTH));
       if (card === undefined) throw new Refusal(400, "invalid_input", "You have no such card.");
       billing.payWith(signedInUser(request, users).id, card);
-      request.session.set("notice", `Your ${card.name} pays from now on.`);
+      const { session } = request;
+      psession.audit.add({ event: "cardChanged", session, detail: card.name });
+      session.set("notice", `Your ${card.name} pays from now on.`);
       done(request, response, { data: { card }, goTo: "/billing" });
     },
     showAgain(choice),
   );
 
-  const signedIn = requireLogin({ redirectTo: "/login" });
   const form = (request: Request, problem?: string) => {
     const hasPasskeys = passkeys.list(signedInUser(request, users).id).length > 0;
     return problem === undefined
@@ -61,14 +66,15 @@ export function billingRoutes({ users, credentials, passkeys, billing, clock }: 
       : confirmPage(frameOf(request, users), { hasPasskeys, next: readNext(request), problem });
   };
 
-  router.get("/confirm", signedIn, (request, response) => sendPage(response, form(request)));
+  router.get("/confirm", signedIn, onlyTheUser, (request, response) => sendPage(response, form(request)));
 
   router.post(
     "/confirm",
     signedIn,
+    onlyTheUser,
     async (request: Request, response: Response) => {
       const password = readPassword(request, "password");
-      await credentials.check(signedInUser(request, users).email, password);
+      await credentials.check(request.session, signedInUser(request, users).email, password);
       await request.session.prove("password");
       done(request, response, { data: describeVisitor(request, users), goTo: readNext(request) });
     },

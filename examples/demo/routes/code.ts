@@ -34,7 +34,7 @@ export function codeRoutes({ users, otp }: Parts): Router {
     async (request: Request, response: Response) => {
       const { session } = request;
       const trusts = readCheckbox(request, "trust");
-      await otp.check(waiting(request).id, readCode(request, "code"));
+      await otp.check(session, waiting(request).id, readCode(request, "code"));
       await session.complete({ method: "otp", carry: mergeCarts });
       if (trusts) await session.trust({ for: "30d" });
       done(request, response, { data: describeVisitor(request, users), goTo: readNext(request) });

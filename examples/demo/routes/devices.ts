@@ -1,10 +1,12 @@
 import { Router } from "express";
-import { requireLogin } from "psession/express";
+import { devicesPage as readyPage } from "psession/express";
 import { done, prefersJson, sendPage } from "../answer.ts";
-import { readText } from "../input.ts";
-import { devicesPage } from "../pages/devices.ts";
+import { readText, withNext } from "../input.ts";
+import { devicesPage, readyDevicesPage } from "../pages/devices.ts";
 import type { Parts } from "../parts.ts";
 import { Refusal } from "../refusal.ts";
+import { signedIn, toSignIn } from "../signed-in.ts";
+import { PROOF_LIFE } from "../strong.ts";
 import { frameOf } from "../visitor.ts";
 
 const NAME_LENGTH = { min: 0, max: 100 };
@@ -12,7 +14,17 @@ const NAME_LENGTH = { min: 0, max: 100 };
 /** Shows where the user is signed in, and signs out there. */
 export function deviceRoutes({ users, clock }: Parts): Router {
   const router = Router();
-  router.use("/devices", requireLogin({ redirectTo: "/login?next=/devices" }));
+  router.use("/devices", signedIn);
+
+  // What most applications need no page of their own for.
+  router.use(
+    "/account/devices",
+    readyPage({
+      redirectTo: toSignIn,
+      fresh: { within: PROOF_LIFE, redirectTo: (path) => withNext("/confirm", path) },
+      render: (parts, { session }) => readyDevicesPage(frameOf({ session }, users), parts).text,
+    }),
+  );
 
   router.get("/devices", async (request, response) => {
     const devices = await request.session.devices();

@@ -1,4 +1,5 @@
 import { type Request, type Response, Router } from "express";
+import { endedText } from "psession/notices";
 import { done, prefersJson, sendPage } from "../answer.ts";
 import { MOST_ITEMS } from "../cart.ts";
 import { showAgain } from "../errors.ts";
@@ -15,9 +16,9 @@ export function homeRoutes({ users, clock }: Parts): Router {
   const router = Router();
 
   const home = (request: Request, problem?: string) => {
-    const { outcome, authenticatedAt } = request.session;
+    const { endedBecause, authenticatedAt } = request.session;
     const cart = request.session.get("cart") ?? [];
-    const model = { now: clock.now(), outcome, authenticatedAt, cart, problem };
+    const model = { now: clock.now(), ended: endedText(endedBecause?.code), authenticatedAt, cart, problem };
     return homePage(frameOf(request, users), model);
   };
 

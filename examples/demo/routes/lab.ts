@@ -1,7 +1,7 @@
 import { type Request, type RequestHandler, type Response, Router } from "express";
 import { done, prefersJson, sendPage } from "../answer.ts";
-import { type Jar, readJar, SESSION_COOKIE } from "../cookie-jar.ts";
-import { readWholeNumber } from "../input.ts";
+import { type Jar, readJar } from "../cookie-jar.ts";
+import { readCheckbox, readWholeNumber } from "../input.ts";
 import type { Lab, Visit } from "../lab.ts";
 import { labPage } from "../pages/lab.ts";
 import type { Parts } from "../parts.ts";
@@ -13,9 +13,9 @@ const LAST_MOMENT = Date.UTC(2999, 11, 31);
 
 /**
  * The lab: part of the demo, never of a real app. None of its routes opens a session, so that looking does
- * not change what it shows.
+ * not change what it shows; but a browser whose short cookie has run out proves its key before it looks.
  */
-export function labRoutes({ clock, events, outbox, users }: Parts, lab: Lab): Router {
+export function labRoutes({ site, clock, events, outbox, users }: Parts, lab: Lab): Router {
   const router = Router();
 
   const say = (request: Request, response: Response, message: string, data: object = {}) => {
@@ -24,8 +24,9 @@ export function labRoutes({ clock, events, outbox, users }: Parts, lab: Lab): Ro
     done(request, response, { data: { message, ...data }, goTo: "/lab#bench" });
   };
 
-  const drawn = (jar: Jar, visit: Visit | undefined) => ({
+  const drawn = (jar: Jar, visit: Omit<Visit, "handle"> | undefined, handle?: string) => ({
     jar,
+    key: lab.keyOf(handle),
     visit: visit && {
       level: visit.level,
       email: visit.userId === undefined ? undefined : users.find(visit.userId)?.email,
@@ -35,14 +36,16 @@ export function labRoutes({ clock, events, outbox, users }: Parts, lab: Lab): Ro
 
   router.get("/lab", (request, response) => {
     const experiment = lab.beginFor(request, response);
-    const { thief, visit, thiefVisit, said } = experiment;
+    const { thief, visit, thiefVisit, openPages, said } = experiment;
     experiment.said = undefined;
     const page = labPage({
       now: clock.now(),
       events: events.latest(),
       messages: outbox.latest(),
       said,
-      visitor: drawn(readJar(request.headers.cookie), visit),
+      openPages,
+      site,
+      visitor: drawn(readJar(request.headers.cookie, site.cookies), visit, visit?.handle),
       thief: drawn(thief.jar, thiefVisit),
     });
     sendPage(response, page);
@@ -64,13 +67,14 @@ export function labRoutes({ clock, events, outbox, users }: Parts, lab: Lab): Ro
   router.post("/lab/close-browser", (request, response) => {
     lab.beginFor(request, response).visit = undefined;
     // As a browser does when it closes: it drops cookies without a lifetime and keeps others.
-    response.clearCookie(SESSION_COOKIE, { path: "/" });
+    response.clearCookie(site.cookies.session, { path: "/", secure: site.scheme === "https" });
     say(request, response, "Your browser was closed and opened again: the session cookie is gone.");
   });
 
   router.post("/lab/thief/copy", (request, response) => {
     const experiment = lab.beginFor(request, response);
     experiment.thief.copy(request.headers.cookie);
+    if (readCheckbox(request, "withoutShort")) experiment.thief.dropShortCookie();
     experiment.thiefVisit = undefined;
     const loot = namesOf(experiment.thief.jar);
     say(request, response, copied(loot), { cookies: loot });
@@ -106,7 +110,8 @@ export function noteVisits({ clock }: Parts, lab: Lab): RequestHandler {
     const experiment = isPage ? lab.beginFor(request, response) : lab.experimentOf(request);
     if (experiment !== undefined) {
       response.on("finish", () => {
-        experiment.visit = { level: session.level, userId: session.userId, at: clock.now() };
+        const { level, userId, handle } = session;
+        experiment.visit = { level, userId, handle, at: clock.now() };
       });
     }
     next();

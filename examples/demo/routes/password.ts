@@ -1,17 +1,16 @@
 import { type Request, type Response, Router } from "express";
-import { requireLogin } from "psession/express";
 import { done, sendPage } from "../answer.ts";
 import { showAgain } from "../errors.ts";
 import { readNewPassword, readPassword } from "../input.ts";
 import { passwordPage } from "../pages/account.ts";
 import type { Parts } from "../parts.ts";
 import { hashPassword } from "../passwords.ts";
+import { signedIn } from "../signed-in.ts";
 import { frameOf, signedInUser } from "../visitor.ts";
 
 /** Changing the password ends every other device. */
 export function passwordRoutes({ users, credentials, psession }: Parts): Router {
   const router = Router();
-  const signedIn = requireLogin({ redirectTo: "/login?next=/password" });
   const form = (request: Request, problem?: string) =>
     passwordPage(frameOf(request, users), problem === undefined ? {} : { problem });
 
@@ -23,7 +22,7 @@ export function passwordRoutes({ users, credentials, psession }: Parts): Router 
     async (request: Request, response: Response) => {
       const current = readPassword(request, "current");
       const next = readNewPassword(request, "next");
-      const user = await credentials.check(signedInUser(request, users).email, current);
+      const user = await credentials.check(request.session, signedInUser(request, users).email, current);
       users.setPassword(user.id, await hashPassword(next));
       const ended = await psession.passwordChanged(user.id, { keep: request.session });
       const others = ended === 0 ? "" : ` Other devices signed out: ${ended}.`;

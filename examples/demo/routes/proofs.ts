@@ -1,10 +1,10 @@
 import { type Request, type RequestHandler, type Response, Router } from "express";
-import { requireLogin } from "psession/express";
 import { done, prefersJson, sendPage } from "../answer.ts";
 import { showAgain } from "../errors.ts";
 import { localPath, readCode, readNext, readPassword } from "../input.ts";
 import { dataPage, provePage } from "../pages/proofs.ts";
 import type { Parts } from "../parts.ts";
+import { signedIn } from "../signed-in.ts";
 import { PROOF_LIFE, twoFactors } from "../strong.ts";
 import { describeVisitor, frameOf, signedInUser } from "../visitor.ts";
 
@@ -31,7 +31,7 @@ export function proofRoutes({ users, credentials, otp, passkeys, psession }: Par
     else sendPage(response, dataPage(frameOf(request, users), data));
   });
 
-  router.use("/prove", requireLogin({ redirectTo: "/login" }));
+  router.use("/prove", signedIn);
 
   const form = (request: Request, problem?: string) => {
     const { session } = request;
@@ -60,14 +60,20 @@ export function proofRoutes({ users, credentials, otp, passkeys, psession }: Par
   router.post(
     "/prove/password",
     prove("password", (request) =>
-      credentials.check(signedInUser(request, users).email, readPassword(request, "password")),
+      credentials.check(
+        request.session,
+        signedInUser(request, users).email,
+        readPassword(request, "password"),
+      ),
     ),
     showAgain(form),
   );
 
   router.post(
     "/prove/code",
-    prove("otp", (request) => otp.check(signedInUser(request, users).id, readCode(request, "code"))),
+    prove("otp", (request) =>
+      otp.check(request.session, signedInUser(request, users).id, readCode(request, "code")),
+    ),
     showAgain(form),
   );
 

@@ -1,6 +1,5 @@
 import { type Request, type Response, Router } from "express";
 import { done, sendPage } from "../answer.ts";
-import { NO_ATTEMPTS } from "../attempts.ts";
 import { showAgain } from "../errors.ts";
 import { readEmail, readNewPassword, readText } from "../input.ts";
 import { newPasswordPage, resetPage } from "../pages/reset.ts";
@@ -8,13 +7,14 @@ import type { Parts } from "../parts.ts";
 import { hashPassword } from "../passwords.ts";
 import { Refusal } from "../refusal.ts";
 import { signIn } from "../sign-in.ts";
+import { addressOf } from "../site.ts";
 import { frameOf } from "../visitor.ts";
 
 const TOKEN_LENGTH = { min: 1, max: 100 };
 
 /** A forgotten password: a link that is sent sets a new one, once. */
 export function resetRoutes(parts: Parts): Router {
-  const { users, resets, outbox, psession, clock } = parts;
+  const { users, resets, outbox, psession, clock, attempts } = parts;
   const router = Router();
 
   const ask = (request: Request, problem?: string) => resetPage(frameOf(request, users), { problem });
@@ -28,7 +28,7 @@ export function resetRoutes(parts: Parts): Router {
       const user = users.findByEmail(email);
       const token = user && resets.begin(user.id);
       if (user !== undefined && token !== undefined) {
-        const link = `${ownAddress(request)}/reset/new?token=${token}`;
+        const link = `${addressOf(request)}/reset/new?token=${token}`;
         const text = "This link sets a new password. It works once, for 15 minutes.";
         outbox.send({ to: user.email, at: clock.now(), text, link });
       }
@@ -67,7 +67,8 @@ export function resetRoutes(parts: Parts): Router {
       const user = userId === undefined ? undefined : users.find(userId);
       if (user === undefined) throw unusable();
       users.setPassword(user.id, hash);
-      users.setAttempts(user.id, NO_ATTEMPTS);
+      // Guesses at the old password keep nobody waiting who has a new one.
+      await attempts.reset({ account: user.email, userId: user.id });
       // No device is kept: whoever knew the old password may be signed in on any.
       await psession.passwordChanged(user.id);
       // Whatever was proved up to the change no longer counts, and a second step comes with a request of its own.
@@ -87,6 +88,3 @@ export function resetRoutes(parts: Parts): Router {
 
 const unusable = (): Refusal =>
   new Refusal(410, "link_unusable", "This link was used already, or is too old. Please ask for another one.");
-
-/** Not by the header Host, which a visitor can choose: the link in somebody else's mail would lead to their own site. */
-const ownAddress = ({ socket }: Request): string => `http://localhost:${socket.localPort}`;

@@ -1,11 +1,11 @@
 import { type Request, type Response, Router } from "express";
-import { requireLogin } from "psession/express";
 import { done, prefersJson, sendPage } from "../answer.ts";
 import { showAgain } from "../errors.ts";
 import { readCode } from "../input.ts";
 import { newCodesPage, securityPage } from "../pages/security.ts";
 import type { Parts } from "../parts.ts";
 import { Refusal } from "../refusal.ts";
+import { signedIn } from "../signed-in.ts";
 import { strongest } from "../strong.ts";
 import { frameOf, signedInUser } from "../visitor.ts";
 
@@ -18,7 +18,7 @@ export function securityRoutes(parts: Parts): Router {
   const router = Router();
   const strong = strongest(parts);
 
-  router.get("/account", requireLogin({ redirectTo: "/login?next=/account" }), async (request, response) => {
+  router.get("/account", signedIn, async (request, response) => {
     const user = signedInUser(request, users);
     const { session } = request;
     const { proofs, claims } = session;
@@ -27,7 +27,14 @@ export function securityRoutes(parts: Parts): Router {
     const account = { proofs, claims, hasCodes: otp.isOn(user.id), ...trust };
     const own = passkeys.list(user.id);
     if (prefersJson(request)) return response.json({ ...account, passkeys: own.map(({ name }) => name) });
-    const model = { ...account, passkeys: own, now: clock.now() };
+    const trail = await psession.auditTrail({ userId: user.id, limit: 10 });
+    // The trail has ids; the page has names.
+    const named = trail.map(({ event, at, detail }) => ({
+      event,
+      at,
+      detail: detail?.replace(/^by (\d+)/, (by, id) => users.find(Number(id))?.email ?? by),
+    }));
+    const model = { ...account, passkeys: own, trail: named, now: clock.now() };
     return sendPage(response, securityPage(frameOf(request, users), model));
   });
 

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
-import type { ListedEntry, RowLevel } from "../../stores/store.ts";
-import { entriesOf, type Shown, shownDevice, shownSession } from "../browsing.ts";
+import type { ListedEntry } from "../../stores/store.ts";
+import { entriesOf, type Shown, type ShownLevel, shownDevice, shownSession } from "../browsing.ts";
 import { adminOf, type Config, type ConfigFlags, takesConfig, withConfig } from "../config.ts";
 import type { Environment } from "../environment.ts";
 import { hint, moment, plural, say, sayJson, table } from "../output.ts";
@@ -9,13 +9,15 @@ import { milliseconds, userIdOf, wholeNumber } from "../values.ts";
 interface Flags extends ConfigFlags {
   readonly user?: string;
   readonly text?: true;
-  readonly level?: RowLevel;
+  readonly level?: ShownLevel;
   readonly seenWithin?: number;
   readonly address?: string;
   readonly expired?: true;
   readonly limit: number;
   readonly json?: true;
 }
+
+const LEVELS = ["anonymous", "remembered", "login", "device-bound", "trust"] satisfies ShownLevel[];
 
 /** @internal */
 export function addSessions(program: Command, environment: Environment): void {
@@ -51,9 +53,7 @@ function addList(program: Command, environment: Environment, list: List): void {
     .description(list.description)
     .option("--user <id>", "of this user")
     .option("--text", "the user's id is text, though it looks like a number")
-    .addOption(
-      new Option("--level <level>", "of this level").choices(["anonymous", "remembered", "login", "trust"]),
-    )
+    .addOption(new Option("--level <level>", "of this level").choices(LEVELS))
     .option("--seen-within <duration>", 'used within the last "15m", "12h", "30d"', milliseconds)
     .option("--address <address>", "last used from this address")
     .option("--expired", "also what is past its deadline and not pruned yet")

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Settings } from "../../options/settings.ts";
 import {
   type Config,
   type ConfigFlags,
@@ -9,10 +10,12 @@ import {
   withConfig,
 } from "../config.ts";
 import { cookieFindings } from "../doctor/cookies.ts";
+import { boundFindings, boundProbeFindings } from "../doctor/device-bound.ts";
 import { type Finding, note, type Severity } from "../doctor/finding.ts";
 import { keyFindings } from "../doctor/keys.ts";
 import { lifetimeFindings } from "../doctor/lifetimes.ts";
 import { probeFindings } from "../doctor/probe.ts";
+import { rehearsalFindings } from "../doctor/rehearsal.ts";
 import { runtimeFindings } from "../doctor/runtime.ts";
 import { settingsOf } from "../doctor/settings.ts";
 import { sharingFindings } from "../doctor/sharing.ts";
@@ -25,6 +28,7 @@ interface Flags extends ConfigFlags {
   readonly url?: string;
   readonly policy?: (typeof POLICIES)[number];
   readonly other: readonly string[];
+  readonly bind?: true;
   readonly json?: true;
 }
 
@@ -41,7 +45,7 @@ export function addDoctor(program: Command, environment: Environment): void {
   takesConfig(program.command("doctor"))
     .summary("check the configuration and the deployment")
     .description(
-      "Checks keys, cookies, proxy, clocks, tables, lifetimes and pruning, and prints each problem with a remedy. Changes nothing.",
+      "Checks keys, cookies, proxy, clocks, tables, lifetimes and pruning, and prints each problem with a remedy. Changes nothing, unless --bind is given.",
     )
     .option(
       "--url <address>",
@@ -54,6 +58,10 @@ export function addDoctor(program: Command, environment: Environment): void {
       "configuration of another application on the same host; may be repeated",
       (file: string, all: readonly string[]) => [...all, file],
       [] as readonly string[],
+    )
+    .option(
+      "--bind",
+      "with --url and deviceBound: sign a made-up user in for some seconds, and register a key as browsers do",
     )
     .option("--json", "answer as JSON")
     .addHelpText("after", EXAMPLES)
@@ -80,6 +88,7 @@ async function examine(environment: Environment, config: Config, flags: Flags): 
     ...(await keyFindings(config)),
     ...(settings === undefined ? [] : cookieFindings(settings, { ...deployment, url })),
     ...(settings === undefined ? [] : lifetimeFindings(settings, policy)),
+    ...(settings === undefined ? [] : boundFindings(settings, url)),
     ...(await storeFindings(config, settings)),
   ];
   for (const name of flags.other) {
@@ -87,7 +96,13 @@ async function examine(environment: Environment, config: Config, flags: Flags): 
     findings.push(...sharingFindings(config, other));
     await other.store.close?.();
   }
-  if (url !== undefined && settings !== undefined) findings.push(...(await probeFindings(url, settings)));
+  if (flags.bind && (url === undefined || settings?.deviceBound === undefined))
+    throw new Stop(
+      EXIT.usage,
+      "--bind needs an address (--url) and the option deviceBound. Nothing was done.",
+    );
+  if (url !== undefined && settings !== undefined)
+    findings.push(...(await outsideFindings(url, settings, flags.bind === true)));
   else if (deployment.trustProxy === true || deployment.production === true) {
     findings.push(
       note(
@@ -99,6 +114,21 @@ async function examine(environment: Environment, config: Config, flags: Flags): 
   }
   return findings;
 }
+
+/** What is seen at the application's address. */
+async function outsideFindings(url: string, settings: Settings, isBinding: boolean): Promise<Finding[]> {
+  const findings = await probeFindings(url, settings);
+  const isServed = !findings.some(({ code }) => UNSERVED.has(code));
+  if (!isServed || settings.deviceBound === undefined || !url.startsWith("https:")) return findings;
+  findings.push(...(await boundProbeFindings(url, settings, isBinding)));
+  if (isBinding && !findings.some(({ code }) => code === "binding_unreachable"))
+    findings.push(...(await rehearsalFindings(url, settings)));
+  // Where a proxy rewrites the cookie, both have seen it.
+  return [...new Map(findings.map((one) => [`${one.code} ${one.message}`, one])).values()];
+}
+
+/** Then keys cannot be asked for either, and the first remedy is another one. */
+const UNSERVED: ReadonlySet<string> = new Set(["url_unreachable", "url_failing", "proxy_untrusted"]);
 
 const SEVERITIES: readonly Severity[] = ["error", "warning", "note"];
 const COLOURS = { error: "red", warning: "yellow", note: "cyan" } as const;

@@ -46,8 +46,11 @@ async function prune(environment: Environment, config: Config, { chunk, json }: 
   const summary = () => {
     const sessions = plural(total.sessions, "session");
     const logins = plural(total.logins, "remembered login");
-    if (audit === undefined) return `Deleted ${sessions} and ${logins}.`;
-    return `Deleted ${sessions}, ${logins} and ${plural(total.audit, "audit entry", "audit entries")}.`;
+    const entries = plural(total.audit, "audit entry", "audit entries");
+    const deleted =
+      audit === undefined ? `${sessions} and ${logins}` : `${sessions}, ${logins} and ${entries}`;
+    const forgotten = plural(total.addresses, "address", "addresses");
+    return `Deleted ${deleted}.${config.keepAddresses === undefined ? "" : ` Forgot ${forgotten}.`}`;
   };
   try {
     for await (const deleted of pruneInChunks(config, now, chunk)) {

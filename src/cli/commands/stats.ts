@@ -1,5 +1,6 @@
 import asciichart from "asciichart";
 import type { Command } from "commander";
+import { boundNow } from "../../protocol/bound.ts";
 import { endOf } from "../../protocol/rows.ts";
 import { deadlineOf, isActedIn, isTrust } from "../../stores/devices.ts";
 import type { StoreReport } from "../../stores/store.ts";
@@ -34,9 +35,10 @@ export function addStats(program: Command, environment: Environment): void {
 interface Counts {
   /**
    * Sessions of users, anonymous ones, logins without a live session, browsers that users trust, and rows that wait to be
-   * pruned.
+   * pruned. `bound`: those of `signedIn` that are bound to a key of their browser.
    */
   signedIn: number;
+  bound: number;
   anonymous: number;
   away: number;
   trusted: number;
@@ -66,7 +68,7 @@ async function stats(environment: Environment, config: Config, { json }: Flags):
   sayTables(environment, report);
   say(
     environment,
-    `\n${plural(counts.signedIn, "session")} of ${plural(counts.users, "user")}, ${counts.anonymous.toLocaleString("en")} anonymous; ` +
+    `\n${plural(counts.signedIn, "session")} of ${plural(counts.users, "user")}, ${boundIn(counts)}${counts.anonymous.toLocaleString("en")} anonymous; ` +
       `${plural(counts.away, "remembered login")} without a session; ` +
       (counts.trusted === 0 ? "" : `${plural(counts.trusted, "trusted browser")}; `) +
       `${counts.expired.toLocaleString("en")} past their deadline.`,
@@ -77,6 +79,13 @@ async function stats(environment: Environment, config: Config, { json }: Flags):
     environment,
     "\nThefts and recoveries are counted where the store keeps an audit trail (its option audit: true).",
   );
+}
+
+/** Nothing where no session is bound: few applications have the option. */
+function boundIn({ bound, signedIn }: Counts): string {
+  if (bound === 0) return "";
+  const share = Math.round((bound / signedIn) * 100);
+  return `${bound.toLocaleString("en")} of them bound to a browser's key (${share} %), `;
 }
 
 const withZeros = (events: ReadonlyMap<string, number>): Record<string, number> => ({
@@ -98,7 +107,8 @@ function sayTables(environment: Environment, { version, tables, prunedAt }: Stor
 
 async function countAll(config: Config, now: number): Promise<Counts> {
   const hours = Array.from({ length: HOURS }, () => 0);
-  const counts: Counts = { signedIn: 0, anonymous: 0, away: 0, trusted: 0, expired: 0, users: 0, hours };
+  const none = { signedIn: 0, bound: 0, anonymous: 0, away: 0, trusted: 0, expired: 0, users: 0 };
+  const counts: Counts = { ...none, hours };
   const users = new Set<unknown>();
   for await (const entry of entriesOf(adminOf(config))) {
     const { session, login } = entry;
@@ -119,7 +129,10 @@ async function countAll(config: Config, now: number): Promise<Counts> {
     if (deadlineOf(entry) < now) counts.expired++;
     else if (!isSessionLive) counts.away++;
     else if (userId === undefined) counts.anonymous++;
-    else counts.signedIn++;
+    else {
+      counts.signedIn++;
+      if (boundNow(session.bound) !== undefined) counts.bound++;
+    }
     if (userId !== undefined && deadlineOf(entry) >= now) users.add(userId);
   }
   return { ...counts, users: users.size };

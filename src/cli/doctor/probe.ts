@@ -3,6 +3,7 @@ import { type CookieDefinition, clearCookie, serializeCookie } from "../../http/
 import type { Settings } from "../../options/settings.ts";
 import { error, type Finding, note, warning } from "./finding.ts";
 import { heldFindings } from "./held.ts";
+import { attributesOf } from "./key-requests.ts";
 
 const PATIENCE = 10_000;
 /** Longer than clocks of servers differ, and not too long for an application to believe. */
@@ -181,10 +182,3 @@ function cached({ lines, isUncached }: Seen, { cookies }: Settings): Finding[] {
     ),
   ];
 }
-
-const attributesOf = (line: string): string[] =>
-  line
-    .split(";")
-    .slice(1)
-    .map((part) => part.trim().toLowerCase())
-    .filter((part) => !part.startsWith("expires=") && !part.startsWith("max-age="));

@@ -5,6 +5,7 @@ import {
   type DevicesOptions,
   devicesEndpoint,
   LONGEST_BODY,
+  piecesOf,
 } from "../device-endpoints.ts";
 import type { ProxyOptions } from "../forwarded.ts";
 import { asked, pathOf } from "./facts.ts";
@@ -43,7 +44,7 @@ export function devices({ path, trustProxy, ...options }: FetchDevicesOptions) {
 async function readJson(request: Request): Promise<unknown> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of request.body ?? []) {
+  for await (const chunk of piecesOf(request.body)) {
     length += chunk.length;
     if (length > LONGEST_BODY) throw new BodyTooLarge();
     chunks.push(chunk);

@@ -3,6 +3,7 @@ import { NO_SETTLEMENT, type Settlement } from "../../http/settlement.ts";
 import type { Psession } from "../../psession.ts";
 import type { Exchange } from "../../request/exchange.ts";
 import type { RequestFacts } from "../../request/facts.ts";
+import { Moment } from "../../request/moment.ts";
 import type { Session } from "../../session.ts";
 import { knownMomentOf } from "../node/arrivals.ts";
 
@@ -13,7 +14,7 @@ export type GetSession<Data extends object = SessionData> = () => Promise<Sessio
 export class LazyExchange<Data extends object> {
   readonly #psession: Psession<Data>;
   readonly #facts: (arrivedAt: number) => RequestFacts;
-  readonly #arrivedAt: number;
+  readonly #arrived: Moment;
   #exchange: Exchange<Session<Data>> | undefined;
   #isAnswered = false;
 
@@ -21,14 +22,15 @@ export class LazyExchange<Data extends object> {
   constructor(psession: Psession<Data>, facts: (arrivedAt: number) => RequestFacts, incoming?: unknown) {
     this.#psession = psession;
     this.#facts = facts;
-    const { clock } = psession.core.settings;
-    this.#arrivedAt = knownMomentOf(incoming)?.by(clock) ?? clock.now();
+    // No setting is read here: a build renders pages before there are keys (options that come as a function).
+    this.#arrived = knownMomentOf(incoming) ?? new Moment();
   }
 
   /** Bound, as handlers get the function alone. */
   readonly getSession: GetSession<Data> = async () => {
     if (this.#exchange !== undefined) return this.#exchange.open();
-    const facts = this.#facts(this.#arrivedAt);
+    const { clock } = this.#psession.core.settings;
+    const facts = this.#facts(this.#arrived.by(clock) ?? clock.now());
     // First asked for while the body streams: nothing will settle it later, and no cookie can be set.
     const isLate = this.#isAnswered;
     this.#exchange = this.#psession.exchange(isLate ? { ...facts, canSetCookies: false } : facts);

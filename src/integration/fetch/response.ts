@@ -1,4 +1,4 @@
-import { cacheHeaders } from "../../http/caching.ts";
+import { answerHeaders } from "../../http/answer-headers.ts";
 import type { Settlement } from "../../http/settlement.ts";
 import { type Answer, answerToError } from "../answer.ts";
 import { answerTo, type Refusal } from "../guards.ts";
@@ -13,7 +13,7 @@ export const canCarryCookies = (response: Response | undefined): boolean =>
  */
 export function withSettlement(response: Response, settlement: Settlement): Response {
   const { setCookie } = settlement;
-  const headers = cacheHeaders(settlement, (name) => response.headers.get(name));
+  const headers = answerHeaders(settlement, (name) => response.headers.get(name));
   if (setCookie.length === 0 && setInPlace(response, headers)) return response;
   const settled = new Response(response.body, response);
   for (const line of setCookie) settled.headers.append("Set-Cookie", line);

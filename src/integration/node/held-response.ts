@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { headersOfError, statusOf } from "../../errors.ts";
-import { cacheHeaders } from "../../http/caching.ts";
+import { answerHeaders } from "../../http/answer-headers.ts";
 import { NO_SETTLEMENT, type Settlement } from "../../http/settlement.ts";
 import { warnOfSaveAfterHead } from "../../telemetry/warnings.ts";
 import { directly, FixableResponse, HOLDER, type Method } from "./fixable-response.ts";
@@ -225,7 +225,7 @@ class HeldResponse extends FixableResponse {
     this.#phase = "settled";
     const { setCookie } = settlement;
     if (setCookie.length > 0) addCookies(response, setCookie);
-    const headers = cacheHeaders(settlement, (name) => response.getHeader(name));
+    const headers = answerHeaders(settlement, (name) => response.getHeader(name));
     if (headers.length > 0) {
       const set = directly(response, "setHeader");
       for (const [name, value] of headers) Reflect.apply(set, response, [name, value]);

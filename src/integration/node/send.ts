@@ -10,7 +10,8 @@ export function send(target: NodeResponse, { status, headers, body }: Answer): v
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   if (body === undefined) return void response.end();
   const isText = typeof body === "string";
-  response.setHeader("Content-Type", `${isText ? "text/plain" : "application/json"}; charset=utf-8`);
+  if (!("Content-Type" in headers))
+    response.setHeader("Content-Type", `${isText ? "text/plain" : "application/json"}; charset=utf-8`);
   response.end(isText ? body : JSON.stringify(body));
 }
 

@@ -11,4 +11,8 @@ export interface Backend {
   assertReady(request: SessionRequest): void;
   /** Puts a session into the request. Without a response, only the handler's own calls of `save` store it. */
   open(request: SessionRequest, response: ServerResponse | undefined): OpenSession | Promise<OpenSession>;
+  /** Answers what device-bound sessions need before the handlers: true where it did. */
+  readonly answers?:
+    | ((request: SessionRequest, response: ServerResponse, open: OpenSession) => Promise<boolean> | undefined)
+    | undefined;
 }

@@ -40,8 +40,10 @@ export function createMiddleware(options: SessionOptions): SessionMiddleware {
         if (isWatched) beginWatching(request);
         settleBeforeHead(response, (canSetCookies) => settled(request, open, canSetCookies), next);
       }
-      if (open.psession === undefined) next();
-      else runInNodeRequest(request, next);
+      const goOn = () => (open.psession === undefined ? next() : runInNodeRequest(request, next));
+      const answered = isHeld ? backend.answers?.(request, response, open) : undefined;
+      if (answered === undefined) goOn();
+      else answered.then((isAnswered) => isAnswered || goOn(), next);
     };
     let open: OpenSession | Promise<OpenSession>;
     try {
@@ -85,7 +87,7 @@ function settled(
   return settlement instanceof Promise ? settlement.then(withoutCaching) : withoutCaching(settlement);
 }
 
-const withoutCaching = ({ setCookie, noStore }: Settlement): Settlement => ({ setCookie, noStore });
+const withoutCaching = ({ caching: _, ...settlement }: Settlement): Settlement => settlement;
 
 function backendOf(settings: Settings, options: SessionOptions): Backend {
   const { store } = settings;

@@ -15,6 +15,7 @@ const METHODS = [
   "update",
   "exclusive",
   "isFresh",
+  "isKeyProved",
   "isAlive",
   "onEnd",
   "endsAt",
@@ -35,11 +36,13 @@ const VALUES = [
   "isPersistent",
   "isNew",
   "authenticatedAt",
+  "keyProvedAt",
   "proofs",
   "claims",
   "pending",
   "handle",
   "outcome",
+  "endedBecause",
 ] as const;
 
 /** `req.session` also has these with a psession store: see psession's own `Session`. */
@@ -54,13 +57,17 @@ export class SignInSession extends Session {
     const open = openSessionOf(this.req);
     if (open?.core === undefined) return undefined;
     const { core } = open;
-    const { isSignedIn, level, proofs, pending, actor } = core;
+    const { isSignedIn, level, proofs, pending, actor, endedBecause, keyProvedAt } = core;
     return {
       isSignedIn,
       level,
       proofs,
       pending,
       actor,
+      endedBecause,
+      keyProvedAt,
+      isKeyProved: (within) => core.isKeyProved(within),
+      askForKeyProof: () => core.askForKeyProof(),
       isFresh: (freshness) => core.isFresh(freshness),
       noteGuard: () => core.noteGuard(),
       // Brings changes that other requests saved meanwhile into `req.session`.

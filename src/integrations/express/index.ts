@@ -4,7 +4,12 @@ import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
 import type { OriginOptions } from "../../http/origin.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
-import type { DevicesOptions } from "../../integration/device-endpoints.ts";
+import { type DevicesOptions, isMount } from "../../integration/device-endpoints.ts";
+import type {
+  DevicesPage,
+  DevicesPageOptions,
+  DevicesPageVisit,
+} from "../../integration/devices-page/endpoint.ts";
 import { type ExpressRequest, originOf, trustsProxy } from "../../integration/express/proxy.ts";
 import {
   type AskedFor,
@@ -20,7 +25,9 @@ import {
 import { noSession } from "../../integration/no-session.ts";
 import { runInNodeRequest } from "../../integration/node/arrivals.ts";
 import { answersDevices } from "../../integration/node/device-endpoints.ts";
+import { answersDevicesPage } from "../../integration/node/devices-page.ts";
 import { asked } from "../../integration/node/facts.ts";
+import { answersKeys } from "../../integration/node/keys.ts";
 import { openHeld } from "../../integration/node/open.ts";
 import { answerRefusal } from "../../integration/node/send.ts";
 import { replaced } from "../../integration/replaced.ts";
@@ -32,6 +39,9 @@ export type { ExpressRequestSession } from "../../integration/express/request-se
 export type {
   AskedFor,
   DevicesOptions,
+  DevicesPage,
+  DevicesPageOptions,
+  DevicesPageVisit,
   FreshOptions,
   GuardOptions,
   LockOptions,
@@ -57,6 +67,7 @@ export type ExpressMiddleware = (request: ExpressRequest, response: ServerRespon
  */
 export function sessions<Data extends object = SessionData>(psession: Psession<Data>): ExpressMiddleware {
   assertPsession("sessions", psession);
+  const answers = answersKeys(psession);
   return (request, response, next) => {
     const target = request as ExpressRequest & { session?: Session<Data> };
     if (target.session !== undefined) return next(keptByAnother(target.session, psession));
@@ -68,7 +79,11 @@ export function sessions<Data extends object = SessionData>(psession: Psession<D
     };
     openHeld(psession, request, response, { facts, onError: next }).then((session) => {
       seat(target, session);
-      runInNodeRequest(request, next);
+      const goOn = () => runInNodeRequest(request, next);
+      const { origin } = facts;
+      const answered = answers(request, response, { session: async () => session, origin });
+      if (answered === undefined) return goOn();
+      answered.then((isAnswered) => isAnswered || goOn(), next);
     }, next);
   };
 }
@@ -150,6 +165,12 @@ export const requireFresh = guards.requireFresh;
  */
 export const requireProofs = guards.requireProofs;
 
+/**
+ * Lets users through whose browser has proved that recently that it holds the key of their session (option `deviceBound`). One
+ * that holds it proves it on the way, by a redirect to the same address (307). Others: the redirect, or 403 (or 401).
+ */
+export const requireKeyProof = guards.requireKeyProof;
+
 /** Lets visitors through whose sign-in has begun (`session.begin`), for the page of the second factor. Others: the redirect, or 401. */
 export const requirePending = guards.requirePending;
 
@@ -182,6 +203,18 @@ export function devices(options: DevicesOptions = {}): ExpressMiddleware {
   return (request, response, next) => {
     const [session, origin, url] = [sessionOf(request), originOf(request), request.url ?? "/"];
     answerFor(request, response, { session, origin, url }).catch(next);
+  };
+}
+
+/**
+ * The user's devices as a page: `app.use("/account/devices", devicesPage({ redirectTo: "/login" }))`, behind `sessions`. Other
+ * paths below go on.
+ */
+export function devicesPage(options: DevicesPageOptions = {}): ExpressMiddleware {
+  const answerFor = answersDevicesPage(options);
+  return (request, response, next) => {
+    if (!isMount(request.url)) return next();
+    answerFor(request, response, { session: sessionOf(request), origin: originOf(request) }).catch(next);
   };
 }
 

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { headersOfError, statusOf } from "../../errors.ts";
-import { cacheHeaders } from "../../http/caching.ts";
+import { answerHeaders } from "../../http/answer-headers.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
 import type { Settlement } from "../../http/settlement.ts";
 import { arrivedAt, momentOf } from "../../integration/node/arrivals.ts";
@@ -155,7 +155,7 @@ export class FastifyExchange<Data extends object> {
     }
     // Headers of a Response payload are set later, over these.
     const own = payload instanceof Response ? payload.headers : undefined;
-    const headers = cacheHeaders(settlement, (name) => own?.get(name) ?? reply.getHeader(name));
+    const headers = answerHeaders(settlement, (name) => own?.get(name) ?? reply.getHeader(name));
     for (const [name, value] of headers) reply.header(name, value);
     const isReplaced = headers.some(([name]) => own?.has(name) === true);
     return isReplaced && payload instanceof Response && !payload.bodyUsed
@@ -213,7 +213,7 @@ function holdAndHijack(this: FastifyReply & Hijackable): FastifyReply {
   return waiting?.hijack.call(this) ?? this;
 }
 
-function withHeaders(payload: Response, changed: ReturnType<typeof cacheHeaders>): Response {
+function withHeaders(payload: Response, changed: ReturnType<typeof answerHeaders>): Response {
   const { status, statusText, body } = payload;
   const headers = new Headers(payload.headers);
   for (const [name, value] of changed) headers.set(name, value);

@@ -42,6 +42,12 @@ export const requireFresh = guards.requireFresh;
  */
 export const requireProofs = guards.requireProofs;
 
+/**
+ * Lets users through whose browser has proved that recently that it holds the key of their session (option `deviceBound`). One
+ * that holds it proves it on the way, by a redirect to the same address (307). Others: the redirect, or 403 (or 401).
+ */
+export const requireKeyProof = guards.requireKeyProof;
+
 /** Lets visitors through whose sign-in has begun (`session.begin`), for the page of the second factor. Others: the redirect, or 401. */
 export const requirePending = guards.requirePending;
 

@@ -1,14 +1,21 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from "fastify";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
+import { keyEndpoints } from "../../integration/key-endpoints.ts";
 import { replaced } from "../../integration/replaced.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
 import { FastifyExchange, type Integration } from "./exchange.ts";
 import { checkOptions, type SessionsOptions } from "./options.ts";
+import { originOf } from "./origin.ts";
 import { readSession } from "./read.ts";
 import { absent, type Callback, FastifySession } from "./session.ts";
 
+export type {
+  DevicesPage,
+  DevicesPageOptions,
+  DevicesPageVisit,
+} from "../../integration/devices-page/endpoint.ts";
 export type {
   AskedFor,
   FreshOptions,
@@ -19,12 +26,14 @@ export type {
 export type { IdentityOf } from "../../integration/identity.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
 export { devices } from "./device-endpoints.ts";
+export { devicesPage } from "./devices-page.ts";
 export {
   exclusive,
   type FastifyGuard,
   forbidImpersonation,
   originCheck,
   requireFresh,
+  requireKeyProof,
   requireLevel,
   requireLogin,
   requirePending,
@@ -84,6 +93,7 @@ export async function sessions<Data extends object>(
     psession,
     make: (state) => new FastifySession<Data>(state, identityOf),
   };
+  const answers = keyEndpoints(psession);
   // One key per registration, so that nested ones have sessions of their own.
   const kExchange = Symbol("psession.exchange");
   const settlesLast = Symbol("psession.settlesLast");
@@ -95,9 +105,27 @@ export async function sessions<Data extends object>(
   const onRequest: Hook = (request, reply, next) => {
     const exchange = new FastifyExchange<Data>(integration, request, reply);
     (request as unknown as Record<symbol, FastifyExchange<Data>>)[kExchange] = exchange;
-    const goOn = () => runInRequest(exchange.moment, next);
-    if (opensAlways && request.routeOptions.config?.session !== false) exchange.open().then(goOn, next);
-    else goOn();
+    const goOn = () => {
+      const isOpened = opensAlways && request.routeOptions.config?.session !== false;
+      if (isOpened) exchange.open().then(() => runInRequest(exchange.moment, next), next);
+      else runInRequest(exchange.moment, next);
+    };
+    const answering = answers({
+      method: request.method,
+      path: () => request.originalUrl,
+      header: (name) => request.headers[name],
+      origin: () => originOf(request),
+      session: () => exchange.open(),
+    });
+    if (answering === undefined) return goOn();
+    answering.then((answer) => {
+      if (answer === undefined) goOn();
+      else
+        reply
+          .code(answer.status)
+          .headers(answer.headers)
+          .send(answer.body ?? "");
+    }, next);
   };
   /** After the body is read, code runs in the stream's context, which belongs to no request. */
   const goOnWithBody: Hook = (request, _reply, next) => {

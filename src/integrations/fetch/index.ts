@@ -2,6 +2,7 @@ import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError, reasonOf } from "../../errors.ts";
 import { fetchFacts } from "../../integration/fetch/facts.ts";
+import { answersKeys } from "../../integration/fetch/keys.ts";
 import { type GetSession, incomingIn, LazyExchange } from "../../integration/fetch/lazy-exchange.ts";
 import { checkOptions, type FetchOptions } from "../../integration/fetch/options.ts";
 import { canCarryCookies, discard, failed, withSettlement } from "../../integration/fetch/response.ts";
@@ -10,7 +11,13 @@ import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
 import { warn } from "../../telemetry/warnings.ts";
 
+export type {
+  DevicesPage,
+  DevicesPageOptions,
+  DevicesPageVisit,
+} from "../../integration/devices-page/endpoint.ts";
 export { devices, type FetchDevicesOptions } from "../../integration/fetch/device-endpoints.ts";
+export { devicesPage, type FetchDevicesPageOptions } from "../../integration/fetch/devices-page.ts";
 export type { FetchOptions } from "../../integration/fetch/options.ts";
 export type { ProxyOptions } from "../../integration/forwarded.ts";
 export type {
@@ -28,6 +35,7 @@ export {
   forbidImpersonation,
   originCheck,
   requireFresh,
+  requireKeyProof,
   requireLevel,
   requireLogin,
   requirePending,
@@ -81,6 +89,8 @@ export function withSession<
   checkOptions("withSession", options, ["trustProxy", "address", "onError"]);
   const { trustProxy = false, address, onError = answerBarely } = options;
 
+  const answers = answersKeys(psession, trustProxy);
+
   return async (request, ...context) => {
     const exchange = new LazyExchange(
       psession,
@@ -95,7 +105,10 @@ export function withSession<
     const fail = (error: unknown) => onError(error, request, ...context);
     let response: Response | undefined;
     try {
-      response = await runInRequest(request, () => handler(request, exchange.getSession, ...context));
+      const answering = answers(request, exchange.getSession);
+      response =
+        (answering && (await answering)) ??
+        (await runInRequest(request, () => handler(request, exchange.getSession, ...context)));
     } catch (thrown) {
       response = thrown instanceof Response ? thrown : await fail(thrown);
     }

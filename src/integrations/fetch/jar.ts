@@ -1,24 +1,13 @@
-import { parseSetCookie } from "cookie";
 import type { SessionData } from "../../data/typing.ts";
-import { cacheHeaders } from "../../http/caching.ts";
+import { answerHeaders } from "../../http/answer-headers.ts";
+import { type CookieAttributes, fillJar } from "../../integration/fetch/fill-jar.ts";
 import { type GetSession, LazyExchange } from "../../integration/fetch/lazy-exchange.ts";
 import type { Psession } from "../../psession.ts";
 import { cameAt } from "../../request/arrival.ts";
 import { enterRequest } from "../../request/context.ts";
 import { factsOf, isPassive } from "../../request/facts.ts";
 
-/** Attributes as frameworks' jars take them. A cookie that is cleared has `maxAge` 0. */
-export interface CookieAttributes {
-  path: string;
-  domain?: string;
-  httpOnly: boolean;
-  secure: boolean;
-  sameSite: "lax" | "strict" | "none";
-  partitioned?: boolean;
-  /** Seconds. */
-  maxAge?: number;
-  expires?: Date;
-}
+export type { CookieAttributes };
 
 /** The cookies of a request and of its response, in frameworks that hand out no response. */
 export interface CookieJar {
@@ -92,11 +81,8 @@ export function jarSession<Data extends object = SessionData>(
     commit: async (answer) => {
       const settlement = await exchange.settle(() => canSetCookies);
       const { noStore, caching } = settlement;
-      for (const line of settlement.setCookie) {
-        const { name, value = "", ...attributes } = parseSetCookie(line, { decode: (text) => text });
-        await jar.set?.(name, value, attributes as CookieAttributes);
-      }
-      const headers = answer === undefined ? [] : cacheHeaders(settlement, (name) => answer.get(name));
+      if (jar.set !== undefined) await fillJar(settlement.setCookie, jar.set);
+      const headers = answer === undefined ? [] : answerHeaders(settlement, (name) => answer.get(name));
       for (const [name, value] of headers) answer?.set(name, value);
       // Without its headers it is unknown what the answer says, and no cache may give one visitor's page to another.
       const isOwn = caching === "private" || caching === "guarded";

@@ -1,6 +1,6 @@
 import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
-import { cacheHeaders } from "../../http/caching.ts";
+import { answerHeaders } from "../../http/answer-headers.ts";
 import { fetchFacts } from "../../integration/fetch/facts.ts";
 import { incomingIn, LazyExchange } from "../../integration/fetch/lazy-exchange.ts";
 import { checkOptions, type FetchOptions } from "../../integration/fetch/options.ts";
@@ -55,7 +55,7 @@ export function requestSessions<Data extends object = SessionData, Context exten
     const settlement = await exchange.settle(() => true);
     const all = headersAlone(headers);
     for (const line of settlement.setCookie) all.append("Set-Cookie", line);
-    for (const [name, value] of cacheHeaders(settlement, (name) => all.get(name))) all.set(name, value);
+    for (const [name, value] of answerHeaders(settlement, (name) => all.get(name))) all.set(name, value);
     return all;
   };
 

@@ -1,13 +1,18 @@
 import type { Context, Env, MiddlewareHandler } from "hono";
 import { assertPsession } from "../../checks/given.ts";
 import type { SessionData } from "../../data/typing.ts";
-import { cacheHeaders } from "../../http/caching.ts";
+import { answerHeaders } from "../../http/answer-headers.ts";
 import type { OriginOptions } from "../../http/origin.ts";
 import {
   devices as devicesByRequest,
   type FetchDevicesOptions,
 } from "../../integration/fetch/device-endpoints.ts";
+import {
+  devicesPage as devicesPageByRequest,
+  type FetchDevicesPageOptions,
+} from "../../integration/fetch/devices-page.ts";
 import { asked, fetchFacts, pathOf } from "../../integration/fetch/facts.ts";
+import { answersKeys } from "../../integration/fetch/keys.ts";
 import { incomingIn, LazyExchange } from "../../integration/fetch/lazy-exchange.ts";
 import { checkOptions } from "../../integration/fetch/options.ts";
 import { canCarryCookies, discard, setInPlace } from "../../integration/fetch/response.ts";
@@ -32,6 +37,11 @@ import type { Session } from "../../session.ts";
 import type { LockOptions } from "../../upkeep/locks.ts";
 import { LazySession } from "./lazy-session.ts";
 
+export type {
+  DevicesPage,
+  DevicesPageOptions,
+  DevicesPageVisit,
+} from "../../integration/devices-page/endpoint.ts";
 export type {
   AskedFor,
   FreshOptions,
@@ -68,6 +78,7 @@ export function sessions<Data extends object = SessionData>(
   assertPsession("sessions", psession);
   checkOptions("sessions", options, ["trustProxy", "address"]);
   const { trustProxy = false, address } = options;
+  const answers = answersKeys(psession, trustProxy);
 
   return async (c, next) => {
     const outer: unknown = c.get("session");
@@ -88,13 +99,16 @@ export function sessions<Data extends object = SessionData>(
       incomingIn(c.env),
     );
     c.set("session", new LazySession(psession, exchange.getSession));
-    await runInRequest(token, next);
+    const answering = answers(token, exchange.getSession);
+    const answer = answering && (await answering);
+    if (answer === undefined) await runInRequest(token, next);
+    else c.res = answer;
     if (isNested) c.set("session", outer);
     try {
       // Only if needed: a look at the response costs @hono/node-server's fast path for plain ones.
       const settlement = await exchange.settle(() => canCarryCookies(c.res) && !isTakenOver());
       for (const line of settlement.setCookie) c.header("Set-Cookie", line, { append: true });
-      const headers = cacheHeaders(settlement, (name) => c.res.headers.get(name));
+      const headers = answerHeaders(settlement, (name) => c.res.headers.get(name));
       if (!setInPlace(c.res, headers)) for (const [name, value] of headers) c.header(name, value);
     } catch (error) {
       forgetAnswer(c);
@@ -125,6 +139,12 @@ export const requireFresh = guards.requireFresh;
  */
 export const requireProofs = guards.requireProofs;
 
+/**
+ * Lets users through whose browser has proved that recently that it holds the key of their session (option `deviceBound`). One
+ * that holds it proves it on the way, by a redirect to the same address (307). Others: the redirect, or 403 (or 401).
+ */
+export const requireKeyProof = guards.requireKeyProof;
+
 /** Lets visitors through whose sign-in has begun (`session.begin`), for the page of the second factor. Others: the redirect, or 401. */
 export const requirePending = guards.requirePending;
 
@@ -152,6 +172,19 @@ export function devices(options: FetchDevicesOptions): MiddlewareHandler {
   const answerFor = devicesByRequest(options);
   return async (c, next) => {
     const response = await answerFor(c.req.raw, () => lazyIn(c));
+    if (response !== undefined) return response;
+    await next();
+  };
+}
+
+/** The user's devices as a page (docs/account/devices-page.md), behind `sessions`: `app.use(devicesPage({ path }))`. */
+export function devicesPage(options: FetchDevicesPageOptions): MiddlewareHandler {
+  const answerFor = devicesPageByRequest(options);
+  return async (c, next) => {
+    const { raw } = c.req;
+    // Hono keeps what a parser before this has read.
+    const parsed = raw.bodyUsed ? () => c.req.parseBody() : undefined;
+    const response = await answerFor(raw, () => lazyIn(c), parsed);
     if (response !== undefined) return response;
     await next();
   };

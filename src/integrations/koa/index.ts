@@ -6,7 +6,9 @@ import { hasKeys } from "../../data/keys.ts";
 import type { SessionData } from "../../data/typing.ts";
 import { PsessionError } from "../../errors.ts";
 import { isSecureScheme } from "../../http/scheme.ts";
+import { keyEndpoints } from "../../integration/key-endpoints.ts";
 import { momentOf } from "../../integration/node/arrivals.ts";
+import { headerOf } from "../../integration/node/facts.ts";
 import { openHeld } from "../../integration/node/open.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
@@ -14,6 +16,11 @@ import type { Session } from "../../session.ts";
 import { type KoaContext, type KoaMiddleware, originOf, type SessionContext } from "./context.ts";
 
 export type { OriginOptions } from "../../http/origin.ts";
+export type {
+  DevicesPage,
+  DevicesPageOptions,
+  DevicesPageVisit,
+} from "../../integration/devices-page/endpoint.ts";
 export type {
   AskedFor,
   FreshOptions,
@@ -23,11 +30,13 @@ export type {
 } from "../../integration/guards.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
 export { devices } from "./device-endpoints.ts";
+export { devicesPage } from "./devices-page.ts";
 export {
   exclusive,
   forbidImpersonation,
   originCheck,
   requireFresh,
+  requireKeyProof,
   requireLevel,
   requireLogin,
   requirePending,
@@ -63,6 +72,7 @@ export function sessions<Data extends object = SessionData>(
 ): KoaMiddleware {
   assertPsession("sessions", psession);
   const opensAlways = checkedOptions("sessions", koaOptions, options).open === "always";
+  const answers = keyEndpoints(psession);
   return async (ctx, next) => {
     const context = withAccessors(ctx);
     const outer = context[EXCHANGE];
@@ -73,6 +83,20 @@ export function sessions<Data extends object = SessionData>(
     const exchange = new KoaExchange(psession, ctx);
     context[EXCHANGE] = exchange as unknown as KoaExchange<object>;
     try {
+      const answering = answers({
+        method: ctx.req.method,
+        path: () => ctx.originalUrl,
+        header: headerOf(ctx.req),
+        origin: () => originOf(ctx),
+        session: () => exchange.open(),
+      });
+      const answer = answering && (await answering);
+      if (answer !== undefined) {
+        ctx.status = answer.status;
+        for (const [name, value] of Object.entries(answer.headers)) ctx.set(name, value);
+        ctx.body = answer.body ?? "";
+        return;
+      }
       if (opensAlways) await exchange.open();
       return await runInRequest(moment, next);
     } finally {

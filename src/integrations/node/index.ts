@@ -4,7 +4,8 @@ import type { SessionData } from "../../data/typing.ts";
 import { reasonOf } from "../../errors.ts";
 import { arrivedAt, isServed, momentOf, runInNodeRequest } from "../../integration/node/arrivals.ts";
 import { canHold } from "../../integration/node/can-hold.ts";
-import { type NodeOptions, nodeFacts } from "../../integration/node/facts.ts";
+import { type NodeOptions, nodeFacts, visibleOrigin } from "../../integration/node/facts.ts";
+import { answersKeys } from "../../integration/node/keys.ts";
 import type { NodeRequest, NodeResponse } from "../../integration/node/messages.ts";
 import { type OpenOptions, openHeld } from "../../integration/node/open.ts";
 import { answerError } from "../../integration/node/send.ts";
@@ -14,6 +15,11 @@ import type { Session } from "../../session.ts";
 import { warn } from "../../telemetry/warnings.ts";
 
 export type {
+  DevicesPage,
+  DevicesPageOptions,
+  DevicesPageVisit,
+} from "../../integration/devices-page/endpoint.ts";
+export type {
   AskedFor,
   FreshOptions,
   GuardFacts,
@@ -22,6 +28,7 @@ export type {
   RequiredProofs,
 } from "../../integration/guards.ts";
 export { devices, type NodeDevicesOptions } from "../../integration/node/device-endpoints.ts";
+export { devicesPage, type NodeDevicesPageOptions } from "../../integration/node/devices-page.ts";
 export { openUpgrade, refuseUpgrade, type Upgrade } from "../../integration/node/upgrade.ts";
 export type { LockOptions } from "../../upkeep/locks.ts";
 export {
@@ -30,6 +37,7 @@ export {
   type NodeGuard,
   originCheck,
   requireFresh,
+  requireKeyProof,
   requireLevel,
   requireLogin,
   requirePending,
@@ -66,9 +74,13 @@ export function withSession<
   options: NodeOptions = {},
 ): (request: Request, response: Response) => Promise<void> {
   assertPsession("withSession", psession);
+  const answers = answersKeys(psession);
+  const { trustProxy = false } = options;
   return async (request, response) => {
     try {
       const session = await openHeld(psession, request, response, options);
+      const origin = () => visibleOrigin(request, trustProxy);
+      if (await answers(request, response, { session: async () => session, origin })) return;
       await runInNodeRequest(request, () => handler(request, response, session));
     } catch (error) {
       // A complete answer stands, whatever the handler did afterwards.

@@ -42,7 +42,7 @@ function planKeep(state: RequestState, now: number, isFinal: boolean): Plan {
     case "none":
       return planCreate(state, now);
     case "detached":
-      return planDetached(state, standing, now);
+      return planDetached(state, standing, now, isFinal);
     case "live":
     case "previous":
       return planSave(state, standing, now, isFinal);

@@ -1,5 +1,7 @@
 import { digest, newSalt, newSecret, type Secret, sameDigest } from "../../protocol/secrets.ts";
 import type { RememberedUse, Rotation, SaveChange, SessionRow } from "../../stores/store.ts";
+import { keptAddress } from "../addresses.ts";
+import { confirmedKey } from "../bound.ts";
 import { originOf } from "../facts.ts";
 import { handleOfLogin, newSessionRow, rememberedUse, sessionDeadlines, sessionPruneAfter } from "../rows.ts";
 import { newIdOf } from "../standing.ts";
@@ -57,7 +59,9 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
   };
   const identity = identityOf(state);
   const data = state.data.changed();
+  const boundBy = standing.session && confirmedKey(state, standing.session, now);
   const set = {
+    ...(boundBy === undefined ? {} : { bound: boundBy }),
     secret: digest(secret),
     secretAt: now,
     previousSecret: undefined,
@@ -69,7 +73,7 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
     confirmFrom: now + settings.times.settle,
     ...sessionDeadlines(now, settings, login.absoluteDeadline),
     userAgent: state.facts.userAgent,
-    address: state.facts.address,
+    address: keptAddress(state.facts.address, settings),
     pruneAfter: sessionPruneAfter(now, true, settings),
     ...(data === undefined ? {} : { data }),
   };
@@ -194,6 +198,7 @@ function writeSession(
       data: state.data.encoded(),
       now,
       identity: { ...identityOf(state), rememberedId: login.id, confirmFrom },
+      bound: state.bound,
       device: login,
       facts: state.facts,
       notAfter: login.absoluteDeadline,

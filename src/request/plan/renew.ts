@@ -1,4 +1,5 @@
 import { clearCookie } from "../../http/cookies.ts";
+import type { Settings } from "../../options/settings.ts";
 import { isPast } from "../../protocol/rows.ts";
 import { newSecret, newSiblingId, type Secret, sameDigest } from "../../protocol/secrets.ts";
 import type { RememberedRow, SessionRow, SessionUpdate } from "../../stores/store.ts";
@@ -93,7 +94,7 @@ function exchange(
     login: beforeId === undefined ? undefined : { id: beforeId },
     reason: "replaced",
     at: now,
-    pruneAfter: tombstoneUntil(now, settings),
+    pruneAfter: recordUntil(before, now, settings),
   };
   const userId = identityOf(state).userId ?? session.userId;
   return {
@@ -120,6 +121,16 @@ function exchange(
     ],
     standing: { kind: "live", session },
   };
+}
+
+/**
+ * How long the record of a renewed login is kept. The first one says whose device has its id as a handle
+ * (`psession.revoke`), as long as that device may live: its successors end no later.
+ */
+function recordUntil(before: RememberedRow | undefined, now: number, settings: Settings): number {
+  const until = tombstoneUntil(now, settings);
+  const isFirst = before !== undefined && handleOfLogin(before) === before.id;
+  return isFirst ? Math.max(until, before.absoluteDeadline) : until;
 }
 
 /** The same login for lists and limits, under another id: tokens derived from the old one get nothing. */
@@ -165,6 +176,7 @@ function writeSession(
         data: state.data.encoded(),
         now,
         identity: { userId, level, authenticatedAt, proofs, rememberedId, confirmFrom },
+        bound: state.bound,
         device: before && { ...before, handle: handleOfLogin(before) },
         facts: state.facts,
         notAfter: before?.absoluteDeadline,

@@ -3,6 +3,8 @@ import { mayConfirm } from "../../protocol/decide.ts";
 import { isPast } from "../../protocol/rows.ts";
 import { newSecret } from "../../protocol/secrets.ts";
 import type { CreateChange, RememberedUse, SaveChange, SessionRow } from "../../stores/store.ts";
+import { keptAddress } from "../addresses.ts";
+import { confirmedKey, ofKey } from "../bound.ts";
 import { originOf } from "../facts.ts";
 import { handleOf, newSessionRow, rememberedUse, sessionPruneAfter } from "../rows.ts";
 import { newIdOf } from "../standing.ts";
@@ -54,7 +56,16 @@ export function planDetached(
   state: RequestState,
   standing: Standing & { kind: "detached" },
   now: number,
+  isFinal = false,
 ): Plan {
+  const plan = detachedPlan(state, standing, now);
+  // A long cookie came without its proof: its browser has lost the key, could not refresh, or is a thief's.
+  const isNoted = isFinal && standing.why === "unproved" && !state.isAboutKey;
+  if (!isNoted) return plan;
+  return { ...plan, events: [...plan.events, event("boundRefused", { ...ofKey(state), why: "unproved" })] };
+}
+
+function detachedPlan(state: RequestState, standing: Standing & { kind: "detached" }, now: number): Plan {
   if (state.data.changed() === undefined) return nothing(standing);
   if (standing.why === "insecure") throw insecure();
   if (standing.why === "unavailable") throw unavailable(standing.error);
@@ -118,10 +129,12 @@ export function planSave(
       use?.confirm !== undefined ||
       state.use === "extends");
   // Emitted once: from here on the row says where the session is used now.
-  const moves =
-    state.hasMoved && (row.address !== state.facts.address || row.userAgent !== state.facts.userAgent);
+  const address = keptAddress(state.facts.address, settings);
+  const moves = state.hasMoved && (row.address !== address || row.userAgent !== state.facts.userAgent);
+  const boundBy = confirmedKey(state, row, now);
   const resent = isLive && isFinal && !raise && !regenerates ? sameSessionCookie(state, row) : undefined;
-  const isUnchanged = data === undefined && !raise && !regenerates && !moves && resent === undefined;
+  const isUnchanged =
+    data === undefined && !raise && !regenerates && !moves && !boundBy && resent === undefined;
   // The head was sent, or is a WebSocket's: the cookie would not reach the browser.
   const isDeferred = isLive && isFinal && !regenerates && state.intent.kind === "regenerate";
   const deferrals = isDeferred ? [deferred(state, row, "regenerate", now)] : [];
@@ -157,7 +170,8 @@ export function planSave(
       ...(secret === undefined ? {} : fenced(row, secret, now)),
       ...(regenerates ? regenerated(row, endsOld) : {}),
       ...(raise ? raisedSession(state, raise, now) : {}),
-      ...(moves ? originOf(state.facts) : {}),
+      ...(boundBy === undefined ? {} : { bound: boundBy }),
+      ...(moves ? { address, userAgent: state.facts.userAgent } : {}),
     },
   };
   return {

@@ -5,6 +5,7 @@ import { pendingOf } from "../../protocol/pending.ts";
 import { methodsOf, readProofs } from "../../protocol/proofs.ts";
 import { newSecret } from "../../protocol/secrets.ts";
 import type { Cap, Ending, SessionRow, UserId } from "../../stores/store.ts";
+import { isUnproved } from "../bound.ts";
 import { originOf } from "../facts.ts";
 import { handleOf, newRememberedRow, newSessionRow, tombstoneUntil } from "../rows.ts";
 import { newIdOf } from "../standing.ts";
@@ -138,9 +139,12 @@ export function planBegin(state: RequestState, { pending }: BeginIntent, now: nu
   const update = base && { id, version: base.version, owner: undefined, set };
   const session = base === undefined || update === undefined ? fresh : updated(base, update);
   const { pendingUserId: userId } = pending;
+  const waiting = pendingOf(pending, 0);
+  // Whose credential was changed meanwhile does not begin by the old one, and whoever was erased is named by no row.
+  const proof = waiting && proofOf(state, waiting.userId, waiting.provedAt);
   const facts = { at: now, sessionId: id, userId, handle: id, request: originOf(state.facts) };
   return {
-    change: { kind: "signIn", ...(update === undefined ? { insert: fresh } : { update }) },
+    change: { kind: "signIn", proof, ...(update === undefined ? { insert: fresh } : { update }) },
     // A remember cookie stays: where the second step is not taken, it brings its user back.
     cookies: [sessionCookie(state, id, secret)],
     events: [
@@ -151,7 +155,7 @@ export function planBegin(state: RequestState, { pending }: BeginIntent, now: nu
             event("signInBegun", {
               ...facts,
               userId,
-              methods: methodsOf(pendingOf(pending, 0)?.proofs ?? []),
+              methods: methodsOf(waiting?.proofs ?? []),
             }),
           ]),
     ],
@@ -186,7 +190,7 @@ function capsOf(state: RequestState, intent: LoginIntent, now: number): Cap[] {
 
 export function planLogout(state: RequestState, now: number): Plan {
   const { standing } = state;
-  const { session, remember, acting } = state.core.settings.cookies;
+  const { session, remember, acting, bound } = state.core.settings.cookies;
   if (standing.kind === "detached" && !mayLeave(standing)) {
     // A user must not see a successful sign-out while the session lives on.
     if (standing.why === "unavailable") throw unavailable(standing.error);
@@ -216,6 +220,7 @@ export function planLogout(state: RequestState, now: number): Plan {
       clearCookie(session),
       clearCookie(remember),
       ...(state.host === undefined ? [] : [clearCookie(acting)]),
+      ...(state.bound === undefined ? [] : [clearCookie(bound)]),
       ...created.cookies,
     ],
     events: [...events, ...(isUnmatched ? [unmatched(state, now)] : []), ...created.events],
@@ -269,7 +274,9 @@ function endings(
   }
   // Also the session's own login where a secret ends the session: a restore keeps no old secret that may sign out.
   const isNamed = leaving?.secret === undefined;
-  if (rememberCookie.kind === "valid" && !(isNamed && rememberCookie.cookie.id === own)) {
+  // Without a proof of its key, a copied cookie ends nothing, unless the user who owns it signs in.
+  const isOthers = isUnproved(state.bound) && state.bound.userId !== signingIn;
+  if (rememberCookie.kind === "valid" && !(isNamed && rememberCookie.cookie.id === own) && !isOthers) {
     const { id, digest: token } = rememberCookie.cookie;
     list.push({ login: { id, token, orOfUser: signingIn }, ...at });
   }

@@ -1,5 +1,5 @@
 import { sameDigest } from "../../protocol/secrets.ts";
-import { excessOf, isSpared, sparedBy, trustMark } from "../devices.ts";
+import { excessOf, isSpared, recordMark, sparedBy } from "../devices.ts";
 import { endsDevice, handleIn } from "../endings.ts";
 import type {
   ChangeParts,
@@ -131,7 +131,7 @@ export function endDevices(
       work.putLogin({ ...login, generation, revokedAt: at, revokedReason: reason, pruneAfter }, login);
     }
     const userId = session?.userId ?? login?.userId;
-    const ofRows = { ...handleIn(session, login), ...trustMark(session) };
+    const ofRows = { ...handleIn(session, login), ...recordMark(session) };
     return { sessionId: session?.id, rememberedId: login?.id, userId, reason, ...ofRows };
   });
 }

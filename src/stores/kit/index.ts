@@ -3,9 +3,10 @@ import { assertUserId } from "../../checks/user-id.ts";
 import { PsessionError } from "../../errors.ts";
 import { systemClock } from "../../protocol/clock.ts";
 import type { UserId } from "../../protocol/rows.ts";
-import type { AuditTrail } from "../audit.ts";
+import type { AddressPage, AddressResult, AuditTrail } from "../audit.ts";
 import { performed } from "../changes.ts";
 import { isMeant, listed, targetOf, usersOf } from "../devices.ts";
+import { endedRows } from "../erasure.ts";
 import { isHeld, type Lock, lastTaken } from "../locks.ts";
 import { driverError } from "../messages/driver-error.ts";
 import {
@@ -13,6 +14,7 @@ import {
   type ChangeResult,
   type Ended,
   type EndSelector,
+  type EraseChange,
   type ListedEntry,
   type Naming,
   PRUNE_LOCK,
@@ -26,6 +28,7 @@ import {
   type Touch,
   type UserEntry,
   type UserIdKind,
+  type UserRows,
 } from "../store.ts";
 import { applied, endDevices, marked, touched } from "./apply.ts";
 import { browsed, counted } from "./browse.ts";
@@ -104,6 +107,7 @@ export class KeyValueStore<Value> implements Store {
       },
       revoke: (selector) => this.#revoke(selector),
       name: (naming) => this.#name(naming),
+      erase: (erasure) => this.#erase(erasure),
     });
   }
 
@@ -155,6 +159,35 @@ export class KeyValueStore<Value> implements Store {
       if (login !== undefined) work.putLogin({ ...login, name }, login);
       if (session !== undefined) work.putSession({ ...session, name }, session);
       return true;
+    });
+  }
+
+  async #erase({ userId, realm = "", mark }: EraseChange): Promise<readonly Ended[]> {
+    assertUserId(userId, this.userIds);
+    return this.#run(function* (work) {
+      yield* marked(work, mark);
+      const { sessions, logins } = yield* work.rowsOf(userId);
+      const isOwn = ({ id }: { readonly id: string }) => id.endsWith(realm);
+      const erased = { sessions: sessions.filter(isOwn), logins: logins.filter(isOwn) };
+      for (const session of erased.sessions) work.dropSession(session);
+      for (const login of erased.logins) work.dropLogin(login);
+      return endedRows(erased, userId);
+    });
+  }
+
+  async rowsOf(userId: UserId): Promise<UserRows> {
+    assertUserId(userId, this.userIds);
+    return this.#run((work) => work.rowsOf(userId), true);
+  }
+
+  async forgetAddresses({ before, realm, after, limit }: AddressPage): Promise<AddressResult> {
+    return this.#run(function* (work) {
+      const rows = yield* work.range<SessionRow>({ prefix: SESSIONS, after, limit });
+      const old = rows.flatMap(([, row]) =>
+        row.address !== undefined && row.lastSeenAt < before && row.id.endsWith(realm) ? row : [],
+      );
+      for (const row of old) work.putSession({ ...row, address: undefined }, row);
+      return { count: old.length, next: rows.length < limit ? undefined : rows.at(-1)?.[0] };
     });
   }
 

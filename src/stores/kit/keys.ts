@@ -26,8 +26,12 @@ const userName = (userId: UserId): string => named(`${typeof userId} ${userId}`)
 
 /** Of the keys of a user's sessions and unrevoked logins. */
 export const userPrefix = (userId: UserId): string => `u/${userName(userId)}/`;
+/** Of the keys of what else names the user: sign-ins that wait, sessions in which the user acts, ended logins. */
+export const othersPrefix = (userId: UserId): string => `w/${userName(userId)}/`;
 /** Of the ids of a user's audit entries. */
 export const trailPrefix = (userId: UserId): string => `t/${userName(userId)}/`;
+/** Of the ids of entries in which the user acted as another. */
+export const actorPrefix = (userId: UserId): string => `b/${userName(userId)}/`;
 
 /** Kinds of garbage, each in the order of when it is some. */
 export type Garbage = "s" | "l" | "k" | "m";

@@ -19,8 +19,8 @@ export interface ConditionalDatabase {
 
 const ATTEMPTS = 100;
 
-/** What users have: a transaction that reads a list of it must notice what is added meanwhile. */
-const LISTS = /^u\/[^/]+\//;
+/** What users have, and what else names them: a transaction that reads a list of it must notice what is added meanwhile. */
+const LISTS = /^[uw]\/[^/]+\//;
 
 /**
  * Transactions by comparing: what was read must be unchanged when the writes come, or the work runs again. Each user's

@@ -1,7 +1,10 @@
 import { assertUserId } from "../../checks/user-id.ts";
+import { realmOf } from "../../protocol/secrets.ts";
 import { type AuditEntry, type AuditQuery, type AuditTrail, earliestAuditId } from "../audit.ts";
-import type { UserIdKind } from "../store.ts";
-import { entryKey, TRAIL, trailPrefix } from "./keys.ts";
+import { erasedEntry, erasureName, erasuresOf, unerased } from "../erasure.ts";
+import type { Mark, UserIdKind } from "../store.ts";
+import { marked } from "./apply.ts";
+import { actorPrefix, entryKey, markKey, TRAIL, trailPrefix } from "./keys.ts";
 import type { Steps } from "./transaction.ts";
 import type { Work } from "./work.ts";
 
@@ -14,12 +17,54 @@ type Run = <T>(program: (work: Work) => Steps<T>) => Promise<T>;
 export function trailOver(run: Run, userIds: UserIdKind): AuditTrail {
   return {
     append: (entries) =>
-      // biome-ignore lint/correctness/useYield: it only writes.
       run(function* (work) {
-        for (const entry of entries) {
-          work.put(entryKey(entry.id), entry);
-          if (entry.userId !== undefined) work.put(trailPrefix(entry.userId) + entry.id, "");
+        const marks = new Map<string, Mark | undefined>();
+        for (const name of new Set(entries.flatMap(erasuresOf)))
+          marks.set(name, yield* work.get<Mark>(markKey(name)));
+        for (const given of entries) {
+          const entry = unerased(given, (name) => (marks.get(name)?.at ?? -1) >= given.at);
+          if (entry !== undefined) put(work, entry);
         }
+      }),
+
+    async erase(erasure) {
+      const { userId, realm, at, until } = erasure;
+      assertUserId(userId, userIds);
+      await run((work) => marked(work, { name: erasureName(userId, realm), at, until }));
+      let count = 0;
+      for (const prefix of [trailPrefix(userId), actorPrefix(userId)]) {
+        let after: string | undefined;
+        do {
+          const part = await run(function* (work) {
+            // A database may run this again.
+            let own = 0;
+            const found = (yield* work.range({ prefix, after, limit: CHUNK })).map(([key]) => key);
+            for (const key of found) {
+              const entry = yield* work.get<AuditEntry>(entryKey(key.slice(prefix.length)));
+              if (entry === undefined || realmOf(entry.id) !== realm) continue;
+              drop(work, entry);
+              const left = erasedEntry(entry, erasure);
+              if (left !== undefined) put(work, left);
+              if (entry.userId === userId) own++;
+            }
+            return { own, last: found.length < CHUNK ? undefined : found.at(-1) };
+          });
+          count += part.own;
+          after = part.last;
+        } while (after !== undefined);
+      }
+      return count;
+    },
+
+    forgetAddresses: ({ before, realm, after, limit }) =>
+      run(function* (work) {
+        const end = entryKey(earliestAuditId(before));
+        const found = yield* work.range<AuditEntry>({ prefix: TRAIL, after, before: end, limit });
+        const old = found.flatMap(([, entry]) =>
+          entry.address !== undefined && realmOf(entry.id) === realm ? entry : [],
+        );
+        for (const entry of old) put(work, { ...entry, address: undefined });
+        return { count: old.length, next: found.length < limit ? undefined : found.at(-1)?.[0] };
       }),
 
     prune: (before, limit) =>
@@ -29,10 +74,7 @@ export function trailOver(run: Run, userIds: UserIdKind): AuditTrail {
           before: entryKey(earliestAuditId(before)),
           limit,
         });
-        for (const [key, { id, userId }] of old) {
-          work.delete(key);
-          if (userId !== undefined) work.delete(trailPrefix(userId) + id);
-        }
+        for (const [, entry] of old) drop(work, entry);
         return old.length;
       }),
 
@@ -59,6 +101,20 @@ export function trailOver(run: Run, userIds: UserIdKind): AuditTrail {
     },
   };
 }
+
+function put(work: Work, entry: AuditEntry): void {
+  work.put(entryKey(entry.id), entry);
+  for (const key of leadingTo(entry)) work.put(key, "");
+}
+
+function drop(work: Work, entry: AuditEntry): void {
+  for (const key of [entryKey(entry.id), ...leadingTo(entry)]) work.delete(key);
+}
+
+const leadingTo = ({ id, userId, actorId }: AuditEntry): string[] => [
+  ...(userId === undefined ? [] : [trailPrefix(userId) + id]),
+  ...(actorId === undefined ? [] : [actorPrefix(actorId) + id]),
+];
 
 function* read(work: Work, { userId, since = 0, before, limit }: AuditQuery): Steps<AuditEntry[]> {
   const prefix = userId === undefined ? TRAIL : trailPrefix(userId);

@@ -1,6 +1,16 @@
 import type { UserId } from "../../protocol/rows.ts";
+import { namesUser } from "../erasure.ts";
 import type { RememberedRow, SessionRow, UserEntry } from "../store.ts";
-import { garbageKey, LOGINS, loginKey, ownerKey, SESSIONS, sessionKey, userPrefix } from "./keys.ts";
+import {
+  garbageKey,
+  LOGINS,
+  loginKey,
+  othersPrefix,
+  ownerKey,
+  SESSIONS,
+  sessionKey,
+  userPrefix,
+} from "./keys.ts";
 import type { Range, Steps } from "./transaction.ts";
 
 /**
@@ -49,11 +59,13 @@ export class Work {
     const key = sessionKey(row.id);
     this.keep(key, before?.pruneAfter, row, row.pruneAfter);
     this.#point(ownerOf(before), ownerOf(row), row.id);
-    this.#point(placeOf(before), placeOf(row), "");
+    const [places, left] = [placesOf(row), placesOf(before)];
+    for (const place of left) if (!places.has(place)) this.delete(place);
+    for (const place of places) if (!left.has(place)) this.put(place, "");
   }
 
   dropSession(row: SessionRow): void {
-    this.#drop(sessionKey(row.id), row.pruneAfter, ownerOf(row), placeOf(row));
+    this.#drop(sessionKey(row.id), row.pruneAfter, ownerOf(row), ...placesOf(row));
   }
 
   /** A key that leads to a row: only where that changes, as others may be writing beside it. */
@@ -107,6 +119,23 @@ export class Work {
     return yield* this.devicesAt(keys);
   }
 
+  /** Every row that names the user. */
+  *rowsOf(userId: UserId): Steps<{ sessions: SessionRow[]; logins: RememberedRow[] }> {
+    const keys = new Set<string>();
+    for (const prefix of [userPrefix(userId), othersPrefix(userId)])
+      for (const [key] of yield* this.range({ prefix })) keys.add(key.slice(prefix.length));
+    const sessions: SessionRow[] = [];
+    const logins: RememberedRow[] = [];
+    for (const key of keys) {
+      const isSession = key.startsWith(SESSIONS);
+      const session = isSession ? yield* this.session(key.slice(SESSIONS.length)) : undefined;
+      const login = isSession ? undefined : yield* this.login(key.slice(LOGINS.length));
+      if (session !== undefined && namesUser(session, userId)) sessions.push(session);
+      if (login !== undefined && namesUser(login, userId)) logins.push(login);
+    }
+    return { sessions, logins };
+  }
+
   /** Those of the rows with these keys; a device comes once. */
   *devicesAt(keys: ReadonlySet<string>): Steps<UserEntry[]> {
     const devices: UserEntry[] = [];
@@ -124,9 +153,19 @@ export class Work {
 const ownerOf = (row: SessionRow | undefined): string | undefined =>
   row?.rememberedId === undefined ? undefined : ownerKey(row.rememberedId);
 
-/** Among what its user has. */
-const placeOf = (row: SessionRow | undefined): string | undefined =>
-  row?.userId === undefined ? undefined : userPrefix(row.userId) + sessionKey(row.id);
+/** Among what its user has, and what else names a user. */
+function placesOf(row: SessionRow | undefined): Set<string> {
+  const places = new Set<string>();
+  if (row === undefined) return places;
+  const key = sessionKey(row.id);
+  if (row.userId !== undefined) places.add(userPrefix(row.userId) + key);
+  for (const other of [row.pendingUserId, row.actorUserId])
+    if (other !== undefined) places.add(othersPrefix(other) + key);
+  return places;
+}
 
-const placeOfLogin = (row: RememberedRow | undefined): string | undefined =>
-  row === undefined || row.revokedAt !== undefined ? undefined : userPrefix(row.userId) + loginKey(row.id);
+const placeOfLogin = (row: RememberedRow | undefined): string | undefined => {
+  if (row === undefined) return undefined;
+  const prefix = row.revokedAt === undefined ? userPrefix(row.userId) : othersPrefix(row.userId);
+  return prefix + loginKey(row.id);
+};

@@ -70,4 +70,4 @@ class Memory implements Database<unknown>, Transaction<unknown> {
 
 /** Keys begin with the letter of what they are for; those of users and of garbage have a second part. */
 const folderOf = (key: string): string =>
-  key.slice(0, key.indexOf("/", "utg".includes(key.charAt(0)) ? 2 : 0) + 1);
+  key.slice(0, key.indexOf("/", "uwtbg".includes(key.charAt(0)) ? 2 : 0) + 1);

@@ -17,9 +17,26 @@ export interface PgTypes {
   getTypeParser(oid: number, format?: string): (value: never) => unknown;
 }
 
+/** A message to connections that listen. */
+export interface PgNotification {
+  readonly channel: string;
+  readonly payload?: string | undefined;
+}
+
 /** A `Client` of node-postgres. Give psession one of its own, or other transactions would get mixed up with its. */
 export interface PgClient {
   query(query: PgQuery): Promise<PgResult>;
+  on?(event: "notification", listener: (message: PgNotification) => void): unknown;
+  on?(event: "error" | "end", listener: (error?: Error) => void): unknown;
+  off?(event: "notification", listener: (message: PgNotification) => void): unknown;
+  off?(event: "error" | "end", listener: (error?: Error) => void): unknown;
+}
+
+/** A client that psession connects by itself, with the options of a pool, to listen on it. */
+export interface PgOwnClient extends PgClient {
+  connect(): Promise<unknown>;
+  end(): Promise<unknown>;
+  unref?(): void;
 }
 
 interface TellsErrors {
@@ -27,13 +44,17 @@ interface TellsErrors {
   off?(event: "error", listener: (error: Error) => void): unknown;
 }
 
-export interface PgPoolClient extends PgClient, TellsErrors {
+/** A client that a pool lends. */
+export interface PgPoolClient extends Pick<PgClient, "query">, TellsErrors {
   release(destroy?: boolean): void;
 }
 
 /** A `Pool` of node-postgres, or an object with the same methods. */
 export interface PgPool extends TellsErrors {
   connect(): Promise<PgPoolClient>;
+  /** The class of its clients and what they are made with, where it says so. */
+  readonly Client?: (new (options: never) => PgOwnClient) | undefined;
+  readonly options?: object | undefined;
 }
 
 /** The session on the server that a connection has now. */
@@ -63,6 +84,11 @@ export interface PostgresJs extends PostgresJsConnection {
     readonly transform?: { readonly column?: { readonly from?: ((column: string) => string) | undefined } };
   };
   begin(options: string, work: (connection: PostgresJsConnection) => Promise<unknown>): Promise<unknown>;
+  listen?(
+    channel: string,
+    onMessage: (payload: string) => void,
+    onListen: () => void,
+  ): Promise<{ unlisten(): Promise<unknown> }>;
 }
 
 interface PgliteConnection {

@@ -21,7 +21,15 @@ import { PostgresJsDriver } from "./postgres-js.ts";
 
 export type { NamingOptions, TableNaming } from "../sql/naming.ts";
 export type { SqlStore } from "../sql/store.ts";
-export type { PgClient, Pglite, PgPool, PgPoolClient, PostgresJs } from "./clients.ts";
+export type {
+  PgClient,
+  Pglite,
+  PgNotification,
+  PgOwnClient,
+  PgPool,
+  PgPoolClient,
+  PostgresJs,
+} from "./clients.ts";
 
 /** One of `pool`, `client`, `sql` and `pglite`: what the application has open anyway. psession closes none. */
 export interface PostgresStoreOptions extends NamingOptions, ConnectionOptions {

@@ -4,6 +4,7 @@ import { callOnce, inTransaction, type Lender, withConnection } from "../sql/lea
 import type { Answer, RawRow, Statement } from "../sql/statement.ts";
 import { Turns } from "../turns.ts";
 import type { PgClient, PgPool, PgPoolClient } from "./clients.ts";
+import { clientListens, poolListens } from "./listen.ts";
 import { isOfServer } from "./of-server.ts";
 import { pgTypes } from "./pg-types.ts";
 
@@ -19,7 +20,7 @@ class Prepared {
     this.#prepares = prepares;
   }
 
-  async run(client: PgClient, { sql, values }: Statement): Promise<Answer> {
+  async run(client: Pick<PgClient, "query">, { sql, values }: Statement): Promise<Answer> {
     const query = { text: sql, values: values as unknown[], types: pgTypes };
     const result = await client.query(this.#prepares ? { name: this.#nameOf(sql), ...query } : query);
     return { rows: result.rows as RawRow[], count: result.rowCount ?? 0 };
@@ -41,9 +42,11 @@ const heard = new WeakSet<PgPool>();
 export class PgPoolDriver implements SqlDriver {
   readonly #prepared: Prepared;
   readonly #lender: Lender<PgPoolClient>;
+  readonly listen: SqlDriver["listen"];
 
   constructor(pool: PgPool, prepares: boolean) {
     this.#prepared = new Prepared(prepares);
+    this.listen = poolListens(pool);
     this.#lender = {
       connect: () => pool.connect(),
       // The pool listens to idle clients only. For this one the query throws what broke it.
@@ -69,7 +72,7 @@ export class PgPoolDriver implements SqlDriver {
     onCommit: () => void,
   ): Promise<T> {
     return withConnection(this.#lender, deadline, (client, watch) => {
-      const watched: PgClient = { query: (query) => watch(client.query(query)) };
+      const watched: Pick<PgClient, "query"> = { query: (query) => watch(client.query(query)) };
       return transact(watched, this.#prepared, work, onCommit);
     });
   }
@@ -82,10 +85,14 @@ export class PgClientDriver implements SqlDriver {
   readonly #client: PgClient;
   readonly #prepared: Prepared;
   readonly #turns = new Turns();
+  readonly listen: SqlDriver["listen"];
 
   constructor(client: PgClient, prepares: boolean) {
     this.#client = client;
     this.#prepared = new Prepared(prepares);
+    this.listen = clientListens(client, (text) =>
+      this.#turns.take("", () => client.query({ text, values: [] })),
+    );
   }
 
   run(statement: Statement, deadline: Deadline): Promise<Answer> {
@@ -112,7 +119,7 @@ export class PgClientDriver implements SqlDriver {
 }
 
 function transact<T>(
-  client: PgClient,
+  client: Pick<PgClient, "query">,
   prepared: Prepared,
   work: (connection: SqlConnection) => Promise<T>,
   onCommit: () => void,

@@ -2,6 +2,7 @@ import { type Deadline, NotSent, type SqlConnection, type SqlDriver } from "../s
 import type { Answer, RawRow, SqlValue, Statement } from "../sql/statement.ts";
 import { facets } from "../sql/syntax.ts";
 import type { PostgresJs, PostgresJsQuery, PostgresJsRows, PostgresJsServerSession } from "./clients.ts";
+import { postgresJsListens } from "./listen.ts";
 import { isOfServer } from "./of-server.ts";
 
 type Connection = Pick<PostgresJs, "unsafe">;
@@ -13,8 +14,10 @@ export class PostgresJsDriver implements SqlDriver {
   /** The application's setting for the names of all columns, psession's too: `transform: postgres.camel`. */
   readonly #rename: ((column: string) => string) | undefined;
   readonly #names = new Map<string, ReadonlyMap<string, string>>();
+  readonly listen: SqlDriver["listen"];
 
   constructor(sql: PostgresJs, prepares: boolean) {
+    this.listen = postgresJsListens(sql);
     this.#sql = sql;
     this.#prepare = prepares;
     // It sends such a statement again, and does not hear the answer: the connection waits for ever.
@@ -130,7 +133,10 @@ async function answered(query: PostgresJsQuery): Promise<Answer> {
     rows = await query;
   } catch (error) {
     // Either no connection was to be had, or a value could not be written as its type has it.
-    throw state == null ? new NotSent(error, { isBare: false }) : error;
+    if (state == null) throw new NotSent(error, { isBare: false });
+    throw isUnreadable(error)
+      ? Object.assign(new Error(OTHERS_ANSWER), { code: UNPREPARED, cause: error })
+      : error;
   }
   if (rows.command == null || state?.pid !== sentTo) {
     throw Object.assign(new Error("The connection was lost before the answer."), {
@@ -139,6 +145,18 @@ async function answered(query: PostgresJsQuery): Promise<Answer> {
   }
   return { rows: compact(rows) as RawRow[], count: rows.count ?? 0 };
 }
+
+const OTHERS_ANSWER = "An answer came that has not the columns of its statement.";
+/** PostgreSQL's own code where a pooler has changed the connection below a prepared statement, as it has here. */
+const UNPREPARED = "26000";
+
+/**
+ * postgres.js failed while it read a row, beyond its end or without columns: behind a pooler it may take that for one of
+ * another statement. What a serializer of the application's throws is something else.
+ */
+const isUnreadable = (error: unknown): boolean =>
+  (error instanceof RangeError && facets(error).code === "ERR_OUT_OF_RANGE") ||
+  (error instanceof TypeError && error.message.includes("columns"));
 
 /**
  * Rows without holes. After a statement that failed behind its first rows, as one does that is refused when it

@@ -223,19 +223,19 @@ export function decodeAnswer(reply: unknown): Answer {
   return { missing: { index, deadline: numberOf(deadline), handles } };
 }
 
-/** Six words each: session, login, user, reason, handle, "trust"; empty for none. */
+/** Six words each: session, login, user, reason, handle, "record"; empty for none. */
 export function decodeEnded(words: readonly string[]): Ended[] {
   if (words.length % 6 !== 0) throw misread("a list of another length came");
   const ended: Ended[] = [];
   for (let at = 0; at < words.length; at += 6) {
-    const [session, login, user, reason = "", handle, level] = words.slice(at, at + 6);
+    const [session, login, user, reason = "", handle, kind] = words.slice(at, at + 6);
     ended.push({
       sessionId: session || undefined,
       rememberedId: login || undefined,
       userId: user ? decodeUser(user) : undefined,
       reason,
       ...handleIn({ handle: handle || undefined }),
-      ...(level === "trust" && { isTrust: true as const }),
+      ...(kind === "record" && { isRecord: true as const }),
     });
   }
   return ended;
@@ -243,13 +243,15 @@ export function decodeEnded(words: readonly string[]): Ended[] {
 
 export interface Listing {
   readonly entries: UserEntry[];
-  /** Handles in the user's index that lead to nothing of the user. */
+  /** Handles in the index that lead to no device of the user. */
   readonly stale: string[];
+  /** Those of them that lead to tombstones, with until when these are kept. */
+  readonly tombstones: ReadonlyMap<string, number>;
 }
 
 /** `ofList`: the user whose list it is. */
 export function decodeListing(reply: unknown, ofList?: UserId): Listing {
-  const [stale, found] = listOf(reply);
+  const [stale, found, ended = []] = listOf(reply);
   const words = textsOf(found);
   if (words.length % 4 !== 0) throw misread("a list of another length came");
   const entries: UserEntry[] = [];
@@ -259,7 +261,10 @@ export function decodeListing(reply: unknown, ofList?: UserId): Listing {
     if (sessionId !== "") entries.push({ session: readSession(sessionId, session, ofList), login: row });
     else if (row !== undefined) entries.push({ session: undefined, login: row });
   }
-  return { entries, stale: textsOf(stale) };
+  const tombstones = new Map<string, number>();
+  const pairs = textsOf(ended);
+  for (let at = 0; at < pairs.length; at += 2) tombstones.set(pairs[at] ?? "", numberOf(pairs[at + 1]));
+  return { entries, stale: textsOf(stale), tombstones };
 }
 
 /** Id of a login's session and both rows; a session that names another login has moved on to that. */

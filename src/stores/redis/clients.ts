@@ -1,8 +1,12 @@
+import { ioSubscribe, nodeRedisSubscribe, type Subscribe } from "./subscribe.ts";
+
 /** node-redis: `createClient`, `createClientPool`. */
 export interface NodeRedisClient {
   sendCommand(args: string[], options?: NodeRedisCommandOptions): Promise<unknown>;
   /** It has a connection, over which commands go with the next turn of the event loop. */
   readonly isReady?: boolean | undefined;
+  /** Not with a pool. */
+  duplicate?(): unknown;
 }
 
 /** node-redis: `createCluster`. */
@@ -15,6 +19,7 @@ export interface NodeRedisCluster {
   ): Promise<unknown>;
   readonly masters: readonly { readonly address?: string | undefined }[];
   nodeClient?(node: never): unknown;
+  duplicate?(): unknown;
 }
 
 /** What node-redis takes beside a command, as far as we give it. */
@@ -34,6 +39,7 @@ export interface IoRedisClient {
     exec(): Promise<readonly (readonly [error: Error | null, reply: unknown])[] | null>;
   };
   nodes?(role: "master"): readonly IoRedisClient[];
+  duplicate?(): unknown;
   readonly options?: {
     readonly keyPrefix?: unknown;
     readonly host?: string | undefined;
@@ -60,6 +66,8 @@ export interface Wire {
   readonly addsKeyPrefix: boolean;
   /** The primaries, each by itself, in an order that stays. */
   nodes(): readonly Node[];
+  /** Over a connection of its own; left out where the client cannot be duplicated. */
+  readonly subscribe: Subscribe | undefined;
 }
 
 /** One server, for commands that name no key. */
@@ -145,6 +153,7 @@ export function wireOf(client: RedisClient): Wire {
       keyPrefix,
       addsKeyPrefix: true,
       nodes: () => (isCluster ? inOrder((client.nodes?.("master") ?? []).map(toIoNode)) : [toIoNode(client)]),
+      subscribe: ioSubscribe(client),
     };
   }
   if ("masters" in client) {
@@ -160,6 +169,7 @@ export function wireOf(client: RedisClient): Wire {
       keyPrefix,
       addsKeyPrefix: false,
       nodes: () => inOrder(client.masters.map(toNode)),
+      subscribe: nodeRedisSubscribe(client),
     };
   }
   return {
@@ -169,6 +179,7 @@ export function wireOf(client: RedisClient): Wire {
     keyPrefix,
     addsKeyPrefix: false,
     nodes: () => [{ name: "", send: (args) => client.sendCommand(args) }],
+    subscribe: nodeRedisSubscribe(client),
   };
 }
 

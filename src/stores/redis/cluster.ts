@@ -22,12 +22,13 @@ import {
   encodeChange,
   encodeOrder,
   idsOf,
+  type Listing,
   type Missing,
   rowKeys,
 } from "./changes.ts";
 import { endByHandle } from "./handle.ts";
 import { withIndexes, writeIndex } from "./indexes.ts";
-import { partsOf, tagIndex, userIndex } from "./keys.ts";
+import { isHandle, othersIndex, partsOf, tagIndex, userIndex } from "./keys.ts";
 import { scripts } from "./lua/index.ts";
 import { isOutdated } from "./marks.ts";
 import { insertPlain } from "./plain.ts";
@@ -94,8 +95,32 @@ export class ClusterWriter implements Writer {
       const pruneAfter = remember?.pruneAfter ?? insert?.pruneAfter ?? proof.provedAt + TOMBSTONE;
       const ending = { reason: "outdated", at: proof.provedAt, pruneAfter };
       await this.end({ handle: made.id, ...ending });
+      await this.#forget({ insert, update, remember }, deadline);
     }
     return outdated;
+  }
+
+  /** A row; or the name of a tag, while no other device has that: its index comes before the name. */
+  async #isIdle(index: string, handle: string, deadline: number): Promise<boolean> {
+    if (!handle.startsWith("t:")) return true;
+    const key = this.#server.keys.index(tagIndex(partsOf(index).user, handle.slice(2)));
+    return numberOf(await this.#server.send(key, ["ZCARD", key], deadline)) === 0;
+  }
+
+  /** No client has the secrets of rows that were made too late. They name a user who may be erased, as indexes do. */
+  async #forget(made: ChangeParts, deadline: number): Promise<void> {
+    const { keys } = this.#server;
+    const { remember } = made;
+    if (remember !== undefined) {
+      const key = keys.login(remember.id);
+      await this.#server.send(key, ["DEL", key], deadline);
+    }
+    for (const { index, handles } of foreseen(made)) {
+      const key = keys.index(index);
+      const gone: string[] = [];
+      for (const handle of handles) if (await this.#isIdle(index, handle, deadline)) gone.push(handle);
+      if (gone.length > 0) await this.#server.send(key, ["ZREM", key, ...gone], deadline);
+    }
   }
 
   #applyUnproved(change: ChangeParts, deadline: number): Promise<ChangeResult> {
@@ -151,11 +176,26 @@ export class ClusterWriter implements Writer {
       listing.stale.flatMap((handle) => [handle, handles.get(handle) ?? ""]),
     );
     // Tidying up is no part of the answer.
-    if (stale.length > 0)
-      await this.#server
-        .run(scripts.forget, [this.#server.keys.index(index)], stale, deadline)
-        .catch(() => {});
+    if (stale.length > 0) await this.#forgetStale(user, index, stale, listings, deadline).catch(() => {});
     return listings.flatMap(({ entries }) => entries.map(listed));
+  }
+
+  /** What leads to a tombstone first goes to where an erasure finds it: lists and caps have no use for it. */
+  async #forgetStale(
+    user: string,
+    index: string,
+    stale: readonly string[],
+    listings: readonly Listing[],
+    deadline: number,
+  ): Promise<void> {
+    const tombstones = listings.flatMap((listing) => [...listing.tombstones]);
+    if (index === userIndex(user) && tombstones.length > 0) {
+      const until = Math.max(...tombstones.map(([, last]) => last));
+      const handles = tombstones.map(([handle]) => handle);
+      await this.#index({ index: othersIndex(user), deadline: until, handles }, deadline);
+    }
+    const key = this.#server.keys.index(index);
+    await this.#server.run(scripts.forget, [key], stale, deadline);
   }
 
   async #apply(change: ChangeParts, deadline: number): Promise<ChangeResult> {
@@ -225,8 +265,23 @@ export class ClusterWriter implements Writer {
 
   async #sweep(user: string, index: string, deadline: number): Promise<void> {
     const key = this.#server.keys.index(index);
-    const some = await this.#server.run(scripts.readSome, [key], [String(SWEEP)], deadline);
-    await this.#look(user, index, handlesIn(some), deadline);
+    const some = handlesIn(await this.#server.run(scripts.readSome, [key], [String(SWEEP)], deadline));
+    if (index !== othersIndex(user)) await this.#look(user, index, some, deadline);
+    else await this.#sweepOthers(key, some, deadline);
+  }
+
+  /** Of what names the user besides: what leads to no row at all, as on a single server. */
+  async #sweepOthers(key: string, some: ReadonlyMap<string, string>, deadline: number): Promise<void> {
+    const { keys } = this.#server;
+    const isGone = async (handle: string) => {
+      const row = handle.startsWith("s:") ? keys.session(handle.slice(2)) : keys.login(handle.slice(2));
+      return numberOf(await this.#server.send(row, ["PTTL", row], deadline)) === -2;
+    };
+    const handles = [...some.keys()].filter(isHandle);
+    const gone = await Promise.all(handles.map(isGone));
+    const stale = handles.filter((_, at) => gone[at]);
+    const args = stale.flatMap((handle) => [handle, some.get(handle) ?? ""]);
+    if (args.length > 0) await this.#server.run(scripts.forget, [key], args, deadline);
   }
 
   /**
@@ -319,6 +374,8 @@ function handlesIn(reply: unknown): Map<string, string> {
   return handles;
 }
 
+type Foreseen = Partial<SessionRow> & { readonly handle: string };
+
 /** What a change will want in the indexes of users, as far as it says so itself. */
 function foreseen({ remember, insert, update }: ChangeParts): Missing[] {
   const { absoluteDeadline = 0, pruneAfter = 0, lastSeenAt = pruneAfter } = update?.set ?? {};
@@ -331,11 +388,15 @@ function foreseen({ remember, insert, update }: ChangeParts): Missing[] {
     { ...remember, handle: `l:${remember?.id}` },
     { ...insert, handle: `s:${insert?.id}` },
     { ...update?.set, handle: `s:${update?.id}` },
-  ].flatMap(({ userId, tag, handle }) => {
-    if (userId === undefined) return [];
+  ].flatMap(({ userId, pendingUserId, actorUserId, tag, handle }: Foreseen) => {
+    const others = [pendingUserId, actorUserId].flatMap((other) =>
+      other === undefined ? [] : { index: othersIndex(encodeUser(other)), handle },
+    );
+    if (userId === undefined) return others;
     const user = encodeUser(userId);
-    const indexes = [userIndex(user), ...(tag === undefined ? [] : [tagIndex(user, tag)])];
-    return indexes.map((index) => ({ index, handle }));
+    const ofTag = tag === undefined ? [] : [{ index: tagIndex(user, tag), handle }];
+    const tagged = tag === undefined ? [] : [{ index: othersIndex(user), handle: `t:${tag}` }];
+    return [{ index: userIndex(user), handle }, ...ofTag, ...tagged, ...others];
   });
   return [...Map.groupBy(all, ({ index }) => index)].map(([index, ofIndex]) => ({
     index,

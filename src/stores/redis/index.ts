@@ -3,7 +3,7 @@ import type { Duration } from "../../checks/duration.ts";
 import { checkedOptions } from "../../checks/faults.ts";
 import { assertUserId } from "../../checks/user-id.ts";
 import { publishBatch } from "../../telemetry/tracing.ts";
-import type { AuditTrail } from "../audit.ts";
+import type { AddressPage, AddressResult, AuditTrail } from "../audit.ts";
 import { Batch } from "../batch.ts";
 import { performed } from "../changes.ts";
 import { targetOf, usersOf } from "../devices.ts";
@@ -21,15 +21,18 @@ import type {
   SessionRow,
   Store,
   StoreAdmin,
+  StoreChannel,
   StoreLocks,
   Touch,
   UserId,
+  UserRows,
   Write,
 } from "../store.ts";
 import { RedisAdmin } from "./admin.ts";
 import { assertSiblings, decodeFound, idsOf } from "./changes.ts";
 import { clientFault, isRedisClient, type RedisClient, wireOf } from "./clients.ts";
 import { ClusterWriter } from "./cluster.ts";
+import { erase, forgetAddresses, rowsOf } from "./erase.ts";
 import { endEveryone } from "./everyone.ts";
 import { Keys } from "./keys.ts";
 import { scripts } from "./lua/index.ts";
@@ -95,7 +98,7 @@ const optionsSchema = v.strictObject({
 export function redisStore(options: RedisStoreOptions): Store {
   const { client, prefix, timeout, audit } = checkedOptions("redisStore", optionsSchema, options);
   const wire = wireOf(client);
-  const keys = new Keys(wire.addsKeyPrefix ? prefix : wire.keyPrefix + prefix);
+  const keys = new Keys(wire.addsKeyPrefix ? prefix : wire.keyPrefix + prefix, wire.keyPrefix + prefix);
   const server = new Server(wire, keys, timeout);
   return new RedisStore(
     server,
@@ -112,6 +115,7 @@ class RedisStore implements Store {
   readonly #touches: Touches;
   readonly admin: StoreAdmin;
   readonly audit: AuditTrail | undefined;
+  readonly channel: StoreChannel | undefined;
   /** In a cluster every key may live on another node, and one that stalls must not hold up reads of the others. */
   readonly #reads: Batch<string, string> | undefined;
 
@@ -121,6 +125,7 @@ class RedisStore implements Store {
     this.#touches = new Touches(server, this.name);
     this.admin = new RedisAdmin(server);
     this.audit = audit;
+    this.channel = server.channel;
     this.#reads = server.isCluster ? undefined : new Batch((ids, since) => this.#loadSessions(ids, since));
   }
 
@@ -145,6 +150,10 @@ class RedisStore implements Store {
       write: (write) => this.#write(write),
       revoke: (selector) => this.#revoke(selector),
       name: (naming) => this.#name(naming),
+      erase: async (change) => {
+        assertUserId(change.userId, this.userIds);
+        return erase(this.#server, change);
+      },
     });
   }
 
@@ -192,6 +201,13 @@ class RedisStore implements Store {
     assertUserId(userId, this.userIds);
     return this.#writer.list(userId);
   }
+
+  async rowsOf(userId: UserId): Promise<UserRows> {
+    assertUserId(userId, this.userIds);
+    return rowsOf(this.#server, userId);
+  }
+
+  forgetAddresses = (page: AddressPage): Promise<AddressResult> => forgetAddresses(this.#server, page);
 
   clock = async (): Promise<number> => {
     const { prune } = this.#server.keys;

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { shardKeyOf } from "../../protocol/secrets.ts";
 
 /**
@@ -8,10 +9,14 @@ import { shardKeyOf } from "../../protocol/secrets.ts";
 export class Keys {
   readonly prefix: string;
   readonly #prefixBytes: number;
+  /** What else belongs to the trail begins so, and thereby lies in its slot: between the braces stands its whole name. */
+  readonly trailFolder: string;
 
-  constructor(prefix: string) {
+  /** `fullPrefix`: as the server has it, where a driver puts something before the names that it is given. */
+  constructor(prefix: string, fullPrefix = prefix) {
     this.prefix = prefix;
     this.#prefixBytes = Buffer.byteLength(prefix);
+    this.trailFolder = `{${fullPrefix}audit}`;
   }
 
   session(id: string): string {
@@ -59,18 +64,28 @@ export class Keys {
     const end = name.indexOf(this.prefix) + this.prefix.length;
     const rest = name.slice(end);
     if (!name.includes(this.prefix) || rest === "") return "a key that is none of psession's";
-    return /^\{[\w-]+\}[sl]:[\w-]+$/.test(rest)
-      ? name
-      : `${name.slice(0, end)}${/^[a-z]*:?/.exec(rest)?.[0]}…`;
+    if (/^\{[\w-]+\}[sl]:[\w-]+$/.test(rest)) return name;
+    const isOfTrail = rest.startsWith(this.trailFolder);
+    return `${name.slice(0, end)}${isOfTrail ? "audit:" : /^[a-z]*:?/.exec(rest)?.[0]}…`;
   }
 
   get audit(): string {
     return `${this.prefix}audit`;
   }
 
-  /** The entries of a user, given as rows write users. */
+  /** The entries of a user, given as rows write users; a name of a user would stay where the key does. */
   auditOf(user: string): string {
-    return `${this.prefix}audit:${user}`;
+    return `${this.prefix}${this.trailFolder}u:${digestOf(user)}`;
+  }
+
+  /** The entries of others in which a user acted. */
+  auditBy(user: string): string {
+    return `${this.prefix}${this.trailFolder}by:${digestOf(user)}`;
+  }
+
+  /** The time up to which entries of an erased user are left out. */
+  erasure(mark: string): string {
+    return `${this.prefix}${this.trailFolder}erased:${mark}`;
   }
 
   get prune(): string {
@@ -83,15 +98,23 @@ export class Keys {
   }
 }
 
+export const digestOf = (user: string): string => hash("sha256", user, "base64url");
+
 export const userIndex = (user: string): string => `u:${user}`;
+
+/** What else names a user: rows, by their handles, and the tags that have an index, as "t:" and the tag. */
+export const othersIndex = (user: string): string => `also:${user}`;
+
+/** Of the members of an index those that are handles of rows. */
+export const isHandle = (member: string): boolean => /^[sl]:/.test(member);
 
 export const tagIndex = (user: string, tag: string): string =>
   `tag:${Buffer.byteLength(user)}:${user}:${tag}`;
 
 /** The user of an index, and its tag. */
 export function partsOf(index: string): { readonly user: string; readonly tag: string | undefined } {
-  const [, kind, rest = ""] = /^(u|tag):(.*)$/s.exec(index) ?? [];
-  if (kind === "u") return { user: rest, tag: undefined };
+  const [, kind, rest = ""] = /^(u|also|tag):(.*)$/s.exec(index) ?? [];
+  if (kind !== "tag") return { user: rest, tag: undefined };
   const colon = rest.indexOf(":");
   const bytes = Buffer.from(rest.slice(colon + 1));
   const length = Number(rest.slice(0, colon));

@@ -20,8 +20,13 @@ export interface PlainSave {
   readonly use?: RememberedUse | undefined;
 }
 
+/** A session of whose users an index besides its own user's has to know. */
+const namesOthers = ({ pendingUserId, actorUserId }: Partial<SessionRow>): boolean =>
+  pendingUserId !== undefined || actorUserId !== undefined;
+
 /** A new session without a login, a tag, and anything else. */
 export function plainInsert(change: Write): SessionRow | undefined {
+  if ("insert" in change && change.insert !== undefined && namesOthers(change.insert)) return undefined;
   if (change.kind === "create") return change.insert;
   if (change.kind !== "signIn" || (change.end?.length ?? 0) + (change.caps?.length ?? 0) > 0)
     return undefined;
@@ -32,6 +37,7 @@ export function plainInsert(change: Write): SessionRow | undefined {
 
 /** `Save` and `Restore` leave the session's user, login and tag as they are, so that no index has to know of them. */
 export function plainSave(change: Write): PlainSave | undefined {
+  if ("update" in change && change.update !== undefined && namesOthers(change.update.set)) return undefined;
   if (change.kind === "restore") {
     const { rotate, update, proof } = change;
     return update === undefined || proof !== undefined ? undefined : { update, rotate };

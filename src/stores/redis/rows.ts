@@ -166,7 +166,13 @@ class Format {
 const SESSION = new Format(SESSION_FIELDS);
 const LOGIN = new Format(LOGIN_FIELDS);
 
-const LEVELS: ReadonlySet<unknown> = new Set<RowLevel>(["anonymous", "remembered", "login", "trust"]);
+const LEVELS: ReadonlySet<unknown> = new Set<RowLevel>([
+  "anonymous",
+  "remembered",
+  "login",
+  "trust",
+  "binding",
+]);
 
 export function decodeSession(id: string, raw: string): SessionRow {
   const end = raw.indexOf("\n");

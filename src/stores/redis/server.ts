@@ -1,3 +1,4 @@
+import type { StoreChannel } from "../store.ts";
 import type { Node, Wire } from "./clients.ts";
 import { isNoScript, timedOut, unavailable } from "./failures.ts";
 import type { Keys } from "./keys.ts";
@@ -58,6 +59,25 @@ export class Server {
 
   sendTo(node: Node, args: string[], deadline = this.deadline()): Promise<unknown> {
     return this.#within(deadline, () => node.send(args));
+  }
+
+  /** Undefined where the client cannot subscribe. Clients put their `keyPrefix` before no channel. */
+  get channel(): StoreChannel | undefined {
+    const { subscribe } = this.#wire;
+    if (subscribe === undefined) return undefined;
+    const name = `${this.fullPrefix}ends`;
+    return {
+      publish: async (text) => {
+        await this.send(this.keys.prune, ["PUBLISH", name, text], this.deadline());
+      },
+      subscribe: async (listener) => {
+        try {
+          return await subscribe(name, listener);
+        } catch (error) {
+          throw unavailable(error, this.keys);
+        }
+      },
+    };
   }
 
   /** Names of keys as the server has them begin with this. */

@@ -18,6 +18,9 @@ export interface Dialect extends Syntax {
   /** Touches of different sessions, none of which confirms, as few statements. */
   touchAll?(statements: Statements, touches: readonly Touch[]): Statement[];
 
+  /** Sends a message to all connections that listen; left out where the database has no such thing. */
+  notify?(channel: string, text: string): Statement;
+
   readonly marking: Marking;
   /** The statement by which the first use finds out what becomes of values. */
   probe(statements: Statements): Probe;

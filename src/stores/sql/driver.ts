@@ -1,3 +1,4 @@
+import type { StoreChannel } from "../store.ts";
 import type { Answer, Program, Statement } from "./statement.ts";
 
 export interface Abandonable {
@@ -38,6 +39,8 @@ export interface SqlConnection {
   run(statement: Statement): Promise<Answer>;
 }
 
+type Listening = ReturnType<StoreChannel["subscribe"]>;
+
 /** An application's pool or client. What it throws is whatever its driver throws, or `NotSent` with that. */
 export interface SqlDriver {
   /** Runs one statement by itself, on whatever connection is free. */
@@ -52,6 +55,10 @@ export interface SqlDriver {
     onCommit: () => void,
   ): Promise<T>;
   close(): Promise<void>;
+  /** Subscribes to a channel of the server, over a connection that it keeps. Left out where the driver cannot. */
+  readonly listen?:
+    | ((channel: string, ...to: Parameters<StoreChannel["subscribe"]>) => Listening)
+    | undefined;
   /** A sentence with another reason than a slow database for an answer that does not come. */
   readonly whenSilent?: string | undefined;
 }

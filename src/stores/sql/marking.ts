@@ -1,5 +1,5 @@
 import type { Proof, SessionUpdate } from "../store.ts";
-import { markName } from "./marks.ts";
+import { ERASURES, markName } from "./marks.ts";
 import type { Table } from "./schema.ts";
 import type { SqlValue, Statement } from "./statement.ts";
 import type { Statements } from "./statements.ts";
@@ -19,6 +19,13 @@ export interface Marking {
       proof: Proof,
     ): Statement;
     update(statements: Statements, update: SessionUpdate, proof: Proof): Statement;
+    /** Rows of which none counts unless no user was erased since `at`. Undefined where a transaction does as well. */
+    insertAll?<Row extends object>(
+      statements: Statements,
+      table: Table<keyof Row & string>,
+      rows: readonly Row[],
+      at: number,
+    ): Statement;
   };
 }
 
@@ -52,6 +59,11 @@ export function newerMarks(
   const { M, m } = statements;
   const { sql, values } = statements.dialect.isOneOf(m.name, marks.map(markName));
   return { sql: `SELECT 1 FROM ${M} WHERE ${sql} AND ${m.at} >= ?`, values: [...values, at] };
+}
+
+/** What a proof would be of which this one shard is all that outdates it. */
+export function olderThanErasures(statements: Statements, at: number, share: string) {
+  return olderShards(statements, [ERASURES], at, share);
 }
 
 export function lockShards(statements: Statements, names: readonly string[], share: string): Statement {

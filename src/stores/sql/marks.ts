@@ -24,6 +24,9 @@ export const SHARDS: readonly string[] = Array.from({ length: 256 }, (_, at) =>
   shard(at.toString(16).padStart(2, "0")),
 );
 
+/** Of all marks of erased users: appends to the audit trail are few statements, as each has many entries. */
+export const ERASURES = "mark-shard/erased";
+
 const shardOf = (name: string): string => shard(hash("sha256", name, "hex").slice(0, 2));
 
 /** What a proof locks; in one order everywhere, as deadlocks want it. */

@@ -1,6 +1,6 @@
 import type { UserIdKind } from "../../checks/user-id.ts";
 import { sameDigest } from "../../protocol/secrets.ts";
-import type { AuditTrail } from "../audit.ts";
+import type { AddressPage, AddressResult, AuditTrail } from "../audit.ts";
 import { performed } from "../changes.ts";
 import { targetOf } from "../devices.ts";
 import type {
@@ -18,8 +18,10 @@ import type {
   StoreLocks,
   Touch,
   UserId,
+  UserRows,
   Write,
 } from "../store.ts";
+import { Misread } from "./answers.ts";
 import { insertsOnly, isSingleWrite, withoutEmptyProof } from "./changes.ts";
 import { browseProgram, inspectProgram } from "./programs/admin.ts";
 import { applyAtOnceProgram, applyProgram } from "./programs/apply.ts";
@@ -27,6 +29,7 @@ import { SqlTrail } from "./programs/audit.ts";
 import { ConditionFailed, UnsureProof } from "./programs/conflict.ts";
 import { endProgram, ofUser } from "./programs/end.ts";
 import { endEveryone } from "./programs/end-everyone.ts";
+import { erase, forgetAddresses, rowsOf } from "./programs/erase.ts";
 import { lockProgram, pruneProgram, releaseLock } from "./programs/keep-house.ts";
 import { nameProgram } from "./programs/name.ts";
 import type { Sql } from "./sql.ts";
@@ -57,6 +60,7 @@ export abstract class ProgramStore implements Store {
       ? new SqlTrail(statements, {
           read: async (make) => (await this.whenReady()).read(make),
           write: async (make) => (await this.whenReady()).run(make, { isRepeatable: true }),
+          transact: async (make) => (await this.whenReady()).transact(make, { isRepeatable: true }),
         })
       : undefined;
   }
@@ -82,7 +86,10 @@ export abstract class ProgramStore implements Store {
     const { statements } = this;
     return (await this.whenReady()).read(function* () {
       const { rows } = yield statements.findRemembered(id);
-      return statements.readRemembered(rows[0]);
+      const found = statements.readRemembered(rows[0]);
+      if (found !== undefined && found.login.id !== id)
+        throw new Misread("A login came that was not asked for");
+      return found;
     });
   }
 
@@ -94,6 +101,10 @@ export abstract class ProgramStore implements Store {
         (await this.whenReady()).transact(() => nameProgram(this.statements, naming), {
           isRepeatable: true,
         }),
+      erase: async (change) => {
+        const runner = await this.whenReady();
+        return erase(this.statements, change, (make) => runner.transact(make, { isRepeatable: true }));
+      },
     });
   }
 
@@ -162,6 +173,15 @@ export abstract class ProgramStore implements Store {
 
   async list(userId: UserId): Promise<readonly ListedEntry[]> {
     return (await this.whenReady()).read(() => ofUser(this.statements, userId));
+  }
+
+  async rowsOf(userId: UserId): Promise<UserRows> {
+    return (await this.whenReady()).read(() => rowsOf(this.statements, userId));
+  }
+
+  async forgetAddresses(page: AddressPage): Promise<AddressResult> {
+    const runner = await this.whenReady();
+    return runner.run(() => forgetAddresses(this.statements, page), { isRepeatable: true });
   }
 
   async prune(now: number, limit: number): Promise<PruneResult> {

@@ -60,6 +60,7 @@ const AUDIT = {
   at: ["at", "moment", "not null"],
   event: ["event", "text", "not null"],
   userId: ["user_id", "user", "null"],
+  actorId: ["actor_user_id", "user", "null"],
   handle: ["handle", "id", "null"],
   address: ["address", "text", "null"],
   detail: ["detail", "text", "null"],
@@ -94,11 +95,15 @@ export const INDEXES = [
   // A remembered login has one session row; parallel restores that lost it make one, not many.
   { table: "sessions", field: "rememberedId", suffix: "login", isUnique: true },
   { table: "sessions", field: "userId", suffix: "user", isUnique: false },
+  // What else names a user who is to be erased.
+  { table: "sessions", field: "pendingUserId", suffix: "pending", isUnique: false },
+  { table: "sessions", field: "actorUserId", suffix: "actor", isUnique: false },
   { table: "sessions", field: "pruneAfter", suffix: "prune", isUnique: false },
   { table: "logins", field: "userId", suffix: "user", isUnique: false },
   { table: "logins", field: "pruneAfter", suffix: "prune", isUnique: false },
   { table: "locks", field: "pruneAfter", suffix: "prune", isUnique: false },
   { table: "audit", field: "userId", suffix: "user", isUnique: false },
+  { table: "audit", field: "actorId", suffix: "actor", isUnique: false },
 ] as const;
 
 /** Tables as data: statements, migrations and the conversion of rows are all made from these. */

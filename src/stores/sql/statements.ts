@@ -45,7 +45,7 @@ export class Statements {
   readonly sessionOf: (values: readonly unknown[]) => SessionRow;
   /** For listing and ending sessions: one damaged row must not keep its user's others alive. */
   readonly readDamaged: (raw: RawRow) => SessionRow | undefined;
-  readonly #readDamagedLogin: (raw: RawRow) => RememberedRow | undefined;
+  readonly readDamagedLogin: (raw: RawRow) => RememberedRow | undefined;
   readonly #anybodys: Pick<Selection<RememberedRow>, "readAnybodys">;
   readonly readLogin: (raw: RawRow) => RememberedRow | undefined;
   readonly readAudit: (raw: RawRow) => AuditEntry | undefined;
@@ -62,6 +62,8 @@ export class Statements {
   readonly #session: Selection<SessionRow>;
   /** What is selected of a session, from a table called `s`. */
   readonly sessionColumns: string;
+  /** The same of a login, from a table called `l`. */
+  readonly loginColumns: string;
   readonly entryList: string;
   readonly #reading: Reading;
 
@@ -91,7 +93,8 @@ export class Statements {
     this.sessionColumns = this.#session.list;
     this.readSession = this.#session.read;
     this.readDamaged = this.#session.readDamaged;
-    this.#readDamagedLogin = login.readDamaged;
+    this.loginColumns = login.list;
+    this.readDamagedLogin = login.readDamaged;
     this.#anybodys = login;
     this.readLogin = login.read;
     this.readAudit = entry.read;
@@ -278,7 +281,7 @@ export class Statements {
   }
 
   readListed(raw: RawRow): ListedEntry | undefined {
-    return this.#entry(this.#readDamagedLogin(raw), this.#readListedSession(raw));
+    return this.#entry(this.readDamagedLogin(raw), this.#readListedSession(raw));
   }
 
   #columns<Field extends string>(table: Table<Field>): Columns<Field> {

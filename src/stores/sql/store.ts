@@ -1,8 +1,9 @@
+import { createHash } from "node:crypto";
 import { systemClock } from "../../protocol/clock.ts";
 import { publishBatch } from "../../telemetry/tracing.ts";
 import { Batch } from "../batch.ts";
-import type { MigrateOptions, SessionRow, Store, Touch } from "../store.ts";
-import { integerIn } from "./answers.ts";
+import type { MigrateOptions, SessionRow, Store, StoreChannel, Touch } from "../store.ts";
+import { integerIn, Misread } from "./answers.ts";
 import type { SqlDriver } from "./driver.ts";
 import { isOutage } from "./errors.ts";
 import { isMigrated, lockedMigration } from "./migrations.ts";
@@ -10,6 +11,7 @@ import { ProgramStore, single } from "./program-store.ts";
 import { touchProgram } from "./programs/apply.ts";
 import { assertValuesSurvive } from "./programs/probe.ts";
 import { Runner, type RunnerParts } from "./runner.ts";
+import type { Sql } from "./sql.ts";
 import { TouchQueue } from "./touch-queue.ts";
 
 export interface SqlStoreParts extends RunnerParts {
@@ -29,6 +31,7 @@ export class SqlStore extends ProgramStore {
   readonly #reads: Batch<string, SessionRow>;
   readonly #touches: TouchQueue;
   readonly clock: Store["clock"];
+  readonly channel: StoreChannel | undefined;
   readonly #migrates: boolean;
   /** Values are known to survive, and the tables exist or are not psession's to create. */
   #isReady = false;
@@ -46,6 +49,7 @@ export class SqlStore extends ProgramStore {
     this.#touches = new TouchQueue((touches) => this.#touchAll(touches), isOutage);
     const { clock } = statements.dialect;
     this.clock = clock === undefined ? undefined : () => this.#now(clock);
+    this.channel = channelOf(statements, driver, this.runs);
   }
 
   /** Creates or updates the tables. Many processes may do so at once. Says which migrations ran. */
@@ -82,7 +86,11 @@ export class SqlStore extends ProgramStore {
       const found = new Map<string, SessionRow>();
       for (const raw of rows) {
         const row = statements.readSession(raw);
-        if (row !== undefined) found.set(row.id, row);
+        if (row === undefined) continue;
+        // The answer to another question, as a driver gives that lost count of them: taken for "no such session", it
+        // would cost an honest browser its cookie.
+        if (!ids.includes(row.id)) throw new Misread("A session came that was not asked for");
+        found.set(row.id, row);
       }
       return found;
     });
@@ -131,4 +139,16 @@ export class SqlStore extends ProgramStore {
     const program = () => lockedMigration(statements, systemClock.now(), options);
     return this.runs.transact(program, { isRepeatable: true, timeout: MIGRATION_TIMEOUT });
   }
+}
+
+/** One for all stores of a database whose tables have the same name: messages are ids, which are of one of them. */
+function channelOf({ dialect, schema }: Sql, { listen }: SqlDriver, runs: Runner): StoreChannel | undefined {
+  const { notify } = dialect;
+  if (notify === undefined || listen === undefined) return undefined;
+  // The server takes 63 bytes of a name, and cuts off the rest.
+  const name = `psession_${createHash("sha256").update(schema.sessions.name).digest("hex").slice(0, 16)}`;
+  return {
+    publish: (text) => runs.select(notify(name, text), () => undefined),
+    subscribe: (listener) => listen(name, listener),
+  };
 }

@@ -38,6 +38,10 @@ export interface SqliteStoreOptions extends NamingOptions {
 
 /** First waits are short, as writers hold the lock for well under a millisecond. */
 const LOCK_WAITS = [1, 2, 5, 10, 20, 50];
+const lockWait = (attempt: number): number =>
+  (LOCK_WAITS[Math.min(attempt, LOCK_WAITS.length - 1)] ?? 50) * (0.5 + Math.random());
+/** Nobody notifies of it: waiting for that is how a thread pauses. */
+const NOBODY = new Int32Array(new SharedArrayBuffer(4));
 
 const optionsSchema = v.strictObject({
   path: v.optional(v.pipe(v.string("must be text"), v.minLength(1, "must not be empty"))),
@@ -125,7 +129,7 @@ class SqliteStore extends ProgramStore {
       if (this.#isOwner) {
         this.#db.exec(`PRAGMA busy_timeout = ${this.#lockTimeout}`);
         // Readers and the writer do not wait for each other; a crash loses nothing that was committed.
-        this.#db.exec("PRAGMA journal_mode = WAL");
+        this.#blocking(() => this.#db.exec("PRAGMA journal_mode = WAL"));
         this.#db.exec("PRAGMA synchronous = FULL");
       }
       try {
@@ -192,6 +196,23 @@ class SqliteStore extends ProgramStore {
   }
 
   /** Tries again while another connection holds the write lock, without blocking this process. */
+  /** For what SQLite refuses at once, whatever its busy_timeout: a change of the journal while somebody writes. */
+  #blocking(work: () => void): void {
+    const started = performance.now();
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return work();
+      } catch (error) {
+        if (!this.#mayTryAgain(error, started)) throw error;
+        Atomics.wait(NOBODY, 0, 0, lockWait(attempt));
+      }
+    }
+  }
+
+  #mayTryAgain(error: unknown, started: number): boolean {
+    return isFault(asFault(error), "contention") && performance.now() - started < this.#lockTimeout;
+  }
+
   #retrying<T>(work: () => T): Promise<T> {
     try {
       return Promise.resolve(work());
@@ -204,10 +225,8 @@ class SqliteStore extends ProgramStore {
     const started = performance.now();
     let error = first;
     for (let attempt = 0; ; attempt++) {
-      const isBusy = isFault(asFault(error), "contention");
-      if (!isBusy || performance.now() - started >= this.#lockTimeout) throw translate(error);
-      const wait = LOCK_WAITS[Math.min(attempt, LOCK_WAITS.length - 1)] ?? 50;
-      await new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random())));
+      if (!this.#mayTryAgain(error, started)) throw translate(error);
+      await new Promise((resolve) => setTimeout(resolve, lockWait(attempt)));
       try {
         return work();
       } catch (again) {

@@ -6,6 +6,8 @@ export const ATTRIBUTES = {
   outcome: "psession.outcome",
   remembered: "psession.remembered",
   reason: "psession.reason",
+  why: "psession.bound.why",
+  skipped: "psession.bound.skipped",
   rowKind: "psession.row.kind",
   store: "psession.store.name",
   operation: "psession.store.operation",
@@ -23,7 +25,7 @@ interface Definition {
   readonly attributes: readonly Attribute[];
 }
 
-const { outcome, remembered, reason, rowKind, store, operation, change, error } = ATTRIBUTES;
+const { outcome, remembered, reason, why, skipped, rowKind, store, operation, change, error } = ATTRIBUTES;
 
 const counter = (unit: string, description: string, ...attributes: readonly Attribute[]): Definition => ({
   unit: `{${unit}}`,
@@ -35,6 +37,11 @@ const counter = (unit: string, description: string, ...attributes: readonly Attr
 export const COUNTERS = {
   "psession.opens": counter("request", "Requests whose session was asked for", outcome, error),
   "psession.logins": counter("login", "Sign-ins", remembered),
+  "psession.signin.failures": counter("attempt", "Wrong passwords and codes that psession/attempts counted"),
+  "psession.signin.throttles": counter(
+    "attempt",
+    "Sign-ins that were refused unseen, as too many had failed",
+  ),
   "psession.restores": counter("restore", "Browsers that came back by their remember cookie"),
   "psession.recoveries": counter(
     "recovery",
@@ -47,9 +54,24 @@ export const COUNTERS = {
   "psession.rotations": counter("rotation", "Secrets of sessions that were exchanged"),
   "psession.thefts": counter(
     "theft",
-    "Remembered logins that ended because a superseded token was presented",
+    "Devices that ended because a superseded token or a proof of another key was presented",
   ),
   "psession.revocations": counter("device", "Devices that were ended from elsewhere", reason),
+  "psession.bound.registrations": counter("session", "Sessions that were bound to a key of their browser"),
+  "psession.bound.refreshes": counter(
+    "proof",
+    "Proofs of a key, for which the browser got a new short cookie",
+  ),
+  "psession.bound.refusals": counter(
+    "refusal",
+    "Requests and proofs that were refused, as they did not prove the session's key",
+    why,
+  ),
+  "psession.bound.skips": counter(
+    "request",
+    "Requests that browsers sent without a proof, and said so",
+    skipped,
+  ),
   "psession.merge.retries": counter("retry", "Saves that met a newer version and were tried again"),
   "psession.merge.conflicts": counter(
     "conflict",
@@ -109,6 +131,12 @@ export const REASONS: ReadonlySet<string> = new Set([
 
 /** Applications may give any text as a reason. */
 export const reasonNamed = (reason: string): string => (REASONS.has(reason) ? reason : "other");
+
+/** Those that browsers name most (`Secure-Session-Skipped`). */
+export const SKIPPED: ReadonlySet<string> = new Set(["unreachable", "quota_exceeded", "server_error"]);
+
+/** Clients may write any text there. */
+export const skippedNamed = (reason: string): string => (SKIPPED.has(reason) ? reason : "other");
 
 /** For errors without a code of psession (semantic conventions, error.type). */
 const OTHER_ERROR = "_OTHER";

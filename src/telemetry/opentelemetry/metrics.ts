@@ -11,15 +11,18 @@ import {
   HISTOGRAMS,
   reasonNamed,
   SCOPE,
+  skippedNamed,
 } from "./definitions.ts";
 
 type Add = (name: keyof typeof COUNTERS, value?: number, facts?: Facts) => void;
 
-const { change, error, operation, outcome, reason, remembered, rowKind, store } = ATTRIBUTES;
+const { change, error, operation, outcome, reason, remembered, rowKind, skipped, store, why } = ATTRIBUTES;
 
 /** What is counted of the events. */
 const COUNTED: { readonly [K in EventName]?: (event: PsessionEvents[K], add: Add) => void } = {
   login: (event, add) => add("psession.logins", 1, { [remembered]: event.remembered }),
+  signInFailed: (_event, add) => add("psession.signin.failures"),
+  signInThrottled: (_event, add) => add("psession.signin.throttles"),
   restored: (_event, add) => add("psession.restores"),
   recovered: (_event, add) => add("psession.recoveries"),
   converged: (_event, add) => add("psession.convergences"),
@@ -28,6 +31,10 @@ const COUNTED: { readonly [K in EventName]?: (event: PsessionEvents[K], add: Add
   revoked: (event, add) => add("psession.revocations", 1, { [reason]: reasonNamed(event.reason) }),
   revokedEveryone: (event, add) =>
     add("psession.revocations", event.count, { [reason]: reasonNamed(event.reason) }),
+  bound: (_event, add) => add("psession.bound.registrations"),
+  boundRefreshed: (_event, add) => add("psession.bound.refreshes"),
+  boundRefused: (event, add) => add("psession.bound.refusals", 1, { [why]: event.why }),
+  boundSkipped: (event, add) => add("psession.bound.skips", 1, { [skipped]: skippedNamed(event.reason) }),
   mergeRetried: (_event, add) => add("psession.merge.retries"),
   mergeConflict: (_event, add) => add("psession.merge.conflicts"),
   saveDiscarded: (_event, add) => add("psession.discarded.saves"),

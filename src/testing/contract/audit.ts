@@ -3,18 +3,19 @@ import { type AuditEntry, newAuditId } from "../../stores/audit.ts";
 import { T0 } from "../rows.ts";
 import { type CaseFixture, type Cases, pick } from "./fixture.ts";
 
-const entry = (at: number, fields: Partial<AuditEntry> = {}): AuditEntry => ({
+export const entry = (at: number, fields: Partial<AuditEntry> = {}): AuditEntry => ({
   id: newAuditId(at),
   at,
   event: "login",
   userId: undefined,
+  actorId: undefined,
   handle: undefined,
   address: undefined,
   detail: undefined,
   ...fields,
 });
 
-const byId = (entries: readonly AuditEntry[]): AuditEntry[] =>
+export const byId = (entries: readonly AuditEntry[]): AuditEntry[] =>
   entries.toSorted((a, b) => (a.id < b.id ? 1 : -1));
 
 /** A hundred and one entries of ada, bob and anonymous visitors, one a second. */

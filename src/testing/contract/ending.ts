@@ -312,7 +312,7 @@ export const ending: Cases = {
               rememberedId: undefined,
               userId: ada,
               reason: ENDING.reason,
-              isTrust: true,
+              isRecord: true,
             },
             endedAs(device),
           ]),

@@ -40,7 +40,7 @@ const signInBy = ({ store, make }: CaseFixture, proof: Proof) =>
 type Proved = SaveChange | RestoreChange | AcceptChange | SignInChange | RenewChange;
 
 /** Every kind of change that may rest on a proof, with the rows that it needs. */
-async function shapesOf(fixture: CaseFixture): Promise<Record<string, Proved>> {
+export async function shapesOf(fixture: CaseFixture): Promise<Record<string, Proved>> {
   const { store, ada, make, stored } = fixture;
   const device = () => stored.device({ session: { level: "remembered" } });
   const anonymous = sessionRow();

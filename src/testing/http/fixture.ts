@@ -91,6 +91,8 @@ export interface CaseOptions {
   readonly requestStart?: string;
   /** The option `session.isPassive`. */
   readonly isPassive?: PassiveRule;
+  /** The option `deviceBound`. */
+  readonly deviceBound?: PsessionOptions["deviceBound"];
   /** The options come as a function, which fails so often before it gives them. */
   readonly failsToStart?: number;
 }
@@ -120,6 +122,7 @@ export async function openFixture(integration: HttpIntegration, options: CaseOpt
     prune: false,
     ...(options.requestStart === undefined ? {} : { proxy: { requestStart: options.requestStart } }),
     ...(options.isPassive === undefined ? {} : { session: { isPassive: options.isPassive } }),
+    ...(options.deviceBound === undefined ? {} : { deviceBound: options.deviceBound }),
     ...(options.secure === true ? {} : { [dangerouslyAllowInsecureHttp]: true }),
   };
   const { failsToStart } = options;

@@ -61,7 +61,8 @@ export interface ServedIntegration {
  * `requireFresh({ within: "10m" })` before /fresh, `requireProofs(["password", "otp"], { redirectTo: "/prove" })` before
  * /two-factors, `requirePending({ redirectTo: "/sign-in" })` before /second-step, `exclusive()` before /turns,
  * `exclusive({ wait: 0 })` before /now and both `requireLogin()` and `exclusive()` before /members-turns; the endpoints
- * `devices()` at /devices; and `site` behind all of them, for every path and method.
+ * `devices()` at /devices; the page of devices at /devices-page, with `redirectTo: (path) => "/sign-in?next=" +
+ * encodeURIComponent(path)` and `fresh: { within: "10m", redirectTo }` that does the same with "/confirm"; and `site` behind all of them, for every path and method.
  */
 export interface HttpIntegration {
   serve(setup: IntegrationSetup): Promise<ServedIntegration>;

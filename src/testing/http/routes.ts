@@ -17,6 +17,8 @@ export const ROUTES: Record<string, Site> = {
   "/read": read,
   "/members": read,
   "/proved": read,
+  "/bound": read,
+  "/proved-now": read,
   "/fresh": read,
   "/two-factors": read,
   "/add": async (request) => {

@@ -160,9 +160,12 @@ export const signInSteps: HttpCases = {
       },
     },
 
-  "GET /session below the devices says when the session ends and is no use of it; POST puts the end off":
+  "GET /session below the devices says who is signed in and until when, and is no use of the session; POST is one":
     async ({ calls, wait, now, visitor, member }) => {
-      assert.equal((await visitor().get("/devices/session", SCRIPT)).status, 401);
+      const nobody = await visitor().get("/devices/session", SCRIPT);
+      assert.deepEqual([nobody.status, nobody.headers["cache-control"]], [200, "no-store"]);
+      assert.deepEqual(JSON.parse(nobody.text), { level: "anonymous", isPending: false, isActing: false });
+      assert.equal((await visitor().get("/devices/session", { ...SCRIPT, method: "POST" })).status, 401);
       const ada = await member();
       const endsAt = { idle: now() + 2 * HOUR, absolute: now() + DAY };
       const asked = async (sending = {}) => {
@@ -172,9 +175,10 @@ export const signInSteps: HttpCases = {
         return JSON.parse(text);
       };
       wait(HOUR);
-      assert.deepEqual(await asked(), { endsAt: { ...endsAt, now: now() } });
+      const who = { level: "login", userId: "ada", isPending: false, isActing: false };
+      assert.deepEqual(await asked(), { ...who, endsAt: { ...endsAt, now: now() } });
       assert.deepEqual(calls, ["findSession"]);
-      const later = { endsAt: { ...endsAt, idle: endsAt.idle + HOUR, now: now() } };
+      const later = { ...who, endsAt: { ...endsAt, idle: endsAt.idle + HOUR, now: now() } };
       assert.deepEqual(await asked({ method: "POST" }), later);
       assert.deepEqual(calls, ["findSession", "touch"]);
       assert.deepEqual(await asked(), later);

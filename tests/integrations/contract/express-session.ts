@@ -1,9 +1,11 @@
 import type { Session } from "../../../src/index.ts";
 import {
   devices,
+  devicesPage,
   exclusive,
   originCheck,
   requireFresh,
+  requireKeyProof,
   requireLevel,
   requireLogin,
   requirePending,
@@ -12,7 +14,7 @@ import {
 import session, { type SignIn } from "../../../src/integrations/express-session/index.ts";
 import type { ContractData, HttpIntegration } from "../../../src/testing/contracts.ts";
 import { type Load, servesSite, waiting } from "./express.ts";
-import { guardsByPath, mountedGuard } from "./guards.ts";
+import { guardsByPath, mountedGuard, PAGE_OPTIONS } from "./guards.ts";
 import { served } from "./serve.ts";
 
 type DropIn = Record<string, unknown> & {
@@ -41,10 +43,19 @@ export const dropInFace = (load: Load): HttpIntegration => ({
     );
     app.use(json());
     for (const [path, guards] of Object.entries(
-      guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin, requirePending, requireProofs }),
+      guardsByPath({
+        exclusive,
+        requireFresh,
+        requireKeyProof,
+        requireLevel,
+        requireLogin,
+        requirePending,
+        requireProofs,
+      }),
     ))
       app.use(path, ...guards);
     app.use("/devices", devices());
+    app.use("/devices-page", devicesPage(PAGE_OPTIONS));
     app.use("/mounted", mountedGuard({ requireLogin }));
     app.use(servesSite(site, (request) => wordsOf(() => request.session as unknown as DropIn)));
     return served(app);

@@ -3,9 +3,11 @@ import type express from "express";
 import type { Session } from "../../../src/index.ts";
 import {
   devices,
+  devicesPage,
   exclusive,
   originCheck,
   requireFresh,
+  requireKeyProof,
   requireLevel,
   requireLogin,
   requirePending,
@@ -18,7 +20,7 @@ import type {
   IntegrationSetup,
   Site,
 } from "../../../src/testing/contracts.ts";
-import { guardsByPath, mountedGuard } from "./guards.ts";
+import { guardsByPath, mountedGuard, PAGE_OPTIONS } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 
 /** Imports a version of Express. */
@@ -37,10 +39,19 @@ export const expressIntegration = (load: Load): HttpIntegration => ({
     if (before !== undefined) app.use(waiting(before));
     app.use(sessions(psession), json());
     for (const [path, guards] of Object.entries(
-      guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin, requirePending, requireProofs }),
+      guardsByPath({
+        exclusive,
+        requireFresh,
+        requireKeyProof,
+        requireLevel,
+        requireLogin,
+        requirePending,
+        requireProofs,
+      }),
     ))
       app.use(path, ...guards);
     app.use("/devices", devices());
+    app.use("/devices-page", devicesPage(PAGE_OPTIONS));
     app.use("/mounted", mountedGuard({ requireLogin }));
     app.use(servesSite(site, (request) => request.session as unknown as Session<ContractData>));
     return served(app);

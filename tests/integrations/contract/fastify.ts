@@ -2,10 +2,12 @@ import type { AddressInfo } from "node:net";
 import type { RouteHandlerMethod } from "fastify";
 import {
   devices,
+  devicesPage,
   exclusive,
   type FastifySession,
   originCheck,
   requireFresh,
+  requireKeyProof,
   requireLevel,
   requireLogin,
   requirePending,
@@ -13,7 +15,7 @@ import {
   sessions,
 } from "../../../src/integrations/fastify/index.ts";
 import type { ContractData, HttpIntegration } from "../../../src/testing/contracts.ts";
-import { guardsByPath, mountedGuard } from "./guards.ts";
+import { guardsByPath, mountedGuard, PAGE_OPTIONS } from "./guards.ts";
 import { nodeBody } from "./serve.ts";
 
 export const fastifyIntegration = ({ open }: { open: "lazy" | "always" }): HttpIntegration => ({
@@ -44,10 +46,19 @@ export const fastifyIntegration = ({ open }: { open: "lazy" | "always" }): HttpI
       return reply.send(nodeBody(answer));
     };
     for (const [path, guards] of Object.entries(
-      guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin, requirePending, requireProofs }),
+      guardsByPath({
+        exclusive,
+        requireFresh,
+        requireKeyProof,
+        requireLevel,
+        requireLogin,
+        requirePending,
+        requireProofs,
+      }),
     ))
       app.all(path, { preHandler: [...guards] }, handler);
     await app.register(devices, { prefix: "/devices" });
+    await app.register(devicesPage, { prefix: "/devices-page", ...PAGE_OPTIONS });
     await app.register(
       async (mounted) => {
         mounted.addHook("preHandler", mountedGuard({ requireLogin }));

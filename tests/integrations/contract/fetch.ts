@@ -1,8 +1,10 @@
 import {
   devices,
+  devicesPage,
   exclusive,
   originCheck,
   requireFresh,
+  requireKeyProof,
   requireLevel,
   requireLogin,
   requirePending,
@@ -10,7 +12,7 @@ import {
   withSession,
 } from "../../../src/integrations/fetch/index.ts";
 import type { HttpIntegration, ServedIntegration, SiteAnswer } from "../../../src/testing/contracts.ts";
-import { guardsByPath, mountedGuard } from "./guards.ts";
+import { guardsByPath, mountedGuard, PAGE_OPTIONS } from "./guards.ts";
 
 /** A server for handlers of requests, and how it knows where a connection comes from. */
 export interface FetchServer<Context extends readonly unknown[]> {
@@ -25,12 +27,14 @@ export interface FetchServer<Context extends readonly unknown[]> {
 const GUARDS = guardsByPath({
   exclusive,
   requireFresh,
+  requireKeyProof,
   requireLevel,
   requireLogin,
   requirePending,
   requireProofs,
 });
 const DEVICES = devices({ path: "/devices" });
+const PAGE = devicesPage({ path: "/devices-page", ...PAGE_OPTIONS });
 const MOUNTED = mountedGuard({ requireLogin });
 
 export const fetchIntegration = <Context extends readonly unknown[]>(
@@ -48,7 +52,7 @@ export const fetchIntegration = <Context extends readonly unknown[]>(
           const refusal = await guard(request, await session());
           if (refusal !== undefined) return refusal;
         }
-        const answer = await DEVICES(request, session);
+        const answer = (await DEVICES(request, session)) ?? (await PAGE(request, session));
         if (answer !== undefined) return answer;
         if (pathname.startsWith("/mounted/")) {
           const refusal = MOUNTED(request, await session());

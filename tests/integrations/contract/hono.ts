@@ -2,9 +2,11 @@ import { type Context, Hono } from "hono";
 import type { HTTPException } from "hono/http-exception";
 import {
   devices,
+  devicesPage,
   exclusive,
   originCheck,
   requireFresh,
+  requireKeyProof,
   requireLevel,
   requireLogin,
   requirePending,
@@ -14,7 +16,7 @@ import {
 } from "../../../src/integrations/hono/index.ts";
 import type { ContractData, HttpIntegration } from "../../../src/testing/contracts.ts";
 import { type FetchServer, responseOf } from "./fetch.ts";
-import { guardsByPath, mountedGuard } from "./guards.ts";
+import { guardsByPath, mountedGuard, PAGE_OPTIONS } from "./guards.ts";
 
 /** `address` is what the runtime's `getConnInfo` says. */
 export const honoIntegration = <Runtime extends readonly unknown[]>(
@@ -28,10 +30,19 @@ export const honoIntegration = <Runtime extends readonly unknown[]>(
     if (before !== undefined) app.use((c, next) => before(c.req).then(next));
     app.use(sessions(psession, { trustProxy, address }));
     for (const [path, guards] of Object.entries(
-      guardsByPath({ exclusive, requireFresh, requireLevel, requireLogin, requirePending, requireProofs }),
+      guardsByPath({
+        exclusive,
+        requireFresh,
+        requireKeyProof,
+        requireLevel,
+        requireLogin,
+        requirePending,
+        requireProofs,
+      }),
     ))
       app.use(path, ...guards);
     app.use(devices({ path: "/devices", trustProxy }));
+    app.use(devicesPage({ path: "/devices-page", trustProxy, ...PAGE_OPTIONS }));
     app.route("/mounted", new Hono().use(mountedGuard({ requireLogin })));
     app.all("*", async (c) => {
       const { method, path, url } = c.req;

@@ -2,11 +2,13 @@ import { json } from "node:stream/consumers";
 import type Koa from "koa";
 import {
   devices,
+  devicesPage,
   exclusive,
   type KoaMiddleware,
   type KoaOptions,
   originCheck,
   requireFresh,
+  requireKeyProof,
   requireLevel,
   requireLogin,
   requirePending,
@@ -15,12 +17,13 @@ import {
   sessions,
 } from "../../../src/integrations/koa/index.ts";
 import type { ContractData, HttpIntegration } from "../../../src/testing/contracts.ts";
-import { guardsByPath, mountedGuard } from "./guards.ts";
+import { guardsByPath, mountedGuard, PAGE_OPTIONS } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 
 const GUARDS = guardsByPath({
   exclusive,
   requireFresh,
+  requireKeyProof,
   requireLevel,
   requireLogin,
   requirePending,
@@ -57,6 +60,7 @@ export const koaIntegration = (options: KoaOptions): HttpIntegration => ({
       for (const guard of guards) app.use((ctx, next) => (ctx.path === path ? guard(ctx, next) : next()));
     }
     app.use(devices({ path: "/devices" }) as unknown as Koa.Middleware);
+    app.use(devicesPage({ path: "/devices-page", ...PAGE_OPTIONS }) as unknown as Koa.Middleware);
     app.use(mount("/mounted", MOUNTED));
     app.use(async (ctx) => {
       const { method, path } = ctx;

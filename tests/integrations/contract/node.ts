@@ -3,11 +3,13 @@ import { pipeline } from "node:stream";
 import { json } from "node:stream/consumers";
 import {
   devices,
+  devicesPage,
   exclusive,
   type NodeRequest,
   type NodeResponse,
   originCheck,
   requireFresh,
+  requireKeyProof,
   requireLevel,
   requireLogin,
   requirePending,
@@ -15,12 +17,13 @@ import {
   withSession,
 } from "../../../src/integrations/node/index.ts";
 import type { ContractData, HttpIntegration, IntegrationSetup } from "../../../src/testing/contracts.ts";
-import { guardsByPath, mountedGuard } from "./guards.ts";
+import { guardsByPath, mountedGuard, PAGE_OPTIONS } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 
 const GUARDS = guardsByPath({
   exclusive,
   requireFresh,
+  requireKeyProof,
   requireLevel,
   requireLogin,
   requirePending,
@@ -28,6 +31,7 @@ const GUARDS = guardsByPath({
 });
 const MOUNTED = mountedGuard({ requireLogin });
 const DEVICES = devices({ path: "/devices" });
+const PAGE = devicesPage({ path: "/devices-page", ...PAGE_OPTIONS });
 const MOUNT = "/mounted";
 
 export const nodeIntegration: HttpIntegration = {
@@ -51,7 +55,8 @@ export function sessionListener<Request extends NodeRequest, Response extends No
       for (const guard of GUARDS[pathname] ?? []) {
         if (!(await guard(request, target, session))) return;
       }
-      if (!(await DEVICES(request as IncomingMessage, target as ServerResponse, session))) return;
+      for (const route of [DEVICES, PAGE])
+        if (!(await route(request as IncomingMessage, target as ServerResponse, session))) return;
       if (pathname.startsWith(`${MOUNT}/`)) {
         // As Connect does it, and all that came after.
         const { url = "/" } = request;

@@ -2,10 +2,12 @@ import { pipeline } from "node:stream";
 import polka from "polka";
 import {
   devices,
+  devicesPage,
   exclusive,
   onError,
   originCheck,
   requireFresh,
+  requireKeyProof,
   requireLevel,
   requireLogin,
   requirePending,
@@ -15,7 +17,7 @@ import {
 } from "../../../examples/integration-polka/polka.ts";
 import type { Psession, Session } from "../../../src/index.ts";
 import type { ContractData, HttpIntegration } from "../../../src/testing/contracts.ts";
-import { guardsByPath, mountedGuard } from "./guards.ts";
+import { guardsByPath, mountedGuard, PAGE_OPTIONS } from "./guards.ts";
 import { nodeBody, served } from "./serve.ts";
 
 type Any = never;
@@ -36,6 +38,7 @@ export const polkaIntegration: HttpIntegration = {
     const guards = guardsByPath({
       exclusive,
       requireFresh,
+      requireKeyProof,
       requireLevel,
       requireLogin,
       requirePending,
@@ -43,6 +46,7 @@ export const polkaIntegration: HttpIntegration = {
     });
     for (const [path, some] of Object.entries(guards)) use(path, ...some);
     use("/devices", devices({ trustProxy }));
+    use("/devices-page", devicesPage({ trustProxy, ...PAGE_OPTIONS }));
     use("/mounted", mountedGuard({ requireLogin }));
     app.all("*", ((request: polka.Request, response: Any, next: (error?: unknown) => void) => {
       answer(request as Any, response).catch(next);

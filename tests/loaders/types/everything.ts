@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import { DatabaseSync } from "node:sqlite";
 import type { Pool } from "pg";
 import { createPsession, type Device, PsessionError, type PsessionOptions, type Session } from "psession";
+import { type Attempt, signInAttempts } from "psession/attempts";
 import { devalueCodec } from "psession/devalue";
 import { devicesEndpoint } from "psession/devices";
 import { sessions as express } from "psession/express";
@@ -22,6 +23,7 @@ import { sqliteStore } from "psession/sqlite";
 import type { Store } from "psession/store";
 import { signedIn, testPsession } from "psession/testing";
 import { storeContract } from "psession/testing/contracts";
+import { german, type Texts } from "psession/texts";
 
 declare module "psession" {
   interface SessionData {
@@ -65,6 +67,15 @@ async function signIn(own: Session): Promise<void> {
   own.data.basket;
 }
 
+const attempts = signInAttempts(psession, { postgres: pool, name: env["TABLE"], address: false });
+async function countedSignIn(own: Session): Promise<string | undefined> {
+  const who = { account: "ada@example.com", userId: undefined };
+  const attempt: Attempt<string | undefined> = await attempts.try(own, who, () => env["PERSON"]);
+  // @ts-expect-error: only what passed has a value that is there
+  attempt.value.length;
+  return attempt.outcome === "passed" ? attempt.value : undefined;
+}
+
 class OwnStore extends DropInStore {
   readonly sessions = new Map<string, DropInData>();
 
@@ -89,7 +100,10 @@ const dropIns = [own, same, memoryStore(), psession].map((store) =>
 );
 const secrets: session.SessionOptions = { secret: env["SECRET"], genid: undefined };
 
+const french: Texts = { ...german, locale: "fr" };
+
 export const all = [
+  french,
   devicesEndpoint,
   express(psession),
   fastify === sameFastify,
@@ -109,4 +123,5 @@ export const all = [
   dropIns,
   secrets,
   signIn,
+  countedSignIn,
 ];

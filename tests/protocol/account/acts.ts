@@ -1,5 +1,6 @@
 import type { RequestState } from "../../../src/request/state.ts";
 import type { Library } from "../library.ts";
+import type { StoreCall } from "../rows.ts";
 
 /** What the application does in a request around an account. */
 export type Act =
@@ -29,20 +30,35 @@ export type Act =
   | "extend"
   /** A page that asks again and again, and is no use of its session. */
   | "poll"
-  | "poll and write";
+  | "poll and write"
+  /** Ada is support, and Bob a customer. */
+  | "act as Bob"
+  | "stop acting"
+  /** A handler that is busy before it does so. */
+  | "stop acting after a while"
+  | "is it trusted, and distrust after a while"
+  /** Erases her, and signs out, as a page for it does. */
+  | "delete the account";
 
 /** What is done without a browser, or on another device. */
 export type Order =
   | "the user is revoked"
   | "the password is changed elsewhere"
   | "a factor is changed elsewhere"
-  | "the device is revoked";
+  | "the device is revoked"
+  | "Bob is revoked"
+  | "the user is erased"
+  /** Event and time stay in the audit trail. */
+  | "the user is erased under a pseudonym"
+  | "Bob is erased";
 
 export type User = "ada" | "bob";
 
 /** How long the second step may take, and for how long a browser is trusted, in ticks. */
 export const STEP = 4;
 export const TRUST = 12;
+/** How long Ada may act as Bob. */
+export const ACTING = 3;
 
 interface SignIn {
   readonly user: User;
@@ -72,11 +88,18 @@ const ORDERS: ReadonlySet<string> = new Set<Order>([
   "the password is changed elsewhere",
   "a factor is changed elsewhere",
   "the device is revoked",
+  "Bob is revoked",
+  "the user is erased",
+  "the user is erased under a pseudonym",
+  "Bob is erased",
 ]);
 
 export const isPoll = (act: Act | Order): boolean => POLLS.has(act as Act);
 /** After these the secret of before gets nothing, and the device is the same. */
 export const isRenewal = (act: Act | Order): boolean => RENEWALS.has(act as Act);
+/** Whose devices or data an order is about. */
+export const userOf = (act: Act | Order): User =>
+  act === "Bob is revoked" || act === "Bob is erased" ? "bob" : "ada";
 export const isOrder = (act: Act | Order): act is Order => ORDERS.has(act);
 
 /** What a request was told, which its promises are about. */
@@ -153,12 +176,44 @@ export async function perform(act: Act, { library, psession, state, id, told }: 
       return session.logout();
     case "extend":
       if (isAda) session.extend();
+      return;
+    case "act as Bob":
+      if (isAda && session.level === "login") await session.impersonate("bob", { reason: "r", for: ACTING });
+      return;
+    case "stop acting":
+      told.hasEnded = await session.stopImpersonating();
+      return;
+    case "stop acting after a while":
+      await aWhile(state);
+      told.hasEnded = await session.stopImpersonating();
+      return;
+    case "is it trusted, and distrust after a while":
+      if (!isAda) return;
+      told.trusted = await session.isTrusted();
+      await aWhile(state);
+      told.hasEnded = await session.distrust();
+      return;
+    case "delete the account":
+      if (!isAda) return;
+      await psession.eraseUser("ada");
+      return session.logout();
   }
 }
+
+const NOTHING = "nothing";
+
+/** A read of nothing, in which time may pass. */
+const aWhile = async ({ core }: RequestState) => void (await core.settings.store.findSession(NOTHING));
+export const isAWhile = (call: StoreCall | undefined): boolean => call?.values[0] === NOTHING;
 
 export async function obey(order: Order, psession: Service, handle: string, told: Told): Promise<void> {
   if (order === "the user is revoked") await psession.revokeUser("ada");
   if (order === "the password is changed elsewhere") await psession.passwordChanged("ada");
   if (order === "a factor is changed elsewhere") await psession.passwordChanged("ada", { factor: "otp" });
+  if (order === "Bob is revoked") await psession.revokeUser("bob");
+  if (order === "the user is erased") await psession.eraseUser("ada");
+  if (order === "the user is erased under a pseudonym")
+    await psession.eraseUser("ada", { audit: "pseudonym" });
+  if (order === "Bob is erased") await psession.eraseUser("bob");
   if (order === "the device is revoked") told.hasEnded = await psession.revoke(handle);
 }

@@ -3,6 +3,7 @@ import type { Act } from "./acts.ts";
 import { NO_GHOST, remembered } from "./ghost.ts";
 import type { Runner } from "./runner.ts";
 import { stepsOf } from "./steps.ts";
+import { appended, NO_TRAIL } from "./trail.ts";
 import { type Beginning, type Bounds, NO_COOKIES, type Step, type World } from "./world.ts";
 
 export const followed = (before: World, step: Step): World => ({
@@ -29,7 +30,7 @@ async function beginning(label: Beginning, bounds: Bounds, runner: Runner): Prom
     world = await visited(world, act, bounds, runner);
   };
   const rest = (isClosed: boolean) => {
-    const jar = isClosed ? { ...world.jar, session: undefined } : world.jar;
+    const jar = isClosed ? { ...world.jar, session: undefined, acting: undefined } : world.jar;
     world = { ...world, now: world.now + pause, jar, disk: jar };
   };
   const copied = (isAbout: boolean) => {
@@ -53,6 +54,12 @@ async function beginning(label: Beginning, bounds: Bounds, runner: Runner): Prom
       copied(false);
       await visit("begin");
       break;
+    case "acting":
+      await visit("login");
+      await visit("act as Bob");
+      // Its cookie alone, and all that the browser has.
+      world = { ...world, loot: [{ ...NO_COOKIES, acting: world.jar.acting }, world.jar] };
+      break;
     case "trusted":
     case "copied":
       await visit("login");
@@ -68,12 +75,22 @@ async function beginning(label: Beginning, bounds: Bounds, runner: Runner): Prom
       rest(false);
       await visit("read");
   }
-  return { ...world, sent: 0, ticks: 0, dirtySince: undefined, disk: { ...world.jar, session: undefined } };
+  return {
+    ...world,
+    trail: await appended(runner.library, world.trail, world.waiting),
+    waiting: [],
+    sent: 0,
+    ticks: 0,
+    dirtySince: undefined,
+    disk: { ...world.jar, session: undefined, acting: undefined },
+  };
 }
 
 const EMPTY_WORLD: World = {
   now: START,
   rows: EMPTY,
+  trail: NO_TRAIL,
+  waiting: [],
   jar: NO_COOKIES,
   disk: NO_COOKIES,
   dirtySince: undefined,

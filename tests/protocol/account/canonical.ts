@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import type { AuditEntry } from "../../../src/stores/audit.ts";
+import { entriesIn, marksIn, requestOf } from "./trail.ts";
 import type { Bounds, Ghost, World } from "./world.ts";
 
 /** What the promises do not depend on, or what follows from other columns. */
@@ -46,6 +48,8 @@ export function canonical(world: World, bounds: Bounds): string {
   };
   const { rows, jar, disk, dirtySince, loot, travellers, sent, crimes, orders, ticks } = world;
   const newest = rows.marks.at(-1)?.at;
+  const wasBefore = (id: number) => world.ghost.erasures.map(({ underWay }) => underWay.has(id));
+  const entry = (by: number, { id, ...rest }: AuditEntry) => text([rest, wasBefore(by)]);
   const parts = [
     text(jar),
     text(disk),
@@ -56,11 +60,17 @@ export function canonical(world: World, bounds: Bounds): string {
         const { act, cookies, handle, openedAt, answers, commitAt, id } = running;
         const said = stage === "answering" ? text(progress?.cookies.map(({ value }) => value)) : "";
         const isAny = stage === "answering" ? [] : [openedAt, commitAt, answers];
-        const doomed = world.ghost.doomed.get(id);
+        const { ghost } = world;
+        const doomed = [ghost.doomed.get(id), ghost.couldAct.has(id), ghost.wasOwn.has(id), wasBefore(id)];
         return text([owner, act, cookies, handle, stage, at, isOrphan, said, doomed, ...isAny]);
       })
       .sort(),
     ...[...new Set(loot.map(text))].sort(),
+    ...entriesIn(world.trail)
+      .map((one) => entry(requestOf(one), one))
+      .sort(),
+    ...world.waiting.map((one) => entry(one.by, one.entry)).sort(),
+    text(marksIn(world.trail).map(({ at }) => at)),
     text([dirtySince, newest, sent, crimes, orders, bounds.ticks - ticks]),
     ghostly(world.ghost, text),
   ];
@@ -69,13 +79,15 @@ export function canonical(world: World, bounds: Bounds): string {
 
 /** Numbers of requests make no difference. */
 function ghostly(
-  { secrets, trusts, marks, written, isThiefAbout, hasEnded }: Ghost,
+  { secrets, trusts, acting, marks, erasures, written, isThiefAbout, hasEnded }: Ghost,
   text: (value: unknown) => string,
 ) {
   return [
     text([...secrets].map(([digest, { row, by, ...rest }]) => [digest, rest])),
     text([...trusts].map(([digest, { by, ...rest }]) => [digest, rest])),
-    text(marks.map(({ at }) => at)),
+    text([...acting]),
+    text(marks.map(({ at, user }) => [at, user])),
+    text(erasures.map(({ at, user, isDone }) => [at, user, isDone])),
     text([...written.values()]),
     isThiefAbout,
     hasEnded,

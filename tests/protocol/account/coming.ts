@@ -1,8 +1,10 @@
 import { digestIn, hex } from "../digests.ts";
 import { type Violation, violations } from "../promises/violation.ts";
 import { devicesIn } from "./devices.ts";
+import { checkGone } from "./erasing.ts";
+import { mayAct } from "./ghost.ts";
 import type { Runner } from "./runner.ts";
-import { type Bounds, idIn, type Jar, received, type World } from "./world.ts";
+import { type Bounds, idIn, type Jar, NO_COOKIES, received, type World } from "./world.ts";
 
 /** The promises about what whoever comes next is answered, with everything on its way lost; these send requests. */
 export async function checkComing(world: World, bounds: Bounds, runner: Runner): Promise<Violation[]> {
@@ -11,6 +13,8 @@ export async function checkComing(world: World, bounds: Bounds, runner: Runner):
     ...(await checkPlanted(world, runner)),
     ...(await checkSecondStep(world, runner)),
     ...(await checkTrust(world, runner)),
+    ...(await checkActing(world, runner)),
+    ...(await checkGone(world, runner)),
     ...(bounds.acts.includes("renew") ? await checkRevoking(world, runner) : []),
   ];
 }
@@ -45,7 +49,7 @@ async function checkPlanted({ ghost, rows, now, loot }: World, runner: Runner): 
   for (const { session, trust } of loot) {
     const secret = session === undefined ? undefined : ghost.secrets.get(digestIn(session));
     if (secret?.replacedBy === undefined || session === undefined) continue;
-    const jar = { session, trust, remember: undefined };
+    const jar = { ...NO_COOKIES, session, trust };
     const { opened, rows: after } = await runner.probe(rows, "complete", jar, now);
     const found = violations("I24", [
       [opened?.user !== undefined || opened?.pending !== undefined, "what was planted reads"],
@@ -86,7 +90,7 @@ async function checkTrust(world: World, runner: Runner): Promise<Violation[]> {
   const held = [world.jar, world.disk, ...world.loot, ...sent].flatMap((jar) => jar?.trust ?? []);
   for (const trust of new Set(held)) {
     const known = ghost.trusts.get(digestIn(trust));
-    const jar = { trust, session: undefined, remember: undefined };
+    const jar = { ...NO_COOKIES, trust };
     const { told } = await runner.probe(rows, "is it trusted", jar, now);
     const isDue = known !== undefined && known.endedBy === undefined && now <= known.until;
     if (told.trusted === isDue) continue;
@@ -104,11 +108,34 @@ async function checkTrust(world: World, runner: Runner): Promise<Violation[]> {
   return [];
 }
 
+/** I29: whoever holds the cookie of an impersonation acts as Bob as long as Ada may, and no longer. */
+async function checkActing(world: World, runner: Runner): Promise<Violation[]> {
+  const { rows, now, jar, loot } = world;
+  for (const held of [jar, ...loot, ...loot.map(({ acting }) => ({ ...jar, acting }))]) {
+    if (held.acting === undefined) continue;
+    const { opened } = await runner.probe(rows, "read", held, now);
+    const isDue = mayAct(world, held, now);
+    const isBob = opened?.user === "bob";
+    // Bob may be signed in himself.
+    const isHimself =
+      held.session !== undefined && world.ghost.secrets.get(digestIn(held.session))?.user === "bob";
+    const found = violations("I29", [
+      [isDue && !isBob, "an impersonation in force is not served"],
+      [
+        !isDue && isBob && !isHimself,
+        "an impersonation is served that has ended, or never was this browser's",
+      ],
+    ]);
+    if (found.length > 0) return found;
+  }
+  return [];
+}
+
 /** I28: by its handle a device ends, and no other. */
 async function checkRevoking({ rows, now }: World, runner: Runner): Promise<Violation[]> {
   const devices = devicesIn(rows, now);
   for (const { handle } of devices.filter(({ user }) => user === "ada")) {
-    const nobody = { session: undefined, remember: undefined, trust: undefined };
+    const nobody = NO_COOKIES;
     const { told, rows: after } = await runner.probe(rows, "the device is revoked", nobody, now, { handle });
     const left = devicesIn(after, now).map((device) => device.handle);
     const others = devices.map((device) => device.handle).filter((other) => other !== handle);

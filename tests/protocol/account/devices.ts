@@ -16,7 +16,10 @@ export interface Device {
 export function devicesIn({ sessions, logins }: Rows, now: number): Device[] {
   const isAlive = ({ idleDeadline, absoluteDeadline }: SessionRow | RememberedRow) =>
     now <= Math.min(idleDeadline, absoluteDeadline);
-  const own = [...sessions.values()].filter(({ userId, level }) => userId !== undefined && level !== "trust");
+  const own = [...sessions.values()].filter(
+    ({ userId, level, actorUserId }) =>
+      userId !== undefined && level !== "trust" && actorUserId === undefined,
+  );
   const logged = [...logins.values()].filter((row) => row.revokedAt === undefined && isAlive(row));
   const bySession = own
     .filter((row) => isAlive(row) || logged.some(({ id }) => id === row.rememberedId))

@@ -1,13 +1,18 @@
+import { endOf } from "../../../src/protocol/rows.ts";
 import type { SessionRow } from "../../../src/stores/store.ts";
 import { digestIn, hex } from "../digests.ts";
 import { changeOf } from "../rows.ts";
-import { STEP, signInOf, type User } from "./acts.ts";
-import type { Ghost, Running, Secret, Step, Trust, World } from "./world.ts";
+import { ACTING, type Act, STEP, signInOf, type User, userOf } from "./acts.ts";
+import type { ActingSecret, Erasure, Ghost, Jar, Running, Secret, Step, Trust, World } from "./world.ts";
 
 export const NO_GHOST: Ghost = {
   secrets: new Map(),
   trusts: new Map(),
+  acting: new Map(),
+  couldAct: new Set(),
+  wasOwn: new Set(),
   marks: [],
+  erasures: [],
   gone: new Set(),
   written: new Map(),
   doomed: new Map(),
@@ -15,14 +20,34 @@ export const NO_GHOST: Ghost = {
   hasEnded: false,
 };
 
+const DROPPING: ReadonlySet<string> = new Set<Act>(["distrust", "is it trusted, and distrust after a while"]);
+const STOPPING: ReadonlySet<string> = new Set<Act>(["stop acting", "stop acting after a while"]);
+
 /** The secret that a request presented, as it was known. */
 export const secretOf = ({ secrets }: Ghost, { cookies: { session } }: Running): Secret | undefined =>
   session === undefined ? undefined : secrets.get(digestIn(session));
 
+/** Whether these cookies let Ada act as Bob: what was begun in this very session, and has not ended. */
+export function mayAct({ ghost, rows }: World, { session, acting }: Jar, now: number): boolean {
+  const known = acting === undefined ? undefined : ghost.acting.get(digestIn(acting));
+  const host = session === undefined ? undefined : ghost.secrets.get(digestIn(session));
+  const row = host && rows.sessions.get(host.row);
+  return (
+    known !== undefined &&
+    known.endedBy === undefined &&
+    now <= known.until &&
+    session !== undefined &&
+    known.host === digestIn(session) &&
+    hex(row?.secret) === known.host &&
+    row !== undefined &&
+    now <= endOf(row)
+  );
+}
+
 /** When the credential was checked on which a sign-in of this request rests. */
 export function provedAtOf(ghost: Ghost, running: Running): number | undefined {
   const signIn = signInOf(running.act as never);
-  if (running.act === "confirm and trust") return running.openedAt;
+  if (running.act === "confirm and trust" || running.act === "act as Bob") return running.openedAt;
   if (signIn === undefined || signIn.kind === "completes") return secretOf(ghost, running)?.provedAt;
   return running.openedAt;
 }
@@ -52,24 +77,47 @@ export function remembered(before: World, step: Step): Ghost {
   const by = running.act;
   const isMarking = marks.length > ghost.marks.length;
   const own = running.cookies.trust === undefined ? undefined : digestIn(running.cookies.trust);
-  const hasDropped = by === "distrust" && moved.progress.told.hasEnded === true;
+  const hasDropped = DROPPING.has(by) && moved.progress.told.hasEnded === true;
   const isReplacing = trusts.size > ghost.trusts.size;
   const ended = [...trusts].map(([digest, trust]): [string, Trust] => {
     const isOwn = digest === own && (hasDropped || isReplacing);
-    const isMarked = isMarking && ghost.trusts.has(digest) && trust.user === "ada";
+    const isMarked = isMarking && ghost.trusts.has(digest) && trust.user === marks.at(-1)?.user;
     const isEnded = isOwn || isMarked || all || trust.handle === handle;
     return [digest, isEnded && trust.endedBy === undefined ? { ...trust, endedBy: by } : trust];
   });
   return {
     secrets,
     trusts: new Map(ended),
+    acting: actingAfter(before, step, isMarking),
+    couldAct: withFirst(ghost.couldAct, step, mayAct(before, running.cookies, world.now)),
+    wasOwn: withFirst(ghost.wasOwn, step, running.cookies.acting !== undefined && isOwn(before, running)),
     marks,
+    erasures: erasuresAfter(before, step),
     gone: gone.length === 0 ? ghost.gone : new Set([...ghost.gone, ...gone]),
     written: writtenAfter(before, step),
     doomed: doomed.length === 0 ? ghost.doomed : new Map([...ghost.doomed, ...dooming]),
     isThiefAbout: ghost.isThiefAbout,
-    hasEnded: ghost.hasEnded || (by === "logout" && isAnswering) || moved.progress.events.includes("theft"),
+    hasEnded:
+      ghost.hasEnded ||
+      (by === "logout" && isAnswering) ||
+      by === "delete the account" ||
+      moved.progress.events.includes("theft"),
   };
+}
+
+const withFirst = (known: ReadonlySet<number>, { moved }: Step, holds: boolean): ReadonlySet<number> =>
+  holds && moved?.before.progress === undefined && moved !== undefined
+    ? new Set([...known, moved.before.running.id])
+    : known;
+
+function isOwn({ ghost, rows }: World, running: Running): boolean {
+  const secret = secretOf(ghost, running);
+  const { session } = running.cookies;
+  return (
+    secret?.user === "ada" &&
+    session !== undefined &&
+    hex(rows.sessions.get(secret.row)?.secret) === digestIn(session)
+  );
 }
 
 /** A revocation that has been answered, or a theft: all trust ends, or that of one device, also what is on its way. */
@@ -90,7 +138,9 @@ function secretsAfter(before: World, { world, moved }: Step): Ghost["secrets"] {
   const { ghost } = world;
   if (moved === undefined) return ghost.secrets;
   const { running } = moved.before;
-  const made = exchangedIn(before, world).filter(({ row }) => row.level !== "trust");
+  const made = exchangedIn(before, world).filter(
+    ({ row }) => row.level !== "trust" && row.actorUserId === undefined,
+  );
   if (made.length === 0) return ghost.secrets;
   const secrets = new Map(ghost.secrets);
   const presented = secretOf(ghost, running);
@@ -120,6 +170,26 @@ function secretsAfter(before: World, { world, moved }: Step): Ghost["secrets"] {
   return secrets;
 }
 
+/** What ends an impersonation at once: an end of either user's devices, and Ada's stop. The rest follows from her session. */
+function actingAfter(before: World, { world, moved }: Step, isMarking: boolean): Ghost["acting"] {
+  const { ghost } = world;
+  if (moved === undefined) return ghost.acting;
+  const { running } = moved.before;
+  const made = exchangedIn(before, world).filter(({ row }) => row.actorUserId !== undefined);
+  const host = running.cookies.session === undefined ? "" : digestIn(running.cookies.session);
+  const own = running.cookies.acting === undefined ? "" : digestIn(running.cookies.acting);
+  const isStopped = STOPPING.has(running.act) && moved.progress.told.hasEnded === true;
+  const ended = [...ghost.acting].map(([digest, acting]): [string, ActingSecret] => {
+    const isOver = isMarking || (isStopped && digest === own);
+    return [digest, isOver && acting.endedBy === undefined ? { ...acting, endedBy: running.act } : acting];
+  });
+  const begun = made.map(({ row }): [string, ActingSecret] => [
+    hex(row.secret),
+    { host, until: row.createdAt + ACTING, endedBy: undefined },
+  ]);
+  return new Map([...ended, ...begun]);
+}
+
 function trustsAfter(before: World, { world, moved }: Step): Ghost["trusts"] {
   const { ghost } = world;
   if (moved === undefined) return ghost.trusts;
@@ -146,8 +216,22 @@ function trustsAfter(before: World, { world, moved }: Step): Ghost["trusts"] {
 function marksAfter({ world, moved }: Step): Ghost["marks"] {
   const { marks } = world.ghost;
   const change = changeOf(moved?.call);
-  if (moved === undefined || change?.kind !== "revoke" || change.mark === undefined) return marks;
-  return [...marks, { user: "ada", at: world.now, by: moved.before.running.id }];
+  const isMarking = change?.kind === "revoke" || change?.kind === "erase";
+  if (moved === undefined || !isMarking || change.mark === undefined) return marks;
+  const { act, id } = moved.before.running;
+  return [...marks, { user: userOf(act), at: world.now, by: id }];
+}
+
+function erasuresAfter(before: World, { world, moved }: Step): Ghost["erasures"] {
+  const { erasures } = world.ghost;
+  if (moved === undefined) return erasures;
+  const { act, id: by } = moved.before.running;
+  const isOver = moved.progress.events.includes("userErased");
+  const known = erasures.map((one): Erasure => (one.by === by && isOver ? { ...one, isDone: true } : one));
+  if (changeOf(moved.call)?.kind !== "erase") return known;
+  const begun = before.travellers.flatMap(({ running, progress }) => (progress ? running.id : []));
+  const underWay = new Set([...begun, by, ...before.waiting.map((one) => one.by)]);
+  return [...known, { user: userOf(act), at: world.now, by, isDone: isOver, underWay }];
 }
 
 /** Whether a row holds what this request wrote. */

@@ -14,6 +14,11 @@ const renewing = "request/plan/renew.ts";
 const pending = "protocol/pending.ts";
 const devices = "account/devices.ts";
 const service = "psession.ts";
+const impersonating = "request/impersonation.ts";
+const erasing = "account/erasure.ts";
+const erasure = "stores/erasure.ts";
+const kit = "stores/kit/index.ts";
+const trail = "stores/kit/trail.ts";
 
 const PLANTED = "both steps, and a cookie that was planted";
 const UNDER_WAY = "a first step, and a sign-in under way on a planted session";
@@ -24,7 +29,14 @@ const REVOKED = "trust while its device is revoked";
 const COPIED = "a trust cookie that was copied";
 const STOLEN = "a theft, and trust";
 const LIVES = "extending and polling, to the end of a session";
+const ACTING_TO_ITS_END = "acting as a customer, and stopping, to its end";
+const REPLACED_HOST = "an impersonation that begins while its administrator's secret is replaced";
 const HANDLES = "handles through renewals";
+const ERASED_SIGN_INS = "sign-ins on the way while their user is erased";
+const ERASED_USES = "saves, uses and returns on the way while their user is erased";
+const ERASED_ACTING = "acting as a customer while either is erased";
+const ERASED_TRAIL = "what is noted in the audit trail while its user is erased";
+const ERASED_ACTOR = "what is noted in a customer's trail while who acts is erased";
 
 /** Ways to get the moves around a sign-in wrong. */
 export const mutants: readonly Mutant[] = [
@@ -117,9 +129,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a first step ends the remembered login",
     file: signing,
-    find: 'change: { kind: "signIn", ...(update === undefined ? { insert: fresh } : { update }) },',
+    find: 'change: { kind: "signIn", proof, ...(update === undefined ? { insert: fresh } : { update }) },',
     replace:
-      'change: { kind: "signIn", ...(update === undefined ? { insert: fresh } : { update }), end: endings(state, "replaced", now, undefined, pending.pendingUserId) },',
+      'change: { kind: "signIn", proof, ...(update === undefined ? { insert: fresh } : { update }), end: endings(state, "replaced", now, undefined, pending.pendingUserId) },',
     scene: REMEMBERED,
   },
   {
@@ -129,6 +141,20 @@ export const mutants: readonly Mutant[] = [
     replace:
       '    cookies: [sessionCookie(state, id, secret), clearCookie(state.core.settings.cookies.remember)],\n    events: [\n      ...(base === undefined ? [event("created", { at: now, sessionId: id, userId: undefined })] : []),',
     scene: REMEMBERED,
+  },
+  {
+    name: "a first step is not compared with the marks of its user",
+    file: signing,
+    find: 'change: { kind: "signIn", proof, ...(update',
+    replace: 'change: { kind: "signIn", ...(update',
+    scene: MARKED,
+  },
+  {
+    name: "an impersonation is not compared with the marks of who acts",
+    file: impersonating,
+    find: "[userId, actorId].map((one) =>",
+    replace: "[userId].map((one) =>",
+    scene: "acting as a customer while either is revoked",
   },
   {
     name: "trust is not compared with the marks of its user",
@@ -154,7 +180,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "trust stays where its device is revoked",
     file: devices,
-    find: "  if (userId !== undefined) await endTrust(core, userId, reason, handles);\n",
+    find: "  if (userId !== undefined) await endTrust(core, userId, reason, handles, request);\n",
     replace: "",
     scene: REVOKED,
   },
@@ -262,7 +288,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a renewed device does not end by its handle",
     file: devices,
-    find: "    if (handle !== undefined) ended = await revokeSome(core, { ...whom, handle }, reason);\n",
+    find: "    if (handle !== undefined) ended = await revokeSome(core, { ...whom, handle }, reason, { request });\n",
     replace: "",
     scene: HANDLES,
   },
@@ -279,5 +305,160 @@ export const mutants: readonly Mutant[] = [
     find: "return login(state, pending.userId, options, pending);",
     replace: "return login(state, pending.userId, options);",
     scene: MARKED,
+  },
+  {
+    name: "an impersonation goes on in a session whose secret was replaced",
+    file: "request/acting.ts",
+    find: "row.id === sessionId && row.fence === fence &&",
+    replace: "row.id === sessionId && row.fence >= fence &&",
+    scene: REPLACED_HOST,
+  },
+  {
+    name: "an impersonation lasts as long as its administrator's session",
+    file: impersonating,
+    find: "notAfter: Math.min(until, host.absoluteDeadline)",
+    replace: "notAfter: host.absoluteDeadline",
+    scene: ACTING_TO_ITS_END,
+  },
+  {
+    name: "an impersonation that was stopped goes on for a copy of its cookie",
+    file: impersonating,
+    find: 'const result = await settings.store.apply({ kind: "end", end });',
+    replace: "const result = { done: true, ended: [{}] };",
+    scene: ACTING_TO_ITS_END,
+  },
+  {
+    name: "an erasure sets no mark",
+    file: kit,
+    find: "      yield* marked(work, mark);\n      const { sessions, logins }",
+    replace: "      const { sessions, logins }",
+    scene: ERASED_SIGN_INS,
+  },
+  {
+    name: "an erasure is dated a moment early",
+    file: erasing,
+    find: "const at = now + times.skew;",
+    replace: "const at = now + times.skew - 1;",
+    scene: ERASED_SIGN_INS,
+  },
+  {
+    name: "a sign-in that begins outlives the erasure of its user",
+    file: erasure,
+    find: "(row.pendingUserId === userId || row.actorUserId === userId)",
+    replace: "row.actorUserId === userId",
+    scene: ERASED_SIGN_INS,
+  },
+  {
+    name: "a session in which an erased administrator acts outlives the erasure",
+    file: erasure,
+    find: "(row.pendingUserId === userId || row.actorUserId === userId)",
+    replace: "row.pendingUserId === userId",
+    scene: ERASED_ACTING,
+  },
+  {
+    name: "an erasure leaves tombstones",
+    file: kit,
+    find: "logins: logins.filter(isOwn) };",
+    replace: "logins: logins.filter((login) => isOwn(login) && login.revokedAt === undefined) };",
+    scene: ERASED_USES,
+  },
+  {
+    name: "an erasure leaves trust",
+    file: kit,
+    find: "const erased = { sessions: sessions.filter(isOwn),",
+    replace: 'const erased = { sessions: sessions.filter((row) => isOwn(row) && row.level !== "trust"),',
+    scene: "trust while its user is erased",
+  },
+  {
+    name: "an erasure takes the administrator along who acts as its user",
+    file: kit,
+    find: "      for (const session of erased.sessions) work.dropSession(session);\n",
+    replace:
+      "      for (const session of erased.sessions) {\n        const host = yield* work.deviceOfSession((session.actor ?? '').split(';')[0] ?? '');\n        if (host?.session !== undefined) work.dropSession(host.session);\n        work.dropSession(session);\n      }\n",
+    scene: ERASED_ACTING,
+  },
+  {
+    name: "a save brings back a row that was erased meanwhile",
+    file: "stores/kit/apply.ts",
+    find: '    if (row === undefined) return "missing";\n    if (row.version',
+    replace: "    if (row === undefined) return undefined;\n    if (row.version",
+    also: [
+      {
+        find: "    if (row !== undefined) work.putSession({ ...row, ...update.set, version: update.version + 1 }, row);",
+        replace:
+          "    work.putSession({ ...row, ...update.set, userId: update.owner, version: update.version + 1, id: update.id } as never, row);",
+      },
+    ],
+    scene: ERASED_USES,
+  },
+  {
+    name: "an entry that comes late is not compared with the erasure of its user",
+    file: erasure,
+    find: "  if (isGone(userId)) return undefined;\n",
+    replace: "",
+    scene: ERASED_TRAIL,
+  },
+  {
+    name: "an entry that comes late is not compared with the erasure of who acted",
+    file: erasure,
+    find: "  return isGone(actorId) ? withoutActor(entry, NOBODY) : entry;",
+    replace: "  return entry;",
+    scene: ERASED_ACTOR,
+  },
+  {
+    name: "an entry of another user is dropped where who acted was erased",
+    file: erasure,
+    find: "  return isGone(actorId) ? withoutActor(entry, NOBODY) : entry;",
+    replace: "  return isGone(actorId) ? undefined : entry;",
+    scene: ERASED_ACTOR,
+  },
+  {
+    name: "the trail is marked after its entries were erased",
+    file: trail,
+    find: "      await run((work) => marked(work, { name: erasureName(userId, realm), at, until }));\n",
+    replace: "",
+    also: [
+      {
+        find: "      return count;\n    },\n\n    forgetAddresses",
+        replace:
+          "      await run((work) => marked(work, { name: erasureName(userId, realm), at, until }));\n      return count;\n    },\n\n    forgetAddresses",
+      },
+    ],
+    scene: ERASED_TRAIL,
+  },
+  {
+    name: "entries of other users go on to say that an erased one acted",
+    file: trail,
+    find: "for (const prefix of [trailPrefix(userId), actorPrefix(userId)]) {",
+    replace: "for (const prefix of [trailPrefix(userId)]) {",
+    scene: ERASED_ACTOR,
+  },
+  {
+    name: "an erasure deletes what was done to others",
+    file: erasure,
+    find: "  if (entry.userId !== userId) return withoutActor(entry, pseudonym);\n",
+    replace: "",
+    scene: ERASED_ACTOR,
+  },
+  {
+    name: "a sign-out is noted although nothing was left to end",
+    file: commit,
+    find: 'if (type !== "logout" || ended.length > 0)',
+    replace: "if (true)",
+    scene: ERASED_TRAIL,
+  },
+  {
+    name: "an end of acting as another user is noted although nothing was left to end",
+    file: impersonating,
+    find: "  if (!result.done || result.ended.length === 0) return;\n",
+    replace: "",
+    scene: ERASED_ACTOR,
+  },
+  {
+    name: "an end of trust is noted although nothing was left to end",
+    file: trust,
+    find: "  if (!result.done || result.ended.length === 0) return false;\n",
+    replace: "",
+    scene: ERASED_TRAIL,
   },
 ];

@@ -4,12 +4,13 @@ import { digestIn, hex } from "../digests.ts";
 import { type Violation, violations } from "../promises/violation.ts";
 import { isOrder, isPoll, isRenewal, signInOf } from "./acts.ts";
 import { devicesIn, handleOf } from "./devices.ts";
-import { exchangedIn, holds, provedAtOf, secretOf } from "./ghost.ts";
+import { checkErased, checkErasing } from "./erasing.ts";
+import { exchangedIn, holds, mayAct, provedAtOf, secretOf } from "./ghost.ts";
 import { type Ghost, idIn, type Running, type Step, type World } from "./world.ts";
 
 /** The promises about single steps. */
 export function checkStep(before: World, step: Step): Violation[] {
-  if (step.moved === undefined) return [];
+  if (step.moved === undefined) return checkErasing(before, step);
   return [
     ...checkOpening(before, step),
     ...checkSignIns(before, step),
@@ -17,8 +18,10 @@ export function checkStep(before: World, step: Step): Violation[] {
     ...checkReplaced(before, step),
     ...checkAlarms(before, step),
     ...checkTrusted(before, step),
+    ...checkActing(before, step),
     ...checkLives(before, step),
     ...checkHandles(before, step),
+    ...checkErasing(before, step),
   ];
 }
 
@@ -48,7 +51,11 @@ function checkOpening(before: World, { moved, world }: Step): Violation[] {
   return [
     ...violations("I21", [
       [
-        opened.user !== undefined && opened.user !== byToken && opened.user !== bySession,
+        opened.user !== undefined &&
+          opened.user !== byToken &&
+          opened.user !== bySession &&
+          // Of the two rows the first was read when both users were in.
+          !(opened.user === "bob" ? before.ghost.couldAct : before.ghost.wasOwn).has(running.id),
         "a request was served as a user who had not signed in",
       ],
       [isHalf && opened.user !== undefined, "who waits for the second step was served as a user"],
@@ -57,7 +64,10 @@ function checkOpening(before: World, { moved, world }: Step): Violation[] {
     ]),
     ...violations("I24", [
       [
-        isServed && secret?.replacedBy !== undefined && isFencing(secret.replacedBy),
+        isServed &&
+          secret?.replacedBy !== undefined &&
+          isFencing(secret.replacedBy) &&
+          !before.ghost.wasOwn.has(running.id),
         "a secret that a sign-in, its first step or a renewal replaced was served",
       ],
     ]),
@@ -79,7 +89,18 @@ function checkSignIns(before: World, { moved, world }: Step): Violation[] {
   const opened = moved.before.progress?.opened ?? moved.progress.opened;
   const found: Violation[] = [];
   for (const { row, was } of exchangedIn(before, world)) {
-    if (row.userId === undefined) continue;
+    const provedAt = provedAtOf(ghost, running) ?? -1;
+    const rests = row.pendingUserId ?? (row.actorUserId === undefined ? undefined : row.userId);
+    const both = row.actorUserId === undefined ? [rests] : [rests, row.actorUserId];
+    found.push(
+      ...violations("I23", [
+        [
+          rests !== undefined && both.some((user) => isMarked(ghost, running, user, provedAt)),
+          "a first step, or an impersonation, rests on what was before a mark",
+        ],
+      ]),
+    );
+    if (row.userId === undefined || row.actorUserId !== undefined) continue;
     const isTrust = row.level === "trust";
     const login = before.rows.logins.get(idIn(running.cookies.remember));
     const isOwn = opened?.user === row.userId;
@@ -109,13 +130,12 @@ function checkSignIns(before: World, { moved, world }: Step): Violation[] {
         [isTrust && !mayTrust, "somebody was trusted who had not signed in"],
       ]),
     );
-    const provedAt = provedAtOf(ghost, running);
     const isProof = isTrust || (signIn !== undefined && (was?.userId === undefined || row.level === "login"));
     const isOwnMark = ghost.marks.some(({ by }) => by === running.id);
     found.push(
       ...violations("I23", [
         [
-          isProof && !isOwnMark && isMarked(ghost, running, row.userId, provedAt ?? -1),
+          isProof && !isOwnMark && isMarked(ghost, running, row.userId, provedAt),
           "what was proved before a mark counted after it",
         ],
       ]),
@@ -126,6 +146,9 @@ function checkSignIns(before: World, { moved, world }: Step): Violation[] {
 
 const isMarked = ({ marks }: Ghost, { id }: Running, userId: unknown, provedAt: number): boolean =>
   marks.some(({ user, at, by }) => user === userId && by !== id && provedAt <= at);
+
+/** The users whose marks a request is held to: also that of the administrator who acts. */
+const marked = ({ act }: Running): readonly string[] => (act === "act as Bob" ? ["ada", "bob"] : ["ada"]);
 
 /** I22 and I23, the other way: what was proved in time is not refused. */
 function checkRefusals(before: World, { moved, world }: Step): Violation[] {
@@ -143,7 +166,9 @@ function checkRefusals(before: World, { moved, world }: Step): Violation[] {
     ],
     [
       code === "proof_outdated" &&
-        !isMarked(before.ghost, running, "ada", provedAtOf(before.ghost, running) ?? -1),
+        !marked(running).some((user) =>
+          isMarked(before.ghost, running, user, provedAtOf(before.ghost, running) ?? -1),
+        ),
       "a proof was refused that is newer than every mark",
     ],
   ]);
@@ -160,7 +185,7 @@ function checkReplaced(before: World, { moved, world }: Step): Violation[] {
   const isOut = secret?.replacedBy !== undefined && isFencing(secret.replacedBy) && !isByToken;
   const isSigningIn = signInOf(running.act as never) !== undefined;
   const [was, is] = [before.rows.sessions.get(id), world.rows.sessions.get(id)];
-  const isLeaving = running.act === "logout" && is === undefined;
+  const isLeaving = (running.act === "logout" || running.act === "delete the account") && is === undefined;
   // By the read that follows the record: before it, nothing has come of it.
   const isTrusting =
     running.act === "trust" &&
@@ -196,8 +221,9 @@ function checkAlarms(before: World, { moved, world }: Step): Violation[] {
   );
   const login = before.rows.logins.get(idIn(moved.before.running.cookies.remember));
   const isTaken = moved.progress.cookies.some(({ definition }) => definition.name.endsWith("remember"));
+  const isThere = login !== undefined && login.revokedAt === undefined;
   return violations("I25", [
-    [begins && login?.revokedAt === undefined && isTaken, "a first step took the remember cookie away"],
+    [begins && isThere && isTaken, "a first step took the remember cookie away"],
     [!before.ghost.isThiefAbout && news.includes("theft"), "a theft was reported, and there is no thief"],
     [!before.ghost.isThiefAbout && begins && hasEnded, "a first step ended a remembered login"],
   ]);
@@ -217,6 +243,33 @@ function checkTrusted(before: World, { moved, world }: Step): Violation[] {
     [known?.user !== user, "a browser was trusted that was given nothing by this user"],
     [known !== undefined && world.now > known.until, "a browser was trusted after the time"],
     [known?.endedBy !== undefined, `a browser was trusted although its trust had ended (${known?.endedBy})`],
+  ]);
+}
+
+/**
+ * I29: Ada acts as Bob by the secret that she was given for it, in the session in which it began, until either ends; and
+ * what she stores meanwhile is in a session of its own.
+ */
+function checkActing(before: World, { moved, world }: Step): Violation[] {
+  if (moved === undefined) return [];
+  const { running } = moved.after;
+  const opened = moved.before.progress?.opened ?? moved.progress.opened;
+  const begun = exchangedIn(before, world).filter(({ row }) => row.actorUserId !== undefined);
+  const own = [...world.rows.sessions.values()].filter((row) => holds(row, running.id));
+  const isActing = opened?.user === "bob" && running.cookies.acting !== undefined;
+  const isIn =
+    isLetIn(moved) && before.ghost.couldAct.has(running.id) && mayAct(before, running.cookies, world.now);
+  return violations("I29", [
+    [
+      begun.some(({ row }) => row.userId !== "bob" || row.actorUserId !== "ada") ||
+        (begun.length > 0 && (running.act !== "act as Bob" || opened?.user !== "ada")),
+      "an impersonation began that its administrator did not ask for",
+    ],
+    [isIn && opened?.user !== "bob", "an impersonation in force was not served"],
+    [
+      own.some(({ actorUserId }) => (actorUserId === "ada") !== isActing),
+      "what was stored while acting as another user, or as oneself, is in the other's session",
+    ],
   ]);
 }
 
@@ -286,11 +339,15 @@ function checkHandles(before: World, { moved, world }: Step): Violation[] {
 }
 
 /** The promises about a world as it stands. */
-export function checkWorld({ rows, now }: World): Violation[] {
+export function checkWorld(world: World): Violation[] {
+  const { rows, now } = world;
   const handles = devicesIn(rows, now).map(({ handle, user }) => `${user} ${handle}`);
   const owners = [...rows.sessions.values()].flatMap(({ rememberedId }) => rememberedId ?? []);
-  return violations("I28", [
-    [new Set(handles).size < handles.length, "two devices have one handle"],
-    [new Set(owners).size < owners.length, "a login has two sessions"],
-  ]);
+  return [
+    ...violations("I28", [
+      [new Set(handles).size < handles.length, "two devices have one handle"],
+      [new Set(owners).size < owners.length, "a login has two sessions"],
+    ]),
+    ...checkErased(world),
+  ];
 }

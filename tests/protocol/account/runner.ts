@@ -2,87 +2,103 @@ import type { Settings } from "../../../src/options/settings.ts";
 import { makeCore } from "../../../src/request/core.ts";
 import type { RequestFacts } from "../../../src/request/facts.ts";
 import type { Core, RequestState } from "../../../src/request/state.ts";
-import type { Store } from "../../../src/stores/store.ts";
+import type { AuditEntry, AuditSink } from "../../../src/stores/audit.ts";
+import type { Database } from "../../../src/stores/kit/database.ts";
 import { type Library, seedRandomness } from "../library.ts";
-import { cached, ELSEWHERE, KEY } from "../request.ts";
+import { cookiesOf, Recorded } from "../recorded.ts";
+import { ELSEWHERE } from "../request.ts";
 import { perform as call, isRead, type Rows, type StoreCall } from "../rows.ts";
 import { isOrder, isPoll, obey, perform, type Told } from "./acts.ts";
-import type { Jar, Lives, Opened, Progress, Running } from "./world.ts";
+import { type Noted, noted, storeOf } from "./trail.ts";
+import type { Bounds, Jar, Opened, Progress, Running } from "./world.ts";
 
 /** Windows of one tick each, as in `../scenes.ts`. */
 const TICKS = { converge: 1, delivery: 1, transit: 1, persist: 1, skew: 0, queue: 12, arrival: 6 };
 const LONG = 1e9;
 
-/** Runs requests against recorded answers: run again from its beginning, a request comes to the same point. */
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Runs requests against recorded answers, as `../request.ts`. */
 export class Runner {
   readonly library: Library;
   readonly settings: Settings;
+  readonly #recorded: Recorded;
   readonly #core: Core;
+  readonly #isAudited: boolean;
   #told: string[] = [];
-  #call: (name: string, values: readonly unknown[]) => Promise<unknown> = () =>
-    Promise.reject(new Error("idle"));
-  #now = 0;
+  #noted: Noted[] = [];
 
-  constructor(library: Library, lives: Lives | undefined) {
+  constructor(library: Library, { lives, isAudited = false }: Pick<Bounds, "lives" | "isAudited">) {
     this.library = library;
-    const store = new Proxy({} as Store, {
-      get: (_, name) => {
-        if (name === "userIds") return "any";
-        return name === "then" ? undefined : (...values: unknown[]) => this.#call(String(name), values);
-      },
-    });
-    const clock = { now: () => this.#now };
-    const real = library.resolveOptions({ store: library.memoryStore(), keys: [KEY], clock, prune: false });
+    this.#isAudited = isAudited;
+    this.#recorded = new Recorded(library, { audit: isAudited });
+    const { settings } = this.#recorded;
     const { idle = LONG, absolute = LONG, remembered = LONG } = lives ?? {};
     this.settings = {
-      ...real,
-      keys: cached(real.keys),
-      store,
+      ...settings,
       times: library.deriveTimes(TICKS),
-      session: { ...real.session, idle, absolute, touchEvery: lives === undefined ? 1e12 : 2 },
-      remember: { ...real.remember, idle: remembered, absolute: 3 * remembered },
-      devices: { ...real.devices, safety: undefined },
+      session: { ...settings.session, idle, absolute, touchEvery: lives === undefined ? 1e12 : 2 },
+      remember: { ...settings.remember, idle: remembered, absolute: 3 * remembered },
+      devices: { ...settings.devices, safety: undefined },
     };
-    const events = new library.Events();
-    events.on("*", ({ type }) => void this.#told.push(type));
-    this.#core = makeCore(this.settings, events);
+    this.#core = makeCore(this.settings, this.#events());
   }
+
+  #events(): Core["events"] {
+    const events = new this.library.Events();
+    events.on("*", ({ type }) => void this.#told.push(type));
+    return events;
+  }
+
+  /** Of its own: who waits for a turn in a run that was stopped would wait for ever. */
+  #coreOf({ id }: Running): Core {
+    const core = { ...this.#core };
+    const { audit } = core.settings;
+    if (audit === undefined) return core;
+    // As in a process of its own: entries are on their way to the trail until the explorer lets them arrive.
+    const append = async (entries: readonly AuditEntry[]) => {
+      for (const entry of entries) this.#noted.push(noted(entry, id, this.#noted.length));
+    };
+    const sink = { append, erase: this.#erase };
+    return { ...core, events: this.#events(), settings: { ...core.settings, audit: { ...audit, sink } } };
+  }
+
+  readonly #erase: NonNullable<AuditSink["erase"]> = async (erasure) => {
+    const store = this.#recorded.settings.store as unknown as Pick<Database<unknown>, "transaction">;
+    const trail = storeOf(this.library, (work) => store.transaction(work)).audit;
+    return trail?.erase(erasure) ?? 0;
+  };
 
   /** As far as the recorded answers lead. */
   async run(request: Running): Promise<Progress> {
     seedRandomness(`request ${request.id}`);
     this.#told = [];
-    this.#now = request.openedAt;
+    this.#noted = [];
     const told: Told = {};
     const seen: { opened: Opened | undefined } = { opened: undefined };
     const at = (kind: Progress["kind"], more: Partial<Progress> = {}): Progress => ({
-      ...{ kind, call: undefined, opened: seen.opened, cookies: [], events: this.#told, told },
+      ...{ kind, call: undefined, opened: seen.opened, cookies: [], events: this.#told, noted: [], told },
       ...more,
     });
-    let next = 0;
-    let stop: (progress: Progress) => void = () => {};
-    const stopped = new Promise<Progress>((resolve) => {
-      stop = resolve;
-    });
-    this.#call = (name, values) => {
-      const answer = request.answers[next++];
-      if (answer === undefined) {
-        stop(at("calling", { call: { name, values } }));
-        return new Promise(() => {});
+    const script = async () => {
+      if (isOrder(request.act)) {
+        await this.#order(request, told);
+        return at("answering");
       }
-      this.#now = answer.at;
-      return Promise.resolve(answer.value);
+      const { state, isAnswering } = await this.#script(request, told, seen);
+      if (!isAnswering) return at("handling");
+      return at("answering", { cookies: cookiesOf(state, this.#recorded.now, this.settings.times) });
     };
-    const script = isOrder(request.act)
-      ? this.#order(request, told).then(() => at("answering"))
-      : this.#script(request, told, seen).then((state) =>
-          state.isAnswering ? at("answering", { cookies: this.#cookiesOf(state.state) }) : at("handling"),
-        );
-    return Promise.race([script, stopped]);
+    const progress = await this.#recorded.run(request, script, (call) => at("calling", { call }));
+    if (!this.#isAudited) return progress;
+    // Entries go to the trail a turn after their events.
+    await nextTurn();
+    return { ...progress, noted: this.#noted };
   }
 
-  async #order({ act, handle }: Running, told: Told): Promise<void> {
-    const core = { ...this.#core };
+  async #order(request: Running, told: Told): Promise<void> {
+    const core = this.#coreOf(request);
+    const { act, handle } = request;
     if (isOrder(act)) await obey(act, new this.library.Psession(() => core), handle, told);
   }
 
@@ -93,9 +109,10 @@ export class Runner {
   ): Promise<{ state: RequestState; isAnswering: boolean }> {
     const { library } = this;
     const { act } = request;
-    // A core of its own: who waits for a turn in a run that was stopped would wait for ever.
-    const core = { ...this.#core };
+    const core = this.#coreOf(request);
     const psession = new library.Psession(() => core);
+    // It begins to hear events.
+    if (this.#isAudited) void psession.core;
     const state = await library.openRequest(core, this.#facts(request));
     const session = new library.Session(state);
     seen.opened = {
@@ -112,7 +129,7 @@ export class Runner {
       told.code = codeOf(error);
     }
     if (request.commitAt === undefined) return { state, isAnswering: false };
-    this.#now = request.commitAt;
+    this.#recorded.now = request.commitAt;
     try {
       if (told.code === undefined) await library.commitRequest(state, true);
     } catch (error) {
@@ -120,12 +137,6 @@ export class Runner {
       session.takeBack();
     }
     return { state, isAnswering: true };
-  }
-
-  /** As the exchange does it: dead cookies are cleared by quick answers only. */
-  #cookiesOf({ stale, cookies, openedAt }: RequestState): Progress["cookies"] {
-    const isQuick = this.#now - openedAt <= this.settings.times.skew;
-    return [...(isQuick ? stale : []), ...cookies.values()];
   }
 
   #facts({ cookies, openedAt, act, id }: Running): RequestFacts {
@@ -148,7 +159,7 @@ export class Runner {
 
   #headerOf(jar: Jar): string {
     const { cookies } = this.settings;
-    return (["session", "remember", "trust"] as const)
+    return (["session", "remember", "trust", "acting"] as const)
       .flatMap((name) => (jar[name] === undefined ? [] : [`${cookies[name].name}=${jar[name]}`]))
       .join("; ");
   }
@@ -179,7 +190,11 @@ export const THIEVES = 1000;
 const PROBES = 500;
 
 /** Answers of the application; anything else is a fault of the test. */
-const CODES: ReadonlySet<unknown> = new Set(["nothing_pending", "proof_outdated", "not_signed_in"]);
+const CODES: ReadonlySet<unknown> = new Set([
+  ...["nothing_pending", "proof_outdated", "not_signed_in"],
+  // Ada's own session is no more, or is another one; and what only Bob may do.
+  ...["session_ended", "impersonating"],
+]);
 
 function codeOf(error: unknown): string {
   const code = error instanceof Error && "code" in error ? error.code : undefined;

@@ -1,7 +1,8 @@
 import { isRead, perform, type Rows } from "../rows.ts";
-import { type Act, isOrder, type Order } from "./acts.ts";
+import { type Act, isAWhile, isOrder, type Order } from "./acts.ts";
 import { handleOf } from "./devices.ts";
 import { type Runner, THIEVES } from "./runner.ts";
+import { appended, isOfTrail, type Noted, performed as performedInTrail, type Work } from "./trail.ts";
 import {
   type Bounds,
   isSameJar,
@@ -22,7 +23,7 @@ export async function stepsOf(world: World, bounds: Bounds, runner: Runner): Pro
     steps.push(isSlow ? step : await advance(step.world, traveller, traveller, runner, step.label));
   }
   for (const traveller of world.travellers) steps.push(...(await goingOn(world, traveller, bounds, runner)));
-  steps.push(...browserSteps(world, bounds));
+  steps.push(...(await arrivals(world, runner)), ...browserSteps(world, bounds));
   if (world.ticks < bounds.ticks && mayPass(world, runner))
     steps.push({
       label: "a tick passes",
@@ -144,11 +145,14 @@ async function advance(
 ): Promise<Step> {
   let { running } = moving;
   let progress = await runner.run(running);
-  let { rows } = world;
+  let { rows, trail } = world;
   const { call } = progress;
   if (call !== undefined) {
-    const performed = await perform(runner.library, rows, call);
+    const performed = isOfTrail(call)
+      ? { rows, ...(await performedInTrail(trail, call.values[0] as Work)) }
+      : { trail, ...(await perform(runner.library, rows, call)) };
     if (!isRead(call) && call.name !== "list") rows = performed.rows;
+    trail = performed.trail;
     running = { ...running, answers: [...running.answers, { value: performed.value, at: world.now }] };
     progress = await runner.run(running);
   }
@@ -157,7 +161,25 @@ async function advance(
   const travellers = isOver
     ? without(world, before).travellers
     : world.travellers.map((each) => (each === before ? after : each));
-  return { label, world: { ...world, rows, travellers }, moved: { before, after, progress, call } };
+  const waiting = [...world.waiting, ...progress.noted.slice(before.progress?.noted.length ?? 0)];
+  const changed = { ...world, rows, trail, waiting, travellers };
+  return { label, world: changed, moved: { before, after, progress, call } };
+}
+
+/** Entries of one process come together, and in order. */
+async function arrivals(world: World, runner: Runner): Promise<Step[]> {
+  const steps: Step[] = [];
+  for (const id of new Set(world.waiting.map(({ by }) => by))) {
+    const [own, waiting]: [Noted[], Noted[]] = [[], []];
+    for (const noted of world.waiting) (noted.by === id ? own : waiting).push(noted);
+    const trail = await appended(runner.library, world.trail, own);
+    steps.push({
+      label: `what request ${id} noted reaches the audit trail (${own.map(({ entry }) => entry.event).join(", ")})`,
+      world: { ...world, trail, waiting },
+      appended: own,
+    });
+  }
+  return steps;
 }
 
 function browserSteps(world: World, bounds: Bounds): Step[] {
@@ -168,7 +190,7 @@ function browserSteps(world: World, bounds: Bounds): Step[] {
       world: { ...world, disk: world.jar, dirtySince: undefined },
     });
   for (const ending of bounds.endings ?? []) {
-    const jar = { ...(ending === "close" ? world.jar : world.disk), session: undefined };
+    const jar = { ...(ending === "close" ? world.jar : world.disk), session: undefined, acting: undefined };
     if (isSameJar(jar, world.jar) || (ending === "crash" && world.dirtySince === undefined)) continue;
     // Requests go on when their browser is gone; their answers reach nobody.
     const travellers = world.travellers.flatMap((each) => {
@@ -184,7 +206,10 @@ function browserSteps(world: World, bounds: Bounds): Step[] {
 }
 
 const isOnDisk = (jar: Jar, disk: Jar): boolean =>
-  isSameJar({ ...jar, session: undefined }, { ...disk, session: undefined });
+  isSameJar(
+    { ...jar, session: undefined, acting: undefined },
+    { ...disk, session: undefined, acting: undefined },
+  );
 
 const without = (world: World, traveller: Traveller): Pick<World, "travellers"> => ({
   travellers: world.travellers.filter((each) => each !== traveller),
@@ -194,19 +219,20 @@ const without = (world: World, traveller: Traveller): Pick<World, "travellers"> 
 function mayPass({ now, dirtySince, travellers }: World, { settings: { times } }: Runner): boolean {
   const hasTime = (since: number, limit: number) => now + 1 - since <= limit;
   if (dirtySince !== undefined && !hasTime(dirtySince, times.persist)) return false;
-  return travellers.every(({ owner, stage, at, running }) => {
+  return travellers.every(({ owner, stage, at, running, progress }) => {
     if (stage === "sent") return owner !== "browser" || hasTime(at, times.transit);
     if (stage === "answering") return hasTime(at, times.delivery);
     // A call of the store takes no time worth a tick; a handler takes any.
-    return stage === "handling" || isOrder(running.act);
+    return stage === "handling" || isOrder(running.act) || isAWhile(progress?.call);
   });
 }
 
-export function named({ session, remember, trust }: Jar): string {
+export function named({ session, remember, trust, acting }: Jar): string {
   const parts = [
     ...(session === undefined ? [] : ["its session cookie"]),
     ...(remember === undefined ? [] : [`the remember cookie of generation ${remember.split(".")[1]}`]),
     ...(trust === undefined ? [] : ["its trust cookie"]),
+    ...(acting === undefined ? [] : ["the cookie with which she acts as Bob"]),
   ];
   return parts.length === 0 ? "no cookies" : parts.join(" and ");
 }

@@ -1,15 +1,23 @@
 import type { CookieInstruction } from "../../../src/http/cookies.ts";
+import type { Answered } from "../recorded.ts";
 import type { Rows, StoreCall } from "../rows.ts";
 import type { Act, Order, Told, User } from "./acts.ts";
+import type { Noted, Trail } from "./trail.ts";
 
 /** The cookies of a browser. */
 export interface Jar {
   readonly session: string | undefined;
   readonly remember: string | undefined;
   readonly trust: string | undefined;
+  readonly acting: string | undefined;
 }
 
-export const NO_COOKIES: Jar = { session: undefined, remember: undefined, trust: undefined };
+export const NO_COOKIES: Jar = {
+  session: undefined,
+  remember: undefined,
+  trust: undefined,
+  acting: undefined,
+};
 
 /** What may happen in a run, and how much of it. */
 export interface Bounds {
@@ -28,6 +36,8 @@ export interface Bounds {
   readonly isSlow?: boolean;
   /** Answers are lost, and servers crash. */
   readonly isRough?: boolean;
+  /** There is an audit trail, which entries reach late. */
+  readonly isAudited?: boolean;
   readonly beginnings: readonly Beginning[];
   /** Shorter lives than those for which nothing ends. */
   readonly lives?: Lives;
@@ -43,6 +53,8 @@ export type Beginning =
   | "remembered"
   | "signed in"
   | "half signed in"
+  /** Signed in, and acting as Bob; a thief has a copy of that one's cookie. */
+  | "acting"
   /** Signed in, and the browser is trusted. */
   | "trusted"
   /** As "trusted", and a thief has a copy of all cookies. */
@@ -64,7 +76,7 @@ export interface Running {
   /** Of the device that an order means. */
   readonly handle: string;
   readonly openedAt: number;
-  readonly answers: readonly { readonly value: unknown; readonly at: number }[];
+  readonly answers: readonly Answered[];
   readonly commitAt: number | undefined;
 }
 
@@ -81,6 +93,8 @@ export interface Progress {
   readonly opened: Opened | undefined;
   readonly cookies: readonly CookieInstruction[];
   readonly events: readonly string[];
+  /** For the audit trail, so far. */
+  readonly noted: readonly Noted[];
   readonly told: Told;
 }
 
@@ -98,6 +112,9 @@ export interface Traveller {
 export interface World {
   readonly now: number;
   readonly rows: Rows;
+  readonly trail: Trail;
+  /** Entries that wait in the processes of requests. */
+  readonly waiting: readonly Noted[];
   readonly jar: Jar;
   readonly disk: Jar;
   readonly dirtySince: number | undefined;
@@ -120,6 +137,8 @@ export interface Step {
     readonly progress: Progress;
     readonly call: StoreCall | undefined;
   };
+  /** Entries that were given to the trail. */
+  readonly appended?: readonly Noted[];
 }
 
 /** What must hold later, remembered from what happened and not from what the code says of it. */
@@ -128,7 +147,14 @@ export interface Ghost {
   readonly secrets: ReadonlyMap<string, Secret>;
   /** By the digest of a trust record's secret. */
   readonly trusts: ReadonlyMap<string, Trust>;
+  /** By the digest of the secret with which Ada acts as Bob. */
+  readonly acting: ReadonlyMap<string, ActingSecret>;
+  /** Requests that could act as Bob when the first of their two rows was read: what ends then is ended after them. */
+  readonly couldAct: ReadonlySet<number>;
+  /** Requests with the cookie of an impersonation that were Ada's own when that first row was read. */
+  readonly wasOwn: ReadonlySet<number>;
   readonly marks: readonly { readonly user: User; readonly at: number; readonly by: number }[];
+  readonly erasures: readonly Erasure[];
   readonly gone: ReadonlySet<string>;
   /** Under which secret a request wrote. */
   readonly written: ReadonlyMap<number, number>;
@@ -157,6 +183,25 @@ export interface Secret {
   readonly replacedBy: Act | Order | undefined;
 }
 
+/** From when on no row names the user. */
+export interface Erasure {
+  readonly user: User;
+  readonly at: number;
+  /** The request that did it. */
+  readonly by: number;
+  /** The call has returned: the trail is rid of the user as well. */
+  readonly isDone: boolean;
+  /** Requests that had begun before, its own too. */
+  readonly underWay: ReadonlySet<number>;
+}
+
+export interface ActingSecret {
+  /** The digest of the session's secret in which it began. */
+  readonly host: string;
+  readonly until: number;
+  readonly endedBy: string | undefined;
+}
+
 export interface Trust {
   readonly user: User;
   readonly provedAt: number;
@@ -173,12 +218,13 @@ export function received(jar: Jar, cookies: readonly CookieInstruction[]): Jar {
     const kept = maxAgeSeconds === 0 ? undefined : value;
     if (definition.name.endsWith("remember")) after.remember = kept;
     else if (definition.name.endsWith("trust")) after.trust = kept;
+    else if (definition.name.endsWith("acting")) after.acting = kept;
     else after.session = kept;
   }
   return after;
 }
 
 export const isSameJar = (a: Jar, b: Jar): boolean =>
-  a.session === b.session && a.remember === b.remember && a.trust === b.trust;
+  a.session === b.session && a.remember === b.remember && a.trust === b.trust && a.acting === b.acting;
 
 export const idIn = (cookie: string | undefined): string => cookie?.split(".")[0] ?? "";

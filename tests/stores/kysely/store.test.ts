@@ -106,6 +106,7 @@ test("the types of the tables name the columns that there are", () => {
       pending: true,
       actor_user_id: true,
       actor: true,
+      bound: true,
       confirm_from: true,
       data: true,
       version: true,

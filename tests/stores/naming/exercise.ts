@@ -202,7 +202,7 @@ export async function exercise(store: Store): Promise<void> {
   await exerciseProofs(store);
 
   const entry = { id: newAuditId(T0), at: T0, event: "login", userId, handle: newId(), address: "::1" };
-  const told = { ...entry, detail: "twice" };
+  const told = { ...entry, actorId: userId, detail: "twice" };
   for (const _ of ["once", "and again"]) await store.audit?.append([told]);
   if (store.audit !== undefined) {
     expect(await store.audit.read({ userId, limit: 9 })).toEqual([told]);

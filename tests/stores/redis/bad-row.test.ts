@@ -7,6 +7,7 @@ import { shardKeyOf } from "../../../src/protocol/secrets.ts";
 import { newAuditId } from "../../../src/stores/audit.ts";
 import { revoke } from "../../../src/stores/changes.ts";
 import { redisStore } from "../../../src/stores/redis/index.ts";
+import { Keys } from "../../../src/stores/redis/keys.ts";
 import type { Cap } from "../../../src/stores/store.ts";
 import { rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
 import { claimPrune } from "../../../src/upkeep/prune.ts";
@@ -346,12 +347,19 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
 
     test("an entry of the audit trail that cannot be read expires at its time, and so do the others", async () => {
       const kept = redisStore({ client, prefix, audit: true }).audit;
-      const entry = { id: newAuditId(T0), at: T0, event: "x", userId: "ada", handle: "h" };
+      const entry = {
+        id: newAuditId(T0),
+        at: T0,
+        event: "x",
+        userId: "ada",
+        actorId: undefined,
+        handle: "h",
+      };
       await kept?.append([{ ...entry, address: undefined, detail: undefined }]);
       await client.zadd(`${prefix}audit`, 0, "0somebody else's");
       expect(await kept?.prune(T0 + DAY, 10)).toBe(2);
       expect(await client.zcard(`${prefix}audit`)).toBe(0);
-      expect(await client.zcard(`${prefix}audit:sada`)).toBe(0);
+      expect(await client.zcard(new Keys(prefix).auditOf("sada"))).toBe(0);
     });
 
     describe("an index key that holds something else", () => {

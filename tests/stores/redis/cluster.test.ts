@@ -4,6 +4,7 @@ import { newId, shardKeyOf } from "../../../src/protocol/secrets.ts";
 import { revoke } from "../../../src/stores/changes.ts";
 import { listed } from "../../../src/stores/devices.ts";
 import { type IoRedisClient, redisStore } from "../../../src/stores/redis/index.ts";
+import type { Mark, Store } from "../../../src/stores/store.ts";
 import { digestOf, plain, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
 import { TestBrowser, testApp } from "../../support/app.ts";
 import { DAY, HOUR } from "../../support/clock.ts";
@@ -171,8 +172,11 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
   });
 
   describe("a mark that is set while a sign-in is on its way", () => {
-    /** Ends ada's devices before the first command of the sign-in that `isDue` names. */
-    const signInWith = async (isDue: (name: string, key: string) => boolean) => {
+    /** Ends ada's devices, or erases her, before the first command of the sign-in that `isDue` names. */
+    const signInWith = async (
+      isDue: (name: string, key: string) => boolean,
+      end = (other: Store, mark: Mark): Promise<unknown> => revoke(other, { userId: "ada", mark, ...ENDING }),
+    ) => {
       const mark = { name: `user ${newId()}`, at: T0, until: T0 + DAY };
       const other = redisStore({ client: redis, prefix });
       let ending: Promise<unknown> | undefined;
@@ -181,13 +185,15 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
         call: async (name, ...args) => {
           const key = (name === "GET" ? args[0] : args[2]) ?? "";
           if (isDue(name, key.slice(prefix.length))) {
-            ending ??= revoke(other, { userId: "ada", mark, ...ENDING });
+            ending ??= end(other, mark);
             await ending;
           }
           return redis.call(name, ...args);
         },
       };
-      const { login, session } = device();
+      const login = rememberedRow({ userId: "ada", tag: "phone" });
+      const fields = { rememberedId: login.id, userId: "ada", level: "login", tag: "phone" } as const;
+      const session = sessionRow(fields);
       const result = await redisStore({ client: slow, prefix }).apply({
         kind: "signIn",
         remember: login,
@@ -203,15 +209,34 @@ describe.skipIf(isMissing)("psession on a redis cluster", () => {
     test("after the marks were looked at: what was made is undone", async () => {
       const { result, found } = await signInWith((name, key) => name === "EVALSHA" && key.includes("}"));
       expect(result).toEqual({ done: false, conflict: "outdated" });
-      expect(found?.login).toMatchObject({ revokedReason: "outdated", revokedAt: T0 });
+      expect(found, "no browser has its token").toBeUndefined();
     });
 
     test("after the rows were written: the ending finds them, and the sign-in is refused", async () => {
       let looks = 0;
       const { result, found } = await signInWith((_, key) => key.startsWith("mk:user") && ++looks === 2);
       expect(result).toEqual({ done: false, conflict: "outdated" });
-      expect(found?.login.revokedReason).toBe("replaced");
+      expect(found, "no browser has its token").toBeUndefined();
     });
+
+    test.each(["before its indexes", "before its rows", "after them"])(
+      "of a user who is erased %s were written, no key is left",
+      async (when) => {
+        let looks = 0;
+        const isDue: Record<string, (name: string, key: string) => boolean> = {
+          "before its indexes": (name, key) => name === "EVALSHA" && key === "u:sada",
+          "before its rows": (name, key) => name === "EVALSHA" && key.includes("}"),
+          "after them": (_, key) => key.startsWith("mk:user") && ++looks === 2,
+        };
+        const erase = (other: Store, mark: Mark) => other.apply({ kind: "erase", userId: "ada", mark });
+        const { result } = await signInWith(isDue[when] ?? (() => false), erase);
+        expect(result).toEqual({ done: false, conflict: "outdated" });
+        const keys = await Promise.all(
+          cluster.ports.map((port) => keysOf(`redis://127.0.0.1:${port}`, prefix)),
+        );
+        expect(keys.flat().filter((key) => !key.includes("mk:"))).toEqual([]);
+      },
+    );
   });
 
   test("a session whose deadline grows keeps its place in the index of its user", async () => {

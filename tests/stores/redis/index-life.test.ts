@@ -202,6 +202,54 @@ for (const [where, open] of Object.entries({ "a single server": single, "a clust
       }
     }, 60_000);
 
+    describe("what leads to a tombstone", () => {
+      const tombstone = async () => {
+        const { id } = await signedIn();
+        await revoke(store, { handle: id, ...ending, pruneAfter: T0 + 900 * DAY });
+        // Nobody who is signing in has just written it: that is an hour ago.
+        await place.redis.call("ZADD", `${prefix}u:sada`, "XX", "1", `l:${id}`);
+        return id;
+      };
+      const signedIn = async () => {
+        const login = rememberedRow({ userId: "ada", pruneAfter: LATE, absoluteDeadline: LATE });
+        await done({ kind: "signIn", remember: login });
+        return login;
+      };
+      const isIn = async (index: string, id: string) =>
+        (await place.redis.call("ZSCORE", `${prefix}${index}`, `l:${id}`)) !== null;
+
+      test("goes where only an erasure looks, which it then finds as long as there is one", async () => {
+        const id = await tombstone();
+        const other = await signedIn();
+        expect(await store.list("ada")).toHaveLength(1);
+        expect(await isIn("u:sada", id)).toBe(false);
+        expect(await isIn("u:sada", other.id)).toBe(true);
+        expect(await isIn("also:sada", id)).toBe(true);
+        expect(await isIn("also:sada", other.id)).toBe(false);
+        expect(await expiry("also:sada")).toBeGreaterThanOrEqual(await rowExpiry("l", id));
+      });
+
+      test("stays where it is as long as something else is in that place", async () => {
+        const id = await tombstone();
+        await place.redis.call("SET", `${prefix}also:sada`, "not an index");
+        expect(await store.list("ada")).toEqual([]);
+        expect(await isIn("u:sada", id)).toBe(true);
+        await place.redis.call("DEL", `${prefix}also:sada`);
+        expect((await store.rowsOf("ada")).logins).toMatchObject([{ id }]);
+      });
+    });
+
+    test("what names a user besides and is gone is taken out in the long run", async () => {
+      const key = `${prefix}also:sada`;
+      for (let count = 0; count < 200; count++) {
+        const session = sessionRow({ pendingUserId: "ada", pending: "4000000000002;4000000000001;1;" });
+        await done({ kind: "signIn", insert: session });
+        await place.redis.call("ZADD", key, "XX", "1", `s:${session.id}`);
+        await place.redis.call("DEL", `${prefix}{${shardKeyOf(session.id)}}s:${session.id}`);
+      }
+      expect(Number(await place.redis.call("ZCARD", key))).toBeLessThan(120);
+    });
+
     test("options that are raised in a deploy keep signed-in users within reach", async () => {
       const clock = new TestClock(Date.now() + 1000 * DAY);
       const before = testApp({ store, clock, session: { idle: "1h", absolute: "1d" } });

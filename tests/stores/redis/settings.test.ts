@@ -505,6 +505,7 @@ async function worksThrough(client: RedisClient, prefix: string): Promise<void> 
       at: T0,
       event: "login",
       userId: "ada",
+      actorId: undefined,
       handle: "h",
       address: undefined,
       detail: undefined,

@@ -6,6 +6,7 @@ import { PsessionError, type Store } from "../../../src/index.ts";
 import { newAuditId } from "../../../src/stores/audit.ts";
 import { locksOf } from "../../../src/stores/locks.ts";
 import { type RedisClient, redisStore } from "../../../src/stores/redis/index.ts";
+import { Keys } from "../../../src/stores/redis/keys.ts";
 import { digestOf, rememberedRow, sessionRow, T0 } from "../../../src/testing/rows.ts";
 import { isRedisMissing, startRedis } from "../../support/servers/redis.ts";
 import { drivers } from "./fixtures.ts";
@@ -53,7 +54,7 @@ const rows = () => {
 };
 
 const entry = () => ({
-  ...{ id: newAuditId(T0), at: T0, event: "login", userId: USER, handle: undefined },
+  ...{ id: newAuditId(T0), at: T0, event: "login", userId: USER, actorId: undefined, handle: undefined },
   ...{ address: "203.0.113.77", detail: "detail-OF-MARKS" },
 });
 
@@ -67,7 +68,7 @@ const REFUSALS: Readonly<
     /psession:u:….*Do not delete it/,
   ],
   "an audit trail of a user that is something else": [
-    ["SET", `${PREFIX}audit:s${USER}`, "x"],
+    ["SET", new Keys(PREFIX).auditOf(`s${USER}`), "x"],
     (store) => store.audit?.append([entry()]),
     /psession:audit:….*damaged/,
   ],
@@ -77,7 +78,7 @@ const REFUSALS: Readonly<
     /psession:lock:….*damaged/,
   ],
   "an entry of the trail that is none": [
-    ["ZADD", `${PREFIX}audit:s${USER}`, "0", "AAAAAAAAAAAAAAAAAAAAAA{entry-OF-MARKS"],
+    ["ZADD", new Keys(PREFIX).auditOf(`s${USER}`), "0", "AAAAAAAAAAAAAAAAAAAAAA{entry-OF-MARKS"],
     (store) => store.audit?.read({ userId: USER, limit: 10 }),
     /An entry of the audit trail/,
   ],

@@ -97,12 +97,16 @@ export class PsessionContext {
     return (await this.psession.core.settings.store.findSession(successorId)) !== undefined;
   }
 
+  originOf(request: SessionRequest): string {
+    return originAt(isSecure(request, this.settings.proxy), visibleHost(request));
+  }
+
   factsOf(request: SessionRequest, response: ServerResponse | undefined): RequestFacts {
     const secure = isSecure(request, this.settings.proxy);
     return factsOf((name) => request.headers[name], {
       method: request.method,
       secure,
-      origin: () => originAt(secure, visibleHost(request)),
+      origin: () => this.originOf(request),
       // The option `proxy` concerns https alone, not addresses.
       trustsProxy: () => trustsProxy(request),
       address: request.ip ?? request.socket?.remoteAddress,

@@ -1,7 +1,7 @@
 import { isId } from "../../../checks/given.ts";
 import { PsessionError } from "../../../errors.ts";
 import { noSession } from "../../../integration/no-session.ts";
-import { endOf } from "../../../protocol/rows.ts";
+import { endOf, isSession } from "../../../protocol/rows.ts";
 import type { Psession } from "../../../psession.ts";
 import { callingBack } from "../call.ts";
 import type { Callback } from "../callback-store.ts";
@@ -27,7 +27,7 @@ export class PsessionFacade extends ExpressStore {
     // Ids of other stores may be of any length: the driver is not asked for those.
     const reading = isId(id) ? store.findSession(id) : Promise.resolve(undefined);
     const found = reading.then((row) => {
-      const isLive = row !== undefined && row.level !== "trust" && clock.now() <= endOf(row);
+      const isLive = row !== undefined && isSession(row) && clock.now() <= endOf(row);
       const cookie = this.#newCookie({ headers: {} });
       // express-session's stores give the cookie as stored.
       const stored = isLive ? { ...codec.decode(row.data), cookie: cookie.toJSON() } : undefined;

@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { answersKeys } from "../../../integration/node/keys.ts";
 import type { Backend } from "../backend.ts";
 import type { SessionRequest } from "../request.ts";
 import { PsessionContext } from "./context.ts";
@@ -6,6 +7,16 @@ import { PsessionStoreSession } from "./session.ts";
 
 /** Keeps sessions in a psession store: hashed, merged, and with psession's sign-in beside the data. */
 export class PsessionStoreBackend extends PsessionContext implements Backend {
+  readonly #answers = answersKeys(this.psession);
+
+  readonly answers: Backend["answers"] = (request, response, open) => {
+    const { core } = open as PsessionStoreSession;
+    return this.#answers(request, response, {
+      session: async () => core,
+      origin: () => this.originOf(request),
+    });
+  };
+
   async open(request: SessionRequest, response: ServerResponse | undefined): Promise<PsessionStoreSession> {
     const facts = this.factsOf(request, response);
     const formerId = this.formerId(request);

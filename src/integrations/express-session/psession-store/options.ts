@@ -96,7 +96,7 @@ function asGiven(
   attributes: Partial<Pick<CookieDefinition, "secure" | "sameSite">>,
 ): void {
   if (Object.keys(attributes).length === 0) return;
-  for (const name of ["session", "remember", "device", "trust", "acting"] as const)
+  for (const name of ["session", "remember", "device", "trust", "acting", "bound"] as const)
     Object.assign(settings.cookies, { [name]: { ...settings.cookies[name], ...attributes } });
 }
 
@@ -140,13 +140,14 @@ export function exchangeKeys({ core: { settings } }: Psession<object>, secrets: 
       "The list of secrets was changed, and the first has not at least 32 random bytes: the keys stay as they were.",
     );
   }
-  const { session, remember, device, trust, acting } = settings.cookies;
+  const { session, remember, device, trust, acting, bound } = settings.cookies;
   settings.keys = new KeyRing([materialOf(first), ...older.filter(isStrong).map(materialOf)], {
     session: scopeOf(session),
     remember: scopeOf(remember),
     device: scopeOf(device),
     trust: scopeOf(trust),
     acting: scopeOf(acting),
+    bound: scopeOf(bound),
   });
 }
 

@@ -23,6 +23,7 @@ const RESERVED = "cookie";
 /** Methods that neither read nor change the data. */
 const AT_ONCE: ReadonlySet<string> = new Set([
   "isFresh",
+  "isKeyProved",
   "isAlive",
   "onEnd",
   "endsAt",

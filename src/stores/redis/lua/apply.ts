@@ -40,7 +40,7 @@ local function is_taken(login_id, by)
 end
 if remember and whole(login(remember.id)) then return { 'conflict', 'exists' } end
 if insert and (whole(session(insert.id)) or is_taken(insert.head.re, nil)) then return { 'conflict', 'exists' } end
-local user_before
+local user_before, waiting_before
 if update then
   local row = whole(session(update.id))
   if not row then return { 'conflict', 'missing' } end
@@ -48,7 +48,7 @@ if update then
   if update.set.re and update.set.re ~= cjson.null and is_taken(update.set.re, update.id) then
     return { 'conflict', 'exists' }
   end
-  user_before = row.head.us
+  user_before, waiting_before = row.head.us, row.head.pu
 end
 
 -- Effects, in memory.
@@ -111,10 +111,11 @@ if remember then need_login(login(remember.id)) end
 for _, row in ipairs({ rotate and login(rotate.id) or used or nil, rotate and used or nil }) do
   if owner_of(row) and outgrows(row.head) then need_login(row) end
 end
-if written and written.head.us then
+if written and is_indexed(written) then
   local head = written.head
   local is_retagged = update and head.ta and update.set.ta
-  if insert or is_retagged or head.us ~= user_before or outgrows(head) then need_session(written) end
+  local is_anothers = head.us ~= user_before or head.pu ~= waiting_before or update and update.set.ac
+  if insert or is_retagged or is_anothers or outgrows(head) then need_session(written) end
 end
 local missing = change.apart and lacking(change.indexed)
 if missing then return missing end
@@ -132,7 +133,7 @@ local function deadline_of(entry, unknown)
 end
 local function counts(entry, cap)
   local row = entry.session or entry.login
-  if row.head.le == 'trust' or row.head.ac then return false end
+  if is_record(row.head) or row.head.ac then return false end
   return deadline_of(entry, cap.refuses and 0 or math.huge) >= num(cap.at) and is_in_realm(entry, cap.realm)
     and (not cap.tag or row.head.ta == cap.tag or is_unclear(entry))
 end
@@ -179,7 +180,7 @@ for _, touch in ipairs(change.touches) do
     -- A sign-in may have given the row a longer life than this request knew of.
     touch.set.pr = digits(math.max(num(row.head.pr), num(touch.set.pr)))
     set(row, touch.set)
-    if owner_of(row) and outgrows(row.head) then need_session(row) end
+    if is_indexed(row) and outgrows(row.head) then need_session(row) end
   end
   local used = touch.use and use_login(touch.use)
   if used and owner_of(used) and outgrows(used.head) then need_login(used) end

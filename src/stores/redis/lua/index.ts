@@ -4,16 +4,20 @@ import { ACQUIRE, LOCK, RELEASE, UNLOCK } from "./locks.ts";
 import { MARK, MARKS } from "./marks.ts";
 import { INSERT, SAVE } from "./plain.ts";
 import { HEADS, KEYS_OF_OTHERS, NAMES, NUMBERS, ROWS } from "./rows.ts";
+import { APPEND, REPLACE } from "./trail.ts";
 import {
   COUNT,
   END,
+  ERASE,
   FORGET,
+  FORGET_ADDRESSES,
   HAS,
   INDEX,
   INDEXES,
   LIST,
   LOOK,
   NAME,
+  NAMING,
   NEEDS,
   OWN,
   READ_INDEX,
@@ -52,6 +56,11 @@ export const scripts = {
   list: script(ROWS, USERS, LIST),
   end: script(ROWS, USERS, END),
   name: script(ROWS, USERS, NAME),
+  naming: script(ROWS, USERS, NAMING),
+  erase: script(ROWS, USERS, ERASE),
+  forgetAddresses: script(ROWS, USERS, FORGET_ADDRESSES),
+  append: script(PLAIN, NAMES, MARKS, APPEND),
+  replace: script(PLAIN, REPLACE),
   look: script(ROWS, USERS, LOOK),
   own: script(ROWS, INDEXES, OWN),
   index: script(PLAIN, INDEXES, INDEX),

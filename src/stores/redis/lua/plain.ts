@@ -49,7 +49,7 @@ local head, newline = head_of(raw, KEYS[1])
 if head.by == call then return { 'done' } end
 if head.ve ~= ARGV[3] then return { 'conflict', 'stale' } end
 put(head, cjson.decode(ARGV[4]))
-if head.us and outgrows(head) then return { 'more' } end
+if (head.us or head.pu or head.ac) and outgrows(head) then return { 'more' } end
 local is_used = owner and not owner.rv
 if is_used then
   put(owner, cjson.decode(ARGV[6]))

@@ -216,13 +216,16 @@ local function add(entries, entry)
   entries[#entries + 1] = entry
 end
 
+-- What is kept about a browser, trust or a key: no device.
+local function is_record(head) return head.le == 'trust' or head.le == 'binding' end
+
 local function delete(row)
   row.head = nil
   row.dirty = true
 end
 
 -- Ends a device and says so in six words each: its session, its login, its user, the reason, its handle where its rows have
--- one, "trust"; empty for none. The
+-- one, "record" where it was no device; empty for none. The
 -- caller names the user where a damaged row may not. A damaged login gets no tombstone: no script could read it.
 local function finish(entry, tombstone, ended, user)
   ended[#ended + 1] = entry.session and entry.session.id or ''
@@ -230,13 +233,16 @@ local function finish(entry, tombstone, ended, user)
   ended[#ended + 1] = user_of(entry) or user or ''
   ended[#ended + 1] = tombstone.rr or ''
   ended[#ended + 1] = entry.session and entry.session.head.ha or entry.login and entry.login.head.ha or ''
-  ended[#ended + 1] = entry.session and entry.session.head.le == 'trust' and 'trust' or ''
+  ended[#ended + 1] = entry.session and is_record(entry.session.head) and 'record' or ''
   if entry.login and entry.login.damaged then
     delete(entry.login)
   elseif entry.login then
     -- Higher by one, so that a rotation in flight finds another generation than it read.
     set(entry.login, { ge = digits(num(entry.login.head.ge) + 1) })
     set(entry.login, tombstone)
+    -- The index of its user leads there until a day after this, so that the tombstone can be erased.
+    local last = finite(entry.login.head.ix)
+    if last and num(entry.login.head.pr) > last + 86400000 then set(entry.login, { pr = digits(last + 86400000) }) end
   end
   if entry.session then delete(entry.session) end
 end

@@ -56,8 +56,9 @@ export const SWEEPS = `
 local function sweep_some(key, count)
   if count <= SWEEP_FROM then return end
   for _, handle in ipairs(some_of(key, count, SWEEP)) do
-    local row = key_of(string.sub(handle, 1, 1), string.sub(handle, 3))
-    if redis.call('PTTL', row) == -2 then redis.call('ZREM', key, handle) end
+    local kind = string.sub(handle, 1, 1)
+    local row = key_of(kind, string.sub(handle, 3))
+    if kind ~= 't' and redis.call('PTTL', row) == -2 then redis.call('ZREM', key, handle) end
   end
 end
 `;
@@ -79,9 +80,19 @@ end
 local function need(row, handle, deadline)
   local head = row.head
   head.ix = digits(math.ceil(deadline))
-  note('u:' .. head.us, handle, deadline)
-  if head.ta then note(tag_name(head.us, head.ta), handle, deadline) end
+  if head.us then
+    note('u:' .. head.us, handle, deadline)
+    if head.ta then
+      note(tag_name(head.us, head.ta), handle, deadline)
+      note('also:' .. head.us, 't:' .. head.ta, deadline)
+    end
+  end
+  -- A sign-in that waits, or a session in which that user acts as another: for erasing them.
+  if head.pu then note('also:' .. head.pu, handle, deadline) end
+  if head.ac then note('also:' .. head.ac, handle, deadline) end
 end
+
+local function is_indexed(row) return owner_of(row) or row.head.pu or row.head.ac end
 
 local function need_login(row) need(row, 'l:' .. row.id, horizon(row.head, row.head.lu)) end
 
@@ -144,13 +155,17 @@ local function is_in_realm(entry, realm)
   return not realm or realm == '' or string.sub((entry.session or entry.login).id, -#realm) == realm
 end
 
--- A handle that leads to nothing of this user. A login's stays while the login lives: its session may be another
--- user's now, and end.
+-- A handle that leads to no device of this user; and the tombstone, if it leads to one. A login's stays while the login lives:
+-- its session may be another user's now, and end.
 local function is_stale(user, handle)
   local id = string.sub(handle, 3)
-  local entry
-  if string.sub(handle, 1, 2) == 's:' then entry = { session = session(id) } else entry = { login = alive(login(id)) } end
-  return not next(entry) or not is_of(entry, user)
+  if string.sub(handle, 1, 2) == 's:' then
+    local row = session(id)
+    return not (row and is_of({ session = row }, user))
+  end
+  local row = login(id)
+  if not (row and is_of({ login = row }, user)) then return true end
+  return not alive(row), not alive(row) and row or nil
 end
 
 -- Four words for each: id and row of session and login, empty for none. A list gets no data.
@@ -162,10 +177,26 @@ local function report(found, entry, has_data)
   found[#found + 1] = l and l.raw or ''
 end
 
--- Only where index and rows change together, as on a single server.
+-- The row of a handle, if it names the user by any of its fields.
+local function named_row(handle, user)
+  local id = string.sub(handle, 3)
+  local row
+  if string.sub(handle, 1, 2) == 's:' then row = session(id) end
+  if string.sub(handle, 1, 2) == 'l:' then row = login(id) end
+  if not row then return nil end
+  local head = row.head
+  local is_unclear = row.damaged and not owner_of(row) and not head.pu and not head.ac
+  return (head.us == user or head.pu == user or head.ac == user or is_unclear) and row or nil
+end
+
+-- Only where index and rows change together, as on a single server. What leads to a tombstone moves to where an erasure finds
+-- it, as lists and caps have no use for it: a user may sign in ten thousand times. If it cannot, it stays.
 local function sweep(key, user, handles)
   for _, handle in ipairs(handles) do
-    if is_stale(user, handle) then redis.call('ZREM', key, handle) end
+    local stale, tombstone = is_stale(user, handle)
+    local is_kept = tombstone and key == base .. 'u:' .. user
+      and not pcall(index, base .. 'also:' .. user, num(tombstone.head.pr), { handle })
+    if stale and not is_kept then redis.call('ZREM', key, handle) end
   end
 end
 `;
@@ -244,8 +275,9 @@ return 'OK'
 
 /**
  * A user's devices. KEYS: the user's index; or any row of the handles' slot, or on a single server of any, and there the index.
- * ARGV: length of the key's end, user, handles; without handles those of the index. Gives the stale ones, then id and row of
- * session and login for each device, empty for none; or "many".
+ * ARGV: length of the key's end, user, handles; without handles those of the index. Gives the stale ones; then id and row of
+ * session and login for each device, empty for none; and of the stale ones those of tombstones, each with how long it is kept.
+ * Or "many".
  */
 export const LIST = `
 local user, handles = ARGV[2], {}
@@ -256,13 +288,18 @@ if #handles == 0 then
   if on_index('ZCARD', key) > PART then return { 'many' } end
   handles = redis.call('ZRANGE', key, 0, -1)
 end
-local stale, found = {}, {}
+local stale, found, tombstones = {}, {}, {}
 for _, handle in ipairs(handles) do
-  if is_stale(user, handle) then stale[#stale + 1] = handle end
+  local is, tombstone = is_stale(user, handle)
+  if is then stale[#stale + 1] = handle end
+  if tombstone then
+    tombstones[#tombstones + 1] = handle
+    tombstones[#tombstones + 1] = digits(math.ceil(num(tombstone.head.pr)))
+  end
 end
 for _, entry in ipairs(devices(user, handles)) do report(found, entry, false) end
 if key then sweep(key, user, handles) end
-return { stale, found }
+return { stale, found, tombstones }
 `;
 
 /**
@@ -314,6 +351,56 @@ for _, handle in ipairs({ 's:' .. ARGV[2], 'l:' .. ARGV[2] }) do
 end
 save()
 return found and 'yes' or 'no'
+`;
+
+/**
+ * Rows that name a user. KEYS: any row of the slot. ARGV: length of the key's end, user, handles. Gives a handle and the row
+ * for each. A damaged row whose user cannot be read is the user's, as its index says so.
+ */
+export const NAMING = `
+local found = {}
+for at = 3, #ARGV do
+  local row = named_row(ARGV[at], ARGV[2])
+  if row then
+    found[#found + 1] = ARGV[at]
+    found[#found + 1] = row.raw or ''
+  end
+end
+return found
+`;
+
+/**
+ * Deletes such rows. ARGV: length of the key's end, user, realm, handles. Gives handles, each with "gone", "trust", or
+ * "kept" for a row of another realm.
+ */
+export const ERASE = `
+local found = {}
+for at = 4, #ARGV do
+  local row = named_row(ARGV[at], ARGV[2])
+  if row then
+    local is_own = ARGV[3] == '' or string.sub(row.id, -#ARGV[3]) == ARGV[3]
+    found[#found + 1] = ARGV[at]
+    found[#found + 1] = not is_own and 'kept' or row.head.le == 'trust' and 'trust' or 'gone'
+    if is_own then delete(row) end
+  end
+end
+save()
+return found
+`;
+
+/** Takes addresses out of sessions. ARGV: length of the key's end, before when they were used, realm, handles. Gives how many. */
+export const FORGET_ADDRESSES = `
+local count = 0
+for at = 4, #ARGV do
+  local row = string.sub(ARGV[at], 1, 2) == 's:' and session(string.sub(ARGV[at], 3))
+  if row and not row.damaged and row.head.ad and num(row.head.ls) < num(ARGV[2])
+    and string.sub(row.id, -#ARGV[3]) == ARGV[3] then
+    set(row, { ad = cjson.null })
+    count = count + 1
+  end
+end
+save()
+return count
 `;
 
 /** Devices by their handles, whosever they are: as LIST, without users. KEYS: any row of the slot. */

@@ -1,10 +1,11 @@
 import { isBytes } from "../../columns.ts";
 import type { Proof } from "../../store.ts";
-import { type Marking, olderShards } from "../marking.ts";
+import { type Marking, olderShards, olderThanErasures } from "../marking.ts";
 import { shardsOf } from "../marks.ts";
 import type { Column } from "../schema.ts";
 import type { SqlValue } from "../statement.ts";
 import type { Statements } from "../statements.ts";
+import { qualified } from "../syntax.ts";
 
 /** MariaDB has no FOR SHARE. */
 const SHARE = " LOCK IN SHARE MODE";
@@ -43,6 +44,18 @@ export const mysqlMarking: Marking = {
         `UPDATE ${guard.sql} g STRAIGHT_JOIN ${S} s SET ${sql}s.${s.version} = s.${s.version} + 1 WHERE ${guard.condition} AND s.${s.id} = ? AND s.${s.version} = ?`,
         [...guard.values, ...values, id, version],
       );
+    },
+    insertAll: (statements, table, rows, at) => {
+      const { sql, values } = olderThanErasures(statements, at, SHARE);
+      const row = (_: unknown, index: number) =>
+        `SELECT ${table.columns.map((column, at) => `${typed(statements, column)}${index === 0 ? ` AS c${at}` : ""}`).join(", ")}`;
+      const text = () =>
+        `${statements.insertInto(table)} SELECT r.* FROM (${sql}) g STRAIGHT_JOIN (${rows.map(row).join(" UNION ALL ")}) r`;
+      const given = rows.flatMap((one) => statements.valuesOf(table, one));
+      return statements.kept(`${rows.length} ${qualified(statements.dialect, table)}`, text, [
+        ...values,
+        ...given,
+      ]);
     },
   },
 };

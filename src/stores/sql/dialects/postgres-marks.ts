@@ -1,5 +1,5 @@
 import type { Proof } from "../../store.ts";
-import { type Marking, olderShards, raiseOnConflict } from "../marking.ts";
+import { type Marking, olderShards, olderThanErasures, raiseOnConflict } from "../marking.ts";
 import { shardsOf } from "../marks.ts";
 import type { Table } from "../schema.ts";
 import type { SqlValue } from "../statement.ts";
@@ -38,6 +38,17 @@ export const postgresMarking: Marking = {
         [...values, ...guard.values, id, version],
       );
     },
+    insertAll: (statements, table, rows, at) => {
+      const { sql, values } = olderThanErasures(statements, at, SHARE);
+      const row = `(${castsOf(statements, table).join(", ")})`;
+      const text = () =>
+        `${statements.insertInto(table)} SELECT "#row".* FROM (VALUES ${rows.map(() => row).join(", ")}) "#row", (${sql}) "#guard"`;
+      const given = rows.flatMap((one) => statements.valuesOf(table, one));
+      return statements.kept(`${rows.length} ${qualified(statements.dialect, table)}`, text, [
+        ...given,
+        ...values,
+      ]);
+    },
   },
 };
 
@@ -54,7 +65,8 @@ export function guardOf(
 
 /** An insert of values that a query selects: there they have to say what they are. To be followed by FROM. */
 export function insertSelect(statements: Statements, table: Table): string {
-  const types = table.columns.map((column) => statements.dialect.type(column, statements.schema));
-  const casts = types.map((type) => `?::${type.split(" COLLATE")[0]}`);
-  return `${statements.insertInto(table)} SELECT ${casts.join(", ")}`;
+  return `${statements.insertInto(table)} SELECT ${castsOf(statements, table).join(", ")}`;
 }
+
+const castsOf = ({ dialect, schema }: Statements, table: Table): string[] =>
+  table.columns.map((column) => `?::${dialect.type(column, schema).split(" COLLATE")[0]}`);

@@ -70,8 +70,13 @@ export const postgresDialect: Dialect = {
     ),
   applyAtOnce,
   touchAll,
+  notify: (channel, text) => ({
+    sql: "SELECT pg_notify($1, $2) AS sent",
+    values: [channel, text],
+    returns: true,
+  }),
   rowSettings:
-    "Settings of a pool or client change what is sent or comes back, such as transform and types of postgres.js, parsers and serializers of PGlite, binary of pg, its types under Kysely, and client_encoding, which must be UTF8: give psession one without them.",
+    "Settings of a pool or client change what is sent or comes back, such as transform and types of postgres.js, parsers and serializers of PGlite, binary of pg, its types under Kysely, and client_encoding, which must be UTF8: give psession one without them. Behind a pooler that gives each transaction another connection, set the store's option prepare to false.",
   probe: postgresProbe,
   marking: postgresMarking,
   clock: `SELECT ${CLOCK} AS now`,

@@ -168,7 +168,7 @@ function* changedNothing(statements: Sql, { rotate, update }: ChangeParts): Prog
   else yield* notUpdated(statements, update);
 }
 
-function* unique(statement: Statement): Program<Answer> {
+export function* unique(statement: Statement): Program<Answer> {
   try {
     return yield statement;
   } catch (error) {

@@ -1,4 +1,4 @@
-import { trustMark } from "../../devices.ts";
+import { recordMark } from "../../devices.ts";
 import type { Ended, EndSelector, UserId } from "../../store.ts";
 import { textOrNothingIn } from "../answers.ts";
 import type { Sql } from "../sql.ts";
@@ -158,7 +158,7 @@ function* endSessions(
     rememberedId: row.login !== undefined && isRevoked.has(row.login) ? row.login : undefined,
     userId: row.user,
     reason,
-    ...trustMark(row),
+    ...recordMark(row),
   }));
   return { ended, next };
 }

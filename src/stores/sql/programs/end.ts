@@ -1,4 +1,4 @@
-import { isMeant, isSpared, type Spared, trustMark } from "../../devices.ts";
+import { isMeant, isSpared, recordMark, type Spared } from "../../devices.ts";
 import { endsSession, handleIn } from "../../endings.ts";
 import type {
   Ended,
@@ -80,7 +80,7 @@ export function* endAll(
     const isRevoked =
       rememberedId !== undefined && !revoked.has(rememberedId) && (yield* revoke(rememberedId));
     const loginId = isRevoked ? rememberedId : undefined;
-    const ofRow = { ...handleIn(session), ...trustMark(session) };
+    const ofRow = { ...handleIn(session), ...recordMark(session) };
     ended.push({ sessionId, rememberedId: loginId, userId, reason, ...ofRow });
   }
   return ended;

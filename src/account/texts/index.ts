@@ -1,0 +1,3 @@
+export { english } from "./english.ts";
+export { german } from "./german.ts";
+export type { PluralForms, TextOptions, Texts } from "./table.ts";

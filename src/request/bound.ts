@@ -1,0 +1,150 @@
+import { type Duration, parseDuration } from "../checks/duration.ts";
+import { PsessionError } from "../errors.ts";
+import { candidatesIn } from "../http/cookies.ts";
+import type { Settings } from "../options/settings.ts";
+import {
+  boundIdOf,
+  newOffer,
+  readBound,
+  readBoundCookie,
+  readRecord,
+  writeBound,
+} from "../protocol/bound.ts";
+import type { Moment } from "../protocol/decide.ts";
+import type { RememberedRow, SessionRow } from "../stores/store.ts";
+import { originOf, type RequestFacts } from "./facts.ts";
+import { handleOf, handleOfLogin } from "./rows.ts";
+import {
+  type BoundStanding,
+  type Core,
+  identityOf,
+  isSignIn,
+  type RequestState,
+  sessionOf,
+} from "./state.ts";
+
+/** Whether the long cookie alone came, which opens nothing any more. */
+export const isUnproved = (bound: BoundStanding | undefined): bound is BoundStanding =>
+  bound !== undefined && bound.provedAt === undefined && !bound.isEarly;
+
+/** By the session's own row; asks the store nothing. */
+export function boundBySession(
+  { settings }: Core,
+  facts: RequestFacts,
+  row: SessionRow,
+  moment: Moment,
+): BoundStanding | undefined {
+  if (settings.deviceBound === undefined || row.bound === undefined) return undefined;
+  const bound = readBound(row.bound);
+  const device = { userId: row.userId, rowId: row.id, handle: handleOf(row) };
+  return bound && standing(settings, facts, { ...bound, ...device }, moment);
+}
+
+/** By the row of a login's session, or by the record of the login's key where that row was lost. */
+export async function boundByLogin(
+  core: Core,
+  facts: RequestFacts,
+  login: RememberedRow,
+  session: SessionRow | undefined,
+  moment: Moment,
+): Promise<BoundStanding | undefined> {
+  const { settings } = core;
+  if (settings.deviceBound === undefined) return undefined;
+  if (session !== undefined) return boundBySession(core, facts, session, moment);
+  const handle = handleOfLogin(login);
+  const record = await settings.store.findSession(boundIdOf(handle));
+  if (record?.level !== "binding") return undefined;
+  const { id, createdAt: at } = record;
+  const isConfirmed = readRecord(record.data).refreshes > 0;
+  const device = { userId: login.userId, rowId: login.id, handle };
+  return standing(settings, facts, { id, at, isConfirmed, ...device }, moment);
+}
+
+function standing(
+  settings: Settings,
+  facts: RequestFacts,
+  bound: Omit<BoundStanding, "isEarly" | "provedAt">,
+  { arrivedAt }: Moment,
+): BoundStanding {
+  const { times } = settings;
+  const isEarly = !bound.isConfirmed || arrivedAt <= bound.at + times.grace;
+  return { ...bound, isEarly, provedAt: provedAt(settings, facts.cookie, bound.id, arrivedAt) };
+}
+
+/**
+ * When the browser last proved the key of this record, by the short cookie. It counts until its own end, also where a newer
+ * one was made meanwhile, and for what was sent before that end.
+ */
+function provedAt(
+  { cookies, keys, deviceBound, times }: Settings,
+  header: string | undefined,
+  id: string,
+  arrivedAt: number,
+): number | undefined {
+  let latest: number | undefined;
+  // Any of several: one of another session, or tossed in by a subdomain, proves nothing and takes nothing away.
+  for (const value of candidatesIn(header, cookies.bound.name) ?? []) {
+    const proof = readBoundCookie(value, keys);
+    if (proof === undefined || proof.id !== id || deviceBound === undefined) continue;
+    // By today's options, where these are shorter.
+    const until = Math.min(proof.until, proof.at + deviceBound.lifetime + times.delivery);
+    const isInTime = arrivedAt <= until + times.skew && proof.at <= arrivedAt + times.skew + times.arrival;
+    if (isInTime) latest = Math.max(latest ?? 0, proof.at);
+  }
+  return latest;
+}
+
+/**
+ * What the row of a session says once its browser has shown the short cookie; undefined where that is known, or not so yet.
+ */
+export function confirmedKey(
+  { bound }: RequestState,
+  row: Pick<SessionRow, "bound">,
+  now: number,
+): string | undefined {
+  const kept = bound?.provedAt === undefined ? undefined : readBound(row.bound);
+  if (kept === undefined || kept.isConfirmed || kept.id !== bound?.id) return undefined;
+  return writeBound({ id: kept.id, at: now, isConfirmed: true });
+}
+
+/** What events about a key say. `session`: where no key is registered. */
+export const ofKey = ({ bound, core, facts }: RequestState, session?: Pick<SessionRow, "userId">) => ({
+  at: core.settings.clock.now(),
+  bindingId: bound?.id,
+  userId: bound?.userId ?? session?.userId,
+  request: originOf(facts),
+});
+
+/** Of the session at hand: none where a sign-in of this request takes its place. */
+export function keyProvedAt({ standing, intent, bound }: RequestState): number | undefined {
+  const isLeft = isSignIn(intent) || intent.kind === "logout" || standing.kind === "detached";
+  const session = sessionOf(standing);
+  const isBound = session === undefined ? standing.kind === "remembered" : session.bound !== undefined;
+  return !isLeft && isBound ? bound?.provedAt : undefined;
+}
+
+export function isKeyProved(state: RequestState, options: { readonly within: Duration }): boolean {
+  const limit = parseDuration((options as { within?: unknown } | null | undefined)?.within as Duration);
+  if (limit === undefined)
+    throw new PsessionError(
+      "invalid_options",
+      'isKeyProved: within must be a duration, such as 60000 or "1m".',
+    );
+  const at = keyProvedAt(state);
+  return at !== undefined && state.core.settings.clock.now() - at <= limit;
+}
+
+/**
+ * The header that asks the browser for a key: with the answer to a sign-in or to a confirmed credential, and with no other.
+ * Whoever holds a copied cookie must never be asked (CWE-384).
+ */
+export function registrationOf(state: RequestState): string | undefined {
+  const { core, standing, facts, host, hasProved } = state;
+  const { deviceBound, keys, clock } = core.settings;
+  if (deviceBound === undefined || !hasProved || host !== undefined || !facts.secure) return undefined;
+  const session = sessionOf(standing);
+  if (session === undefined || session.bound !== undefined) return undefined;
+  if (identityOf(state).level !== "login") return undefined;
+  const challenge = newOffer({ sessionId: session.id, fence: session.fence }, clock.now(), keys);
+  return `(ES256 RS256);path="${deviceBound.path}/register";challenge="${challenge}"`;
+}

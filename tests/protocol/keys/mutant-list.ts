@@ -1,0 +1,109 @@
+import type { Mutant } from "../mutant.ts";
+
+const bound = "request/bound.ts";
+const bind = "request/bind.ts";
+const open = "request/open.ts";
+const text = "protocol/bound.ts";
+const saving = "request/plan/save.ts";
+const signing = "request/plan/sign.ts";
+
+const LOST = "pages, and a registration that may be lost";
+const BEFORE = "a thief with the cookies of before the registration";
+const REFRESHED = "refreshes whose answers are lost, to the end of the proof";
+const COPIED = "a thief with all cookies";
+const AWAY = "a remembered browser comes back, and a thief beside it";
+
+/** Ways to get bound sessions wrong. */
+export const mutants: readonly Mutant[] = [
+  {
+    name: "the long cookie alone is let in",
+    file: bound,
+    find: "bound !== undefined && bound.provedAt === undefined && !bound.isEarly;",
+    replace: "bound !== undefined && false;",
+    scene: COPIED,
+  },
+  {
+    name: "a proof counts for ever",
+    file: bound,
+    find: "if (isInTime) latest",
+    replace: "latest",
+    scene: COPIED,
+  },
+  {
+    name: "a remembered login is restored without its key",
+    file: open,
+    find: "const bound = await boundByLogin(core, facts, login, session, moment);\n      if (isUnproved(bound)) return unproved(core, facts, bound);",
+    replace: "const bound = await boundByLogin(core, facts, login, session, moment);",
+    scene: AWAY,
+  },
+  {
+    name: "a key is asked of a browser that never got the answer to its registration",
+    file: text,
+    find: "isConfirmed: state !== UNCONFIRMED };",
+    replace: "isConfirmed: state !== undefined || true };",
+    scene: LOST,
+  },
+  {
+    name: "requests that were on their way at the registration are refused",
+    file: bound,
+    find: "const isEarly = !bound.isConfirmed || arrivedAt <= bound.at + times.grace;",
+    replace: "const isEarly = !bound.isConfirmed;",
+    scene: LOST,
+  },
+  {
+    name: "requests without a proof are early for ever",
+    file: bound,
+    find: "const isEarly = !bound.isConfirmed || arrivedAt <= bound.at + times.grace;",
+    replace: "const isEarly = !bound.isConfirmed || arrivedAt <= bound.at + 1e6;",
+    scene: COPIED,
+  },
+  {
+    name: "whoever has the cookie may register a key",
+    file: bind,
+    find: "if (!isOffer(read.challenge, { sessionId, fence }, moment, settings.keys)) return refuse();",
+    replace: "",
+    scene: BEFORE,
+  },
+  {
+    name: "a save writes the row back as it was before the registration",
+    file: saving,
+    find: "...(boundBy === undefined ? {} : { bound: boundBy }),",
+    replace: "bound: undefined,",
+    scene: LOST,
+  },
+  {
+    name: "the short cookie confirms nothing",
+    file: bound,
+    find: "if (kept === undefined || kept.isConfirmed || kept.id !== bound?.id) return undefined;",
+    replace: "return undefined;",
+    scene: BEFORE,
+  },
+  {
+    name: "a proof over an older challenge ends the session",
+    file: bind,
+    find: 'refused(state, "stale");\n      return challenged(state, current);',
+    replace: 'refused(state, "stale");\n      return over(state, row.id);',
+    scene: REFRESHED,
+  },
+  {
+    name: "a refresh without a proof ends the session",
+    file: bind,
+    find: "if (proof === undefined) return challenged(state, row);",
+    replace: "if (proof === undefined) return over(state, bound.id);",
+    scene: REFRESHED,
+  },
+  {
+    name: "a refresh gives no cookie",
+    file: bind,
+    find: "      prove(state, current);\n",
+    replace: "",
+    scene: REFRESHED,
+  },
+  {
+    name: "who signs in with a copied cookie ends its owner's login",
+    file: signing,
+    find: "const isOthers = isUnproved(state.bound) && state.bound.userId !== signingIn;",
+    replace: "const isOthers = false;",
+    scene: COPIED,
+  },
+];
