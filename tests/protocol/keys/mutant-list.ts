@@ -8,6 +8,7 @@ const saving = "request/plan/save.ts";
 const signing = "request/plan/sign.ts";
 
 const LOST = "pages, and a registration that may be lost";
+const WAITING = "requests that wait while a key is registered";
 const BEFORE = "a thief with the cookies of before the registration";
 const REFRESHED = "refreshes whose answers are lost, to the end of the proof";
 const COPIED = "a thief with all cookies";
@@ -48,7 +49,7 @@ export const mutants: readonly Mutant[] = [
     file: bound,
     find: "const isEarly = !bound.isConfirmed || arrivedAt <= bound.at + times.grace;",
     replace: "const isEarly = !bound.isConfirmed;",
-    scene: LOST,
+    scene: WAITING,
   },
   {
     name: "requests without a proof are early for ever",

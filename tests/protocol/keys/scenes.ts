@@ -17,7 +17,12 @@ export const scenes: readonly Bounds[] = [
     ticks: 5,
   },
   {
-    name: "the same of a remembered login, whose browser is closed",
+    name: "requests that wait while a key is registered",
+    ...{ acts: ["page"], requests: 3, parallel: 2, begins: "asked", isRemembered: false, waits: true },
+    ticks: 3,
+  },
+  {
+    name: "a registration of a remembered login, whose browser is closed",
     ...{ acts: ["page"], requests: 3, parallel: 2, begins: "asked", isRemembered: true, isRough: true },
     closes: true,
     ticks: 5,

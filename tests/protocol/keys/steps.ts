@@ -14,8 +14,11 @@ import {
 /** Everything that can happen next. */
 export async function stepsOf(world: World, bounds: Bounds, runner: Runner): Promise<Step[]> {
   const steps: Step[] = [];
-  for (const { label, world: after, traveller } of sendings(world, bounds))
+  for (const { label, world: after, traveller } of sendings(world, bounds)) {
     steps.push(await advance(after, traveller, runner, label));
+    if (bounds.waits === true && traveller.owner === "browser")
+      steps.push({ label: `${label}, and it waits`, world: after });
+  }
   for (const traveller of world.travellers) steps.push(...(await goingOn(world, traveller, bounds, runner)));
   if (world.ticks < bounds.ticks && mayPass(world, runner))
     steps.push({ label: "a tick passes", world: { ...world, now: world.now + 1, ticks: world.ticks + 1 } });
@@ -97,7 +100,7 @@ function sendings(world: World, bounds: Bounds): Sending[] {
   if (world.crimes < (bounds.crimesAtMost ?? 2) && !world.travellers.some(({ owner }) => owner === "thief"))
     for (const loot of world.loot)
       for (const act of bounds.crimes ?? []) {
-        const isForging = act === "forge";
+        const isForging = act === "forge" || act === "register";
         send(
           "thief",
           act,
@@ -119,8 +122,10 @@ async function goingOn(world: World, traveller: Traveller, bounds: Bounds, runne
       steps.push({ label, world: { ...gone, hasSkipped: gone.hasSkipped || running.act === "refresh" } });
   };
   if (stage === "calling") {
-    steps.push(await advance(world, traveller, runner, `${who} goes on with ${progress?.call?.name}`));
-    lost(`the server of ${who} crashes before ${progress?.call?.name}`);
+    steps.push(
+      await advance(world, traveller, runner, `${who} goes on with ${progress?.call?.name ?? "its opening"}`),
+    );
+    lost(`the server of ${who} crashes before ${progress?.call?.name ?? "its opening"}`);
     return steps;
   }
   const cookies = progress?.cookies ?? [];

@@ -44,6 +44,8 @@ export interface Bounds {
   readonly isRemembered: boolean;
   /** Answers are lost, and servers crash. */
   readonly isRough?: boolean;
+  /** Requests may have arrived and not be looked at yet, as behind a queue or a slow body. */
+  readonly waits?: boolean;
   readonly closes?: boolean;
   readonly ticks: number;
 }

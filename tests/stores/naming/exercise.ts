@@ -48,6 +48,7 @@ export function fullRows(userId: UserId) {
     pending: "4000000000002;4000000000001;1;",
     actorUserId: userId,
     actor: "a-session;3;ticket",
+    bound: "a-record.abc",
     confirmFrom: T0 + 13,
     data: '{"cart":["ink"]}',
     createdAt: T0 + 14,
