@@ -26,9 +26,10 @@ interface OfDevice extends OfSession {
   readonly request: RequestOrigin;
 }
 
-/** `bindingId` names the key; undefined where none was registered. */
+/** `bindingId` names the key; undefined where none was registered. `handle`: of the device, where there is one. */
 interface OfKey extends Facts {
   readonly bindingId: string | undefined;
+  readonly handle: string | undefined;
   readonly userId: UserId | undefined;
   readonly request: RequestOrigin;
 }
@@ -93,7 +94,7 @@ export interface PsessionEvents {
    * The user's browser has registered a key: from its first request with the short cookie on, the session counts there only.
    * With the option `deviceBound`.
    */
-  bound: OfDevice & { readonly userId: UserId; readonly algorithm: string };
+  bound: OfDevice & { readonly userId: UserId; readonly bindingId: string; readonly algorithm: string };
   /** The browser has proved that it holds the key. */
   boundRefreshed: OfKey;
   /**

@@ -105,8 +105,6 @@ const OF_NEXT = {
     "Next answers an error itself, and says nothing to caches. All before that holds.",
   "a form that a guard refuses leads back to the page that it was on, as its own path takes no GET":
     'Next writes "?now" as "?now=".',
-  "requireLevel asks for a bound session, and requireKeyProof for a proof of this minute":
-    "Pages of Next can take no cookie away, so there is no requireKeyProof.",
   "whole addresses as targets, of other sites too, lead back to a path":
     "Next redirects such targets before anything else runs.",
 };

@@ -252,7 +252,7 @@ export function keyProofGuard(options: KeyProofOptions): Guard {
     const { [ofGuards]: session = found } = found as { [ofGuards]?: typeof found };
     if (session.keyProvedAt === undefined) return refusal;
     session.askForKeyProof?.();
-    return { status: 307, location: own(path) };
+    return { status: 307, location: ownPath(path) };
   };
 }
 
@@ -343,7 +343,7 @@ function guard(
     }
     if (redirectTo !== undefined && wantsPage(header)) {
       const isPage = method === "GET" || method === "HEAD";
-      const asked = { method, path: own(path), ended: session.endedBecause?.code };
+      const asked = { method, path: ownPath(path), ended: session.endedBecause?.code };
       const back = isPage ? asked.path : pageBefore(header("referer"), origin);
       return { status: 303, location: addressBy(redirectTo, back, asked) };
     }
@@ -367,7 +367,7 @@ function addressBy(
 export function pageBefore(referer: unknown, origin: string): string {
   const page = typeof referer === "string" ? URL.parse(referer) : null;
   const isSameHost = page !== null && page.host !== "" && page.host === URL.parse(origin)?.host;
-  return isSameHost ? own(page.pathname + page.search) : "/";
+  return isSameHost ? ownPath(page.pathname + page.search) : "/";
 }
 
 /** Scheme and authority, in the form that requests to a proxy have (RFC 9112 section 3.2.2). */
@@ -381,7 +381,7 @@ const UNSAFE_IN_PATH = /[^!-~]|\\/gu;
  * As a place to come back to: a path of this site, whatever the target was. "//evil.example" would be another site
  * (CWE-601), and so would "/\t/evil.example", as browsers drop tabs and line breaks.
  */
-const own = (target: string): string =>
+export const ownPath = (target: string): string =>
   `/${encoded(target.replace(AUTHORITY, "").replace(/^[/\\\s]+/, ""), UNSAFE_IN_PATH)}`;
 
 const encoded = (text: string, which: RegExp): string =>

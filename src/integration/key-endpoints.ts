@@ -6,6 +6,7 @@ import type { Psession } from "../psession.ts";
 import { type BindResult, refresh, register } from "../request/bind.ts";
 import { Session } from "../session.ts";
 import { type Answer, NOT_KEPT } from "./answer.ts";
+import { answerTo as answerToRefusal, CROSS_SITE, ownPath } from "./guards.ts";
 
 /** A request, as the endpoints of device-bound sessions look at it. */
 export interface KeyRequest {
@@ -36,14 +37,16 @@ export const keyEndpoints =
       const { settings, events } = psession.core;
       const { deviceBound } = settings;
       if (deviceBound === undefined) return undefined;
-      const path = request.path().split(/[?#]/, 1)[0] ?? "";
+      const [path = "", query = ""] = request.path().split(/[?#]/, 2);
       if (path === `${deviceBound.path}/register`) return answered(settings, request, "register");
       if (path === `${deviceBound.path}/refresh`) return answered(settings, request, "refresh");
+      if (path === `${deviceBound.path}/prove`) return proving(request, query);
       const skipped = skippedIn(request.header("secure-session-skipped"));
       if (skipped !== undefined)
         events.emit("boundSkipped", {
           at: settings.clock.now(),
           bindingId: undefined,
+          handle: undefined,
           userId: undefined,
           reason: skipped,
           request: { address: undefined, userAgent: textOf(request.header("user-agent"))?.slice(0, 512) },
@@ -64,8 +67,9 @@ function mayBeUnproved({ cookies, keys, clock }: Settings, cookie: string | unde
 
 /**
  * A page that another site or the address bar leads to is asked for again by a page of this site, as browsers prove no key
- * for another site's sake; and so is one that came with a proof that counts no more, which this answer takes away. Of this site's own requests, scripts are told why they got nothing. All else goes on as nobody's, or
- * a browser that has lost its key could not sign in again.
+ * for another site's sake; and so is one that came with a proof that counts no more, which this answer takes away. Of this
+ * site's own requests, scripts are told why they got nothing. All else goes on as nobody's, or a browser that has lost its
+ * key could not sign in again.
  */
 async function refusal({ method, header, session }: KeyRequest, cookie: string): Promise<Answer | undefined> {
   if (method !== "GET" && method !== "HEAD") return undefined;
@@ -137,6 +141,18 @@ async function answered(
           proofs,
         );
   return answerTo(settings, result, origin);
+}
+
+/** Where a page that can set no cookie sends its visitor, to have the key proved on the way back to it. */
+async function proving({ method, header, session }: KeyRequest, query: string): Promise<Answer> {
+  if (method !== "GET" && method !== "HEAD") return { status: 405, headers: { ...NOT_KEPT, Allow: "GET" } };
+  // An image on another site would use up the few proofs that a browser makes. Its links come to a page that asks.
+  const isForeign = /^(?:cross|same)-site$/.test(textOf(header("sec-fetch-site")) ?? "");
+  if (isForeign && textOf(header("sec-fetch-mode")) !== "navigate") return answerToRefusal(CROSS_SITE);
+  const found = await session();
+  if (found.keyProvedAt !== undefined) found.askForKeyProof();
+  const to = ownPath(new URLSearchParams(query).get("to") ?? "");
+  return { status: 307, headers: { "Cache-Control": "no-store", Location: to } };
 }
 
 /** RFC 9651: a string, or as some write it, bare. */

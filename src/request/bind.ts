@@ -88,6 +88,7 @@ export async function register(
       sessionId,
       userId,
       handle: handleOf(session),
+      bindingId: record.id,
       algorithm: read.key.alg,
       request: originOf(state.facts),
     });

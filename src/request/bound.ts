@@ -108,9 +108,13 @@ export function confirmedKey(
 }
 
 /** What events about a key say. `session`: where no key is registered. */
-export const ofKey = ({ bound, core, facts }: RequestState, session?: Pick<SessionRow, "userId">) => ({
+export const ofKey = (
+  { bound, core, facts }: RequestState,
+  session?: Pick<SessionRow, "id" | "userId" | "rememberedId" | "handle">,
+) => ({
   at: core.settings.clock.now(),
   bindingId: bound?.id,
+  handle: bound?.handle ?? (session && handleOf(session)),
   userId: bound?.userId ?? session?.userId,
   request: originOf(facts),
 });

@@ -46,7 +46,7 @@ export function isMeant(
     (handle === undefined || has(handle)) &&
     (except === undefined || !has(except)) &&
     isInRealm(entry, realm) &&
-    (lastUsedBefore === undefined || lastUse(entry) < lastUsedBefore)
+    (lastUsedBefore === undefined || (lastUse(entry) < lastUsedBefore && !isBinding(entry)))
   );
 }
 

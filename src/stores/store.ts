@@ -309,7 +309,7 @@ export interface EndSelector {
   readonly except?: string | undefined;
   /** Only what has an id that ends with this. */
   readonly realm?: string | undefined;
-  /** Only what was last used before this (epoch milliseconds), counted as for `Cap`. */
+  /** Only what was last used before this (epoch milliseconds), counted as for `Cap`; never the record of a key. */
   readonly lastUsedBefore?: number | undefined;
   /** Set before anything is ended: a sign-in in between is either ended or refused. */
   readonly mark?: Mark | undefined;

@@ -1,5 +1,6 @@
 /** Device-bound sessions in real Chromium, whose key is one of software here: what it does at https, as it is with users. */
 import { createHash, X509Certificate } from "node:crypto";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer as createPlainServer } from "node:http";
 import { createServer, request as secureRequest } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -185,6 +186,19 @@ async function signIn(context: BrowserContext, { url, clock }: Served, query = "
   return page;
 }
 
+/** Keys of hardware do not leave with a profile. Here they are of software and lie in it, so they are made unusable. */
+function leaveKeyBehind(profile: string): void {
+  const file = join(profile, "Default", "Device Bound Sessions");
+  const bytes = readFileSync(file);
+  // As a private key of P-256 begins in DER (RFC 5915).
+  const head = Buffer.from("30250201010420", "hex");
+  let keys = 0;
+  for (let at = bytes.indexOf(head); at !== -1; at = bytes.indexOf(head, at + 1), keys++)
+    bytes.fill(0, at, at + head.length);
+  expect(keys).toBeGreaterThan(0);
+  writeFileSync(file, bytes);
+}
+
 const ask = (page: Page) => page.evaluate("fetch('/api').then((answer) => answer.text())");
 
 describe.skipIf(isChromiumMissing())("device-bound sessions in Chromium", () => {
@@ -267,6 +281,30 @@ describe.skipIf(isChromiumMissing())("device-bound sessions in Chromium", () => 
     await page.goto(`${site.url}/expire`);
     await page.goto(`${site.url}/`);
     expect(await heading(page)).toBe("ada, device-bound");
+  });
+
+  test("a profile that was copied is out when its proof ends, as its key stays behind, and the owner stays", async () => {
+    const site = await serve();
+    const profile = temporaryFolder();
+    const owner = await start(profile);
+    await signIn(owner, site, "?remember");
+    await owner.close();
+    const copy = temporaryFolder();
+    cpSync(profile, copy, { recursive: true });
+    leaveKeyBehind(copy);
+    const thief = await start(copy);
+    const stolen = await thief.newPage();
+    await stolen.goto(`${site.url}/`);
+    expect(await heading(stolen)).toBe("ada, remembered");
+    site.clock.advance(10 * MINUTE);
+    await stolen.goto(`${site.url}/`);
+    await stolen.getByText("nobody, anonymous").waitFor();
+    expect(site.refreshes()).toBe(0);
+    const again = await start(profile);
+    const page = await again.newPage();
+    await page.goto(`${site.url}/`);
+    await page.getByText("ada, remembered").waitFor();
+    expect(await site.psession.devices("ada")).toHaveLength(1);
   });
 
   test("after a sign-out the browser is told that its session is over, and refreshes no more", async () => {

@@ -65,7 +65,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
       await proveKey(browser, new KeyHolder());
       const told = [await next(watching), await next(watching)].map((line) => line.split("Z  ")[1]).sort();
       expect(told).toEqual([
-        "boundRefused  user ada  -  192.0.2.7  signature",
+        `boundRefused  user ada  ${handle}  192.0.2.7  signature`,
         `theft  user ada  ${handle}  192.0.2.7  proof`,
       ]);
       expect(await next(rows)).toContain(`ended  ${handle}  user ada`);

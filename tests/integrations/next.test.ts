@@ -51,11 +51,13 @@ test("a component's session has each method as one that reads, or as one that th
   );
   const component = ComponentSession.prototype as unknown as Record<string, () => unknown>;
   const reads = methods.filter((name) => {
-    if (!Object.hasOwn(component, name)) return true;
+    // Its guard leads to where that is done.
+    if (!Object.hasOwn(component, name) || name === "askForKeyProof") return true;
     expect(() => component[name]?.()).toThrow(`session.${name}() changes the session`);
     return false;
   });
   expect(reads.sort()).toEqual([
+    "askForKeyProof",
     "devices",
     "endsAt",
     "get",

@@ -31,6 +31,7 @@ async function serve({ psession, site, trustProxy, before }) {
   const byPath = {
     "/members": [guards.requireLogin({ redirectTo: "/sign-in" })],
     "/bound": [guards.requireLevel("device-bound")],
+    "/proved-now": [guards.requireKeyProof({ within: "1m" })],
     "/proved": [guards.requireLevel("login")],
     "/fresh": [guards.requireFresh({ within: "10m" })],
     "/two-factors": [guards.requireProofs(["password", "otp"], { redirectTo: "/prove" })],

@@ -80,6 +80,8 @@ export const english = {
     rememberedUntil: "Even after you close the browser, until {time}",
     trusted: "Trusted",
     trustedUntil: "No second step at sign-in until {time}",
+    bound: "Protected",
+    boundSince: "Against copied cookies, since {time}",
     notSignedIn: "Nobody is signed in here",
     times: "Times are those of the time zone {timeZone}.",
     name: "Name",

@@ -68,6 +68,8 @@ export const german: Texts = {
     rememberedUntil: "Auch nachdem Sie den Browser geschlossen haben, bis {time}",
     trusted: "Vertrauenswürdig",
     trustedUntil: "Kein zweiter Schritt bei der Anmeldung bis {time}",
+    bound: "Geschützt",
+    boundSince: "Vor kopierten Cookies, seit {time}",
     notSignedIn: "Hier ist niemand angemeldet",
     times: "Alle Zeiten gelten für die Zeitzone {timeZone}.",
     name: "Name",

@@ -47,12 +47,13 @@ const shownMessage = ({ text, isProblem }: Message): Html =>
 /** Ids of its elements come from its place in the list: handles may begin with a digit. */
 function item(device: Device, index: number, wording: Wording, isActedIn: boolean): Html {
   const { devices, methods: words } = wording.texts;
-  const { handle, name, current, level, address, place, methods, isRemembered, trustedUntil } = device;
+  const { handle, name, current, level, address, place, methods, isRemembered, trustedUntil, boundSince } =
+    device;
   const id = `psession-device-${index}`;
   const browser = nameOfBrowser(device.userAgent, wording.texts) ?? devices.unknownBrowser;
   const time = (at: number) =>
     html`<time datetime="${new Date(at).toISOString()}">${timeIn(at, wording)}</time>`;
-  const until = (text: string, at: number) => markedUp(text, "{time}", time(at));
+  const withTime = (text: string, at: number) => markedUp(text, "{time}", time(at));
   const fact = (term: string, value: Html | string) => html`<div><dt>${term}</dt><dd>${value}</dd></div>
 `;
   // Otherwise a browser on which nobody is signed in, and which the user trusts.
@@ -67,9 +68,9 @@ ${name !== undefined && fact(devices.browser, browser)}${fact(devices.place, whe
     devices.signedInBy,
     new Intl.ListFormat(wording.texts.locale).format(methods.map((method) => worded(words, method))),
   )
-}${isRemembered && fact(devices.remembered, until(devices.rememberedUntil, device.expiresAt))}${
-  trustedUntil !== undefined && fact(devices.trusted, until(devices.trustedUntil, trustedUntil))
-}</dl>
+}${isRemembered && fact(devices.remembered, withTime(devices.rememberedUntil, device.expiresAt))}${
+  trustedUntil !== undefined && fact(devices.trusted, withTime(devices.trustedUntil, trustedUntil))
+}${boundSince !== undefined && fact(devices.bound, withTime(devices.boundSince, boundSince))}</dl>
 ${!isSignedIn && html`<p class="psession-not-signed-in">${devices.notSignedIn}</p>`}
 ${isSignedIn && !isActedIn && nameForm(device, id, wording)}
 <form method="post">

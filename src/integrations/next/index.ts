@@ -18,6 +18,7 @@ import {
   type FreshOptions,
   type GuardOptions,
   guardsBy,
+  type KeyProofOptions,
   type ProofsOptions,
   type Refusal,
   type RequiredProofs,
@@ -37,6 +38,7 @@ export type {
   AskedFor,
   FreshOptions,
   GuardOptions,
+  KeyProofOptions,
   ProofsOptions,
   RequiredProofs,
 } from "../../integration/guards.ts";
@@ -81,6 +83,12 @@ export interface NextSessions<Data extends object> {
   requireFresh(options: FreshOptions): NextGuard<Data>;
   /** Lets users through who have proved all of these methods since they signed in, or reach that assurance level. */
   requireProofs(required: RequiredProofs, options?: ProofsOptions): NextGuard<Data>;
+  /**
+   * Lets users through whose browser has proved that recently that it holds the key of their session (option
+   * `deviceBound`). One that holds it proves it on the way back to the page; a route handler is asked again, with its body.
+   * After an action its page comes anew, and the form is to be sent again.
+   */
+  requireKeyProof(options: KeyProofOptions): NextGuard<Data>;
   /** Lets visitors through whose sign-in has begun, for the page of the second factor. */
   requirePending(options?: GuardOptions): NextGuard<Data>;
   /** Lets nobody through who acts as another user. */
@@ -241,6 +249,13 @@ export function sessions<Data extends object = SessionData>(
     };
   };
 
+  /** Where the proxy takes the short cookie away, which a page cannot. Next puts `basePath` before it. */
+  const proveAt = (basePath: string, path: string): string => {
+    const endpoints = psession.core.settings.deviceBound?.path ?? "";
+    const here = endpoints.startsWith(`${basePath}/`) ? endpoints.slice(basePath.length) : endpoints;
+    return `${here}/prove?${new URLSearchParams({ to: basePath + path })}`;
+  };
+
   const originOf = (headers: Headers) => originOfNext(headers, options.trustProxy);
 
   const guards = guardsBy<NextGuard<Data>>((guard) => async () => {
@@ -248,13 +263,17 @@ export function sessions<Data extends object = SessionData>(
     const inside = current();
     const { headers } = await import("next/headers");
     const head = inside?.seen.headers ?? (await headers());
-    const { method, path } = inside?.seen ?? seenBy(head, "GET", "/");
+    const { method, path, basePath } = inside?.seen ?? seenBy(head, "GET", "/");
     // Next's router asks for the data of a page, and takes a redirect as an answer.
     const header = inside?.isRoute === true ? headerOf(head) : forPages(head);
     const refusal = guard({ session: session as never, header, method, path, origin: originOf(head) });
     if (refusal === undefined) return session;
-    if (inside?.isRoute === true) throw refused(below(inside.seen.basePath, refusal));
-    return refuse(refusal, options);
+    if (inside?.isRoute === true) throw refused(below(basePath, refusal));
+    const isAskedForKey = inside === undefined && refusal.status === 307;
+    return refuse(
+      isAskedForKey ? { ...refusal, location: proveAt(basePath, refusal.location) } : refusal,
+      options,
+    );
   });
 
   return {

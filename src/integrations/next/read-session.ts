@@ -51,6 +51,7 @@ export interface ReadSession<Data extends object = SessionData> extends Pick<Ses
 }
 
 const READS = new Set<string>([
+  "askForKeyProof",
   "constructor",
   "devices",
   "endsAt",
@@ -90,6 +91,9 @@ export class ComponentSession<Data extends object> extends Session<Data> {
     this.#state = state;
     this.#onTake = onTake;
   }
+
+  /** A page cannot take a cookie away: its guard leads to where that is done. */
+  override askForKeyProof(): void {}
 
   override get data(): Partial<Data> {
     const tracked = use(this.#state);

@@ -128,4 +128,18 @@ export const realms: Cases = {
     assert.deepEqual(await listedOf(store, ada), new Set(kept.map((device) => device.at(-1))));
     assert.deepEqual(await revoke(store, selector), []);
   },
+
+  "the key of a session that was used later stays, though it was proved before that moment": async ({
+    store,
+    stored,
+  }) => {
+    const before = T0 + 50;
+    const key = await stored.session({ userId: undefined, level: "binding", lastSeenAt: before - 1 });
+    const session = await stored.session({ bound: `${key.id}.abc`, lastSeenAt: before + 1 });
+    assert.deepEqual(await revoke(store, { everyone: true, lastUsedBefore: before, ...ENDING }), []);
+    assert.equal((await store.findSession(key.id))?.id, key.id);
+    await revoke(store, { everyone: true, ...ENDING });
+    assert.equal(await store.findSession(key.id), undefined);
+    assert.equal(await store.findSession(session.id), undefined);
+  },
 };

@@ -82,6 +82,7 @@ export const deviceBound: HttpCases = {
         assert.deepEqual([seen.userId, seen.level], ["ada", "device-bound"]);
         const [device] = await fixture.psession.devices("ada");
         assert.equal(device?.level, "device-bound");
+        assert.match((await browser.get("/devices-page")).text, /Against copied cookies, since/);
         await browser.post("/logout");
       }
     },
@@ -506,6 +507,44 @@ export const deviceBound: HttpCases = {
         await browser.refresh(session, challenge);
         assert.equal((await send()).status, 200);
       }
+    },
+  },
+
+  "a page that can set no cookie leads to where the key is proved on the way back, and to no other site": {
+    ...OPTIONS,
+    run: async (fixture) => {
+      const { browser, session } = await bound(fixture);
+      const prove = (to: string, headers = {}) =>
+        browser.get(`/keys/prove?to=${encodeURIComponent(to)}`, headers);
+      const image = {
+        "sec-fetch-site": "cross-site",
+        "sec-fetch-mode": "no-cors",
+        "sec-fetch-dest": "image",
+      };
+      assert.equal((await prove("/proved-now", image)).status, 403);
+      assert.ok(browser.visitor.jar.has(COOKIE), "another site's image uses up no proof");
+      fixture.wait(2 * MINUTE);
+      const asked = await prove("/proved-now?a=b", SCRIPT);
+      assert.deepEqual([asked.status, asked.headers.location], [307, "/proved-now?a=b"]);
+      assert.equal(asked.headers["cache-control"], "no-store");
+      assert.ok(!browser.visitor.jar.has(COOKIE), "the browser refreshes, as the cookie is gone");
+      await browser.refresh(session, challengeIn(await browser.refresh(session))?.challenge);
+      assert.equal((await browser.get("/proved-now?a=b")).status, 200);
+      for (const to of [
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "/\t/evil.example",
+        "",
+      ]) {
+        const { headers } = await prove(to);
+        assert.match(String(headers.location), /^\/(?![\\/])/, to);
+      }
+      const nobody = browserOf(fixture.visitor());
+      await nobody.get("/add");
+      const { status, setCookie } = await nobody.get("/keys/prove?to=%2Fread");
+      assert.deepEqual([status, setCookie], [307, []]);
+      assert.equal((await browser.post("/keys/prove")).status, 405);
     },
   },
 

@@ -309,6 +309,11 @@ return { stale, found, tombstones }
  */
 export const END = `
 local order, handles = cjson.decode(ARGV[2]), {}
+-- A key is proved now and then, and goes on with a session that was used later.
+local function is_key(entry)
+  local head = entry.session and entry.session.head
+  return head and head.le == 'binding'
+end
 for at = 3, #ARGV do handles[#handles + 1] = ARGV[at] end
 local entries, ended = {}, {}
 local key = KEYS[2]
@@ -323,7 +328,7 @@ for _, handle in ipairs(handles) do
   local entry = of_handle(handle)
   if entry and order.handle and order.user and not order.owned and is_unclear(entry) then return { 'whose' } end
   if entry and (not order.user or is_of(entry, order.user)) and is_in_realm(entry, order.realm)
-    and (not order.before or last_use(entry) < num(order.before))
+    and (not order.before or last_use(entry) < num(order.before) and not is_key(entry))
     and not (order.except and (entry.session and entry.session.id == order.except
       or entry.login and entry.login.id == order.except)) then
     add(entries, entry)

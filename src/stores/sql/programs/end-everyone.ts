@@ -84,7 +84,8 @@ const isIn = (id: string | undefined, realm: string | undefined): boolean =>
 
 /** Whether a device was last used before the selector's time; checked once its rows are locked. */
 const isOldEnough = ({ lastUsedBefore }: EndSelector, ...rows: readonly (Row | undefined)[]): boolean =>
-  lastUsedBefore === undefined || rows.every((row) => row === undefined || row.used < lastUsedBefore);
+  lastUsedBefore === undefined ||
+  rows.every((row) => row === undefined || (row.used < lastUsedBefore && row.level !== "binding"));
 
 const ids = (rows: readonly Row[], of: "session" | "login"): string[] => rows.flatMap((row) => row[of] ?? []);
 
