@@ -99,8 +99,9 @@ async function tellStories(
   const { below } = way;
   const overHttp = below === undefined ? every : below.stories;
   for (const story of overHttp) if ("run" in story) await check(story.name, () => story.run(site));
+  const inBrowsers = below === undefined ? every : [...every, ...below.stories];
   for (const kind of browsers)
-    await tellIn(new Browsers(kind, site.origin + (below?.path ?? "")), every, site);
+    await tellIn(new Browsers(kind, site.origin + (below?.path ?? "")), inBrowsers, site);
   if (failed > before) console.log(site.printed());
   await stop();
 }
@@ -108,7 +109,7 @@ async function tellStories(
 async function tellIn(browsers: Browsers, all: readonly Story[], site: Site): Promise<void> {
   try {
     for (const story of all)
-      if ("inBrowser" in story)
+      if ("inBrowser" in story && (story.only ?? browsers.kind.name) === browsers.kind.name)
         await check(`in ${browsers.kind.name}, ${story.name}`, () => story.inBrowser(browsers, site));
   } finally {
     await browsers.close();

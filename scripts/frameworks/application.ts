@@ -1,6 +1,7 @@
 /** An example application, installed with the packed psession, built for production, and started. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { cpSync, existsSync } from "node:fs";
+import { createHash, X509Certificate } from "node:crypto";
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { request as plainRequest } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -9,12 +10,17 @@ import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { selfSigned } from "../../tests/support/certificate.ts";
 import { freePort } from "../../tests/support/servers/ports.ts";
 import { ROOT, run, temporaryFolder } from "../consumer.ts";
-import type { Browsers } from "./browsers.ts";
+import type { BrowserKind, Browsers } from "./browsers.ts";
 import type { Contract } from "./contract.ts";
 
 /** The proxies' own, which this process trusts. */
 const certificate = selfSigned();
 setDefaultCACertificates([...getCACertificates(), certificate.cert]);
+
+/** By which Chromium trusts it. It binds no session where it trusts every certificate. */
+const PIN = createHash("sha256")
+  .update(new X509Certificate(certificate.cert).publicKey.export({ type: "spki", format: "der" }))
+  .digest("base64");
 
 /** A page without a session, which browsers may keep for the back button; its heading says whether one did. */
 const KEPT = `<!doctype html><title>Kept</title><h1>New</h1>
@@ -50,6 +56,9 @@ export interface Build {
     readonly path: string;
     /** A folder beside this file, whose files replace those of the example. */
     readonly files: string;
+    /** What is written before what, in files of the example. */
+    readonly edits: readonly { readonly file: string; readonly before: string; readonly text: string }[];
+    /** Over HTTP, and in browsers besides all others. */
     readonly stories: readonly Story[];
   };
 }
@@ -63,13 +72,15 @@ export interface CrossSite {
 /** Over HTTP, or in each browser. */
 export type Story = { readonly name: string } & (
   | { run(site: Site): Promise<void> }
-  | { inBrowser(browsers: Browsers, site: Site): Promise<void> }
+  | { readonly only?: BrowserKind["name"]; inBrowser(browsers: Browsers, site: Site): Promise<void> }
 );
 
 /** A running application behind a proxy that speaks https. */
 export interface Site {
   /** Such as https://127.0.0.1:4000. */
   readonly origin: string;
+  /** SHA-256 of the proxy's public key, as Chromium's flags take it. */
+  readonly pin: string;
   /** Everything that the application has printed. */
   printed(): string;
   /** Starts the application again, with its clock so many milliseconds ahead. */
@@ -102,7 +113,18 @@ export async function build(
   { commands, copies = [], below }: Omit<Build, "name" | "start">,
   env: Readonly<Record<string, string>> = {},
 ): Promise<number> {
-  if (below !== undefined) cpSync(join(import.meta.dirname, below.files), folder, { recursive: true });
+  if (below !== undefined) {
+    cpSync(join(import.meta.dirname, below.files), folder, { recursive: true });
+    for (const { file, before, text } of below.edits) {
+      const path = join(folder, file);
+      const source = readFileSync(path, "utf8");
+      if (source.split(before).length !== 2) throw new Error(`${file} does not have "${before}" once.`);
+      writeFileSync(
+        path,
+        source.replace(before, () => text + before),
+      );
+    }
+  }
   let milliseconds = 0;
   for (const command of commands) milliseconds += await timed(command, folder, env);
   for (const [from, to] of copies) cpSync(join(folder, from), join(folder, to), { recursive: true });
@@ -195,7 +217,12 @@ export async function start(
 
   const milliseconds = await startChild(0);
   return {
-    site: { origin, printed: () => printed, restart: async (ahead) => void (await startChild(ahead)) },
+    site: {
+      origin,
+      pin: PIN,
+      printed: () => printed,
+      restart: async (ahead) => void (await startChild(ahead)),
+    },
     milliseconds,
     stop,
   };

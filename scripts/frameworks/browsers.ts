@@ -58,6 +58,18 @@ export class Browsers {
     return this.#visit(await this.#launch(profile), this.#base);
   }
 
+  /**
+   * One of Chromium that binds sessions to its keys, which are of software. `pin`: of the proxy's public key, as it binds
+   * nothing where it trusts every certificate.
+   */
+  async binding(pin: string): Promise<Visit> {
+    const browser = await this.#launch(temporaryFolder("profile"), [
+      `--ignore-certificate-errors-spki-list=${pin}`,
+      "--enable-features=DeviceBoundSessions:RefreshQuota/false,EnableBoundSessionCredentialsSoftwareKeysForManualTesting",
+    ]);
+    return this.#visit(browser, this.#base.replace("127.0.0.1", "localhost"));
+  }
+
   async close(): Promise<void> {
     const shared = this.#shared;
     this.#shared = undefined;
@@ -67,17 +79,17 @@ export class Browsers {
     this.#profile = undefined;
   }
 
-  async #launch(profile: string): Promise<PuppeteerBrowser> {
+  async #launch(profile: string, flags: readonly string[] = []): Promise<PuppeteerBrowser> {
     const { name, path } = this.kind;
     return (await puppeteer()).launch({
       browser: name === "Firefox" ? "firefox" : "chrome",
       executablePath: path,
       userDataDir: profile,
       headless: true,
-      acceptInsecureCerts: true,
+      acceptInsecureCerts: flags.length === 0,
       // JSON as text, and not in a viewer with words of its own.
       extraPrefsFirefox: { "devtools.jsonview.enabled": false },
-      args: name === "Firefox" ? [] : ["--no-sandbox", "--disable-gpu", "--disable-quic"],
+      args: name === "Firefox" ? [] : ["--no-sandbox", "--disable-gpu", "--disable-quic", ...flags],
     });
   }
 
@@ -117,6 +129,15 @@ export class Tab {
 
   async reload(): Promise<void> {
     await this.#page.reload();
+  }
+
+  /** Reloads it until the expression is true in the page. */
+  async reloadUntil(expression: string): Promise<void> {
+    for (let round = 0; round < 50; round++) {
+      await this.reload();
+      if (await this.#page.evaluate(expression)) return;
+    }
+    throw new Error(`After 50 reloads, ${this.path} still has not ${expression}.`);
   }
 
   /** The back button. Pages that the browser has kept are shown without a request. */

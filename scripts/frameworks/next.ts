@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Framework, Story } from "./application.ts";
 import type { Contract } from "./contract.ts";
+import { signIn } from "./stories.ts";
 import { PASSWORD, Visitor } from "./visitor.ts";
 
 const STANDALONE = {
@@ -93,6 +94,41 @@ const belowBasePath: readonly Story[] = [
   },
 ];
 
+const MINUTES = 60_000;
+
+const bound: readonly Story[] = [
+  {
+    name: "who signs in by an action is bound, and pages and actions have the key proved now",
+    only: "Chromium",
+    async inBrowser(browsers, site) {
+      const visit = await browsers.binding(site.pin);
+      try {
+        const tab = await visit.tab();
+        await signIn(tab);
+        await tab.heading("Account of Ada");
+        await tab.goto("/");
+        // Once the browser has registered its key, by itself.
+        await tab.reloadUntil(`document.querySelector("#level").textContent === "device-bound"`);
+        await site.restart(2 * MINUTES);
+        await tab.goto("/probe/transfer?a=b");
+        await tab.heading("Transfer");
+        assert.equal(tab.path, "/probe/transfer?a=b");
+        const proved = Number(await tab.text("#proved"));
+        assert(proved > Date.now() + MINUTES, "by the clock of the server, which is ahead");
+        await site.restart(4 * MINUTES);
+        // The page comes anew, and the form is to be sent again.
+        await tab.press("Send");
+        await tab.until(`Number(document.querySelector("#proved")?.textContent) > ${proved + MINUTES}`);
+        await tab.press("Send");
+        await tab.until(`document.querySelector("p")?.textContent === "Sent 7."`);
+      } finally {
+        await visit.close();
+        await site.restart(0);
+      }
+    },
+  },
+];
+
 const OF_NEXT = {
   "a body of known length arrives whole, with that length": "Next streams every body, without a length.",
   "what a handler changed before it failed is saved with the error's page":
@@ -155,7 +191,18 @@ export const next: Framework = {
       name: "Turbopack, standalone, below a base path",
       commands: [["next", "build"]],
       ...STANDALONE,
-      below: { path: "/shop", files: "next-base-path", stories: belowBasePath },
+      below: {
+        path: "/shop",
+        files: "next-base-path",
+        edits: [
+          {
+            file: "lib/sessions.ts",
+            before: "keys: process.env.SESSION_KEYS",
+            text: 'deviceBound: { path: "/shop/device-bound" },\n    ',
+          },
+        ],
+        stories: [...belowBasePath, ...bound],
+      },
     },
   ],
   types: ["tsc", "--noEmit"],

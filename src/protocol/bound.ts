@@ -105,7 +105,7 @@ export function readBoundCookie(value: string, keys: KeyRing): BoundProof | unde
 }
 
 /** How long a browser may take to register a key after the sign-in. */
-const REGISTRATION_LIFE = 120_000;
+export const REGISTRATION_LIFE = 120_000;
 const OFFER = /^([0-9a-z]{1,11})\.[A-Za-z0-9_-]{22}\.([A-Za-z0-9_-]{22})$/;
 
 /** The session that a key may be registered for, and how often its secret was exchanged by a proof. */

@@ -4,6 +4,7 @@ import { candidatesIn } from "../http/cookies.ts";
 import type { Settings } from "../options/settings.ts";
 import {
   boundIdOf,
+  isOffer,
   newOffer,
   readBound,
   readBoundCookie,
@@ -143,12 +144,30 @@ export function isKeyProved(state: RequestState, options: { readonly within: Dur
  * Whoever holds a copied cookie must never be asked (CWE-384).
  */
 export function registrationOf(state: RequestState): string | undefined {
-  const { core, standing, facts, host, hasProved } = state;
-  const { deviceBound, keys, clock } = core.settings;
-  if (deviceBound === undefined || !hasProved || host !== undefined || !facts.secure) return undefined;
-  const session = sessionOf(standing);
-  if (session === undefined || session.bound !== undefined) return undefined;
-  if (identityOf(state).level !== "login") return undefined;
-  const challenge = newOffer({ sessionId: session.id, fence: session.fence }, clock.now(), keys);
-  return `(ES256 RS256);path="${deviceBound.path}/register";challenge="${challenge}"`;
+  const { clock, keys } = state.core.settings;
+  const session = state.hasProved ? unboundIn(state) : undefined;
+  if (session === undefined) return undefined;
+  return askingBy(state, newOffer({ sessionId: session.id, fence: session.fence }, clock.now(), keys));
 }
+
+/** The same with a later answer, for the browser that shows the challenge which the answer to its sign-in has carried. */
+export function registrationBy(state: RequestState, challenge: string): string | undefined {
+  const { clock, keys, times } = state.core.settings;
+  const session = unboundIn(state);
+  if (session === undefined) return undefined;
+  const { id: sessionId, fence } = session;
+  const isOurs = isOffer(challenge, { sessionId, fence }, { now: clock.now(), skew: times.skew }, keys);
+  return isOurs ? askingBy(state, challenge) : undefined;
+}
+
+/** The session of somebody who has signed in, and whose browser may be asked for a key. */
+function unboundIn(state: RequestState): SessionRow | undefined {
+  const { core, standing, facts, host } = state;
+  if (core.settings.deviceBound === undefined || host !== undefined || !facts.secure) return undefined;
+  const session = sessionOf(standing);
+  const isUnbound = session !== undefined && session.bound === undefined;
+  return isUnbound && identityOf(state).level === "login" ? session : undefined;
+}
+
+const askingBy = ({ core: { settings } }: RequestState, challenge: string): string =>
+  `(ES256 RS256);path="${settings.deviceBound?.path}/register";challenge="${challenge}"`;

@@ -3,14 +3,18 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { NO_SETTLEMENT } from "../../src/http/settlement.ts";
 import { createPsession, memoryStore } from "../../src/index.ts";
 import { sessions } from "../../src/integrations/next/index.ts";
+import { withOffer, withOffered } from "../../src/integrations/next/offer.ts";
 import { ComponentSession } from "../../src/integrations/next/read-session.ts";
 import { readVisit, signVisit, VISIT_HEADER } from "../../src/integrations/next/visit.ts";
 import { KeyRing } from "../../src/protocol/secrets.ts";
+import { registrationOf } from "../../src/request/bound.ts";
 import { Session } from "../../src/session.ts";
-import { KEY } from "../support/app.ts";
+import { KEY, TestBrowser, testApp } from "../support/app.ts";
+import { bindKey } from "../support/bound.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const psession = () => createPsession({ store: memoryStore(), keys: [KEY], prune: false });
@@ -92,4 +96,55 @@ test("the page shows the files of the example as they are", () => {
   expect(shown.map(([, name]) => name)).toEqual(["lib/sessions.ts", "proxy.ts", "next.config.ts"]);
   for (const [, name = "", text] of shown)
     expect(text).toBe(readFileSync(join(ROOT, "examples/next", name), "utf8"));
+});
+
+describe("a key is asked for after an action, which can set cookies only", () => {
+  const app = testApp({ deviceBound: {} });
+  const { settings } = app.psession.core;
+  /** With the answer to her sign-in, as an action gives it. */
+  const signIn = async () => {
+    const browser = new TestBrowser(app);
+    const { session } = await browser.visit((visit) => visit.login("ada"));
+    const registration = registrationOf(Session.stateOf(session));
+    const [line = ""] = withOffer({ ...NO_SETTLEMENT, registration }, settings);
+    return { browser, registration, line, cookie: line.split(";")[0] ?? "" };
+  };
+  /** With the next answer to this browser. */
+  const asked = async (browser: TestBrowser, cookie: string) => {
+    const visit = await browser.open();
+    return withOffered(NO_SETTLEMENT, cookie, async () => visit.session, settings);
+  };
+
+  test("by the next answer, once", async () => {
+    const { browser, registration, line, cookie } = await signIn();
+    expect(registration).toBeDefined();
+    expect(line).toMatch(
+      /^__Host-psession-bound-offer=\S+; Max-Age=120; Path=\/; .*HttpOnly; Secure; SameSite=Lax$/,
+    );
+    expect(await asked(browser, cookie)).toEqual({
+      setCookie: [expect.stringMatching(/^__Host-psession-bound-offer=; Max-Age=0; /)],
+      noStore: true,
+      registration,
+    });
+    expect(await asked(browser, "a=b")).toEqual(NO_SETTLEMENT);
+  });
+
+  test("of the browser that has signed in, and of nobody who shows another one's cookie or text of their own", async () => {
+    const { cookie } = await signIn();
+    const other = await signIn();
+    const forged = '__Host-psession-bound-offer=x"; path="/evil';
+    for (const shown of [cookie, forged, "__Host-psession-bound-offer="]) {
+      expect((await asked(other.browser, shown)).registration).toBeUndefined();
+      expect((await asked(new TestBrowser(app), shown)).registration).toBeUndefined();
+    }
+  });
+
+  test("for two minutes, and not where the session is bound by then", async () => {
+    const late = await signIn();
+    app.clock.advance(10 * 60_000);
+    expect((await asked(late.browser, late.cookie)).registration).toBeUndefined();
+    const { browser, cookie } = await signIn();
+    await bindKey(browser, (await browser.visit((visit) => visit.login("ada"))).session);
+    expect((await asked(browser, cookie)).registration).toBeUndefined();
+  });
 });

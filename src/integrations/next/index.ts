@@ -27,6 +27,7 @@ import type { Psession } from "../../psession.ts";
 import { enterRequest, runInRequest } from "../../request/context.ts";
 import { Session } from "../../session.ts";
 import type { Level } from "../../stores/store.ts";
+import { withOffer } from "./offer.ts";
 import { checkedNextOptions, checkedRouteOptions, type NextOptions, type RouteOptions } from "./options.ts";
 import { runProxy } from "./proxy.ts";
 import { ComponentSession, type ReadSession } from "./read-session.ts";
@@ -205,8 +206,7 @@ export function sessions<Data extends object = SessionData>(
         return await run((session) => work(session, ...values));
       } finally {
         // Where this fails, it takes the place of a redirect: nobody is to be told that it was saved.
-        const { setCookie } = await settle(true);
-        await intoJar(setCookie);
+        await intoJar(withOffer(await settle(true), psession.core.settings));
       }
     };
   };
@@ -240,7 +240,7 @@ export function sessions<Data extends object = SessionData>(
       try {
         const settlement = await settle(response === undefined || canCarryCookies(response));
         if (response !== undefined) return withSettlement(response, settlement);
-        await intoJar(settlement.setCookie);
+        await intoJar(withOffer(settlement, psession.core.settings));
       } catch (error) {
         discard(response);
         return failed(error);

@@ -6,8 +6,10 @@ import { pathOf, visibleOrigin } from "../../integration/fetch/facts.ts";
 import { LazyExchange } from "../../integration/fetch/lazy-exchange.ts";
 import { responseOf, withSettlement } from "../../integration/fetch/response.ts";
 import { keyEndpoints } from "../../integration/key-endpoints.ts";
+import type { Settings } from "../../options/settings.ts";
 import type { Psession } from "../../psession.ts";
 import { runInRequest } from "../../request/context.ts";
+import { withOffered } from "./offer.ts";
 import type { NextOptions } from "./options.ts";
 import { factsOfNext, signVisit, VISIT_HEADER } from "./visit.ts";
 
@@ -38,6 +40,7 @@ export async function runProxy<Data extends object>(
     basePath: nextUrl?.basePath ?? "",
     arrivedAt: settings.clock.now(),
   };
+  const originHere = () => visibleOrigin(request, options.trustProxy ?? false);
   const exchange = new LazyExchange(psession, () =>
     factsOfNext(settings, { ...visit, headers, token: request }, options),
   );
@@ -45,12 +48,18 @@ export async function runProxy<Data extends object>(
     method,
     path: () => visit.basePath + visit.path,
     header: (name) => headers.get(name) ?? undefined,
-    origin: () => visibleOrigin(request, options.trustProxy ?? false),
+    origin: originHere,
     session: exchange.getSession,
   });
   const answer = answering && (await answering);
-  if (answer !== undefined) return withSettlement(responseOf(answer), await exchange.settle(() => true));
-  const settlement = await settled(request, exchange as unknown as LazyExchange<never>);
+  if (answer !== undefined) {
+    const response = responseOf(answer);
+    // Next takes whole addresses from its proxy only.
+    const location = response.headers.get("location");
+    if (location !== null) response.headers.set("location", new URL(location, originHere()).href);
+    return withSettlement(response, await exchange.settle(() => true));
+  }
+  const settlement = await settled(request, exchange as unknown as LazyExchange<never>, settings);
   const cookie = cookieAfter(headers.get("cookie"), settlement.setCookie);
   if (cookie === "") headers.delete("cookie");
   else headers.set("cookie", cookie);
@@ -63,10 +72,15 @@ export async function runProxy<Data extends object>(
 }
 
 /** Where the store fails, pages that need no session are shown all the same, and the others report it. */
-async function settled(request: object, exchange: LazyExchange<never>): Promise<Settlement> {
+async function settled(
+  request: Request,
+  exchange: LazyExchange<never>,
+  settings: Settings,
+): Promise<Settlement> {
   try {
     await runInRequest(request, exchange.getSession);
-    return await exchange.settle(() => true);
+    const settlement = await exchange.settle(() => true);
+    return await withOffered(settlement, request.headers.get("cookie"), exchange.getSession, settings);
   } catch (error) {
     if (error instanceof PsessionError && error.status !== 500) return NO_SETTLEMENT;
     throw error;
