@@ -15,14 +15,14 @@ export const wander = async (library: Library, bounds: Bounds, walks: number): P
   walkAtRandom(await spaceOf(library, bounds), { walks, length: Number.POSITIVE_INFINITY });
 
 async function spaceOf(library: Library, bounds: Bounds): Promise<Space<World, Step>> {
-  const runner = new Runner(library);
+  const runner = new Runner(library, bounds.skew);
   return {
     beginnings: [{ world: await beginning(bounds, runner), label: `she is ${bounds.begins}` }],
     stepsOf: (world) => stepsOf(world, bounds, runner),
     followed,
     keyOf: canonical,
     stillKeyOf: (world) => canonical({ ...world, sent: 0, ticks: 0 }),
-    checkStep,
+    checkStep: (before, step) => checkStep(before, step, bounds.skew),
     checkWorld,
     checkComing: (world) => checkComing(world, runner),
   };

@@ -12,6 +12,8 @@ const WAITING = "requests that wait while a key is registered";
 const BEFORE = "a thief with the cookies of before the registration";
 const REFRESHED = "refreshes whose answers are lost, to the end of the proof";
 const COPIED = "a thief with all cookies";
+const CLOCKS = "servers whose clocks differ, and a thief with all cookies";
+const LATE = "servers whose clocks differ, and refreshes whose answers take their time";
 const AWAY = "a remembered browser comes back, and a thief beside it";
 
 /** Ways to get bound sessions wrong. */
@@ -29,6 +31,20 @@ export const mutants: readonly Mutant[] = [
     find: "if (isInTime) latest",
     replace: "latest",
     scene: COPIED,
+  },
+  {
+    name: "a proof of a server whose clock is ahead is believed no earlier than by that clock",
+    file: bound,
+    find: "arrivedAt <= until + times.skew && proof.at <= arrivedAt + times.skew + times.arrival;",
+    replace: "arrivedAt <= until + times.skew && proof.at <= arrivedAt;",
+    scene: CLOCKS,
+  },
+  {
+    name: "by a server whose clock is ahead a proof ends before the browser's cookie does",
+    file: bound,
+    find: "arrivedAt <= until + times.skew &&",
+    replace: "arrivedAt <= until &&",
+    scene: LATE,
   },
   {
     name: "a remembered login is restored without its key",

@@ -96,20 +96,21 @@ function checkConfirmed({ world, moved }: Step): Violation[] {
 const USES: ReadonlySet<string> = new Set(["page", "save"]);
 const SIGN_INS: ReadonlySet<string> = new Set(["sign in", "plain", "mallory", "leave"]);
 
-export function checkStep(before: World, step: Step): Violation[] {
-  return [...checkKept(before, step), ...checkOpened(before, step), ...checkConfirmed(step)];
+export function checkStep(before: World, step: Step, skew = 0): Violation[] {
+  return [...checkKept(before, step), ...checkOpened(before, step, skew), ...checkConfirmed(step)];
 }
 
-function checkOpened(before: World, { moved }: Step): Violation[] {
+/** `skew`: of the server that wrote a time, and of the one that reads it. */
+function checkOpened(before: World, { moved }: Step, skew: number): Violation[] {
   const opened = moved?.after.progress?.opened;
   if (moved === undefined || opened === undefined || moved.before.progress?.opened !== undefined) return [];
   const { running } = moved.after;
   if (opened.user !== "ada") return isServed(before, running, moved.after.owner);
   const bound = readBound(sessionOf(moved.rows, running.cookies)?.bound);
   const since = bound && before.ghost.confirmed.get(bound.id);
-  if (bound === undefined || since === undefined || running.openedAt <= since + GRACE) return [];
+  if (bound === undefined || since === undefined || running.openedAt <= since + GRACE + 2 * skew) return [];
   const proof = running.cookies.bound && before.ghost.issued.get(running.cookies.bound.value);
-  const isProved = proof?.id === bound.id && running.openedAt <= proof.until;
+  const isProved = proof?.id === bound.id && running.openedAt <= proof.until + 2 * skew;
   return isProved
     ? []
     : [{ invariant: "K1", what: `request ${running.id} was let in without a proof of the key` }];

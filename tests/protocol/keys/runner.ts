@@ -42,13 +42,14 @@ export class Runner {
   readonly settings: Settings;
   readonly #recorded: Recorded;
 
-  constructor(library: Library) {
+  /** `skew`: by how much clocks of servers may differ. */
+  constructor(library: Library, skew = 0) {
     this.library = library;
     this.#recorded = new Recorded(library);
     const { settings } = this.#recorded;
     this.settings = {
       ...settings,
-      times: library.deriveTimes(TICKS),
+      times: library.deriveTimes({ ...TICKS, skew }),
       session: { ...settings.session, idle: LONG, absolute: LONG, touchEvery: 1e12 },
       remember: { ...settings.remember, idle: LONG, absolute: 3 * LONG },
       devices: { ...settings.devices, safety: undefined },
@@ -103,7 +104,7 @@ export class Runner {
     if (act === "renew" && session.isSignedIn) await session.renew();
   }
 
-  #facts({ cookies, openedAt, id }: Running): RequestFacts {
+  #facts({ cookies, openedAt, skew, id }: Running): RequestFacts {
     const isThief = id >= THIEVES;
     return {
       cookie: this.#headerOf(cookies),
@@ -111,7 +112,7 @@ export class Runner {
       navigation: true,
       script: false,
       canSetCookies: true,
-      arrivedAt: openedAt,
+      arrivedAt: openedAt + skew,
       crossSite: false,
       safe: true,
       forwarded: false,
@@ -135,6 +136,7 @@ export class Runner {
       ...{
         id: PROBES,
         isWithout: false,
+        skew: 0,
         boundId: undefined,
         proof: undefined,
         openedAt: now,

@@ -57,6 +57,24 @@ export const scenes: readonly Bounds[] = [
     ticks: 6,
   },
   {
+    name: "servers whose clocks differ, and a thief with all cookies",
+    ...{ acts: ["page"], requests: 3, parallel: 1, begins: "bound", isRemembered: false, crimes: ["page"] },
+    skew: 1,
+    ticks: 8,
+  },
+  {
+    name: "servers whose clocks differ, and refreshes whose answers take their time",
+    ...{ acts: ["page"], requests: 3, parallel: 1, begins: "bound", isRemembered: false },
+    skew: 1,
+    ticks: 6,
+  },
+  {
+    name: "servers whose clocks differ, while a key is registered",
+    ...{ acts: ["page"], requests: 4, parallel: 2, begins: "asked", isRemembered: false, waits: true },
+    skew: 1,
+    ticks: 4,
+  },
+  {
     name: "a thief with all cookies",
     ...{ acts: ["page"], requests: 3, parallel: 1, begins: "bound", isRemembered: true, crimes: COPIED },
     crimesAtMost: 2,

@@ -64,13 +64,17 @@ function sendings(world: World, bounds: Bounds): Sending[] {
   const send = (owner: Traveller["owner"], act: Act, cookies: Jar, changes: Partial<World>, more = {}) => {
     const id = owner === "thief" ? THIEVES + world.crimes : nextId;
     const running = { id, act, cookies, boundId: undefined, proof: undefined, isWithout: false, ...more };
-    const traveller: Traveller = {
-      ...{ owner, stage: "calling", progress: undefined },
-      running: { ...running, openedAt: now, answers: [], commitAt: now },
-    };
-    const travellers = [...world.travellers, traveller];
-    const label = `the ${owner} sends request ${id} (${act})${cookies.bound === undefined ? "" : " with a proof"}`;
-    found.push({ label, traveller, world: { ...world, travellers, ...changes } });
+    const shown = cookies.bound === undefined ? "" : " with a proof";
+    for (const skew of new Set([0, bounds.skew ?? 0])) {
+      const traveller: Traveller = {
+        ...{ owner, stage: "calling", progress: undefined },
+        running: { ...running, skew, openedAt: now, answers: [], commitAt: now },
+      };
+      const travellers = [...world.travellers, traveller];
+      const ahead = skew > 0 ? " to a server whose clock is ahead" : "";
+      const label = `the ${owner} sends request ${id} (${act})${shown}${ahead}`;
+      found.push({ label, traveller, world: { ...world, travellers, ...changes } });
+    }
   };
   if (own.length < bounds.parallel && world.sent < bounds.requests) {
     const counted = { sent: world.sent + 1, nextId: nextId + 1 };

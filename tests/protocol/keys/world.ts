@@ -47,6 +47,8 @@ export interface Bounds {
   /** Requests may have arrived and not be looked at yet, as behind a queue or a slow body. */
   readonly waits?: boolean;
   readonly closes?: boolean;
+  /** The clock of some servers is that much ahead, in ticks. */
+  readonly skew?: number;
   readonly ticks: number;
 }
 
@@ -59,6 +61,8 @@ export interface Running {
   readonly proof: string | undefined;
   /** The browser could not prove its key before it sent this. */
   readonly isWithout: boolean;
+  /** By how much the clock of its server is ahead. */
+  readonly skew: number;
   readonly openedAt: number;
   readonly answers: readonly Answered[];
   readonly commitAt: number | undefined;
