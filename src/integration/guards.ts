@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import type { Duration } from "../checks/duration.ts";
+import { type Duration, isDuration } from "../checks/duration.ts";
 import { positiveDuration } from "../checks/duration-options.ts";
 import { checkedOptions, invalidOptions } from "../checks/faults.ts";
 import { PsessionError } from "../errors.ts";
@@ -233,10 +233,26 @@ export function personGuard(options: GuardOptions = {}): Guard {
   return guard(({ actor }) => actor === undefined, IN_PERSON, given);
 }
 
+/** Clocks of servers differ by some seconds, and a browser takes some to sign: less would be asked for again and again. */
+const LEAST_PROOF_AGE = 15_000;
+
 const keyOptions = v.strictObject({
   ...loginOptions.entries,
-  within: positiveDuration(', such as 60000 or "1m"'),
+  within: v.custom<Duration>(
+    (value) => isDuration(value, LEAST_PROOF_AGE),
+    'must be a duration of 15 seconds or more, such as 60000 or "1m"',
+  ),
 });
+
+/**
+ * Not for what another site's page embeds: each proof is one of the few that a browser makes in some minutes. Its links lead
+ * to a page, which may ask.
+ */
+export function mayAskForProof(header: GuardedRequest["header"]): boolean {
+  const site = String(header("sec-fetch-site") ?? "none");
+  if (site === "none" || site === "same-origin") return true;
+  return header("sec-fetch-mode") === "navigate" && header("sec-fetch-dest") === "document";
+}
 
 /**
  * Users whose browser has proved that recently that it holds the key of their session. One that holds it is sent to the same
@@ -248,9 +264,9 @@ export function keyProofGuard(options: KeyProofOptions): Guard {
   return (request) => {
     const refusal = refusalOf(request);
     if (refusal === undefined || refusal === CROSS_SITE) return refusal;
-    const { session: found, path } = request;
+    const { session: found, path, header } = request;
     const { [ofGuards]: session = found } = found as { [ofGuards]?: typeof found };
-    if (session.keyProvedAt === undefined) return refusal;
+    if (session.keyProvedAt === undefined || !mayAskForProof(header)) return refusal;
     session.askForKeyProof?.();
     return { status: 307, location: ownPath(path) };
   };

@@ -2,11 +2,12 @@ import { createHash } from "node:crypto";
 import { candidatesIn, cookieValues } from "../http/cookies.ts";
 import type { Settings } from "../options/settings.ts";
 import { readBoundCookie } from "../protocol/bound.ts";
+import type { Outcome } from "../protocol/outcome.ts";
 import type { Psession } from "../psession.ts";
 import { type BindResult, refresh, register } from "../request/bind.ts";
 import { Session } from "../session.ts";
 import { type Answer, NOT_KEPT } from "./answer.ts";
-import { answerTo as answerToRefusal, CROSS_SITE, ownPath } from "./guards.ts";
+import { answerTo as answerToRefusal, CROSS_SITE, mayAskForProof, ownPath } from "./guards.ts";
 
 /** A request, as the endpoints of device-bound sessions look at it. */
 export interface KeyRequest {
@@ -40,7 +41,8 @@ export const keyEndpoints =
       const [path = "", query = ""] = request.path().split(/[?#]/, 2);
       if (path === `${deviceBound.path}/register`) return answered(settings, request, "register");
       if (path === `${deviceBound.path}/refresh`) return answered(settings, request, "refresh");
-      if (path === `${deviceBound.path}/prove`) return proving(request, query);
+      if (path === `${deviceBound.path}/prove`) return proving(settings, request, query);
+      if (path === `${deviceBound.path}/again`) return leadingBack(settings, request, query);
       const skipped = skippedIn(request.header("secure-session-skipped"));
       if (skipped !== undefined)
         events.emit("boundSkipped", {
@@ -51,7 +53,7 @@ export const keyEndpoints =
           reason: skipped,
           request: { address: undefined, userAgent: textOf(request.header("user-agent"))?.slice(0, 512) },
         });
-      return mayBeUnproved(settings, cookie) ? refusal(request, settings.cookies.bound.name) : undefined;
+      return mayBeUnproved(settings, cookie) ? refusal(request, settings) : undefined;
     };
 
 /** A long cookie, and no proof of any key that still counts: only then is the session looked at for this. */
@@ -71,8 +73,12 @@ function mayBeUnproved({ cookies, keys, clock }: Settings, cookie: string | unde
  * site's own requests, scripts are told why they got nothing. All else goes on as nobody's, or a browser that has lost its
  * key could not sign in again.
  */
-async function refusal({ method, header, session }: KeyRequest, cookie: string): Promise<Answer | undefined> {
+async function refusal(
+  { method, path, header, session }: KeyRequest,
+  { cookies, deviceBound }: Settings,
+): Promise<Answer | undefined> {
   if (method !== "GET" && method !== "HEAD") return undefined;
+  const { name: cookie } = cookies.bound;
   const mode = textOf(header("sec-fetch-mode"));
   const target = textOf(header("sec-fetch-dest"));
   const isPage = mode === "navigate" && target === "document";
@@ -80,9 +86,18 @@ async function refusal({ method, header, session }: KeyRequest, cookie: string):
   const isOwn = textOf(header("sec-fetch-site")) === "same-origin";
   if (isPage && isOwn && cookieValues(textOf(header("cookie")), cookie).length === 0) return undefined;
   if (!isPage && target !== "empty") return undefined;
-  const { outcome } = await session();
-  if (outcome !== "unproved") return undefined;
-  return isPage ? AGAIN : KEY_PROOF_REQUIRED;
+  if ((await outcomeOf(session)) !== "unproved") return undefined;
+  return isPage ? again(`${deviceBound?.path}/again`, ownPath(path())) : KEY_PROOF_REQUIRED;
+}
+
+/** Without looking at the session, as its handler may not: the answer depends on no cookie then. */
+async function outcomeOf(session: KeyRequest["session"]): Promise<Outcome | undefined> {
+  try {
+    return Session.stateOf(await session()).outcome;
+  } catch {
+    // Where the store is down, a page that needs no session is shown, and others say so.
+    return undefined;
+  }
 }
 
 const KEY_PROOF_REQUIRED: Answer = {
@@ -97,28 +112,62 @@ const KEY_PROOF_REQUIRED: Answer = {
   },
 };
 
-// Not `reload`, which would send the request as the other site's once more.
-const SCRIPT = "location.replace(location.href)";
-const AGAIN: Answer = {
+/*
+ * To the same address by way of this site: a reload would be the other site's request once more, and an address with a part
+ * after "#" would only scroll. A window without an origin, as another site's sandbox opens it, is another site's for ever.
+ */
+const SCRIPT = `if (self.origin === "null") addEventListener("DOMContentLoaded", () => {
+  document.body.textContent = "Please open this page in a window of its own.";
+});
+else {
+  const { pathname, search, hash } = location;
+  location.replace(document.documentElement.dataset.way + encodeURIComponent(pathname + search) + hash);
+}`;
+const POLICY = `default-src 'none'; script-src 'sha256-${createHash("sha256").update(SCRIPT).digest("base64")}'; base-uri 'none'`;
+
+const PAGE_HEADERS = {
+  "Content-Type": "text/html; charset=utf-8",
+  "Cache-Control": "no-store",
+  "Content-Security-Policy": POLICY,
+  "X-Content-Type-Options": "nosniff",
+};
+
+const again = (endpoint: string, path: string): Answer => ({
   status: 401,
-  headers: {
-    "Content-Type": "text/html; charset=utf-8",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": `default-src 'none'; script-src 'sha256-${createHash("sha256").update(SCRIPT).digest("base64")}'; base-uri 'none'`,
-    "X-Content-Type-Options": "nosniff",
-  },
+  headers: PAGE_HEADERS,
   body: `<!doctype html>
-<html lang="en">
+<html lang="en" data-way="${escaped(endpoint)}?to=">
 <head>
 <meta charset="utf-8">
 <title>One moment</title>
 <script>${SCRIPT}</script>
-<noscript><meta http-equiv="refresh" content="0"></noscript>
+<noscript><meta http-equiv="refresh" content="0; url=${escaped(`${endpoint}?to=${encodeURIComponent(path)}`)}"></noscript>
 </head>
 <body></body>
 </html>
 `,
-};
+});
+
+const escaped = (text: string): string => text.replace(/[&<>"']/g, (found) => `&#${found.codePointAt(0)};`);
+
+/** Back to the page, which the browser proves its key for: this request is the site's own. */
+async function leadingBack(
+  settings: Settings,
+  { method, header, session }: KeyRequest,
+  query: string,
+): Promise<Answer> {
+  if (method !== "GET" && method !== "HEAD") return { status: 405, headers: { ...NOT_KEPT, Allow: "GET" } };
+  const shown = cookieValues(textOf(header("cookie")), settings.cookies.bound.name).length > 0;
+  // A cookie of that name that psession cannot take away, such as one of a wider domain: it would go on for ever.
+  if (shown && (await outcomeOf(session)) === "unproved") return KEY_PROOF_REQUIRED;
+  return { status: 307, headers: { "Cache-Control": "no-store", Location: targetIn(settings, query) } };
+}
+
+/** A page of this site, and none of these endpoints. */
+function targetIn({ deviceBound }: Settings, query: string): string {
+  const to = ownPath(new URLSearchParams(query).get("to") ?? "");
+  return to.startsWith(`${deviceBound?.path}/`) ? "/" : to;
+}
 
 async function answered(
   settings: Settings,
@@ -144,15 +193,16 @@ async function answered(
 }
 
 /** Where a page that can set no cookie sends its visitor, to have the key proved on the way back to it. */
-async function proving({ method, header, session }: KeyRequest, query: string): Promise<Answer> {
+async function proving(
+  settings: Settings,
+  { method, header, session }: KeyRequest,
+  query: string,
+): Promise<Answer> {
   if (method !== "GET" && method !== "HEAD") return { status: 405, headers: { ...NOT_KEPT, Allow: "GET" } };
-  // An image on another site would use up the few proofs that a browser makes. Its links come to a page that asks.
-  const isForeign = /^(?:cross|same)-site$/.test(textOf(header("sec-fetch-site")) ?? "");
-  if (isForeign && textOf(header("sec-fetch-mode")) !== "navigate") return answerToRefusal(CROSS_SITE);
+  if (!mayAskForProof(header)) return answerToRefusal(CROSS_SITE);
   const found = await session();
   if (found.keyProvedAt !== undefined) found.askForKeyProof();
-  const to = ownPath(new URLSearchParams(query).get("to") ?? "");
-  return { status: 307, headers: { "Cache-Control": "no-store", Location: to } };
+  return { status: 307, headers: { "Cache-Control": "no-store", Location: targetIn(settings, query) } };
 }
 
 /** RFC 9651: a string, or as some write it, bare. */

@@ -70,7 +70,14 @@ export interface BoundRecord extends BoundKey {
   readonly previous?: string | undefined;
   /** How often the browser has proved that it holds the key. */
   readonly refreshes: number;
+  /** The session's row says that it is bound to this key: no other one may take its place. */
+  readonly isMarked?: true;
+  /** The browser has shown the short cookie; as in the row of its session, for where that is lost. */
+  readonly isConfirmed?: true;
 }
+
+export const isConfirmedRecord = ({ refreshes, isConfirmed }: BoundRecord): boolean =>
+  isConfirmed === true || refreshes > 0;
 
 export const writeRecord = (record: BoundRecord): string => JSON.stringify(record);
 export const readRecord = (data: string): BoundRecord => JSON.parse(data) as BoundRecord;

@@ -22,12 +22,21 @@ import { endTrust } from "./end-trust.ts";
 import { originOf } from "./facts.ts";
 import { bePassive } from "./lifetime.ts";
 import { sessionInForce } from "./limits.ts";
+import { updated } from "./plan/parts.ts";
+import { readKeyOfLogin } from "./remember-key.ts";
 import { endingOf, handleOf, newSessionRow, tombstoneUntil } from "./rows.ts";
-import { ANONYMOUS, type RequestState, sessionOf, type Writing } from "./state.ts";
+import {
+  ANONYMOUS,
+  type BoundStanding,
+  type Core,
+  type RequestState,
+  sessionOf,
+  type Writing,
+} from "./state.ts";
 
 /* Keys of device-bound sessions: their registration, and the proofs that refresh the short cookie. */
 
-type State = Writing<"use" | "isAboutKey">;
+type State = Writing<"use" | "isAboutKey" | "keyOfLogin">;
 
 /** How proofs are read: `http/key-proofs.ts`, which is loaded with the first of them. */
 export interface ReadsProofs {
@@ -69,7 +78,7 @@ export async function register(
   const session = sessionOf(state.standing);
   const isHere = state.standing.kind === "live" || state.standing.kind === "previous";
   const refuse = (): BindResult => {
-    refused(state, "registration", session);
+    refused(state, "registration", state.bound, session);
     return REFUSED;
   };
   if (session?.userId === undefined || !isHere || state.host !== undefined || session.level !== "login")
@@ -81,7 +90,8 @@ export async function register(
   if (!isOffer(read.challenge, { sessionId, fence }, moment, settings.keys)) return refuse();
   const record = await recorded(state, session, read.key, reads);
   if (record === undefined || !(await marked(state, session, record))) return refuse();
-  prove(state, record);
+  if (!(await settled(state, record))) return refuse();
+  prove(state, record, settings.clock.now());
   if (session.bound === undefined)
     events.emit("bound", {
       at: moment.now,
@@ -96,7 +106,10 @@ export async function register(
   return { kind: "bound", id: record.id, challenge: undefined };
 }
 
-/** The record of this key: a new one, or the one that this registration made before its answer was lost. */
+/**
+ * The record of this key: a new one, or the one that this registration made before its answer was lost. It takes the place
+ * of one that no session counts with: a registration that broke off would keep this login unbound for ever.
+ */
 async function recorded(
   state: RequestState,
   session: SessionRow,
@@ -105,15 +118,33 @@ async function recorded(
 ): Promise<SessionRow | undefined> {
   const { store } = state.core.settings;
   const known = readBound(session.bound)?.id;
-  if (known === undefined) {
-    const insert = newRecord(state, session, key);
-    const result = await store.apply({ kind: "create", insert });
-    if (result.done) return insert;
-  }
-  const found = await store.findSession(known ?? boundIdOf(handleOf(session)));
-  const isSame = found?.level === "binding" && reads.isSameKey(readRecord(found.data), key);
-  return isSame ? found : undefined;
+  const fresh = newRecord(state, session, key);
+  if (known === undefined && (await store.apply({ kind: "create", insert: fresh })).done) return fresh;
+  const found = await store.findSession(known ?? fresh.id);
+  if (found?.level !== "binding") return undefined;
+  const record = readRecord(found.data);
+  if (reads.isSameKey(record, key)) return found;
+  if (known !== undefined || record.isMarked === true) return undefined;
+  const { id, version } = found;
+  const update = { id, version, owner: undefined, set: { data: fresh.data } };
+  return (await store.apply({ kind: "save", update })).done ? updated(found, update) : undefined;
 }
+
+/** From here on no other key takes its place. False where one has meanwhile: a session is bound to the one that is kept. */
+async function settled(state: RequestState, row: SessionRow): Promise<boolean> {
+  const record = readRecord(row.data);
+  if (record.isMarked === true) return true;
+  const { store } = state.core.settings;
+  const set = { data: writeRecord({ ...record, isMarked: true }) };
+  const update = { id: row.id, version: row.version, owner: undefined, set };
+  if ((await store.apply({ kind: "save", update })).done) return true;
+  const kept = await store.findSession(row.id);
+  // The same registration, sent twice.
+  return kept !== undefined && isSameRecord(readRecord(kept.data), record);
+}
+
+const isSameRecord = ({ jwk }: BoundRecord, other: BoundRecord): boolean =>
+  JSON.stringify(jwk) === JSON.stringify(other.jwk);
 
 function newRecord(state: RequestState, session: SessionRow, { alg, jwk }: BoundKey): SessionRow {
   const { settings } = state.core;
@@ -184,21 +215,43 @@ export async function refresh(
 ): Promise<BindResult> {
   bePassive(state);
   state.isAboutKey = true;
-  const { bound, standing } = state;
   const { settings } = state.core;
-  if (bound === undefined || (standing.kind === "detached" && !isUnproved(bound)))
-    return standing.kind === "detached" ? LATER : over(state, id);
+  const bound = await keyAskedFor(state, id);
+  if (bound === undefined) return state.standing.kind === "detached" ? LATER : over(state, id);
   // Of an earlier sign-in in this browser, whose cookies are gone; the short cookie is the present one's.
   if (id !== undefined && id !== bound.id) return overUnlessInForce(state, id);
   const row = await settings.store.findSession(bound.id);
   if (row?.level !== "binding") return over(state, bound.id);
-  if (proof === undefined) return challenged(state, row);
+  const device = { state, bound };
+  if (proof === undefined) return challenged(device, row);
   const read = await reads.readProof(proof, readRecord(row.data));
   if (read === "forged") {
-    await endForged(state, row);
+    // Without its id it may be a proof of the browser's earlier key.
+    if (id === undefined) refused(state, "signature", bound);
+    else await endForged(device, row);
     return over(state, bound.id);
   }
-  return read === undefined ? challenged(state, row) : answered(state, row, read.challenge);
+  return read === undefined ? challenged(device, row) : answered(device, row, read.challenge);
+}
+
+/** A session with its key, or a login that the request does not stand on. */
+interface BoundDevice {
+  readonly state: RequestState;
+  readonly bound: BoundStanding;
+}
+
+/**
+ * The key that the browser is to prove: the session's, or that of the remember cookie's login, beside which the browser may
+ * have an anonymous session, one on which a sign-in waits, or an older one.
+ */
+async function keyAskedFor(state: State, id: string | undefined): Promise<BoundStanding | undefined> {
+  const { bound, standing } = state;
+  const isHeld = standing.kind === "detached" && !isUnproved(bound);
+  const own = isHeld ? undefined : bound;
+  if (own !== undefined && (id === undefined || id === own.id)) return own;
+  if (state.keyOfLogin === undefined) await readKeyOfLogin(state);
+  const other = state.keyOfLogin === "none" ? undefined : state.keyOfLogin;
+  return other !== undefined && (id === undefined || id === other.id) ? other : own;
 }
 
 /**
@@ -223,15 +276,18 @@ async function isInForce({ core: { settings } }: RequestState, id: string): Prom
 }
 
 /** How long a challenge may be signed: longer than the short cookie lives, so that browsers can sign it ahead. */
-const challengeLife = ({ core }: RequestState): number => 2 * (core.settings.deviceBound?.lifetime ?? 0);
+const challengeLife = ({ core }: RequestState): number => 2 * lifetimeOf(core);
 
-async function challenged(state: RequestState, row: SessionRow): Promise<BindResult> {
+const lifetimeOf = ({ settings }: Core): number => settings.deviceBound?.lifetime ?? 0;
+
+async function challenged(device: BoundDevice, row: SessionRow): Promise<BindResult> {
+  const { state } = device;
   let current: SessionRow | undefined = row;
   for (let attempt = 0; attempt < MOST_ATTEMPTS && current !== undefined; attempt++) {
     const record = readRecord(current.data);
     // Others of this browser may be signing it.
     if (!isStale(state, record)) return { kind: "challenged", id: row.id, challenge: record.challenge };
-    const next = await exchanged(state, current, 0);
+    const next = await exchanged(device, current, 0);
     if (next !== undefined) return { kind: "challenged", id: row.id, challenge: next };
     current = await state.core.settings.store.findSession(row.id);
   }
@@ -242,21 +298,24 @@ const isStale = (state: RequestState, { challengedAt }: BoundRecord): boolean =>
   state.core.settings.clock.now() - challengedAt > challengeLife(state);
 
 /** A valid signature over an older challenge is a race, or a lost answer: the browser signs the newer one. */
-async function answered(state: RequestState, row: SessionRow, signed: string): Promise<BindResult> {
-  const { store } = state.core.settings;
+async function answered(device: BoundDevice, row: SessionRow, signed: string): Promise<BindResult> {
+  const { state, bound } = device;
+  const { store, clock } = state.core.settings;
   let current: SessionRow | undefined = row;
   for (let attempt = 0; attempt < MOST_ATTEMPTS && current?.level === "binding"; attempt++) {
     const record = readRecord(current.data);
     const isCurrent = signed === record.challenge;
-    if (isStale(state, record) || !(isCurrent || signed === record.previous)) {
-      refused(state, "stale");
-      return challenged(state, current);
+    // The same proof again, or that of a tab that came at once: it counts from when it did, or a copy of it would count anew.
+    const provedAt = isCurrent ? clock.now() : record.challengedAt;
+    const isOver = !isCurrent && clock.now() - provedAt >= lifetimeOf(state.core);
+    if (isStale(state, record) || isOver || !(isCurrent || signed === record.previous)) {
+      refused(state, "stale", bound);
+      return challenged(device, current);
     }
-    // The same proof again, or that of a tab that came at once.
-    const next = isCurrent ? await exchanged(state, current, 1) : record.challenge;
+    const next = isCurrent ? await exchanged(device, current, 1) : record.challenge;
     if (next !== undefined) {
-      prove(state, current);
-      state.core.events.emit("boundRefreshed", ofKey(state));
+      prove(state, current, provedAt);
+      state.core.events.emit("boundRefreshed", ofKey(state, bound));
       return { kind: "bound", id: row.id, challenge: next };
     }
     current = await store.findSession(row.id);
@@ -266,7 +325,7 @@ async function answered(state: RequestState, row: SessionRow, signed: string): P
 
 /** The next challenge in place of the record's. Undefined where another request was first. */
 async function exchanged(
-  state: RequestState,
+  { state, bound }: BoundDevice,
   row: SessionRow,
   refreshes: 0 | 1,
 ): Promise<string | undefined> {
@@ -276,28 +335,34 @@ async function exchanged(
   const challenge = newChallenge();
   const data = writeRecord({
     ...record,
+    // A restore may have given it another row.
+    sessionId: sessionBoundTo(state, row.id) ?? record.sessionId,
     challenge,
     challengedAt: now,
     previous: record.challenge,
     refreshes: record.refreshes + refreshes,
   });
-  const isRemembered = state.bound !== undefined && row.id === boundIdOf(state.bound.handle);
+  const isRemembered = row.id === boundIdOf(bound.handle);
   const set = { data, ...(refreshes === 0 ? {} : keptUntil(state, isRemembered, now)) };
   const { id, version } = row;
   const result = await store.apply({ kind: "save", update: { id, version, owner: undefined, set } });
   return result.done ? challenge : undefined;
 }
 
+function sessionBoundTo({ standing, host }: RequestState, id: string): string | undefined {
+  const row = host ?? sessionOf(standing);
+  return readBound(row?.bound)?.id === id ? row?.id : undefined;
+}
+
 /** The browser gets the short cookie with this answer. */
-function prove(state: RequestState, { id }: Pick<SessionRow, "id">): void {
-  const { clock, cookies, deviceBound, keys, times } = state.core.settings;
-  const at = clock.now();
-  const life = deviceBound?.lifetime ?? 0;
+function prove(state: RequestState, { id }: Pick<SessionRow, "id">, at: number): void {
+  const { clock, cookies, keys, times } = state.core.settings;
+  const end = at + lifetimeOf(state.core);
   sendCookie(state, {
     definition: cookies.bound,
     // The browser counts from when it gets the answer.
-    value: boundCookieValue({ id, at, until: at + life + times.delivery }, keys),
-    maxAgeSeconds: Math.ceil(life / 1000),
+    value: boundCookieValue({ id, at, until: end + times.delivery }, keys),
+    maxAgeSeconds: Math.max(1, Math.ceil((end - clock.now()) / 1000)),
   });
 }
 
@@ -305,10 +370,10 @@ function prove(state: RequestState, { id }: Pick<SessionRow, "id">): void {
  * A signature of another key, by who holds the long cookie as well: a thief who tries. As for a stolen token, the device
  * ends, and with `remember.onTheft` everything the user has.
  */
-async function endForged(state: RequestState, record: SessionRow): Promise<void> {
-  const { bound, core, facts } = state;
-  refused(state, "signature");
-  if (bound?.userId === undefined) return;
+async function endForged({ state, bound }: BoundDevice, record: SessionRow): Promise<void> {
+  const { core, facts } = state;
+  refused(state, "signature", bound);
+  if (bound.userId === undefined) return;
   const { userId, rowId, handle } = bound;
   const { settings, events } = core;
   const at = settings.clock.now();
@@ -335,9 +400,10 @@ async function endForged(state: RequestState, record: SessionRow): Promise<void>
 function refused(
   state: RequestState,
   why: PsessionEvents["boundRefused"]["why"],
+  bound: BoundStanding | undefined,
   session?: SessionRow,
 ): void {
-  state.core.events.emit("boundRefused", { ...ofKey(state, session), why });
+  state.core.events.emit("boundRefused", { ...ofKey(state, bound, session), why });
 }
 
 /** The browser refreshes before it sends what needs the cookie that it lost. */

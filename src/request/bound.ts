@@ -4,12 +4,12 @@ import { candidatesIn } from "../http/cookies.ts";
 import type { Settings } from "../options/settings.ts";
 import {
   boundIdOf,
+  isConfirmedRecord,
   isOffer,
   newOffer,
   readBound,
   readBoundCookie,
   readRecord,
-  writeBound,
 } from "../protocol/bound.ts";
 import type { Moment } from "../protocol/decide.ts";
 import type { RememberedRow, SessionRow } from "../stores/store.ts";
@@ -37,7 +37,8 @@ export function boundBySession(
 ): BoundStanding | undefined {
   if (settings.deviceBound === undefined || row.bound === undefined) return undefined;
   const bound = readBound(row.bound);
-  const device = { userId: row.userId, rowId: row.id, handle: handleOf(row) };
+  const { id: rowId, userId, rememberedId: loginId } = row;
+  const device = { userId, rowId, loginId, handle: handleOf(row) };
   return bound && standing(settings, facts, { ...bound, ...device }, moment);
 }
 
@@ -56,8 +57,8 @@ export async function boundByLogin(
   const record = await settings.store.findSession(boundIdOf(handle));
   if (record?.level !== "binding") return undefined;
   const { id, createdAt: at } = record;
-  const isConfirmed = readRecord(record.data).refreshes > 0;
-  const device = { userId: login.userId, rowId: login.id, handle };
+  const isConfirmed = isConfirmedRecord(readRecord(record.data));
+  const device = { userId: login.userId, rowId: login.id, loginId: login.id, handle };
   return standing(settings, facts, { id, at, isConfirmed, ...device }, moment);
 }
 
@@ -95,22 +96,14 @@ function provedAt(
   return latest;
 }
 
-/**
- * What the row of a session says once its browser has shown the short cookie; undefined where that is known, or not so yet.
- */
-export function confirmedKey(
-  { bound }: RequestState,
-  row: Pick<SessionRow, "bound">,
-  now: number,
-): string | undefined {
-  const kept = bound?.provedAt === undefined ? undefined : readBound(row.bound);
-  if (kept === undefined || kept.isConfirmed || kept.id !== bound?.id) return undefined;
-  return writeBound({ id: kept.id, at: now, isConfirmed: true });
-}
+/** For a session's row that is made anew: by a proof, its browser has the short cookie. */
+export const boundAnew = ({ bound }: RequestState): BoundStanding | undefined =>
+  bound && { ...bound, isConfirmed: bound.isConfirmed || bound.provedAt !== undefined };
 
 /** What events about a key say. `session`: where no key is registered. */
 export const ofKey = (
-  { bound, core, facts }: RequestState,
+  { core, facts }: RequestState,
+  bound: BoundStanding | undefined,
   session?: Pick<SessionRow, "id" | "userId" | "rememberedId" | "handle">,
 ) => ({
   at: core.settings.clock.now(),

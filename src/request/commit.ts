@@ -2,11 +2,13 @@ import { PsessionError } from "../errors.ts";
 import type { CookieInstruction } from "../http/cookies.ts";
 import { isPast } from "../protocol/rows.ts";
 import type { ChangeParts, Ended, SessionRow, Touch, UserId } from "../stores/store.ts";
+import { confirmKey, unconfirmedIn } from "./confirm-key.ts";
 import { originOf } from "./facts.ts";
 import { Lines } from "./lines.ts";
 import { outdatedProof } from "./marks.ts";
 import { planCommit } from "./plan/index.ts";
 import type { Plan } from "./plan/parts.ts";
+import { endsUnreadLogin, readKeyOfLogin } from "./remember-key.ts";
 import { sessionPruneAfter } from "./rows.ts";
 import { beginCommit, conclude, isOnSession, reconcile, refresh } from "./standing.ts";
 import { type Core, type RequestState, type Standing, sessionOf, settingsOf, type Writing } from "./state.ts";
@@ -23,6 +25,19 @@ const MOST_ATTEMPTS = 256;
  * and the windows of the protocol run from the exchange.
  */
 export function commitRequest(state: RequestState, isFinal: boolean): Promise<"done" | "full"> | undefined {
+  const before = beforeCommit(state);
+  if (before === undefined) return commitNow(state, isFinal);
+  return before.then(async () => (await commitNow(state, isFinal)) ?? "done");
+}
+
+/** What keys ask for besides; nothing for nearly all requests. */
+function beforeCommit(state: RequestState): Promise<void> | undefined {
+  const row = unconfirmedIn(state);
+  if (row !== undefined) return confirmKey(state, row);
+  return endsUnreadLogin(state) ? readKeyOfLogin(state) : undefined;
+}
+
+function commitNow(state: RequestState, isFinal: boolean): Promise<"done" | "full"> | undefined {
   beginCommit(state);
   const plan = planNow(state, isFinal);
   if (plan.change === undefined && plan.touch === undefined) {

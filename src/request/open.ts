@@ -60,6 +60,8 @@ interface Opened {
   readonly host?: SessionRow;
   /** The key that the session is bound to. */
   readonly bound?: BoundStanding | undefined;
+  /** And the one of the remember cookie's login, where that was read. */
+  readonly keyOfLogin?: BoundStanding | "none";
   /** The row that the session cookie names with a replaced secret. */
   readonly outdated?: SessionRow;
   /** What a session that is made anew begins with. */
@@ -195,7 +197,7 @@ async function impersonated(
     return { standing: { kind: "detached", why: "ended", leaving }, outcome: own.outcome, clear };
   }
   const { kind, acting, host, presented } = found;
-  return { standing: { kind, session: acting }, outcome: own.outcome, presented, host };
+  return { standing: { kind, session: acting }, outcome: own.outcome, presented, host, bound: own.bound };
 }
 
 function decideOpened(
@@ -232,8 +234,11 @@ function decideOpened(
     }
     case "replaced":
       return outdated(row, "replaced");
-    case "retired":
-      return outdated(row, "replaced", { row, secret: presented.digest });
+    case "retired": {
+      // A copied cookie ends nothing without its proof.
+      const isCopied = isUnproved(boundBySession(core, facts, row, moment));
+      return outdated(row, "replaced", isCopied ? undefined : { row, secret: presented.digest });
+    }
     case "future":
       events.emit("clockSkew", { at: now, handle: presented.id });
       return { standing: { kind: "detached", why: "skew" }, outcome: "skew" };
@@ -485,11 +490,13 @@ function choose(
     const isOdd = rememberCookie.kind === "malformed" || rememberCookie.kind === "duplicate";
     return isOdd && bySession.outcome === "none" ? { ...bySession, outcome: rememberCookie.kind } : bySession;
   }
-  if (byRemember.standing.kind === "remembered") return byRemember;
+  const keyOfLogin = byRemember.bound ?? "none";
+  if (byRemember.standing.kind === "remembered") return { ...byRemember, keyOfLogin };
   // With a dead session cookie, the outcome of the remember cookie says more.
   const ended = byRemember.ended ?? bySession.ended;
-  if (bySession.standing.kind === "none" || sessionCookie.kind !== "valid") return { ...byRemember, ended };
-  return { ...bySession, outcome: byRemember.outcome, ended };
+  if (bySession.standing.kind === "none" || sessionCookie.kind !== "valid")
+    return { ...byRemember, ended, keyOfLogin };
+  return { ...bySession, outcome: byRemember.outcome, ended, keyOfLogin };
 }
 
 async function endStolen(
@@ -581,6 +588,7 @@ function newState(
     bound: opened.bound,
     hasProved: false,
     isAboutKey: false,
+    keyOfLogin: opened.keyOfLogin,
     hasMoved: opened.hasMoved ?? false,
     lock: undefined,
     csrf: undefined,

@@ -92,13 +92,13 @@ function ended(consequence: string): PsessionError {
 }
 
 /** The browser may have a session that this request cannot use. */
-const WITHHELD: ReadonlySet<string> = new Set(["moved", "cross_site", "stray", "outdated"]);
+const WITHHELD: ReadonlySet<string> = new Set(["moved", "cross_site", "stray", "outdated", "unproved"]);
 
 const withheld = (): PsessionError =>
   new PsessionError(
     "session_withheld",
     "The browser may have a session that this request cannot use: it came without its cookies from another site, from " +
-      "another address or browser, or with cookies that were replaced. A new one would overwrite it, so nothing was " +
+      "another address or browser, with cookies that were replaced, or without a proof of its key. A new one would overwrite it, so nothing was " +
       "stored; session.startAnew() begins one on purpose.",
     { status: 409 },
   );

@@ -43,6 +43,12 @@ type State = Writing<
 
 type SessionStanding = Standing & { kind: "live" | "previous" };
 
+/** What was written to the row besides the request's own changes. */
+export function sawRow(state: State, session: SessionRow): void {
+  const { standing } = state;
+  if (sessionOf(standing)?.id === session.id) state.standing = { ...standing, session } as Standing;
+}
+
 export const isOnSession = (standing: Standing): standing is SessionStanding =>
   standing.kind === "live" || standing.kind === "previous";
 

@@ -77,6 +77,7 @@ export interface BoundStanding extends Bound {
   readonly userId: UserId | undefined;
   /** The row that presents the device to `revoke`, and what lists call it. */
   readonly rowId: string;
+  readonly loginId: string | undefined;
   readonly handle: string;
 }
 
@@ -255,6 +256,10 @@ export interface RequestState {
   // bind.ts
   /** The request itself is about the key: that it came without a proof is as it has to be. */
   readonly isAboutKey: boolean;
+
+  // remember-key.ts
+  /** Of the login that the remember cookie names; undefined where that was not read. */
+  readonly keyOfLogin: BoundStanding | "none" | undefined;
 
   // use.ts
   /** Something that depends on the cookies was read: so may the answer. */

@@ -429,6 +429,49 @@ describe.skipIf(isChromiumMissing())("device-bound sessions in Chromium", () => 
   });
 });
 
+describe.skipIf(isChromiumMissing())(
+  "a link on another site, in Chromium, after the proof has run out",
+  () => {
+    /** A page of another site with this in it. */
+    async function elsewhere(html: string): Promise<string> {
+      const other = createServer(TLS, (_request, response) => {
+        response.setHeader("content-type", "text/html");
+        response.end(html);
+      });
+      await listening(other as never);
+      onTestFinished(() => closed(other as never));
+      return `https://127.0.0.1:${(other.address() as AddressInfo).port}/`;
+    }
+
+    test("leads to its place within the page", async () => {
+      const site = await serve();
+      const context = await start();
+      const page = await signIn(context, site);
+      site.clock.advance(11 * MINUTE);
+      await page.goto(await elsewhere(`<a href="${site.url}/?a=b#part">there</a>`));
+      await page.getByRole("link").click();
+      await page.getByText("ada, device-bound").waitFor();
+      expect(page.url()).toBe(`${site.url}/?a=b#part`);
+    });
+
+    test("opens a text, and nothing again and again, in a window that has no origin", async () => {
+      const site = await serve();
+      const context = await start();
+      const page = await signIn(context, site);
+      site.clock.advance(11 * MINUTE);
+      const link = `<a target='_blank' href='${site.url}/'>there</a>`;
+      await page.goto(
+        await elsewhere(`<iframe sandbox="allow-scripts allow-popups" srcdoc="${link}"></iframe>`),
+      );
+      const before = site.seen.length;
+      const opening = context.waitForEvent("page");
+      await page.frameLocator("iframe").getByRole("link").click();
+      await (await opening).getByText("a window of its own").waitFor();
+      expect(site.seen.slice(before).filter(({ path }) => path === "/")).toHaveLength(1);
+    });
+  },
+);
+
 describeWith(NGINX_BINARY, "device-bound sessions behind nginx", () => {
   test.skipIf(isChromiumMissing())(
     "a first visit is bound, at the origin that the browser sees",

@@ -1,4 +1,4 @@
-import type { Mutant } from "./mutant.ts";
+import { ELSEWHERE, type Mutant } from "./mutant.ts";
 import { edges } from "./mutants-of-edges.ts";
 
 const decide = "protocol/decide.ts";
@@ -29,6 +29,7 @@ export const mutants: readonly Mutant[] = [
     file: decide,
     find: "return age <= times.mid ? ACCEPT : RECOVER;",
     replace: "return ACCEPT;",
+    scene: ELSEWHERE,
   },
   {
     name: "the previous token is accepted although the current one is confirmed",
@@ -48,7 +49,7 @@ export const mutants: readonly Mutant[] = [
     file: decide,
     find: "return confirmedAt !== undefined || age > times.settle ? ROTATE : ACCEPT;",
     replace: "return ROTATE;",
-    scene: "two tabs, closing and crashing",
+    scene: "session cookies that survive a crash",
   },
   {
     name: "a superseded token alarms at once",
@@ -167,6 +168,7 @@ export const mutants: readonly Mutant[] = [
     file: restoring,
     find: 'if (effect !== "converge" || now - login.rotatedAt > times.converge) return undefined;',
     replace: 'if (effect !== "converge") return undefined;',
+    scene: "two tabs, closing and crashing",
   },
   {
     name: "a rotation takes a session whose secret was exchanged just before it came",

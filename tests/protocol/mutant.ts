@@ -11,9 +11,12 @@ export interface Mutant {
   readonly replace: string;
   /** Further changes, where one alone would be caught by another guard. */
   readonly also?: readonly { readonly file?: string; readonly find: string; readonly replace: string }[];
-  /** The scene in which it dies soonest; the others are tried after it. */
+  /** The scene in which it dies soonest, or `ELSEWHERE`; the others are tried after it. */
   readonly scene?: string;
 }
+
+/** Of a mutant that is noticed outside the scenes. */
+export const ELSEWHERE = "elsewhere";
 
 /** How mutants are hunted. */
 export interface Hunt<Bounds extends { readonly name: string }> {
@@ -73,6 +76,8 @@ async function kill<Bounds extends { readonly name: string }>(
   const hinted = scenes.filter(({ name }) => name === scene);
   const soon = await killIn(hinted, stages.at(-1) ?? 0);
   if (soon !== undefined) return soon;
+  const noticed = scene === ELSEWHERE ? await lookElsewhere?.(library) : undefined;
+  if (noticed !== undefined) return { by: noticed, story: [] };
   for (const [index, states] of stages.entries()) {
     const killed = await killIn(scenes, states);
     if (killed !== undefined) return killed;

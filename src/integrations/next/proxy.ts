@@ -4,7 +4,7 @@ import { answerHeaders } from "../../http/answer-headers.ts";
 import { NO_SETTLEMENT, type Settlement } from "../../http/settlement.ts";
 import { pathOf, visibleOrigin } from "../../integration/fetch/facts.ts";
 import { LazyExchange } from "../../integration/fetch/lazy-exchange.ts";
-import { responseOf, withSettlement } from "../../integration/fetch/response.ts";
+import { failed, responseOf, withSettlement } from "../../integration/fetch/response.ts";
 import { keyEndpoints } from "../../integration/key-endpoints.ts";
 import type { Settings } from "../../options/settings.ts";
 import type { Psession } from "../../psession.ts";
@@ -51,7 +51,12 @@ export async function runProxy<Data extends object>(
     origin: originHere,
     session: exchange.getSession,
   });
-  const answer = answering && (await answering);
+  let answer: Awaited<typeof answering>;
+  try {
+    answer = await answering;
+  } catch (error) {
+    return failed(error);
+  }
   if (answer !== undefined) {
     const response = responseOf(answer);
     // Next takes whole addresses from its proxy only.

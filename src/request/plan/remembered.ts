@@ -1,7 +1,7 @@
 import { digest, newSalt, newSecret, type Secret, sameDigest } from "../../protocol/secrets.ts";
 import type { RememberedUse, Rotation, SaveChange, SessionRow } from "../../stores/store.ts";
 import { keptAddress } from "../addresses.ts";
-import { confirmedKey } from "../bound.ts";
+import { boundAnew } from "../bound.ts";
 import { originOf } from "../facts.ts";
 import { handleOfLogin, newSessionRow, rememberedUse, sessionDeadlines, sessionPruneAfter } from "../rows.ts";
 import { newIdOf } from "../standing.ts";
@@ -59,9 +59,7 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
   };
   const identity = identityOf(state);
   const data = state.data.changed();
-  const boundBy = standing.session && confirmedKey(state, standing.session, now);
   const set = {
-    ...(boundBy === undefined ? {} : { bound: boundBy }),
     secret: digest(secret),
     secretAt: now,
     previousSecret: undefined,
@@ -198,7 +196,7 @@ function writeSession(
       data: state.data.encoded(),
       now,
       identity: { ...identityOf(state), rememberedId: login.id, confirmFrom },
-      bound: state.bound,
+      bound: boundAnew(state),
       device: login,
       facts: state.facts,
       notAfter: login.absoluteDeadline,

@@ -3,6 +3,7 @@ import type { Settings } from "../../options/settings.ts";
 import { isPast } from "../../protocol/rows.ts";
 import { newSecret, newSiblingId, type Secret, sameDigest } from "../../protocol/secrets.ts";
 import type { RememberedRow, SessionRow, SessionUpdate } from "../../stores/store.ts";
+import { boundAnew } from "../bound.ts";
 import {
   handleOf,
   handleOfLogin,
@@ -176,7 +177,7 @@ function writeSession(
         data: state.data.encoded(),
         now,
         identity: { userId, level, authenticatedAt, proofs, rememberedId, confirmFrom },
-        bound: state.bound,
+        bound: boundAnew(state),
         device: before && { ...before, handle: handleOfLogin(before) },
         facts: state.facts,
         notAfter: before?.absoluteDeadline,

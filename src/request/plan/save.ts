@@ -4,7 +4,7 @@ import { isPast } from "../../protocol/rows.ts";
 import { newSecret } from "../../protocol/secrets.ts";
 import type { CreateChange, RememberedUse, SaveChange, SessionRow } from "../../stores/store.ts";
 import { keptAddress } from "../addresses.ts";
-import { confirmedKey, ofKey } from "../bound.ts";
+import { ofKey } from "../bound.ts";
 import { originOf } from "../facts.ts";
 import { handleOf, newSessionRow, rememberedUse, sessionPruneAfter } from "../rows.ts";
 import { newIdOf } from "../standing.ts";
@@ -62,7 +62,10 @@ export function planDetached(
   // A long cookie came without its proof: its browser has lost the key, could not refresh, or is a thief's.
   const isNoted = isFinal && standing.why === "unproved" && !state.isAboutKey;
   if (!isNoted) return plan;
-  return { ...plan, events: [...plan.events, event("boundRefused", { ...ofKey(state), why: "unproved" })] };
+  return {
+    ...plan,
+    events: [...plan.events, event("boundRefused", { ...ofKey(state, state.bound), why: "unproved" })],
+  };
 }
 
 function detachedPlan(state: RequestState, standing: Standing & { kind: "detached" }, now: number): Plan {
@@ -131,10 +134,8 @@ export function planSave(
   // Emitted once: from here on the row says where the session is used now.
   const address = keptAddress(state.facts.address, settings);
   const moves = state.hasMoved && (row.address !== address || row.userAgent !== state.facts.userAgent);
-  const boundBy = confirmedKey(state, row, now);
   const resent = isLive && isFinal && !raise && !regenerates ? sameSessionCookie(state, row) : undefined;
-  const isUnchanged =
-    data === undefined && !raise && !regenerates && !moves && !boundBy && resent === undefined;
+  const isUnchanged = data === undefined && !raise && !regenerates && !moves && resent === undefined;
   // The head was sent, or is a WebSocket's: the cookie would not reach the browser.
   const isDeferred = isLive && isFinal && !regenerates && state.intent.kind === "regenerate";
   const deferrals = isDeferred ? [deferred(state, row, "regenerate", now)] : [];
@@ -170,7 +171,6 @@ export function planSave(
       ...(secret === undefined ? {} : fenced(row, secret, now)),
       ...(regenerates ? regenerated(row, endsOld) : {}),
       ...(raise ? raisedSession(state, raise, now) : {}),
-      ...(boundBy === undefined ? {} : { bound: boundBy }),
       ...(moves ? { address, userAgent: state.facts.userAgent } : {}),
     },
   };

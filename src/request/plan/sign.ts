@@ -275,7 +275,14 @@ function endings(
   // Also the session's own login where a secret ends the session: a restore keeps no old secret that may sign out.
   const isNamed = leaving?.secret === undefined;
   // Without a proof of its key, a copied cookie ends nothing, unless the user who owns it signs in.
-  const isOthers = isUnproved(state.bound) && state.bound.userId !== signingIn;
+  const { bound, keyOfLogin: key } = state;
+  const isOthers = key !== "none" && isUnproved(key) && key.userId !== signingIn;
+  // A browser that has lost its key: what it had is no device any more.
+  if (isUnproved(bound) && bound.userId === signingIn && leaving === undefined && own === undefined) {
+    const { rowId, loginId, userId = null } = bound;
+    const login = loginId === undefined ? undefined : { id: loginId };
+    list.push({ session: { id: rowId, userId, secret: undefined }, login, ...at });
+  }
   if (rememberCookie.kind === "valid" && !(isNamed && rememberCookie.cookie.id === own) && !isOthers) {
     const { id, digest: token } = rememberCookie.cookie;
     list.push({ login: { id, token, orOfUser: signingIn }, ...at });

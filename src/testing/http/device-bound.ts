@@ -142,8 +142,17 @@ export const deviceBound: HttpCases = {
           "sec-fetch-site": site,
         });
         assert.deepEqual([status, headers["cache-control"], setCookie], [401, "no-store", []]);
-        assert.match(text, /location\.replace\(location\.href\)/);
+        assert.match(text, /data-way="\/keys\/again\?to="/);
       }
+      const back = await browser.get("/keys/again?to=%2Fread%3Fa%3Db", {
+        ...PAGE,
+        "sec-fetch-site": "same-origin",
+      });
+      assert.deepEqual([back.status, back.headers.location], [307, "/read?a=b"]);
+      // Else it would go on for ever where a cookie of that name cannot be taken away.
+      browser.visitor.jar.set(COOKIE, { value: "x", isTransient: true });
+      const kept = await browser.get("/keys/again?to=%2Fread", { ...PAGE, "sec-fetch-site": "same-origin" });
+      assert.equal(kept.status, 401);
       // A second time the browser could not prove it: the page is nobody's, and the cookies stay.
       const again = await browser.get("/read", { ...PAGE, "sec-fetch-site": "same-origin" });
       assert.deepEqual([userOf(again), again.setCookie], [null, []]);
@@ -516,14 +525,16 @@ export const deviceBound: HttpCases = {
       const { browser, session } = await bound(fixture);
       const prove = (to: string, headers = {}) =>
         browser.get(`/keys/prove?to=${encodeURIComponent(to)}`, headers);
-      const image = {
-        "sec-fetch-site": "cross-site",
-        "sec-fetch-mode": "no-cors",
-        "sec-fetch-dest": "image",
-      };
-      assert.equal((await prove("/proved-now", image)).status, 403);
-      assert.ok(browser.visitor.jar.has(COOKIE), "another site's image uses up no proof");
       fixture.wait(2 * MINUTE);
+      const image = { "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" };
+      const frame = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe" };
+      for (const kind of [image, frame])
+        for (const site of ["cross-site", "same-site"]) {
+          const foreign = { ...kind, "sec-fetch-site": site };
+          assert.equal((await prove("/proved-now", foreign)).status, 403);
+          assert.equal((await browser.get("/proved-now", foreign)).status, 403);
+          assert.ok(browser.visitor.jar.has(COOKIE), "what another site embeds uses up no proof");
+        }
       const asked = await prove("/proved-now?a=b", SCRIPT);
       assert.deepEqual([asked.status, asked.headers.location], [307, "/proved-now?a=b"]);
       assert.equal(asked.headers["cache-control"], "no-store");
@@ -545,6 +556,18 @@ export const deviceBound: HttpCases = {
       const { status, setCookie } = await nobody.get("/keys/prove?to=%2Fread");
       assert.deepEqual([status, setCookie], [307, []]);
       assert.equal((await browser.post("/keys/prove")).status, 405);
+    },
+  },
+
+  "while the store is down, a page without its proof goes to its handler": {
+    ...OPTIONS,
+    run: async (fixture) => {
+      const { browser } = await bound(fixture);
+      withoutProof(browser);
+      fixture.fail("findSession");
+      const { status, setCookie } = await browser.get("/read", { ...PAGE, "sec-fetch-site": "none" });
+      assert.deepEqual([status, setCookie], [503, []]);
+      fixture.recover();
     },
   },
 

@@ -4,6 +4,7 @@ const bound = "request/bound.ts";
 const bind = "request/bind.ts";
 const open = "request/open.ts";
 const text = "protocol/bound.ts";
+const confirming = "request/confirm-key.ts";
 const saving = "request/plan/save.ts";
 const signing = "request/plan/sign.ts";
 
@@ -14,6 +15,9 @@ const REFRESHED = "refreshes whose answers are lost, to the end of the proof";
 const COPIED = "a thief with all cookies";
 const CLOCKS = "servers whose clocks differ, and a thief with all cookies";
 const LATE = "servers whose clocks differ, and refreshes whose answers take their time";
+const BESIDE = "a thief with a session of their own, and a copied remember cookie";
+const ROW_LOST = "the session's row is lost, and a thief";
+const HALF = "a sign-in that is begun and given up on a bound session";
 const AWAY = "a remembered browser comes back, and a thief beside it";
 
 /** Ways to get bound sessions wrong. */
@@ -84,43 +88,64 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a save writes the row back as it was before the registration",
     file: saving,
-    find: "...(boundBy === undefined ? {} : { bound: boundBy }),",
-    replace: "bound: undefined,",
+    find: "...(raise ? raisedSession(state, raise, now) : {}),",
+    replace: "...(raise ? raisedSession(state, raise, now) : {}),\n      bound: undefined,",
     scene: LOST,
   },
   {
     name: "the short cookie confirms nothing",
-    file: bound,
-    find: "if (kept === undefined || kept.isConfirmed || kept.id !== bound?.id) return undefined;",
+    file: confirming,
+    find: "if (bound?.provedAt === undefined || bound.isConfirmed) return undefined;",
     replace: "return undefined;",
     scene: BEFORE,
   },
   {
     name: "a proof over an older challenge ends the session",
     file: bind,
-    find: 'refused(state, "stale");\n      return challenged(state, current);',
-    replace: 'refused(state, "stale");\n      return over(state, row.id);',
+    find: 'refused(state, "stale", bound);\n      return challenged(device, current);',
+    replace: 'refused(state, "stale", bound);\n      return over(state, row.id);',
     scene: REFRESHED,
   },
   {
     name: "a refresh without a proof ends the session",
     file: bind,
-    find: "if (proof === undefined) return challenged(state, row);",
+    find: "if (proof === undefined) return challenged(device, row);",
     replace: "if (proof === undefined) return over(state, bound.id);",
     scene: REFRESHED,
   },
   {
     name: "a refresh gives no cookie",
     file: bind,
-    find: "      prove(state, current);\n",
+    find: "      prove(state, current, provedAt);\n",
     replace: "",
     scene: REFRESHED,
   },
   {
     name: "who signs in with a copied cookie ends its owner's login",
     file: signing,
-    find: "const isOthers = isUnproved(state.bound) && state.bound.userId !== signingIn;",
+    find: 'const isOthers = key !== "none" && isUnproved(key) && key.userId !== signingIn;',
     replace: "const isOthers = false;",
     scene: COPIED,
+  },
+  {
+    name: "beside a session of one's own, a copied cookie that was not read ends its login",
+    file: "request/commit.ts",
+    find: "return endsUnreadLogin(state) ? readKeyOfLogin(state) : undefined;",
+    replace: "return undefined;",
+    scene: BESIDE,
+  },
+  {
+    name: "the key's record does not say that the browser has its short cookie",
+    file: confirming,
+    find: "if (row.rememberedId !== undefined) await confirmRecord(store, id);",
+    replace: "",
+    scene: ROW_LOST,
+  },
+  {
+    name: "only the key of the session at hand can be proved",
+    file: bind,
+    find: 'if (state.keyOfLogin === undefined) await readKeyOfLogin(state);\n  const other = state.keyOfLogin === "none" ? undefined : state.keyOfLogin;',
+    replace: "const other = undefined as BoundStanding | undefined;",
+    scene: HALF,
   },
 ];

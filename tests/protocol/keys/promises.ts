@@ -2,7 +2,7 @@ import { readBound } from "../../../src/protocol/bound.ts";
 import type { SessionRow } from "../../../src/stores/store.ts";
 import type { Violation } from "../promises/violation.ts";
 import type { Rows } from "../rows.ts";
-import { DELIVERY, GRACE, PROOF_LIFE, proofBy, type Runner } from "./runner.ts";
+import { BEGUN, DELIVERY, GRACE, PROOF_LIFE, proofBy, type Runner } from "./runner.ts";
 import {
   cookieValueOf,
   current,
@@ -94,7 +94,7 @@ function checkConfirmed({ world, moved }: Step): Violation[] {
 }
 
 const USES: ReadonlySet<string> = new Set(["page", "save"]);
-const SIGN_INS: ReadonlySet<string> = new Set(["sign in", "plain", "mallory", "leave"]);
+const SIGN_INS: ReadonlySet<string> = new Set(["sign in", "plain", "begin", "mallory", "leave"]);
 
 export function checkStep(before: World, step: Step, skew = 0): Violation[] {
   return [...checkKept(before, step), ...checkOpened(before, step, skew), ...checkConfirmed(step)];
@@ -124,11 +124,14 @@ export function checkWorld({ rows }: World): Violation[] {
   return found;
 }
 
-const EXCHANGES: ReadonlySet<string> = new Set(["sign in", "renew", "leave"]);
+const EXCHANGES: ReadonlySet<string> = new Set(["sign in", "begin", "renew", "leave"]);
 
 /** Whatever happened, the honest browser comes through: it refreshes where it must, and is Ada's. */
 export async function checkComing(world: World, runner: Runner): Promise<Violation[]> {
-  const { ghost, now, there } = world;
+  const { ghost, there } = world;
+  // She is nobody while a sign-in waits for its second step, and gives that up.
+  const hasBegun = [...world.rows.sessions.values()].some(({ pendingUserId }) => pendingUserId !== undefined);
+  const now = hasBegun ? world.now + BEGUN + 1 : world.now;
   // Their answers bring other cookies.
   const isChanging = world.travellers.some(
     ({ owner, running }) => owner === "browser" && EXCHANGES.has(running.act),

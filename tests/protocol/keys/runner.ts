@@ -15,6 +15,8 @@ const LONG = 1e9;
 /** How long a proof counts, in ticks; longer than requests are on their way. */
 export const PROOF_LIFE = 4;
 export const GRACE = 2;
+/** How long a sign-in may wait for its second step. */
+export const BEGUN = 2;
 /** The browser counts from when it gets the answer. */
 export const DELIVERY = 1;
 
@@ -100,6 +102,7 @@ export class Runner {
     if (act === "sign in") await session.login("ada", { remember: true });
     if (act === "plain") await session.login("ada");
     if (act === "mallory") await session.login("mallory");
+    if (act === "begin") await session.begin("ada", { for: BEGUN });
     if (act === "leave") await session.logout();
     if (act === "renew" && session.isSignedIn) await session.renew();
   }

@@ -94,6 +94,30 @@ export const scenes: readonly Bounds[] = [
     ticks: 5,
   },
   {
+    name: "a thief with a session of their own, and a copied remember cookie",
+    ...{
+      acts: ["page"],
+      requests: 2,
+      parallel: 1,
+      begins: "bound",
+      isRemembered: true,
+      crimes: ["mallory", "leave"],
+    },
+    crimesAtMost: 2,
+    ticks: 2,
+  },
+  {
+    name: "the session's row is lost, and a thief",
+    ...{ acts: ["page"], requests: 2, parallel: 1, begins: "bound", isRemembered: true, crimes: ["page"] },
+    losesRow: true,
+    ticks: 8,
+  },
+  {
+    name: "a sign-in that is begun and given up on a bound session",
+    ...{ acts: ["begin", "page"], requests: 4, parallel: 1, begins: "bound", isRemembered: true },
+    ticks: 6,
+  },
+  {
     name: "a remembered browser comes back, and a thief beside it",
     ...{ acts: ["page"], requests: 4, parallel: 2, begins: "away", isRemembered: true, crimes: COPIED },
     crimesAtMost: 1,

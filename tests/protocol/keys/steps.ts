@@ -1,4 +1,4 @@
-import { isRead, perform } from "../rows.ts";
+import { isRead, perform, type Rows } from "../rows.ts";
 import { PROOF_LIFE, proofBy, type Runner, THIEVES } from "./runner.ts";
 import {
   type Act,
@@ -22,6 +22,11 @@ export async function stepsOf(world: World, bounds: Bounds, runner: Runner): Pro
   for (const traveller of world.travellers) steps.push(...(await goingOn(world, traveller, bounds, runner)));
   if (world.ticks < bounds.ticks && mayPass(world, runner))
     steps.push({ label: "a tick passes", world: { ...world, now: world.now + 1, ticks: world.ticks + 1 } });
+  if (bounds.losesRow === true && [...world.rows.sessions.values()].some(({ level }) => level !== "binding"))
+    steps.push({
+      label: "the row of the session is lost",
+      world: { ...world, rows: withoutSessions(world.rows) },
+    });
   // What a crash costs beside a renewal has nothing to do with keys.
   const isExchanging = world.travellers.some(
     ({ owner, running }) => owner === "browser" && running.act === "renew",
@@ -43,6 +48,11 @@ export async function stepsOf(world: World, bounds: Bounds, runner: Runner): Pro
     });
   return steps;
 }
+
+const withoutSessions = (rows: Rows): Rows => ({
+  ...rows,
+  sessions: new Map([...rows.sessions].filter(([, { level }]) => level === "binding")),
+});
 
 /** No request is on its way for longer than the windows of the protocol allow for. */
 const mayPass = ({ travellers, now }: World, { settings }: Runner): boolean =>
@@ -134,7 +144,11 @@ async function goingOn(world: World, traveller: Traveller, bounds: Bounds, runne
   }
   const cookies = progress?.cookies ?? [];
   if (owner === "thief") {
-    const loot = [...world.loot, received(running.cookies, cookies, PROOF_LIFE, world.now)];
+    const jar = received(running.cookies, cookies, PROOF_LIFE, world.now);
+    // A session of one's own, and what was copied beside it.
+    const { remember } = running.cookies;
+    const isMixed = remember !== undefined && jar.remember === undefined;
+    const loot = [...world.loot, jar, ...(isMixed ? [{ ...jar, remember }] : [])];
     steps.push({ label: `the answer to ${who} arrives`, world: { ...gone, loot } });
     return steps;
   }

@@ -11,6 +11,7 @@ export type Act =
   | "plain"
   | "leave"
   | "renew"
+  | "begin"
   | "register"
   | "refresh"
   | "forge"
@@ -47,6 +48,8 @@ export interface Bounds {
   /** Requests may have arrived and not be looked at yet, as behind a queue or a slow body. */
   readonly waits?: boolean;
   readonly closes?: boolean;
+  /** The store loses the rows of sessions, and not those of logins and keys. */
+  readonly losesRow?: boolean;
   /** The clock of some servers is that much ahead, in ticks. */
   readonly skew?: number;
   readonly ticks: number;

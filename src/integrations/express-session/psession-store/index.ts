@@ -33,8 +33,11 @@ export class PsessionStoreBackend extends PsessionContext implements Backend {
       if (former === undefined) opened = await open();
     }
     // express-session begins anew if a cookie leads to no session, and its applications' login pages rely on that. A
-    // navigation is hardly a request that the browser has delayed.
-    if (opened.core.isOutdated && facts.navigation) opened.core.startAnew();
+    // navigation is hardly a request that the browser has delayed; nor does a browser that could not prove its key for a
+    // moment, and says so, have none.
+    const hasNoKey =
+      opened.core.outcome === "unproved" && request.headers["secure-session-skipped"] === undefined;
+    if ((opened.core.isOutdated || hasNoKey) && facts.navigation) opened.core.startAnew();
     const isTaken = former !== undefined || !opened.core.isNew;
     const takeover =
       formerId === undefined || successor === undefined || !isTaken
