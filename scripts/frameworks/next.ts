@@ -158,6 +158,7 @@ const contract: Contract = {
       exceptions: {
         ...OF_NEXT,
         "reading costs one read, and changing one write more": TWO_SESSIONS,
+        "a request of a bound session costs one read, and so does one without the option": TWO_SESSIONS,
         "a page that does not ask for its session costs no read, where the framework lets an integration see that":
           TWO_SESSIONS,
         "a remembered browser that was closed is back with its cart, and must prove itself for more":

@@ -39,10 +39,9 @@ export const keyEndpoints =
       const { deviceBound } = settings;
       if (deviceBound === undefined) return undefined;
       const [path = "", query = ""] = request.path().split(/[?#]/, 2);
-      if (path === `${deviceBound.path}/register`) return answered(settings, request, "register");
-      if (path === `${deviceBound.path}/refresh`) return answered(settings, request, "refresh");
-      if (path === `${deviceBound.path}/prove`) return proving(settings, request, query);
-      if (path === `${deviceBound.path}/again`) return leadingBack(settings, request, query);
+      const name = path.startsWith(`${deviceBound.path}/`) ? path.slice(deviceBound.path.length + 1) : "";
+      const endpoint = ENDPOINTS.get(name);
+      if (endpoint !== undefined) return endpoint(settings, request, query);
       const skipped = skippedIn(request.header("secure-session-skipped"));
       if (skipped !== undefined)
         events.emit("boundSkipped", {
@@ -55,6 +54,26 @@ export const keyEndpoints =
         });
       return mayBeUnproved(settings, cookie) ? refusal(request, settings) : undefined;
     };
+
+type Endpoint = (settings: Settings, request: KeyRequest, query: string) => Promise<Answer>;
+
+/** For that method only. */
+const by =
+  (method: "GET" | "POST", endpoint: Endpoint): Endpoint =>
+  async (settings, request, query) => {
+    const asked = request.method === "HEAD" ? "GET" : request.method;
+    return asked === method
+      ? endpoint(settings, request, query)
+      : { status: 405, headers: { ...NOT_KEPT, Allow: method } };
+  };
+
+/** Below `deviceBound.path`. */
+const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
+  ["register", by("POST", (settings, request) => answered(settings, request, "register"))],
+  ["refresh", by("POST", (settings, request) => answered(settings, request, "refresh"))],
+  ["prove", by("GET", (settings, request, query) => proving(settings, request, query))],
+  ["again", by("GET", (settings, request, query) => leadingBack(settings, request, query))],
+]);
 
 /** A long cookie, and no proof of any key that still counts: only then is the session looked at for this. */
 function mayBeUnproved({ cookies, keys, clock }: Settings, cookie: string | undefined): boolean {
@@ -153,28 +172,27 @@ const escaped = (text: string): string => text.replace(/[&<>"']/g, (found) => `&
 /** Back to the page, which the browser proves its key for: this request is the site's own. */
 async function leadingBack(
   settings: Settings,
-  { method, header, session }: KeyRequest,
+  { header, session }: KeyRequest,
   query: string,
 ): Promise<Answer> {
-  if (method !== "GET" && method !== "HEAD") return { status: 405, headers: { ...NOT_KEPT, Allow: "GET" } };
   const shown = cookieValues(textOf(header("cookie")), settings.cookies.bound.name).length > 0;
   // A cookie of that name that psession cannot take away, such as one of a wider domain: it would go on for ever.
   if (shown && (await outcomeOf(session)) === "unproved") return KEY_PROOF_REQUIRED;
-  return { status: 307, headers: { "Cache-Control": "no-store", Location: targetIn(settings, query) } };
+  return toPageIn(settings, query);
 }
 
-/** A page of this site, and none of these endpoints. */
-function targetIn({ deviceBound }: Settings, query: string): string {
+/** To a page of this site that is none of these endpoints. */
+function toPageIn({ deviceBound }: Settings, query: string): Answer {
   const to = ownPath(new URLSearchParams(query).get("to") ?? "");
-  return to.startsWith(`${deviceBound?.path}/`) ? "/" : to;
+  const location = to.startsWith(`${deviceBound?.path}/`) ? "/" : to;
+  return { status: 307, headers: { "Cache-Control": "no-store", Location: location } };
 }
 
 async function answered(
   settings: Settings,
-  { method, header, origin, session }: KeyRequest,
+  { header, origin, session }: KeyRequest,
   which: "register" | "refresh",
 ): Promise<Answer> {
-  if (method !== "POST") return { status: 405, headers: { ...NOT_KEPT, Allow: "POST" } };
   const opened = Session.stateOf((await session()) as Session<object>);
   const proofs = await import("../http/key-proofs.ts");
   const given = header("secure-session-response");
@@ -193,16 +211,11 @@ async function answered(
 }
 
 /** Where a page that can set no cookie sends its visitor, to have the key proved on the way back to it. */
-async function proving(
-  settings: Settings,
-  { method, header, session }: KeyRequest,
-  query: string,
-): Promise<Answer> {
-  if (method !== "GET" && method !== "HEAD") return { status: 405, headers: { ...NOT_KEPT, Allow: "GET" } };
+async function proving(settings: Settings, { header, session }: KeyRequest, query: string): Promise<Answer> {
   if (!mayAskForProof(header)) return answerToRefusal(CROSS_SITE);
   const found = await session();
   if (found.keyProvedAt !== undefined) found.askForKeyProof();
-  return { status: 307, headers: { "Cache-Control": "no-store", Location: targetIn(settings, query) } };
+  return toPageIn(settings, query);
 }
 
 /** RFC 9651: a string, or as some write it, bare. */

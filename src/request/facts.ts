@@ -34,6 +34,8 @@ export interface RequestFacts {
   readonly ahead?: "prefetch" | "head" | undefined;
   /** By the option `session.isPassive`: no use of the session, as of a page that polls. */
   readonly passive?: boolean | undefined;
+  /** The session of this request was opened before, as by Next's proxy: what came without its proof was reported then. */
+  readonly isNoted?: boolean | undefined;
   readonly userAgent: string | undefined;
   readonly address: string | undefined;
   /** An object of this request alone, in which its handler runs (`runInRequest`). Default: these facts. */
@@ -62,7 +64,7 @@ export const tokenOf = (facts: RequestFacts): object => facts.request ?? facts;
 
 /** What an integration has to find out about a request, besides its headers; see `factsOf`. */
 export interface Transport
-  extends Pick<RequestFacts, "secure" | "address" | "arrivedAt" | "request" | "passive"> {
+  extends Pick<RequestFacts, "secure" | "address" | "arrivedAt" | "request" | "passive" | "isNoted"> {
   readonly method: string | undefined;
   readonly canSetCookies?: boolean | undefined;
   /** Scheme and host as the visitor's browser sees them, such as "https://example.com". Asked only where it counts. */
@@ -101,6 +103,7 @@ export function factsOf(
     safe: SAFE_METHODS.has(transport.method),
     ahead: aheadOf(transport.method, one),
     passive: transport.passive,
+    isNoted: transport.isNoted,
     forwarded: isForwarded(header, transport.trustsProxy),
     userAgent: one("user-agent")?.slice(0, LONGEST_TEXT),
     address: normalAddress(transport.address),

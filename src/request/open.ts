@@ -587,7 +587,7 @@ function newState(
     rerun: undefined,
     bound: opened.bound,
     hasProved: false,
-    isAboutKey: false,
+    isAboutKey: facts.isNoted === true,
     keyOfLogin: opened.keyOfLogin,
     hasMoved: opened.hasMoved ?? false,
     lock: undefined,

@@ -254,7 +254,7 @@ export interface RequestState {
   readonly flash: Flash | undefined;
 
   // bind.ts
-  /** The request itself is about the key: that it came without a proof is as it has to be. */
+  /** That it came without a proof is reported no more: it is about the key itself, or was opened before. */
   readonly isAboutKey: boolean;
 
   // remember-key.ts

@@ -137,8 +137,9 @@ export function sessions<Data extends object = SessionData>(
 
   const seenBy = (headers: Headers, method: string, path: string, token: object = headers): SeenRequest => {
     const { clock, keys } = psession.core.settings;
-    const visit = readVisit(headers, keys) ?? { arrivedAt: clock.now(), method, path, basePath: "" };
-    return { ...visit, headers, token };
+    const visit = readVisit(headers, keys);
+    const seen = visit ?? { arrivedAt: clock.now(), method, path, basePath: "" };
+    return { ...seen, headers, token, hasPassed: visit !== undefined };
   };
 
   const read = async (headers: Headers): Promise<Session<Data>> => {

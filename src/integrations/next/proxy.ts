@@ -42,7 +42,7 @@ export async function runProxy<Data extends object>(
   };
   const originHere = () => visibleOrigin(request, options.trustProxy ?? false);
   const exchange = new LazyExchange(psession, () =>
-    factsOfNext(settings, { ...visit, headers, token: request }, options),
+    factsOfNext(settings, { ...visit, headers, token: request, hasPassed: false }, options),
   );
   const answering = keyEndpoints(psession)({
     method,

@@ -47,13 +47,15 @@ export interface SeenRequest extends Visit {
   readonly headers: Headers;
   /** Identifies the request throughout its handler. */
   readonly token: object;
+  /** The proxy has opened the session before. */
+  readonly hasPassed: boolean;
 }
 
 const headerOf = (headers: Headers) => (name: string) => headers.get(name) ?? undefined;
 
 export function factsOfNext(
   settings: Pick<Settings, "proxy" | "session">,
-  { headers, token, arrivedAt, method, path }: Omit<SeenRequest, "basePath">,
+  { headers, token, arrivedAt, method, path, hasPassed }: Omit<SeenRequest, "basePath">,
   { trustProxy = false, address }: NextOptions,
 ): RequestFacts {
   const header = headerOf(headers);
@@ -64,6 +66,7 @@ export function factsOfNext(
     address: forwarded(header, "for", trustProxy) ?? address?.(headers),
     arrivedAt: cameAt(settings, header, arrivedAt),
     passive: isPassive(settings, header, method, () => path),
+    isNoted: hasPassed,
     request: token,
     origin: () => originOfNext(headers, trustProxy),
     trustsProxy: trustProxy,

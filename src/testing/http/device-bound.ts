@@ -31,6 +31,13 @@ async function bound(fixture: HttpFixture, remember?: "remember", keys?: KeyHold
   return { browser, session, signedIn, answer };
 }
 
+/** Where on this site an answer leads to; some frameworks write whole addresses. */
+function placeIn({ headers }: Answer): string {
+  const { origin, pathname, search } = new URL(String(headers.location), ORIGIN);
+  assert.equal(origin, ORIGIN);
+  return pathname + search;
+}
+
 const userOf = ({ status, text }: Answer): string | null | number =>
   status === 200 ? JSON.parse(text).userId : status;
 
@@ -148,7 +155,7 @@ export const deviceBound: HttpCases = {
         ...PAGE,
         "sec-fetch-site": "same-origin",
       });
-      assert.deepEqual([back.status, back.headers.location], [307, "/read?a=b"]);
+      assert.deepEqual([back.status, placeIn(back)], [307, "/read?a=b"]);
       // Else it would go on for ever where a cookie of that name cannot be taken away.
       browser.visitor.jar.set(COOKIE, { value: "x", isTransient: true });
       const kept = await browser.get("/keys/again?to=%2Fread", { ...PAGE, "sec-fetch-site": "same-origin" });
@@ -509,7 +516,7 @@ export const deviceBound: HttpCases = {
         fixture.wait(2 * MINUTE);
         const send = () => browser.visitor.get("/proved-now?a=b", { method, headers: HTTPS });
         const asked = await send();
-        assert.deepEqual([asked.status, asked.headers.location], [307, "/proved-now?a=b"]);
+        assert.deepEqual([asked.status, placeIn(asked)], [307, "/proved-now?a=b"]);
         assert.equal(asked.headers["cache-control"], "no-store");
         assert.ok(!browser.visitor.jar.has(COOKIE), "the browser refreshes, as the cookie is gone");
         const challenge = challengeIn(await browser.refresh(session))?.challenge;
@@ -536,7 +543,7 @@ export const deviceBound: HttpCases = {
           assert.ok(browser.visitor.jar.has(COOKIE), "what another site embeds uses up no proof");
         }
       const asked = await prove("/proved-now?a=b", SCRIPT);
-      assert.deepEqual([asked.status, asked.headers.location], [307, "/proved-now?a=b"]);
+      assert.deepEqual([asked.status, placeIn(asked)], [307, "/proved-now?a=b"]);
       assert.equal(asked.headers["cache-control"], "no-store");
       assert.ok(!browser.visitor.jar.has(COOKIE), "the browser refreshes, as the cookie is gone");
       await browser.refresh(session, challengeIn(await browser.refresh(session))?.challenge);
@@ -548,8 +555,7 @@ export const deviceBound: HttpCases = {
         "/\t/evil.example",
         "",
       ]) {
-        const { headers } = await prove(to);
-        assert.match(String(headers.location), /^\/(?![\\/])/, to);
+        assert.match(placeIn(await prove(to)), /^\/(?![\\/])/, to);
       }
       const nobody = browserOf(fixture.visitor());
       await nobody.get("/add");
