@@ -131,12 +131,15 @@ const KEY_PROOF_REQUIRED: Answer = {
   },
 };
 
+const IN_A_WINDOW = "Please open this page in a window of its own.";
+
 /*
  * To the same address by way of this site: a reload would be the other site's request once more, and an address with a part
  * after "#" would only scroll. A window without an origin, as another site's sandbox opens it, is another site's for ever.
+ * Where scripts are forbidden, also by a policy that a proxy adds, the page goes there by itself a moment later.
  */
 const SCRIPT = `if (self.origin === "null") addEventListener("DOMContentLoaded", () => {
-  document.body.textContent = "Please open this page in a window of its own.";
+  document.body.textContent = ${JSON.stringify(IN_A_WINDOW)};
 });
 else {
   const { pathname, search, hash } = location;
@@ -160,7 +163,7 @@ const again = (endpoint: string, path: string): Answer => ({
 <meta charset="utf-8">
 <title>One moment</title>
 <script>${SCRIPT}</script>
-<noscript><meta http-equiv="refresh" content="0; url=${escaped(`${endpoint}?to=${encodeURIComponent(path)}`)}"></noscript>
+<meta http-equiv="refresh" content="1; url=${escaped(`${endpoint}?to=${encodeURIComponent(path)}`)}">
 </head>
 <body></body>
 </html>
@@ -169,12 +172,21 @@ const again = (endpoint: string, path: string): Answer => ({
 
 const escaped = (text: string): string => text.replace(/[&<>"']/g, (found) => `&#${found.codePointAt(0)};`);
 
+const ALONE: Answer = {
+  status: 401,
+  headers: NOT_KEPT,
+  body: IN_A_WINDOW,
+};
+
 /** Back to the page, which the browser proves its key for: this request is the site's own. */
 async function leadingBack(
   settings: Settings,
   { header, session }: KeyRequest,
   query: string,
 ): Promise<Answer> {
+  // From a window without an origin, whose next request would be another site's as well.
+  const site = textOf(header("sec-fetch-site"));
+  if (site === "cross-site" || site === "same-site") return ALONE;
   const shown = cookieValues(textOf(header("cookie")), settings.cookies.bound.name).length > 0;
   // A cookie of that name that psession cannot take away, such as one of a wider domain: it would go on for ever.
   if (shown && (await outcomeOf(session)) === "unproved") return KEY_PROOF_REQUIRED;

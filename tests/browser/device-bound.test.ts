@@ -46,12 +46,12 @@ let browser: Browser | undefined;
 afterAll(() => browser?.close());
 
 /** A browser of a user's own; `profile`: one that can be closed and opened again. */
-async function start(profile?: string): Promise<BrowserContext> {
+async function start(profile?: string, scripts = true): Promise<BrowserContext> {
   let context: BrowserContext;
   if (profile === undefined) {
     browser ??= await launchAlone(FLAGS);
     context = await browser.newContext();
-  } else context = await launch(profile, { flags: FLAGS });
+  } else context = await launch(profile, { flags: FLAGS, scripts });
   onTestFinished(() => context.close());
   return context;
 }
@@ -452,6 +452,17 @@ describe.skipIf(isChromiumMissing())(
       await page.getByRole("link").click();
       await page.getByText("ada, device-bound").waitFor();
       expect(page.url()).toBe(`${site.url}/?a=b#part`);
+    });
+
+    test("leads there without scripts, which the site's policy may forbid", async () => {
+      const site = await serve();
+      const context = await start(temporaryFolder(), false);
+      const page = await signIn(context, site);
+      site.clock.advance(11 * MINUTE);
+      await page.goto(await elsewhere(`<a href="${site.url}/?a=b">there</a>`));
+      await page.getByRole("link").click();
+      await page.getByText("ada, device-bound").waitFor();
+      expect(page.url()).toBe(`${site.url}/?a=b`);
     });
 
     test("opens a text, and nothing again and again, in a window that has no origin", async () => {

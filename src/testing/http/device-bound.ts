@@ -156,6 +156,8 @@ export const deviceBound: HttpCases = {
         "sec-fetch-site": "same-origin",
       });
       assert.deepEqual([back.status, placeIn(back)], [307, "/read?a=b"]);
+      const without = { ...PAGE, "sec-fetch-site": "cross-site" };
+      assert.equal((await browser.get("/keys/again?to=%2Fread", without)).status, 401);
       // Else it would go on for ever where a cookie of that name cannot be taken away.
       browser.visitor.jar.set(COOKIE, { value: "x", isTransient: true });
       const kept = await browser.get("/keys/again?to=%2Fread", { ...PAGE, "sec-fetch-site": "same-origin" });
