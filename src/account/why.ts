@@ -122,6 +122,8 @@ interface Located {
   readonly userId: UserId | undefined;
   readonly session?: SessionRow | undefined;
   readonly login?: RememberedRow | undefined;
+  /** Of another user than the one who was asked about. */
+  readonly isAnothers?: true;
 }
 
 /** The fate of each sign-in that was asked for: what lasts, then the latest ends, then remarks on what cannot be known. */
@@ -166,9 +168,14 @@ async function locate({ settings: { store } }: Core, query: Checked): Promise<Lo
   // No row has such an id: stores need not be asked.
   if (!isId(handle)) return { handle, userId };
   const session = await store.findSession(handle);
+  // Another user's fate is none of this one's business.
+  const isAnothers = (owner: UserId | undefined) =>
+    userId !== undefined && owner !== undefined && owner !== userId;
+  if (isAnothers(session?.userId ?? session?.pendingUserId)) return { handle, userId, isAnothers: true };
   // A session that is remembered is the device of its login.
   if (session !== undefined) return { handle: handleOf(session), userId: session.userId, session };
   const login = (await store.findRemembered(handle))?.login;
+  if (isAnothers(login?.userId)) return { handle, userId, isAnothers: true };
   return {
     handle: login === undefined ? handle : handleOfLogin(login),
     userId: login?.userId ?? userId,
@@ -318,9 +325,9 @@ function byReason(reason: string, { isByUser, changed }: Circumstances = {}): Fa
 /** The record that is kept of an ended login. */
 async function byTombstone(
   { core, everyone }: Known,
-  { handle, login: given }: Located,
+  { handle, login: given, isAnothers }: Located,
 ): Promise<Fate | undefined> {
-  if (!isId(handle)) return undefined;
+  if (!isId(handle) || isAnothers) return undefined;
   const login = given ?? (await core.settings.store.findRemembered(handle))?.login;
   if (login?.revokedAt === undefined) return undefined;
   const { revokedAt: at, revokedReason: reason = "revoked" } = login;

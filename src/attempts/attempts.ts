@@ -87,7 +87,9 @@ export class SignInAttempts {
     const subjects = this.#subjectsIn(core);
     const browser = this.#knownBrowser(facts, userId, subjects);
     const counted =
-      browser === undefined ? [subjects.account(account), ...this.#addressOf(facts, subjects)] : [browser];
+      browser === undefined
+        ? [subjects.account(account, userId), ...this.#addressOf(facts, subjects)]
+        : [browser];
     const attempt = { what: "password", userId, known: browser !== undefined, subjects: counted } as const;
     return this.#attempt(core, facts, attempt, verify);
   }
@@ -115,7 +117,7 @@ export class SignInAttempts {
     const { account, userId } = this.#checked("reset", who);
     const subjects = this.#subjectsIn(this.#psession.core);
     const codes = userId === undefined ? [] : [subjects.code(userId)];
-    await this.#counting.forget([subjects.account(account), ...codes]);
+    await this.#counting.forget([subjects.account(account, userId), ...codes]);
   }
 
   async #attempt<T>(

@@ -32,6 +32,11 @@ export interface Subject {
   readonly kind: SubjectKind;
   /** Without the application's key it says nothing. */
   readonly name: string;
+  /**
+   * Of a name that accounts share because they are spelt alike: the one that is tried here. A sign-in takes back what was
+   * counted for its own account, or an attacker would wipe out guesses at another one by signing in to theirs.
+   */
+  readonly own?: string;
   readonly limits: Limits;
 }
 
@@ -73,21 +78,47 @@ export async function take(limiter: AttemptLimiter, subjects: readonly Subject[]
  */
 export async function giveBack(limiter: AttemptLimiter, counted: readonly Counted[]): Promise<void> {
   await Promise.all(
-    counted.map(async ({ subject, endsAt, opensAt }) => {
+    counted.map(async (one) => {
+      const { subject, opensAt } = one;
+      if (subject.own !== undefined) return giveBackOwn(limiter, one, subject.own);
       if (subject.kind !== "address") return forget(limiter, subject);
-      // A counter that has ended meanwhile would begin below zero. It would end after a second in any case.
-      if (performance.now() < endsAt) await limiter.reward(failuresOf(subject), 1, { customDuration: 1 });
+      await takeBack(limiter, one, 1);
       // A gate that has opened meanwhile may have been closed by another attempt.
       if (opensAt !== undefined && performance.now() < opensAt) await limiter.delete(gateOf(subject));
     }),
   );
 }
 
+/** What was counted for this account. Where nothing or little is left, its gate opens. */
+async function giveBackOwn(limiter: AttemptLimiter, counted: Counted, own: string): Promise<void> {
+  const { subject } = counted;
+  const [all, mine] = await Promise.all([limiter.get(failuresOf(subject)), limiter.get(ownOf(own))]);
+  const points = mine?.consumedPoints ?? 0;
+  const left = (all?.consumedPoints ?? 0) - points;
+  if (left <= 0) return forget(limiter, subject);
+  await Promise.all([
+    points > 0 ? takeBack(limiter, counted, points) : undefined,
+    limiter.delete(ownOf(own)),
+    left < subject.limits.free ? limiter.delete(gateOf(subject)) : undefined,
+  ]);
+}
+
+/** A counter that has ended meanwhile would begin below zero. It would end after a second in any case. */
+async function takeBack(
+  limiter: AttemptLimiter,
+  { subject, endsAt }: Counted,
+  points: number,
+): Promise<void> {
+  if (performance.now() < endsAt) await limiter.reward(failuresOf(subject), points, { customDuration: 1 });
+}
+
 export async function forget(limiter: AttemptLimiter, subject: Subject): Promise<void> {
-  await Promise.all([limiter.delete(failuresOf(subject)), limiter.delete(gateOf(subject))]);
+  const own = subject.own === undefined ? [] : [ownOf(subject.own)];
+  await Promise.all([failuresOf(subject), gateOf(subject), ...own].map((key) => limiter.delete(key)));
 }
 
 const failuresOf = ({ name }: Subject): string => `f${name}`;
+const ownOf = (own: string): string => `o${own}`;
 const gateOf = ({ name }: Subject): string => `g${name}`;
 
 async function waitAt(limiter: AttemptLimiter, subject: Subject): Promise<Refused | undefined> {
@@ -101,6 +132,9 @@ async function count(limiter: AttemptLimiter, subject: Subject): Promise<Counted
   const begun = performance.now();
   const failures = await limiter.penalty(failuresOf(subject), 1, inSeconds(limits.forget));
   const endsAt = begun + failures.msBeforeNext;
+  // It ends with the failures that it is part of, or a moment earlier.
+  const part = { customDuration: Math.max(1, Math.floor(failures.msBeforeNext / 1000)) };
+  if (subject.own !== undefined) await limiter.penalty(ownOf(subject.own), 1, part);
   const over = failures.consumedPoints - free;
   if (over < 0) return { subject, endsAt, opensAt: undefined };
   const duration = Math.min(wait * 2 ** over, longest);

@@ -1,6 +1,8 @@
 /** Compares letters as loose collations of databases do: without case, accents and forms. */
 const { compare } = new Intl.Collator("und", { sensitivity: "base" });
 
+const LONGEST = 1000;
+
 const LETTERS = [..."abcdefghijklmnopqrstuvwxyz"];
 /** What a letter of another alphabet or form may be equal to: a letter, two of them as "æ" is, or a digit. */
 const PLAIN = [
@@ -15,9 +17,9 @@ const PLAIN = [
  * names that are spelt alike have one spelling, and share a counter.
  */
 export function folded(name: string): string {
-  const plain = Array.from(name.normalize("NFKD"), (character) =>
-    character <= "\x7f" ? character : plainOf(character),
-  );
+  // A character may stand for eighteen; more than a long name is long says nothing more.
+  const characters = [...name.normalize("NFKD").slice(0, LONGEST)];
+  const plain = characters.map((character) => (character <= "\x7f" ? character : plainOf(character)));
   // The dot is what is left of "ŀ".
   const text = plain.join("").replace(/[\p{C}\p{Z}·]/gu, "");
   // "ß" is "ss" to some of them and "s" to others.

@@ -17,8 +17,12 @@ export class Subjects {
     this.#limits = limits;
   }
 
-  account(account: string): Subject {
-    return this.#subject("account", folded(account));
+  account(account: string, userId: UserId | undefined): Subject {
+    const name = folded(account);
+    return {
+      ...this.#subject("account", name),
+      own: this.#named("own", name, typeof userId, String(userId)),
+    };
   }
 
   code(userId: UserId): Subject {
@@ -42,12 +46,12 @@ export class Subjects {
   }
 
   #subject(kind: SubjectKind, ...parts: readonly string[]): Subject {
+    return { kind, name: this.#named(kind, ...parts), limits: this.#limits[kind] };
+  }
+
+  #named(...parts: readonly string[]): string {
     const { keys, realm } = this.#settings;
-    return {
-      kind,
-      name: keys.counterName(JSON.stringify([realm, kind, ...parts])),
-      limits: this.#limits[kind],
-    };
+    return keys.counterName(JSON.stringify([realm, ...parts]));
   }
 }
 

@@ -1,6 +1,6 @@
 import { PsessionError } from "../errors.ts";
 import type { RequestOrigin } from "../events.ts";
-import type { PresentedSession } from "../http/cookies.ts";
+import { type CookieInstruction, clearCookie, cookieValues, type PresentedSession } from "../http/cookies.ts";
 import { type Acting, type Actor, actingIn } from "../protocol/actor.ts";
 import { decideSession, type Moment } from "../protocol/decide.ts";
 import type { SessionRow } from "../stores/store.ts";
@@ -74,6 +74,13 @@ export function actorOf({ standing, host }: RequestState): Actor | undefined {
 /** Where the user sent a request from; undefined for one of somebody who acts as the user. */
 export const userOrigin = ({ facts, host }: RequestState): RequestOrigin | undefined =>
   host === undefined ? originOf(facts) : undefined;
+
+/** For an answer that goes on as somebody else: what is left of an impersonation would take that browser's forms. */
+export const leftActing = ({ core, facts, host }: RequestState): readonly CookieInstruction[] => {
+  const { acting } = core.settings.cookies;
+  const isLeft = host === undefined && cookieValues(facts.cookie, acting.name).length > 0;
+  return isLeft ? [clearCookie(acting)] : [];
+};
 
 /** Requests whose handlers hold the data of one session, whatever the request goes on as. */
 const bound = new WeakSet<RequestState>();

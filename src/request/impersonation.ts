@@ -3,13 +3,15 @@ import { assertOptions, isText, textOf } from "../checks/given.ts";
 import { assertUserId } from "../checks/user-id.ts";
 import { PsessionError } from "../errors.ts";
 import { clearCookie, sessionCookieValue } from "../http/cookies.ts";
-import { type Actor, writeActor } from "../protocol/actor.ts";
+import { type Actor, actingIn, writeActor } from "../protocol/actor.ts";
+import { isPast } from "../protocol/rows.ts";
 import { newId, newSecret } from "../protocol/secrets.ts";
 import type { SessionRow, UserId } from "../stores/store.ts";
-import { actorOf, assertUnbound, noteActing, refuseImpersonation } from "./acting.ts";
+import { actorOf, assertUnbound, isHost, noteActing, refuseImpersonation } from "./acting.ts";
 import { leaveFlash } from "./asides.ts";
 import { inTurn, sendCookie } from "./commit.ts";
 import { originOf } from "./facts.ts";
+import { sessionInForce } from "./limits.ts";
 import { outdatedProof } from "./marks.ts";
 import { assertDeliverable, proofOf } from "./plan/parts.ts";
 import { endingOf, newSessionRow } from "./rows.ts";
@@ -100,6 +102,11 @@ export async function impersonate(
     const proof = ofUser && { ...ofUser, marks: [...new Set([...ofUser.marks, ...(ofActor?.marks ?? [])])] };
     const result = await settings.store.apply({ kind: "signIn", proof, insert: row });
     if (!result.done) throw outdatedProof();
+    // What ended the administrator's session meanwhile sees this row, or is seen here.
+    if (!(await isHostThere(state, row))) {
+      await settings.store.apply({ kind: "end", end: [endingOf(row, "impersonation_ended", now, settings)] });
+      throw hostEnded();
+    }
     noteActing(state.request, true);
     actAs(state, { acting: row, host, presented: undefined });
     sendCookie(state, {
@@ -124,11 +131,21 @@ export async function impersonate(
 function hostOf(state: RequestState): SessionRow {
   const { standing, intent } = state;
   if (standing.kind === "live" && intent.kind === "keep") return standing.session;
-  throw new PsessionError(
+  throw hostEnded();
+}
+
+const hostEnded = (): PsessionError =>
+  new PsessionError(
     "session_ended",
     "impersonate: call it in a request of its own, of a session that is in force.",
     { status: 409 },
   );
+
+async function isHostThere({ core: { settings } }: RequestState, row: SessionRow): Promise<boolean> {
+  const acting = actingIn(row);
+  if (acting === undefined) return false;
+  const host = sessionInForce(await settings.store.findSession(acting.sessionId), settings);
+  return host !== undefined && isHost(host, acting) && !isPast(host, settings.clock.now());
 }
 
 /** Goes back to the administrator's own session, and ends the other one. False where nobody is impersonated. */
@@ -152,14 +169,23 @@ export async function endImpersonation(state: RequestState): Promise<void> {
   const at = settings.clock.now();
   const id = idOf(state);
   const { userId } = identityOf(state);
-  if (actor === undefined || userId === undefined) return;
-  const end = [endingOf({ id, userId }, "impersonation_ended", at, settings)];
+  const { host } = state;
+  if (actor === undefined || userId === undefined || host === undefined) return;
+  // A form that was sent twice has begun two, and the browser has the cookie of one.
+  const { sessions } = await settings.store.rowsOf(actor.userId);
+  const others = sessions.filter((row) => row.id !== id && actingIn(row)?.sessionId === host.id);
+  const end = [{ id, userId }, ...others].map((row) => endingOf(row, "impersonation_ended", at, settings));
   const result = await settings.store.apply({ kind: "end", end });
   noteActing(state.request, false);
   if (state.canSetCookies) sendCookie(state, clearCookie(settings.cookies.acting));
-  // It had ended before, and either user may have been erased since.
-  if (!result.done || result.ended.length === 0) return;
+  if (!result.done) return;
   const request = originOf(state.facts);
-  const { userId: actorId, reason } = actor;
-  events.emit("impersonationEnded", { at, sessionId: id, handle: id, userId, actorId, reason, request });
+  // Not of what had ended before: either user may have been erased since.
+  for (const { sessionId = "", userId: whose } of result.ended) {
+    const row = others.find((other) => other.id === sessionId);
+    const { userId: actorId, reason } = (row && actingIn(row)) ?? actor;
+    if (whose === undefined) continue;
+    const facts = { at, sessionId, handle: sessionId, userId: whose, actorId, reason, request };
+    events.emit("impersonationEnded", facts);
+  }
 }

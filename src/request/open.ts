@@ -108,8 +108,10 @@ export async function openRequest(core: Core, facts: RequestFacts): Promise<Requ
       return newState(core, facts, openedAt, rememberCookie, opened, [...garbage, ...(opened.clear ?? [])]);
     }
     const byRemember = await openRemembered(core, facts, rememberCookie.cookie, bySession.outdated, moment);
-    const opened = withDataOfHalf(choose(bySession, byRemember, sessionCookie, rememberCookie), found);
-    return newState(core, facts, openedAt, rememberCookie, opened, [...garbage, ...(byRemember.clear ?? [])]);
+    const chosen = withDataOfHalf(choose(bySession, byRemember, sessionCookie, rememberCookie), found);
+    const opened = withoutActing(core, facts, chosen, bySession.outcome);
+    const clear = [...garbage, ...(byRemember.clear ?? []), ...(opened.clear ?? [])];
+    return newState(core, facts, openedAt, rememberCookie, opened, clear);
   } catch (error) {
     return openUnavailable(core, facts, openedAt, error);
   }
@@ -174,6 +176,18 @@ function isWithheld(
   if (!crossSite || sameSite === "none" || remember.kind !== "absent") return false;
   const hasSession = cookieValues(cookie, cookies.session.name).length > 0;
   return !hasSession && (!safe || (sameSite === "strict" && navigation));
+}
+
+/**
+ * The session in which somebody acted as another user is over, and a remember cookie brings the administrator back: a form
+ * that was meant for the other one's account must not be carried out on the administrator's own.
+ */
+function withoutActing(core: Core, facts: RequestFacts, opened: Opened, outcome: Outcome): Opened {
+  const { cookies, keys } = core.settings;
+  if (opened.standing.kind !== "remembered") return opened;
+  if (readActingCookie(facts.cookie, cookies.acting.name, keys).kind !== "valid") return opened;
+  const clear = facts.navigation ? [clearCookie(cookies.acting)] : [];
+  return facts.safe ? { ...opened, clear } : { standing: { kind: "detached", why: "ended" }, outcome, clear };
 }
 
 /** An administrator's session, or the one in which the administrator acts as another user. */
@@ -276,7 +290,7 @@ function inPlace(core: Core, facts: RequestFacts, opened: Opened, row: SessionRo
   core.events.emit("moved", {
     at: now,
     sessionId: row.id,
-    userId: row.userId,
+    userId: row.userId ?? row.pendingUserId,
     what: mismatch,
     request: originOf(facts),
     before: originOf(row),

@@ -79,7 +79,8 @@ export async function keepingTrust<T>(
 ): Promise<T> {
   // As of now: a factor that another request changes from here on ends this trust as well.
   const provedAt = state.core.settings.clock.now();
-  const kept = state.canSetCookies ? await recordOf(state, userId) : undefined;
+  const isOwn = state.canSetCookies && state.host === undefined;
+  const kept = isOwn ? await recordOf(state, userId) : undefined;
   const ended = await end(kept?.id);
   if (kept === undefined) return ended;
   state.trust = undefined;
@@ -154,6 +155,7 @@ async function store(
 /** Ends the trust of this browser. False where this user had none here. */
 export async function distrust(state: State): Promise<boolean> {
   const userId = signedIn(state);
+  refuseImpersonation(state, "stop trusting a browser");
   const { settings } = state.core;
   const record = await recordOf(state, userId);
   if (record === undefined) return false;

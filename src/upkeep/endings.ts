@@ -26,6 +26,8 @@ interface Watch {
   looking: "no" | "once" | "again";
   /** Something said that it may have ended, and it was not read since. */
   isHinted: boolean;
+  /** It has stood on a row, which may have ended. */
+  wasStored: boolean;
   /** Since when its row could not be read. */
   unreadSince: number | undefined;
 }
@@ -79,6 +81,7 @@ export class Endings {
       until: Number.POSITIVE_INFINITY,
       looking: "no",
       isHinted: false,
+      wasStored: false,
       unreadSince: undefined,
     };
     const own = this.#watches.get(opened) ?? new Set();
@@ -87,7 +90,7 @@ export class Endings {
     this.#notices.listen();
     if (this.#poll === undefined) this.#pollLater();
     // It may have ended since the request read it.
-    if (opened.isStored()) void this.#look(watch, false);
+    void this.#look(watch, false);
     return () => this.#remove(watch);
   }
 
@@ -99,7 +102,7 @@ export class Endings {
       this.#unindex(watch);
       watch.ids = ids;
       this.#index(watch);
-      if (opened.isStored()) void this.#look(watch, false);
+      void this.#look(watch, false);
     }
   }
 
@@ -153,6 +156,9 @@ export class Endings {
 
   /** Where a user's thousand devices end at once, each connection reads twice at most. */
   async #look(watch: Watch, isHint: boolean): Promise<void> {
+    // A visitor without a session, or a sign-in that is still under way: nothing has ended that never was.
+    watch.wasStored ||= watch.opened.isStored();
+    if (!watch.wasStored) return;
     watch.isHinted ||= isHint;
     if (watch.looking !== "no") {
       watch.looking = "again";

@@ -597,7 +597,7 @@ describe("what is kept and reported", () => {
     await signIn(ADA, true, {}, own);
     await guess(6);
     await guess(1, {}, own);
-    for (const key of limiter.keys) expect(key).toMatch(/^[fg][\w-]{22}$/);
+    for (const key of limiter.keys) expect(key).toMatch(/^[fgo][\w-]{22}$/);
     const nonce = /psession-device=([^.]+)/.exec(own.jar.get("__Host-psession-device")?.value ?? "")?.[1];
     for (const secret of ["ada", "192.0.2", nonce ?? "device"])
       expect([...limiter.keys].join()).not.toContain(secret);
@@ -760,6 +760,43 @@ describe("what is given", () => {
     await expect(attempt((session) => attempts.try(session, ADA, "x" as never))).rejects.toThrow(
       "try: verify must be a function",
     );
+  });
+});
+
+describe("accounts that are spelt alike", () => {
+  const PAIRS = [
+    ["ross", "ros"],
+    ["ada@example.com", "\u00e0da@example.com"],
+    ["ada b", "adab"],
+    ["ma\u00df", "mass"],
+  ] as const;
+  test.each(PAIRS)(
+    "%s is guessed at no faster by whoever signs in as %s meanwhile",
+    async (account, alike) => {
+      const { guess, signIn } = setUp({ address: false });
+      const victim = { account, userId: "victim" };
+      let verified = 0;
+      for (let round = 0; round < 20; round++) {
+        verified += (await guess(4, {}, undefined, victim)).filter((outcome) => outcome === "failed").length;
+        await signIn({ account: alike, userId: "attacker" }, true);
+      }
+      expect(verified).toBeLessThan(6);
+    },
+  );
+
+  test("share no failures once one of them has signed in: what was counted for it is taken back", async () => {
+    const { guess, signIn } = setUp({ address: false });
+    const [ross, ros] = [
+      { account: "ross", userId: "ross" },
+      { account: "ros", userId: "ros" },
+    ];
+    await guess(2, {}, undefined, ross);
+    await guess(1, {}, undefined, ros);
+    expect((await signIn(ross, true)).outcome).toBe("passed");
+    expect(await guess(5, {}, undefined, ros)).toEqual([
+      ...Array.from({ length: 4 }, () => "failed"),
+      "throttled",
+    ]);
   });
 });
 

@@ -617,3 +617,20 @@ describe("addresses", () => {
     expect(await app.psession.prune()).toMatchObject({ addresses: 0 });
   });
 });
+
+test.each(["delete", "pseudonym"] as const)(
+  "an erasure finds what the trail says of a sign-in that waited for its second step (%s)",
+  async (audit) => {
+    const app = trailed({ session: { matchAddress: "exact", onMismatch: "report" } });
+    const half = new TestBrowser(app);
+    await half.visit((session) => session.begin("ada", { method: "password" }), { address: "203.0.113.99" });
+    await half.visit((session) => void session.set("cart", ["tea"]), { address: "203.0.113.98" });
+    await half.visit((session) => session.logout(), { address: "203.0.113.99" });
+    await app.psession.flush();
+    expect((await app.psession.auditTrail({ userId: "ada" })).map(({ event }) => event)).toEqual(
+      expect.arrayContaining(["signInBegun", "moved", "logout"]),
+    );
+    await app.psession.eraseUser("ada", { audit });
+    expect(JSON.stringify(await app.psession.auditTrail({}))).not.toContain("203.0.113");
+  },
+);

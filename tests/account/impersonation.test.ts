@@ -53,6 +53,25 @@ describe("an administrator whose impersonation is over", () => {
     });
   }
 
+  test("and whom a remember cookie brings back does not send it either; the next page makes it the administrator's own browser again", async () => {
+    const { app, admin } = await acting({ remember: true });
+    app.clock.advance(3 * DAY);
+    expect(await who(admin, post)).toEqual([undefined, undefined]);
+    await admin.visit(undefined, { navigation: true });
+    expect(admin.jar.has(ACTING)).toBe(false);
+    expect(await who(admin, post)).toEqual(["admin", undefined]);
+  });
+
+  test("signs in anew by a script, and goes on as nobody else", async () => {
+    const { app, admin } = await acting();
+    await app.psession.revokeUser("admin");
+    app.clock.advance(MINUTE);
+    const byScript = { safe: false, navigation: false };
+    await admin.visit((session) => session.login("admin"), byScript);
+    expect(await who(admin, byScript)).toEqual(["admin", undefined]);
+    expect(admin.jar.has(ACTING)).toBe(false);
+  });
+
   test("can sign out by a form all the same", async () => {
     const scene = await acting();
     scene.app.clock.advance(HOUR);
@@ -451,5 +470,58 @@ describe("impersonation is refused", () => {
       { canSetCookies: false },
     );
     expect(await who(admin)).toEqual(["admin", undefined]);
+  });
+});
+
+describe("of an administrator's own session", () => {
+  async function administrator() {
+    const app = testApp({ store: memoryStore({ audit: true }) });
+    const admin = new TestBrowser(app);
+    await admin.visit((session) => session.login("admin", { method: "password" }));
+    return { app, admin };
+  }
+
+  test("that ended while the request was under way no impersonation begins", async () => {
+    const { app, admin } = await administrator();
+    const slow = await admin.open();
+    await admin.visit((session) => session.logout());
+    await expect(slow.session.impersonate("ada", WHY)).rejects.toMatchObject({ code: "session_ended" });
+    await app.psession.flush();
+    expect(await app.psession.auditTrail({ userId: "ada" })).toEqual([]);
+    expect(await app.psession.devices("ada")).toEqual([]);
+  });
+
+  test("two that began at once are both over with one stop, and both trails say so", async () => {
+    const { app, admin } = await administrator();
+    const [one, two] = [await admin.open(), await admin.open()];
+    await one.session.impersonate("ada", WHY);
+    await two.session.impersonate("bob", WHY);
+    await one.answer();
+    const copied = admin.copyJar();
+    await two.answer();
+    await admin.visit((session) => session.stopImpersonating());
+    expect(await who(new TestBrowser(app), { jar: copied })).toEqual(["admin", undefined]);
+    await app.psession.flush();
+    for (const userId of ["ada", "bob"]) {
+      const entries = await app.psession.auditTrail({ userId });
+      expect(entries.map(({ event }) => event)).toEqual(["impersonationEnded", "impersonationBegan"]);
+    }
+  });
+
+  test("the trust that its browser has of the user is neither renewed nor ended", async () => {
+    const app = testApp();
+    const browser = new TestBrowser(app);
+    await browser.visit(async (session) => {
+      await session.login("ada");
+      await session.trust();
+      await session.logout();
+    });
+    await browser.visit((session) => session.login("admin"));
+    await browser.visit((session) => session.impersonate("ada", WHY));
+    await browser.visit((session) => session.revokeOthers());
+    expect(app.told().filter((type) => type === "trusted")).toHaveLength(1);
+    await browser.visit((session) =>
+      expect(session.distrust()).rejects.toMatchObject({ code: "impersonating" }),
+    );
   });
 });

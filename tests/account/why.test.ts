@@ -63,6 +63,19 @@ describeStores(
       },
     );
 
+    test("is not said of another user's device, whoever is asked about", async () => {
+      const app = open();
+      const bob = new TestBrowser(app);
+      const { session } = await bob.visit((own) => own.login("bob", { remember: true }));
+      await signIn(app);
+      const asked = { userId: "ada", handle: session.handle };
+      const unknown = [{ code: "unknown", userId: "ada" }];
+      expect(await app.psession.why(asked)).toMatchObject(unknown);
+      expect(await app.psession.why({ userId: "ada", sessionId: session.id })).toMatchObject(unknown);
+      await app.psession.passwordChanged("bob");
+      expect(await app.psession.why(asked)).toMatchObject(unknown);
+    });
+
     test("by the application, with its reason", async () => {
       const app = open();
       const [one, two] = [await signIn(app), await signIn(app, { remember: true })];

@@ -36,6 +36,28 @@ test("a session is alive until it is logged out, revoked, or past its deadline",
   expect(await (await new TestBrowser(app).open()).session.isAlive()).toBe(false);
 });
 
+test("onEnd is not called for a visitor without a session, nor for a sign-in before its response", async () => {
+  const app = testApp();
+  const [visitor, ada] = [new TestBrowser(app), new TestBrowser(app)];
+  const [none, early] = [vi.fn(), vi.fn()];
+  await visitor.visit((session) => void session.onEnd(none));
+  const signingIn = await ada.open();
+  await signingIn.session.login("ada");
+  signingIn.session.onEnd(early);
+  await app.psession.revokeEveryone();
+  await quiet();
+  expect([none, early].map(({ mock }) => mock.calls.length)).toEqual([0, 0]);
+  app.clock.advance(1);
+  const again = await ada.open();
+  await again.session.login("ada");
+  again.session.onEnd(early);
+  await again.answer();
+  await quiet();
+  expect(early).not.toHaveBeenCalled();
+  await app.psession.revokeUser("ada");
+  await told(early);
+});
+
 test.each<[string, (scene: Awaited<ReturnType<typeof signedIn>>) => Promise<unknown>]>([
   ["a logout", ({ browser }) => browser.visit((session) => session.logout())],
   ["a revocation of the user", ({ app }) => app.psession.revokeUser("ada")],

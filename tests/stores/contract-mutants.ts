@@ -716,16 +716,16 @@ export const storeMutants: readonly StoreMutant[] = [
   {
     name: "when a device was last used counts for everyone only",
     ...devices,
-    find: "(lastUsedBefore === undefined || lastUse(entry) < lastUsedBefore)",
-    replace: "(lastUsedBefore === undefined || userId !== undefined || lastUse(entry) < lastUsedBefore)",
+    find: "(lastUsedBefore === undefined || (lastUse(entry) < lastUsedBefore",
+    replace: "(lastUsedBefore === undefined || userId !== undefined || (lastUse(entry) < lastUsedBefore",
     noticedBy: BEFORE,
   },
   {
     name: "what was last used at a moment was used before it",
     ...devices,
     store: "sqlite",
-    find: "lastUse(entry) < lastUsedBefore)",
-    replace: "lastUse(entry) <= lastUsedBefore)",
+    find: "lastUse(entry) < lastUsedBefore",
+    replace: "lastUse(entry) <= lastUsedBefore",
     noticedBy: BEFORE,
   },
   {

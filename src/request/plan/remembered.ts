@@ -1,5 +1,6 @@
 import { digest, newSalt, newSecret, type Secret, sameDigest } from "../../protocol/secrets.ts";
 import type { RememberedUse, Rotation, SaveChange, SessionRow } from "../../stores/store.ts";
+import { leftActing } from "../acting.ts";
 import { keptAddress } from "../addresses.ts";
 import { boundAnew } from "../bound.ts";
 import { originOf } from "../facts.ts";
@@ -86,6 +87,7 @@ function planRotation(state: RequestState, standing: RememberedStanding, now: nu
     cookies: [
       sessionCookie(state, session.id, secret),
       rememberCookie(state, { ...login, generation }, token, now),
+      ...leftActing(state),
       ...recognised(state, login.userId).cookies,
     ],
     events: [

@@ -5,6 +5,7 @@ import { pendingOf } from "../../protocol/pending.ts";
 import { methodsOf, readProofs } from "../../protocol/proofs.ts";
 import { newSecret } from "../../protocol/secrets.ts";
 import type { Cap, Ending, SessionRow, UserId } from "../../stores/store.ts";
+import { leftActing } from "../acting.ts";
 import { isUnproved } from "../bound.ts";
 import { originOf } from "../facts.ts";
 import { handleOf, newRememberedRow, newSessionRow, tombstoneUntil } from "../rows.ts";
@@ -97,6 +98,7 @@ export function planLogin(state: RequestState, intent: LoginIntent, now: number)
       ...(login === undefined && clearsRemember(state, intent)
         ? [clearCookie(settings.cookies.remember)]
         : []),
+      ...leftActing(state),
       ...(isUnseen ? [] : recognising),
     ],
     events: [
@@ -204,7 +206,8 @@ export function planLogout(state: RequestState, now: number): Plan {
   if (base !== undefined) {
     // Who acts as another user signs out as whoever that is.
     const row = state.host ?? base.row;
-    const { id: sessionId, userId } = row;
+    // Also of a sign-in that waits for its second step: its trail, and an erasure, have to find the entry.
+    const { id: sessionId, userId = row.pendingUserId } = row;
     const handle = handleOf(row);
     events.push(["logout", { at: now, sessionId, userId, handle, request: originOf(state.facts) }]);
   }
@@ -219,7 +222,7 @@ export function planLogout(state: RequestState, now: number): Plan {
     cookies: [
       clearCookie(session),
       clearCookie(remember),
-      ...(state.host === undefined ? [] : [clearCookie(acting)]),
+      ...(state.host === undefined ? leftActing(state) : [clearCookie(acting)]),
       ...(state.bound === undefined ? [] : [clearCookie(bound)]),
       ...created.cookies,
     ],

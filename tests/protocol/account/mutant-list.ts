@@ -450,8 +450,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "an end of acting as another user is noted although nothing was left to end",
     file: impersonating,
-    find: "  if (!result.done || result.ended.length === 0) return;\n",
-    replace: "",
+    find: "of result.ended) {",
+    replace: "of [{ sessionId: id, userId }]) {",
     scene: ERASED_ACTOR,
   },
   {
