@@ -110,7 +110,8 @@ export async function openRequest(core: Core, facts: RequestFacts): Promise<Requ
     const byRemember = await openRemembered(core, facts, rememberCookie.cookie, bySession.outdated, moment);
     const chosen = withDataOfHalf(choose(bySession, byRemember, sessionCookie, rememberCookie), found);
     const opened = withoutActing(core, facts, chosen, bySession.outcome);
-    const clear = [...garbage, ...(byRemember.clear ?? []), ...(opened.clear ?? [])];
+    const left = opened === chosen ? [] : (opened.clear ?? []);
+    const clear = [...garbage, ...(byRemember.clear ?? []), ...left];
     return newState(core, facts, openedAt, rememberCookie, opened, clear);
   } catch (error) {
     return openUnavailable(core, facts, openedAt, error);

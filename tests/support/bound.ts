@@ -21,10 +21,10 @@ export async function bindKey(browser: TestBrowser, session: TestSession): Promi
 
 /** Proves the key, or another one, for a new short cookie. */
 export async function proveKey(browser: TestBrowser, keys: KeyHolder): Promise<BindResult> {
-  const send = async (proof?: string) =>
-    (await browser.visit((visit) => refresh(Session.stateOf(visit), undefined, proof, proofs))).result;
+  const send = async (id?: string, proof?: string) =>
+    (await browser.visit((visit) => refresh(Session.stateOf(visit), id, proof, proofs))).result;
   const asked = await send();
-  return asked.kind === "challenged" ? send(keys.proof(asked.challenge, {}, false)) : asked;
+  return asked.kind === "challenged" ? send(asked.id, keys.proof(asked.challenge, {}, false)) : asked;
 }
 
 /** A browser that has a key sends a request without its proof, and says why. */
