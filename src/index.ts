@@ -22,7 +22,7 @@ export { answerHeaders } from "./http/answer-headers.ts";
 export { serializeCookie } from "./http/cookies.ts";
 export { type Hop, type HopFields, type HopOptions, isHopped, sameSiteHop } from "./http/hop.ts";
 export { isSameOrigin, type OriginOptions } from "./http/origin.ts";
-export type { Caching, Settlement } from "./http/settlement.ts";
+export type { Caching, KeyRegistration, Settlement } from "./http/settlement.ts";
 export {
   type DeviceLimit,
   dangerouslyAllowInsecureHttp,

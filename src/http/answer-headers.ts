@@ -24,7 +24,11 @@ export function answerHeaders(
 ): readonly Header[] {
   if (!noStore && caching === undefined && registration === undefined) return NONE;
   const headers: Header[] = [];
-  if (registration !== undefined) headers.push(["Secure-Session-Registration", registration]);
+  if (registration !== undefined) {
+    const { path, challenge } = registration;
+    const value = `(ES256 RS256);path="${path}";challenge="${challenge}"`;
+    headers.push(["Secure-Session-Registration", value]);
+  }
   const vary = caching === undefined ? undefined : varying(textOf(header("Vary")));
   if (vary !== undefined) headers.push(["Vary", vary]);
   if (noStore) {

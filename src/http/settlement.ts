@@ -4,6 +4,12 @@
  */
 export type Caching = "varies" | "private" | "guarded";
 
+/** What the header `Secure-Session-Registration` says. */
+export interface KeyRegistration {
+  readonly path: string;
+  readonly challenge: string;
+}
+
 /** What an integration puts on the response. */
 export interface Settlement {
   /** Set-Cookie lines, to be added to those that the application set. */
@@ -12,8 +18,8 @@ export interface Settlement {
   readonly noStore: boolean;
   /** What else the headers say to caches; see `answerHeaders`. */
   readonly caching?: Caching | undefined;
-  /** The header `Secure-Session-Registration`, which asks the browser for a key; see the option `deviceBound`. */
-  readonly registration?: string | undefined;
+  /** Asks the browser for a key; see the option `deviceBound`. */
+  readonly registration?: KeyRegistration | undefined;
 }
 
 /** Of an answer that needs neither a cookie nor headers for caches. */

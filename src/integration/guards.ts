@@ -248,11 +248,13 @@ const keyOptions = v.strictObject({
  * Not for what another site's page embeds: each proof is one of the few that a browser makes in some minutes. Its links lead
  * to a page, which may ask.
  */
-export function mayAskForProof(header: GuardedRequest["header"]): boolean {
-  const site = String(header("sec-fetch-site") ?? "none");
-  if (site === "none" || site === "same-origin") return true;
-  return header("sec-fetch-mode") === "navigate" && header("sec-fetch-dest") === "document";
-}
+export const mayAskForProof = (header: GuardedRequest["header"]): boolean =>
+  isOwnRequest(header) ||
+  (header("sec-fetch-mode") === "navigate" && header("sec-fetch-dest") === "document");
+
+/** Of a page of this origin, or the visitor's own, as far as the browser says. */
+export const isOwnRequest = (header: GuardedRequest["header"]): boolean =>
+  ["none", "same-origin"].includes(String(header("sec-fetch-site") ?? "none"));
 
 /**
  * Users whose browser has proved that recently that it holds the key of their session. One that holds it is sent to the same

@@ -7,7 +7,7 @@ export { headersOfError, statusOf } from "../errors.ts";
 export { answerHeaders } from "../http/answer-headers.ts";
 export { serializeCookie } from "../http/cookies.ts";
 export { isSameOrigin, type OriginOptions } from "../http/origin.ts";
-export type { Caching, Settlement } from "../http/settlement.ts";
+export type { Caching, KeyRegistration, Settlement } from "../http/settlement.ts";
 export { cameAt } from "../request/arrival.ts";
 export { runInRequest } from "../request/context.ts";
 export type { Exchange } from "../request/exchange.ts";

@@ -7,7 +7,8 @@ import type { Psession } from "../psession.ts";
 import { type BindResult, refresh, register } from "../request/bind.ts";
 import { Session } from "../session.ts";
 import { type Answer, NOT_KEPT } from "./answer.ts";
-import { answerTo as answerToRefusal, CROSS_SITE, mayAskForProof, ownPath } from "./guards.ts";
+import { answerTo as answerToRefusal, CROSS_SITE, isOwnRequest, mayAskForProof, ownPath } from "./guards.ts";
+import { Html, html } from "./html.ts";
 
 /** A request, as the endpoints of device-bound sessions look at it. */
 export interface KeyRequest {
@@ -157,20 +158,18 @@ const PAGE_HEADERS = {
 const again = (endpoint: string, path: string): Answer => ({
   status: 401,
   headers: PAGE_HEADERS,
-  body: `<!doctype html>
-<html lang="en" data-way="${escaped(endpoint)}?to=">
+  body: html`<!doctype html>
+<html lang="en" data-way="${endpoint}?to=">
 <head>
 <meta charset="utf-8">
 <title>One moment</title>
-<script>${SCRIPT}</script>
-<meta http-equiv="refresh" content="1; url=${escaped(`${endpoint}?to=${encodeURIComponent(path)}`)}">
+<script>${new Html(SCRIPT)}</script>
+<meta http-equiv="refresh" content="1; url=${endpoint}?to=${encodeURIComponent(path)}">
 </head>
 <body></body>
 </html>
-`,
+`.text,
 });
-
-const escaped = (text: string): string => text.replace(/[&<>"']/g, (found) => `&#${found.codePointAt(0)};`);
 
 const ALONE: Answer = {
   status: 401,
@@ -185,8 +184,7 @@ async function leadingBack(
   query: string,
 ): Promise<Answer> {
   // From a window without an origin, whose next request would be another site's as well.
-  const site = textOf(header("sec-fetch-site"));
-  if (site === "cross-site" || site === "same-site") return ALONE;
+  if (!isOwnRequest(header)) return ALONE;
   const shown = cookieValues(textOf(header("cookie")), settings.cookies.bound.name).length > 0;
   // A cookie of that name that psession cannot take away, such as one of a wider domain: it would go on for ever.
   if (shown && (await outcomeOf(session)) === "unproved") return KEY_PROOF_REQUIRED;

@@ -20,6 +20,7 @@ import { isUnproved, ofKey } from "./bound.ts";
 import { sendCookie } from "./commit.ts";
 import { endTrust } from "./end-trust.ts";
 import { originOf } from "./facts.ts";
+import { MOST_ATTEMPTS } from "./latest.ts";
 import { bePassive } from "./lifetime.ts";
 import { sessionInForce } from "./limits.ts";
 import { updated } from "./plan/parts.ts";
@@ -60,8 +61,6 @@ export type BindResult =
 
 const REFUSED = { kind: "refused" } as const;
 const LATER = { kind: "later" } as const;
-/** More than a few writers at once are no race of one browser. */
-const MOST_ATTEMPTS = 16;
 
 /**
  * Binds the session that has just been signed in to the browser's key: once, and only for the challenge that the answer to

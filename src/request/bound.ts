@@ -1,6 +1,7 @@
 import { type Duration, parseDuration } from "../checks/duration.ts";
 import { PsessionError } from "../errors.ts";
 import { candidatesIn } from "../http/cookies.ts";
+import type { KeyRegistration } from "../http/settlement.ts";
 import type { Settings } from "../options/settings.ts";
 import {
   boundIdOf,
@@ -136,7 +137,7 @@ export function isKeyProved(state: RequestState, options: { readonly within: Dur
  * The header that asks the browser for a key: with the answer to a sign-in or to a confirmed credential, and with no other.
  * Whoever holds a copied cookie must never be asked (CWE-384).
  */
-export function registrationOf(state: RequestState): string | undefined {
+export function registrationOf(state: RequestState): KeyRegistration | undefined {
   const { clock, keys } = state.core.settings;
   const session = state.hasProved ? unboundIn(state) : undefined;
   if (session === undefined) return undefined;
@@ -144,7 +145,7 @@ export function registrationOf(state: RequestState): string | undefined {
 }
 
 /** The same with a later answer, for the browser that shows the challenge which the answer to its sign-in has carried. */
-export function registrationBy(state: RequestState, challenge: string): string | undefined {
+export function registrationBy(state: RequestState, challenge: string): KeyRegistration | undefined {
   const { clock, keys, times } = state.core.settings;
   const session = unboundIn(state);
   if (session === undefined) return undefined;
@@ -162,5 +163,7 @@ function unboundIn(state: RequestState): SessionRow | undefined {
   return isUnbound && identityOf(state).level === "login" ? session : undefined;
 }
 
-const askingBy = ({ core: { settings } }: RequestState, challenge: string): string =>
-  `(ES256 RS256);path="${settings.deviceBound?.path}/register";challenge="${challenge}"`;
+const askingBy = ({ core: { settings } }: RequestState, challenge: string): KeyRegistration => ({
+  path: `${settings.deviceBound?.path}/register`,
+  challenge,
+});

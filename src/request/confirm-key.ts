@@ -1,12 +1,9 @@
 import { PsessionError } from "../errors.ts";
 import { isConfirmedRecord, readBound, readRecord, writeBound, writeRecord } from "../protocol/bound.ts";
 import type { SessionRow, Store } from "../stores/store.ts";
-import { updated } from "./plan/parts.ts";
+import { writeToLatest } from "./latest.ts";
 import { sawRow } from "./standing.ts";
 import { type RequestState, sessionOf } from "./state.ts";
-
-/** More than a few writers at once are no race of one browser. */
-const MOST_ATTEMPTS = 16;
 
 /** The session's row, where its browser shows the short cookie for the first time, and stays on it. */
 export function unconfirmedIn({ bound, intent, standing }: RequestState): SessionRow | undefined {
@@ -32,15 +29,11 @@ export async function confirmKey(state: RequestState, row: SessionRow): Promise<
   const bound = writeBound({ id, at: clock.now(), isConfirmed: true });
   try {
     if (row.rememberedId !== undefined) await confirmRecord(store, id);
-    let current: SessionRow | undefined = row;
-    for (let attempt = 0; attempt < MOST_ATTEMPTS && current !== undefined; attempt++) {
-      if (!isOpen(current, id)) return;
-      const update = { id: row.id, version: current.version, owner: current.userId, set: { bound } };
-      const { done } = await store.apply({ kind: "save", update });
-      if (done && current === row) sawRow(state, updated(row, update));
-      if (done) return;
-      current = await store.findSession(row.id);
-    }
+    const written = await writeToLatest(store, row, (current) =>
+      isOpen(current, id) ? { bound } : undefined,
+    );
+    // Where others have written meanwhile, the request stands on what it read.
+    if (written?.version === row.version + 1) sawRow(state, written);
   } catch (error) {
     // The next request notes it; this one may have nothing to store.
     if (!(error instanceof PsessionError && error.code === "store_unavailable")) throw error;
@@ -49,13 +42,9 @@ export async function confirmKey(state: RequestState, row: SessionRow): Promise<
 }
 
 async function confirmRecord(store: Store, id: string): Promise<void> {
-  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-    const row = await store.findSession(id);
-    if (row?.level !== "binding") return;
-    const record = readRecord(row.data);
-    if (isConfirmedRecord(record)) return;
-    const set = { data: writeRecord({ ...record, isConfirmed: true }) };
-    const update = { id, version: row.version, owner: undefined, set };
-    if ((await store.apply({ kind: "save", update })).done) return;
-  }
+  await writeToLatest(store, await store.findSession(id), ({ level, data }) => {
+    const record = level === "binding" ? readRecord(data) : undefined;
+    const isOpen = record !== undefined && !isConfirmedRecord(record);
+    return isOpen ? { data: writeRecord({ ...record, isConfirmed: true }) } : undefined;
+  });
 }

@@ -1,7 +1,7 @@
 import { decideRemember } from "../protocol/decide.ts";
 import { boundByLogin } from "./bound.ts";
 import { loginInForce, sessionInForce } from "./limits.ts";
-import { isSignIn, type RequestState, sessionOf, type Writing } from "./state.ts";
+import { ownLoginOf, type RequestState, type Writing } from "./state.ts";
 
 type State = Writing<"keyOfLogin">;
 
@@ -38,9 +38,8 @@ export function endsUnreadLogin({
   rememberCookie,
   standing,
 }: RequestState): boolean {
-  const isEnding = (isSignIn(intent) && intent.kind !== "begin") || intent.kind === "logout";
+  const isEnding = intent.kind === "login" || intent.kind === "logout";
   const isUnread = keyOfLogin === undefined && rememberCookie.kind === "valid";
   if (!isEnding || !isUnread || core.settings.deviceBound === undefined) return false;
-  const own = standing.kind === "remembered" ? standing.login.id : sessionOf(standing)?.rememberedId;
-  return rememberCookie.cookie.id !== own;
+  return rememberCookie.cookie.id !== ownLoginOf(standing);
 }

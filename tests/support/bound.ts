@@ -9,7 +9,7 @@ import type { TestApp, TestBrowser, TestSession } from "./app.ts";
 /** Registers a key for the session that this browser has just signed in to, as browsers do by themselves. */
 export async function bindKey(browser: TestBrowser, session: TestSession): Promise<KeyHolder> {
   const keys = new KeyHolder();
-  const [, challenge] = /challenge="([^"]+)"/.exec(registrationOf(Session.stateOf(session)) ?? "") ?? [];
+  const challenge = registrationOf(Session.stateOf(session))?.challenge;
   if (challenge === undefined) throw new Error("the answer asks for no key");
   const proof = keys.proof(challenge, {}, true);
   const { result } = await browser.visit((visit) => register(Session.stateOf(visit), proof, proofs));

@@ -1,7 +1,7 @@
 import type { Device } from "../../account/devices.ts";
 import { nameOfBrowser, timeIn, type Wording } from "../../account/texts/shown.ts";
 import { filled, worded } from "../../account/texts/table.ts";
-import { Html, html } from "./html.ts";
+import { Html, html } from "../html.ts";
 
 /** A sentence above the list: what was done, or what is wrong. */
 export interface Message {

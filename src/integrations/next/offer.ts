@@ -14,11 +14,10 @@ const definitionOf = ({ cookies: { bound } }: Settings) => ({ ...bound, name: `$
 
 /** All lines for the jar. */
 export function withOffer({ setCookie, registration }: Settlement, settings: Settings): readonly string[] {
-  const [, challenge] = /challenge="([\w.-]+)"/.exec(registration ?? "") ?? [];
-  if (challenge === undefined) return setCookie;
+  if (registration === undefined) return setCookie;
   const maxAgeSeconds = REGISTRATION_LIFE / 1000;
   const definition = definitionOf(settings);
-  return [...setCookie, serializeCookie({ definition, value: challenge, maxAgeSeconds })];
+  return [...setCookie, serializeCookie({ definition, value: registration.challenge, maxAgeSeconds })];
 }
 
 /** The settlement with that header; and without the cookie, whether the challenge still counts or not. */

@@ -16,6 +16,7 @@ import {
   identityOf,
   type Leaving,
   type LoginIntent,
+  ownLoginOf,
   type RequestState,
   type Standing,
   sessionOf,
@@ -264,7 +265,7 @@ function endings(
 ): Ending[] {
   const { standing, rememberCookie } = state;
   const at = { reason, at: now, pruneAfter: tombstoneUntil(now, state.core.settings) };
-  const own = standing.kind === "remembered" ? standing.login.id : sessionOf(standing)?.rememberedId;
+  const own = ownLoginOf(standing);
   const list: Ending[] = [];
   if (leaving !== undefined) {
     const { row, secret } = leaving;

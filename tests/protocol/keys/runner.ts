@@ -73,7 +73,7 @@ export class Runner {
       const session = new this.library.Session(state);
       seen.opened = { user: session.userId, standing: state.standing.kind };
       const bind = await this.#act(request, state, session);
-      const offer = /challenge="([^"]+)"/.exec(this.library.registrationOf(state) ?? "")?.[1];
+      const offer = this.library.registrationOf(state)?.challenge;
       const cookies = cookiesOf(state, this.#recorded.now, this.settings.times);
       return at("answering", { bind, offer, cookies });
     };
