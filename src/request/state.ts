@@ -292,11 +292,11 @@ export function cachingOf(state: RequestState): Caching | undefined {
   return isPersonal ? "private" : "varies";
 }
 
-/** The session at hand gets another identity: what parallel requests did to the old one does not undo that. */
 /** The remembered login that a request stands on. */
 export const ownLoginOf = (standing: Standing): string | undefined =>
   standing.kind === "remembered" ? standing.login.id : sessionOf(standing)?.rememberedId;
 
+/** The session at hand gets another identity: what parallel requests did to the old one does not undo that. */
 export const isSignIn = (intent: Intent): intent is LoginIntent | BeginIntent =>
   intent.kind === "login" || intent.kind === "begin";
 
