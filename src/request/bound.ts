@@ -29,6 +29,12 @@ import {
 export const isUnproved = (bound: BoundStanding | undefined): bound is BoundStanding =>
   bound !== undefined && bound.provedAt === undefined && !bound.isEarly;
 
+/** Whose cookie came alone: the session's, or the remember cookie's beside a session that the request stands on. */
+export function unprovedIn({ bound, keyOfLogin }: RequestState): BoundStanding | undefined {
+  if (isUnproved(bound)) return bound;
+  return keyOfLogin !== "none" && isUnproved(keyOfLogin) ? keyOfLogin : undefined;
+}
+
 /** By the session's own row; asks the store nothing. */
 export function boundBySession(
   { settings }: Core,

@@ -70,6 +70,20 @@ describe("a copied cookie without its proof signs nobody out", () => {
         expect(await app.psession.devices("ada")).toHaveLength(1);
       });
 
+  test("and is reported, beside an anonymous session as well", async () => {
+    const app = testApp({ deviceBound: {} });
+    const { browser } = await boundAda(app);
+    const own = new TestBrowser(app);
+    await beside["an anonymous session"]?.(own);
+    for (const thief of [new TestBrowser(app), own]) {
+      await thiefOf(app, browser, [REMEMBER], thief);
+      app.events.length = 0;
+      await thief.visit();
+      const told = app.events.filter(({ type }) => type === "boundRefused");
+      expect(told).toMatchObject([{ why: "unproved", userId: "ada", bindingId: expect.any(String) }]);
+    }
+  });
+
   test("also where a confirmed password has just replaced its secret", async () => {
     const app = testApp({ deviceBound: {} });
     const { browser } = await boundAda(app);

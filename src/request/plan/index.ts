@@ -1,6 +1,6 @@
+import { ofKey, unprovedIn } from "../bound.ts";
 import { beginsAnew, isSignIn, type RequestState, raiseOf } from "../state.ts";
-
-import { assertDeliverable, type Plan, unavailable } from "./parts.ts";
+import { assertDeliverable, event, type Plan, unavailable } from "./parts.ts";
 import { planRemembered } from "./remembered.ts";
 import { planRenewal } from "./renew.ts";
 import { planCreate, planDetached, planSave } from "./save.ts";
@@ -36,13 +36,22 @@ function planAnew(state: RequestState, now: number): Plan {
   return planKeep(state, now, true);
 }
 
+/** A long cookie that came without its proof is reported: its browser has lost the key, could not refresh, or is a thief's. */
 function planKeep(state: RequestState, now: number, isFinal: boolean): Plan {
+  const plan = planOnStanding(state, now, isFinal);
+  const { outcome, isAboutKey } = state;
+  if (!isFinal || outcome !== "unproved" || isAboutKey) return plan;
+  const refused = event("boundRefused", { ...ofKey(state, unprovedIn(state)), why: "unproved" });
+  return { ...plan, events: [...plan.events, refused] };
+}
+
+function planOnStanding(state: RequestState, now: number, isFinal: boolean): Plan {
   const { standing } = state;
   switch (standing.kind) {
     case "none":
       return planCreate(state, now);
     case "detached":
-      return planDetached(state, standing, now, isFinal);
+      return planDetached(state, standing, now);
     case "live":
     case "previous":
       return planSave(state, standing, now, isFinal);

@@ -4,7 +4,6 @@ import { isPast } from "../../protocol/rows.ts";
 import { newSecret } from "../../protocol/secrets.ts";
 import type { CreateChange, RememberedUse, SaveChange, SessionRow } from "../../stores/store.ts";
 import { keptAddress } from "../addresses.ts";
-import { ofKey } from "../bound.ts";
 import { originOf } from "../facts.ts";
 import { handleOf, newSessionRow, rememberedUse, sessionPruneAfter } from "../rows.ts";
 import { newIdOf } from "../standing.ts";
@@ -56,19 +55,7 @@ export function planDetached(
   state: RequestState,
   standing: Standing & { kind: "detached" },
   now: number,
-  isFinal = false,
 ): Plan {
-  const plan = detachedPlan(state, standing, now);
-  // A long cookie came without its proof: its browser has lost the key, could not refresh, or is a thief's.
-  const isNoted = isFinal && standing.why === "unproved" && !state.isAboutKey;
-  if (!isNoted) return plan;
-  return {
-    ...plan,
-    events: [...plan.events, event("boundRefused", { ...ofKey(state, state.bound), why: "unproved" })],
-  };
-}
-
-function detachedPlan(state: RequestState, standing: Standing & { kind: "detached" }, now: number): Plan {
   if (state.data.changed() === undefined) return nothing(standing);
   if (standing.why === "insecure") throw insecure();
   if (standing.why === "unavailable") throw unavailable(standing.error);
